@@ -1,0 +1,1 @@
+"""The annotation card as package data: joint definitions, schema, label budgets, sample."""

@@ -1,0 +1,1 @@
+"""Comparison of semi-supervised methods over label budgets and seeds."""

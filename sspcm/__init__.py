@@ -1,0 +1,1 @@
+"""Semi-supervised pose training, evaluation and prediction (SSPCM, CVPR 2023)."""

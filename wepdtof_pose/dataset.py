@@ -1,0 +1,185 @@
+"""PoseDataset: frames, people and their keypoints, whatever file they came from.
+
+Conventions, here once for the whole project:
+
+* Pixels: integer coordinates are pixel centres, so a frame of width W covers -0.5 .. W-0.5.
+* Boxes: x, y of the top left corner, width, height, in pixels.
+* Rotated boxes: cx, cy, w, h in pixels and an angle in degrees, clockwise from the vertical axis
+  that points up (the form of WEPDTOF and CEPDOF).
+* Visibility as in COCO: 0 not labelled, 1 labelled but hidden, 2 visible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.geometry import clip_boxes
+from wepdtof_pose.keypoints import KeypointSet, convert_keypoints
+
+FRAME_COLUMNS = ("id", "file_name", "width", "height", "scene", "extra")
+BOX_COLUMNS = ("x", "y", "w", "h")
+ROTATED_BOX_COLUMNS = ("rotated_cx", "rotated_cy", "rotated_w", "rotated_h", "rotated_angle")
+PEOPLE_COLUMNS = (
+    "id",
+    "frame_id",
+    *BOX_COLUMNS,
+    "area",
+    "area_from_box",
+    "iscrowd",
+    "track_id",
+    *ROTATED_BOX_COLUMNS,
+    "extra",
+)
+AREA_PER_BOX = 0.53
+"""Object area over box area in the released evaluation, for annotations without an area."""
+
+
+@dataclass(frozen=True)
+class PoseDataset:
+    """People with keypoints on frames. Filtering returns a new one; nothing edits in place.
+
+    Attributes:
+        frames: one row a frame: id, file_name (relative to root), width, height, scene (None where
+            unknown), extra (a dict of the file's other fields, or None).
+        people: one row a person, in file order: id, frame_id, x, y, w, h, area, area_from_box (the
+            file gave no area), iscrowd, track_id (nullable), rotated_cx ... rotated_angle (NaN
+            where unknown), extra.
+        keypoints: float32 (people, joints, 3): x, y, visibility 0/1/2.
+        keypoint_set: the joints of the last axis but one.
+        root: folder that holds the images.
+        meta: fields of the file that belong to no frame or person (info, licences, category).
+    """
+
+    frames: pd.DataFrame
+    people: pd.DataFrame
+    keypoints: np.ndarray
+    keypoint_set: KeypointSet
+    root: Path
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        expected = (len(self.people), len(self.keypoint_set), 3)
+        if self.keypoints.shape != expected:
+            raise InputError(
+                f"keypoints have shape {self.keypoints.shape}, but {len(self.people)} people with "
+                f"the {len(self.keypoint_set)} joints of {self.keypoint_set.name!r} need {expected}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.people)
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """Boxes (people, 4) float64: x, y, w, h in pixels."""
+        return self.people[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
+
+    @property
+    def frame_rows(self) -> np.ndarray:
+        """Row of each person's frame in `frames`, (people,) int64."""
+        return pd.Index(self.frames["id"]).get_indexer(self.people["frame_id"])
+
+    def select_people(self, rows: np.ndarray) -> PoseDataset:
+        """The people of these rows (a mask or indices), in that order, and the frames they are in."""
+        people = self.people.loc[rows] if rows.dtype == bool else self.people.iloc[rows]
+        frames = self.frames[self.frames["id"].isin(people["frame_id"])]
+        return replace(
+            self,
+            frames=frames.reset_index(drop=True),
+            people=people.reset_index(drop=True),
+            keypoints=self.keypoints[rows],
+        )
+
+    def select_frames(self, rows: np.ndarray) -> PoseDataset:
+        """The frames of these rows (a mask or indices) and the people in them, in file order."""
+        frames = self.frames.loc[rows] if rows.dtype == bool else self.frames.iloc[rows]
+        keep = self.people["frame_id"].isin(frames["id"]).to_numpy()
+        return replace(
+            self,
+            frames=frames.reset_index(drop=True),
+            people=self.people[keep].reset_index(drop=True),
+            keypoints=self.keypoints[keep],
+        )
+
+    def with_keypoint_set(self, target: KeypointSet) -> PoseDataset:
+        """The same people with their keypoints converted by joint name.
+
+        Raises:
+            InputError: the two sets have no joint in common.
+        """
+        if not set(target.joints) & set(self.keypoint_set.joints):
+            raise InputError(
+                f"keypoint sets {self.keypoint_set.name!r} and {target.name!r} "
+                "have no joint in common"
+            )
+        meta = {key: value for key, value in self.meta.items() if key != "category"}
+        return replace(
+            self,
+            keypoints=convert_keypoints(self.keypoints, self.keypoint_set, target),
+            keypoint_set=target,
+            meta=meta,
+        )
+
+    def trainable(self) -> np.ndarray:
+        """Mask (people,) of those that training and evaluation use.
+
+        Dropped: crowds, boxes that are empty after clipping to the frame, people without area, and
+        people whose keypoint numbers are all 0 (the released loaders drop the same).
+        """
+        frames = self.frames.iloc[self.frame_rows]
+        sizes = frames[["width", "height"]].to_numpy(dtype=np.float64)
+        _, kept = clip_boxes(self.boxes, sizes)
+        labelled = self.keypoints.reshape(len(self), -1).max(axis=1, initial=0) > 0
+        whole = (self.people["iscrowd"] == 0).to_numpy() & (self.people["area"] > 0).to_numpy()
+        return kept & labelled & whole
+
+    def content_hash(self) -> str:
+        """Hash (16 hex digits) of frames, boxes, areas and keypoints: it names the data in a score."""
+        digest = hashlib.sha256()
+        digest.update("\n".join(self.keypoint_set.joints).encode())
+        for column in ("id", "file_name", "width", "height"):
+            digest.update("\n".join(map(str, self.frames[column])).encode())
+        digest.update("\n".join(map(str, self.people["frame_id"])).encode())
+        numbers = self.people[[*BOX_COLUMNS, "area", "iscrowd"]].to_numpy(dtype="<f8")
+        digest.update(np.ascontiguousarray(numbers).tobytes())
+        digest.update(np.ascontiguousarray(self.keypoints, dtype="<f4").tobytes())
+        return digest.hexdigest()[:16]
+
+
+def make_people(**columns: Any) -> pd.DataFrame:
+    """A people table from the columns known; the others get "unknown" (NaN, NA, None) or 0.
+
+    `id`, `frame_id`, `x`, `y`, `w` and `h` are required. Without `area` each person gets
+    0.53 w h, recorded in `area_from_box`.
+    """
+    people = pd.DataFrame({name: columns[name] for name in ("id", "frame_id", *BOX_COLUMNS)})
+    people[list(BOX_COLUMNS)] = people[list(BOX_COLUMNS)].astype(np.float64)
+    area = columns.get("area")
+    known = np.full(len(people), np.nan) if area is None else np.asarray(area, dtype=np.float64)
+    missing = np.isnan(known)
+    people["area"] = np.where(missing, AREA_PER_BOX * people["w"] * people["h"], known)
+    people["area_from_box"] = columns.get("area_from_box", False) | missing
+    people["iscrowd"] = np.asarray(columns.get("iscrowd", 0), dtype=np.int64)
+    tracks = columns.get("track_id")
+    people["track_id"] = pd.array(
+        [pd.NA] * len(people) if tracks is None else tracks, dtype="Int64"
+    )
+    for name in ROTATED_BOX_COLUMNS:
+        people[name] = np.asarray(columns.get(name, np.nan), dtype=np.float64)
+    people["extra"] = pd.Series(columns.get("extra", [None] * len(people)), dtype=object)
+    return people[list(PEOPLE_COLUMNS)]
+
+
+def make_frames(**columns: Any) -> pd.DataFrame:
+    """A frames table; `scene` and `extra` may be left out."""
+    frames = pd.DataFrame({name: columns[name] for name in FRAME_COLUMNS[:4]})
+    frames[["width", "height"]] = frames[["width", "height"]].astype(np.int64)
+    for name in ("scene", "extra"):
+        frames[name] = pd.Series(columns.get(name, [None] * len(frames)), dtype=object)
+    return frames[list(FRAME_COLUMNS)]

@@ -1,0 +1,97 @@
+"""Boxes and crops: from an annotated box to the affine matrix that cuts a person out.
+
+The numbers follow the published pipeline exactly (golden fixture f01): a box's shorter side is
+grown to the crop's aspect ratio, then both by 1.25, and only the width scale enters the matrix.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+PIXEL_STD = 200.0
+"""Unit of the published scale: box sides over 200 pixels."""
+
+CROP_PADDING = 1.25
+"""Crop size over box size."""
+
+
+def clip_boxes(boxes: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes cut to their frames, and which of them are not empty.
+
+    The far corner is x + w - 1 (so an uncut box loses one pixel of width and height), and a part
+    cut off on the left or top is not removed from the width or height: both as published.
+
+    Args:
+        boxes: (people, 4) x, y, w, h in pixels.
+        sizes: (people, 2) or (2,) frame width, height in pixels.
+
+    Returns:
+        Clipped boxes (people, 4) float64 and a mask (people,) of boxes with positive sides.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    near = np.maximum(boxes[:, :2], 0)
+    extent = np.maximum(boxes[:, 2:] - 1, 0)
+    far = np.minimum(near + extent, np.asarray(sizes, dtype=np.float64) - 1)
+    return np.concatenate([near, far - near], axis=1), (far > near).all(axis=1)
+
+
+def boxes_to_center_scale(
+    boxes: np.ndarray, crop_size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crop centres (pixels) and scales (crop sides over 200 pixels) of boxes.
+
+    Args:
+        boxes: (people, 4) x, y, w, h in pixels.
+        crop_size: (width, height) of the crops in pixels; only the ratio matters.
+
+    Returns:
+        Centres (people, 2) and scales (people, 2), float32.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    aspect = crop_size[0] / crop_size[1]
+    center = boxes[:, :2] + boxes[:, 2:] * 0.5
+    width, height = boxes[:, 2], boxes[:, 3]
+    grown = np.stack(
+        [
+            np.where(width < aspect * height, height * aspect, width),
+            np.where(width > aspect * height, width / aspect, height),
+        ],
+        axis=1,
+    )
+    scale = (grown / PIXEL_STD).astype(np.float32) * np.float32(CROP_PADDING)
+    return center.astype(np.float32), scale.astype(np.float32)
+
+
+def crop_matrices(
+    center: np.ndarray, scale: np.ndarray, rotation: np.ndarray, crop_size: tuple[int, int]
+) -> np.ndarray:
+    """Affine matrices (people, 2, 3) float64 from image pixels to crop pixels.
+
+    A crop pixel is k R (p - centre) + (width/2, height/2) with k = width / (200 scale_w) and
+    R = [[cos t, sin t], [-sin t, cos t]].
+
+    Args:
+        center: (people, 2) pixels.
+        scale: (people, 2) crop sides over 200 pixels; only the width is used.
+        rotation: (people,) degrees.
+        crop_size: (width, height) of the crops in pixels.
+    """
+    angle = np.deg2rad(np.asarray(rotation, dtype=np.float64))
+    zoom = crop_size[0] / (PIXEL_STD * np.asarray(scale, dtype=np.float64)[:, 0])
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    linear = np.stack([np.stack([cos, sin], axis=-1), np.stack([-sin, cos], axis=-1)], axis=-2)
+    middle = np.asarray(crop_size, dtype=np.float64) / 2
+    offset = middle - np.einsum("nij,nj->ni", linear, np.asarray(center, dtype=np.float64))
+    return np.concatenate([linear, offset[:, :, None]], axis=2)
+
+
+def invert_affine(matrices: np.ndarray) -> np.ndarray:
+    """Inverses (..., 2, 3) of affine matrices (..., 2, 3)."""
+    linear = np.linalg.inv(matrices[..., :2])
+    offset = -np.einsum("...ij,...j->...i", linear, matrices[..., 2])
+    return np.concatenate([linear, offset[..., None]], axis=-1)
+
+
+def transform_points(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+    """Points (people, joints, 2) moved by affine matrices (people, 2, 3)."""
+    return np.einsum("nij,nkj->nki", matrices[..., :2], points) + matrices[:, None, :, 2]

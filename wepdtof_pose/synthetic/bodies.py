@@ -1,0 +1,356 @@
+"""Articulated persons: a `Build` and a `Pose` become joints and the round cones around them.
+
+The body frame is x to the person's right, y forward, z up (right-handed), so that a person who
+faces the world's +y has the right side at +x. Angles are radians, lengths metres. Proportions
+follow Drillis and Contini (1966), as fractions of the stature.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields, replace
+
+import numpy as np
+
+from wepdtof_pose.synthetic.rays import Array, Cones
+
+JOINTS = (
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "head_top",
+    "neck",
+)
+SIDES = {"right": 1.0, "left": -1.0}
+PARTS = (
+    *("pelvis", "belly", "chest", "yoke", "neck", "skull", "face", "nose", "hair", "extra"),
+    *(
+        f"{side}_{part}"
+        for side in SIDES
+        for part in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot", "buttock", "ear")
+    ),
+)
+PART_INDEX = {name: index for index, name in enumerate(PARTS)}
+
+
+@dataclass(frozen=True)
+class Build:
+    """Size and shape of one person; the last four say what is worn or carried."""
+
+    stature: float
+    girth: float
+    shoulder_width: float
+    hip_width: float
+    long_hair: bool = False
+    skirt: bool = False
+    loose_sleeves: float = 1.0
+    backpack: bool = False
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Joint angles; for arms and legs a pair (right, left).
+
+    ``lean`` bends the spine forward, ``tilt`` to the right, ``twist`` turns the shoulders to
+    the left. ``nod`` and ``look`` move the head down and to the left. Arms: ``raise_``
+    (forward), ``spread`` (sideways), ``turn`` (inwards about the upper arm), ``elbow``. Legs:
+    ``hip`` (forward), ``straddle`` (sideways), ``knee``, ``toe`` (heel up).
+    """
+
+    lean: float = 0.03
+    tilt: float = 0.0
+    twist: float = 0.0
+    nod: float = 0.05
+    look: float = 0.0
+    raise_right: float = 0.05
+    raise_left: float = 0.05
+    spread_right: float = 0.12
+    spread_left: float = 0.12
+    turn_right: float = 0.2
+    turn_left: float = 0.2
+    elbow_right: float = 0.25
+    elbow_left: float = 0.25
+    hip_right: float = 0.03
+    hip_left: float = 0.03
+    straddle_right: float = 0.05
+    straddle_left: float = 0.05
+    knee_right: float = 0.05
+    knee_left: float = 0.05
+    toe_right: float = 0.0
+    toe_left: float = 0.0
+
+    def blend(self, other: Pose, weight: float) -> Pose:
+        """This pose moved by ``weight`` (0 to 1) towards the other one."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Pose(*(a + weight * (b - a) for a, b in pairs))
+
+    def jitter(self, offsets: Array) -> Pose:
+        """This pose with ``offsets`` (radians, one an angle) added."""
+        return Pose(*(a + float(o) for a, o in zip(astuple(self), offsets, strict=True)))
+
+
+ANGLES = tuple(field.name for field in fields(Pose))
+
+
+@dataclass(frozen=True)
+class Body:
+    """One posed person: ``joints`` (14, 3) in `JOINTS` order and ``cones`` in `PARTS` order."""
+
+    joints: Array
+    cones: Cones
+
+
+def draw_build(rng: np.random.Generator) -> Build:
+    """A random adult, now and then a child."""
+    woman = rng.random() < 0.5
+    child = rng.random() < 0.06
+    stature = rng.normal(1.64, 0.06) if woman else rng.normal(1.77, 0.07)
+    if child:
+        stature = rng.uniform(1.15, 1.5)
+    return Build(
+        stature=float(np.clip(stature, 1.1, 1.98)),
+        girth=float(np.clip(rng.normal(1.0, 0.13), 0.8, 1.45)),
+        shoulder_width=float(rng.normal(0.96 if woman else 1.04, 0.03)),
+        hip_width=float(rng.normal(1.06 if woman else 0.97, 0.03)),
+        long_hair=bool(rng.random() < (0.6 if woman else 0.06)),
+        skirt=bool(woman and rng.random() < 0.2),
+        loose_sleeves=float(rng.uniform(1.0, 1.25)),
+        backpack=bool(rng.random() < 0.12),
+    )
+
+
+def pose_body(
+    build: Build, pose: Pose, position: Array, yaw: float, *, seat: float | None = None
+) -> Body:
+    """The body of a person who stands at ``position`` (2,) of the floor and faces ``yaw``.
+
+    ``yaw`` 0 faces +y and grows counter-clockwise seen from above. The feet are put on the
+    floor and ``position`` is midway between the ankles; with ``seat`` (height in metres) the
+    pelvis is put on that seat over ``position``, and the legs are bent to reach the floor.
+    """
+    if seat is not None:
+        pose = _seated_legs(build, pose, seat)
+    joints, frames = _skeleton(build, pose, yaw)
+    if seat is None:
+        middle = (joints["right_ankle"] + joints["left_ankle"])[:2] / 2
+        low = min(
+            min(joints[f"{side}_ankle"][2] - 0.04 * build.stature, joints[f"{side}_ball"][2] - 0.03)
+            for side in SIDES
+        )
+    else:
+        middle = joints["pelvis"][:2]
+        low = joints["pelvis"][2] - seat - 0.075 * build.stature * build.girth**0.5
+    shift = np.array([position[0] - middle[0], position[1] - middle[1], -low])
+    joints = {name: point + shift for name, point in joints.items()}
+    return Body(np.stack([joints[name] for name in JOINTS]), _flesh(build, joints, frames))
+
+
+def _seated_legs(build: Build, pose: Pose, seat: float) -> Pose:
+    s = build.stature
+    hip_height = seat + 0.075 * s * build.girth**0.5
+    legs = {}
+    for side in SIDES:
+        out = getattr(pose, f"knee_{side}") - np.pi / 2
+        knee_height = 0.246 * s * np.cos(out) + 0.04 * s
+        rise = np.arcsin(np.clip((knee_height - hip_height) / (0.245 * s), -0.9, 0.6))
+        legs[f"hip_{side}"] = np.pi / 2 + rise
+        # The shin leans by ``out`` whatever the slope of the thigh.
+        legs[f"knee_{side}"] = np.pi / 2 + rise + out
+    return replace(pose, **legs)
+
+
+def _skeleton(build: Build, pose: Pose, yaw: float) -> tuple[dict[str, Array], dict[str, Array]]:
+    s = build.stature
+    pelvis = _about_z(yaw)
+    half = pelvis @ _about_y(pose.tilt / 2) @ _about_x(-pose.lean / 2) @ _about_z(pose.twist / 2)
+    chest = half @ _about_y(pose.tilt / 2) @ _about_x(-pose.lean / 2) @ _about_z(pose.twist / 2)
+    head = chest @ _about_z(pose.look) @ _about_x(-pose.nod + 0.6 * pose.lean)
+    joints = {"pelvis": np.zeros(3)}
+    joints["waist"] = half @ np.array([0, 0, 0.10 * s])
+    joints["chest"] = joints["waist"] + chest @ np.array([0, 0, 0.10 * s])
+    joints["neck"] = joints["chest"] + chest @ np.array([0, -0.005 * s, 0.118 * s])
+    joints["head"] = joints["neck"] + head @ np.array([0, 0.022 * s, 0.098 * s])
+    joints["head_top"] = joints["head"] + head @ np.array([0, -0.008 * s, 0.072 * s])
+    frames = {"pelvis": pelvis, "half": half, "chest": chest, "head": head}
+    for side, sign in SIDES.items():
+        shoulder = np.array([sign * 0.108 * s * build.shoulder_width, -0.005 * s, 0.093 * s])
+        joints[f"{side}_shoulder"] = joints["chest"] + chest @ shoulder
+        upper = (
+            chest
+            @ _about_x(getattr(pose, f"raise_{side}"))
+            @ _about_y(-sign * getattr(pose, f"spread_{side}"))
+            @ _about_z(sign * getattr(pose, f"turn_{side}"))
+        )
+        fore = upper @ _about_x(getattr(pose, f"elbow_{side}"))
+        joints[f"{side}_elbow"] = joints[f"{side}_shoulder"] - upper[:, 2] * 0.172 * s
+        joints[f"{side}_wrist"] = joints[f"{side}_elbow"] - fore[:, 2] * 0.146 * s
+        joints[f"{side}_fingers"] = joints[f"{side}_wrist"] - fore[:, 2] * 0.075 * s
+        hip = np.array([sign * 0.056 * s * build.hip_width, 0, -0.005 * s])
+        joints[f"{side}_hip"] = pelvis @ hip
+        thigh = (
+            pelvis
+            @ _about_x(getattr(pose, f"hip_{side}"))
+            @ _about_y(-sign * getattr(pose, f"straddle_{side}"))
+        )
+        shin = thigh @ _about_x(-getattr(pose, f"knee_{side}"))
+        joints[f"{side}_knee"] = joints[f"{side}_hip"] - thigh[:, 2] * 0.245 * s
+        joints[f"{side}_ankle"] = joints[f"{side}_knee"] - shin[:, 2] * 0.246 * s
+        foot = pelvis @ _about_z(-sign * 0.12) @ _about_x(-getattr(pose, f"toe_{side}"))
+        ankle = joints[f"{side}_ankle"]
+        joints[f"{side}_heel"] = ankle + foot @ np.array([0, -0.02 * s, -0.018 * s])
+        joints[f"{side}_ball"] = ankle + foot @ np.array([0, 0.10 * s, -0.04 * s + 0.03])
+        frames |= {f"{side}_upper": upper, f"{side}_fore": fore, f"{side}_foot": foot}
+        frames |= {f"{side}_thigh": thigh, f"{side}_shin": shin}
+    return joints, frames
+
+
+def _flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) -> Cones:
+    s, g = build.stature, build.girth
+    wide, hips = build.shoulder_width, build.hip_width
+    pelvis, half, chest, head = (frames[name] for name in ("pelvis", "half", "chest", "head"))
+    j = joints
+    rows: dict[str, tuple] = {}
+
+    def put(name, a, b, r0, r1, front, stretch=(1.0, 1.0)):
+        rows[name] = (a, b, r0, r1, front, stretch)
+
+    def offset(frame: Array, x: float, y: float, z: float) -> Array:
+        return frame @ np.array([x, y, z]) * s
+
+    belly = 0.062 * s * g
+    put(
+        "pelvis", j["waist"], j["pelvis"], belly, 0.067 * s * g**0.7, pelvis[:, 1], (1.42 * hips, 1)
+    )
+    put("belly", j["chest"], j["waist"], 0.062 * s * g**0.7, belly, half[:, 1], (1.36, 1.02))
+    put(
+        "chest",
+        j["chest"] + offset(chest, 0, 0, 0.055),
+        j["chest"] - offset(chest, 0, 0, 0.03),
+        0.068 * s * g**0.5,
+        0.064 * s * g**0.7,
+        chest[:, 1],
+        (1.46 * wide, 1.0),
+    )
+    yoke = offset(chest, 0, -0.006, -0.006)
+    put(
+        "yoke",
+        j["right_shoulder"] * 0.9 + j["left_shoulder"] * 0.1 + yoke,
+        j["left_shoulder"] * 0.9 + j["right_shoulder"] * 0.1 + yoke,
+        0.042 * s * g**0.4,
+        0.0421 * s * g**0.4,
+        chest[:, 1],
+        (1.0, 1.12),
+    )
+    put("neck", j["head"], j["neck"], 0.031 * s, 0.038 * s * g**0.4, chest[:, 1])
+    skull = j["head"] + offset(head, 0, -0.010, 0.018)
+    put(
+        "skull",
+        skull,
+        skull - offset(head, 0, 0, 0.01),
+        0.052 * s,
+        0.051 * s,
+        head[:, 1],
+        (0.88, 1.08),
+    )
+    face = j["head"] + offset(head, 0, 0.012, 0)
+    chin = j["head"] + offset(head, 0, 0.018, -0.036)
+    put("face", face, chin, 0.042 * s, 0.026 * s, head[:, 1], (0.95, 1.0))
+    bridge, tip = offset(head, 0, 0.052, 0.006), offset(head, 0, 0.062, -0.012)
+    put("nose", j["head"] + bridge, j["head"] + tip, 0.0055 * s, 0.0095 * s, head[:, 1])
+    if build.long_hair:
+        crown = j["head"] + offset(head, 0, -0.024, 0.022)
+        nape = j["head"] + offset(head, 0, -0.040, -0.075)
+        put("hair", crown, nape, 0.054 * s, 0.036 * s, head[:, 1], (0.98, 0.9))
+    else:
+        crown = j["head"] + offset(head, 0, -0.022, 0.024)
+        nape = j["head"] + offset(head, 0, -0.030, -0.012)
+        put("hair", crown, nape, 0.052 * s, 0.040 * s, head[:, 1], (0.93, 0.98))
+    _put_extra(build, joints, frames, put)
+    for side, sign in SIDES.items():
+        thick = 0.029 * s * g**0.5
+        sleeve = build.loose_sleeves
+        upper, fore = frames[f"{side}_upper"][:, 1], frames[f"{side}_fore"][:, 1]
+        shoulder, elbow = j[f"{side}_shoulder"], j[f"{side}_elbow"]
+        wrist, fingers = j[f"{side}_wrist"], j[f"{side}_fingers"]
+        put(f"{side}_upper_arm", shoulder, elbow, 1.25 * thick * sleeve**0.5, thick * sleeve, upper)
+        put(f"{side}_forearm", elbow, wrist, 0.95 * thick * sleeve, 0.68 * thick * sleeve, fore)
+        palm = wrist * 0.75 + fingers * 0.25
+        put(f"{side}_hand", palm, fingers, 0.021 * s, 0.014 * s, fore, (0.62, 1.05))
+        hip, knee, ankle = (j[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
+        thigh, shin = frames[f"{side}_thigh"][:, 1], frames[f"{side}_shin"][:, 1]
+        put(f"{side}_thigh", hip, knee, 0.052 * s * g**0.6, 0.034 * s * g**0.4, thigh)
+        calf = knee * 0.98 + ankle * 0.02
+        put(f"{side}_shin", calf, ankle, 0.034 * s * g**0.4, 0.024 * s, shin)
+        foot = frames[f"{side}_foot"]
+        heel, ball = j[f"{side}_heel"], j[f"{side}_ball"]
+        put(f"{side}_foot", heel, ball, 0.024 * s, 0.021 * s, foot[:, 2], (1.2, 0.9))
+        seat = hip + pelvis @ np.array([sign * -0.008, -0.022, 0.0]) * s
+        put(f"{side}_buttock", seat, hip, 0.056 * s * g**0.6, 0.05 * s * g**0.6, pelvis[:, 1])
+        ear = j["head"] + offset(head, sign * 0.047, -0.008, 0.002)
+        put(
+            f"{side}_ear",
+            ear,
+            ear - offset(head, 0, 0.004, 0.012),
+            0.012 * s,
+            0.008 * s,
+            head[:, 1],
+            (0.5, 1),
+        )
+    return _cones([rows[name] for name in PARTS])
+
+
+def _put_extra(build: Build, joints: dict[str, Array], frames: dict[str, Array], put) -> None:
+    s = build.stature
+    chest, pelvis = frames["chest"], frames["pelvis"]
+    if build.skirt:
+        hem = (joints["right_knee"] + joints["left_knee"]) / 2 * 0.95 + joints["pelvis"] * 0.05
+        put("extra", joints["pelvis"], hem, 0.075 * s, 0.095 * s, pelvis[:, 1], (1.25, 0.95))
+    elif build.backpack:
+        top = joints["chest"] + chest @ np.array([0, -0.105, 0.05]) * s
+        low = joints["waist"] + chest @ np.array([0, -0.11, 0.02]) * s
+        put("extra", top, low, 0.06 * s, 0.072 * s, chest[:, 1], (1.25, 0.85))
+    else:
+        # A collar: every person has the same list of parts, so that arrays stay rectangular.
+        low = joints["neck"] - chest @ np.array([0, 0.0, 0.03]) * s
+        put("extra", joints["neck"], low, 0.041 * s, 0.05 * s, chest[:, 1], (1.1, 1.0))
+
+
+def _cones(rows: list[tuple]) -> Cones:
+    a = np.array([row[0] for row in rows])
+    b = np.array([row[1] for row in rows])
+    r0, r1 = np.array([row[2] for row in rows]), np.array([row[3] for row in rows])
+    front = np.array([row[4] for row in rows])
+    stretch = np.array([(*row[5], 1.0) for row in rows])
+    axis = b - a
+    length = np.linalg.norm(axis, axis=1)
+    # The tangent cone needs the ends further apart than the difference of their radii.
+    height = np.maximum(length, 1.2 * np.abs(r0 - r1) + 1e-4)
+    z = axis / np.maximum(length, 1e-9)[:, None]
+    y = front - (front * z).sum(axis=1, keepdims=True) * z
+    y /= np.maximum(np.linalg.norm(y, axis=1, keepdims=True), 1e-9)
+    x = np.cross(y, z)
+    to_local = np.stack([x, y, z], axis=1) / stretch[:, :, None]
+    return Cones(to_local, a, height, r0, r1)
+
+
+def _about_x(angle: float) -> Array:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
+
+
+def _about_y(angle: float) -> Array:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+
+
+def _about_z(angle: float) -> Array:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
