@@ -44,10 +44,9 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
     """Write JSON (UTF-8); the file appears whole or not at all."""
-    with replacing(path) as temporary:
-        with temporary.open("w", encoding="utf-8") as stream:
-            json.dump(content, stream, ensure_ascii=False, indent=indent, allow_nan=False)
-            stream.write("\n")
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        json.dump(content, stream, ensure_ascii=False, indent=indent, allow_nan=False)
+        stream.write("\n")
 
 
 @contextmanager

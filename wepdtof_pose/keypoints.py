@@ -156,7 +156,7 @@ def keypoint_set_from_names(
 
 
 def joint_mapping(source: KeypointSet, target: KeypointSet) -> np.ndarray:
-    """Index array (target joints,) int64 into the source's joints, -1 where it has no such joint."""
+    """Index array (target joints,) int64 into the source joints; -1 where there is none."""
     index = {name: i for i, name in enumerate(source.joints)}
     return np.array([index.get(name, -1) for name in target.joints], dtype=np.int64)
 
