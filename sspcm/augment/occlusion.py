@@ -1,0 +1,171 @@
+"""Occlusion augmentations: Joint Cutout and Cut-Occlude, batched, with explicit draws.
+
+Joint Cutout (Xie et al., ICCV 2021) blanks patches at predicted joints. Cut-Occlude (Huang et al.,
+CVPR 2023) pastes the patch around a joint of one person over a joint of another. `released=True`
+repeats the released code: swapped clamps in Joint Cutout, swapped axes and black fill where two
+windows differ in Cut-Occlude (METHODS.md, fixture f09).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+JITTER = 10.0
+HALF_SIZE = (10, 20)
+"""Patch half sizes are drawn from 10..19 pixels, centres jittered by 10 pixels, on a crop
+192 pixels wide; smaller and larger crops scale both."""
+REFERENCE_WIDTH = 192
+
+
+@dataclass(frozen=True)
+class PatchDraw:
+    """Draws for the patches of a batch.
+
+    Attributes:
+        jitter: (N, J, 2) x, y offsets of the patch centres in pixels.
+        half_size: (N, J, 2) int64 half width and height in pixels.
+        joint: (N, n) int64 joints that are covered.
+        donor_joint: (N, n) int64 joints that cover them (Cut-Occlude only).
+        donor: (N,) int64 image of the batch that the patches come from (Cut-Occlude only).
+    """
+
+    jitter: Tensor
+    half_size: Tensor
+    joint: Tensor
+    donor_joint: Tensor
+    donor: Tensor
+
+
+def draw_patches(
+    people: int,
+    joints: Tensor,
+    total_joints: int,
+    patches: int,
+    *,
+    crop_width: int,
+    generator: torch.Generator,
+) -> PatchDraw:
+    """Random patches, on the CPU.
+
+    Args:
+        people: batch size N.
+        joints: 1-D int64, the joints that may be drawn.
+        total_joints: J of the heatmaps.
+        patches: n patches an image.
+        crop_width: crop width in pixels; sizes and jitter scale with it (unchanged at 192).
+        generator: source of the draws.
+    """
+    zoom = crop_width / REFERENCE_WIDTH
+    shape = (people, total_joints, 2)
+    jitter = torch.randn(shape, generator=generator) * (JITTER * zoom)
+    half_size = torch.randint(*HALF_SIZE, shape, generator=generator)
+    half_size = (half_size * zoom).round().long().clamp(min=1)
+    chosen = joints[torch.randint(len(joints), (2, people, patches), generator=generator)]
+    donor = torch.randint(people, (people,), generator=generator)
+    return PatchDraw(jitter, half_size, chosen[0], chosen[1], donor)
+
+
+def joint_cutout(
+    images: Tensor, positions: Tensor, draw: PatchDraw, *, released: bool = False
+) -> Tensor:
+    """Images (N, C, H, W) with the patches around the drawn joints set to zero.
+
+    Args:
+        images: (N, C, H, W).
+        positions: (N, J, 2) joint positions x, y in image pixels.
+        draw: the patches; rows clamp to the height and columns to the width, except released.
+        released: clamp as the released code does, so that a tall image's rows from W on are kept.
+    """
+    height, width = images.shape[2:]
+    centre = _take(torch.trunc(positions.float() + draw.jitter), draw.joint)
+    half = _take(draw.half_size, draw.joint)
+    limit = torch.tensor([height, width] if released else [width, height], device=images.device)
+    low = (centre - half).clamp(min=0).minimum(limit)
+    high = (centre + half).clamp(min=0).minimum(limit)
+    x = torch.arange(width, device=images.device)
+    y = torch.arange(height, device=images.device)
+    columns = (x >= low[..., :1]) & (x < high[..., :1])
+    rows = (y >= low[..., 1:]) & (y < high[..., 1:])
+    hidden = (rows[..., :, None] & columns[..., None, :]).any(dim=1)
+    return images.masked_fill(hidden[:, None], 0.0)
+
+
+def cut_occlude(
+    images: Tensor, positions: Tensor, draw: PatchDraw, *, released: bool = False
+) -> Tensor:
+    """Images (N, C, H, W) with joints covered by patches around joints of other images.
+
+    Patches are read from the images as they came; a later patch covers an earlier one.
+
+    Args:
+        images: (N, C, H, W).
+        positions: (N, J, 2) joint positions x, y in image pixels.
+        draw: the patches. The patch keeps the part that fits in both images, except released.
+        released: swap the axes and fill with zeros where the windows differ, as released.
+    """
+    height, width = images.shape[2:]
+    centre = torch.trunc(positions.float() + draw.jitter).long()
+    target = _take(centre, draw.joint)
+    donor = _take(centre[draw.donor], draw.donor_joint)
+    half = _take(draw.half_size[draw.donor], draw.donor_joint)
+    if released:
+        # The released code reads the column from y and the row from x.
+        target, donor, half = target.flip(-1), donor.flip(-1), half.flip(-1)
+        windows = _released_windows
+    else:
+        windows = _shared_windows
+    columns = windows(target[..., 0], donor[..., 0], half[..., 0], width)
+    rows = windows(target[..., 1], donor[..., 1], half[..., 1], height)
+
+    # NHWC views: one index row a pixel moves all its channels.
+    source = images.permute(0, 2, 3, 1)
+    result = source.clone()
+    donor_image = draw.donor[:, None, None]
+    for patch in range(target.shape[1]):
+        inside_x, from_x, fits_x = (part[:, patch] for part in columns)
+        inside_y, from_y, fits_y = (part[:, patch] for part in rows)
+        covered = inside_y[:, :, None] & inside_x[:, None, :]
+        values = source[donor_image, from_y[:, :, None], from_x[:, None, :]]
+        fits = (fits_x & fits_y)[:, None, None, None]
+        result = torch.where(covered[..., None], torch.where(fits, values, 0.0), result)
+    return result.permute(0, 3, 1, 2)
+
+
+_Windows = tuple[Tensor, Tensor, Tensor]
+"""Of one axis: mask (N, n, size) of covered pixels, the pixel (N, n, size) of the donor that each
+shows, and whether (N, n) the donor's window fits (otherwise zeros are pasted)."""
+
+
+def _take(values: Tensor, joint: Tensor) -> Tensor:
+    """Rows of values (N, J, 2) at joint (N, n): (N, n, 2)."""
+    return values.gather(1, joint[..., None].expand(-1, -1, 2))
+
+
+def _shared_windows(target: Tensor, donor: Tensor, half: Tensor, size: int) -> _Windows:
+    low = torch.maximum(-half, torch.maximum(-target, -donor))
+    high = torch.minimum(half, size - torch.maximum(target, donor))
+    offset = torch.arange(size, device=target.device) - target[..., None]
+    inside = (offset >= low[..., None]) & (offset < high[..., None])
+    pixel = (offset + donor[..., None]).clamp(0, size - 1)
+    return inside, pixel, torch.ones_like(target, dtype=torch.bool)
+
+
+def _released_windows(target: Tensor, donor: Tensor, half: Tensor, size: int) -> _Windows:
+    last = size - 1
+    donor_low = (donor - half).clamp(0, last)
+    donor_high = (donor + half).clamp(0, last)
+    low = (target - (donor_low - donor).abs()).clamp(0, last)
+    high = (target + (donor_high - donor).abs()).clamp(0, last)
+    excess = ((donor_high - donor_low) - (high - low)).abs()
+    donor_low = torch.where(low == 0, donor_low + excess, donor_low)
+    donor_high = torch.where(high == last, donor_high - excess, donor_high)
+    # A slice end below 0 counts from the far end, as in the released code.
+    donor_high = torch.where(donor_high < 0, donor_high + size, donor_high)
+    pixel = torch.arange(size, device=target.device)
+    inside = (pixel >= low[..., None]) & (pixel < high[..., None])
+    shown = (pixel - low[..., None] + donor_low[..., None]).clamp(0, last)
+    donor_length = (donor_high.clamp(max=size) - donor_low.clamp(max=size)).clamp(min=0)
+    return inside, shown, (donor_length == high - low) & (donor_length > 0)

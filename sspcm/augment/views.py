@@ -1,0 +1,79 @@
+"""Random easy and hard views of a crop: the draws, and the matrices they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ViewStrength:
+    """How far a view departs from the crop: the published values by default.
+
+    Attributes:
+        scale: standard deviation of the scale factor, cut to 1 +- scale.
+        rotation: standard deviation of the rotation in degrees, cut to +- 2 rotation.
+        rotation_probability: share of views that are rotated at all.
+        flip_probability: share of views that are mirrored.
+    """
+
+    scale: float = 0.25
+    rotation: float = 30.0
+    rotation_probability: float = 0.6
+    flip_probability: float = 0.5
+
+
+EASY_VIEW = ViewStrength()
+HARD_VIEW = ViewStrength(rotation_probability=0.8, flip_probability=0.0)
+
+
+@dataclass(frozen=True)
+class ViewDraw:
+    """Scale factors (N,), rotations (N,) in degrees, both float64, and mirrored (N,) bool."""
+
+    scale: Tensor
+    rotation: Tensor
+    flip: Tensor
+
+
+def draw_views(count: int, strength: ViewStrength, *, generator: torch.Generator) -> ViewDraw:
+    """Independent random views; the generator advances by the same amount whatever is drawn."""
+    normals = torch.randn(2, count, dtype=torch.float64, generator=generator)
+    uniforms = torch.rand(2, count, dtype=torch.float64, generator=generator)
+    return views_from_draws(normals[0], uniforms[0], normals[1], uniforms[1], strength)
+
+
+def views_from_draws(
+    z_scale: Tensor,
+    u_rotate: Tensor,
+    z_rotation: Tensor,
+    u_flip: Tensor | None = None,
+    strength: ViewStrength = HARD_VIEW,
+) -> ViewDraw:
+    """Views from standard normals z and uniforms u, all (N,); unused normals may be NaN."""
+    scale = (1 + strength.scale * z_scale).clamp(1 - strength.scale, 1 + strength.scale)
+    limit = 2 * strength.rotation
+    rotated = u_rotate <= strength.rotation_probability
+    rotation = torch.where(rotated, (strength.rotation * z_rotation).clamp(-limit, limit), 0.0)
+    flip = torch.zeros_like(rotated) if u_flip is None else u_flip < strength.flip_probability
+    return ViewDraw(scale=scale, rotation=rotation, flip=flip)
+
+
+def region_to_crop(views: ViewDraw, region_size: int, crop_size: tuple[int, int]) -> Tensor:
+    """Matrices (N, 2, 3) float64 from a stored region to the crop that a view shows.
+
+    A stored region is a square at crop resolution around the person, its centre the crop's
+    centre; the view mirrors, zooms and turns about it, as the published crop matrix does on the
+    frame: crop = R F (p - centre) / scale + (width/2, height/2).
+    """
+    angle = torch.deg2rad(views.rotation)
+    cos, sin = torch.cos(angle) / views.scale, torch.sin(angle) / views.scale
+    mirror = torch.where(views.flip, -1.0, 1.0).to(cos.dtype)
+    linear = torch.stack(
+        [torch.stack([cos * mirror, sin], -1), torch.stack([-sin * mirror, cos], -1)], -2
+    )
+    middle = torch.tensor(crop_size, dtype=torch.float64, device=cos.device) / 2
+    centre = torch.full((2,), region_size / 2, dtype=torch.float64, device=cos.device)
+    return torch.cat([linear, (middle - linear @ centre)[:, :, None]], dim=2)

@@ -1,0 +1,52 @@
+"""Gaussian target heatmaps.
+
+A heatmap pixel u stands for the crop pixel x = stride * u: integer coordinates are pixel centres
+in both frames, and their origins coincide.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def gaussian_targets(
+    joints: Tensor,
+    visibility: Tensor,
+    heatmap_size: tuple[int, int],
+    *,
+    stride: float = 4.0,
+    sigma: float = 2.0,
+) -> tuple[Tensor, Tensor]:
+    """Target heatmaps and joint weights (Xiao et al., ECCV 2018).
+
+    The Gaussian is centred on the nearest heatmap pixel, has its peak at exactly 1 and is cut to a
+    square of 6 sigma + 1 pixels. The centre truncates towards zero, so a joint up to 1.5 heatmap
+    pixels left of or above the map is drawn at its border: as published.
+
+    Args:
+        joints: (N, J, 2) x, y in crop pixels.
+        visibility: (N, J) weight of each joint; a map is drawn only where it is above 0.5.
+        heatmap_size: (width, height) in heatmap pixels.
+        stride: crop pixels a heatmap pixel.
+        sigma: standard deviation in heatmap pixels.
+
+    Returns:
+        Targets (N, J, H, W) float32 and weights (N, J) float32; a joint whose Gaussian would lie
+        wholly outside has weight 0.
+    """
+    width, height = heatmap_size
+    reach = 3 * sigma
+    mean = torch.trunc(joints / stride + 0.5)
+    size = torch.tensor([width, height], device=joints.device)
+    outside = ((mean - reach >= size) | (mean + reach + 1 < 0)).any(dim=-1)
+    weight = torch.where(outside, 0.0, visibility).float()
+
+    x = torch.arange(width, device=joints.device) - mean[..., 0, None]
+    y = torch.arange(height, device=joints.device) - mean[..., 1, None]
+    drawn = (weight > 0.5)[..., None]
+    near_x, near_y = (x.abs() <= reach) & drawn, y.abs() <= reach
+    # The squared distance is a whole number, so float32 holds it exactly.
+    squared = (x * x)[..., None, :].float() + (y * y)[..., :, None].float()
+    target = torch.exp(squared * (-0.5 / sigma**2))
+    return target * (near_y[..., :, None] & near_x[..., None, :]), weight
