@@ -309,7 +309,7 @@ def _category(dataset: PoseDataset) -> dict[str, Any]:
     return category
 
 
-def _image(row: dict[str, Any]) -> dict[str, Any]:
+def _image(row: dict[Any, Any]) -> dict[str, Any]:
     image = {key: row[key] for key in ("id", "file_name", "width", "height")}
     if row["scene"] is not None:
         image["scene"] = row["scene"]

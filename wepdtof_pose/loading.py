@@ -1,0 +1,99 @@
+"""PATH, the one argument that most commands share: a COCO keypoint file or a data set folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
+from wepdtof_pose.keypoints import KeypointSet
+
+WHOLE = "all"
+"""Name of the only split of a data set that has a single annotation file."""
+
+_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+def load_dataset(
+    path: Path | str, *, keypoint_set: KeypointSet | None = None
+) -> dict[str, PoseDataset]:
+    """The data sets under a path, by split name.
+
+    A JSON file, or a folder with one file in `annotations/`, is `{"all": ...}`. A folder with
+    several has a split for each, "train", "val" or "test", which the file name must say
+    (`person_keypoints_train2017.json`). Where files there have "keypoints" in their names, the
+    others (COCO's captions and instances) are not read.
+
+    Args:
+        path: the file or the folder.
+        keypoint_set: the joints, where the files do not name them (or to overrule them).
+
+    Raises:
+        InputError: there is no such path, no annotation file, a file that says no split or the
+            same as another, or the joints of the files differ; or a file is not usable.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = _annotation_files(path)
+    elif path.exists():
+        files = {WHOLE: path}
+    else:
+        raise InputError(f"{path}: no such file or folder")
+    datasets = {name: coco.read(file, keypoint_set=keypoint_set) for name, file in files.items()}
+    first = next(iter(datasets))
+    for name, dataset in datasets.items():
+        if dataset.keypoint_set.joints != datasets[first].keypoint_set.joints:
+            raise InputError(
+                f"{path}: the joints of {files[first].name} ({datasets[first].keypoint_set.name}) "
+                f"and {files[name].name} ({dataset.keypoint_set.name}) differ: "
+                "convert them to one keypoint set first"
+            )
+    return datasets
+
+
+def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str) -> PoseDataset:
+    """The data set of that split; `path` names their origin in the error.
+
+    Raises:
+        InputError: no such split; the message lists those there are.
+    """
+    if name not in datasets:
+        raise InputError(f"{path}: has no split {name!r}, only {', '.join(datasets)}")
+    return datasets[name]
+
+
+def _annotation_files(folder: Path) -> dict[str, Path]:
+    annotations = folder / "annotations"
+    files = sorted(p for p in annotations.glob("*.json") if not p.name.startswith("."))
+    files = [p for p in files if "keypoints" in p.name.lower()] or files
+    if not files:
+        missing = "has no *.json" if annotations.is_dir() else "is missing"
+        raise InputError(
+            f"{folder}: not a data set folder: {annotations.name}/ {missing} "
+            "(expected annotations/*.json and images/)"
+        )
+    if len(files) == 1:
+        return {WHOLE: files[0]}
+    named: dict[str, Path] = {}
+    for file in files:
+        split = _split_of(file)
+        if split is None:
+            raise InputError(
+                f"{file}: one of {len(files)} annotation files, but its name says neither "
+                "train, val nor test: rename it, or give the path of one file"
+            )
+        if split in named:
+            raise InputError(
+                f"{folder}: {named[split].name} and {file.name} are both {split!r}: "
+                "give the path of one of them"
+            )
+        named[split] = file
+    return {name: named[name] for name in ("train", "val", "test") if name in named}
+
+
+def _split_of(file: Path) -> str | None:
+    words = re.findall("[a-z]+", file.stem.lower())
+    found = {_SPLITS[word] for word in words if word in _SPLITS}
+    return found.pop() if len(found) == 1 else None
