@@ -1,0 +1,60 @@
+"""Left/right flips against the recorded reference."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sspcm.flips import (
+    average_flipped,
+    flip_heatmaps,
+    flip_keypoints,
+    shift_right,
+    shift_right_by,
+)
+
+TOLERANCE = 1e-6
+
+
+@pytest.fixture(scope="module")
+def recorded(golden_dir: Path) -> dict[str, np.ndarray]:
+    with np.load(golden_dir / "f03_flip.npz") as content:
+        return dict(content)
+
+
+@pytest.fixture(scope="module")
+def permutation(recorded: dict[str, np.ndarray]) -> np.ndarray:
+    order = np.arange(recorded["joints"].shape[1])
+    for a, b in recorded["flip_pairs"]:
+        order[a], order[b] = b, a
+    return order
+
+
+def test_keypoints(recorded: dict[str, np.ndarray], permutation: np.ndarray) -> None:
+    keypoints = np.concatenate([recorded["joints"][..., :2], recorded["vis"][..., :1]], axis=2)
+    flipped = flip_keypoints(
+        torch.tensor(keypoints), torch.tensor(recorded["width"]), permutation
+    ).numpy()
+    np.testing.assert_allclose(flipped[..., :2], recorded["joints_out"][..., :2], atol=TOLERANCE)
+    np.testing.assert_array_equal(flipped[..., 2], recorded["vis_out"][..., 0])
+
+
+def test_heatmaps(recorded: dict[str, np.ndarray], permutation: np.ndarray) -> None:
+    heatmaps = torch.tensor(recorded["heatmap"])
+    of_flipped = torch.tensor(recorded["heatmap_of_flipped_image"])
+    back = flip_heatmaps(of_flipped, permutation)
+    np.testing.assert_array_equal(back.numpy(), recorded["flip_back"])
+    np.testing.assert_array_equal(shift_right(back).numpy(), recorded["flip_back_shifted"])
+    averaged = average_flipped(heatmaps, of_flipped, permutation)
+    np.testing.assert_allclose(averaged.numpy(), recorded["averaged"], atol=TOLERANCE)
+
+
+def test_subpixel_alignment(recorded: dict[str, np.ndarray], permutation: np.ndarray) -> None:
+    back = flip_heatmaps(torch.tensor(recorded["heatmap_of_flipped_image"]), permutation)
+    width = back.shape[3]
+    for recording, pixels in (("False", 0.75), ("True", 0.75 * (width - 1) / width)):
+        expected = recorded[f"flipped_subpixel_shift_align_{recording}"]
+        np.testing.assert_allclose(
+            shift_right_by(back, pixels).numpy(), expected, atol=1e-4, err_msg=recording
+        )
