@@ -59,12 +59,13 @@ class Build:
 class Pose:
     """Joint angles; for arms and legs a pair (right, left).
 
-    ``lean`` bends the spine forward, ``tilt`` to the right, ``twist`` turns the shoulders to
+    ``bow`` tips the pelvis forward over the legs, ``lean`` bends the spine forward, ``tilt`` to the right, ``twist`` turns the shoulders to
     the left. ``nod`` and ``look`` move the head down and to the left. Arms: ``raise_``
     (forward), ``spread`` (sideways), ``turn`` (inwards about the upper arm), ``elbow``. Legs:
     ``hip`` (forward), ``straddle`` (sideways), ``knee``, ``toe`` (heel up).
     """
 
+    bow: float = 0.0
     lean: float = 0.03
     tilt: float = 0.0
     twist: float = 0.0
@@ -147,7 +148,7 @@ def pose_body(
         )
     else:
         middle = joints["pelvis"][:2]
-        low = joints["pelvis"][2] - seat - 0.075 * build.stature * build.girth**0.5
+        low = joints["pelvis"][2] - seat - 0.064 * build.stature * build.girth**0.5
     shift = np.array([position[0] - middle[0], position[1] - middle[1], -low])
     joints = {name: point + shift for name, point in joints.items()}
     return Body(np.stack([joints[name] for name in JOINTS]), _flesh(build, joints, frames))
@@ -155,7 +156,7 @@ def pose_body(
 
 def _seated_legs(build: Build, pose: Pose, seat: float) -> Pose:
     s = build.stature
-    hip_height = seat + 0.075 * s * build.girth**0.5
+    hip_height = seat + 0.064 * s * build.girth**0.5
     legs = {}
     for side in SIDES:
         out = getattr(pose, f"knee_{side}") - np.pi / 2
@@ -169,10 +170,11 @@ def _seated_legs(build: Build, pose: Pose, seat: float) -> Pose:
 
 def _skeleton(build: Build, pose: Pose, yaw: float) -> tuple[dict[str, Array], dict[str, Array]]:
     s = build.stature
-    pelvis = _about_z(yaw)
+    upright = _about_z(yaw)
+    pelvis = upright @ _about_x(-pose.bow)
     half = pelvis @ _about_y(pose.tilt / 2) @ _about_x(-pose.lean / 2) @ _about_z(pose.twist / 2)
     chest = half @ _about_y(pose.tilt / 2) @ _about_x(-pose.lean / 2) @ _about_z(pose.twist / 2)
-    head = chest @ _about_z(pose.look) @ _about_x(-pose.nod + 0.6 * pose.lean)
+    head = chest @ _about_z(pose.look) @ _about_x(-pose.nod + 0.6 * pose.lean + 0.6 * pose.bow)
     joints = {"pelvis": np.zeros(3)}
     joints["waist"] = half @ np.array([0, 0, 0.10 * s])
     joints["chest"] = joints["waist"] + chest @ np.array([0, 0, 0.10 * s])
@@ -196,14 +198,14 @@ def _skeleton(build: Build, pose: Pose, yaw: float) -> tuple[dict[str, Array], d
         hip = np.array([sign * 0.056 * s * build.hip_width, 0, -0.005 * s])
         joints[f"{side}_hip"] = pelvis @ hip
         thigh = (
-            pelvis
+            upright
             @ _about_x(getattr(pose, f"hip_{side}"))
             @ _about_y(-sign * getattr(pose, f"straddle_{side}"))
         )
         shin = thigh @ _about_x(-getattr(pose, f"knee_{side}"))
         joints[f"{side}_knee"] = joints[f"{side}_hip"] - thigh[:, 2] * 0.245 * s
         joints[f"{side}_ankle"] = joints[f"{side}_knee"] - shin[:, 2] * 0.246 * s
-        foot = pelvis @ _about_z(-sign * 0.12) @ _about_x(-getattr(pose, f"toe_{side}"))
+        foot = upright @ _about_z(-sign * 0.12) @ _about_x(-getattr(pose, f"toe_{side}"))
         ankle = joints[f"{side}_ankle"]
         joints[f"{side}_heel"] = ankle + foot @ np.array([0, -0.02 * s, -0.018 * s])
         joints[f"{side}_ball"] = ankle + foot @ np.array([0, 0.10 * s, -0.04 * s + 0.03])

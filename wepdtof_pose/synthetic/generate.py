@@ -1,0 +1,263 @@
+"""Write a procedural overhead-fisheye data set: the project's embedded default.
+
+Killed at any moment and run again with the same arguments, `generate` ends with the same bytes:
+a scene is a pure function of the seed, every file appears whole under its name, and the record
+of a scene is written after its frames.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, replacing, write_json
+from wepdtof_pose.formats import coco
+from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.lenses import Lens
+from wepdtof_pose.synthetic.scenes import SceneFrame, ScenePlan, draw_scene, plan_scenes
+
+VERSION = 1
+"""Counts up whenever the same seed draws other pictures."""
+MANIFEST = "synthetic.json"
+ANNOTATIONS = "annotations/person_keypoints.json"
+_RECORDS = ".scenes"
+
+
+def generate(
+    out: Path,
+    *,
+    people: int,
+    seed: int = 0,
+    size: int = 768,
+    workers: int = 1,
+    progress: bool | Callable[[int, int], None] = True,
+) -> Path:
+    """Write a data set with exactly ``people`` labelled people to ``out``, and return ``out``.
+
+    The folder gets ``images/<scene>/<scene>_000001.jpg`` and ``annotations/
+    person_keypoints.json`` (COCO keypoints). The bytes depend on ``people``, ``seed`` and
+    ``size`` only, not on ``workers``. An unfinished folder is completed.
+
+    Args:
+        out: the folder; missing, empty, or one that the same arguments began.
+        people: labelled people in all.
+        seed: any whole number from 0 on.
+        size: width and height of the frames in pixels.
+        workers: processes that render.
+        progress: True for a bar (plain lines where the output is not a terminal), False for
+            nothing, or a function of (people done, people in all).
+
+    Raises:
+        InputError: an argument is out of range, or ``out`` holds something else.
+
+    >>> generate(Path("fisheye"), people=200, workers=2)  # doctest: +SKIP
+    PosixPath('fisheye')
+    """
+    out = Path(out)
+    for name, value, least in (
+        ("people", people, 1),
+        ("seed", seed, 0),
+        ("size", size, 64),
+        ("workers", workers, 1),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name} must be a whole number from {least} on, not {value!r}")
+    parameters = {
+        "generator": "wepdtof-pose synth",
+        "version": VERSION,
+        "people": int(people),
+        "seed": int(seed),
+        "size": int(size),
+    }
+    if _claim(out, parameters) and (out / ANNOTATIONS).is_file():
+        return out
+    plans = plan_scenes(people, seed)
+    with _progress(progress, people) as advance:
+        for plan in _render(out, plans, seed=seed, size=size, workers=workers):
+            advance(plan.quota)
+    _write_annotations(out, plans, parameters)
+    return out
+
+
+def render_scene(out: Path, plan: ScenePlan, *, seed: int, size: int) -> None:
+    """Write the frames of one scene and then its record; do nothing where the record exists."""
+    record = _record(out, plan)
+    if record.is_file():
+        return
+    threads = cv2.getNumThreads()
+    # Scenes are what runs in parallel; threads of OpenCV would only get in one another's way.
+    cv2.setNumThreads(1)
+    try:
+        folder = out / "images" / plan.name
+        frames = []
+        for number, frame in enumerate(draw_scene(plan, seed=seed, size=size), start=1):
+            name = f"{plan.name}_{number:06d}.jpg"
+            _write_jpeg(folder / name, frame)
+            frames.append(_frame_record(f"{plan.name}/{name}", plan.name, frame))
+        write_json(record, frames)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _claim(out: Path, parameters: dict[str, Any]) -> bool:
+    """True for a folder that the same parameters began; a new one gets its manifest."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; name a folder to write the data set to")
+    manifest = out / MANIFEST
+    if manifest.is_file():
+        found = read_json(manifest)
+        if found != parameters:
+            known = found if isinstance(found, dict) else {}
+            differing = [
+                f"{key} {known.get(key)!r} instead of {value!r}"
+                for key, value in parameters.items()
+                if known.get(key) != value
+            ]
+            raise InputError(
+                f"{out}: holds another synthetic data set ({', '.join(differing)}); "
+                "remove it or name another folder"
+            )
+        # What a killed run left half-written.
+        for part in out.rglob(".*.part"):
+            part.unlink(missing_ok=True)
+        return True
+    leftovers = (f".{MANIFEST}.",)
+    if out.is_dir() and any(not entry.name.startswith(leftovers) for entry in out.iterdir()):
+        raise InputError(f"{out}: is not empty and holds no synthetic data set; name a new folder")
+    write_json(manifest, parameters, indent=1)
+    return False
+
+
+def _render(
+    out: Path, plans: list[ScenePlan], *, seed: int, size: int, workers: int
+) -> Iterator[ScenePlan]:
+    work = partial(render_scene, out, seed=seed, size=size)
+    if workers == 1 or len(plans) == 1:
+        for plan in plans:
+            work(plan)
+            yield plan
+        return
+    # Largest first, so that no worker is left with a long scene at the end. "spawn" because a
+    # fork would inherit the locks of whatever threads (torch, OpenCV) the caller runs.
+    with ProcessPoolExecutor(min(workers, len(plans)), mp_context=get_context("spawn")) as pool:
+        order = sorted(plans, key=lambda plan: -plan.quota)
+        futures = {pool.submit(work, plan): plan for plan in order}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield futures[future]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _write_jpeg(path: Path, frame: SceneFrame) -> None:
+    done, data = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, frame.quality])
+    if not done:
+        raise RuntimeError(f"OpenCV could not encode {path}")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
+def _frame_record(file_name: str, scene: str, frame: SceneFrame) -> dict[str, Any]:
+    size = frame.camera.size
+    people = [
+        {
+            "bbox": list(label.box),
+            "area": label.area,
+            "iscrowd": 0,
+            # To 1/100 of a pixel: what float32 and a reader of the file can make use of.
+            "keypoints": [round(float(value), 2) for value in label.keypoints.ravel()],
+            "track_id": label.track,
+            "rotated_box": list(label.rotated_box),
+        }
+        for label in frame.labels
+    ]
+    image = {"file_name": file_name, "width": size, "height": size, "scene": scene}
+    fisheye = _fisheye(frame.camera.lens) | {"height_m": round(float(frame.camera.position[2]), 6)}
+    return {"image": {**image, "fisheye": fisheye}, "people": people}
+
+
+def _fisheye(lens: Lens) -> dict[str, Any]:
+    values = {"cx": lens.cx, "cy": lens.cy, "radius": lens.radius, "focal": lens.focal}
+    model = "equidistant"
+    if hasattr(lens, "k1"):
+        model = "kannala-brandt"
+        values |= {"k1": lens.k1, "k2": lens.k2, "k3": lens.k3, "k4": lens.k4}
+    values["max_angle"] = lens.max_angle
+    return {"model": model} | {key: round(float(value), 9) for key, value in values.items()}
+
+
+def _write_annotations(out: Path, plans: list[ScenePlan], parameters: dict[str, Any]) -> None:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    first_track = 0
+    for plan in plans:
+        last_track = 0
+        for record in read_json(_record(out, plan)):
+            images.append({"id": len(images) + 1, **record["image"]})
+            for person in record["people"]:
+                last_track = max(last_track, person["track_id"])
+                annotations.append(
+                    {
+                        **person,
+                        "id": len(annotations) + 1,
+                        "image_id": len(images),
+                        "category_id": 1,
+                        "track_id": first_track + person["track_id"],
+                    }
+                )
+        first_track += last_track
+    content = {
+        "info": {"description": "Procedural overhead-fisheye people", **parameters},
+        "images": images,
+        "annotations": annotations,
+    }
+    keypoints = get_keypoint_set("wepdtof-pose-14")
+    dataset = coco.from_dict(content, source=str(out), keypoint_set=keypoints, root=out / "images")
+    coco.write(dataset, out / ANNOTATIONS)
+    shutil.rmtree(out / _RECORDS, ignore_errors=True)
+
+
+def _record(out: Path, plan: ScenePlan) -> Path:
+    return out / _RECORDS / f"{plan.name}.json"
+
+
+class _progress:
+    """Context that gives a function to call with the people just done."""
+
+    def __init__(self, progress: bool | Callable[[int, int], None], total: int) -> None:
+        self.report = progress if callable(progress) else None
+        self.quiet = progress is False
+        self.total = total
+        self.done = 0
+        self.bar: tqdm | None = None
+
+    def __enter__(self) -> Callable[[int], None]:
+        if not self.quiet and self.report is None and sys.stderr.isatty():
+            self.bar = tqdm(total=self.total, unit="person", desc="synth")
+        return self._advance
+
+    def _advance(self, people: int) -> None:
+        self.done += people
+        if self.report is not None:
+            self.report(self.done, self.total)
+        elif self.bar is not None:
+            self.bar.update(people)
+        elif not self.quiet:
+            print(f"synth: {self.done} of {self.total} people", file=sys.stderr, flush=True)
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()

@@ -1,0 +1,357 @@
+"""What people do: they walk around, stand and gesture, sit, reach, bend down and crouch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from wepdtof_pose.synthetic.bodies import ANGLES, Pose
+from wepdtof_pose.synthetic.rays import Array
+from wepdtof_pose.synthetic.rooms import Room
+
+STEP = 0.4
+"""Seconds between two frames."""
+ELBOW_ROOM = 0.46
+"""Smallest distance in metres between two people's places on the floor."""
+BODY_RADIUS = 0.27
+"""Distance in metres that people keep from furniture and walls."""
+
+ARMS = {
+    "relaxed": {},
+    "phone": dict(raise_right=0.55, turn_right=0.5, elbow_right=1.9, nod=0.5),
+    "call": dict(raise_left=0.7, spread_left=0.5, turn_left=0.3, elbow_left=2.4),
+    "folded": dict(
+        raise_right=0.45,
+        turn_right=1.15,
+        elbow_right=1.75,
+        raise_left=0.5,
+        turn_left=1.1,
+        elbow_left=1.65,
+    ),  # fmt: skip
+    "akimbo": dict(
+        raise_right=-0.35,
+        spread_right=0.75,
+        turn_right=0.9,
+        elbow_right=1.5,
+        raise_left=-0.35,
+        spread_left=0.75,
+        turn_left=0.9,
+        elbow_left=1.5,
+    ),  # fmt: skip
+    "talk": dict(raise_right=0.4, elbow_right=1.6, turn_right=-0.1, raise_left=0.3, elbow_left=1.2),
+    "point": dict(raise_right=1.45, spread_right=0.25, elbow_right=0.1, turn_right=0.0),
+    "carry": dict(
+        raise_right=0.35,
+        elbow_right=1.35,
+        turn_right=0.25,
+        raise_left=0.35,
+        elbow_left=1.35,
+        turn_left=0.25,
+    ),  # fmt: skip
+    "bag": dict(
+        raise_left=0.1, elbow_left=0.15, spread_left=0.18, raise_right=0.3, elbow_right=0.9
+    ),
+}
+REACHES = {
+    "up": dict(raise_right=2.6, elbow_right=0.3, nod=-0.3, spread_right=0.2),
+    "up both": dict(raise_right=2.4, raise_left=2.5, elbow_right=0.4, elbow_left=0.3, nod=-0.25),
+    "ahead": dict(raise_left=1.4, elbow_left=0.25, raise_right=0.9, elbow_right=0.7, bow=0.15),
+    "aside": dict(spread_right=1.4, elbow_right=0.2, tilt=0.15, look=-0.5),
+    "wave": dict(raise_left=1.0, spread_left=1.6, elbow_left=1.2, turn_left=-0.8),
+}
+SEATED = {
+    "typing": dict(raise_right=0.5, elbow_right=1.15, raise_left=0.5, elbow_left=1.15, lean=0.15),
+    "resting": dict(raise_right=0.3, elbow_right=0.75, raise_left=0.35, elbow_left=0.7),
+    "back": dict(lean=-0.2, raise_right=0.25, elbow_right=1.0, raise_left=0.2, elbow_left=0.9),
+    "forward": dict(
+        lean=0.6, raise_right=0.75, elbow_right=1.3, raise_left=0.75, elbow_left=1.3, turn_right=0.6
+    ),
+    "reading": dict(raise_right=0.6, elbow_right=1.5, raise_left=0.6, elbow_left=1.5, nod=0.5),
+}
+LOW = {
+    "bend": dict(
+        bow=0.75,
+        lean=0.5,
+        raise_right=1.3,
+        raise_left=1.1,
+        elbow_right=0.3,
+        hip_right=0.28,
+        hip_left=0.25,
+        knee_right=0.25,
+        knee_left=0.2,
+    ),  # fmt: skip
+    "stoop": dict(
+        bow=0.4,
+        lean=0.35,
+        raise_right=0.9,
+        elbow_right=0.5,
+        hip_right=0.15,
+        hip_left=0.15,
+        knee_right=0.1,
+        knee_left=0.1,
+        nod=0.3,
+    ),  # fmt: skip
+    "crouch": dict(
+        bow=0.55,
+        lean=0.35,
+        hip_right=1.95,
+        hip_left=1.9,
+        knee_right=2.3,
+        knee_left=2.2,
+        raise_right=0.9,
+        raise_left=1.0,
+        elbow_right=0.7,
+        straddle_right=0.25,
+        straddle_left=0.25,
+        toe_right=0.3,
+        toe_left=0.25,
+    ),  # fmt: skip
+    "half crouch": dict(
+        bow=0.6,
+        lean=0.3,
+        hip_right=1.15,
+        hip_left=1.1,
+        knee_right=1.5,
+        knee_left=1.45,
+        raise_right=1.0,
+        raise_left=0.8,
+        elbow_right=0.4,
+    ),  # fmt: skip
+}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One person in one frame: place on the floor, facing, pose, seat height where seated."""
+
+    position: Array
+    yaw: float
+    pose: Pose
+    seat: float | None = None
+
+
+def draw_moments(rng: np.random.Generator, room: Room, people: int) -> Iterator[list[Moment]]:
+    """Endless frames, each a list of one moment per person; people keep their place in the list.
+
+    ``people`` may come out smaller in a room without enough free floor, but never 0.
+    """
+    actors: list[_Actor] = []
+    for _ in range(people):
+        actor = _draw_actor(rng, room, actors)
+        if actor is not None:
+            actors.append(actor)
+    while True:
+        for actor in actors:
+            actor.act(room, [other for other in actors if other is not actor])
+        yield [actor.moment() for actor in actors]
+
+
+class _Actor:
+    """Someone with a place, a facing and something to do."""
+
+    def __init__(self, rng: np.random.Generator, position: Array, yaw: float) -> None:
+        self.rng = rng
+        self.position = np.asarray(position, dtype=float)
+        self.yaw = yaw
+        self.habit = rng.normal(0, 0.05, len(ANGLES))
+        self.sway = rng.uniform(0.01, 0.04, len(ANGLES))
+        self.rhythm = rng.uniform(0.3, 1.2, len(ANGLES))
+        self.phase = rng.uniform(0, 2 * np.pi, len(ANGLES))
+        self.time = 0.0
+        self.look = rng.normal(0, 0.35)
+        self.nod = rng.uniform(-0.1, 0.35)
+        # Feet stay where they are while the rest of the body sways.
+        planted = [name.split("_")[0] in ("hip", "knee", "toe", "straddle") for name in ANGLES]
+        self.sway[planted] = 0.0
+
+    def act(self, room: Room, others: list[_Actor]) -> None:
+        self.time += STEP
+
+    def finish(self, pose: Pose) -> Pose:
+        head = replace(pose, look=pose.look + self.look, nod=pose.nod + self.nod)
+        swing = self.sway * np.sin(self.rhythm * self.time * 2 + self.phase)
+        return head.jitter(self.habit * 0.6 + swing)
+
+    def moment(self) -> Moment:
+        raise NotImplementedError
+
+
+class _Walker(_Actor):
+    def __init__(self, rng: np.random.Generator, position: Array, yaw: float) -> None:
+        super().__init__(rng, position, yaw)
+        self.speed = float(np.clip(rng.normal(1.0, 0.2), 0.5, 1.5))
+        self.pace = self.speed
+        self.stride = rng.uniform(0, 2 * np.pi)
+        self.goal = self.position
+        name = rng.choice(["relaxed", "relaxed", "relaxed", "phone", "carry", "bag"])
+        self.arms = ARMS[str(name)]
+
+    def act(self, room: Room, others: list[_Actor]) -> None:
+        super().act(room, others)
+        for _ in range(4):
+            self._advance(room, others, STEP / 4)
+
+    def _advance(self, room: Room, others: list[_Actor], seconds: float) -> None:
+        if np.hypot(*(self.goal - self.position)) < 0.5 or self.rng.random() < 0.02:
+            self.goal = _draw_place(self.rng, room)
+        wish = np.arctan2(*(self.goal - self.position) * [-1, 1])
+        turn = (wish - self.yaw + np.pi) % (2 * np.pi) - np.pi
+        heading = self.yaw + np.clip(turn, -2.5 * seconds, 2.5 * seconds)
+        for veer in (0.0, 0.35, -0.35, 0.8, -0.8):
+            ahead = self.position + self.speed * seconds * _forward(heading + veer)
+            look = self.position + 0.35 * _forward(heading + veer)
+            if room.is_free(*ahead, BODY_RADIUS) and _clear(look, ahead, self.position, others):
+                self.yaw = heading + np.clip(veer, -3 * seconds, 3 * seconds)
+                ahead = self.position + self.pace * seconds * _forward(heading + veer)
+                self.position = ahead
+                self.pace += 0.3 * (self.speed - self.pace)
+                self.stride += self.pace * seconds / (0.75 * self.speed + 0.55) * 2 * np.pi
+                return
+        # Blocked: stand still and turn away, as people do.
+        self.pace *= 0.3
+        self.yaw = heading + 1.5 * seconds
+        if self.rng.random() < 0.3:
+            self.goal = _draw_place(self.rng, room)
+
+    def moment(self) -> Moment:
+        swing = np.sin(self.stride) * np.clip(self.pace, 0, 1.2)
+        rise = np.cos(self.stride + 0.4) * np.clip(self.pace, 0, 1.2)
+        walk = Pose(
+            lean=0.06,
+            twist=0.08 * swing,
+            raise_right=-0.38 * swing,
+            raise_left=0.38 * swing,
+            elbow_right=0.4 - 0.15 * swing,
+            elbow_left=0.4 + 0.15 * swing,
+            hip_right=0.06 + 0.42 * swing,
+            hip_left=0.06 - 0.42 * swing,
+            knee_right=0.12 + 0.75 * max(rise, 0),
+            knee_left=0.12 + 0.75 * max(-rise, 0),
+            toe_right=0.5 * max(-swing - 0.2, 0) - 0.2 * max(swing - 0.5, 0),
+            toe_left=0.5 * max(swing - 0.2, 0) - 0.2 * max(-swing - 0.5, 0),
+        )
+        return Moment(self.position, self.yaw, self.finish(replace(walk, **self.arms)))
+
+
+class _Stander(_Actor):
+    """Someone who stays in place and goes from one pose of a repertoire to the next."""
+
+    def __init__(
+        self, rng: np.random.Generator, position: Array, yaw: float, repertoire: list[Pose]
+    ) -> None:
+        super().__init__(rng, position, yaw)
+        self.repertoire = repertoire
+        self.pose = self.target = self._choose()
+        self.turning = rng.normal(0, 0.12)
+
+    def act(self, room: Room, others: list[_Actor]) -> None:
+        super().act(room, others)
+        if self.rng.random() < 0.18:
+            self.target = self._choose()
+            self.turning = self.rng.normal(0, 0.25)
+        self.pose = self.pose.blend(self.target, 0.45)
+        self.yaw += self.turning * STEP
+
+    def _choose(self) -> Pose:
+        pose = self.repertoire[self.rng.integers(len(self.repertoire))]
+        return pose if self.rng.random() < 0.5 else _mirror(pose)
+
+    def moment(self) -> Moment:
+        return Moment(self.position, self.yaw, self.finish(self.pose))
+
+
+class _Sitter(_Stander):
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        position: Array,
+        yaw: float,
+        repertoire: list[Pose],
+        seat: float,
+    ) -> None:
+        super().__init__(rng, position, yaw, repertoire)
+        self.seat = seat
+        self.home = yaw
+        self.tuck = rng.normal(0.05, 0.2, 2)
+
+    def moment(self) -> Moment:
+        pose = self.finish(self.pose)
+        pose = replace(
+            pose,
+            knee_right=np.pi / 2 + self.tuck[0],
+            knee_left=np.pi / 2 + self.tuck[1],
+            straddle_right=0.12,
+            straddle_left=0.12,
+        )
+        yaw = self.home + 0.12 * np.sin(0.3 * self.time + self.phase[0])
+        return Moment(self.position, yaw, pose, self.seat)
+
+
+def _draw_actor(rng: np.random.Generator, room: Room, others: list[_Actor]) -> _Actor | None:
+    kind = rng.choice(["walk", "stand", "sit", "reach", "low"], p=[0.3, 0.27, 0.25, 0.09, 0.09])
+    if kind == "sit" and room.seats:
+        seat = room.seats[rng.integers(len(room.seats))]
+        if _apart(seat.position, others):
+            poses = [Pose(**angles) for angles in SEATED.values()]
+            return _Sitter(rng, seat.position, seat.yaw, poses, seat.height)
+    # Friends stand close together: that is where bodies overlap in the image.
+    for attempt in range(200):
+        if others and attempt < 30 and rng.random() < 0.35:
+            friend = others[rng.integers(len(others))]
+            place = friend.position + rng.uniform(0.5, 0.9) * _forward(rng.uniform(0, 2 * np.pi))
+        else:
+            place = _draw_place(rng, room)
+        if room.is_free(*place, BODY_RADIUS) and _apart(place, others):
+            break
+    else:
+        if others:
+            return None
+    yaw = rng.uniform(-np.pi, np.pi)
+    if kind == "walk":
+        return _Walker(rng, place, yaw)
+    if kind == "low":
+        poses = [Pose(**angles) for angles in LOW.values()] + [Pose()]
+    else:
+        poses = [Pose(**angles) for angles in (REACHES if kind == "reach" else ARMS).values()]
+    return _Stander(rng, place, yaw, poses)
+
+
+def _draw_place(rng: np.random.Generator, room: Room) -> Array:
+    if rng.random() < 0.12:
+        return rng.normal(0, 0.5, 2)
+    margin = BODY_RADIUS + 0.1
+    place = rng.uniform(room.low[:2] + margin, room.high[:2] - margin)
+    far = np.hypot(*place)
+    # Beyond five metres a person is a few pixels: most stay closer.
+    return place if far < 4.5 else place * rng.uniform(0.3, 1.0)
+
+
+def _apart(place: Array, others: list[_Actor]) -> bool:
+    return all(np.hypot(*(other.position - place)) >= ELBOW_ROOM for other in others)
+
+
+def _clear(look: Array, ahead: Array, here: Array, others: list[_Actor]) -> bool:
+    for other in others:
+        gap = np.hypot(*(other.position - ahead))
+        closing = gap < np.hypot(*(other.position - here))
+        if closing and (gap < ELBOW_ROOM or np.hypot(*(other.position - look)) < ELBOW_ROOM):
+            return False
+    return True
+
+
+def _forward(yaw: float) -> Array:
+    return np.array([-np.sin(yaw), np.cos(yaw)])
+
+
+def _mirror(pose: Pose) -> Pose:
+    swapped = {
+        name: getattr(
+            pose, name.replace("right", "*").replace("left", "right").replace("*", "left")
+        )
+        for name in ANGLES
+    }
+    for name in ("tilt", "twist", "look"):
+        swapped[name] = -swapped[name]
+    return Pose(**swapped)
