@@ -1,0 +1,255 @@
+"""Configuration of a run: frozen dataclasses, read from YAML and `--set a.b=c`.
+
+An unknown key or a value of the wrong type is an error that names the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
+from wepdtof_pose.errors import InputError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What is learned from, and how people become crops.
+
+    Attributes:
+        path: COCO-keypoint JSON or dataset folder.
+        labels: label budget: `1k`, `300`, `10%` or `all`.
+        order: which people are labelled: `file` (the first ones, as published) or `random`.
+        subset_seed: seed of a random labelled subset.
+        test_fraction: share of people held out where the data set has one annotation file.
+        test_seed: seed of the held-out split.
+        exclude_labelled: leave labelled people out of the unlabelled pool.
+        crop_width: width of the crops in pixels.
+        crop_height: height of the crops in pixels.
+        sigma: standard deviation of target Gaussians in heatmap pixels.
+        cache: folder of the decoded crops; None is the user's cache folder.
+    """
+
+    path: str = ""
+    labels: str = "1k"
+    order: str = "file"
+    subset_seed: int = 0
+    test_fraction: float = 1 / 6
+    test_seed: int = 0
+    exclude_labelled: bool = False
+    crop_width: int = 192
+    crop_height: int = 256
+    sigma: float = 2.0
+    cache: str | None = None
+
+    @property
+    def crop_size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.crop_width, self.crop_height
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """A network by name; width and deconv_channels scale the ResNets (0: the network's own)."""
+
+    name: str = "resnet18"
+    width: int = 64
+    deconv_channels: int = 256
+
+
+@dataclass(frozen=True)
+class MethodConfig:
+    """A method by name, its recipe (`corrected` or `released`) and its own options."""
+
+    name: str = "sspcm"
+    recipe: str = "corrected"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OptimisationConfig:
+    """Adam with a step schedule: the learning rate drops by `factor` at each milestone (epoch)."""
+
+    epochs: int = 100
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    milestones: tuple[int, ...] = (70, 90)
+    factor: float = 0.1
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How often and how the networks are scored; the last epoch always is."""
+
+    every: int = 1
+    batch_size: int = 64
+    decoding: str = "shift"
+    flip_test: bool = False
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    Attributes:
+        seed: seed of everything random except the data splits.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        precision: `auto` (bfloat16 where the hardware is fast at it), `float32` or `bfloat16`.
+    """
+
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    student: NetworkConfig | None = None
+    method: MethodConfig = MethodConfig()
+    easy_view: ViewStrength = EASY_VIEW
+    hard_view: ViewStrength = HARD_VIEW
+    optimisation: OptimisationConfig = OptimisationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        _require_choice("data.order", self.data.order, ("file", "random"))
+        _require_choice("method.recipe", self.method.recipe, ("corrected", "released"))
+        _require_choice("evaluation.decoding", self.evaluation.decoding, ("shift", "dark", "none"))
+        _require_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
+        for key, value in (
+            ("optimisation.epochs", self.optimisation.epochs),
+            ("optimisation.batch_size", self.optimisation.batch_size),
+            ("evaluation.every", self.evaluation.every),
+            ("evaluation.batch_size", self.evaluation.batch_size),
+        ):
+            if value < 1:
+                raise InputError(f"config key {key!r} must be at least 1, not {value}")
+        for key, value in (
+            ("data.crop_width", self.data.crop_width),
+            ("data.crop_height", self.data.crop_height),
+        ):
+            if value < 32 or value % 32:
+                raise InputError(f"config key {key!r} must be a multiple of 32, not {value}")
+        if not 0 < self.data.test_fraction < 1:
+            raise InputError(
+                f"config key 'data.test_fraction' must be between 0 and 1, "
+                f"not {self.data.test_fraction}"
+            )
+
+
+def load_config(
+    path: Path | None = None, *, overrides: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """The configuration of a YAML file (or the defaults) with overrides `{"a.b": value}` applied.
+
+    Raises:
+        InputError: no such file, no YAML, an unknown key, or a value of the wrong type.
+    """
+    content: Any = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not valid YAML: {error}") from None
+        content = {} if content is None else content
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: expected keys and values at the top level")
+    for key, value in (overrides or {}).items():
+        _set(content, key, value)
+    return from_dict(TrainConfig, content)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """The key and value of `a.b=c`; the value is read as YAML."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise InputError(f"--set {text!r}: expected KEY=VALUE, for example data.labels=1k")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {text!r}: the value is not valid YAML") from None
+    return key.strip(), parsed
+
+
+def to_yaml(config: TrainConfig) -> str:
+    """The resolved configuration as YAML."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The configuration as plain containers; tuples become lists, as YAML has them."""
+    return _plain(dataclasses.asdict(config))
+
+
+_Config = TypeVar("_Config")
+
+
+def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = "") -> _Config:
+    """A configuration dataclass from nested dictionaries; keys left out keep their defaults."""
+    hints = typing.get_type_hints(kind)
+    unknown = [str(key) for key in content if key not in hints]
+    if unknown:
+        raise InputError(
+            f"unknown config key {prefix + unknown[0]!r}: choose from "
+            + ", ".join(prefix + name for name in hints)
+        )
+    values = {
+        key: _convert(value, hints[key], key=prefix + key) for key, value in content.items()
+    }
+    return kind(**values)
+
+
+def _convert(value: Any, hint: Any, *, key: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        hint = next(a for a in arguments if a is not type(None))
+        return _convert(value, hint, key=key)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise InputError(f"config key {key!r} must hold keys and values, not {value!r}")
+        return from_dict(hint, value, prefix=key + ".")
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"config key {key!r} must be a list, not {value!r}")
+        return tuple(_convert(item, arguments[0], key=key) for item in value)
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise InputError(f"config key {key!r} must hold keys and values, not {value!r}")
+        return dict(value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint is str and type(value) is int:
+        return str(value)
+    if type(value) is not hint:
+        raise InputError(f"config key {key!r} must be of type {hint.__name__}, not {value!r}")
+    return value
+
+
+def _set(content: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        content = content.setdefault(parent, {})
+        if not isinstance(content, dict):
+            raise InputError(f"config key {key!r}: {parent!r} is a value, not a group of keys")
+    content[last] = value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _require_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"config key {key!r} is {value!r}: choose one of {', '.join(choices)}")

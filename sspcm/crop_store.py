@@ -1,0 +1,177 @@
+"""CropStore: every frame decoded once, every person's pixels kept at crop resolution.
+
+A store is one array file (people, height, width, 3), uint8 RGB, opened as a memory map, so that
+batches are random access and several processes share its pages. Its name is a hash of what it was
+made from (images with size and modification time, boxes, sizes): a changed source is a new store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import replacing
+from wepdtof_pose.geometry import (
+    boxes_to_center_scale,
+    clip_boxes,
+    crop_matrices,
+    transform_points,
+)
+
+
+@dataclass(frozen=True)
+class CropStore:
+    """Pixels and joints of people in windows centred on them.
+
+    Attributes:
+        pixels: uint8 (people, height, width, 3) RGB.
+        joints: float32 (people, joints, 2) x, y in window pixels.
+        visibility: float32 (people, joints), 1 where labelled.
+        center: float32 (people, 2) crop centres in frame pixels.
+        scale: float32 (people, 2) crop sides over 200 pixels.
+        crop_size: (width, height) of a crop; the window has the same resolution.
+    """
+
+    pixels: np.ndarray
+    joints: np.ndarray
+    visibility: np.ndarray
+    center: np.ndarray
+    scale: np.ndarray
+    crop_size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def window_size(self) -> tuple[int, int]:
+        """(width, height) of the stored windows in pixels."""
+        return self.pixels.shape[2], self.pixels.shape[1]
+
+
+def region_size(crop_size: tuple[int, int], *, largest_scale: float) -> int:
+    """Side of a square window, in pixels, that holds every rotation of a crop zoomed out so far."""
+    diagonal = float(np.hypot(*crop_size)) * largest_scale
+    return 2 * int(np.ceil(diagonal / 2)) + 2
+
+
+def open_crop_store(
+    dataset: PoseDataset,
+    *,
+    crop_size: tuple[int, int],
+    window_size: tuple[int, int],
+    folder: Path,
+    workers: int | None = None,
+) -> CropStore:
+    """The store of all people of the data set, built if it is not there yet.
+
+    Args:
+        dataset: the people; those it holds must be trainable.
+        crop_size: (width, height) of crops in pixels, which sets the resolution.
+        window_size: (width, height) kept around each person: the crop size for evaluation,
+            `region_size` squared for augmentation.
+        folder: where stores are kept.
+        workers: decoding threads; by default one a core.
+
+    Raises:
+        InputError: an image is missing or cannot be decoded.
+    """
+    sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
+    boxes, _ = clip_boxes(dataset.boxes, sizes)
+    center, scale = boxes_to_center_scale(boxes, crop_size)
+    matrices = window_matrices(center, scale, crop_size, window_size)
+    path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
+    if not path.is_file():
+        _build(dataset, matrices, window_size, path, workers or os.cpu_count() or 1)
+    return CropStore(
+        pixels=np.load(path, mmap_mode="r"),
+        joints=transform_points(dataset.keypoints[..., :2], matrices).astype(np.float32),
+        visibility=(dataset.keypoints[..., 2] > 0).astype(np.float32),
+        center=center,
+        scale=scale,
+        crop_size=crop_size,
+    )
+
+
+def window_matrices(
+    center: np.ndarray, scale: np.ndarray, crop_size: tuple[int, int], window: tuple[int, int]
+) -> np.ndarray:
+    """Affine matrices (people, 2, 3) from frame pixels to the window around the upright crop."""
+    matrices = crop_matrices(center, scale, np.zeros(len(center)), crop_size)
+    matrices[:, :, 2] += (np.asarray(window) - np.asarray(crop_size)) / 2
+    return matrices
+
+
+def cut_window(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One window (height, width, 3) uint8 cut from a frame: bilinear, black outside."""
+    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def read_frame(path: Path) -> np.ndarray:
+    """A frame (height, width, 3) uint8 BGR as stored (no EXIF rotation).
+
+    Raises:
+        InputError: the file is missing or is no image that OpenCV can decode.
+    """
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        reason = "cannot be decoded as an image" if path.is_file() else "no such image file"
+        raise InputError(f"{path}: {reason}")
+    return image
+
+
+def default_cache() -> Path:
+    """The user's cache folder for crops: $WEPDTOF_CACHE_DIR, else beside other caches."""
+    named = os.environ.get("WEPDTOF_CACHE_DIR")
+    if named:
+        return Path(named) / "crops"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "wepdtof-pose" / "crops"
+
+
+def _build(
+    dataset: PoseDataset,
+    matrices: np.ndarray,
+    window: tuple[int, int],
+    path: Path,
+    workers: int,
+) -> None:
+    people_of_frame = dataset.people.groupby(dataset.frame_rows).indices
+    names = dataset.frames["file_name"].to_numpy()
+    shape = (len(dataset), window[1], window[0], 3)
+
+    def cut_people(frame: int) -> None:
+        image = cv2.cvtColor(read_frame(dataset.root / names[frame]), cv2.COLOR_BGR2RGB)
+        for person in people_of_frame[frame]:
+            pixels[person] = cut_window(image, matrices[person], window)
+
+    with replacing(path) as temporary:
+        pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        with ThreadPoolExecutor(workers) as pool:
+            done: Iterator[None] = pool.map(cut_people, people_of_frame)
+            for _ in tqdm(done, total=len(people_of_frame), desc="crops", disable=None):
+                pass
+        pixels.flush()
+
+
+def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, int]) -> str:
+    digest = hashlib.sha256(repr(window).encode())
+    digest.update(np.ascontiguousarray(matrices).tobytes())
+    digest.update(np.ascontiguousarray(dataset.frame_rows).tobytes())
+    for name in dataset.frames["file_name"]:
+        path = dataset.root / name
+        try:
+            stat = path.stat()
+        except OSError:
+            raise InputError(f"{path}: no such image file") from None
+        digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,72 @@
+"""What a method is built in: how to make networks, the recipe, and the crops' geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from sspcm.affine import heatmap_matrices, normalised_theta, view_matrices, warp, warp_normalised
+from sspcm.augment.views import HARD_VIEW, ViewDraw, ViewStrength
+
+
+@dataclass(frozen=True)
+class MethodSetting:
+    """What is given to every method.
+
+    Attributes:
+        make_network: a new network for a role (`A`, `B`, `C`, ...), initialised from the run's
+            seed and the role.
+        joints: number of heatmaps J.
+        labelled_joints: (K,) int64, the joints that the labelled set annotates.
+        crop_size: (width, height) in pixels.
+        hard_view: strength of the hard view's warp.
+        released: repeat the released code, defects included.
+    """
+
+    make_network: Callable[[str], nn.Module]
+    joints: int
+    labelled_joints: Tensor
+    crop_size: tuple[int, int]
+    hard_view: ViewStrength = HARD_VIEW
+    released: bool = False
+
+    @property
+    def occludable_joints(self) -> Tensor:
+        """Joints that occlusion may draw: the labelled set's own; all of them as released."""
+        return torch.arange(self.joints) if self.released else self.labelled_joints
+
+    def warp_images(self, images: Tensor, views: ViewDraw) -> Tensor:
+        """Images (N, C, H, W) in the hard view."""
+        if self.released:
+            return warp_normalised(images, self._theta(images, views))
+        return warp(images, self._matrices(images, views), self.crop_size)
+
+    def warp_heatmaps(self, heatmaps: Tensor, views: ViewDraw) -> Tensor:
+        """Heatmaps (N, J, h, w) in the hard view: the same warp as the images'."""
+        if self.released:
+            return warp_normalised(heatmaps, self._theta(heatmaps, views))
+        matrices = heatmap_matrices(self._matrices(heatmaps, views))
+        return warp(heatmaps, matrices, (heatmaps.shape[3], heatmaps.shape[2]))
+
+    def _theta(self, images: Tensor, views: ViewDraw) -> Tensor:
+        return normalised_theta(views.scale, views.rotation).to(images.device)
+
+    def _matrices(self, images: Tensor, views: ViewDraw) -> Tensor:
+        return view_matrices(views.scale, views.rotation, self.crop_size).to(images.device)
+
+
+@contextmanager
+def mode_of(networks: list[nn.Module], *, training: bool) -> Iterator[None]:
+    """The networks in training or evaluation mode within the block."""
+    before = [network.training for network in networks]
+    for network in networks:
+        network.train(training)
+    try:
+        yield
+    finally:
+        for network, was_training in zip(networks, before, strict=True):
+            network.train(was_training)

@@ -1,0 +1,240 @@
+"""SSPCM: semi-supervised pose estimation with position inconsistency (Huang et al., CVPR 2023)."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sspcm.augment.occlusion import PatchDraw, cut_occlude, draw_patches
+from sspcm.augment.views import ViewDraw, draw_views
+from sspcm.batches import Batch
+from sspcm.decoding import argmax_positions
+from sspcm.losses import heatmap_mse
+from sspcm.methods.setting import MethodSetting, mode_of
+from sspcm.pseudo_labels import (
+    most_consistent_pair,
+    position_agreement,
+    position_mask,
+    score_agreement,
+    score_mask,
+)
+from wepdtof_pose.errors import InputError
+
+
+class Sspcm(nn.Module):
+    """Two teachers A, B that teach each other, their past A', B', and a student C.
+
+    T_N is the map of network N on the easy view x_u of an unlabelled person, S_N on its own hard
+    view (Cut-Occlude, then one common warp). A learns from T_B, B from T_A, and C from T_E, the
+    mean map of the pair out of {A, A'} x {B, B'} that agrees best in position, joint by joint.
+    Nothing learns from C.
+
+    | pass | networks | input | mode | gradient | BatchNorm running statistics |
+    |---|---|---|---|---|---|
+    | 1 | A', B' | x_u | teacher_mode | no | own copy updated (train) |
+    | 2 | A, B, C | x_s | train | yes | updated |
+    | 3 | A, B | x_u | teacher_mode | no | updated (train) |
+    | 4 | A, B, C | hard view of x_u, one a network | train | yes | updated |
+
+    `teacher_mode: train` (as released) keeps the teachers' batch statistics: their maps on x_u are
+    then normalised as the students' are, also early on, when running statistics lag behind.
+    """
+
+    @dataclass(frozen=True)
+    class Options:
+        """Options, with the published values.
+
+        Attributes:
+            score_threshold: a joint is learned from where (max T_A + max T_B) / 2 is above it.
+            patches: Cut-Occlude patches an image; 0 switches it off.
+            time_correction: use A' and B'; without it T_E is always (T_A + T_B) / 2.
+            warmup_epochs: epochs from the start without time correction (the first epoch always
+                is one, as there is no past yet).
+            teacher_mode: BatchNorm mode of passes 1 and 3, `train` or `eval`.
+            score_filter: apply the score threshold.
+            position_threshold: also ask that the teachers' positions differ by less than this
+                share of the heatmap's diagonal; 0 is off. Reaches the student only.
+            score_reweighting: weight by the agreement of the teachers' scores.
+            position_reweighting: weight the student by the agreement of their positions.
+            either_filter: keep joints that pass the score or the position threshold, for all
+                three networks.
+        """
+
+        score_threshold: float = 0.1
+        patches: int = 2
+        time_correction: bool = True
+        warmup_epochs: int = 0
+        teacher_mode: str = "train"
+        score_filter: bool = True
+        position_threshold: float = 0.0
+        score_reweighting: bool = False
+        position_reweighting: bool = False
+        either_filter: bool = False
+
+        def __post_init__(self) -> None:
+            if self.teacher_mode not in ("train", "eval"):
+                raise InputError(
+                    f"method.options.teacher_mode is {self.teacher_mode!r}: choose train or eval"
+                )
+            if self.either_filter and not self.position_threshold > 0:
+                raise InputError(
+                    "method.options.either_filter needs a method.options.position_threshold above 0"
+                )
+
+    @dataclass(frozen=True)
+    class Draw:
+        """Random draws of a step: patches of A, B, C and one hard view for all three."""
+
+        patches: tuple[PatchDraw, PatchDraw, PatchDraw] | None
+        view: ViewDraw
+
+    uses_unlabelled = True
+    reported = "C"
+
+    def __init__(self, setting: MethodSetting, options: Options) -> None:
+        super().__init__()
+        self.setting = setting
+        self.options = options
+        self.teacher_a = setting.make_network("A")
+        self.teacher_b = setting.make_network("B")
+        self.student = setting.make_network("C")
+        self.past_a = copy.deepcopy(self.teacher_a).requires_grad_(False)
+        self.past_b = copy.deepcopy(self.teacher_b).requires_grad_(False)
+        self.epochs_done = 0
+        self.statistics: dict[str, Tensor] = {}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Supervised and consistency loss of one step, with fresh draws."""
+        return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
+
+    def draw(self, people: int, generator: torch.Generator) -> Draw:
+        """The draws of a step; A's patches first, then B's, C's, then the view."""
+        patches = None
+        if self.options.patches:
+            first, second, third = (
+                draw_patches(
+                    people,
+                    self.setting.occludable_joints,
+                    self.setting.joints,
+                    self.options.patches,
+                    crop_width=self.setting.crop_size[0],
+                    generator=generator,
+                )
+                for _ in range(3)
+            )
+            patches = (first, second, third)
+        return self.Draw(patches, draw_views(people, self.setting.hard_view, generator=generator))
+
+    def losses(self, batch: Batch, draw: Draw) -> dict[str, Tensor]:
+        """Supervised and consistency loss of one step with given draws."""
+        x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
+        assert x_u is not None
+        students = (self.teacher_a, self.teacher_b, self.student)
+        past = self._past_maps(x_u)
+        supervised = 0.5 * sum(
+            (heatmap_mse(network(x_s), y, w_s) for network in students), start=y.new_zeros(())
+        )
+        t_a, t_b = self._teacher_maps(self.teacher_a, self.teacher_b, x_u)
+        if past is None:
+            t_e = 0.5 * (t_a + t_b)
+            self.statistics = {}
+        else:
+            pair = most_consistent_pair(t_a, t_b, *past)
+            t_e = pair.heatmaps
+            self.statistics = {
+                f"pair_{k}": (pair.index == k).float().mean() for k in range(4)
+            } | {"inconsistency": pair.distance.amin(dim=0).mean()}
+        w_teacher, w_student = self._weights(t_a, t_b, batch.unlabelled_weight)
+        self.statistics["joints_kept"] = (w_student > 0).float().mean()
+
+        views = self._hard_views(x_u, (t_b, t_a, t_e), draw)
+        s_a, s_b, s_c = (network(view) for network, view in zip(students, views, strict=True))
+        for_a, for_b, for_c = self.setting.warp_heatmaps(
+            torch.cat([t_b, t_a, t_e], dim=1), draw.view
+        ).chunk(3, dim=1)
+        consistency = (
+            heatmap_mse(s_a, for_a, w_teacher)
+            + heatmap_mse(s_b, for_b, w_teacher)
+            + heatmap_mse(s_c, for_c, w_student)
+        )
+        return {"supervised": supervised, "consistency": consistency}
+
+    def end_epoch(self) -> None:
+        """A', B' become what A, B are now, BatchNorm statistics included."""
+        self.past_a.load_state_dict(self.teacher_a.state_dict())
+        self.past_b.load_state_dict(self.teacher_b.state_dict())
+        self.epochs_done += 1
+
+    def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
+        """Heatmaps of A, B, the mean of their maps, and C."""
+        a, b = self.teacher_a(images), self.teacher_b(images)
+        return {"A": a, "B": b, "mean": 0.5 * (a + b), "C": self.student(images)}
+
+    def predictor(self) -> nn.Module:
+        """The student."""
+        return self.student
+
+    def get_extra_state(self) -> dict[str, int]:
+        """Epochs done, kept in the checkpoint beside the weights."""
+        return {"epochs_done": self.epochs_done}
+
+    def set_extra_state(self, state: Any) -> None:
+        """Restore what `get_extra_state` gave."""
+        self.epochs_done = int(state["epochs_done"])
+
+    def _past_maps(self, x_u: Tensor) -> tuple[Tensor, Tensor] | None:
+        # In the first epoch A', B' do not exist; the released code stops there, we take the mean.
+        if not self.options.time_correction or self.epochs_done <= self.options.warmup_epochs:
+            return None
+        return self._teacher_maps(self.past_a, self.past_b, x_u)
+
+    @torch.no_grad()
+    def _teacher_maps(
+        self, first: nn.Module, second: nn.Module, images: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        with mode_of([first, second], training=self.options.teacher_mode == "train"):
+            return first(images), second(images)
+
+    def _weights(self, t_a: Tensor, t_b: Tensor, w_u: Tensor) -> tuple[Tensor, Tensor]:
+        """Joint weights (N, J) of the teachers' and of the student's consistency loss."""
+        options = self.options
+        kept = torch.ones_like(w_u, dtype=torch.bool)
+        if options.score_filter:
+            kept = score_mask(t_a, t_b, threshold=options.score_threshold)
+        near = torch.ones_like(kept)
+        if options.position_threshold > 0:
+            near = position_mask(t_a, t_b, threshold=options.position_threshold)
+        if options.either_filter:
+            kept, near = kept | near, torch.ones_like(near)
+        teacher = w_u * kept
+        if options.score_reweighting:
+            teacher = teacher * score_agreement(t_a, t_b)
+        student = teacher * near
+        if options.position_reweighting:
+            student = student * position_agreement(t_a, t_b)
+            # With the joint filter the released code re-weights all three networks alike.
+            teacher = student if options.either_filter else teacher
+        return teacher, student
+
+    @torch.no_grad()
+    def _hard_views(
+        self, x_u: Tensor, taught: tuple[Tensor, Tensor, Tensor], draw: Draw
+    ) -> tuple[Tensor, ...]:
+        """Hard views for A, B, C: joints to occlude come from the map that teaches each."""
+        images = [x_u, x_u, x_u]
+        if draw.patches is not None:
+            images = [
+                cut_occlude(
+                    x_u,
+                    # A heatmap pixel u is the crop pixel 4 u.
+                    argmax_positions(maps)[0] * 4,
+                    patches,
+                    released=self.setting.released,
+                )
+                for maps, patches in zip(taught, draw.patches, strict=True)
+            ]
+        return self.setting.warp_images(torch.cat(images, dim=1), draw.view).chunk(3, dim=1)

@@ -1,0 +1,50 @@
+"""Supervised training on the labelled people alone (Xiao et al., ECCV 2018)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from sspcm.batches import Batch
+from sspcm.losses import heatmap_mse
+from sspcm.methods.setting import MethodSetting
+
+
+class Supervised(nn.Module):
+    """One network, plain heatmap regression: the baseline of every comparison.
+
+    | pass | network | input | mode | gradient | BatchNorm statistics |
+    |---|---|---|---|---|---|
+    | 1 | A | labelled easy view | train | yes | batch; running ones updated |
+
+    >>> METHODS["supervised"](setting, Supervised.Options())  # doctest: +SKIP
+    """
+
+    @dataclass(frozen=True)
+    class Options:
+        """The method has no options."""
+
+    uses_unlabelled = False
+    reported = "A"
+
+    def __init__(self, setting: MethodSetting, options: Options) -> None:
+        super().__init__()
+        self.network = setting.make_network("A")
+        self.statistics: dict[str, Tensor] = {}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """The loss M(H(x_s))."""
+        maps = self.network(batch.labelled)
+        return {"supervised": heatmap_mse(maps, batch.target, batch.target_weight)}
+
+    def end_epoch(self) -> None:
+        """Nothing changes between epochs."""
+
+    def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
+        """Heatmaps of the network."""
+        return {"A": self.network(images)}
+
+    def predictor(self) -> nn.Module:
+        """The network."""
+        return self.network
