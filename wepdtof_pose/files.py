@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wepdtof_pose.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def read_json(path: Path) -> Any:
@@ -49,12 +54,72 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
         stream.write("\n")
 
 
+def read_image(path: Path) -> np.ndarray:
+    """An image (height, width, 3) uint8, BGR, as stored: an EXIF orientation is not applied.
+
+    Raises:
+        InputError: it is missing, unreadable, empty, or no image.
+    """
+    import cv2
+    import numpy as np
+
+    try:
+        content = np.fromfile(path, dtype=np.uint8)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such image") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if not len(content):
+        raise InputError(f"{path}: the file is empty")
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise InputError(f"{path}: is not a readable image")
+    return image
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write an image (height, width, 3) uint8, BGR, in the format of the path's suffix."""
+    import cv2
+
+    encoded, content = cv2.imencode(path.suffix, image)
+    if not encoded:
+        raise InputError(f"{path}: the image cannot be encoded as {path.suffix!r}")
+    with replacing(path) as temporary:
+        content.tofile(temporary)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents where they are missing.
+
+    Raises:
+        InputError: a file is in the way, or it is not permitted.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: the folder cannot be made: {error.strerror}") from None
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a file to write")
+    make_folder(path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -66,3 +131,26 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its place when the block ends without an error.
+
+    What a killed run left of it is removed first. The caller has made sure that a folder at `path`
+    may be replaced.
+    """
+    path = Path(path)
+    make_folder(path.parent)
+    temporary, old = (path.with_name(f".{path.name}.{end}") for end in ("part", "old"))
+    for leftover in (temporary, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    make_folder(temporary)
+    try:
+        yield temporary
+        if path.exists():
+            path.replace(old)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

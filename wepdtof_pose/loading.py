@@ -35,12 +35,7 @@ def load_dataset(
             same as another, or the joints of the files differ; or a file is not usable.
     """
     path = Path(path)
-    if path.is_dir():
-        files = _annotation_files(path)
-    elif path.exists():
-        files = {WHOLE: path}
-    else:
-        raise InputError(f"{path}: no such file or folder")
+    files = annotation_files(path)
     datasets = {name: coco.read(file, keypoint_set=keypoint_set) for name, file in files.items()}
     first = next(iter(datasets))
     for name, dataset in datasets.items():
@@ -64,7 +59,16 @@ def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str)
     return datasets[name]
 
 
-def _annotation_files(folder: Path) -> dict[str, Path]:
+def annotation_files(path: Path) -> dict[str, Path]:
+    """The annotation files under a path by split name; rules and errors of `load_dataset`."""
+    if path.is_dir():
+        return _annotation_files_of_folder(path)
+    if path.exists():
+        return {WHOLE: path}
+    raise InputError(f"{path}: no such file or folder")
+
+
+def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
     annotations = folder / "annotations"
     files = sorted(p for p in annotations.glob("*.json") if not p.name.startswith("."))
     files = [p for p in files if "keypoints" in p.name.lower()] or files
