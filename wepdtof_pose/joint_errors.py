@@ -44,35 +44,35 @@ def countable_joints(dataset: PoseDataset) -> np.ndarray:
 def match_people(dataset: PoseDataset, predictions: Predictions) -> np.ndarray:
     """Prediction (people,) int64 of each annotated person, -1 where there is none.
 
-    Predictions that name their person go to it (the best where several do). Others are taken in
-    order of their scores, and each goes to the free person of its frame with the highest OKS.
+    Predictions that name their person go to it (the best-scored where several do). Others are
+    matched frame by frame, the pair with the highest OKS first, each pose and person once.
     """
     matched = np.full(len(dataset), -1, dtype=np.int64)
-    order = np.argsort(-np.asarray(predictions.scores), kind="stable")
     if predictions.people is not None:
-        matched[predictions.people[order[::-1]]] = order[::-1]
+        order = np.argsort(np.asarray(predictions.scores), kind="stable")
+        matched[predictions.people[order]] = order
         return matched
-    frames = pd.Index(dataset.frames["id"])
-    frame_of_prediction = frames.get_indexer(pd.Index(predictions.frame_ids))
+    frame_of_prediction = pd.Index(dataset.frames["id"]).get_indexer(
+        pd.Index(predictions.frame_ids)
+    )
     frame_of_person = dataset.frame_rows
     sigmas = dataset.keypoint_set.require_sigmas()
     areas = dataset.people["area"].to_numpy(dtype=np.float64)
-    countable = _countable(dataset)
+    boxes, countable = dataset.boxes, _countable(dataset)
     for frame in np.unique(frame_of_prediction):
-        rows = order[frame_of_prediction[order] == frame]
+        rows = np.flatnonzero(frame_of_prediction == frame)
         people = np.flatnonzero((frame_of_person == frame) & countable)
         similarity = oks_matrix(
             predictions.keypoints[rows],
             dataset.keypoints[people],
             areas[people],
-            dataset.boxes[people],
+            boxes[people],
             sigmas,
         )
-        for row, values in zip(rows, similarity, strict=True):
-            free = matched[people] < 0
-            if free.any():
-                best = int(np.argmax(np.where(free, values, -1)))
-                matched[people[best]] = row
+        for _ in range(min(similarity.shape)):
+            row, person = np.unravel_index(similarity.argmax(), similarity.shape)
+            matched[people[person]] = rows[row]
+            similarity[row], similarity[:, person] = -1, -1
     return matched
 
 

@@ -42,7 +42,8 @@ def score(
 
     Keys: the ten of `COCO_STATS`; "PCK@0.2" (the threshold is in the name) and "PCKh@0.5";
     "per_joint" (joint name -> "PCK", "OKS": mean similarity, "labelled": count); "by_radius" (a
-    list, with `radius_edges` only); "people", "predictions"; "sigma_set", "area_rule", "data_hash".
+    list, with `radius_edges` only); "people", "matched_people", "predictions" (counts);
+    "sigma_set", "area_rule" and "data_hash".
 
     Args:
         dataset: the annotated people. Frames without people count: poses on them are wrong.
