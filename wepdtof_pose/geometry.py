@@ -95,3 +95,18 @@ def invert_affine(matrices: np.ndarray) -> np.ndarray:
 def transform_points(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     """Points (people, joints, 2) moved by affine matrices (people, 2, 3)."""
     return np.einsum("nij,nkj->nki", matrices[..., :2], points) + matrices[:, None, :, 2]
+
+
+def rotated_box_corners(boxes: np.ndarray) -> np.ndarray:
+    """Corners (..., 4, 2) of rotated boxes (..., 5): upper left, upper right, lower right, left.
+
+    A box is cx, cy, w, h in pixels and the angle in degrees, clockwise from the vertical that
+    points up; "upper" is the side that the angle points to, where the head is.
+    """
+    boxes = np.asarray(boxes, dtype=np.float64)
+    angle = np.deg2rad(boxes[..., 4])
+    cos, sin = np.cos(angle), np.sin(angle)
+    across = 0.5 * boxes[..., 2, None] * np.stack([cos, sin], axis=-1)
+    up = 0.5 * boxes[..., 3, None] * np.stack([sin, -cos], axis=-1)
+    offsets = np.stack([up - across, up + across, across - up, -across - up], axis=-2)
+    return boxes[..., None, :2] + offsets

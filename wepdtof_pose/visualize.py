@@ -1,0 +1,198 @@
+"""Pictures of a data set: whole frames and grids of people, annotations beside predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from wepdtof_pose import drawing
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import make_folder, read_image, write_image
+from wepdtof_pose.geometry import boxes_to_center_scale, crop_matrices, transform_points
+from wepdtof_pose.joint_errors import match_people
+from wepdtof_pose.oks import oks_matrix
+from wepdtof_pose.predictions import Predictions
+
+LEAST_SIDE = 768
+"""Frames whose longer side is shorter, in pixels, are enlarged before drawing."""
+
+CROP_SIZE = (240, 320)
+"""Width and height in pixels of a person in a grid."""
+
+
+def write_frames(
+    dataset: PoseDataset,
+    folder: Path,
+    *,
+    limit: int,
+    rng: np.random.Generator,
+    predictions: Predictions | None = None,
+    joint_threshold: float = 0.2,
+) -> list[Path]:
+    """Draw a random choice of the frames that have people, and return the PNG files written.
+
+    Args:
+        dataset: frames and people.
+        folder: made where it is missing.
+        limit: at most so many frames, in file order.
+        rng: chooses them.
+        predictions: drawn on a second copy of each frame, to the right of the annotations.
+        joint_threshold: predicted joints with a lower score are not drawn.
+    """
+    rows = _choice(np.unique(dataset.frame_rows), limit, rng)
+    make_folder(folder)
+    files = []
+    for position, row in enumerate(tqdm(rows, desc="frames", disable=None, leave=False)):
+        picture = frame_picture(dataset, int(row))
+        if predictions is not None:
+            predicted = _predicted_frame(dataset, int(row), predictions, joint_threshold)
+            picture = drawing.grid([picture, predicted], columns=2, gap=8)
+        stem = Path(dataset.frames["file_name"].iloc[row]).stem
+        files.append(folder / f"{position:03d}_{stem}.png")
+        write_image(files[-1], picture)
+    return files
+
+
+def write_grid(
+    dataset: PoseDataset,
+    file: Path,
+    *,
+    limit: int,
+    rng: np.random.Generator,
+    columns: int = 6,
+    predictions: Predictions | None = None,
+    joint_threshold: float = 0.2,
+) -> Path:
+    """Draw a random choice of the usable people as a grid of captioned crops into a PNG file.
+
+    With predictions each cell has the annotated pose on the left and the prediction matched to it
+    on the right, captioned with its OKS. Arguments as in `write_frames`.
+    """
+    rows = _choice(np.flatnonzero(dataset.trainable()), limit, rng)
+    matched = None if predictions is None else match_people(dataset, predictions)
+    cells = []
+    for row in tqdm(rows, desc="people", disable=None, leave=False):
+        cell = person_picture(dataset, int(row), dataset.keypoints[row])
+        labelled = int((dataset.keypoints[row, :, 2] > 0).sum())
+        text = f"person {dataset.people['id'].iloc[row]}: {labelled} joints"
+        if predictions is not None and matched is not None:
+            pose, text = None, "not predicted"
+            if matched[row] >= 0:
+                predicted = predictions.keypoints[matched[row]]
+                pose = _as_visible(predicted, joint_threshold)
+                text = f"predicted: OKS {_oks(dataset, int(row), predicted):.2f}"
+            pair = [
+                drawing.with_caption(cell, "annotated", size=14),
+                drawing.with_caption(person_picture(dataset, int(row), pose), text, size=14),
+            ]
+            cells.append(np.concatenate(pair, axis=1))
+        else:
+            cells.append(drawing.with_caption(cell, text, size=14))
+    write_image(file, drawing.grid(cells, columns=columns, gap=8))
+    return file
+
+
+def frame_picture(dataset: PoseDataset, row: int) -> np.ndarray:
+    """Frame `row` with its people: skeletons, boxes (rotated where known) and track ids."""
+    image, zoom = _frame_image(dataset, row)
+    people = np.flatnonzero(dataset.frame_rows == row)
+    table = dataset.people.iloc[people]
+    boxes = _zoomed_boxes(dataset.boxes[people], zoom)
+    rotated = table[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    rotated[:, :4] = _zoomed_boxes(rotated[:, :4], zoom)
+    widths = [_width_for(image, box) for box in boxes]
+    for box, turned, width in zip(boxes, rotated, widths, strict=True):
+        if np.isfinite(turned).all():
+            drawing.draw_rotated_box(image, turned, width=0.6 * width)
+        else:
+            drawing.draw_box(image, box, width=0.6 * width)
+    keypoints = _zoomed_keypoints(dataset.keypoints[people], zoom)
+    for pose, width in zip(keypoints, widths, strict=True):
+        drawing.draw_skeleton(image, pose, dataset.keypoint_set, width=width)
+    for box, track, width in zip(boxes, table["track_id"].tolist(), widths, strict=True):
+        if isinstance(track, int):
+            drawing.draw_label(image, str(track), box[:2], size=5 * width)
+    return image
+
+
+def person_picture(
+    dataset: PoseDataset, row: int, pose: np.ndarray | None, *, size: tuple[int, int] = CROP_SIZE
+) -> np.ndarray:
+    """The crop of person `row`, `size` (width, height) pixels, with a pose of (joints, 3)."""
+    image = read_image(dataset.root / dataset.frames["file_name"].iloc[dataset.frame_rows[row]])
+    center, scale = boxes_to_center_scale(dataset.boxes[row : row + 1], size)
+    matrix = crop_matrices(center, scale, np.zeros(1), size)
+    crop = cv2.warpAffine(image, matrix[0], size, flags=cv2.INTER_AREA)
+    if pose is not None:
+        points = transform_points(pose[None, :, :2].astype(np.float64), matrix)[0]
+        moved = np.concatenate([points, pose[:, 2:]], axis=1)
+        drawing.draw_skeleton(
+            crop, moved, dataset.keypoint_set, width=1.4 * drawing.line_width(*size)
+        )
+    return crop
+
+
+def _predicted_frame(
+    dataset: PoseDataset, row: int, predictions: Predictions, joint_threshold: float
+) -> np.ndarray:
+    image, zoom = _frame_image(dataset, row)
+    poses = predictions.keypoints[predictions.frame_ids == dataset.frames["id"].iloc[row]]
+    for pose in _zoomed_keypoints(poses, zoom):
+        extent = np.concatenate([pose[:, :2].min(axis=0), np.ptp(pose[:, :2], axis=0)])
+        drawing.draw_skeleton(
+            image,
+            _as_visible(pose, joint_threshold),
+            dataset.keypoint_set,
+            width=_width_for(image, extent),
+        )
+    return image
+
+
+def _choice(rows: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
+    if not len(rows):
+        raise InputError("the data set has no usable people to draw")
+    return rows[np.sort(rng.permutation(len(rows))[:limit])]
+
+
+def _frame_image(dataset: PoseDataset, row: int) -> tuple[np.ndarray, float]:
+    image = read_image(dataset.root / dataset.frames["file_name"].iloc[row])
+    zoom = max(1.0, LEAST_SIDE / max(image.shape[:2]))
+    if zoom > 1:
+        image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+    return image, zoom
+
+
+def _zoomed_keypoints(keypoints: np.ndarray, zoom: float) -> np.ndarray:
+    """Pixel centres stay pixel centres: the frame's corner at -0.5 is what does not move."""
+    points = (keypoints[..., :2].astype(np.float64) + 0.5) * zoom - 0.5
+    return np.concatenate([points, keypoints[..., 2:]], axis=-1)
+
+
+def _zoomed_boxes(boxes: np.ndarray, zoom: float) -> np.ndarray:
+    return np.concatenate([(boxes[:, :2] + 0.5) * zoom - 0.5, boxes[:, 2:] * zoom], axis=1)
+
+
+def _width_for(image: np.ndarray, box: np.ndarray) -> float:
+    """Thin on a small person, never thicker than fits the picture."""
+    person = drawing.line_width(*[2.0 * box[2:].max()] * 2)
+    return min(person, drawing.line_width(*image.shape[1::-1]))
+
+
+def _as_visible(pose: np.ndarray, joint_threshold: float) -> np.ndarray:
+    visible = np.where(pose[:, 2:] >= joint_threshold, 2.0, 0.0)
+    return np.concatenate([pose[:, :2], visible], axis=1)
+
+
+def _oks(dataset: PoseDataset, row: int, pose: np.ndarray) -> float:
+    similarity = oks_matrix(
+        pose[None],
+        dataset.keypoints[row : row + 1],
+        dataset.people["area"].to_numpy(dtype=np.float64)[row : row + 1],
+        dataset.boxes[row : row + 1],
+        dataset.keypoint_set.require_sigmas(),
+    )
+    return float(similarity[0, 0])
