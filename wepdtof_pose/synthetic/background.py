@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wepdtof_pose.synthetic.camera import SAMPLES, Camera
+from wepdtof_pose.synthetic.camera import SAMPLES, Camera, row_blocks
 from wepdtof_pose.synthetic.lighting import box_shadow, irradiance, light_shares, luminance
 from wepdtof_pose.synthetic.rays import Array, hit_box, hit_room
 from wepdtof_pose.synthetic.rooms import Room
 from wepdtof_pose.synthetic.textures import PIXELS_PER_METRE
 
-COARSE = 2
+COARSE = 4
 """Side in pixels of one cell of the coarse grid on which people's shadows are computed."""
 
 
@@ -38,9 +38,13 @@ class Background:
 def render_background(room: Room, camera: Camera, rng: np.random.Generator) -> Background:
     """The empty room: exact depth at every sample, colour averaged over each pixel."""
     directions = camera.directions
-    depth, face = hit_room(room.low, room.high, camera.position, directions)
+    depth = np.empty(directions.shape[1:], np.float32)
     # Boxes are numbered from 6, after the six faces of the room.
-    surface = face.astype(np.int16)
+    surface = np.empty(depth.shape, np.int16)
+    for rows in row_blocks(len(depth)):
+        depth[rows], surface[rows] = hit_room(
+            room.low, room.high, camera.position, directions[:, rows]
+        )
     bounds = {}
     for index in range(len(room.boxes)):
         where = camera.bounds(room.boxes.surface_points(index), pad=3)
@@ -53,8 +57,10 @@ def render_background(room: Room, camera: Camera, rng: np.random.Generator) -> B
         bounds[index] = where
     colour = np.zeros((*depth.shape, 3), np.float32)
     normals = np.zeros((3, *depth.shape), np.float32)
-    for number, image in enumerate(_lit_faces(room, rng)):
-        _paint_face(room, camera, number, image, depth, surface, colour, normals)
+    images = _lit_faces(room, rng)
+    for rows in row_blocks(len(depth)):
+        for number, image in enumerate(images):
+            _paint_face(room, camera, number, image, rows, depth, surface, colour, normals)
     for index, where in bounds.items():
         _paint_box(room, camera, index, where, depth, surface, colour, normals)
     small = cv2.resize(colour, (camera.size, camera.size), interpolation=cv2.INTER_AREA)
@@ -93,10 +99,9 @@ def _lit_faces(room: Room, rng: np.random.Generator) -> list[Array]:
                 seen = box_shadow(room.boxes, light, flat, rng).reshape(sky.shape)
                 shares[index] *= cv2.GaussianBlur(seen, (3, 3), 0.7)
             sky *= _contact(room, points)
-        for i, n in zip(others, (1, 0), strict=True):
-            if i != axis:
-                edge = np.minimum(points[i] - room.low[i], room.high[i] - points[i])
-                sky *= 1 - 0.3 * np.exp(-edge / 0.25)
+        for i in others:
+            edge = np.minimum(points[i] - room.low[i], room.high[i] - points[i])
+            sky *= 1 - 0.3 * np.exp(-edge / 0.25)
         light_map = irradiance(room.lights, room.ambient, shares, sky)
         if number == 5:
             light_map += 0.25
@@ -124,14 +129,25 @@ def _contact(room: Room, points: Array) -> Array:
     return sky
 
 
-def _paint_face(room, camera, number, image, depth, surface, colour, normals) -> None:
-    where = np.nonzero(surface == number)
+def _paint_face(
+    room: Room,
+    camera: Camera,
+    number: int,
+    image: Array,
+    rows: slice,
+    depth: Array,
+    surface: Array,
+    colour: Array,
+    normals: Array,
+) -> None:
+    where = np.nonzero(surface[rows] == number)
     if not len(where[0]):
         return
     axis = number // 2
     others = [i for i in range(3) if i != axis]
     u, v = (
-        np.float32(camera.position[i]) + depth[where] * camera.directions[i][where] for i in others
+        np.float32(camera.position[i]) + depth[rows][where] * camera.directions[i, rows][where]
+        for i in others
     )
     u, v = u - np.float32(room.low[others[0]]), v - np.float32(room.low[others[1]])
     if number in (1, 2):
@@ -144,11 +160,20 @@ def _paint_face(room, camera, number, image, depth, surface, colour, normals) ->
     height, width = image.shape[:2]
     column = np.clip(u * scale, 0, width - 1).astype(np.int32)
     row = np.clip(v * scale, 0, height - 1).astype(np.int32)
-    colour[where] = np.take(image.reshape(-1, 3), row * width + column, axis=0)
-    normals[axis][where] = -1 if number % 2 else 1
+    colour[rows][where] = np.take(image.reshape(-1, 3), row * width + column, axis=0)
+    normals[axis, rows][where] = -1 if number % 2 else 1
 
 
-def _paint_box(room, camera, index, where, depth, surface, colour, normals) -> None:
+def _paint_box(
+    room: Room,
+    camera: Camera,
+    index: int,
+    where: tuple[slice, slice],
+    depth: Array,
+    surface: Array,
+    colour: Array,
+    normals: Array,
+) -> None:
     inside = np.nonzero(surface[where] == 6 + index)
     if not len(inside[0]):
         return

@@ -7,7 +7,9 @@ follow Drillis and Contini (1966), as fractions of the stature.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -59,9 +61,10 @@ class Build:
 class Pose:
     """Joint angles; for arms and legs a pair (right, left).
 
-    ``bow`` tips the pelvis forward over the legs, ``lean`` bends the spine forward, ``tilt`` to the right, ``twist`` turns the shoulders to
-    the left. ``nod`` and ``look`` move the head down and to the left. Arms: ``raise_``
-    (forward), ``spread`` (sideways), ``turn`` (inwards about the upper arm), ``elbow``. Legs:
+    ``bow`` tips the pelvis forward over the legs, ``lean`` bends the spine forward, ``tilt`` to
+    the right, ``twist`` turns the shoulders to the left. ``nod`` and ``look`` move the head down
+    and to the left. Arms: ``raise_`` (forward), ``spread`` (sideways), ``turn`` (inwards about
+    the upper arm), ``elbow``. Legs:
     ``hip`` (forward), ``straddle`` (sideways), ``knee``, ``toe`` (heel up).
     """
 
@@ -219,9 +222,17 @@ def _flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) -> 
     wide, hips = build.shoulder_width, build.hip_width
     pelvis, half, chest, head = (frames[name] for name in ("pelvis", "half", "chest", "head"))
     j = joints
-    rows: dict[str, tuple] = {}
+    rows: dict[str, tuple[Any, ...]] = {}
 
-    def put(name, a, b, r0, r1, front, stretch=(1.0, 1.0)):
+    def put(
+        name: str,
+        a: Array,
+        b: Array,
+        r0: float,
+        r1: float,
+        front: Array,
+        stretch: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
         rows[name] = (a, b, r0, r1, front, stretch)
 
     def offset(frame: Array, x: float, y: float, z: float) -> Array:
@@ -309,7 +320,9 @@ def _flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) -> 
     return _cones([rows[name] for name in PARTS])
 
 
-def _put_extra(build: Build, joints: dict[str, Array], frames: dict[str, Array], put) -> None:
+def _put_extra(
+    build: Build, joints: dict[str, Array], frames: dict[str, Array], put: Callable[..., None]
+) -> None:
     s = build.stature
     chest, pelvis = frames["chest"], frames["pelvis"]
     if build.skirt:
@@ -325,7 +338,7 @@ def _put_extra(build: Build, joints: dict[str, Array], frames: dict[str, Array],
         put("extra", joints["neck"], low, 0.041 * s, 0.05 * s, chest[:, 1], (1.1, 1.0))
 
 
-def _cones(rows: list[tuple]) -> Cones:
+def _cones(rows: list[tuple[Any, ...]]) -> Cones:
     a = np.array([row[0] for row in rows])
     b = np.array([row[1] for row in rows])
     r0, r1 = np.array([row[2] for row in rows]), np.array([row[3] for row in rows])

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from wepdtof_pose.synthetic.background import COARSE, Background
-from wepdtof_pose.synthetic.bodies import PART_INDEX, Body
+from wepdtof_pose.synthetic.bodies import PART_INDEX, SIDES, Body
 from wepdtof_pose.synthetic.camera import SAMPLES, Camera
 from wepdtof_pose.synthetic.lighting import (
     irradiance,
@@ -21,14 +21,12 @@ from wepdtof_pose.synthetic.rooms import Room
 from wepdtof_pose.synthetic.wardrobe import TEXELS
 
 _NOBODY = -1
-# Parts whose spheres are worth casting a shadow: not noses, ears, collars.
-_CASTERS = [
-    index
-    for name, index in PART_INDEX.items()
-    if name not in ("nose", "extra", "face", "yoke", "neck", "hair") and "ear" != name[-3:]
+# Parts whose shadows on the room are worth their time: no noses, ears, collars.
+_CASTERS = [PART_INDEX[name] for name in ("skull", "chest", "pelvis")] + [
+    PART_INDEX[f"{side}_{part}"] for side in SIDES for part in ("forearm", "thigh", "shin", "foot")
 ]
 _BULKY = [PART_INDEX[name] for name in ("skull", "chest", "belly", "pelvis")] + [
-    PART_INDEX[f"{side}_{part}"] for side in ("right", "left") for part in ("thigh", "forearm")
+    PART_INDEX[f"{side}_{part}"] for side in SIDES for part in ("thigh", "forearm")
 ]
 
 
@@ -71,13 +69,10 @@ def render_figures(
         if where is None:
             continue
         whole[index] = np.isfinite(hit).sum() / SAMPLES**2
-        nearer = hit < depth[where]
+        nearer = (hit < depth[where]) & camera.inside[where]
         depth[where] = np.where(nearer, hit, depth[where])
         owner[where] = np.where(nearer, np.int16(index), owner[where])
         part[where] = np.where(nearer, hit_part, part[where])
-    owner[cv2.resize(camera.circle, owner.shape[::-1], interpolation=cv2.INTER_NEAREST) < 0.5] = (
-        _NOBODY
-    )
     colour = background.colour * _shadows(room, camera, background, figures)[..., None]
     for index, (figure, where) in enumerate(zip(figures, places, strict=True)):
         if where is not None:
@@ -107,7 +102,17 @@ def _cast(camera: Camera, cones: Cones) -> tuple[tuple[slice, slice] | None, Arr
     return (slice(top, bottom), slice(left, right)), depth, part
 
 
-def _overlay(room, camera, figure, index, where, owner, part, depth, colour) -> None:
+def _overlay(
+    room: Room,
+    camera: Camera,
+    figure: Figure,
+    index: int,
+    where: tuple[slice, slice],
+    owner: Array,
+    part: Array,
+    depth: Array,
+    colour: Array,
+) -> None:
     mine = owner[where] == index
     if not mine.any():
         return
@@ -142,8 +147,7 @@ def _shade(room: Room, figure: Figure, points: Array, direction: Array, part: Ar
     texel = (part.astype(np.int32) * TEXELS + row) * TEXELS + column
     albedo = np.take(figure.atlas.reshape(-1, 3), texel, axis=0)
     shares = light_shares(room.lights, points, normal)
-    spheres = shadow_spheres(_pick(cones, _BULKY)).reshape(len(_BULKY), 3, 4)[:, ::2]
-    _, open_sky = sphere_shadows((), points, normal, spheres.reshape(-1, 4))
+    _, open_sky = sphere_shadows((), points, normal, shadow_spheres(_pick(cones, _BULKY), (0.5,)))
     # Light also comes back from the floor: undersides are dim, not black.
     sky = open_sky * (0.62 + 0.38 * normal[2]) * np.clip(0.55 + 0.4 * points[2], 0, 1)
     shares *= 0.35 + 0.65 * open_sky
@@ -171,15 +175,19 @@ def _shadows(room: Room, camera: Camera, background: Background, figures: list[F
         near &= points[2] < middle[2] + 0.6
         if not near.any():
             continue
-        casters = shadow_spheres(_pick(figure.body.cones, _CASTERS))
+        casters = shadow_spheres(_pick(figure.body.cones, _CASTERS), (0.15, 0.85))
         seen, open_sky = sphere_shadows(
             room.lights, points[:, near], background.normals[:, rows, columns][:, near], casters
         )
         fade = np.sqrt((points[0] - middle[0]) ** 2 + (points[1] - middle[1]) ** 2)[near] / reach
-        shares = background.shares[:, rows, columns][:, near]
-        left = (shares * seen).sum(axis=0) + background.sky[rows, columns][near] * open_sky**1.5
+        shares: Array = background.shares[:, rows, columns]
+        left = (shares[:, near] * seen).sum(axis=0) + background.sky[rows, columns][
+            near
+        ] * open_sky**1.5
         shadow[rows, columns][near] *= 1 - (1 - left) * np.clip(2.5 * (1 - fade), 0, 1)
-    return cv2.resize(shadow, (camera.size, camera.size), interpolation=cv2.INTER_LINEAR)
+    side = COARSE * shadow.shape[0]
+    smooth: Array = cv2.resize(shadow, (side, side), interpolation=cv2.INTER_LINEAR)
+    return smooth[: camera.size, : camera.size]
 
 
 def _pick(cones: Cones, rows: list[int]) -> Cones:

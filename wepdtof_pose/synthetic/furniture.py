@@ -147,7 +147,9 @@ def cabinet(rng: np.random.Generator) -> Piece:
     return Piece(tuple(blocks))
 
 
-def _block(x, y, z, half_x, half_y, half_z, material) -> Block:
+def _block(
+    x: float, y: float, z: float, half_x: float, half_y: float, half_z: float, material: str
+) -> Block:
     return Block(np.array([x, y, z]), np.array([half_x, half_y, half_z]), 0.0, str(material))
 
 

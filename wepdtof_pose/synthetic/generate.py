@@ -24,7 +24,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, replacing, write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.lenses import Lens
+from wepdtof_pose.lenses import KannalaBrandtLens, Lens
 from wepdtof_pose.synthetic.scenes import SceneFrame, ScenePlan, draw_scene, plan_scenes
 
 VERSION = 1
@@ -192,7 +192,7 @@ def _frame_record(file_name: str, scene: str, frame: SceneFrame) -> dict[str, An
 def _fisheye(lens: Lens) -> dict[str, Any]:
     values = {"cx": lens.cx, "cy": lens.cy, "radius": lens.radius, "focal": lens.focal}
     model = "equidistant"
-    if hasattr(lens, "k1"):
+    if isinstance(lens, KannalaBrandtLens):
         model = "kannala-brandt"
         values |= {"k1": lens.k1, "k2": lens.k2, "k3": lens.k3, "k4": lens.k4}
     values["max_angle"] = lens.max_angle

@@ -173,7 +173,7 @@ def _hits(cones: Cones, origin: Array, way: Array) -> Array:
 def _may_hide(camera: Camera, figure: Figure, other: Figure) -> bool:
     ways = [f.body.joints.mean(axis=0) - camera.position for f in (figure, other)]
     a, b = (way / np.linalg.norm(way) for way in ways)
-    reach = sum(1.2 / max(np.linalg.norm(way), 0.5) for way in ways)
+    reach = sum(1.2 / max(float(np.linalg.norm(way)), 0.5) for way in ways)
     return float(np.arccos(np.clip(a @ b, -1, 1))) < reach
 
 

@@ -38,11 +38,12 @@ def box_shadow(boxes: Boxes, light: Light, points: Array, rng: np.random.Generat
     """Share (m,) of a panel that points (3, m) can see past the boxes."""
     samples = 5
     seen = np.zeros(points.shape[1], np.float32)
-    large = np.flatnonzero(np.prod(boxes.half, axis=1) ** (1 / 3) > 0.045)
+    large = np.flatnonzero(np.prod(boxes.half, axis=1) ** (1 / 3) > 0.045).tolist()
     angle = rng.uniform(0, 2 * np.pi) + np.arange(samples) * 2.4
     for k in range(samples):
         reach = light.radius * np.sqrt((k + 0.5) / samples)
-        target = light.position + [reach * np.cos(angle[k]), reach * np.sin(angle[k]), 0]
+        around = reach * np.array([np.cos(angle[k]), np.sin(angle[k]), 0])
+        target = light.position + around
         clear = np.ones(points.shape[1], bool)
         for index in large:
             start = boxes.local(index, points)
@@ -56,13 +57,17 @@ def box_shadow(boxes: Boxes, light: Light, points: Array, rng: np.random.Generat
     return seen / samples
 
 
-def shadow_spheres(cones: Cones) -> Array:
-    """Spheres (n, 4) that stand for round cones when they cast shadows: three for each."""
-    steps = np.array([0.0, 0.5, 1.0])
-    axis = np.linalg.inv(cones.to_local)[:, :, 2]
-    lengths = cones.height[:, None] * steps
+def shadow_spheres(cones: Cones, steps: tuple[float, ...]) -> Array:
+    """Spheres (n, 4) that stand for round cones when they cast shadows.
+
+    There is one at each of ``steps`` (0 to 1) of every axis, as wide as the cone on average.
+    """
+    at = np.array(steps)
+    stretch = (1 / np.linalg.norm(cones.to_local[:, :2], axis=2)).mean(axis=1)
+    axis = cones.to_local[:, 2]
+    lengths = cones.height[:, None] * at
     centres = cones.base[:, None] + lengths[..., None] * axis[:, None]
-    radii = cones.r0[:, None] + (cones.r1 - cones.r0)[:, None] * steps
+    radii = (cones.r0[:, None] + (cones.r1 - cones.r0)[:, None] * at) * stretch[:, None]
     return np.concatenate([centres, radii[..., None]], axis=-1).reshape(-1, 4)
 
 

@@ -20,105 +20,150 @@ BODY_RADIUS = 0.27
 
 ARMS = {
     "relaxed": {},
-    "phone": dict(raise_right=0.55, turn_right=0.5, elbow_right=1.9, nod=0.5),
-    "call": dict(raise_left=0.7, spread_left=0.5, turn_left=0.3, elbow_left=2.4),
-    "folded": dict(
-        raise_right=0.45,
-        turn_right=1.15,
-        elbow_right=1.75,
-        raise_left=0.5,
-        turn_left=1.1,
-        elbow_left=1.65,
-    ),  # fmt: skip
-    "akimbo": dict(
-        raise_right=-0.35,
-        spread_right=0.75,
-        turn_right=0.9,
-        elbow_right=1.5,
-        raise_left=-0.35,
-        spread_left=0.75,
-        turn_left=0.9,
-        elbow_left=1.5,
-    ),  # fmt: skip
-    "talk": dict(raise_right=0.4, elbow_right=1.6, turn_right=-0.1, raise_left=0.3, elbow_left=1.2),
-    "point": dict(raise_right=1.45, spread_right=0.25, elbow_right=0.1, turn_right=0.0),
-    "carry": dict(
-        raise_right=0.35,
-        elbow_right=1.35,
-        turn_right=0.25,
-        raise_left=0.35,
-        elbow_left=1.35,
-        turn_left=0.25,
-    ),  # fmt: skip
-    "bag": dict(
-        raise_left=0.1, elbow_left=0.15, spread_left=0.18, raise_right=0.3, elbow_right=0.9
-    ),
+    "phone": {"raise_right": 0.55, "turn_right": 0.5, "elbow_right": 1.9, "nod": 0.5},
+    "call": {"raise_left": 0.7, "spread_left": 0.5, "turn_left": 0.3, "elbow_left": 2.4},
+    "folded": {
+        "raise_right": 0.45,
+        "turn_right": 1.15,
+        "elbow_right": 1.75,
+        "raise_left": 0.5,
+        "turn_left": 1.1,
+        "elbow_left": 1.65,
+    },
+    "akimbo": {
+        "raise_right": -0.35,
+        "spread_right": 0.75,
+        "turn_right": 0.9,
+        "elbow_right": 1.5,
+        "raise_left": -0.35,
+        "spread_left": 0.75,
+        "turn_left": 0.9,
+        "elbow_left": 1.5,
+    },
+    "talk": {
+        "raise_right": 0.4,
+        "elbow_right": 1.6,
+        "turn_right": -0.1,
+        "raise_left": 0.3,
+        "elbow_left": 1.2,
+    },
+    "point": {"raise_right": 1.45, "spread_right": 0.25, "elbow_right": 0.1, "turn_right": 0.0},
+    "carry": {
+        "raise_right": 0.35,
+        "elbow_right": 1.35,
+        "turn_right": 0.25,
+        "raise_left": 0.35,
+        "elbow_left": 1.35,
+        "turn_left": 0.25,
+    },
+    "bag": {
+        "raise_left": 0.1,
+        "elbow_left": 0.15,
+        "spread_left": 0.18,
+        "raise_right": 0.3,
+        "elbow_right": 0.9,
+    },
 }
 REACHES = {
-    "up": dict(raise_right=2.6, elbow_right=0.3, nod=-0.3, spread_right=0.2),
-    "up both": dict(raise_right=2.4, raise_left=2.5, elbow_right=0.4, elbow_left=0.3, nod=-0.25),
-    "ahead": dict(raise_left=1.4, elbow_left=0.25, raise_right=0.9, elbow_right=0.7, bow=0.15),
-    "aside": dict(spread_right=1.4, elbow_right=0.2, tilt=0.15, look=-0.5),
-    "wave": dict(raise_left=1.0, spread_left=1.6, elbow_left=1.2, turn_left=-0.8),
+    "up": {"raise_right": 2.6, "elbow_right": 0.3, "nod": -0.3, "spread_right": 0.2},
+    "up both": {
+        "raise_right": 2.4,
+        "raise_left": 2.5,
+        "elbow_right": 0.4,
+        "elbow_left": 0.3,
+        "nod": -0.25,
+    },
+    "ahead": {
+        "raise_left": 1.4,
+        "elbow_left": 0.25,
+        "raise_right": 0.9,
+        "elbow_right": 0.7,
+        "bow": 0.15,
+    },
+    "aside": {"spread_right": 1.4, "elbow_right": 0.2, "tilt": 0.15, "look": -0.5},
+    "wave": {"raise_left": 1.0, "spread_left": 1.6, "elbow_left": 1.2, "turn_left": -0.8},
 }
 SEATED = {
-    "typing": dict(raise_right=0.5, elbow_right=1.15, raise_left=0.5, elbow_left=1.15, lean=0.15),
-    "resting": dict(raise_right=0.3, elbow_right=0.75, raise_left=0.35, elbow_left=0.7),
-    "back": dict(lean=-0.2, raise_right=0.25, elbow_right=1.0, raise_left=0.2, elbow_left=0.9),
-    "forward": dict(
-        lean=0.6, raise_right=0.75, elbow_right=1.3, raise_left=0.75, elbow_left=1.3, turn_right=0.6
-    ),
-    "reading": dict(raise_right=0.6, elbow_right=1.5, raise_left=0.6, elbow_left=1.5, nod=0.5),
+    "typing": {
+        "raise_right": 0.5,
+        "elbow_right": 1.15,
+        "raise_left": 0.5,
+        "elbow_left": 1.15,
+        "lean": 0.15,
+    },
+    "resting": {"raise_right": 0.3, "elbow_right": 0.75, "raise_left": 0.35, "elbow_left": 0.7},
+    "back": {
+        "lean": -0.2,
+        "raise_right": 0.25,
+        "elbow_right": 1.0,
+        "raise_left": 0.2,
+        "elbow_left": 0.9,
+    },
+    "forward": {
+        "lean": 0.6,
+        "raise_right": 0.75,
+        "elbow_right": 1.3,
+        "raise_left": 0.75,
+        "elbow_left": 1.3,
+        "turn_right": 0.6,
+    },
+    "reading": {
+        "raise_right": 0.6,
+        "elbow_right": 1.5,
+        "raise_left": 0.6,
+        "elbow_left": 1.5,
+        "nod": 0.5,
+    },
 }
 LOW = {
-    "bend": dict(
-        bow=0.75,
-        lean=0.5,
-        raise_right=1.3,
-        raise_left=1.1,
-        elbow_right=0.3,
-        hip_right=0.28,
-        hip_left=0.25,
-        knee_right=0.25,
-        knee_left=0.2,
-    ),  # fmt: skip
-    "stoop": dict(
-        bow=0.4,
-        lean=0.35,
-        raise_right=0.9,
-        elbow_right=0.5,
-        hip_right=0.15,
-        hip_left=0.15,
-        knee_right=0.1,
-        knee_left=0.1,
-        nod=0.3,
-    ),  # fmt: skip
-    "crouch": dict(
-        bow=0.55,
-        lean=0.35,
-        hip_right=1.95,
-        hip_left=1.9,
-        knee_right=2.3,
-        knee_left=2.2,
-        raise_right=0.9,
-        raise_left=1.0,
-        elbow_right=0.7,
-        straddle_right=0.25,
-        straddle_left=0.25,
-        toe_right=0.3,
-        toe_left=0.25,
-    ),  # fmt: skip
-    "half crouch": dict(
-        bow=0.6,
-        lean=0.3,
-        hip_right=1.15,
-        hip_left=1.1,
-        knee_right=1.5,
-        knee_left=1.45,
-        raise_right=1.0,
-        raise_left=0.8,
-        elbow_right=0.4,
-    ),  # fmt: skip
+    "bend": {
+        "bow": 0.75,
+        "lean": 0.5,
+        "raise_right": 1.3,
+        "raise_left": 1.1,
+        "elbow_right": 0.3,
+        "hip_right": 0.28,
+        "hip_left": 0.25,
+        "knee_right": 0.25,
+        "knee_left": 0.2,
+    },
+    "stoop": {
+        "bow": 0.4,
+        "lean": 0.35,
+        "raise_right": 0.9,
+        "elbow_right": 0.5,
+        "hip_right": 0.15,
+        "hip_left": 0.15,
+        "knee_right": 0.1,
+        "knee_left": 0.1,
+        "nod": 0.3,
+    },
+    "crouch": {
+        "bow": 0.55,
+        "lean": 0.35,
+        "hip_right": 1.95,
+        "hip_left": 1.9,
+        "knee_right": 2.3,
+        "knee_left": 2.2,
+        "raise_right": 0.9,
+        "raise_left": 1.0,
+        "elbow_right": 0.7,
+        "straddle_right": 0.25,
+        "straddle_left": 0.25,
+        "toe_right": 0.3,
+        "toe_left": 0.25,
+    },
+    "half crouch": {
+        "bow": 0.6,
+        "lean": 0.3,
+        "hip_right": 1.15,
+        "hip_left": 1.1,
+        "knee_right": 1.5,
+        "knee_left": 1.45,
+        "raise_right": 1.0,
+        "raise_left": 0.8,
+        "elbow_right": 0.4,
+    },
 }
 
 
@@ -202,7 +247,9 @@ class _Walker(_Actor):
         for veer in (0.0, 0.35, -0.35, 0.8, -0.8):
             ahead = self.position + self.speed * seconds * _forward(heading + veer)
             look = self.position + 0.35 * _forward(heading + veer)
-            if room.is_free(*ahead, BODY_RADIUS) and _clear(look, ahead, self.position, others):
+            if room.is_free(ahead[0], ahead[1], BODY_RADIUS) and _clear(
+                look, ahead, self.position, others
+            ):
                 self.yaw = heading + np.clip(veer, -3 * seconds, 3 * seconds)
                 ahead = self.position + self.pace * seconds * _forward(heading + veer)
                 self.position = ahead
@@ -303,7 +350,7 @@ def _draw_actor(rng: np.random.Generator, room: Room, others: list[_Actor]) -> _
             place = friend.position + rng.uniform(0.5, 0.9) * _forward(rng.uniform(0, 2 * np.pi))
         else:
             place = _draw_place(rng, room)
-        if room.is_free(*place, BODY_RADIUS) and _apart(place, others):
+        if room.is_free(place[0], place[1], BODY_RADIUS) and _apart(place, others):
             break
     else:
         if others:

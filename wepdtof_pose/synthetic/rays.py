@@ -92,37 +92,39 @@ def hit_cone(cones: Cones, index: int | slice, origin: Array, direction: Array) 
     o = np.einsum("...ij,...j->...i", m, origin - cones.base[index])
     extra = (...,) + (None,) * (direction.ndim - 1)
     dtype = direction.dtype
-    dx, dy, dz = (
-        sum(m[..., i, j].astype(dtype)[extra] * direction[j] for j in range(3)) for i in range(3)
-    )
-    height, r0, r1 = cones.height[index], cones.r0[index], cones.r1[index]
-    k = (r0 - r1) / height
-    c = np.sqrt(1 - k * k)
-    q = k / c
-    edge = r0 / c - q * o[..., 2]
 
     def cast(value: Array) -> Array:
         return np.asarray(value, dtype=dtype)[extra]
 
-    ox, oy, oz = cast(o[..., 0]), cast(o[..., 1]), cast(o[..., 2])
-    lateral = dx * dx + dy * dy
-    across = ox * dx + oy * dy
-    rim = cast(o[..., 0] ** 2 + o[..., 1] ** 2)
-    t_side = _enter(
-        lateral - cast(q * q) * dz * dz,
-        across + cast(q * edge) * dz,
-        rim - cast(edge * edge),
+    dx, dy, dz = (
+        cast(m[..., i, 0]) * direction[0]
+        + cast(m[..., i, 1]) * direction[1]
+        + cast(m[..., i, 2]) * direction[2]
+        for i in range(3)
     )
-    z = oz + t_side * dz
-    low, high = cast(r0 * k), cast(height + r1 * k)
-    t_side = np.where((z >= low) & (z <= high), t_side, np.inf)
-    length = lateral + dz * dz
-    t_base = _enter(length, across + oz * dz, rim + cast(o[..., 2] ** 2 - r0**2))
-    t_base = np.where(oz + t_base * dz < low, t_base, np.inf)
+    height, r0, r1 = cones.height[index], cones.r0[index], cones.r1[index]
+    k = (r0 - r1) / height
+    slope = k / np.sqrt(1 - k * k)
+    edge = r0 / np.sqrt(1 - k * k) - slope * o[..., 2]
+    rim = o[..., 0] ** 2 + o[..., 1] ** 2
     up = o[..., 2] - height
-    t_top = _enter(length, across + cast(up) * dz, rim + cast(up**2 - r1**2))
-    t_top = np.where(oz + t_top * dz > high, t_top, np.inf)
-    return np.minimum(t_side, np.minimum(t_base, t_top))
+    lateral = dx * dx + dy * dy
+    length = lateral + dz * dz
+    across = cast(o[..., 0]) * dx + cast(o[..., 1]) * dy
+    # A ray that misses a quadric gets the root of a negative number, NaN, which fmin passes over.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        side = _enter(
+            lateral - cast(slope**2) * dz * dz,
+            across + cast(slope * edge) * dz,
+            cast(rim - edge**2),
+        )
+        z = cast(o[..., 2]) + side * dz
+        side = np.where((z >= cast(r0 * k)) & (z <= cast(height + r1 * k)), side, np.nan)
+        # Both spheres lie inside the round cone, so their hits need no bounds.
+        base = _enter(length, across + cast(o[..., 2]) * dz, cast(rim + o[..., 2] ** 2 - r0**2))
+        top = _enter(length, across + cast(up) * dz, cast(rim + up**2 - r1**2))
+        nearest = np.fmin(side, np.fmin(base, top))
+        return np.where(nearest > 0, nearest, dtype.type(np.inf))
 
 
 def hit_box(boxes: Boxes, index: int, origin: Array, direction: Array) -> Array:
@@ -145,21 +147,20 @@ def hit_box(boxes: Boxes, index: int, origin: Array, direction: Array) -> Array:
 
 def hit_room(low: Array, high: Array, origin: Array, direction: Array) -> tuple[Array, Array]:
     """Hit and face (0 to 5: x low, x high, y low, y high, z low, z high) inside an empty room."""
-    hits = []
+    nearest = np.full(direction.shape[1:], np.inf, direction.dtype)
+    face = np.zeros(direction.shape[1:], np.uint8)
     for axis in range(3):
         d = direction[axis]
-        bound = np.where(d < 0, low[axis] - origin[axis], high[axis] - origin[axis])
-        hits.append(bound.astype(d.dtype) / np.where(np.abs(d) < 1e-9, d.dtype.type(1e-9), d))
-    distance = np.abs(np.stack(hits))
-    axis_hit = distance.argmin(axis=0)
-    forward = np.take_along_axis(direction, axis_hit[None], axis=0)[0] > 0
-    return distance.min(axis=0), (2 * axis_hit + forward).astype(np.uint8)
+        towards_high = d > 0
+        bounds = np.array([origin[axis] - low[axis], high[axis] - origin[axis]], d.dtype)
+        hit = bounds[towards_high.view(np.uint8)] / (np.abs(d) + d.dtype.type(1e-12))
+        nearer = hit < nearest
+        np.copyto(nearest, hit, where=nearer)
+        np.copyto(face, towards_high.view(np.uint8) + np.uint8(2 * axis), where=nearer)
+    return nearest, face
 
 
 def _enter(a: Array, b: Array, c: Array) -> Array:
-    """The root of ``a t^2 + 2 b t + c`` at which a ray from outside comes in."""
-    root = b * b - a * c
-    denominator = np.sqrt(np.maximum(root, 0)) - b
+    """The root of ``a t^2 + 2 b t + c`` at which a ray from outside comes in; NaN where none."""
     # c / (sqrt - b) is the entering root whatever the sign of a, and loses no digits.
-    t = c / np.where(denominator == 0, denominator.dtype.type(1e-20), denominator)
-    return np.where((root < 0) | (t <= 0), np.inf, t)
+    return c / (np.sqrt(b * b - a * c) - b)

@@ -57,12 +57,12 @@ class Room:
 
 def draw_room(rng: np.random.Generator) -> Room:
     """A random furnished room whose middle is near the world's origin."""
-    size = np.array([rng.uniform(6.5, 12.0), rng.uniform(6.0, 11.0)])
+    size = np.array([rng.uniform(5.5, 9.5), rng.uniform(5.0, 9.0)])
     middle = rng.uniform(-0.12, 0.12, 2) * size
-    height = rng.uniform(2.6, 3.7)
+    height = rng.uniform(2.5, 3.3)
     low = np.array([*(middle - size / 2), 0.0])
     high = np.array([*(middle + size / 2), height])
-    wall = rng.uniform(0.55, 0.88) * (1 + rng.uniform(-0.08, 0.08, 3))
+    wall = rng.uniform(0.5, 0.85) * (1 + rng.uniform(-0.03, 0.05, 3) * [1.3, 1, -0.6])
     faces = tuple(
         textures.paint_wall(rng, size[1 if axis < 2 else 0], height, wall) for axis in range(4)
     )
@@ -158,7 +158,9 @@ def _materials(rng: np.random.Generator, blocks: list[furniture.Block]) -> tuple
             first = block.material == "wood" and rng.random() < 0.6
             chosen.append(options[0] if first else options[rng.integers(len(options))])
         elif block.material == "box":
-            chosen.append(np.full((2, 2, 3), rng.uniform(0.1, 0.8, 3), np.float32))
+            chosen.append(
+                np.full((2, 2, 3), rng.uniform(0.1, 0.8) * rng.uniform(0.6, 1.2, 3), np.float32)
+            )
         else:
             chosen.append(white if block.material == "paper" else black)
     return tuple(chosen)

@@ -35,6 +35,7 @@ class ScenePlan:
 
     @property
     def name(self) -> str:
+        """Name of the scene and of its folder."""
         return f"scene_{self.index + 1:04d}"
 
 

@@ -61,11 +61,11 @@ def paint_wall(rng: np.random.Generator, length: float, height: float, base: Arr
     image[:] = base
     image *= 1 + 0.02 * rough(rng, h, w, cell=80, grain=0.25)[..., None]
     if rng.random() < 0.25:
-        image[round(h * 0.62) :] *= rng.uniform(0.6, 0.9, 3).astype(np.float32)
+        image[round(h * 0.62) :] *= np.float32(rng.uniform(0.6, 0.9))
     image[-round(0.09 * PIXELS_PER_METRE) :] = base * rng.uniform(0.3, 0.8)
     at = rng.uniform(0.2, 0.9)
     while at < length - 1.4:
-        kind = rng.choice(["door", "board", "window", "poster", "poster", "panel", "nothing"])
+        kind = rng.choice(WALL_PIECES)
         width = _wall_piece(rng, image, kind, at, height, length)
         at += width + rng.uniform(0.3, 1.6)
     for _ in range(int(rng.integers(1, 5))):
@@ -96,6 +96,7 @@ def paint_material(rng: np.random.Generator, kind: str) -> Array:
     )
 
 
+WALL_PIECES = ["door", "board", "board", "window", "poster", "panel", "nothing", "nothing"]
 WOODS = [(0.55, 0.36, 0.21), (0.68, 0.50, 0.32), (0.40, 0.25, 0.15), (0.76, 0.63, 0.46)]
 FABRICS = [
     *((0.50, 0.14, 0.15), (0.16, 0.22, 0.36), (0.12, 0.12, 0.13), (0.30, 0.33, 0.34)),
@@ -175,14 +176,18 @@ def _wall_piece(
             _rectangle(image, at + pane, height - 2.15, width / 2 - 0.07, 1.2, sky)
     elif kind == "poster":
         width = min(width, 0.9)
-        _rectangle(image, at, height - 1.9, width, 0.8, rng.uniform(0.1, 0.9, 3))
+        _rectangle(image, at, height - 1.9, width, 0.8, _muted(rng))
         for _ in range(4):
             x, y = rng.uniform(0.05, 0.6) * width, rng.uniform(0.05, 0.5)
-            _rectangle(image, at + x, height - 1.9 + y, 0.3 * width, 0.2, rng.uniform(0.1, 0.9, 3))
+            _rectangle(image, at + x, height - 1.9 + y, 0.3 * width, 0.2, _muted(rng))
     elif kind == "panel":
         _rectangle(image, at, 0.0, 0.06, height, dark * rng.uniform(1, 5))
         width = 0.1
     return width
+
+
+def _muted(rng: np.random.Generator) -> Array:
+    return rng.uniform(0.1, 0.9) * (1 + rng.uniform(-0.35, 0.35, 3))
 
 
 def _rectangle(image: Array, x: float, y: float, w: float, h: float, colour: Array) -> None:

@@ -6,11 +6,14 @@ column being its front; rows go along its axis, from the top of the body or limb
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from wepdtof_pose.synthetic.bodies import PART_INDEX, PARTS, SIDES, Build
 from wepdtof_pose.synthetic.rays import Array
 
+Put = Callable[[str, Array], None]
 TEXELS = 48
 SKINS = [
     *((0.87, 0.67, 0.55), (0.80, 0.58, 0.45), (0.70, 0.48, 0.34), (0.55, 0.36, 0.24)),
@@ -50,7 +53,7 @@ def paint_person(rng: np.random.Generator, build: Build) -> Array:
     return np.clip(atlas, 0.015, 0.95)
 
 
-def _dress_top(rng: np.random.Generator, put, skin: Array) -> None:
+def _dress_top(rng: np.random.Generator, put: Put, skin: Array) -> None:
     colour = _colour(rng, CLOTHS, 0.12)
     shirt = _cloth(rng, colour)
     front = shirt.copy()
@@ -70,13 +73,15 @@ def _dress_top(rng: np.random.Generator, put, skin: Array) -> None:
         front[36:44, middle - 3 : middle + 3] = 0.9
     for part in ("chest", "belly"):
         put(part, front if part == "chest" or style != "logo" else shirt)
-    put("yoke", shirt)
+    put("yoke", np.full_like(shirt, 1) * colour)
     collar = shirt.copy()
     collar[:20, middle - 5 : middle + 5] = skin
     put("extra", collar * rng.uniform(0.75, 1.0))
     short = rng.random() < 0.45
     for side in SIDES:
         sleeve = shirt.copy()
+        # The pattern would run together on the ball of the shoulder.
+        sleeve[:9] = colour
         if short:
             sleeve[27:] = skin
         put(f"{side}_upper_arm", sleeve)
@@ -86,9 +91,9 @@ def _dress_top(rng: np.random.Generator, put, skin: Array) -> None:
             put(f"{side}_forearm", cuff)
 
 
-def _dress_legs(rng: np.random.Generator, put, skin: Array, build: Build) -> None:
+def _dress_legs(rng: np.random.Generator, put: Put, skin: Array, build: Build) -> None:
     colour = _colour(rng, TROUSERS, 0.15)
-    cloth = _cloth(rng, colour, plain=rng.random() < 0.8)
+    cloth = _cloth(rng, colour, plain=rng.random() < 0.93)
     belt = cloth.copy()
     belt[6:10] = rng.uniform(0.03, 0.3)
     put("pelvis", belt)
@@ -113,7 +118,9 @@ def _dress_legs(rng: np.random.Generator, put, skin: Array, build: Build) -> Non
         put("extra", _cloth(rng, _colour(rng, CLOTHS, 0.15)))
 
 
-def _paint_head(rng, atlas: Array, skin: Array, hair: Array, build: Build) -> None:
+def _paint_head(
+    rng: np.random.Generator, atlas: Array, skin: Array, hair: Array, build: Build
+) -> None:
     bald = not build.long_hair and rng.random() < 0.08
     strands = hair * (1 + 0.16 * rng.standard_normal((1, TEXELS, 1)))
     top = np.broadcast_to(skin if bald else strands, (TEXELS, TEXELS, 3)).astype(np.float32)
