@@ -45,12 +45,21 @@ def read_json(path: Path) -> Any:
         ) from None
     except RecursionError:
         raise InputError(f"{path}: not usable JSON: nested too deeply") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"{path}: not usable JSON: {error}") from None
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
-    """Write JSON (UTF-8); the file appears whole or not at all."""
+    """Write JSON (UTF-8); the file appears whole or not at all.
+
+    Raises:
+        InputError: it cannot be written there, or the content has no JSON form (NaN, for one).
+    """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream, ensure_ascii=False, indent=indent, allow_nan=False)
+        try:
+            json.dump(content, stream, ensure_ascii=False, indent=indent, allow_nan=False)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: cannot be written as JSON: {error}") from None
         stream.write("\n")
 
 

@@ -17,7 +17,7 @@ from wepdtof_pose.joint_errors import match_people
 from wepdtof_pose.oks import oks_matrix
 from wepdtof_pose.predictions import Predictions
 
-LEAST_SIDE = 768
+LEAST_SIDE = 1152
 """Frames whose longer side is shorter, in pixels, are enlarged before drawing."""
 
 CROP_SIZE = (240, 320)

@@ -23,7 +23,12 @@ from wepdtof_pose.dataset import (
 )
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
-from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_from_names
+from wepdtof_pose.keypoints import (
+    KeypointSet,
+    get_keypoint_set,
+    keypoint_set_from_names,
+    keypoint_set_names,
+)
 
 _FRAME_FIELDS = frozenset({"id", "file_name", "width", "height", "scene"})
 _PERSON_FIELDS = frozenset(
@@ -154,8 +159,8 @@ def _keypoint_category(
         return None
     if not found:
         raise InputError(
-            f"{source}: no category names its keypoints; say which joints they are "
-            "with --keypoints SET"
+            f"{source}: no category names its keypoints: add 'keypoints', the list of joint "
+            "names, to the category"
         )
     names = ", ".join(str(row.get("name", row["id"])) for row in found)
     raise InputError(f"{source}: several categories have keypoints ({names}); keep one of them")
@@ -166,11 +171,15 @@ def _keypoint_set_of(category: dict[str, Any] | None, source: str) -> KeypointSe
     names, edges = category["keypoints"], category.get("skeleton") or []
     try:
         skeleton = [(int(a) - 1, int(b) - 1) for a, b in edges]
+        # CrowdPose ships the 17-joint skeleton of COCO, others count from 0: edges are for drawing
+        # only, so wrong ones are no reason to refuse the file.
+        if any(not 0 <= joint < len(names) for edge in skeleton for joint in edge):
+            skeleton = []
         found = keypoint_set_from_names(
             [str(name) for name in names], skeleton=skeleton, sigmas=category.get("sigmas")
         )
         declared = category.get("keypoint_set")
-        if declared is None or declared == found.name:
+        if declared not in keypoint_set_names() or declared == found.name:
             return found
         known = get_keypoint_set(declared)
     except (TypeError, ValueError) as error:
@@ -185,15 +194,15 @@ def _frames(images: list[dict[str, Any]], source: str) -> pd.DataFrame:
         for key in ("id", "file_name", "width", "height"):
             if key not in image:
                 raise InputError(f"{source}: images[{position}] has no {key!r}")
-        if not isinstance(image["file_name"], str):
-            raise InputError(f"{source}: images[{position}]: 'file_name' is not a text")
-        if not isinstance(image["id"], (int, str)):
-            raise InputError(f"{source}: images[{position}]: 'id' is neither a number nor a text")
+        where = f"{source}: images[{position}]"
+        _require_file_name(image["file_name"], where)
+        _require_id(image["id"], f"{where}: 'id'")
+        if image.get("scene") is not None:
+            _require_id(image["scene"], f"{where}: 'scene'")
         for key in ("width", "height"):
             if not isinstance(image[key], int) or not 0 < image[key] < 2**31:
                 raise InputError(
-                    f"{source}: images[{position}]: {key!r} is {image[key]!r}, "
-                    "not a positive whole number of pixels"
+                    f"{where}: {key!r} is {image[key]!r}, not a positive whole number of pixels"
                 )
     frames = make_frames(
         id=pd.Series([image["id"] for image in images], dtype=object).infer_objects(),
@@ -213,13 +222,18 @@ def _people(annotations: list[dict[str, Any]], frames: pd.DataFrame, source: str
     for position, annotation in enumerate(annotations):
         if "image_id" not in annotation:
             raise InputError(f"{source}: annotations[{position}] has no 'image_id'")
+        for key in ("id", "image_id"):
+            _require_id(annotation.get(key, 0), f"{source}: annotations[{position}]: {key!r}")
         for key, count in (("bbox", 4), ("rotated_box", 5)):
             if key == "bbox" or annotation.get(key) is not None:
                 _require_numbers(
                     annotation.get(key), count, f"{_where(source, annotation, position)}: {key!r}"
                 )
         for key in ("area", "iscrowd", "track_id"):
-            if annotation.get(key) is not None:
+            # PoseTrack writes true and false for iscrowd.
+            if annotation.get(key) is not None and not (
+                key == "iscrowd" and isinstance(annotation[key], bool)
+            ):
                 _require_numbers(
                     [annotation[key]], 1, f"{_where(source, annotation, position)}: {key!r}"
                 )
@@ -280,6 +294,18 @@ def _where(source: str, annotation: dict[str, Any], position: int) -> str:
     return f"{source}: annotations[{position}] (id {annotation.get('id', 'none')})"
 
 
+def _require_id(value: Any, what: str) -> None:
+    if not isinstance(value, (int, str)):
+        raise InputError(f"{what} is neither a whole number nor a text")
+
+
+def _require_file_name(name: Any, where: str) -> None:
+    usable = isinstance(name, str) and name and name.isprintable()
+    # No file system here or elsewhere takes longer names.
+    if not usable or any(len(part.encode()) > 255 for part in name.split("/")):
+        raise InputError(f"{where}: 'file_name' is not a usable file name")
+
+
 def _require_numbers(values: Any, count: int, what: str) -> None:
     if not isinstance(values, list):
         raise InputError(f"{what} is missing or is not a list")
@@ -297,15 +323,20 @@ def _extra(row: dict[str, Any], known: frozenset[str]) -> dict[str, Any] | None:
 
 
 def _category(dataset: PoseDataset) -> dict[str, Any]:
+    if "category" in dataset.meta:
+        return dict(dataset.meta["category"])
     keypoint_set = dataset.keypoint_set
-    category = dict(dataset.meta.get("category") or {"id": 1, "name": "person"})
-    category.setdefault("supercategory", "person")
-    category.setdefault("keypoints", list(keypoint_set.joints))
-    category["skeleton"] = [[a + 1, b + 1] for a, b in keypoint_set.skeleton]
-    if "category" not in dataset.meta:
-        category["keypoint_set"] = keypoint_set.name
-        if keypoint_set.name == "custom" and keypoint_set.sigmas is not None:
-            category["sigmas"] = list(keypoint_set.sigmas)
+    category: dict[str, Any] = {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(keypoint_set.joints),
+        "skeleton": [[a + 1, b + 1] for a, b in keypoint_set.skeleton],
+        "keypoint_set": keypoint_set.name,
+    }
+    known = keypoint_set.name in keypoint_set_names()
+    if not known and keypoint_set.sigmas is not None:
+        category["sigmas"] = list(keypoint_set.sigmas)
     return category
 
 
