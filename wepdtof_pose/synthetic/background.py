@@ -55,23 +55,73 @@ def render_background(room: Room, camera: Camera, rng: np.random.Generator) -> B
         depth[where] = np.where(nearer, hit, depth[where])
         surface[where] = np.where(nearer, np.int16(6 + index), surface[where])
         bounds[index] = where
-    colour = np.zeros((*depth.shape, 3), np.float32)
-    normals = np.zeros((3, *depth.shape), np.float32)
-    images = _lit_faces(room, rng)
+    colour = np.empty((*depth.shape, 3), np.float32)
+    sheet = _Sheet(room, _lit_faces(room, rng))
     for rows in row_blocks(len(depth)):
-        for number, image in enumerate(images):
-            _paint_face(room, camera, number, image, rows, depth, surface, colour, normals)
+        points = _points(camera, depth, (rows, slice(None)))
+        colour[rows] = sheet.look_up(surface[rows], points)
     for index, where in bounds.items():
-        _paint_box(room, camera, index, where, depth, surface, colour, normals)
+        _paint_box(room, camera, index, where, depth, surface, colour)
     small = cv2.resize(colour, (camera.size, camera.size), interpolation=cv2.INTER_AREA)
     coarse = slice(SAMPLES * COARSE // 2, None, SAMPLES * COARSE)
-    normals = normals[:, coarse, coarse].copy()
-    points = (
-        camera.position.astype(np.float32)[:, None, None]
-        + depth[coarse, coarse] * directions[:, coarse, coarse]
-    )
+    points = _points(camera, depth, (coarse, coarse))
+    normals = _normals(room, surface[coarse, coarse], points)
     shares, sky = _light_budget(room, points, normals)
     return Background(small, depth, points, normals, shares, sky)
+
+
+class _Sheet:
+    """The lit faces of the room in one list of texels, and where each face's texels begin."""
+
+    def __init__(self, room: Room, images: list[Array]) -> None:
+        self.texels = np.concatenate([image.reshape(-1, 3) for image in images])
+        heights, widths = (np.array([image.shape[i] for image in images]) for i in range(2))
+        self.first = np.cumsum([0, *(heights * widths)[:-1]]).astype(np.int32)
+        self.widths = widths.astype(np.int32)
+        self.last_column, self.last_row = (widths - 1).astype(np.float32), heights - np.float32(1)
+        low, high, scale = room.low, room.high, np.float32(PIXELS_PER_METRE)
+        # Columns run to the right as seen from inside; rows run down, on the floor along y.
+        self.u_sign = np.array([1, -1, -1, 1, 1, 1], np.float32) * scale
+        self.v_sign = np.array([-1, -1, -1, -1, 1, 1], np.float32) * scale
+        self.u_start = -self.u_sign * [low[1], high[1], high[0], low[0], low[0], low[0]]
+        self.v_start = -self.v_sign * [high[2], high[2], high[2], high[2], low[1], low[1]]
+
+    def look_up(self, surface: Array, points: Array) -> Array:
+        """Colours (..., 3) at ``points`` (3, ...) of the faces numbered in ``surface`` (...)."""
+        face = np.minimum(surface, 5)
+        u = np.where(face < 2, points[1], points[0]) * self.u_sign[face]
+        v = np.where(face < 4, points[2], points[1]) * self.v_sign[face]
+        column = np.clip(u + self.u_start.astype(np.float32)[face], 0, self.last_column[face])
+        row = np.clip(v + self.v_start.astype(np.float32)[face], 0, self.last_row[face])
+        texel = self.first[face] + row.astype(np.int32) * self.widths[face]
+        return np.take(self.texels, texel + column.astype(np.int32), axis=0)
+
+
+def _points(camera: Camera, depth: Array, where: tuple[slice, slice]) -> Array:
+    start = camera.position.astype(np.float32)[:, None, None]
+    return start + depth[where] * camera.directions[:, where[0], where[1]]
+
+
+def _normals(room: Room, surface: Array, points: Array) -> Array:
+    table = np.zeros((3, 6), np.float32)
+    for face in range(6):
+        table[face // 2, face] = -1 if face % 2 else 1
+    normals = table[:, np.minimum(surface, 5)]
+    for index in np.unique(surface[surface >= 6] - 6).tolist():
+        here = surface == 6 + index
+        normals[:, here] = _box_side(room, index, points[:, here])[2]
+    return normals
+
+
+def _box_side(room: Room, index: int, points: Array) -> tuple[Array, Array, Array]:
+    """Local coordinates (3, n), axis of the side (n,) and normals (3, n) on a box's surface."""
+    local = room.boxes.local(index, points).astype(np.float32)
+    half = room.boxes.half[index].astype(np.float32)
+    axis = np.abs(local / half[:, None]).argmax(axis=0)
+    sign = np.sign(np.take_along_axis(local, axis[None], axis=0)[0])
+    c, s = np.cos(room.boxes.yaw[index]), np.sin(room.boxes.yaw[index])
+    sides = np.array([(c, s, 0), (-s, c, 0), (0, 0, 1)], np.float32)
+    return local, axis, sign * sides[axis].T
 
 
 def _lit_faces(room: Room, rng: np.random.Generator) -> list[Array]:
@@ -80,7 +130,7 @@ def _lit_faces(room: Room, rng: np.random.Generator) -> list[Array]:
     for number, image in enumerate(room.faces):
         axis = number // 2
         others = [i for i in range(3) if i != axis]
-        cell = 0.08 if number == 4 else 0.3
+        cell = 0.1 if number == 4 else 0.3
         counts = [max(round(size[i] / cell), 2) for i in others]
         u, v = (
             room.low[i] + (np.arange(n) + 0.5) / n * size[i]
@@ -129,41 +179,6 @@ def _contact(room: Room, points: Array) -> Array:
     return sky
 
 
-def _paint_face(
-    room: Room,
-    camera: Camera,
-    number: int,
-    image: Array,
-    rows: slice,
-    depth: Array,
-    surface: Array,
-    colour: Array,
-    normals: Array,
-) -> None:
-    where = np.nonzero(surface[rows] == number)
-    if not len(where[0]):
-        return
-    axis = number // 2
-    others = [i for i in range(3) if i != axis]
-    u, v = (
-        np.float32(camera.position[i]) + depth[rows][where] * camera.directions[i, rows][where]
-        for i in others
-    )
-    u, v = u - np.float32(room.low[others[0]]), v - np.float32(room.low[others[1]])
-    if number in (1, 2):
-        u = np.float32(room.high[others[0]] - room.low[others[0]]) - u
-    if number < 4:
-        v = np.float32(room.high[2] - room.low[2]) - v
-    scale = np.float32(PIXELS_PER_METRE)
-    if number == 5:
-        scale = np.float32(0.5)
-    height, width = image.shape[:2]
-    column = np.clip(u * scale, 0, width - 1).astype(np.int32)
-    row = np.clip(v * scale, 0, height - 1).astype(np.int32)
-    colour[rows][where] = np.take(image.reshape(-1, 3), row * width + column, axis=0)
-    normals[axis, rows][where] = -1 if number % 2 else 1
-
-
 def _paint_box(
     room: Room,
     camera: Camera,
@@ -172,7 +187,6 @@ def _paint_box(
     depth: Array,
     surface: Array,
     colour: Array,
-    normals: Array,
 ) -> None:
     inside = np.nonzero(surface[where] == 6 + index)
     if not len(inside[0]):
@@ -181,15 +195,8 @@ def _paint_box(
     points = camera.position.astype(np.float32)[:, None] + distance * np.stack(
         [camera.directions[i][where][inside] for i in range(3)]
     )
-    local = room.boxes.local(index, points).astype(np.float32)
+    local, axis, normal = _box_side(room, index, points)
     half = room.boxes.half[index].astype(np.float32)
-    axis = np.abs(local / half[:, None]).argmax(axis=0)
-    sign = np.sign(np.take_along_axis(local, axis[None], axis=0)[0])
-    c, s = np.cos(room.boxes.yaw[index]), np.sin(room.boxes.yaw[index])
-    normal = np.zeros_like(points)
-    for face, direction in enumerate(((c, s, 0), (-s, c, 0), (0, 0, 1))):
-        for i in range(3):
-            normal[i] += np.where(axis == face, sign * np.float32(direction[i]), 0)
     u = np.where(axis == 0, local[1], local[0])
     v = np.where(axis == 2, local[1], local[2])
     if half[1] > half[0]:
@@ -203,10 +210,8 @@ def _paint_box(
     sky = np.where(axis == 2, 1.0, np.clip(0.45 + 0.5 * points[2], 0.4, 0.95)).astype(np.float32)
     margins = np.sort(half[:, None] - np.abs(local), axis=0)
     sky = sky * np.where((margins[1] < 0.008) & (half.max() > 0.1), 0.8, 1.0)
-    bound_colour, bound_normals = colour[where], normals[:, where[0], where[1]]
-    bound_colour[inside] = albedo * irradiance(room.lights, room.ambient, shares, sky)
-    for i in range(3):
-        bound_normals[i][inside] = normal[i]
+    patch = colour[where]
+    patch[inside] = albedo * irradiance(room.lights, room.ambient, shares, sky)
 
 
 def _light_budget(room: Room, points: Array, normals: Array) -> tuple[Array, Array]:

@@ -180,13 +180,12 @@ def _shadows(room: Room, camera: Camera, background: Background, figures: list[F
             room.lights, points[:, near], background.normals[:, rows, columns][:, near], casters
         )
         fade = np.sqrt((points[0] - middle[0]) ** 2 + (points[1] - middle[1]) ** 2)[near] / reach
-        shares: Array = background.shares[:, rows, columns]
-        left = (shares[:, near] * seen).sum(axis=0) + background.sky[rows, columns][
-            near
-        ] * open_sky**1.5
+        shares = background.shares[:, rows, columns]
+        sky = background.sky[rows, columns]
+        left = (shares[:, near] * seen).sum(axis=0) + sky[near] * open_sky**1.5
         shadow[rows, columns][near] *= 1 - (1 - left) * np.clip(2.5 * (1 - fade), 0, 1)
     side = COARSE * shadow.shape[0]
-    smooth: Array = cv2.resize(shadow, (side, side), interpolation=cv2.INTER_LINEAR)
+    smooth = np.asarray(cv2.resize(shadow, (side, side), interpolation=cv2.INTER_LINEAR))
     return smooth[: camera.size, : camera.size]
 
 

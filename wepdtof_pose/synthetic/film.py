@@ -59,10 +59,11 @@ def draw_film(
     at = np.arange(size)
     across = np.hypot(at[None, :] - centre[0], at[:, None] - centre[1]) / radius
     vignette = 1 - rng.uniform(0.1, 0.45) * across**3
-    bank = (size + _SLACK, size + _SLACK)
+    bank = (min(size, 320),) * 2
     noise = 0.7 * rng.standard_normal((*bank, 1), dtype=np.float32)
     noise = noise + 0.6 * rng.standard_normal((*bank, 3), dtype=np.float32)
     noise = 0.6 * noise + 0.5 * cv2.GaussianBlur(noise, (0, 0), 0.8)
+    copies = -(-(size + _SLACK) // bank[0])
     light = np.linspace(0, _BRIGHTEST, _LEVELS)
     # A soft shoulder keeps lamps and white walls from clipping flat.
     tone = (light / (1 + 0.18 * light**2)) ** (1 / rng.uniform(1.25, 1.6))
@@ -71,6 +72,6 @@ def draw_film(
         gain=(falloff[..., None] * gain).astype(np.float32),
         curve=np.clip(255 * tone, 0, 255).astype(np.uint8),
         blur=rng.uniform(0.35, 0.75) * max(size / 768, 0.6),
-        noise=np.rint(noise * rng.uniform(1.0, 5.0)).astype(np.int16),
+        noise=np.tile(np.rint(noise * rng.uniform(1.0, 5.0)).astype(np.int16), (copies, copies, 1)),
         quality=int(rng.integers(80, 95)),
     )

@@ -20,6 +20,7 @@ LEAST_PIXELS = 3e-4
 
 _TORSO = ("pelvis", "belly", "chest", "yoke", "neck", "extra", "right_buttock", "left_buttock")
 _TORSO_THICKNESS = 0.13
+_PELVIS_THICKNESS = 0.2
 _TOUCH = 0.02
 
 
@@ -146,15 +147,16 @@ def rotated_box(
 def _tolerance() -> Array:
     """Depth (parts, joints) in metres by which a part may lie before a joint without hiding it."""
     margins = np.full((len(PARTS), len(JOINTS)), _TOUCH)
-    margins[[PART_INDEX[name] for name in _TORSO]] = _TORSO_THICKNESS
     own = {
         "shoulder": ("upper_arm",),
         "elbow": ("upper_arm", "forearm"),
         "wrist": ("forearm", "hand"),
-        "hip": ("thigh",),
+        "hip": ("thigh", "buttock"),
         "knee": ("thigh", "shin"),
         "ankle": ("shin", "foot"),
     }
+    torso = [PART_INDEX[name] for name in _TORSO]
+    margins[torso] = _TORSO_THICKNESS
     for column, joint in enumerate(JOINTS):
         side, _, name = joint.partition("_")
         parts = [f"{side}_{part}" for part in own.get(name, ())]
@@ -162,6 +164,8 @@ def _tolerance() -> Array:
             parts = ["skull", "hair", "face"]
         elif joint == "neck":
             parts = ["neck"]
+        if name == "hip":
+            margins[torso, column] = _PELVIS_THICKNESS
         margins[[PART_INDEX[part] for part in parts], column] = np.inf
     return margins
 

@@ -36,7 +36,7 @@ def irradiance(lights: tuple[Light, ...], ambient: Array, shares: Array, open_sk
 
 def box_shadow(boxes: Boxes, light: Light, points: Array, rng: np.random.Generator) -> Array:
     """Share (m,) of a panel that points (3, m) can see past the boxes."""
-    samples = 5
+    samples = 4
     seen = np.zeros(points.shape[1], np.float32)
     large = np.flatnonzero(np.prod(boxes.half, axis=1) ** (1 / 3) > 0.045).tolist()
     angle = rng.uniform(0, 2 * np.pi) + np.arange(samples) * 2.4

@@ -11,7 +11,7 @@ import numpy as np
 
 from wepdtof_pose.synthetic.rays import Array
 
-PIXELS_PER_METRE = 96
+PIXELS_PER_METRE = 80
 
 
 def rough(rng: np.random.Generator, height: int, width: int, *, cell: int, grain: float) -> Array:
