@@ -1,0 +1,210 @@
+"""Weights from files: ImageNet backbones, and the released projects' checkpoints.
+
+A released file may hold one network or several (PoseDual: `resnet.`, `resnet2.`; SSPCM adds
+`final_resnet.`), may carry DataParallel's `module.`, and calls the head `final_layer_1` where there
+are several. Files are read as tensors and plain containers only (`weights_only=True`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import nn
+
+from wepdtof_pose.errors import InputError
+
+IMAGENET_URL = "https://download.pytorch.org/models/"
+
+IMAGENET_FILES = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+    "resnet152": "resnet152-394f9c45.pth",
+}
+"""Network -> torchvision's ImageNet file (IMAGENET1K_V1); the name ends in its SHA-256's start."""
+
+HEAD = ("deconv_layers.", "final_layer.")
+"""Parameters that no ImageNet file has."""
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+
+
+def load_imagenet(
+    network: nn.Module, name: str, *, file: Path | None = None, part: str | None = None
+) -> None:
+    """Fill a network's backbone with ImageNet weights; its head stays as it is.
+
+    Args:
+        network: a PoseResNet of published width, or an HRNet.
+        name: its name ("resnet18", ...), which says what to download; not used with `file`.
+        file: a local file instead: torchvision's, HRNet's ImageNet file, or a released pretrained
+            file. A file whose name ends in a hash, as torchvision's do, must have that hash.
+        part: which network of a released pretrained file (see `load_trained`).
+
+    Raises:
+        InputError: no file is known for the name, it cannot be downloaded, its hash is wrong, or
+            it does not have this backbone's parameters.
+    """
+    if file is None:
+        state, source = _download(name), IMAGENET_FILES[name]
+    else:
+        _check_hash(file)
+        state, source = _choose(networks_of(read_weights(file)), part, str(file)), str(file)
+    wanted = {k: v for k, v in network.state_dict().items() if not k.startswith(HEAD)}
+    _require(wanted, state, source)
+    network.load_state_dict({k: state[k] for k in wanted if k in state}, strict=False)
+
+
+def load_trained(network: nn.Module, file: Path, *, part: str | None = None) -> None:
+    """Fill a whole network from a trained checkpoint, ours or a released one.
+
+    Args:
+        network: of the checkpoint's architecture, width and number of joints.
+        file: the checkpoint.
+        part: which network, where the file holds several: its name there ("resnet2") or its place
+            as a letter ("A", "B", "C").
+
+    Raises:
+        InputError: the file or the part is missing, or it holds another network.
+    """
+    state = _choose(networks_of(read_weights(file)), part, str(file))
+    wanted = network.state_dict()
+    _require(wanted, state, str(file))
+    surplus = sorted(set(state) - set(wanted))
+    if surplus:
+        raise InputError(f"{file}: has parameters that the network lacks: {_some(surplus)}")
+    network.load_state_dict(state, strict=False)
+
+
+def read_weights(file: Path) -> dict[str, torch.Tensor]:
+    """The parameters in a torch file, on the CPU, out of the usual wrappings.
+
+    Raises:
+        InputError: it is missing, is no torch file, or holds more than tensors and containers.
+    """
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
+            raise InputError(
+                f"{file}: holds more than tensors and plain containers, which could run code when "
+                "loaded; if you trust it, save its 'state_dict' alone into a new file"
+            ) from None
+        raise InputError(f"{file}: is not a torch file, or is cut short") from None
+    for key in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping):
+        raise InputError(f"{file}: holds no state dictionary")
+    tensors = {str(k): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+    if not tensors:
+        raise InputError(f"{file}: holds no parameters")
+    return tensors
+
+
+def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    """The networks in a state dictionary by name ("" for a single one), under our names.
+
+    A network is found by its stem, the `conv1` that takes the three colours.
+    """
+    plain = {name.removeprefix("module."): value for name, value in state.items()}
+    stem = "conv1.weight"
+    prefixes = [
+        name.removesuffix(stem)
+        for name, value in plain.items()
+        if name.endswith(stem) and value.ndim == 4 and value.shape[1] == 3
+    ]
+    return {
+        prefix.rstrip("."): {
+            name.removeprefix(prefix).replace("final_layer_1.", "final_layer."): value
+            for name, value in plain.items()
+            if name.startswith(prefix)
+        }
+        for prefix in prefixes
+    }
+
+
+def _choose(
+    networks: dict[str, dict[str, torch.Tensor]], part: str | None, source: str
+) -> dict[str, torch.Tensor]:
+    names = list(networks)
+    if not names:
+        raise InputError(f"{source}: holds no ResNet or HRNet (no 'conv1' over three colours)")
+    if part is None:
+        if len(names) > 1:
+            raise InputError(f"{source}: holds {len(names)} networks: choose {' or '.join(names)}")
+        return networks[names[0]]
+    letters = dict(zip("ABC", names, strict=False))
+    chosen = letters.get(part, part)
+    if chosen not in networks:
+        held = ", ".join(f"{letter} ({name or 'the only one'})" for letter, name in letters.items())
+        raise InputError(f"{source}: has no network {part!r}: it holds {held}")
+    return networks[chosen]
+
+
+def _require(
+    wanted: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], source: str
+) -> None:
+    # Files older than torch 0.4.1 lack BatchNorm's counters, which nothing here reads.
+    missing = [k for k in wanted if k not in state and not k.endswith("num_batches_tracked")]
+    if missing:
+        raise InputError(f"{source}: lacks parameters of the network: {_some(missing)}")
+    for name, value in wanted.items():
+        if name in state and state[name].shape != value.shape:
+            raise InputError(
+                f"{source}: {name} has shape {tuple(state[name].shape)}, but the network needs "
+                f"{tuple(value.shape)}: another depth, width or number of joints"
+            )
+
+
+def _download(name: str) -> dict[str, torch.Tensor]:
+    if name not in IMAGENET_FILES:
+        raise InputError(
+            f"no ImageNet file is known for {name!r} (there is one for "
+            f"{', '.join(IMAGENET_FILES)}): give a local file"
+        )
+    file_name = IMAGENET_FILES[name]
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name
+    try:
+        if cached.is_file():
+            # torch.hub checks what it downloads, not what it finds.
+            _check_hash(cached)
+        state: dict[str, Any] = torch.hub.load_state_dict_from_url(
+            IMAGENET_URL + file_name, map_location="cpu", check_hash=True, weights_only=True
+        )
+    except (URLError, OSError) as error:
+        raise InputError(
+            f"{file_name} cannot be downloaded ({error}): fetch {IMAGENET_URL}{file_name} "
+            "elsewhere and give it as a local file"
+        ) from None
+    except RuntimeError as error:
+        raise InputError(f"{file_name}: {error}") from None
+    return state
+
+
+def _check_hash(file: Path) -> None:
+    match = re.search(r"-([0-9a-f]{8,64})\.pth$", Path(file).name)
+    if match is None or not Path(file).is_file():
+        return
+    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    if not digest.startswith(match[1]):
+        raise InputError(
+            f"{file}: its SHA-256 is {digest[:16]}..., not {match[1]}...: delete the file, it is "
+            "damaged or another one"
+        )
+
+
+def _some(names: list[str]) -> str:
+    rest = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + rest
