@@ -184,7 +184,7 @@ def _shadows(room: Room, camera: Camera, background: Background, figures: list[F
         sky = background.sky[rows, columns]
         left = (shares[:, near] * seen).sum(axis=0) + sky[near] * open_sky**1.5
         shadow[rows, columns][near] *= 1 - (1 - left) * np.clip(2.5 * (1 - fade), 0, 1)
-    side = COARSE * shadow.shape[0]
+    side = COARSE * len(shadow)
     smooth = np.asarray(cv2.resize(shadow, (side, side), interpolation=cv2.INTER_LINEAR))
     return smooth[: camera.size, : camera.size]
 

@@ -7,13 +7,15 @@ of a scene is written after its frames.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import cv2
@@ -93,7 +95,9 @@ def generate(
 def render_scene(out: Path, plan: ScenePlan, *, seed: int, size: int) -> None:
     """Write the frames of one scene and then its record; do nothing where the record exists."""
     record = _record(out, plan)
-    if record.is_file():
+    if record.is_file() and all(
+        (out / "images" / frame["image"]["file_name"]).is_file() for frame in read_json(record)
+    ):
         return
     threads = cv2.getNumThreads()
     # Scenes are what runs in parallel; threads of OpenCV would only get in one another's way.
@@ -128,9 +132,7 @@ def _claim(out: Path, parameters: dict[str, Any]) -> bool:
                 f"{out}: holds another synthetic data set ({', '.join(differing)}); "
                 "remove it or name another folder"
             )
-        # What a killed run left half-written.
-        for part in out.rglob(".*.part"):
-            part.unlink(missing_ok=True)
+        _sweep(out)
         return True
     leftovers = (f".{MANIFEST}.",)
     if out.is_dir() and any(not entry.name.startswith(leftovers) for entry in out.iterdir()):
@@ -150,7 +152,9 @@ def _render(
         return
     # Largest first, so that no worker is left with a long scene at the end. "spawn" because a
     # fork would inherit the locks of whatever threads (torch, OpenCV) the caller runs.
-    with ProcessPoolExecutor(min(workers, len(plans)), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        min(workers, len(plans)), mp_context=get_context("spawn"), initializer=_die_with_parent
+    ) as pool:
         order = sorted(plans, key=lambda plan: -plan.quota)
         futures = {pool.submit(work, plan): plan for plan in order}
         try:
@@ -160,6 +164,24 @@ def _render(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _die_with_parent() -> None:
+    """End this worker as soon as its parent is gone: killed, it cannot end its workers."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a killed run left half-written."""
+    for part in out.rglob(".*.part"):
+        part.unlink(missing_ok=True)
 
 
 def _write_jpeg(path: Path, frame: SceneFrame) -> None:
@@ -226,6 +248,7 @@ def _write_annotations(out: Path, plans: list[ScenePlan], parameters: dict[str, 
     }
     keypoints = get_keypoint_set("wepdtof-pose-14")
     dataset = coco.from_dict(content, source=str(out), keypoint_set=keypoints, root=out / "images")
+    _sweep(out)
     coco.write(dataset, out / ANNOTATIONS)
     shutil.rmtree(out / _RECORDS, ignore_errors=True)
 

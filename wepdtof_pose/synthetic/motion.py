@@ -356,6 +356,9 @@ def _draw_actor(rng: np.random.Generator, room: Room, others: list[_Actor]) -> _
         if others:
             return None
     yaw = rng.uniform(-np.pi, np.pi)
+    if kind == "reach" and np.hypot(*place) < 0.8:
+        # Raised hands must not touch the camera, which hangs over the origin.
+        kind = "stand"
     if kind == "walk":
         return _Walker(rng, place, yaw)
     if kind == "low":

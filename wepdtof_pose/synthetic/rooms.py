@@ -59,7 +59,7 @@ def draw_room(rng: np.random.Generator) -> Room:
     """A random furnished room whose middle is near the world's origin."""
     size = np.array([rng.uniform(5.5, 9.5), rng.uniform(5.0, 9.0)])
     middle = rng.uniform(-0.12, 0.12, 2) * size
-    height = rng.uniform(2.5, 3.3)
+    height = rng.uniform(2.65, 3.4)
     low = np.array([*(middle - size / 2), 0.0])
     high = np.array([*(middle + size / 2), height])
     wall = rng.uniform(0.5, 0.85) * (1 + rng.uniform(-0.03, 0.05, 3) * [1.3, 1, -0.6])

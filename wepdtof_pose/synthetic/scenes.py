@@ -75,7 +75,7 @@ def draw_scene(plan: ScenePlan, *, seed: int, size: int) -> Iterator[SceneFrame]
     """
     rng, film_rng = (np.random.default_rng([seed, 1, plan.index, part]) for part in range(2))
     room = draw_room(rng)
-    camera = draw_camera(rng, size, np.array([0, 0, room.high[2] - rng.uniform(0.04, 0.25)]))
+    camera = draw_camera(rng, size, np.array([0, 0, room.high[2] - rng.uniform(0.04, 0.15)]))
     background = render_background(room, camera, rng)
     centre = (camera.lens.cx, camera.lens.cy)
     film = draw_film(film_rng, background.colour, camera.circle, camera.lens.radius, centre)

@@ -96,7 +96,7 @@ def paint_material(rng: np.random.Generator, kind: str) -> Array:
     )
 
 
-WALL_PIECES = ["door", "board", "board", "window", "poster", "panel", "nothing", "nothing"]
+WALL_PIECES = ["door", "door", "board", "window", "poster", "panel", "nothing", "nothing"]
 WOODS = [(0.55, 0.36, 0.21), (0.68, 0.50, 0.32), (0.40, 0.25, 0.15), (0.76, 0.63, 0.46)]
 FABRICS = [
     *((0.50, 0.14, 0.15), (0.16, 0.22, 0.36), (0.12, 0.12, 0.13), (0.30, 0.33, 0.34)),

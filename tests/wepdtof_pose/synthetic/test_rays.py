@@ -21,7 +21,7 @@ def march(origin: np.ndarray, way: np.ndarray, shape: Cones) -> np.ndarray:
     centres = shape.base[0] + samples[:, None] * shape.height[0] * shape.to_local[0, 2]
     radii = shape.r0[0] + samples * (shape.r1[0] - shape.r0[0])
     t = np.zeros(len(way))
-    for _ in range(120):
+    for _ in range(400):
         points = origin + t[:, None] * way
         distance = np.linalg.norm(points[:, None] - centres, axis=-1) - radii
         t += distance.min(axis=1)
@@ -40,12 +40,12 @@ def march(origin: np.ndarray, way: np.ndarray, shape: Cones) -> np.ndarray:
 )
 def test_cone_hits_agree_with_sphere_tracing(a: tuple, b: tuple, r0: float, r1: float) -> None:
     shape = cone(a, b, r0, r1)
-    way = np.random.default_rng(0).normal([0, 1, 0], 0.25, (400, 3))
+    way = np.random.default_rng(0).normal([0, 1, 0], 0.25, (200, 3))
     way /= np.linalg.norm(way, axis=1, keepdims=True)
     expected = march(np.zeros(3), way, shape)
     found = hit_cone(shape, 0, np.zeros(3), way.T)
     both = np.isfinite(expected) & np.isfinite(found)
-    assert both.sum() > 50
+    assert both.sum() > 25
     # Only rays that graze the silhouette may be judged differently.
     assert (np.isfinite(expected) != np.isfinite(found)).mean() < 0.03
     np.testing.assert_allclose(found[both], expected[both], atol=5e-3)
