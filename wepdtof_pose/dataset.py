@@ -135,7 +135,7 @@ class PoseDataset:
         frames = self.frames.iloc[self.frame_rows]
         sizes = frames[["width", "height"]].to_numpy(dtype=np.float64)
         _, kept = clip_boxes(self.boxes, sizes)
-        labelled = self.keypoints.reshape(len(self), -1).max(axis=1, initial=0) > 0
+        labelled = self.keypoints.max(axis=(1, 2), initial=0) > 0
         whole = (self.people["iscrowd"] == 0).to_numpy() & (self.people["area"] > 0).to_numpy()
         return kept & labelled & whole
 

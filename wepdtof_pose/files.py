@@ -39,7 +39,8 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        cut = " (the file is cut short?)" if error.pos >= len(text.rstrip()) - 1 else ""
+        at_end = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated")
+        cut = " (the file is cut short?)" if at_end else ""
         raise InputError(
             f"{path}: not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}{cut}"
         ) from None

@@ -212,9 +212,9 @@ def _frames(images: list[dict[str, Any]], source: str) -> pd.DataFrame:
         scene=[image.get("scene") for image in images],
         extra=[_extra(image, _FRAME_FIELDS) for image in images],
     )
-    repeated = frames["id"][frames["id"].duplicated()]
-    if len(repeated):
-        raise InputError(f"{source}: image id {repeated.iloc[0]!r} is used twice")
+    repeated = frames["id"][frames["id"].duplicated()].tolist()
+    if repeated:
+        raise InputError(f"{source}: image id {repeated[0]!r} is used twice")
     return frames
 
 
@@ -257,9 +257,9 @@ def _people(annotations: list[dict[str, Any]], frames: pd.DataFrame, source: str
     )
     lost = ~people["frame_id"].isin(frames["id"]).to_numpy()
     if lost.any():
-        row = people[lost].iloc[0]
+        person, frame = (people[lost][name].tolist()[0] for name in ("id", "frame_id"))
         raise InputError(
-            f"{source}: annotation {row['id']!r} belongs to image {row['frame_id']!r}, "
+            f"{source}: annotation {person!r} belongs to image {frame!r}, "
             "which 'images' does not list"
         )
     return people
@@ -350,7 +350,7 @@ def _image(row: dict[Any, Any]) -> dict[str, Any]:
 def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]:
     labelled = (dataset.keypoints[..., 2] > 0).sum(axis=1)
     # str() of a float32 is its shortest decimal; float() of that is what belongs in the file.
-    flat = dataset.keypoints.reshape(len(dataset), -1)
+    flat = dataset.keypoints.reshape(len(dataset), 3 * len(dataset.keypoint_set))
     annotations = []
     for row, values, count in zip(dataset.people.to_dict("records"), flat, labelled, strict=True):
         annotation = {

@@ -1,0 +1,187 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
+from wepdtof_pose.keypoints import get_keypoint_set
+
+JOINTS = ["nose", "Left Eye", "right_eye"]
+
+
+def make_content(
+    *, image: dict | None = None, person: dict | None = None, category: dict | None = None
+) -> dict[str, Any]:
+    """One person with three joints; a field given as ... is left out."""
+    content = {
+        "info": {"year": 2017, "名": "ä"},
+        "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48, "license": 3}],
+        "annotations": [
+            {
+                "id": 1,
+                "image_id": 7,
+                "category_id": 1,
+                "bbox": [1.5, 2, 30, 40.25],
+                "area": 600.5,
+                "iscrowd": 0,
+                "keypoints": [3, 4.25, 2, 0, 0, 0, 5.125, 6, 1],
+                "num_keypoints": 2,
+                "segmentation": [[1, 2, 3, 4, 5, 6]],
+            }
+        ],
+        "categories": [{"id": 1, "name": "person", "keypoints": JOINTS, "skeleton": [[1, 2]]}],
+    }
+    rows = (content["images"][0], content["annotations"][0], content["categories"][0])
+    for row, change in zip(rows, (image, person, category), strict=True):
+        row.update(change or {})
+        for key in [key for key, value in row.items() if value is ...]:
+            del row[key]
+    return content
+
+
+def parse(content: Any, **arguments: Any) -> Any:
+    return coco.from_dict(content, source="x.json", root=Path(), **arguments)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {
+            "image": {"id": "Lunch3_000001", "scene": "Lunch3"},
+            "person": {"image_id": "Lunch3_000001"},
+        },
+        {"person": {"track_id": 4, "rotated_box": [10, 20, 5.5, 9, -45]}},
+        {"category": {"skeleton": ...}},
+        {"category": {"skeleton": [[1, 15]], "supercategory": "x"}},
+        {"category": {"sigmas": [0.1, 0.2, 0.3]}},
+    ],
+    ids=["plain", "text ids", "track and rotated box", "no skeleton", "wrong skeleton", "sigmas"],
+)
+def test_round_trip_is_exact(changes: dict) -> None:
+    content = make_content(**changes)
+    assert coco.to_dict(parse(content)) == content
+
+
+def test_round_trip_of_a_written_set(make_dataset: Callable, tmp_path: Path) -> None:
+    dataset = make_dataset(scenes=["a", "b", None])
+    coco.write(dataset, tmp_path / "a.json")
+    again = coco.read(tmp_path / "a.json")
+    assert again.content_hash() == dataset.content_hash()
+    assert again.keypoint_set == dataset.keypoint_set
+    assert again.frames["scene"].tolist() == ["a", "b", None]
+    np.testing.assert_array_equal(again.keypoints, dataset.keypoints)
+
+
+@pytest.mark.parametrize("name", ["aic-14", "wepdtof-pose-14"])
+def test_sets_with_the_same_joints_keep_their_names(
+    make_dataset: Callable, tmp_path: Path, name: str
+) -> None:
+    coco.write(make_dataset(keypoint_set=name), tmp_path / "a.json")
+    assert coco.read(tmp_path / "a.json").keypoint_set == get_keypoint_set(name)
+
+
+def test_own_sigmas_survive_a_conversion_that_drops_the_category() -> None:
+    dataset = parse(make_content(category={"sigmas": [0.1, 0.2, 0.3]}))
+    again = parse(coco.to_dict(dataset.with_keypoint_set(dataset.keypoint_set)))
+    assert again.keypoint_set.sigmas == (0.1, 0.2, 0.3)
+
+
+def test_a_set_without_people_is_an_unlabelled_pool() -> None:
+    content = {**make_content(), "annotations": []}
+    dataset = parse(content)
+    assert (len(dataset), len(dataset.frames), dataset.trainable().shape) == (0, 1, (0,))
+    assert coco.to_dict(dataset) == content
+
+
+def test_what_is_in_memory() -> None:
+    dataset = parse(make_content())
+    assert dataset.keypoint_set.joints == ("nose", "left_eye", "right_eye")
+    assert dataset.keypoint_set.skeleton == ((0, 1),)
+    assert dataset.keypoints.tolist() == [[[3, 4.25, 2], [0, 0, 0], [5.125, 6, 1]]]
+    assert dataset.boxes.tolist() == [[1.5, 2, 30, 40.25]]
+
+
+@pytest.mark.parametrize("area", [..., None], ids=["absent", "null"])
+def test_missing_area_is_filled_and_said_so_in_the_file(area: Any) -> None:
+    written = coco.to_dict(parse(make_content(person={"area": area})))["annotations"][0]
+    assert written["area"] == pytest.approx(0.53 * 30 * 40.25)
+    assert written["area_from_box"] is True
+    again = coco.to_dict(parse({**make_content(), "annotations": [written]}))
+    assert again["annotations"][0] == written
+
+
+def test_annotations_of_other_categories_are_no_people() -> None:
+    content = make_content()
+    content["annotations"].append({"id": 2, "category_id": 5, "image_id": 7, "bbox": [0, 0, 1, 1]})
+    assert len(parse(content)) == 1
+
+
+def test_keypoint_set_can_be_given_where_the_file_has_none() -> None:
+    content = make_content(person={"keypoints": [1, 2, 2] * 14})
+    del content["categories"]
+    assert parse(content, keypoint_set=get_keypoint_set("aic-14")).keypoint_set.name == "aic-14"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"person": {"keypoints": [1, 2, 2]}}, r"annotations\[0\] \(id 1\): .* 3 numbers .* 9"),
+        ({"person": {"keypoints": [1, 2, 3] * 3}}, "visibilities"),
+        ({"person": {"keypoints": [1, 2, "2"] * 3}}, "not a finite number"),
+        ({"person": {"keypoints": [float("nan")] * 9}}, "not a finite number"),
+        ({"person": {"keypoints": "none"}}, "not a list"),
+        ({"person": {"bbox": ...}}, "'bbox' is missing"),
+        ({"person": {"bbox": [1, 2, 3]}}, "3 numbers instead of 4"),
+        ({"person": {"image_id": ...}}, "no 'image_id'"),
+        ({"person": {"image_id": 8}}, "image 8, which 'images' does not list"),
+        ({"person": {"image_id": [7]}}, "'image_id' is neither"),
+        ({"person": {"id": {}}}, "'id' is neither"),
+        ({"person": {"area": "big"}}, "'area' holds 'big'"),
+        ({"person": {"rotated_box": [1, 2]}}, "2 numbers instead of 5"),
+        ({"image": {"width": ...}}, "no 'width'"),
+        ({"image": {"height": 0}}, "not a positive whole number"),
+        ({"image": {"file_name": "a\0b"}}, "not a usable file name"),
+        ({"image": {"file_name": "x" * 300}}, "not a usable file name"),
+        ({"image": {"file_name": 5}}, "not a usable file name"),
+        ({"image": {"scene": ["a"]}}, "'scene' is neither"),
+        ({"category": {"keypoints": ...}}, "no category names its keypoints"),
+        ({"category": {"keypoints": ["a", "a", "b"]}}, "twice"),
+        ({"category": {"sigmas": [1]}}, "1 sigmas"),
+        ({"category": {"skeleton": 5}}, "category 'person'"),
+        ({"category": {"keypoint_set": "lsp-14"}}, "are not those of 'lsp-14'"),
+    ],
+    ids=str,
+)
+def test_broken_content(changes: dict, error: str) -> None:
+    with pytest.raises(InputError, match=error) as raised:
+        parse(make_content(**changes))
+    assert str(raised.value).startswith("x.json")
+
+
+@pytest.mark.parametrize(
+    "content", [[], 5, {}, {"images": []}, {"images": {}, "annotations": []}], ids=str
+)
+def test_content_of_another_kind(content: Any) -> None:
+    with pytest.raises(InputError, match=r"x\.json"):
+        parse(content)
+
+
+def test_repeated_image_id() -> None:
+    content = make_content()
+    content["images"] *= 2
+    with pytest.raises(InputError, match="image id 7 is used twice"):
+        parse(content)
+
+
+@pytest.mark.parametrize("place", ["images/train2017", "images", "train2017", ".", "annotations"])
+def test_images_are_found_in_the_usual_places(tmp_path: Path, place: str) -> None:
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    (tmp_path / place / "a.jpg").write_bytes(b"")
+    file = tmp_path / "annotations" / "person_keypoints_train2017.json"
+    assert coco.find_image_root(file, ["a.jpg"]).resolve() == (tmp_path / place).resolve()
+    assert coco.find_image_root(file, ["b.jpg"]) == tmp_path.resolve() / "images"
