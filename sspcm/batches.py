@@ -132,7 +132,7 @@ def view_joints(
 
 
 class BatchMaker:
-    """Makes the batch of a step from store rows: raw regions up as uint8, the rest on the device."""
+    """Makes the batch of a step: raw regions go up as uint8, the rest is done on the device."""
 
     def __init__(
         self,

@@ -201,9 +201,7 @@ def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = 
             f"unknown config key {prefix + unknown[0]!r}: choose from "
             + ", ".join(prefix + name for name in hints)
         )
-    values = {
-        key: _convert(value, hints[key], key=prefix + key) for key, value in content.items()
-    }
+    values = {key: _convert(value, hints[key], key=prefix + key) for key, value in content.items()}
     return kind(**values)
 
 

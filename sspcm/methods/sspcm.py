@@ -14,7 +14,7 @@ from sspcm.augment.views import ViewDraw, draw_views
 from sspcm.batches import Batch
 from sspcm.decoding import argmax_positions
 from sspcm.losses import heatmap_mse
-from sspcm.methods.setting import MethodSetting, mode_of
+from sspcm.methods.method import Method, MethodSetting, mode_of
 from sspcm.pseudo_labels import (
     most_consistent_pair,
     position_agreement,
@@ -25,7 +25,7 @@ from sspcm.pseudo_labels import (
 from wepdtof_pose.errors import InputError
 
 
-class Sspcm(nn.Module):
+class Sspcm(Method):
     """Two teachers A, B that teach each other, their past A', B', and a student C.
 
     T_N is the map of network N on the easy view x_u of an unlabelled person, S_N on its own hard
@@ -145,9 +145,9 @@ class Sspcm(nn.Module):
         else:
             pair = most_consistent_pair(t_a, t_b, *past)
             t_e = pair.heatmaps
-            self.statistics = {
-                f"pair_{k}": (pair.index == k).float().mean() for k in range(4)
-            } | {"inconsistency": pair.distance.amin(dim=0).mean()}
+            self.statistics = {f"pair_{k}": (pair.index == k).float().mean() for k in range(4)} | {
+                "inconsistency": pair.distance.amin(dim=0).mean()
+            }
         w_teacher, w_student = self._weights(t_a, t_b, batch.unlabelled_weight)
         self.statistics["joints_kept"] = (w_student > 0).float().mean()
 

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from sspcm.batches import Batch
 from sspcm.losses import heatmap_mse
-from sspcm.methods.setting import MethodSetting
+from sspcm.methods.method import Method, MethodSetting
 
 
-class Supervised(nn.Module):
+class Supervised(Method):
     """One network, plain heatmap regression: the baseline of every comparison.
 
     | pass | network | input | mode | gradient | BatchNorm statistics |

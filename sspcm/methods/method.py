@@ -1,4 +1,4 @@
-"""What a method is built in: how to make networks, the recipe, and the crops' geometry."""
+"""What a method is, and what it is given: networks, the recipe, and the crops' geometry."""
 
 from __future__ import annotations
 
@@ -11,6 +11,37 @@ from torch import Tensor, nn
 
 from sspcm.affine import heatmap_matrices, normalised_theta, view_matrices, warp, warp_normalised
 from sspcm.augment.views import HARD_VIEW, ViewDraw, ViewStrength
+from sspcm.batches import Batch
+
+
+class Method(nn.Module):
+    """What the trainer asks of a method: a module that owns its networks and its state.
+
+    Attributes:
+        uses_unlabelled: whether `forward` reads `batch.unlabelled`.
+        reported: which entry of `heatmaps` the method is judged by.
+        statistics: detached scalars of the last step worth logging.
+    """
+
+    uses_unlabelled: bool
+    reported: str
+    statistics: dict[str, Tensor]
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Losses of one step; their sum is minimised. One call a step, so that DDP wraps it."""
+        raise NotImplementedError
+
+    def end_epoch(self) -> None:
+        """What the method does between epochs."""
+        raise NotImplementedError
+
+    def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
+        """Heatmaps (N, J, H/4, W/4) of every network (and mean) that is scored."""
+        raise NotImplementedError
+
+    def predictor(self) -> nn.Module:
+        """The network that leaves the method: images to heatmaps."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

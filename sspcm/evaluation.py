@@ -1,0 +1,103 @@
+"""Scores of a method's networks on test people with ground-truth boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sspcm.batches import normalise
+from sspcm.config import EvaluationConfig
+from sspcm.crop_store import CropStore
+from sspcm.decoding import decode
+from sspcm.flips import average_flipped
+from sspcm.hardware import Hardware
+from sspcm.methods.method import Method, mode_of
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.geometry import PIXEL_STD
+from wepdtof_pose.predictions import Predictions, predictions_of_people, rescore, suppress
+from wepdtof_pose.scoring import RADIUS_EDGES, coco_scores, score
+
+RESCORE_THRESHOLD = 0.2
+"""Joints above this score count towards a pose's score (published)."""
+NMS_THRESHOLD = 0.9
+"""Poses of one frame that overlap more than this in OKS are one (published)."""
+
+
+def predict_people(
+    method: Method,
+    store: CropStore,
+    config: EvaluationConfig,
+    hardware: Hardware,
+    *,
+    flip_permutation: np.ndarray,
+    bgr: bool,
+) -> dict[str, np.ndarray]:
+    """Keypoints (people, joints, 3) in frame pixels with joint scores, of every network.
+
+    Args:
+        method: its networks are put into evaluation mode for the time.
+        store: crops of the people, windows of exactly the crop size.
+        config: batch size, decoding and flip test.
+        hardware: where to compute.
+        flip_permutation: joint order of a mirrored person.
+        bgr: channel order that the networks were trained with.
+    """
+    parts: dict[str, list[np.ndarray]] = {}
+    with mode_of([method], training=False), torch.inference_mode():
+        for start in range(0, len(store), config.batch_size):
+            rows = slice(start, start + config.batch_size)
+            images = _images(store.pixels[rows], hardware, bgr=bgr)
+            for name, maps in _heatmaps(
+                method, images, hardware, flip_permutation if config.flip_test else None
+            ).items():
+                keypoints = decode(
+                    maps,
+                    store.center[rows],
+                    store.scale[rows],
+                    method=config.decoding,  # type: ignore[arg-type]
+                )
+                parts.setdefault(name, []).append(keypoints)
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def score_people(
+    test: PoseDataset, store: CropStore, keypoints: np.ndarray
+) -> tuple[dict[str, Any], Predictions]:
+    """Scores of one network's keypoints, and its predictions.
+
+    A pose's score is the mean of its joint scores above 0.2, and AP sees the poses left by OKS-NMS
+    at 0.9 with the area of the padded crops (both as published). PCK sees every person's own pose.
+    """
+    everyone = predictions_of_people(test, keypoints, scores=np.ones(len(test)))
+    everyone = rescore(everyone, RESCORE_THRESHOLD)
+    areas = np.prod(store.scale.astype(np.float64) * PIXEL_STD, axis=1)
+    kept = suppress(everyone, areas, test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
+    radius_edges = RADIUS_EDGES if _is_fisheye(test) else None
+    scores = score(test, everyone, radius_edges=radius_edges)
+    return scores | coco_scores(test, kept), everyone
+
+
+def _is_fisheye(test: PoseDataset) -> bool:
+    return any(isinstance(extra, dict) and "fisheye" in extra for extra in test.frames["extra"])
+
+
+def _heatmaps(
+    method: Method, images: Tensor, hardware: Hardware, flip_permutation: np.ndarray | None
+) -> dict[str, Tensor]:
+    with hardware.autocast():
+        maps = method.heatmaps(images)
+        if flip_permutation is None:
+            return {name: value.float() for name, value in maps.items()}
+        mirrored = method.heatmaps(images.flip(3))
+    return {
+        name: average_flipped(value.float(), mirrored[name].float(), flip_permutation)
+        for name, value in maps.items()
+    }
+
+
+def _images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:
+    raw = torch.from_numpy(np.array(pixels)).to(hardware.device).permute(0, 3, 1, 2)
+    return normalise(raw.float(), bgr=bgr).contiguous(memory_format=hardware.memory_format)

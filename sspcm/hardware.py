@@ -1,0 +1,111 @@
+"""What the machine gives: device, precision and memory layout, and a record of it all."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wepdtof_pose.errors import InputError
+
+_PACKAGES = ("torch", "numpy", "pandas", "opencv-python-headless", "pycocotools")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where and how a run computes.
+
+    Attributes:
+        device: where the networks live.
+        precision: dtype of the networks' passes under autocast; float32 is without autocast.
+        memory_format: layout of images and convolution weights.
+    """
+
+    device: torch.device
+    precision: torch.dtype
+    memory_format: torch.memory_format = torch.channels_last
+
+    def autocast(self) -> torch.autocast:
+        """Autocast context of the networks' passes; it does nothing in float32."""
+        enabled = self.precision is not torch.float32
+        return torch.autocast(self.device.type, dtype=self.precision, enabled=enabled)
+
+
+def choose_hardware(device: str, precision: str) -> Hardware:
+    """The device and precision that a configuration asks for.
+
+    `auto` takes CUDA where there is one, and bfloat16 where the hardware is fast at it: CUDA from
+    compute capability 8.0 on, CPUs with bfloat16 instructions.
+
+    Raises:
+        InputError: CUDA is asked for and not there, or the device name is unknown.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise InputError(f"unknown device {device!r}: choose auto, cpu, cuda or cuda:N") from None
+    if chosen.type not in ("cpu", "cuda"):
+        raise InputError(f"device {device!r} is not supported: choose auto, cpu, cuda or cuda:N")
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {device!r} asked for, but torch sees no CUDA device here")
+    if precision == "auto":
+        precision = "bfloat16" if _fast_bfloat16(chosen) else "float32"
+    return Hardware(device=chosen, precision=getattr(torch, precision))
+
+
+def environment(hardware: Hardware) -> dict[str, Any]:
+    """Versions and hardware of a run, for its env.json."""
+    device = _cpu_name()
+    if hardware.device.type == "cuda":
+        device = torch.cuda.get_device_name(hardware.device)
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "device": device,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "precision": str(hardware.precision).removeprefix("torch."),
+    }
+
+
+def peak_memory(hardware: Hardware) -> int:
+    """Peak memory of this process in bytes: of the GPU where one is used, else resident."""
+    if hardware.device.type == "cuda":
+        return torch.cuda.max_memory_allocated(hardware.device)
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes * (1 if sys.platform == "darwin" else 1024)
+
+
+def _fast_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # Emulated bfloat16 is slower than float32, so ask for the instructions themselves.
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512") and bool(
+        torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    )
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if "model name" in line]
+        return names[0] if names else platform.machine()
+    except OSError:
+        return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed as a package"

@@ -1,0 +1,129 @@
+"""A run's folder: configuration, metrics, result, predictions, environment, checkpoints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sspcm.config import TrainConfig, load_config, to_dict, to_yaml
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, replacing, write_json
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and files of one run. Everything that is reported can be recomputed from it."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON line an epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def result_file(self) -> Path:
+        """The result, written last: a run that has it is finished."""
+        return self.path / "result.json"
+
+    @property
+    def predictions_file(self) -> Path:
+        """COCO results of the reported network after the last epoch."""
+        return self.path / "predictions.json"
+
+    @property
+    def environment_file(self) -> Path:
+        """Versions and hardware."""
+        return self.path / "env.json"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """State after the last finished epoch."""
+        return self.path / "checkpoints" / "last.pt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """Method weights at the best score of the reported network."""
+        return self.path / "checkpoints" / "best.pt"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has ended."""
+        return self.result_file.is_file()
+
+    def prepare(self, config: TrainConfig, *, resume: bool) -> None:
+        """Make the folder, or check that it holds a run of the same configuration.
+
+        Raises:
+            InputError: the folder holds another run, or one that was not to be resumed.
+        """
+        if self.config_file.is_file():
+            if not resume:
+                raise InputError(
+                    f"{self.path}: already holds a run; go on with --resume or name another folder"
+                )
+            self._require_same(config)
+            return
+        if self.path.exists() and any(self.path.iterdir()):
+            raise InputError(f"{self.path}: is not empty and holds no run; name another folder")
+        self.path.mkdir(parents=True, exist_ok=True)
+        with replacing(self.config_file) as temporary:
+            temporary.write_text(to_yaml(config), encoding="utf-8")
+
+    def load_config(self) -> TrainConfig:
+        """The configuration the run was made with."""
+        if not self.config_file.is_file():
+            raise InputError(f"{self.path}: is no run folder (it has no config.yaml)")
+        return load_config(self.config_file)
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl; a last line that was cut short is left out."""
+        if not self.metrics_file.is_file():
+            return []
+        rows = []
+        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return rows
+
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Replace metrics.jsonl by these rows."""
+        with replacing(self.metrics_file) as temporary:
+            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+    def read_result(self) -> dict[str, Any]:
+        """The result of a finished run."""
+        return read_json(self.result_file)
+
+    def write(self, path: Path, content: Any, *, indent: int | None = 1) -> None:
+        """Write one of the JSON files."""
+        write_json(path, content, indent=indent)
+
+    def _require_same(self, config: TrainConfig) -> None:
+        before, now = _flat(to_dict(self.load_config())), _flat(to_dict(config))
+        for key in sorted(before.keys() | now.keys()):
+            # Where crops are cached has no influence on the numbers.
+            if before.get(key) != now.get(key) and key != "data.cache":
+                raise InputError(
+                    f"{self.path}: holds a run with {key} = {before.get(key)!r}, "
+                    f"not {now.get(key)!r}; name another folder for the new configuration"
+                )
+
+
+def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,296 @@
+"""One training run, from a configuration to a finished run folder; it reads top to bottom."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from sspcm.batches import BatchMaker, PairSampler, step_generator
+from sspcm.checkpoint import load_checkpoint, save_checkpoint
+from sspcm.config import NetworkConfig, OptimisationConfig, TrainConfig
+from sspcm.crop_store import CropStore, default_cache, open_crop_store, region_size
+from sspcm.evaluation import predict_people, score_people
+from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
+from sspcm.methods import build_method
+from sspcm.methods.method import Method, MethodSetting
+from sspcm.networks import build_network
+from sspcm.run_folder import RunFolder
+from sspcm.sets import TrainingSets, make_sets
+from wepdtof_pose.predictions import to_results
+
+SELECTION_SCORE = "AP"
+"""Score of the reported network by which the best checkpoint is chosen."""
+CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
+"""Scores written for every evaluated epoch; the result has all of them."""
+
+
+def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Train, evaluate and write a run folder; gives the result that it also writes.
+
+    A finished run is not trained again. An interrupted one goes on from its last checkpoint and
+    ends as if it had never stopped.
+
+    Args:
+        config: everything that influences the numbers.
+        folder: the run folder, made if needed.
+        resume: go on with the run that the folder holds.
+
+    Raises:
+        InputError: the folder holds another run, or the configuration or data cannot be used.
+    """
+    hardware = choose_hardware(config.device, config.precision)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    sets = make_sets(config.data)
+    method = make_method(config, sets).to(hardware.device)
+    method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
+    run = RunFolder(folder)
+    run.prepare(config, resume=resume)
+    if run.finished:
+        return run.read_result()
+    run.write(run.environment_file, environment(hardware))
+
+    train_store, test_store = open_stores(config, sets)
+    sampler = PairSampler(
+        sets.labelled, sets.unlabelled, config.optimisation.batch_size, config.seed
+    )
+    batches = make_batch_maker(config, sets, train_store, hardware)
+    parameters = [p for p in method.parameters() if p.requires_grad]
+    optimiser = torch.optim.Adam(parameters, lr=config.optimisation.learning_rate, foreach=True)
+    progress = _restore(run, method, optimiser, hardware)
+    # As published, resuming the released schedule drops the rate one epoch early.
+    early = config.method.recipe == "released" and progress.epoch > 0
+    rows = run.read_metrics()[: progress.epoch]
+
+    while progress.epoch < config.optimisation.epochs:
+        started = time.perf_counter()
+        rate = learning_rate(progress.epoch, config.optimisation, early=early)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        losses = _train_epoch(method, optimiser, sampler, batches, progress.epoch, config, hardware)
+        method.end_epoch()
+        progress.epoch += 1
+        progress.seconds += time.perf_counter() - started
+        row: dict[str, Any] = {"epoch": progress.epoch, "learning_rate": rate, "train": losses}
+
+        final = progress.epoch == config.optimisation.epochs
+        if final or progress.epoch % config.evaluation.every == 0:
+            scores = _evaluate(method, sets, test_store, config, hardware, run if final else None)
+            row["scores"] = {
+                name: {key: value[key] for key in CURVE_SCORES} for name, value in scores.items()
+            }
+            progress.last = scores
+            if _better(scores, progress.best, method.reported):
+                progress.best, progress.best_epoch = scores, progress.epoch
+                save_checkpoint(run.best_checkpoint, {"method": method.state_dict()})
+        row["seconds"] = round(progress.seconds, 3)
+        rows.append(row)
+        run.write_metrics(rows)
+        _save(run, method, optimiser, progress)
+
+    result = _result(config, sets, sampler, method, hardware, progress)
+    run.write(run.result_file, result)
+    return result
+
+
+def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
+    """The method of a configuration, its networks initialised from seed and role."""
+    joints = sets.train.keypoint_set
+
+    def make_network(role: str) -> nn.Module:
+        chosen = config.student if role == "C" and config.student else config.network
+        state = np.random.SeedSequence([config.seed, ord(role)]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(state >> 1))
+        return build_network(
+            chosen.name,
+            len(joints),
+            generator=generator,
+            **network_options(chosen),
+        )
+
+    setting = MethodSetting(
+        make_network=make_network,
+        joints=len(joints),
+        labelled_joints=torch.from_numpy(np.flatnonzero(labelled_joints(sets))),
+        crop_size=config.data.crop_size,
+        hard_view=config.hard_view,
+        released=config.method.recipe == "released",
+    )
+    return build_method(config.method.name, setting, config.method.options)
+
+
+def network_options(config: NetworkConfig) -> dict[str, int]:
+    """The options that the named network has: only the ResNets can be scaled."""
+    if not config.name.startswith("resnet"):
+        return {}
+    return {"width": config.width, "deconv_channels": config.deconv_channels}
+
+
+def labelled_joints(sets: TrainingSets) -> np.ndarray:
+    """Mask (joints,) of those that at least one labelled person has."""
+    return np.any(sets.train.keypoints[sets.labelled, :, 2] > 0, axis=0)
+
+
+def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore]:
+    """Stores of the training people (room for every view) and the test people (exact crops)."""
+    folder = Path(config.data.cache) if config.data.cache else default_cache()
+    crop = config.data.crop_size
+    side = region_size(crop, largest_scale=1 + config.easy_view.scale)
+    train = open_crop_store(sets.train, crop_size=crop, window_size=(side, side), folder=folder)
+    return train, open_crop_store(sets.test, crop_size=crop, window_size=crop, folder=folder)
+
+
+def make_batch_maker(
+    config: TrainConfig, sets: TrainingSets, store: CropStore, hardware: Hardware
+) -> BatchMaker:
+    """What makes the batches of a run."""
+    return BatchMaker(
+        store,
+        strength=config.easy_view,
+        sigma=config.data.sigma,
+        flip_permutation=sets.train.keypoint_set.flip_permutation,
+        labelled_joints=labelled_joints(sets),
+        device=hardware.device,
+        bgr=config.method.recipe == "released",
+        memory_format=hardware.memory_format,
+    )
+
+
+def learning_rate(epoch: int, config: OptimisationConfig, *, early: bool = False) -> float:
+    """Learning rate of an epoch (from 0): times `factor` from each milestone on.
+
+    `early` takes each drop one epoch too soon, as the released code does after a resume.
+    """
+    passed = sum(epoch + early >= milestone for milestone in config.milestones)
+    return config.learning_rate * config.factor**passed
+
+
+@dataclass
+class _Progress:
+    epoch: int = 0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best: dict[str, Any] | None = None
+    last: dict[str, Any] = field(default_factory=dict)
+
+
+def _train_epoch(
+    method: Method,
+    optimiser: torch.optim.Optimizer,
+    sampler: PairSampler,
+    batches: BatchMaker,
+    epoch: int,
+    config: TrainConfig,
+    hardware: Hardware,
+) -> dict[str, float]:
+    """Mean losses and statistics of one epoch."""
+    labelled, unlabelled = sampler.epoch(epoch)
+    method.train()
+    totals: dict[str, Tensor] = {}
+    title = f"{config.method.name} epoch {epoch + 1}/{config.optimisation.epochs}"
+    for step in tqdm(range(sampler.steps), desc=title, leave=False, disable=None):
+        batch = batches.make(
+            labelled[step],
+            unlabelled[step] if method.uses_unlabelled else None,
+            step_generator(config.seed, epoch, step),
+        )
+        optimiser.zero_grad(set_to_none=True)
+        with hardware.autocast():
+            losses = method(batch)
+        sum(losses.values(), start=torch.zeros((), device=hardware.device)).backward()
+        optimiser.step()
+        for name, value in {**losses, **method.statistics}.items():
+            totals[name] = totals.get(name, 0.0) + value.detach().float()
+    return {name: float(value) / sampler.steps for name, value in totals.items()}
+
+
+def _evaluate(
+    method: Method,
+    sets: TrainingSets,
+    store: CropStore,
+    config: TrainConfig,
+    hardware: Hardware,
+    run: RunFolder | None,
+) -> dict[str, Any]:
+    """Scores of every network; with a run, the reported network's predictions are written."""
+    keypoints = predict_people(
+        method,
+        store,
+        config.evaluation,
+        hardware,
+        flip_permutation=sets.test.keypoint_set.flip_permutation,
+        bgr=config.method.recipe == "released",
+    )
+    scores = {}
+    for name, values in keypoints.items():
+        scores[name], predictions = score_people(sets.test, store, values)
+        if run is not None and name == method.reported:
+            run.write(run.predictions_file, to_results(predictions), indent=None)
+    return scores
+
+
+def _better(scores: dict[str, Any], best: dict[str, Any] | None, reported: str) -> bool:
+    if best is None:
+        return True
+    now, before = scores[reported][SELECTION_SCORE], best[reported][SELECTION_SCORE]
+    return (now or 0.0) > (before or 0.0)
+
+
+def _save(
+    run: RunFolder, method: Method, optimiser: torch.optim.Optimizer, progress: _Progress
+) -> None:
+    save_checkpoint(
+        run.last_checkpoint,
+        {
+            "method": method.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "progress": dict(vars(progress)),
+        },
+    )
+
+
+def _restore(
+    run: RunFolder, method: Method, optimiser: torch.optim.Optimizer, hardware: Hardware
+) -> _Progress:
+    if not run.last_checkpoint.is_file():
+        return _Progress()
+    state = load_checkpoint(run.last_checkpoint, device=hardware.device)
+    method.load_state_dict(state["method"])
+    optimiser.load_state_dict(state["optimiser"])
+    return _Progress(**state["progress"])
+
+
+def _result(
+    config: TrainConfig,
+    sets: TrainingSets,
+    sampler: PairSampler,
+    method: Method,
+    hardware: Hardware,
+    progress: _Progress,
+) -> dict[str, Any]:
+    return {
+        "method": config.method.name,
+        "recipe": config.method.recipe,
+        "reported": method.reported,
+        "seed": config.seed,
+        "labels": config.data.labels,
+        **sets.record,
+        "last": progress.last,
+        "best": progress.best,
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "steps": progress.epoch * sampler.steps,
+        "training_seconds": round(progress.seconds, 1),
+        "peak_memory_bytes": peak_memory(hardware),
+        "parameters_trained": sum(p.numel() for p in method.parameters() if p.requires_grad),
+        "parameters_predictor": sum(p.numel() for p in method.predictor().parameters()),
+        "precision": str(hardware.precision).removeprefix("torch."),
+        "device": hardware.device.type,
+    }
