@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from wepdtof_pose.synthetic.background import COARSE, Background
-from wepdtof_pose.synthetic.bodies import PART_INDEX, SIDES, Body
+from wepdtof_pose.synthetic.bodies import Body
 from wepdtof_pose.synthetic.camera import SAMPLES, Camera
+from wepdtof_pose.synthetic.flesh import PART_INDEX, SIDES
 from wepdtof_pose.synthetic.lighting import (
     irradiance,
     light_shares,

@@ -90,7 +90,7 @@ def sofa(rng: np.random.Generator) -> Piece:
         _block(half + 0.08, 0, 0.29, 0.08, 0.4, 0.29, "fabric"),
     ]
     xs = (np.arange(places) - (places - 1) / 2) * 0.64
-    return Piece(tuple(blocks), tuple(Seat(np.array([x, 0.02]), 0.0, 0.42) for x in xs))
+    return Piece(tuple(blocks), tuple(Seat(np.array([x, 0.12]), 0.0, 0.42) for x in xs))
 
 
 def desk(rng: np.random.Generator) -> Piece:

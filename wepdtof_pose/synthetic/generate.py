@@ -25,8 +25,7 @@ from tqdm import tqdm
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, replacing, write_json
 from wepdtof_pose.formats import coco
-from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.lenses import KannalaBrandtLens, Lens
+from wepdtof_pose.synthetic.records import frame_record, join_records
 from wepdtof_pose.synthetic.scenes import SceneFrame, ScenePlan, draw_scene, plan_scenes
 
 VERSION = 1
@@ -108,7 +107,7 @@ def render_scene(out: Path, plan: ScenePlan, *, seed: int, size: int) -> None:
         for number, frame in enumerate(draw_scene(plan, seed=seed, size=size), start=1):
             name = f"{plan.name}_{number:06d}.jpg"
             _write_jpeg(folder / name, frame)
-            frames.append(_frame_record(f"{plan.name}/{name}", plan.name, frame))
+            frames.append(frame_record(f"{plan.name}/{name}", plan.name, frame))
         write_json(record, frames)
     finally:
         cv2.setNumThreads(threads)
@@ -192,62 +191,9 @@ def _write_jpeg(path: Path, frame: SceneFrame) -> None:
         temporary.write_bytes(data.tobytes())
 
 
-def _frame_record(file_name: str, scene: str, frame: SceneFrame) -> dict[str, Any]:
-    size = frame.camera.size
-    people = [
-        {
-            "bbox": list(label.box),
-            "area": label.area,
-            "iscrowd": 0,
-            # To 1/100 of a pixel: what float32 and a reader of the file can make use of.
-            "keypoints": [round(float(value), 2) for value in label.keypoints.ravel()],
-            "track_id": label.track,
-            "rotated_box": list(label.rotated_box),
-        }
-        for label in frame.labels
-    ]
-    image = {"file_name": file_name, "width": size, "height": size, "scene": scene}
-    fisheye = _fisheye(frame.camera.lens) | {"height_m": round(float(frame.camera.position[2]), 6)}
-    return {"image": {**image, "fisheye": fisheye}, "people": people}
-
-
-def _fisheye(lens: Lens) -> dict[str, Any]:
-    values = {"cx": lens.cx, "cy": lens.cy, "radius": lens.radius, "focal": lens.focal}
-    model = "equidistant"
-    if isinstance(lens, KannalaBrandtLens):
-        model = "kannala-brandt"
-        values |= {"k1": lens.k1, "k2": lens.k2, "k3": lens.k3, "k4": lens.k4}
-    values["max_angle"] = lens.max_angle
-    return {"model": model} | {key: round(float(value), 9) for key, value in values.items()}
-
-
 def _write_annotations(out: Path, plans: list[ScenePlan], parameters: dict[str, Any]) -> None:
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    first_track = 0
-    for plan in plans:
-        last_track = 0
-        for record in read_json(_record(out, plan)):
-            images.append({"id": len(images) + 1, **record["image"]})
-            for person in record["people"]:
-                last_track = max(last_track, person["track_id"])
-                annotations.append(
-                    {
-                        **person,
-                        "id": len(annotations) + 1,
-                        "image_id": len(images),
-                        "category_id": 1,
-                        "track_id": first_track + person["track_id"],
-                    }
-                )
-        first_track += last_track
-    content = {
-        "info": {"description": "Procedural overhead-fisheye people", **parameters},
-        "images": images,
-        "annotations": annotations,
-    }
-    keypoints = get_keypoint_set("wepdtof-pose-14")
-    dataset = coco.from_dict(content, source=str(out), keypoint_set=keypoints, root=out / "images")
+    scenes = (read_json(_record(out, plan)) for plan in plans)
+    dataset = join_records(scenes, root=out / "images", info=parameters)
     _sweep(out)
     coco.write(dataset, out / ANNOTATIONS)
     shutil.rmtree(out / _RECORDS, ignore_errors=True)

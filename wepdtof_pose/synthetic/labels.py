@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from wepdtof_pose.synthetic.background import Background
-from wepdtof_pose.synthetic.bodies import JOINTS, PART_INDEX, PARTS
+from wepdtof_pose.synthetic.bodies import JOINTS
 from wepdtof_pose.synthetic.camera import SAMPLES, Camera
 from wepdtof_pose.synthetic.figures import Figure, Picture
+from wepdtof_pose.synthetic.flesh import PART_INDEX, PARTS
 from wepdtof_pose.synthetic.rays import Array, Cones, hit_cone
 
 LEAST_SHARE = 0.2

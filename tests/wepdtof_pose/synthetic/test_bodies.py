@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.synthetic.bodies import JOINTS, Build, Pose, draw_build, pose_body
-from wepdtof_pose.synthetic.motion import ARMS, LOW, REACHES, SEATED
+from wepdtof_pose.synthetic.gestures import ARMS, LOW, REACHES, SEATED
 
 BUILD = Build(stature=1.75, girth=1.0, shoulder_width=1.0, hip_width=1.0)
 
@@ -61,3 +62,7 @@ def test_every_part_is_a_proper_round_cone() -> None:
         assert (np.abs(cones.r0 - cones.r1) < cones.height).all()
         assert np.isfinite(cones.to_local).all()
         assert (np.linalg.det(cones.to_local) > 0).all()
+
+
+def test_joints_are_those_of_the_keypoint_set() -> None:
+    assert get_keypoint_set("wepdtof-pose-14").joints == JOINTS

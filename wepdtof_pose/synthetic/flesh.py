@@ -1,0 +1,164 @@
+"""The round cones around a skeleton: `PARTS` of a body, in proportion to its build."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from wepdtof_pose.synthetic.rays import Array, Cones
+
+if TYPE_CHECKING:
+    from wepdtof_pose.synthetic.bodies import Build
+
+SIDES = {"right": 1.0, "left": -1.0}
+PARTS = (
+    *("pelvis", "belly", "chest", "yoke", "neck", "skull", "face", "nose", "hair", "extra"),
+    *(
+        f"{side}_{part}"
+        for side in SIDES
+        for part in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot", "buttock", "ear")
+    ),
+)
+PART_INDEX = {name: index for index, name in enumerate(PARTS)}
+
+
+def add_flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) -> Cones:
+    """The cones of a body, in `PARTS` order, from its joints and the frames of its bones."""
+    s, g = build.stature, build.girth
+    wide, hips = build.shoulder_width, build.hip_width
+    pelvis, half, chest, head = (frames[name] for name in ("pelvis", "half", "chest", "head"))
+    j = joints
+    rows: dict[str, tuple[Any, ...]] = {}
+
+    def put(
+        name: str,
+        a: Array,
+        b: Array,
+        r0: float,
+        r1: float,
+        front: Array,
+        stretch: tuple[float, float] = (1.0, 1.0),
+    ) -> None:
+        rows[name] = (a, b, r0, r1, front, stretch)
+
+    def offset(frame: Array, x: float, y: float, z: float) -> Array:
+        return frame @ np.array([x, y, z]) * s
+
+    belly = 0.062 * s * g
+    put(
+        "pelvis", j["waist"], j["pelvis"], belly, 0.067 * s * g**0.7, pelvis[:, 1], (1.42 * hips, 1)
+    )
+    put("belly", j["chest"], j["waist"], 0.062 * s * g**0.7, belly, half[:, 1], (1.36, 1.02))
+    put(
+        "chest",
+        j["chest"] + offset(chest, 0, 0, 0.055),
+        j["chest"] - offset(chest, 0, 0, 0.03),
+        0.068 * s * g**0.5,
+        0.064 * s * g**0.7,
+        chest[:, 1],
+        (1.46 * wide, 1.0),
+    )
+    yoke = offset(chest, 0, -0.006, -0.006)
+    put(
+        "yoke",
+        j["right_shoulder"] * 0.9 + j["left_shoulder"] * 0.1 + yoke,
+        j["left_shoulder"] * 0.9 + j["right_shoulder"] * 0.1 + yoke,
+        0.042 * s * g**0.4,
+        0.0421 * s * g**0.4,
+        chest[:, 1],
+        (1.0, 1.12),
+    )
+    put("neck", j["head"], j["neck"], 0.031 * s, 0.038 * s * g**0.4, chest[:, 1])
+    skull = j["head"] + offset(head, 0, -0.010, 0.018)
+    put(
+        "skull",
+        skull,
+        skull - offset(head, 0, 0, 0.01),
+        0.052 * s,
+        0.051 * s,
+        head[:, 1],
+        (0.88, 1.08),
+    )
+    face = j["head"] + offset(head, 0, 0.012, 0)
+    chin = j["head"] + offset(head, 0, 0.018, -0.036)
+    put("face", face, chin, 0.042 * s, 0.026 * s, head[:, 1], (0.95, 1.0))
+    bridge, tip = offset(head, 0, 0.052, 0.006), offset(head, 0, 0.062, -0.012)
+    put("nose", j["head"] + bridge, j["head"] + tip, 0.0055 * s, 0.0095 * s, head[:, 1])
+    if build.long_hair:
+        crown = j["head"] + offset(head, 0, -0.024, 0.022)
+        nape = j["head"] + offset(head, 0, -0.040, -0.075)
+        put("hair", crown, nape, 0.054 * s, 0.036 * s, head[:, 1], (0.98, 0.9))
+    else:
+        crown = j["head"] + offset(head, 0, -0.022, 0.024)
+        nape = j["head"] + offset(head, 0, -0.030, -0.012)
+        put("hair", crown, nape, 0.052 * s, 0.040 * s, head[:, 1], (0.93, 0.98))
+    _put_extra(build, joints, frames, put)
+    for side, sign in SIDES.items():
+        thick = 0.029 * s * g**0.5
+        sleeve = build.loose_sleeves
+        upper, fore = frames[f"{side}_upper"][:, 1], frames[f"{side}_fore"][:, 1]
+        shoulder, elbow = j[f"{side}_shoulder"], j[f"{side}_elbow"]
+        wrist, fingers = j[f"{side}_wrist"], j[f"{side}_fingers"]
+        put(f"{side}_upper_arm", shoulder, elbow, 1.25 * thick * sleeve**0.5, thick * sleeve, upper)
+        put(f"{side}_forearm", elbow, wrist, 0.95 * thick * sleeve, 0.68 * thick * sleeve, fore)
+        palm = wrist * 0.75 + fingers * 0.25
+        put(f"{side}_hand", palm, fingers, 0.021 * s, 0.014 * s, fore, (0.62, 1.05))
+        hip, knee, ankle = (j[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
+        thigh, shin = frames[f"{side}_thigh"][:, 1], frames[f"{side}_shin"][:, 1]
+        put(f"{side}_thigh", hip, knee, 0.052 * s * g**0.6, 0.034 * s * g**0.4, thigh)
+        calf = knee * 0.98 + ankle * 0.02
+        put(f"{side}_shin", calf, ankle, 0.034 * s * g**0.4, 0.024 * s, shin)
+        foot = frames[f"{side}_foot"]
+        heel, ball = j[f"{side}_heel"], j[f"{side}_ball"]
+        put(f"{side}_foot", heel, ball, 0.024 * s, 0.021 * s, foot[:, 2], (1.2, 0.9))
+        seat = hip + pelvis @ np.array([sign * -0.008, -0.022, 0.0]) * s
+        put(f"{side}_buttock", seat, hip, 0.056 * s * g**0.6, 0.05 * s * g**0.6, pelvis[:, 1])
+        ear = j["head"] + offset(head, sign * 0.047, -0.008, 0.002)
+        put(
+            f"{side}_ear",
+            ear,
+            ear - offset(head, 0, 0.004, 0.012),
+            0.012 * s,
+            0.008 * s,
+            head[:, 1],
+            (0.5, 1),
+        )
+    return _cones([rows[name] for name in PARTS])
+
+
+def _put_extra(
+    build: Build, joints: dict[str, Array], frames: dict[str, Array], put: Callable[..., None]
+) -> None:
+    s = build.stature
+    chest, pelvis = frames["chest"], frames["pelvis"]
+    if build.skirt:
+        hem = (joints["right_knee"] + joints["left_knee"]) / 2 * 0.95 + joints["pelvis"] * 0.05
+        put("extra", joints["pelvis"], hem, 0.075 * s, 0.095 * s, pelvis[:, 1], (1.25, 0.95))
+    elif build.backpack:
+        top = joints["chest"] + chest @ np.array([0, -0.105, 0.05]) * s
+        low = joints["waist"] + chest @ np.array([0, -0.11, 0.02]) * s
+        put("extra", top, low, 0.06 * s, 0.072 * s, chest[:, 1], (1.25, 0.85))
+    else:
+        # A collar: every person has the same list of parts, so that arrays stay rectangular.
+        low = joints["neck"] - chest @ np.array([0, 0.0, 0.03]) * s
+        put("extra", joints["neck"], low, 0.041 * s, 0.05 * s, chest[:, 1], (1.1, 1.0))
+
+
+def _cones(rows: list[tuple[Any, ...]]) -> Cones:
+    a = np.array([row[0] for row in rows])
+    b = np.array([row[1] for row in rows])
+    r0, r1 = np.array([row[2] for row in rows]), np.array([row[3] for row in rows])
+    front = np.array([row[4] for row in rows])
+    stretch = np.array([(*row[5], 1.0) for row in rows])
+    axis = b - a
+    length = np.linalg.norm(axis, axis=1)
+    # The tangent cone needs the ends further apart than the difference of their radii.
+    height = np.maximum(length, 1.2 * np.abs(r0 - r1) + 1e-4)
+    z = axis / np.maximum(length, 1e-9)[:, None]
+    y = front - (front * z).sum(axis=1, keepdims=True) * z
+    y /= np.maximum(np.linalg.norm(y, axis=1, keepdims=True), 1e-9)
+    x = np.cross(y, z)
+    to_local = np.stack([x, y, z], axis=1) / stretch[:, :, None]
+    return Cones(to_local, a, height, r0, r1)
