@@ -1,0 +1,202 @@
+"""The commands on real files: what they say and how they end."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from wepdtof_pose.cli import main
+from wepdtof_pose.files import read_image, read_json, write_json
+
+HEAVY = ("numpy", "pandas", "cv2", "torch", "matplotlib", "scipy")
+
+
+@pytest.fixture
+def data(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "my data ä", person_keypoints=make_dataset())
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_help_of_every_command_has_an_example_and_needs_nothing_heavy() -> None:
+    code = (
+        "import sys, click.testing; from wepdtof_pose.cli import main\n"
+        "for name in ['', *main.commands]:\n"
+        "    found = click.testing.CliRunner().invoke(main, [name, '--help'] if name else ['-h'])\n"
+        "    assert found.exit_code == 0, found.output\n"
+        "    assert not name or 'Example:' in found.output, found.output\n"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_wrong_path_in_a_real_process(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from wepdtof_pose.cli import main; main()",
+        "stats",
+        "nowhere",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("error: nowhere: no such file or folder\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_version() -> None:
+    assert run("--version").output.startswith("wepdtof-pose, version ")
+
+
+def test_stats(data: Path) -> None:
+    output = run("stats", data).output
+    assert "all (wepdtof-pose-14, hash " in output
+    words = [line.split() for line in output.splitlines()]
+    assert ["usable", "people", "6"] in words
+    assert ["scenes", "n/a"] in words
+    assert ["right_elbow", "6", "6", "0"] in words
+    assert ["right_wrist", "0", "0", "0"] in words
+    assert ["half", "50.0", "50.5", "50.2"] in words
+
+
+@pytest.mark.parametrize("order", ["file", "random"])
+def test_split(data: Path, tmp_path: Path, order: str) -> None:
+    file = tmp_path / "new folder" / "labelled.json"
+    result = run("split", data, "--labels", "50%", "--order", order, "--seed", 4, "-o", file)
+    assert result.output == f"3 of 6 usable people written to {file}\n"
+    record = read_json(file)
+    assert record["seed"] == (4 if order == "random" else None)
+    assert len(set(record["person_ids"])) == 3
+    if order == "file":
+        assert record["person_ids"] == [100, 101, 102]
+
+
+def test_convert_then_draw(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run(
+        *("convert", data, out, "--from", "coco", "--to", "coco", "--keypoints", "coco-17")
+    )
+    # 12 of the 14 joints are in both sets, and the right wrist is not labelled.
+    assert "all: 6 people on 3 frames, 66 labelled joints of coco-17" in result.output
+    assert "dropped, not in coco-17: head_top (6 labels)" in result.output
+    result = run("visualize", out, "-o", tmp_path / "v", "--limit", 2)
+    files = [Path(line) for line in result.output.splitlines()]
+    assert len(files) == 2
+    assert read_image(files[0]).shape == (864, 1152, 3)
+
+
+def test_grid_with_predictions(data: Path, tmp_path: Path) -> None:
+    content = read_json(data / "annotations" / "person_keypoints.json")
+    results = [
+        {"image_id": row["image_id"], "category_id": 1, "keypoints": row["keypoints"], "score": 0.5}
+        for row in content["annotations"]
+    ]
+    write_json(tmp_path / "predictions.json", results)
+    options = ("-o", tmp_path / "v", "--grid", "--predictions", tmp_path / "predictions.json")
+    pictures = []
+    for seed in (1, 1):
+        result = run("visualize", data, *options, "--limit", 2, "--seed", seed)
+        assert result.output == f"{tmp_path / 'v' / 'grid.png'}\n"
+        pictures.append((tmp_path / "v" / "grid.png").read_bytes())
+    assert pictures[0] == pictures[1]
+    assert read_image(tmp_path / "v" / "grid.png").shape[1] == 2 * (2 * 240 + 8) + 8
+    run("visualize", data, "-o", tmp_path / "v", "--predictions", tmp_path / "predictions.json")
+    assert len(list((tmp_path / "v").glob("0*.png"))) == 3
+
+
+def test_synth(tmp_path: Path) -> None:
+    out = tmp_path / "fish"
+    result = run("synth", out, "--people", 2, "--size", 96, "--workers", 1, "--seed", 3)
+    assert result.exit_code == 0
+    assert "people                           2" in run("stats", out).output
+
+
+def empty(folder: Path) -> None:
+    (folder / "annotations" / "person_keypoints.json").write_text("")
+
+
+def truncated(folder: Path) -> None:
+    file = folder / "annotations" / "person_keypoints.json"
+    file.write_text(file.read_text()[:-500])
+
+
+def short_keypoints(folder: Path) -> None:
+    file = folder / "annotations" / "person_keypoints.json"
+    content = json.loads(file.read_text())
+    content["annotations"][2]["keypoints"].pop()
+    file.write_text(json.dumps(content))
+
+
+def no_annotations(folder: Path) -> None:
+    (folder / "annotations" / "person_keypoints.json").unlink()
+
+
+def broken_image(folder: Path) -> None:
+    (folder / "images" / "15.png").write_text("<html>")
+
+
+def missing_image(folder: Path) -> None:
+    (folder / "images" / "15.png").unlink()
+
+
+def nothing(folder: Path) -> None:
+    pass
+
+
+CONVERT = ("convert", "DATA", "OUT", "--from", "coco", "--to", "coco")
+SPLIT = ("split", "DATA", "-o", "OUT", "--labels")
+DRAW = ("visualize", "DATA", "-o", "OUT")
+
+
+@pytest.mark.parametrize(
+    ("damage", "arguments", "error"),
+    [
+        (empty, ("stats", "DATA"), "person_keypoints.json: the file is empty"),
+        (truncated, ("stats", "DATA"), "cut short"),
+        (short_keypoints, ("stats", "DATA"), "has 41 numbers instead of 42"),
+        (no_annotations, ("stats", "DATA"), "not a data set folder"),
+        (missing_image, DRAW, "15.png: no such image"),
+        (broken_image, DRAW, "15.png: is not a readable image"),
+        (missing_image, CONVERT, "1 of 3 images are missing"),
+        (nothing, (*CONVERT, "--keypoints", "x"), "unknown keypoint set 'x'"),
+        (nothing, ("convert", "DATA", "OUT", "--from", "voc", "--to", "coco"), "format 'voc'"),
+        (nothing, ("convert", "DATA", "OUT", "--from", "lspet", "--to", "coco"), "joints.mat"),
+        (nothing, ("convert", "DATA", "DATA", "--from", "coco", "--to", "coco"), "never edited"),
+        (nothing, (*SPLIT, "1k"), "asks for 1000 labelled people, but the data has only 6"),
+        (nothing, (*SPLIT, "many"), "not understood"),
+        (nothing, (*SPLIT, "2", "--split", "val"), "has no split 'val', only all"),
+        (nothing, ("split", "DATA", "-o", "DATA", "--labels", "2"), "is a folder"),
+        (nothing, (*DRAW, "--predictions", "DATA"), "is a folder, not a JSON file"),
+        (nothing, ("synth", "DATA", "--people", "2"), "my data ä"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_code_2(
+    data: Path, tmp_path: Path, damage: Callable, arguments: tuple, error: str
+) -> None:
+    damage(data)
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    places = {"DATA": data, "OUT": tmp_path / "out"}
+    result = run(*(places.get(argument, argument) for argument in arguments))
+    assert result.exit_code == 2
+    assert "error: " in result.stderr
+    assert error in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("fly",), ("split", "x"), ("synth", "x", "--people", "0"), ("stats",), ("stats", "--fast")],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(arguments: tuple) -> None:
+    assert run(*arguments).exit_code == 2
