@@ -48,20 +48,22 @@ class PairSampler:
 
     An epoch is one pass over the unlabelled pool in random order (the labelled set if that is
     larger); each is paired with a labelled person drawn with replacement. The last pairs that do
-    not fill a batch are left out; every epoch has its own order.
+    not fill a batch are left out; every epoch has its own order. With `epoch_steps` an epoch is
+    that many steps instead: part of a pass, or several passes one after the other.
     """
 
     labelled: np.ndarray
     unlabelled: np.ndarray
     batch_size: int
     seed: int
+    epoch_steps: int = 0
     rank: int = 0
     processes: int = 1
 
     @property
     def steps(self) -> int:
         """Optimiser steps an epoch."""
-        return max(1, self._pairs // (self.batch_size * self.processes))
+        return self.epoch_steps or max(1, self._pairs // (self.batch_size * self.processes))
 
     @property
     def _pairs(self) -> int:
@@ -71,7 +73,9 @@ class PairSampler:
         """Store rows of labelled and unlabelled people, each (steps, batch_size)."""
         random = np.random.default_rng([self.seed, epoch, _STREAM_PAIRS])
         wanted = self.steps * self.batch_size * self.processes
-        order = np.resize(random.permutation(self._pairs), wanted) % len(self.unlabelled)
+        passes = -(-wanted // self._pairs)
+        order = np.concatenate([random.permutation(self._pairs) for _ in range(passes)])[:wanted]
+        order %= len(self.unlabelled)
         partners = random.integers(len(self.labelled), size=wanted)
         shape = (self.steps, self.processes, self.batch_size)
         labelled = self.labelled[partners].reshape(shape)[:, self.rank]

@@ -75,9 +75,19 @@ class MethodConfig:
 
 @dataclass(frozen=True)
 class OptimisationConfig:
-    """Adam with a step schedule: the learning rate drops by `factor` at each milestone (epoch)."""
+    """Adam with a step schedule.
+
+    Attributes:
+        epochs: epochs of training; the past teachers of SSPCM are those of the epoch before.
+        epoch_steps: optimiser steps an epoch; 0 is one pass over the unlabelled pool (published).
+        batch_size: labelled and as many unlabelled people a step.
+        learning_rate: of the first epoch.
+        milestones: epochs (from 0) at which the learning rate drops by `factor`.
+        factor: what it is multiplied by.
+    """
 
     epochs: int = 100
+    epoch_steps: int = 0
     batch_size: int = 32
     learning_rate: float = 1e-3
     milestones: tuple[int, ...] = (70, 90)

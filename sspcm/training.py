@@ -59,7 +59,11 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[st
 
     train_store, test_store = open_stores(config, sets)
     sampler = PairSampler(
-        sets.labelled, sets.unlabelled, config.optimisation.batch_size, config.seed
+        sets.labelled,
+        sets.unlabelled,
+        config.optimisation.batch_size,
+        config.seed,
+        epoch_steps=config.optimisation.epoch_steps,
     )
     batches = make_batch_maker(config, sets, train_store, hardware)
     parameters = [p for p in method.parameters() if p.requires_grad]

@@ -25,6 +25,57 @@ from sspcm.pseudo_labels import (
 from wepdtof_pose.errors import InputError
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How far the two teachers agree on each joint, all (N, J); None is an option that is off.
+
+    Attributes:
+        score_mask: the mean peak is above the score threshold.
+        position_mask: the positions differ by less than the position threshold.
+        score: agreement of the peak heights in 0..1, to weight by.
+        position: agreement of the positions in 0..1, to weight by.
+    """
+
+    score_mask: Tensor
+    position_mask: Tensor | None = None
+    score: Tensor | None = None
+    position: Tensor | None = None
+
+
+def consistency_weights(
+    unlabelled_weight: Tensor,
+    agreement: Agreement,
+    *,
+    score_filter: bool = True,
+    either_filter: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Joint weights (N, J) of the teachers' and of the student's consistency loss.
+
+    The position mask and the position weight reach the student only, unless `either_filter` keeps
+    joints that pass the score or the position mask: that is for all three networks alike.
+
+    Args:
+        unlabelled_weight: (N, J) 1 for joints of the labelled set's vocabulary.
+        agreement: the masks and weights that are in use.
+        score_filter: apply the score mask.
+        either_filter: join the two masks by "or"; needs a position mask.
+    """
+    teacher = unlabelled_weight
+    near = agreement.position_mask
+    if either_filter:
+        assert near is not None
+        teacher, near = teacher * (agreement.score_mask | near), None
+    elif score_filter:
+        teacher = teacher * agreement.score_mask
+    if agreement.score is not None:
+        teacher = teacher * agreement.score
+    student = teacher if near is None else teacher * near
+    if agreement.position is not None:
+        student = student * agreement.position
+        teacher = student if either_filter else teacher
+    return teacher, student
+
+
 class Sspcm(Method):
     """Two teachers A, B that teach each other, their past A', B', and a student C.
 
@@ -202,23 +253,20 @@ class Sspcm(Method):
     def _weights(self, t_a: Tensor, t_b: Tensor, w_u: Tensor) -> tuple[Tensor, Tensor]:
         """Joint weights (N, J) of the teachers' and of the student's consistency loss."""
         options = self.options
-        kept = torch.ones_like(w_u, dtype=torch.bool)
-        if options.score_filter:
-            kept = score_mask(t_a, t_b, threshold=options.score_threshold)
-        near = torch.ones_like(kept)
-        if options.position_threshold > 0:
-            near = position_mask(t_a, t_b, threshold=options.position_threshold)
-        if options.either_filter:
-            kept, near = kept | near, torch.ones_like(near)
-        teacher = w_u * kept
-        if options.score_reweighting:
-            teacher = teacher * score_agreement(t_a, t_b)
-        student = teacher * near
-        if options.position_reweighting:
-            student = student * position_agreement(t_a, t_b)
-            # With the joint filter the released code re-weights all three networks alike.
-            teacher = student if options.either_filter else teacher
-        return teacher, student
+        by_position = options.position_threshold > 0
+        return consistency_weights(
+            w_u,
+            Agreement(
+                score_mask=score_mask(t_a, t_b, threshold=options.score_threshold),
+                position_mask=position_mask(t_a, t_b, threshold=options.position_threshold)
+                if by_position
+                else None,
+                score=score_agreement(t_a, t_b) if options.score_reweighting else None,
+                position=position_agreement(t_a, t_b) if options.position_reweighting else None,
+            ),
+            score_filter=options.score_filter,
+            either_filter=options.either_filter,
+        )
 
     @torch.no_grad()
     def _hard_views(

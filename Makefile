@@ -1,0 +1,39 @@
+# Two commands do everything on a machine with Python 3.10 or newer: make demo, make test.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint clean
+
+demo: .venv/.ready
+	$(BIN)/sspcm-bench run --preset quick --ratio 60 --methods supervised,sspcm --seeds 2 -o demo
+	$(BIN)/wepdtof-pose visualize demo/data/fisheye-1000 -o demo/pictures --limit 4
+	$(BIN)/wepdtof-pose visualize demo/data/fisheye-1000 -o demo/pictures --grid --limit 24
+	$(BIN)/sspcm-bench plot demo
+	$(BIN)/sspcm-bench table demo
+
+test: .venv/.ready
+	$(BIN)/python -m pytest
+
+lint: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# An installed torch is left alone: the environment then sees the system's packages. Without one and
+# without a GPU the CPU build is enough.
+.venv/.ready: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "Python 3.10 or newer is needed: make PYTHON=python3.12 ..."; exit 2; }
+	if $(PYTHON) -c 'import torch' 2>/dev/null; \
+	  then $(PYTHON) -m venv --system-site-packages .venv; \
+	  else $(PYTHON) -m venv .venv; fi
+	$(BIN)/python -c 'import torch' 2>/dev/null \
+	  || if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; \
+	    then $(BIN)/python -m pip install torch; \
+	    else $(BIN)/python -m pip install torch==2.13.0; fi
+	$(BIN)/python -m pip install --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info demo
