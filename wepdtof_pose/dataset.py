@@ -86,7 +86,7 @@ class PoseDataset:
         return pd.Index(self.frames["id"]).get_indexer(self.people["frame_id"])
 
     def select_people(self, rows: np.ndarray) -> PoseDataset:
-        """The people of these rows (a mask or indices), in that order, and the frames they are in."""
+        """The people of these rows (a mask or indices), in that order, and their frames."""
         people = self.people.loc[rows] if rows.dtype == bool else self.people.iloc[rows]
         frames = self.frames[self.frames["id"].isin(people["frame_id"])]
         return replace(
@@ -140,7 +140,7 @@ class PoseDataset:
         return kept & labelled & whole
 
     def content_hash(self) -> str:
-        """Hash (16 hex digits) of frames, boxes, areas and keypoints: it names the data in a score."""
+        """Hash (16 hex digits) of frames, boxes, areas and keypoints: a score names it."""
         digest = hashlib.sha256()
         digest.update("\n".join(self.keypoint_set.joints).encode())
         for column in ("id", "file_name", "width", "height"):
