@@ -168,7 +168,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="cut short"):
         read_weights(tmp_path / "cut.pth")
-    (tmp_path / "pickle.pth").write_bytes(pickle.dumps({"a": Path()}))
+    (tmp_path / "pickle.pth").write_bytes(pickle.dumps({"a": Path()}, protocol=2))
     with pytest.raises(InputError, match=r"more than tensors|not a torch file"):
         read_weights(tmp_path / "pickle.pth")
     with pytest.raises(InputError, match=r"more than tensors.*state_dict"):
