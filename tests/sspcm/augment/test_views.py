@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import torch
+
+from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewDraw, draw_views, region_to_crop
+from sspcm.crop_store import window_matrices
+from wepdtof_pose.geometry import crop_matrices, transform_points
+
+CROP = (96, 128)
+
+
+def test_draws_have_the_published_distribution():
+    views = draw_views(20_000, EASY_VIEW, generator=torch.Generator().manual_seed(0))
+    assert views.scale.min() >= 0.75
+    assert views.scale.max() <= 1.25
+    assert views.rotation.abs().max() <= 60
+    assert (views.rotation != 0).float().mean().item() == pytest.approx(0.6, abs=0.02)
+    assert views.flip.float().mean().item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_hard_views_do_not_mirror_and_turn_more_often():
+    views = draw_views(20_000, HARD_VIEW, generator=torch.Generator().manual_seed(0))
+    assert not views.flip.any()
+    assert (views.rotation != 0).float().mean().item() == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_view_of_a_stored_region_is_the_published_crop_of_the_frame(flip):
+    center, scale = np.array([[210.0, 150.0]]), np.array([[0.6, 0.8]])
+    points = np.random.default_rng(0).uniform(100, 300, (1, 9, 2))
+    frame_width, factor, rotation = 640, 0.9, 33.0
+    side = 202
+    in_region = transform_points(points, window_matrices(center, scale, CROP, (side, side)))
+    views = ViewDraw(
+        torch.tensor([factor]).double(), torch.tensor([rotation]).double(), torch.tensor([flip])
+    )
+    matrices = region_to_crop(views, side, CROP).numpy()
+    published_center, published_points = center.copy(), points.copy()
+    if flip:
+        published_center[:, 0] = frame_width - 1 - center[:, 0]
+        published_points[..., 0] = frame_width - 1 - points[..., 0]
+    published = crop_matrices(published_center, scale * factor, np.array([rotation]), CROP)
+    np.testing.assert_allclose(
+        transform_points(in_region, matrices),
+        transform_points(published_points, published),
+        atol=1e-5,
+    )

@@ -1,0 +1,87 @@
+import pytest
+import yaml
+
+from sspcm.config import TrainConfig, load_config, parse_override, to_yaml
+from wepdtof_pose.errors import InputError
+
+
+def test_the_resolved_configuration_reads_back_as_itself(tmp_path):
+    config = load_config(
+        overrides={"data.labels": "300", "optimisation.milestones": [3, 5], "student.width": 32}
+    )
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(config))
+    assert load_config(path) == config
+    assert config.optimisation.milestones == (3, 5)
+    assert config.student is not None
+
+
+def test_overrides_win_over_the_file(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("data: {labels: 5k, path: somewhere}\n")
+    config = load_config(path, overrides={"data.labels": 300})
+    assert config.data.labels == "300"
+    assert config.data.path == "somewhere"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"optimisation.epoch": 3}, r"optimisation\.epoch'.*epochs"),
+        ({"nothing": 3}, "unknown config key 'nothing'"),
+        ({"optimisation.epochs": "many"}, r"'optimisation\.epochs' must be of type int"),
+        ({"optimisation.epochs": 0}, r"'optimisation\.epochs' must be at least 1"),
+        ({"evaluation.flip_test": 1}, r"'evaluation\.flip_test' must be of type bool"),
+        ({"data.crop_width": 100}, "multiple of 32"),
+        ({"data.order": "alphabetical"}, "file, random"),
+        ({"method.recipe": "own"}, "corrected, released"),
+        ({"seed.a": 1}, "'seed'"),
+        ({"optimisation.milestones": 7}, "must be a list"),
+        ({"data.test_fraction": 2.0}, "between 0 and 1"),
+    ],
+)
+def test_wrong_keys_and_values_are_named(overrides, message):
+    with pytest.raises(InputError, match=message):
+        load_config(overrides={"seed": 1} | overrides if "seed.a" in overrides else overrides)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a.b=3", ("a.b", 3)),
+        ("a=[1, 2]", ("a", [1, 2])),
+        ("a=1e-3", ("a", "1e-3")),
+        ("a=", ("a", None)),
+    ],
+)
+def test_settings_on_the_command_line_are_yaml(text, expected):
+    assert parse_override(text) == expected
+
+
+def test_a_setting_without_a_value_is_an_error():
+    with pytest.raises(InputError, match="KEY=VALUE"):
+        parse_override("optimisation.epochs")
+
+
+def test_files_that_are_no_configuration(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        load_config(tmp_path / "missing.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n- 2\n")
+    with pytest.raises(InputError, match="top level"):
+        load_config(tmp_path / "list.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1\n")
+    with pytest.raises(InputError, match="not valid YAML"):
+        load_config(tmp_path / "broken.yaml")
+
+
+def test_defaults_are_the_published_setting():
+    written = yaml.safe_load(to_yaml(TrainConfig()))
+    assert written["optimisation"] == {
+        "epochs": 100,
+        "epoch_steps": 0,
+        "batch_size": 32,
+        "learning_rate": 0.001,
+        "milestones": [70, 90],
+        "factor": 0.1,
+    }
+    assert (written["data"]["crop_width"], written["data"]["crop_height"]) == (192, 256)
