@@ -37,3 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(scope="session")
+def tiny_fisheye(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A procedural data set of 48 people on small frames, for tests that train or convert."""
+    from wepdtof_pose.synthetic.generate import generate
+
+    folder = tmp_path_factory.mktemp("fisheye") / "data"
+    return generate(folder, people=48, size=256, progress=False)
