@@ -57,7 +57,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """A network by name; width and deconv_channels scale the ResNets (0: the network's own)."""
+    """A network by name; width and deconv_channels scale the ResNets.
+
+    Both are multiples of 8, the vector width of CPUs: with 4 channels, oneDNN (in torch 2.13) was
+    seen to write beyond its buffers when a channels-last convolution is differentiated.
+    """
 
     name: str = "resnet18"
     width: int = 64
@@ -112,6 +116,8 @@ class TrainConfig:
         seed: seed of everything random except the data splits.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         precision: `auto` (bfloat16 where the hardware is fast at it), `float32` or `bfloat16`.
+        threads: CPU threads of the networks; 0 leaves torch's choice.
+        synchronise_batchnorm: BatchNorm over the batches of all processes (CUDA only).
     """
 
     data: DataConfig = DataConfig()
@@ -126,6 +132,7 @@ class TrainConfig:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    synchronise_batchnorm: bool = False
 
     def __post_init__(self) -> None:
         _require_choice("data.order", self.data.order, ("file", "random"))
@@ -146,6 +153,13 @@ class TrainConfig:
         ):
             if value < 32 or value % 32:
                 raise InputError(f"config key {key!r} must be a multiple of 32, not {value}")
+        for group, network in (("network", self.network), ("student", self.student)):
+            for key in ("width", "deconv_channels"):
+                size = getattr(network, key, 8)
+                if size < 8 or size % 8:
+                    raise InputError(
+                        f"config key '{group}.{key}' must be a multiple of 8, not {size}"
+                    )
         if not 0 < self.data.test_fraction < 1:
             raise InputError(
                 f"config key 'data.test_fraction' must be between 0 and 1, "

@@ -34,6 +34,7 @@ def predict_people(
     *,
     flip_permutation: np.ndarray,
     bgr: bool,
+    share: slice = slice(None),
 ) -> dict[str, np.ndarray]:
     """Keypoints (people, joints, 3) in frame pixels with joint scores, of every network.
 
@@ -44,11 +45,13 @@ def predict_people(
         hardware: where to compute.
         flip_permutation: joint order of a mirrored person.
         bgr: channel order that the networks were trained with.
+        share: the people to predict; all of them by default.
     """
     parts: dict[str, list[np.ndarray]] = {}
     with mode_of([method], training=False), torch.inference_mode():
-        for start in range(0, len(store), config.batch_size):
-            rows = slice(start, start + config.batch_size)
+        first, last, _ = share.indices(len(store))
+        for start in range(first, last, config.batch_size):
+            rows = slice(start, min(start + config.batch_size, last))
             images = _images(store.pixels[rows], hardware, bgr=bgr)
             for name, maps in _heatmaps(
                 method, images, hardware, flip_permutation if config.flip_test else None

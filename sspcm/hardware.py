@@ -38,11 +38,12 @@ class Hardware:
         return torch.autocast(self.device.type, dtype=self.precision, enabled=enabled)
 
 
-def choose_hardware(device: str, precision: str) -> Hardware:
+def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hardware:
     """The device and precision that a configuration asks for.
 
     `auto` takes CUDA where there is one, and bfloat16 where the hardware is fast at it: CUDA from
-    compute capability 8.0 on, CPUs with bfloat16 instructions.
+    compute capability 8.0 on, CPUs with bfloat16 instructions. A CUDA device without a number is
+    that of the process's local rank.
 
     Raises:
         InputError: CUDA is asked for and not there, or the device name is unknown.
@@ -57,6 +58,8 @@ def choose_hardware(device: str, precision: str) -> Hardware:
         raise InputError(f"device {device!r} is not supported: choose auto, cpu, cuda or cuda:N")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {device!r} asked for, but torch sees no CUDA device here")
+    if chosen.type == "cuda" and chosen.index is None:
+        chosen = torch.device("cuda", local_rank)
     if precision == "auto":
         precision = "bfloat16" if _fast_bfloat16(chosen) else "float32"
     return Hardware(device=chosen, precision=getattr(torch, precision))

@@ -16,6 +16,13 @@ from sspcm.batches import BatchMaker, PairSampler, step_generator
 from sspcm.checkpoint import load_checkpoint, save_checkpoint
 from sspcm.config import NetworkConfig, OptimisationConfig, TrainConfig
 from sspcm.crop_store import CropStore, default_cache, open_crop_store, region_size
+from sspcm.distributed import (
+    Processes,
+    distribute,
+    joined_processes,
+    require_identical,
+    synchronise_buffers,
+)
 from sspcm.evaluation import predict_people, score_people
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.methods import build_method
@@ -45,62 +52,86 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[st
     Raises:
         InputError: the folder holds another run, or the configuration or data cannot be used.
     """
-    hardware = choose_hardware(config.device, config.precision)
+    with joined_processes(config.device) as processes:
+        return _train(config, folder, processes, resume=resume)
+
+
+def _train(
+    config: TrainConfig, folder: Path, processes: Processes, *, resume: bool
+) -> dict[str, Any]:
+    hardware = choose_hardware(config.device, config.precision, local_rank=processes.local_rank)
     if config.threads:
         torch.set_num_threads(config.threads)
     sets = make_sets(config.data)
     method = make_method(config, sets).to(hardware.device)
     method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
     run = RunFolder(folder)
-    run.prepare(config, resume=resume)
+    with processes.writer_first():
+        run.prepare(config, resume=resume or not processes.writes)
     if run.finished:
         return run.read_result()
-    run.write(run.environment_file, environment(hardware))
+    if processes.writes:
+        run.write(run.environment_file, environment(hardware) | {"processes": processes.count})
 
-    train_store, test_store = open_stores(config, sets)
+    with processes.writer_first():
+        train_store, test_store = open_stores(config, sets)
     sampler = PairSampler(
         sets.labelled,
         sets.unlabelled,
         config.optimisation.batch_size,
         config.seed,
         epoch_steps=config.optimisation.epoch_steps,
+        rank=processes.rank,
+        processes=processes.count,
     )
     batches = make_batch_maker(config, sets, train_store, hardware)
+    if config.synchronise_batchnorm:
+        method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
     parameters = [p for p in method.parameters() if p.requires_grad]
     optimiser = torch.optim.Adam(parameters, lr=config.optimisation.learning_rate, foreach=True)
     progress = _restore(run, method, optimiser, hardware)
     # As published, resuming the released schedule drops the rate one epoch early.
     early = config.method.recipe == "released" and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
+    stepped = distribute(method, processes, synchronise_batchnorm=config.synchronise_batchnorm)
 
     while progress.epoch < config.optimisation.epochs:
         started = time.perf_counter()
         rate = learning_rate(progress.epoch, config.optimisation, early=early)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        losses = _train_epoch(method, optimiser, sampler, batches, progress.epoch, config, hardware)
+        losses = _train_epoch(
+            stepped, method, optimiser, sampler, batches, progress.epoch, config, hardware
+        )
+        synchronise_buffers(method, processes)
         method.end_epoch()
+        require_identical(method, processes)
         progress.epoch += 1
         progress.seconds += time.perf_counter() - started
         row: dict[str, Any] = {"epoch": progress.epoch, "learning_rate": rate, "train": losses}
 
         final = progress.epoch == config.optimisation.epochs
         if final or progress.epoch % config.evaluation.every == 0:
-            scores = _evaluate(method, sets, test_store, config, hardware, run if final else None)
+            scores = _evaluate(
+                method, sets, test_store, config, hardware, processes, run if final else None
+            )
             row["scores"] = {
                 name: {key: value[key] for key in CURVE_SCORES} for name, value in scores.items()
             }
             progress.last = scores
             if _better(scores, progress.best, method.reported):
                 progress.best, progress.best_epoch = scores, progress.epoch
-                save_checkpoint(run.best_checkpoint, {"method": method.state_dict()})
+                if processes.writes:
+                    save_checkpoint(run.best_checkpoint, {"method": method.state_dict()})
         row["seconds"] = round(progress.seconds, 3)
         rows.append(row)
-        run.write_metrics(rows)
-        _save(run, method, optimiser, progress)
+        if processes.writes:
+            run.write_metrics(rows)
+            _save(run, method, optimiser, progress)
 
     result = _result(config, sets, sampler, method, hardware, progress)
-    run.write(run.result_file, result)
+    if processes.writes:
+        run.write(run.result_file, result)
     return result
 
 
@@ -186,6 +217,7 @@ class _Progress:
 
 
 def _train_epoch(
+    stepped: nn.Module,
     method: Method,
     optimiser: torch.optim.Optimizer,
     sampler: PairSampler,
@@ -199,15 +231,16 @@ def _train_epoch(
     method.train()
     totals: dict[str, Tensor] = {}
     title = f"{config.method.name} epoch {epoch + 1}/{config.optimisation.epochs}"
-    for step in tqdm(range(sampler.steps), desc=title, leave=False, disable=None):
+    silent = None if sampler.rank == 0 else True
+    for step in tqdm(range(sampler.steps), desc=title, leave=False, disable=silent):
         batch = batches.make(
             labelled[step],
             unlabelled[step] if method.uses_unlabelled else None,
-            step_generator(config.seed, epoch, step),
+            step_generator(config.seed, epoch, step, sampler.rank),
         )
         optimiser.zero_grad(set_to_none=True)
         with hardware.autocast():
-            losses = method(batch)
+            losses = stepped(batch)
         sum(losses.values(), start=torch.zeros((), device=hardware.device)).backward()
         optimiser.step()
         for name, value in {**losses, **method.statistics}.items():
@@ -221,21 +254,29 @@ def _evaluate(
     store: CropStore,
     config: TrainConfig,
     hardware: Hardware,
+    processes: Processes,
     run: RunFolder | None,
 ) -> dict[str, Any]:
-    """Scores of every network; with a run, the reported network's predictions are written."""
-    keypoints = predict_people(
-        method,
-        store,
-        config.evaluation,
-        hardware,
-        flip_permutation=sets.test.keypoint_set.flip_permutation,
-        bgr=config.method.recipe == "released",
+    """Scores of every network; with a run, the reported network's predictions are written.
+
+    Every process predicts its share of the test people, and all of them score the whole.
+    """
+    parts = processes.gather(
+        predict_people(
+            method,
+            store,
+            config.evaluation,
+            hardware,
+            flip_permutation=sets.test.keypoint_set.flip_permutation,
+            bgr=config.method.recipe == "released",
+            share=processes.share(len(store)),
+        )
     )
+    keypoints = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     scores = {}
     for name, values in keypoints.items():
         scores[name], predictions = score_people(sets.test, store, values)
-        if run is not None and name == method.reported:
+        if run is not None and processes.writes and name == method.reported:
             run.write(run.predictions_file, to_results(predictions), indent=None)
     return scores
 
@@ -291,6 +332,7 @@ def _result(
         "best_epoch": progress.best_epoch,
         "epochs": progress.epoch,
         "steps": progress.epoch * sampler.steps,
+        "processes": sampler.processes,
         "training_seconds": round(progress.seconds, 1),
         "peak_memory_bytes": peak_memory(hardware),
         "parameters_trained": sum(p.numel() for p in method.parameters() if p.requires_grad),

@@ -58,14 +58,20 @@ def draw_patches(
         crop_width: crop width in pixels; sizes and jitter scale with it (unchanged at 192).
         generator: source of the draws.
     """
-    zoom = crop_width / REFERENCE_WIDTH
     shape = (people, total_joints, 2)
-    jitter = torch.randn(shape, generator=generator) * (JITTER * zoom)
-    half_size = torch.randint(*HALF_SIZE, shape, generator=generator)
-    half_size = (half_size * zoom).round().long().clamp(min=1)
+    jitter = torch.randn(shape, generator=generator) * (JITTER * crop_width / REFERENCE_WIDTH)
+    half_size = draw_half_sizes(shape, crop_width=crop_width, generator=generator)
     chosen = joints[torch.randint(len(joints), (2, people, patches), generator=generator)]
     donor = torch.randint(people, (people,), generator=generator)
     return PatchDraw(jitter, half_size, chosen[0], chosen[1], donor)
+
+
+def draw_half_sizes(
+    shape: tuple[int, ...], *, crop_width: int, generator: torch.Generator
+) -> Tensor:
+    """Half sizes of patches in pixels, int64 of that shape: 10..19 on a crop 192 wide."""
+    half_size = torch.randint(*HALF_SIZE, shape, generator=generator)
+    return (half_size * (crop_width / REFERENCE_WIDTH)).round().long().clamp(min=1)
 
 
 def joint_cutout(
@@ -79,18 +85,33 @@ def joint_cutout(
         draw: the patches; rows clamp to the height and columns to the width, except released.
         released: clamp as the released code does, so that a tall image's rows from W on are kept.
     """
-    height, width = images.shape[2:]
     centre = _take(torch.trunc(positions.float() + draw.jitter), draw.joint)
     half = _take(draw.half_size, draw.joint)
-    limit = torch.tensor([height, width] if released else [width, height], device=images.device)
+    size = (images.shape[3], images.shape[2])
+    hidden = inside_windows(centre, half, size, released=released)
+    return images.masked_fill(hidden[:, None], 0.0)
+
+
+def inside_windows(
+    centre: Tensor, half: Tensor, size: tuple[int, int], *, released: bool = False
+) -> Tensor:
+    """Mask (N, height, width) of the pixels inside any of the windows [centre - half, centre + half).
+
+    Args:
+        centre: (N, n, 2) whole x, y in pixels.
+        half: (N, n, 2) half width and height in pixels.
+        size: (width, height) of the images.
+        released: clamp columns to the height and rows to the width, as the released code does.
+    """
+    width, height = size
+    limit = torch.tensor([height, width] if released else [width, height], device=centre.device)
     low = (centre - half).clamp(min=0).minimum(limit)
     high = (centre + half).clamp(min=0).minimum(limit)
-    x = torch.arange(width, device=images.device)
-    y = torch.arange(height, device=images.device)
+    x = torch.arange(width, device=centre.device)
+    y = torch.arange(height, device=centre.device)
     columns = (x >= low[..., :1]) & (x < high[..., :1])
     rows = (y >= low[..., 1:]) & (y < high[..., 1:])
-    hidden = (rows[..., :, None] & columns[..., None, :]).any(dim=1)
-    return images.masked_fill(hidden[:, None], 0.0)
+    return (rows[..., :, None] & columns[..., None, :]).any(dim=1)
 
 
 def cut_occlude(

@@ -21,8 +21,10 @@ class Method(nn.Module):
         uses_unlabelled: whether `forward` reads `batch.unlabelled`.
         reported: which entry of `heatmaps` the method is judged by.
         statistics: detached scalars of the last step worth logging.
+        idle_parameters: whether some steps leave a trainable network unused.
     """
 
+    idle_parameters = False
     uses_unlabelled: bool
     reported: str
     statistics: dict[str, Tensor]

@@ -34,7 +34,7 @@ IMAGENET_FILES = {
 HEAD = ("deconv_layers.", "final_layer.")
 """Parameters that no ImageNet file has."""
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "method")
 
 
 def load_imagenet(
@@ -82,6 +82,36 @@ def load_trained(network: nn.Module, file: Path, *, part: str | None = None) -> 
     if surplus:
         raise InputError(f"{file}: has parameters that the network lacks: {_some(surplus)}")
     network.load_state_dict(state, strict=False)
+
+
+def load_initial(network: nn.Module, file: Path, *, role: str) -> None:
+    """Start a network from a file: its backbone, and what of its head the file has and fits.
+
+    A head for another number of joints stays fresh, as does that of an ImageNet file.
+
+    Args:
+        network: a PoseResNet or an HRNet of the file's architecture and width.
+        file: an ImageNet file, a released one, or a checkpoint of ours. A file whose name ends in
+            a hash, as torchvision's do, must have that hash.
+        role: the network's role: A, B and C get the file's first, second and third network; where
+            there are fewer, the first.
+
+    Raises:
+        InputError: the file is no usable file, or holds another backbone.
+    """
+    _check_hash(file)
+    networks = networks_of(read_weights(file))
+    letters = dict(zip("ABC", networks, strict=False))
+    state = _choose(networks, letters.get(role, next(iter(networks), "")), str(file))
+    own = network.state_dict()
+    wanted = {name: value for name, value in own.items() if not name.startswith(HEAD)}
+    _require(wanted, state, str(file))
+    for part in HEAD:
+        head = {name: value for name, value in own.items() if name.startswith(part)}
+        if any(name not in state or state[name].shape != head[name].shape for name in head):
+            break
+        wanted |= head
+    network.load_state_dict({k: state[k] for k in wanted if k in state}, strict=False)
 
 
 def read_weights(file: Path) -> dict[str, torch.Tensor]:

@@ -33,6 +33,7 @@ def test_overrides_win_over_the_file(tmp_path):
         ({"optimisation.epochs": 0}, r"'optimisation\.epochs' must be at least 1"),
         ({"evaluation.flip_test": 1}, r"'evaluation\.flip_test' must be of type bool"),
         ({"data.crop_width": 100}, "multiple of 32"),
+        ({"network.width": 4}, r"'network\.width' must be a multiple of 8"),
         ({"data.order": "alphabetical"}, "file, random"),
         ({"method.recipe": "own"}, "corrected, released"),
         ({"seed.a": 1}, "'seed'"),

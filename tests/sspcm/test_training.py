@@ -1,0 +1,152 @@
+"""Training runs end to end: the same numbers after a kill, and on several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from sspcm.config import load_config
+from sspcm.run_folder import RunFolder
+from sspcm.training import learning_rate, train
+from wepdtof_pose.errors import InputError
+
+TINY = {
+    "data.labels": "12",
+    "data.order": "random",
+    "data.crop_width": 64,
+    "data.crop_height": 64,
+    "network.width": 8,
+    "network.deconv_channels": 8,
+    "optimisation.epochs": 4,
+    "optimisation.epoch_steps": 5,
+    "optimisation.batch_size": 4,
+    "optimisation.milestones": [2],
+    "evaluation.every": 2,
+    "device": "cpu",
+    "precision": "float32",
+    "threads": 1,
+}
+
+
+@pytest.fixture
+def settings(tiny_fisheye, tmp_path):
+    return TINY | {"data.path": str(tiny_fisheye), "data.cache": str(tmp_path / "crops")}
+
+
+def command(settings, folder, *more):
+    options = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
+    return [sys.executable, "-m", "sspcm", "train", *options, "-o", str(folder), *more]
+
+
+def rows_without_time(folder):
+    rows = RunFolder(folder).read_metrics()
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def result_without_time(folder):
+    result = RunFolder(folder).read_result()
+    return {
+        key: value
+        for key, value in result.items()
+        if key not in ("training_seconds", "peak_memory_bytes")
+    }
+
+
+@pytest.mark.parametrize("method", ["supervised", "sspcm"])
+def test_a_killed_run_ends_as_an_uninterrupted_one(settings, tmp_path, method):
+    settings |= {"method.name": method}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(load_config(overrides=settings), whole)
+    process = subprocess.Popen(command(settings, broken), stderr=subprocess.DEVNULL)
+    metrics = RunFolder(broken).metrics_file
+    deadline = time.monotonic() + 120
+    while not metrics.is_file() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert metrics.is_file()
+    assert not RunFolder(broken).finished
+    train(load_config(overrides=settings), broken, resume=True)
+    assert rows_without_time(broken) == rows_without_time(whole)
+    assert result_without_time(broken) == result_without_time(whole)
+    predictions = [RunFolder(f).predictions_file.read_bytes() for f in (whole, broken)]
+    assert predictions[0] == predictions[1]
+
+
+def test_the_run_folder_holds_everything(settings, tmp_path):
+    folder = tmp_path / "run"
+    result = train(load_config(overrides=settings), folder)
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "config.yaml",
+        "metrics.jsonl",
+        "result.json",
+        "predictions.json",
+        "env.json",
+        "checkpoints/last.pt",
+        "checkpoints/best.pt",
+    }
+    assert list(result["last"]) == ["A", "B", "mean", "C"]
+    assert result["reported"] == "C"
+    assert result["steps"] == 20
+    assert [("scores" in row) for row in RunFolder(folder).read_metrics()] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert yaml.safe_load((folder / "config.yaml").read_text())["method"]["name"] == "sspcm"
+    assert len(json.loads((folder / "predictions.json").read_text())) == result["people_test"]
+
+
+def test_a_folder_with_another_run_is_refused_with_the_difference(settings, tmp_path):
+    folder = tmp_path / "run"
+    settings |= {"method.name": "supervised", "optimisation.epochs": 1}
+    train(load_config(overrides=settings), folder)
+    with pytest.raises(InputError, match="--resume"):
+        train(load_config(overrides=settings), folder)
+    with pytest.raises(InputError, match=r"seed = 0, not 7"):
+        train(load_config(overrides=settings | {"seed": 7}), folder, resume=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="holds no run"):
+        train(load_config(overrides=settings), tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("milestones", "early", "rates"),
+    [
+        ((2,), False, [1.0, 1.0, 0.1, 0.1]),
+        ((2,), True, [1.0, 0.1, 0.1, 0.1]),
+        ((1, 3), False, [1.0, 0.1, 0.1, 0.01]),
+    ],
+    ids=["one drop", "released after a resume", "two drops"],
+)
+def test_learning_rate_drops_at_milestones(milestones, early, rates):
+    config = load_config(
+        overrides={"optimisation.milestones": list(milestones), "optimisation.learning_rate": 1.0}
+    ).optimisation
+    found = [learning_rate(epoch, config, early=early) for epoch in range(4)]
+    assert found == pytest.approx(rates)
+
+
+def test_two_processes_agree_and_write_one_run(settings, tmp_path):
+    folder = tmp_path / "run"
+    settings |= {"optimisation.epochs": 2, "optimisation.epoch_steps": 3}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    found = subprocess.run(
+        [*torchrun, *command(settings, folder)[1:]],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr
+    result = RunFolder(folder).read_result()
+    assert result["processes"] == 2
+    assert len(RunFolder(folder).read_metrics()) == 2
+    assert len(json.loads((folder / "predictions.json").read_text())) == result["people_test"]
