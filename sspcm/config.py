@@ -57,15 +57,21 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """A network by name; width and deconv_channels scale the ResNets.
+    """A network by name (see `sspcm.networks`); width and deconv_channels scale the ResNets.
 
-    Both are multiples of 8, the vector width of CPUs: with 4 channels, oneDNN (in torch 2.13) was
-    seen to write beyond its buffers when a channels-last convolution is differentiated.
+    `pretrained` is where the weights start: `imagenet` (torchvision's file, downloaded) or a local
+    file, an ImageNet one or a checkpoint, which then gives A, B and C their own networks where it
+    holds several. None is fresh weights.
+
+    Width and deconv_channels are multiples of 8, the vector width of CPUs: with 4 channels, oneDNN
+    (in torch 2.13) was seen to write beyond its buffers when a channels-last convolution is
+    differentiated.
     """
 
     name: str = "resnet18"
     width: int = 64
     deconv_channels: int = 256
+    pretrained: str | None = None
 
 
 @dataclass(frozen=True)

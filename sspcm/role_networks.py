@@ -38,9 +38,7 @@ def network_maker(
         chosen = config.student if role == "C" and config.student else config.network
         state = np.random.SeedSequence([config.seed, ord(role)]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(state >> 1))
-        network = build_network(
-            chosen.name, joints, generator=generator, **network_options(chosen)
-        )
+        network = build_network(chosen.name, joints, generator=generator, **network_options(chosen))
         if chosen.name not in NETWORKS:
             _require_heatmaps(network, chosen.name, joints, config.data.crop_size)
         if pretrained and chosen.pretrained is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from sspcm.config import TrainConfig, load_config, to_dict, to_yaml
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, replacing, write_json
+from wepdtof_pose.keypoints import KeypointSet
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class RunFolder:
     def environment_file(self) -> Path:
         """Versions and hardware."""
         return self.path / "env.json"
+
+    @property
+    def keypoints_file(self) -> Path:
+        """The joints of the networks' heatmaps."""
+        return self.path / "keypoints.json"
 
     @property
     def last_checkpoint(self) -> Path:
@@ -104,6 +111,18 @@ class RunFolder:
         """The result of a finished run."""
         return read_json(self.result_file)
 
+    def write_keypoint_set(self, keypoint_set: KeypointSet) -> None:
+        """Write keypoints.json: with it, the networks can be used where the data are not."""
+        self.write(self.keypoints_file, dataclasses.asdict(keypoint_set), indent=None)
+
+    def read_keypoint_set(self) -> KeypointSet | None:
+        """The joints of the networks' heatmaps; None for a folder without keypoints.json."""
+        if not self.keypoints_file.is_file():
+            return None
+        return keypoint_set_from_dict(
+            read_json(self.keypoints_file), source=str(self.keypoints_file)
+        )
+
     def write(self, path: Path, content: Any, *, indent: int | None = 1) -> None:
         """Write one of the JSON files."""
         write_json(path, content, indent=indent)
@@ -117,6 +136,25 @@ class RunFolder:
                     f"{self.path}: holds a run with {key} = {before.get(key)!r}, "
                     f"not {now.get(key)!r}; name another folder for the new configuration"
                 )
+
+
+def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
+    """The keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
+
+    Raises:
+        InputError: it is not such a dictionary.
+    """
+    try:
+        sigmas = content["sigmas"]
+        return KeypointSet(
+            name=str(content["name"]),
+            joints=tuple(str(joint) for joint in content["joints"]),
+            flip_pairs=tuple((int(a), int(b)) for a, b in content["flip_pairs"]),
+            skeleton=tuple((int(a), int(b)) for a, b in content["skeleton"]),
+            sigmas=None if sigmas is None else tuple(float(sigma) for sigma in sigmas),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source}: not a keypoint set: {error}") from None
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from sspcm.batches import BatchMaker, PairSampler, step_generator
 from sspcm.checkpoint import load_checkpoint, save_checkpoint
-from sspcm.config import NetworkConfig, OptimisationConfig, TrainConfig
+from sspcm.config import OptimisationConfig, TrainConfig
 from sspcm.crop_store import CropStore, default_cache, open_crop_store, region_size
 from sspcm.distributed import (
     Processes,
@@ -27,7 +27,7 @@ from sspcm.evaluation import predict_people, score_people
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.methods import build_method
 from sspcm.methods.method import Method, MethodSetting
-from sspcm.networks import build_network
+from sspcm.role_networks import network_maker
 from sspcm.run_folder import RunFolder
 from sspcm.sets import TrainingSets, make_sets
 from wepdtof_pose.predictions import to_results
@@ -72,6 +72,7 @@ def _train(
         return run.read_result()
     if processes.writes:
         run.write(run.environment_file, environment(hardware) | {"processes": processes.count})
+        run.write_keypoint_set(sets.train.keypoint_set)
 
     with processes.writer_first():
         train_store, test_store = open_stores(config, sets)
@@ -137,35 +138,16 @@ def _train(
 
 def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
     """The method of a configuration, its networks initialised from seed and role."""
-    joints = sets.train.keypoint_set
-
-    def make_network(role: str) -> nn.Module:
-        chosen = config.student if role == "C" and config.student else config.network
-        state = np.random.SeedSequence([config.seed, ord(role)]).generate_state(1, np.uint64)[0]
-        generator = torch.Generator().manual_seed(int(state >> 1))
-        return build_network(
-            chosen.name,
-            len(joints),
-            generator=generator,
-            **network_options(chosen),
-        )
-
+    joints = len(sets.train.keypoint_set)
     setting = MethodSetting(
-        make_network=make_network,
-        joints=len(joints),
+        make_network=network_maker(config, joints),
+        joints=joints,
         labelled_joints=torch.from_numpy(np.flatnonzero(labelled_joints(sets))),
         crop_size=config.data.crop_size,
         hard_view=config.hard_view,
         released=config.method.recipe == "released",
     )
     return build_method(config.method.name, setting, config.method.options)
-
-
-def network_options(config: NetworkConfig) -> dict[str, int]:
-    """The options that the named network has: only the ResNets can be scaled."""
-    if not config.name.startswith("resnet"):
-        return {}
-    return {"width": config.width, "deconv_channels": config.deconv_channels}
 
 
 def labelled_joints(sets: TrainingSets) -> np.ndarray:
