@@ -5,8 +5,11 @@ labelled, in LSP 1 means hidden (inferred from the published evaluation code, no
 
 * LSPET keeps a position for joints that are not labelled too; it lies outside the image nearly
   always, and is set to 0.
-* Neither has boxes: a person's box is the tight extent of the labelled joints, cut to the image, so
-  it is smaller than a box around the body. The area is 0.53 of it.
+* Neither has boxes. A person's box is the extent of the labelled joints grown by 1.2 about its
+  middle, cut to the image: a body reaches beyond its joints (feet, hands, flesh), and annotated
+  boxes of people with 13 labelled joints or more measure 1.19 to 1.24 times their joints' extent
+  (square root of the areas, medians: CrowdPose 1.19, AI Challenger 1.24 and COCO 1.24 in a handful
+  of samples, 1.22 in 1,000 procedural people, whose boxes are exact). The area is 0.53 of the box.
 * A labelled joint more than 2 pixels outside the image cannot be meant: it becomes not labelled.
   Nearer ones are kept as annotated (in the 3,000 LSPET images looked at, two joints, by under 1
   pixel).
@@ -26,6 +29,9 @@ from wepdtof_pose.files import read_image
 from wepdtof_pose.keypoints import get_keypoint_set
 
 Variant = Literal["lsp", "lspet"]
+
+BODY_PER_JOINTS = 1.2
+"""Sides of a body's box over those of its joints' extent."""
 
 BORDER = 2.0
 """How far outside the image, in pixels, a labelled joint is still taken as annotated."""
@@ -102,17 +108,20 @@ def unlabel_outside(keypoints: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarra
 
 
 def joint_boxes(keypoints: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Tight extents of the labelled joints cut to the image, (people, 4) x, y, w, h in pixels.
+    """Extents of the labelled joints, grown and cut to the image: (people, 4) x, y, w, h, pixels.
 
     A person without labelled joints gets 0, 0, 0, 0.
     """
     labelled = keypoints[..., 2:] > 0
     points = keypoints[..., :2].astype(np.float64)
     limit = np.asarray(sizes, dtype=np.float64) - 1
-    near = np.where(labelled, points, np.inf).min(axis=1).clip(0, limit)
-    far = np.where(labelled, points, -np.inf).max(axis=1).clip(0, limit)
-    boxes = np.concatenate([near, far - near], axis=1)
-    return np.where(labelled.any(axis=1), boxes, 0.0)
+    near = np.where(labelled, points, np.inf).min(axis=1)
+    far = np.where(labelled, points, -np.inf).max(axis=1)
+    known = labelled.any(axis=1)
+    near, far = np.where(known, near, 0.0), np.where(known, far, 0.0)
+    margin = (far - near) * (BODY_PER_JOINTS - 1) / 2
+    near, far = (near - margin).clip(0, limit), (far + margin).clip(0, limit)
+    return np.concatenate([near, far - near], axis=1)
 
 
 def _joint_matrix(file: Path) -> np.ndarray:

@@ -38,7 +38,8 @@ def test_lspet(tmp_path: Path) -> None:
     assert dataset.keypoint_set.name == "lsp-14"
     assert dataset.keypoints[1, 0].tolist() == [12, 20, 2]
     assert dataset.keypoints[1, 4].tolist() == [0, 0, 0]
-    assert dataset.boxes.tolist() == [[10, 20, 26, 13], [12, 20, 26, 13]]
+    grown = [[7.4, 18.7, 31.2, 15.6], [9.4, 18.7, 31.2, 15.6]]
+    np.testing.assert_allclose(dataset.boxes, grown)
     assert dataset.people["area_from_box"].all()
     assert left_out["people without an image"] == 1
 
@@ -69,18 +70,24 @@ def test_people_who_cannot_be_used_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "kept", "left"),
-    [(-0.5, True, 0), (-2.4, True, 0), (-2.6, False, 10), (81.4, True, 10), (81.6, False, 10)],
+    ("x", "kept", "left", "right"),
+    [
+        (-0.5, True, 0, 33.05),
+        (-1.5, True, 0, 33.15),
+        (-2.6, False, 8, 32),
+        (81.0, True, 2.9, 79),
+        (81.6, False, 8, 32),
+    ],
 )
-def test_joints_at_the_border(x: float, kept: bool, left: float) -> None:
+def test_joints_at_the_border(x: float, kept: bool, left: float, right: float) -> None:
     keypoints = np.array([[[10, 5, 2], [30, 45, 1], [x, 20, 2]]], dtype=np.float32)
     sizes = np.array([[80, 50]])
     inside, count = lsp.unlabel_outside(keypoints, sizes)
     assert (inside[0, 2, 2] > 0) == kept
     assert count == (not kept)
     box = lsp.joint_boxes(inside, sizes)[0]
-    assert box[0] == left
-    assert box[0] + box[2] == (79 if x > 80 and kept else 30)
+    assert (box[0], box[0] + box[2]) == pytest.approx((left, right))
+    assert (box[1], box[1] + box[3]) == pytest.approx((1, 49))
 
 
 @pytest.mark.parametrize(
