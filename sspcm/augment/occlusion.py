@@ -95,7 +95,7 @@ def joint_cutout(
 def inside_windows(
     centre: Tensor, half: Tensor, size: tuple[int, int], *, released: bool = False
 ) -> Tensor:
-    """Mask (N, height, width) of the pixels inside any of the windows [centre - half, centre + half).
+    """Mask (N, height, width) of pixels inside any of the windows [centre - half, centre + half).
 
     Args:
         centre: (N, n, 2) whole x, y in pixels.

@@ -1,0 +1,174 @@
+"""RandAugment of a batch without its geometric operations, with explicit draws.
+
+Source: Cubuk et al., "RandAugment: Practical Automated Data Augmentation with a Reduced Search
+Space", CVPRW 2020. The operations are those of Pillow (`ImageOps`, `ImageEnhance`) on images of
+whole levels 0..255; they run on the device, each on all the images that drew it at once. Rotation,
+shear and translation are left out, as in Xie et al., ICCV 2021: they would move the joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sspcm.augment.occlusion import REFERENCE_WIDTH, inside_windows
+
+HIGHEST_MAGNITUDE = 30
+GREY = (125.0, 123.0, 114.0)
+"""Fill of the cut out square, as in AutoAugment."""
+
+
+@dataclass(frozen=True)
+class ColourDraw:
+    """Draws of RandAugment.
+
+    Attributes:
+        operation: (N, n) int64, rows of OPERATIONS that are applied one after the other.
+        centre: (N, n, 2) x, y in 0..1 of the image, where Cutout puts its square.
+    """
+
+    operation: Tensor
+    centre: Tensor
+
+
+def draw_colours(people: int, operations: int, *, generator: torch.Generator) -> ColourDraw:
+    """Random operations, drawn with replacement, on the CPU."""
+    chosen = torch.randint(len(OPERATIONS), (people, operations), generator=generator)
+    return ColourDraw(chosen, torch.rand((people, operations, 2), generator=generator))
+
+
+def rand_augment(pixels: Tensor, draw: ColourDraw, *, magnitude: int) -> Tensor:
+    """Pixels (N, 3, H, W) with each image's operations applied in turn.
+
+    Args:
+        pixels: levels 0..255, floating point; they are rounded to whole levels.
+        draw: the operations; kept on the CPU, so that choosing rows never waits for the device.
+        magnitude: m of 0..30, the strength of every operation that has one.
+    """
+    strength = magnitude / HIGHEST_MAGNITUDE
+    result = pixels.round().clamp(0, 255)
+    chosen, centres = draw.operation.cpu(), draw.centre.to(pixels.device)
+    for turn in range(chosen.shape[1]):
+        before, result = result, result.clone()
+        for number, operation in enumerate(OPERATIONS.values()):
+            rows = (chosen[:, turn] == number).nonzero().squeeze(1)
+            if len(rows):
+                rows = rows.to(pixels.device)
+                result[rows] = operation(before[rows], strength, centres[rows, turn])
+    return result
+
+
+def auto_contrast(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """Each channel stretched to the levels 0..255."""
+    low, high = pixels.amin(dim=(2, 3), keepdim=True), pixels.amax(dim=(2, 3), keepdim=True)
+    scale = 255 / (high - low).clamp(min=1)
+    return torch.where(high > low, _levels(pixels * scale - low * scale), pixels)
+
+
+def equalize(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """Each channel with a histogram as flat as a table of levels can make it."""
+    levels = pixels.long().flatten(2)
+    counts = levels.new_zeros(*levels.shape[:2], 256)
+    counts.scatter_add_(2, levels, torch.ones_like(levels))
+    of_highest = counts.gather(2, levels.amax(dim=2, keepdim=True))
+    step = (levels.shape[2] - of_highest) // 255
+    below = counts.cumsum(dim=2) - counts
+    table = ((below + step // 2) // step.clamp(min=1)).clamp(0, 255)
+    equal = table.gather(2, levels).view(pixels.shape).to(pixels.dtype)
+    return torch.where(step[..., None] > 0, equal, pixels)
+
+
+def invert(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """The negative."""
+    return 255 - pixels
+
+
+def posterize(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """The highest 4 * strength bits of each level, at least one."""
+    unit = float(2 ** (8 - max(1, int(4 * strength))))
+    return torch.floor(pixels / unit) * unit
+
+
+def solarize(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """Levels from 256 * strength on as their negative."""
+    return torch.where(pixels < 256 * strength, pixels, 255 - pixels)
+
+
+def solarize_add(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """Levels below 128 raised by 110 * strength."""
+    raised = (pixels + int(110 * strength)).clamp(max=255)
+    return torch.where(pixels < 128, raised, pixels)
+
+
+def colour(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """Saturation times 0.1 + 1.8 * strength."""
+    return _blend(_luma(pixels).expand_as(pixels), pixels, strength)
+
+
+def contrast(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """Contrast about the mean luma times 0.1 + 1.8 * strength."""
+    mean = torch.floor(_luma(pixels).mean(dim=(2, 3), keepdim=True) + 0.5)
+    return _blend(mean, pixels, strength)
+
+
+def brightness(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """Brightness times 0.1 + 1.8 * strength."""
+    return _blend(torch.zeros_like(pixels), pixels, strength)
+
+
+def sharpness(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """Difference from a smoothed image times 0.1 + 1.8 * strength; the border stays."""
+    kernel = pixels.new_ones(3, 3)
+    kernel[1, 1] = 5
+    kernel = (kernel / kernel.sum()).expand(3, 1, 3, 3)
+    inner = torch.floor(functional.conv2d(pixels, kernel, groups=3) + 0.5)
+    smooth = pixels.clone()
+    smooth[:, :, 1:-1, 1:-1] = inner
+    return _blend(smooth, pixels, strength)
+
+
+def cut_square(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """A grey square of side 40 * strength (on a crop 192 wide; it scales) around the centre."""
+    height, width = pixels.shape[2:]
+    size = torch.tensor([width, height], device=pixels.device)
+    half = torch.full_like(centre, 20 * strength * width / REFERENCE_WIDTH).round().long()
+    middle = (centre * size).long()
+    inside = inside_windows(middle[:, None], half[:, None], (width, height))
+    grey = pixels.new_tensor(GREY)[:, None, None]
+    return torch.where(inside[:, None], grey, pixels)
+
+
+OPERATIONS: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
+    "auto_contrast": auto_contrast,
+    "equalize": equalize,
+    "invert": invert,
+    "posterize": posterize,
+    "solarize": solarize,
+    "solarize_add": solarize_add,
+    "colour": colour,
+    "contrast": contrast,
+    "brightness": brightness,
+    "sharpness": sharpness,
+    "cutout": cut_square,
+}
+"""Name -> function of whole levels (n, 3, H, W), the strength in 0..1 and, for Cutout, centres
+(n, 2) in 0..1 of the image."""
+
+
+def _luma(pixels: Tensor) -> Tensor:
+    red, green, blue = pixels.split(1, dim=1)
+    return torch.floor((red * 19595 + green * 38470 + blue * 7471 + 32768) / 65536)
+
+
+def _blend(degenerate: Tensor, pixels: Tensor, strength: float) -> Tensor:
+    factor = 0.1 + 1.8 * strength
+    return _levels(degenerate + factor * (pixels - degenerate))
+
+
+def _levels(pixels: Tensor) -> Tensor:
+    """Levels cut to 0..255; fractions are dropped, as an image of bytes does."""
+    return torch.floor(pixels.clamp(0, 255))
