@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,24 +18,41 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file (UTF-8).
+def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> str:
+    """The text of a file, in the first of these encodings that fits.
 
     Raises:
-        InputError: it is missing, unreadable, empty, no UTF-8, cut short, or no JSON.
+        InputError: it is missing, unreadable, empty, or in none of these encodings.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not a JSON file") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+        raise InputError(f"{path}: is a folder, not a {path.suffix[1:].upper()} file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if not text.strip():
-        raise InputError(f"{path}: the file is empty")
+    position = 0
+    for encoding in encodings:
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError as error:
+            position = position or error.start
+            continue
+        if not text.strip():
+            raise InputError(f"{path}: the file is empty")
+        return text
+    names = " or ".join("UTF-8" if name == "utf-8-sig" else name.upper() for name in encodings)
+    raise InputError(f"{path}: is not {names} text (byte {position})")
+
+
+def read_json(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
+    """The content of a JSON file (UTF-8, or what `encodings` says).
+
+    Raises:
+        InputError: it is missing, unreadable, empty, of another encoding, cut short, or no JSON.
+    """
+    text = read_text(Path(path), encodings=encodings)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -62,6 +79,20 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: cannot be written as JSON: {error}") from None
         stream.write("\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text as UTF-8; the file appears whole or not at all.
+
+    Raises:
+        InputError: it cannot be written there, or holds half a surrogate pair.
+    """
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{path}: cannot be written as UTF-8: {error.reason}") from None
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -1,0 +1,77 @@
+"""The category of a COCO keypoint file: joint names, skeleton and sigmas as a KeypointSet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.fields import require_id, shown
+from wepdtof_pose.keypoints import (
+    KeypointSet,
+    get_keypoint_set,
+    keypoint_set_from_names,
+    keypoint_set_names,
+)
+
+
+def keypoint_category(
+    content: dict[str, Any], source: str, *, required: bool
+) -> dict[str, Any] | None:
+    """The one category with keypoints; None where there is none and none is required."""
+    categories = content.get("categories")
+    rows = categories if isinstance(categories, list) else []
+    found = [row for row in rows if isinstance(row, dict) and row.get("keypoints") and "id" in row]
+    if len(found) == 1:
+        require_id(found[0]["id"], f"{source}: the category's 'id'")
+        return found[0]
+    if not required:
+        return None
+    if not found:
+        raise InputError(
+            f"{source}: no category names its keypoints: add 'keypoints', the list of joint "
+            "names, to the category"
+        )
+    names = ", ".join(shown(row.get("name", row["id"])) for row in found)
+    raise InputError(f"{source}: several categories have keypoints ({names}); keep one of them")
+
+
+def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
+    """The joints that a category describes: a built-in set where it spells one."""
+    names, edges = category["keypoints"], category.get("skeleton") or []
+    where = f"{source}: category {shown(category.get('name'))}"
+    if not isinstance(names, list) or not all(
+        isinstance(name, str) and name.isprintable() for name in names
+    ):
+        raise InputError(f"{where}: 'keypoints' is not a list of joint names")
+    try:
+        skeleton = [(int(a) - 1, int(b) - 1) for a, b in edges]
+        # CrowdPose ships the 17-joint skeleton of COCO, others count from 0: edges are for drawing
+        # only, so wrong ones are no reason to refuse the file.
+        if any(not 0 <= joint < len(names) for edge in skeleton for joint in edge):
+            skeleton = []
+        found = keypoint_set_from_names(names, skeleton=skeleton, sigmas=category.get("sigmas"))
+        declared = category.get("keypoint_set")
+        if declared not in keypoint_set_names() or declared == found.name:
+            return found
+        known = get_keypoint_set(declared)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{where}: {error}") from error
+    if known.joints != found.joints:
+        raise InputError(f"{source}: the category's keypoints are not those of {declared!r}")
+    return KeypointSet(known.name, known.joints, known.flip_pairs, found.skeleton, known.sigmas)
+
+
+def category_of(keypoint_set: KeypointSet) -> dict[str, Any]:
+    """The category that describes these joints (skeleton 1-based)."""
+    category: dict[str, Any] = {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(keypoint_set.joints),
+        "skeleton": [[a + 1, b + 1] for a, b in keypoint_set.skeleton],
+        "keypoint_set": keypoint_set.name,
+    }
+    known = keypoint_set.name in keypoint_set_names()
+    if not known and keypoint_set.sigmas is not None:
+        category["sigmas"] = list(keypoint_set.sigmas)
+    return category

@@ -1,0 +1,89 @@
+"""Checks of the fields of parsed annotation files: what is wrong is said with where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wepdtof_pose.errors import InputError
+
+LARGEST = 3.4e38
+"""The float32 limit: a larger number could not be kept."""
+
+
+def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
+    """The list of objects under `key` of a JSON object."""
+    rows = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{source}: {key!r} is missing or is not a list of objects")
+    return rows
+
+
+def rows(content: Any, source: str, what: str) -> list[dict[str, Any]]:
+    """The content, where it is a list of objects; `what` says what was expected in them."""
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise InputError(f"{source}: expected a JSON list of {what}")
+    return content
+
+
+def require_id(value: Any, what: str) -> None:
+    """Refuse an id that is neither a whole number nor a printable text."""
+    if not isinstance(value, (int, str)) or (isinstance(value, str) and not value.isprintable()):
+        raise InputError(f"{what} is neither a whole number nor a text")
+
+
+def require_file_name(name: Any, where: str, *, key: str = "file_name") -> None:
+    """Refuse what no file system here or elsewhere takes as a name."""
+    usable = isinstance(name, str) and name and name.isprintable() and len(name.encode()) <= 1024
+    if not usable or any(len(part.encode()) > 255 for part in name.split("/")):
+        raise InputError(f"{where}: {key!r} is not a usable file name")
+
+
+def require_numbers(values: Any, count: int, what: str) -> None:
+    """Refuse what is not a list of `count` finite numbers."""
+    if not isinstance(values, list):
+        raise InputError(f"{what} is missing or is not a list")
+    if len(values) != count:
+        raise InputError(f"{what} has {len(values)} numbers instead of {count}")
+    for value in values:
+        if type(value) not in (int, float) or not abs(value) < LARGEST:
+            raise InputError(f"{what} holds {shown(value)}, which is not a finite number")
+
+
+def require_whole(value: Any, what: str) -> None:
+    """Refuse what is not a whole number (2.0 is one) below 2**53."""
+    require_numbers([value], 1, what)
+    if value != int(value) or abs(value) >= 2**53:
+        raise InputError(f"{what} holds {shown(value)}, which is not a whole number")
+
+
+def require_size(value: Any, what: str) -> None:
+    """Refuse what is not a positive whole number of pixels."""
+    if type(value) is not int or not 0 < value < 2**31:
+        raise InputError(f"{what} is {shown(value)}, not a positive whole number of pixels")
+
+
+def parse_number(text: Any, what: str) -> float:
+    """The finite number that a text spells."""
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} is {shown(text)}, not a number") from None
+    if not abs(value) < LARGEST:
+        raise InputError(f"{what} is {shown(text)}, not a finite number")
+    return value
+
+
+def other_fields(row: dict[str, Any], known: frozenset[str]) -> dict[str, Any] | None:
+    """The fields of a row that no table holds; None where there are none."""
+    return {key: value for key, value in row.items() if key not in known} or None
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: never pages of it."""
+    if isinstance(value, (dict, list)):
+        return f"a {type(value).__name__} of {len(value)}"
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a very long number"
+    return text if len(text) <= 60 else f"{text[:57]}..."
