@@ -6,6 +6,7 @@ data otherwise, sees the same batches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,21 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
+class PoolView:
+    """Whose easy views the unlabelled images of a batch are, and how they were made.
+
+    Attributes:
+        rows: (N,) int64 rows of the training people.
+        matrices: (N, 2, 3) float64 from stored to crop pixels.
+        flip: (N,) bool, mirrored. All three are on the CPU.
+    """
+
+    rows: Tensor
+    matrices: Tensor
+    flip: Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
     """What a method's training step sees.
 
@@ -32,6 +48,7 @@ class Batch:
         unlabelled: (N, 3, H, W) normalised easy views of the pool, None if the method needs none.
         unlabelled_weight: (N, J) 1 for every joint of the labelled set's vocabulary.
         generator: source of the method's own draws of this step (CPU).
+        pool_view: how the unlabelled easy views were made; None where there are none.
     """
 
     labelled: Tensor
@@ -40,6 +57,25 @@ class Batch:
     unlabelled: Tensor | None
     unlabelled_weight: Tensor
     generator: torch.Generator
+    pool_view: PoolView | None = None
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The unlabelled people, for a method that labels them off line.
+
+    Attributes:
+        rows: (M,) rows of the training people, in ascending order.
+        people: number of training people that rows are counted among.
+        batch_size: people a pass.
+        views: normalised views (N, 3, H, W) of rows, and the matrices (N, 2, 3) float64 from
+            stored to crop pixels that made them.
+    """
+
+    rows: np.ndarray
+    people: int
+    batch_size: int
+    views: Callable[[np.ndarray, ViewDraw], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -120,6 +156,13 @@ def normalise(pixels: Tensor, *, bgr: bool) -> Tensor:
     return (ordered - mean) / std
 
 
+def denormalise(images: Tensor) -> Tensor:
+    """Pixels (N, 3, H, W) in 0..255 of normalised images; channels keep their order."""
+    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None] * 255
+    std = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None] * 255
+    return images * std + mean
+
+
 def view_joints(
     joints: Tensor,
     visibility: Tensor,
@@ -167,7 +210,7 @@ class BatchMaker:
     ) -> Batch:
         """The batch of these store rows; the generator gives the views, then the method's draws."""
         views = draw_views(len(labelled), self._strength, generator=generator)
-        images, matrices = self._images(labelled, views)
+        images, matrices = self.views(labelled, views)
         joints, visibility = view_joints(
             torch.from_numpy(self._store.joints[labelled]),
             torch.from_numpy(self._store.visibility[labelled]),
@@ -182,10 +225,11 @@ class BatchMaker:
             heatmap_size,
             sigma=self._sigma,
         )
-        pool = None
+        pool, pool_view = None, None
         if unlabelled is not None:
             pool_views = draw_views(len(unlabelled), self._strength, generator=generator)
-            pool, _ = self._images(unlabelled, pool_views)
+            pool, pool_matrices = self.views(unlabelled, pool_views)
+            pool_view = PoolView(torch.from_numpy(unlabelled), pool_matrices, pool_views.flip)
         return Batch(
             labelled=images,
             target=target,
@@ -193,9 +237,11 @@ class BatchMaker:
             unlabelled=pool,
             unlabelled_weight=self._unlabelled_weight.expand(len(labelled), -1),
             generator=generator,
+            pool_view=pool_view,
         )
 
-    def _images(self, rows: np.ndarray, views: ViewDraw) -> tuple[Tensor, Tensor]:
+    def views(self, rows: np.ndarray, views: ViewDraw) -> tuple[Tensor, Tensor]:
+        """Normalised views (N, 3, H, W) of these store rows and their matrices (N, 2, 3)."""
         regions = torch.from_numpy(self._store.pixels[rows]).to(self._device, non_blocking=True)
         images, matrices = easy_views(
             regions, views, crop_size=self._store.crop_size, bgr=self._bgr

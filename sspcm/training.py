@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sspcm.batches import BatchMaker, PairSampler, step_generator
+from sspcm.batches import BatchMaker, PairSampler, Pool, step_generator
 from sspcm.checkpoint import load_checkpoint, save_checkpoint
 from sspcm.config import OptimisationConfig, TrainConfig
 from sspcm.crop_store import CropStore, default_cache, open_crop_store, region_size
@@ -86,6 +86,9 @@ def _train(
         processes=processes.count,
     )
     batches = make_batch_maker(config, sets, train_store, hardware)
+    pool = Pool(
+        np.unique(sets.unlabelled), len(train_store), config.evaluation.batch_size, batches.views
+    )
     if config.synchronise_batchnorm:
         method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
     parameters = [p for p in method.parameters() if p.requires_grad]
@@ -98,9 +101,13 @@ def _train(
 
     while progress.epoch < config.optimisation.epochs:
         started = time.perf_counter()
-        rate = learning_rate(progress.epoch, config.optimisation, early=early)
+        rate = learning_rate(
+            method.schedule_epoch(progress.epoch), config.optimisation, early=early
+        )
         for group in optimiser.param_groups:
             group["lr"] = rate
+        with hardware.autocast():
+            method.begin_epoch(pool)
         losses = _train_epoch(
             stepped, method, optimiser, sampler, batches, progress.epoch, config, hardware
         )
@@ -146,6 +153,9 @@ def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
         crop_size=config.data.crop_size,
         hard_view=config.hard_view,
         released=config.method.recipe == "released",
+        epochs=config.optimisation.epochs,
+        sigma=config.data.sigma,
+        flip_permutation=torch.from_numpy(sets.train.keypoint_set.flip_permutation),
     )
     return build_method(config.method.name, setting, config.method.options)
 
@@ -180,7 +190,7 @@ def make_batch_maker(
     )
 
 
-def learning_rate(epoch: int, config: OptimisationConfig, *, early: bool = False) -> float:
+def learning_rate(epoch: float, config: OptimisationConfig, *, early: bool = False) -> float:
     """Learning rate of an epoch (from 0): times `factor` from each milestone on.
 
     `early` takes each drop one epoch too soon, as the released code does after a resume.

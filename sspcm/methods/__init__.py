@@ -7,13 +7,19 @@ from typing import Any
 
 from sspcm.config import from_dict
 from sspcm.methods.method import Method, MethodSetting
+from sspcm.methods.multi_augs import MultiAugs
+from sspcm.methods.pose_cons import PoseCons
+from sspcm.methods.pose_dual import PoseDual
 from sspcm.methods.sspcm import Sspcm
 from sspcm.methods.supervised import Supervised
 from wepdtof_pose.errors import InputError
 
 METHODS: dict[str, Any] = {
     "supervised": Supervised,
+    "pose_cons": PoseCons,
+    "pose_dual": PoseDual,
     "sspcm": Sspcm,
+    "multi_augs": MultiAugs,
 }
 """Name -> class: a Method made of a MethodSetting and the class's own Options."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from sspcm.affine import heatmap_matrices, normalised_theta, view_matrices, warp, warp_normalised
 from sspcm.augment.views import HARD_VIEW, ViewDraw, ViewStrength
-from sspcm.batches import Batch
+from sspcm.batches import Batch, Pool
+from wepdtof_pose.errors import InputError
 
 
 class Method(nn.Module):
@@ -32,6 +33,13 @@ class Method(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of one step; their sum is minimised. One call a step, so that DDP wraps it."""
         raise NotImplementedError
+
+    def begin_epoch(self, pool: Pool) -> None:
+        """What the method does before an epoch; labels the pool off line, where it does so."""
+
+    def schedule_epoch(self, epoch: int) -> float:
+        """Where on the learning-rate schedule an epoch (from 0) lies: at itself, by default."""
+        return epoch
 
     def end_epoch(self) -> None:
         """What the method does between epochs."""
@@ -58,6 +66,9 @@ class MethodSetting:
         crop_size: (width, height) in pixels.
         hard_view: strength of the hard view's warp.
         released: repeat the released code, defects included.
+        epochs: epochs of the run, for methods that train one network after another.
+        sigma: standard deviation of target Gaussians in heatmap pixels.
+        flip_permutation: (J,) joint order of a mirrored person; None has no left and right.
     """
 
     make_network: Callable[[str], nn.Module]
@@ -66,6 +77,9 @@ class MethodSetting:
     crop_size: tuple[int, int]
     hard_view: ViewStrength = HARD_VIEW
     released: bool = False
+    epochs: int = 2
+    sigma: float = 2.0
+    flip_permutation: Tensor | None = None
 
     @property
     def occludable_joints(self) -> Tensor:
@@ -90,6 +104,30 @@ class MethodSetting:
 
     def _matrices(self, images: Tensor, views: ViewDraw) -> Tensor:
         return view_matrices(views.scale, views.rotation, self.crop_size).to(images.device)
+
+
+@torch.no_grad()
+def teacher_maps(networks: Sequence[nn.Module], images: Tensor, *, mode: str) -> list[Tensor]:
+    """Maps (N, J, h, w) of each network, without gradient.
+
+    Args:
+        networks: those that teach.
+        images: (N, 3, H, W).
+        mode: BatchNorm mode of the pass: `train` (as released: statistics of the batch, running
+            ones updated) or `eval`.
+    """
+    with mode_of(list(networks), training=mode == "train"):
+        return [network(images) for network in networks]
+
+
+def require_teacher_mode(mode: str) -> None:
+    """Check the option `teacher_mode`.
+
+    Raises:
+        InputError: it is neither `train` nor `eval`.
+    """
+    if mode not in ("train", "eval"):
+        raise InputError(f"method.options.teacher_mode is {mode!r}: choose train or eval")
 
 
 @contextmanager

@@ -9,12 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sspcm.augment.occlusion import PatchDraw, cut_occlude, draw_patches
-from sspcm.augment.views import ViewDraw, draw_views
+from sspcm.augment.views import draw_views
 from sspcm.batches import Batch
-from sspcm.decoding import argmax_positions
 from sspcm.losses import heatmap_mse
-from sspcm.methods.method import Method, MethodSetting, mode_of
+from sspcm.methods.hard_views import (
+    CutOcclude,
+    HardDraw,
+    HardView,
+    draw_hard_view,
+    make_hard_views,
+    warp_targets,
+)
+from sspcm.methods.method import Method, MethodSetting, require_teacher_mode, teacher_maps
 from sspcm.pseudo_labels import (
     most_consistent_pair,
     position_agreement,
@@ -127,21 +133,16 @@ class Sspcm(Method):
         either_filter: bool = False
 
         def __post_init__(self) -> None:
-            if self.teacher_mode not in ("train", "eval"):
-                raise InputError(
-                    f"method.options.teacher_mode is {self.teacher_mode!r}: choose train or eval"
-                )
+            require_teacher_mode(self.teacher_mode)
             if self.either_filter and not self.position_threshold > 0:
                 raise InputError(
                     "method.options.either_filter needs a method.options.position_threshold above 0"
                 )
 
-    @dataclass(frozen=True)
-    class Draw:
-        """Random draws of a step: patches of A, B, C and one hard view for all three."""
-
-        patches: tuple[PatchDraw, PatchDraw, PatchDraw] | None
-        view: ViewDraw
+        @property
+        def hard_view(self) -> HardView:
+            """The operations of the hard view."""
+            return (CutOcclude(self.patches),) if self.patches else ()
 
     uses_unlabelled = True
     reported = "C"
@@ -162,25 +163,17 @@ class Sspcm(Method):
         """Supervised and consistency loss of one step, with fresh draws."""
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
-    def draw(self, people: int, generator: torch.Generator) -> Draw:
-        """The draws of a step; A's patches first, then B's, C's, then the view."""
-        patches = None
-        if self.options.patches:
-            first, second, third = (
-                draw_patches(
-                    people,
-                    self.setting.occludable_joints,
-                    self.setting.joints,
-                    self.options.patches,
-                    crop_width=self.setting.crop_size[0],
-                    generator=generator,
-                )
-                for _ in range(3)
-            )
-            patches = (first, second, third)
-        return self.Draw(patches, draw_views(people, self.setting.hard_view, generator=generator))
+    def draw(self, people: int, generator: torch.Generator) -> HardDraw:
+        """The draws of a step: the patches of A's view, those of B's, of C's, then the warp."""
+        of_a, of_b, of_c = (
+            draw_hard_view(self.setting, self.options.hard_view, people, generator)
+            for _ in range(3)
+        )
+        return HardDraw(
+            (of_a, of_b, of_c), draw_views(people, self.setting.hard_view, generator=generator)
+        )
 
-    def losses(self, batch: Batch, draw: Draw) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
         """Supervised and consistency loss of one step with given draws."""
         x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
         assert x_u is not None
@@ -189,7 +182,9 @@ class Sspcm(Method):
         supervised = 0.5 * sum(
             (heatmap_mse(network(x_s), y, w_s) for network in students), start=y.new_zeros(())
         )
-        t_a, t_b = self._teacher_maps(self.teacher_a, self.teacher_b, x_u)
+        t_a, t_b = teacher_maps(
+            [self.teacher_a, self.teacher_b], x_u, mode=self.options.teacher_mode
+        )
         if past is None:
             t_e = 0.5 * (t_a + t_b)
             self.statistics = {}
@@ -202,15 +197,14 @@ class Sspcm(Method):
         w_teacher, w_student = self._weights(t_a, t_b, batch.unlabelled_weight)
         self.statistics["joints_kept"] = (w_student > 0).float().mean()
 
-        views = self._hard_views(x_u, (t_b, t_a, t_e), draw)
+        taught = [t_b, t_a, t_e]
+        views = make_hard_views(self.setting, x_u, [self.options.hard_view] * 3, taught, draw)
         s_a, s_b, s_c = (network(view) for network, view in zip(students, views, strict=True))
-        for_a, for_b, for_c = self.setting.warp_heatmaps(
-            torch.cat([t_b, t_a, t_e], dim=1), draw.view
-        ).chunk(3, dim=1)
+        target_a, target_b, target_c = warp_targets(self.setting, taught, draw.view)
         consistency = (
-            heatmap_mse(s_a, for_a, w_teacher)
-            + heatmap_mse(s_b, for_b, w_teacher)
-            + heatmap_mse(s_c, for_c, w_student)
+            heatmap_mse(s_a, target_a, w_teacher)
+            + heatmap_mse(s_b, target_b, w_teacher)
+            + heatmap_mse(s_c, target_c, w_student)
         )
         return {"supervised": supervised, "consistency": consistency}
 
@@ -237,18 +231,11 @@ class Sspcm(Method):
         """Restore what `get_extra_state` gave."""
         self.epochs_done = int(state["epochs_done"])
 
-    def _past_maps(self, x_u: Tensor) -> tuple[Tensor, Tensor] | None:
+    def _past_maps(self, x_u: Tensor) -> list[Tensor] | None:
         # In the first epoch A', B' do not exist; the released code stops there, we take the mean.
         if not self.options.time_correction or self.epochs_done <= self.options.warmup_epochs:
             return None
-        return self._teacher_maps(self.past_a, self.past_b, x_u)
-
-    @torch.no_grad()
-    def _teacher_maps(
-        self, first: nn.Module, second: nn.Module, images: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        with mode_of([first, second], training=self.options.teacher_mode == "train"):
-            return first(images), second(images)
+        return teacher_maps([self.past_a, self.past_b], x_u, mode=self.options.teacher_mode)
 
     def _weights(self, t_a: Tensor, t_b: Tensor, w_u: Tensor) -> tuple[Tensor, Tensor]:
         """Joint weights (N, J) of the teachers' and of the student's consistency loss."""
@@ -267,22 +254,3 @@ class Sspcm(Method):
             score_filter=options.score_filter,
             either_filter=options.either_filter,
         )
-
-    @torch.no_grad()
-    def _hard_views(
-        self, x_u: Tensor, taught: tuple[Tensor, Tensor, Tensor], draw: Draw
-    ) -> tuple[Tensor, ...]:
-        """Hard views for A, B, C: joints to occlude come from the map that teaches each."""
-        images = [x_u, x_u, x_u]
-        if draw.patches is not None:
-            images = [
-                cut_occlude(
-                    x_u,
-                    # A heatmap pixel u is the crop pixel 4 u.
-                    argmax_positions(maps)[0] * 4,
-                    patches,
-                    released=self.setting.released,
-                )
-                for maps, patches in zip(taught, draw.patches, strict=True)
-            ]
-        return self.setting.warp_images(torch.cat(images, dim=1), draw.view).chunk(3, dim=1)

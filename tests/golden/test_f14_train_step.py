@@ -8,7 +8,10 @@ from sspcm.affine import normalised_theta
 from sspcm.augment.occlusion import JITTER, PatchDraw
 from sspcm.augment.views import views_from_draws
 from sspcm.batches import Batch
+from sspcm.methods.hard_views import HardDraw
 from sspcm.methods.method import MethodSetting
+from sspcm.methods.pose_cons import PoseCons
+from sspcm.methods.pose_dual import PoseDual
 from sspcm.methods.sspcm import Sspcm
 from sspcm.networks.resnet import PoseResNet
 
@@ -74,6 +77,17 @@ def recorded_patches(steps, prefix):
     )
 
 
+def recorded_cutout(steps, prefix):
+    joint = steps(f"{prefix}_joint_idx")
+    return PatchDraw(
+        jitter=steps(f"{prefix}_z") * JITTER,
+        half_size=steps(f"{prefix}_size"),
+        joint=joint,
+        donor_joint=joint,
+        donor=torch.arange(len(joint)),
+    )
+
+
 def assert_network(steps, prefix, network, *, step):
     """Statistics, gradients and weights after a step; later steps carry Adam's sign flips."""
     close = 1e-5 if step == 0 else 4e-3
@@ -114,9 +128,9 @@ def test_two_sspcm_steps(steps, formula_state):
         view = recorded_view(steps, prefix)
         theta = normalised_theta(view.scale, view.rotation)
         np.testing.assert_allclose(theta.numpy(), steps[f"{prefix}_theta"], atol=1e-12)
-        patches = tuple(recorded_patches(steps, f"{prefix}_draw_{name}") for name in "ABC")
+        patches = tuple((recorded_patches(steps, f"{prefix}_draw_{name}"),) for name in "ABC")
         optimiser.zero_grad()
-        losses = method.losses(recorded_batch(steps, step), Sspcm.Draw(patches, view))
+        losses = method.losses(recorded_batch(steps, step), HardDraw(patches, view))
         sum(losses.values()).backward()
         close = 1e-5 if step == 0 else 1e-4
         assert losses["supervised"].item() == pytest.approx(
@@ -142,3 +156,28 @@ def test_two_sspcm_steps(steps, formula_state):
         )
         step += 1
     assert step >= 1
+
+
+@pytest.mark.parametrize(
+    ("prefix", "kind", "networks"),
+    [
+        ("dual", PoseDual, {"resnet": "network_a", "resnet2": "network_b"}),
+        ("cons", PoseCons, {"resnet": "network"}),
+    ],
+    ids=["PoseDual", "PoseCons"],
+)
+def test_a_step_with_joint_cutout(steps, formula_state, prefix, kind, networks):
+    method = kind(setting(steps, formula_state), kind.Options()).train()
+    optimiser = torch.optim.Adam(method.parameters(), lr=1e-3)
+    cutouts = tuple(
+        (recorded_cutout(steps, f"{prefix}_draw_{role}"),) for role in "AB"[: len(networks)]
+    )
+    draw = HardDraw(cutouts, recorded_view(steps, prefix))
+    losses = method.losses(recorded_batch(steps, 0), draw)
+    sum(losses.values()).backward()
+    assert losses["supervised"].item() == pytest.approx(float(steps[f"{prefix}_pose"]), rel=1e-5)
+    assert losses["consistency"].item() == pytest.approx(float(steps[f"{prefix}_cons"]), rel=1e-5)
+    assert sum(losses.values()).item() == pytest.approx(float(steps[f"{prefix}_loss"]), rel=1e-5)
+    optimiser.step()
+    for recorded, name in networks.items():
+        assert_network(steps, f"{prefix}_{recorded}", getattr(method, name), step=0)

@@ -1,0 +1,207 @@
+"""What makes an easy view hard: operations on the image, then one warp; and the warped targets.
+
+A hard view is a row of operations (none: the warp alone). Each draws its random numbers and
+applies them to a whole batch; several hard views of a step share one warp, as published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from sspcm.augment import colour, mixing, occlusion
+from sspcm.augment.views import ViewDraw
+from sspcm.batches import denormalise, normalise
+from sspcm.decoding import argmax_positions
+from sspcm.methods.method import MethodSetting
+
+HEATMAP_STRIDE = 4
+"""A heatmap pixel u is the crop pixel 4 u."""
+
+
+class Operation(Protocol):
+    """One operation of a hard view."""
+
+    def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
+        """The random draws for a batch, a dataclass of CPU tensors."""
+
+    def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
+        """Images (N, 3, H, W) after it; positions (N, J, 2) are the taught joints in pixels."""
+
+
+HardView = tuple[Operation, ...]
+"""Operations in the order they are applied."""
+
+
+@dataclass(frozen=True)
+class JointCutout:
+    """Blank patches at so many joints (Xie et al., ICCV 2021)."""
+
+    joints: int = 5
+
+    def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
+        """Patches around the joints that occlusion may draw."""
+        return _draw_patches(setting, people, self.joints, generator)
+
+    def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
+        """Images with the patches blanked."""
+        draw = _moved(draw, images.device)
+        return occlusion.joint_cutout(images, positions, draw, released=setting.released)
+
+
+@dataclass(frozen=True)
+class CutOcclude:
+    """Cover joints by patches around joints of other people (Huang et al., CVPR 2023)."""
+
+    patches: int = 2
+
+    def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
+        """Patches around the joints that occlusion may draw."""
+        return _draw_patches(setting, people, self.patches, generator)
+
+    def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
+        """Images with the joints covered."""
+        draw = _moved(draw, images.device)
+        return occlusion.cut_occlude(images, positions, draw, released=setting.released)
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """Blank windows anywhere (DeVries and Taylor 2017)."""
+
+    holes: int = 5
+
+    def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
+        """Windows anywhere in the crop."""
+        return _draw_windows(setting, people, self.holes, generator)
+
+    def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
+        """Images with the windows blanked."""
+        return mixing.cutout(images, _moved(draw, images.device), released=setting.released)
+
+
+@dataclass(frozen=True)
+class CutMix:
+    """Windows filled from other images of the batch (Yun et al., ICCV 2019)."""
+
+    windows: int = 2
+
+    def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
+        """Windows anywhere in the crop, and the donors."""
+        return _draw_windows(setting, people, self.windows, generator)
+
+    def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
+        """Images with the windows filled."""
+        return mixing.cutmix(images, _moved(draw, images.device), released=setting.released)
+
+
+@dataclass(frozen=True)
+class Mixup:
+    """Up to a quarter of another image of the batch mixed in (Zhang et al., ICLR 2018)."""
+
+    def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
+        """The donors and the share."""
+        return mixing.draw_mixup(people, generator=generator)
+
+    def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
+        """The mixtures."""
+        return mixing.mixup(images, _moved(draw, images.device))
+
+
+@dataclass(frozen=True)
+class RandAugment:
+    """Random photometric operations (Cubuk et al., CVPRW 2020); magnitude in 0..30."""
+
+    operations: int = 2
+    magnitude: int = 20
+
+    def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
+        """The operations of each image."""
+        return colour.draw_colours(people, self.operations, generator=generator)
+
+    def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
+        """Images after them; channels keep the order that the network sees."""
+        levels = colour.rand_augment(denormalise(images), draw, magnitude=self.magnitude)
+        return normalise(levels, bgr=False)
+
+
+@dataclass(frozen=True)
+class HardDraw:
+    """Draws of a step: of each hard view's operations, and the one warp of all."""
+
+    operations: tuple[tuple[Any, ...], ...]
+    view: ViewDraw
+
+
+def draw_hard_view(
+    setting: MethodSetting, hard_view: HardView, people: int, generator: Generator
+) -> tuple[Any, ...]:
+    """The draws of each operation of a hard view, in order."""
+    return tuple(operation.draw(setting, people, generator) for operation in hard_view)
+
+
+@torch.no_grad()
+def make_hard_views(
+    setting: MethodSetting,
+    easy: Tensor,
+    hard_views: Sequence[HardView],
+    taught: Sequence[Tensor],
+    draw: HardDraw,
+) -> list[Tensor]:
+    """The hard views (N, 3, H, W) of one step, each made from the easy view.
+
+    Args:
+        setting: recipe and geometry.
+        easy: (N, 3, H, W) easy views.
+        hard_views: the operations of each.
+        taught: for each, the maps (N, J, h, w) that its network learns from: the joints that
+            are occluded are theirs.
+        draw: the draws.
+    """
+    made = []
+    for hard_view, maps, draws in zip(hard_views, taught, draw.operations, strict=True):
+        images = easy
+        positions = argmax_positions(maps)[0] * HEATMAP_STRIDE
+        for operation, drawn in zip(hard_view, draws, strict=True):
+            images = operation.apply(setting, images, positions, drawn)
+        made.append(images)
+    return list(setting.warp_images(torch.cat(made, dim=1), draw.view).chunk(len(made), dim=1))
+
+
+def warp_targets(setting: MethodSetting, maps: Sequence[Tensor], view: ViewDraw) -> list[Tensor]:
+    """Teachers' maps (N, J, h, w) in the hard view."""
+    return list(setting.warp_heatmaps(torch.cat(list(maps), dim=1), view).chunk(len(maps), dim=1))
+
+
+def _draw_patches(setting: MethodSetting, people: int, patches: int, generator: Generator) -> Any:
+    return occlusion.draw_patches(
+        people,
+        setting.occludable_joints,
+        setting.joints,
+        patches,
+        crop_width=setting.crop_size[0],
+        generator=generator,
+    )
+
+
+def _draw_windows(setting: MethodSetting, people: int, windows: int, generator: Generator) -> Any:
+    return mixing.draw_windows(
+        people,
+        windows,
+        crop_size=setting.crop_size,
+        released=setting.released,
+        generator=generator,
+    )
+
+
+def _moved(draw: Any, device: torch.device) -> Any:
+    """The draw with its tensors on the device."""
+    values = {
+        name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+        for name, value in vars(draw).items()
+    }
+    return type(draw)(**values)

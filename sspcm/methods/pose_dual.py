@@ -1,0 +1,90 @@
+"""PoseDual: two networks teach each other from easy to hard views (Xie et al., ICCV 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from sspcm.augment.views import draw_views
+from sspcm.batches import Batch
+from sspcm.losses import heatmap_mse
+from sspcm.methods.hard_views import HardDraw, draw_hard_view, make_hard_views, warp_targets
+from sspcm.methods.method import Method, MethodSetting, teacher_maps
+from sspcm.methods.pose_cons import PoseCons
+
+
+class PoseDual(Method):
+    """Two networks A, B; the easy view of each teaches the hard view of the other.
+
+    T_N is the map of network N on the easy view x_u, S_N on its own hard view: the joints that are
+    occluded there are those of the map that teaches it; operations are drawn for each, the warp is
+    one. Loss: (M(H_A(x_s), y) + M(H_B(x_s), y)) / 2 + M(S_A, warp T_B) + M(S_B, warp T_A).
+
+    | pass | networks | input | mode | gradient | BatchNorm running statistics |
+    |---|---|---|---|---|---|
+    | 1 | A, B | x_s | train | yes | updated |
+    | 2 | A, B | x_u | teacher_mode | no | updated (train) |
+    | 3 | A, B | hard view of x_u, one a network | train | yes | updated |
+
+    The two differ in nothing but their initial weights; A is reported, their mean map is scored.
+    """
+
+    Options = PoseCons.Options
+
+    uses_unlabelled = True
+    reported = "A"
+
+    def __init__(self, setting: MethodSetting, options: PoseCons.Options) -> None:
+        super().__init__()
+        self.setting = setting
+        self.options = options
+        self.network_a = setting.make_network("A")
+        self.network_b = setting.make_network("B")
+        self.statistics: dict[str, Tensor] = {}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Supervised and consistency loss of one step, with fresh draws."""
+        return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
+
+    def draw(self, people: int, generator: torch.Generator) -> HardDraw:
+        """The draws of a step: the operations of A's view, those of B's, then the warp."""
+        of_a, of_b = (
+            draw_hard_view(self.setting, self.options.hard_view, people, generator)
+            for _ in range(2)
+        )
+        return HardDraw(
+            (of_a, of_b), draw_views(people, self.setting.hard_view, generator=generator)
+        )
+
+    def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
+        """Supervised and consistency loss of one step with given draws."""
+        x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
+        w_u = batch.unlabelled_weight
+        assert x_u is not None
+        supervised = 0.5 * (
+            heatmap_mse(self.network_a(x_s), y, w_s) + heatmap_mse(self.network_b(x_s), y, w_s)
+        )
+        t_a, t_b = teacher_maps(
+            [self.network_a, self.network_b], x_u, mode=self.options.teacher_mode
+        )
+        for_a, for_b = t_b, t_a
+        view_a, view_b = make_hard_views(
+            self.setting, x_u, [self.options.hard_view] * 2, [for_a, for_b], draw
+        )
+        target_a, target_b = warp_targets(self.setting, [for_a, for_b], draw.view)
+        consistency = heatmap_mse(self.network_a(view_a), target_a, w_u) + heatmap_mse(
+            self.network_b(view_b), target_b, w_u
+        )
+        return {"supervised": supervised, "consistency": consistency}
+
+    def end_epoch(self) -> None:
+        """Nothing changes between epochs."""
+
+    def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
+        """Heatmaps of A, B and the mean of their maps."""
+        a, b = self.network_a(images), self.network_b(images)
+        return {"A": a, "B": b, "mean": 0.5 * (a + b)}
+
+    def predictor(self) -> nn.Module:
+        """A."""
+        return self.network_a
