@@ -76,11 +76,37 @@ def score_people(
     """
     everyone = predictions_of_people(test, keypoints, scores=np.ones(len(test)))
     everyone = rescore(everyone, RESCORE_THRESHOLD)
-    areas = np.prod(store.scale.astype(np.float64) * PIXEL_STD, axis=1)
-    kept = suppress(everyone, areas, test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
-    radius_edges = RADIUS_EDGES if _is_fisheye(test) else None
-    scores = score(test, everyone, radius_edges=radius_edges)
+    kept = suppress(everyone, crop_areas(store), test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
+    scores = score(test, everyone, radius_edges=_radius_edges(test))
     return scores | coco_scores(test, kept), everyone
+
+
+def score_detected(
+    test: PoseDataset, store: CropStore, predictions: Predictions
+) -> tuple[dict[str, Any], Predictions]:
+    """Scores of one network's poses on detected boxes, and the poses that were scored.
+
+    A pose's score is its detection's times the mean of its joint scores above 0.2; all scores see
+    the poses left by OKS-NMS, PCK those of them that OKS matches to a person.
+
+    Args:
+        test: all people of the frames, crowds and people without labels included.
+        store: crops of the detections.
+        predictions: the poses (in the test people's joints), scores and boxes of the detections.
+    """
+    rescored = rescore(predictions, RESCORE_THRESHOLD)
+    sigmas = test.keypoint_set.require_sigmas()
+    kept = suppress(rescored, crop_areas(store), sigmas, NMS_THRESHOLD)
+    return score(test, kept, radius_edges=_radius_edges(test)), kept
+
+
+def crop_areas(store: CropStore) -> np.ndarray:
+    """Areas (people,) of the padded crops in frame pixels squared."""
+    return np.prod(store.scale.astype(np.float64) * PIXEL_STD, axis=1)
+
+
+def _radius_edges(test: PoseDataset) -> tuple[float, ...] | None:
+    return RADIUS_EDGES if _is_fisheye(test) else None
 
 
 def _is_fisheye(test: PoseDataset) -> bool:

@@ -1,0 +1,59 @@
+"""Which network a state dictionary belongs to, read off its parameters' names and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from sspcm.networks import build_network
+from sspcm.networks.resnet import STAGES, BasicBlock, Bottleneck
+from wepdtof_pose.errors import InputError
+
+
+def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Module:
+    """The trained network whose parameters these are: a PoseResNet of any width, or an HRNet.
+
+    Args:
+        state: parameters under our names (see `weights.networks_of`), its head included.
+        source: names the file in errors.
+
+    Raises:
+        InputError: no such network has these parameters.
+    """
+    try:
+        joints = state["final_layer.weight"].shape[0]
+        name, options = _name_and_options(state)
+    except KeyError as error:
+        raise InputError(
+            f"{source}: is no trained pose network: it has no {error.args[0]!r}"
+        ) from None
+    network = build_network(name, joints, **options)
+    try:
+        missing, surplus = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise InputError(f"{source}: is no {name}: {str(error).splitlines()[-1].strip()}") from None
+    # Files older than torch 0.4.1 lack BatchNorm's counters, which nothing here reads.
+    missing = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if missing or surplus:
+        raise InputError(f"{source}: is no {name}: {(missing + surplus)[0]!r} does not match")
+    return network
+
+
+def _name_and_options(state: Mapping[str, torch.Tensor]) -> tuple[str, dict[str, Any]]:
+    if any(name.startswith("stage2.") for name in state):
+        return f"hrnet_w{state['final_layer.weight'].shape[1]}", {}
+    kind = Bottleneck if "layer1.0.conv3.weight" in state else BasicBlock
+    counts = tuple(
+        len({name.split(".")[1] for name in state if name.startswith(f"layer{stage}.")})
+        for stage in (1, 2, 3, 4)
+    )
+    depths = [depth for depth, stages in STAGES.items() if stages == (kind, counts)]
+    if not depths:
+        raise KeyError("layer1.0.conv1.weight" if not any(counts) else f"{sum(counts)} blocks")
+    return f"resnet{depths[0]}", {
+        "width": state["conv1.weight"].shape[0],
+        "deconv_channels": state["deconv_layers.0.weight"].shape[1],
+    }

@@ -1,0 +1,203 @@
+"""Evaluate trained networks on a COCO-keypoint data set, on annotated or on detected boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sspcm.crop_store import CropStore, default_cache, open_crop_store
+from sspcm.detections import PERSON, read_detections
+from sspcm.evaluation import score_detected, score_people
+from sspcm.sets import make_sets
+from sspcm.trained_networks import TrainedNetworks
+from wepdtof_pose.dataset import PoseDataset, make_people
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.geometry import clip_boxes
+from wepdtof_pose.keypoints import KeypointSet, convert_keypoints, flip_pairs_by_name
+from wepdtof_pose.loading import load_dataset, take_split
+from wepdtof_pose.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class TestPeople:
+    """Who is evaluated on.
+
+    Attributes:
+        people: all people of the split.
+        data: path of the data, as it was given.
+        split: name of the split.
+    """
+
+    __test__ = False
+
+    people: PoseDataset
+    data: str
+    split: str
+
+
+def own_test_people(networks: TrainedNetworks) -> TestPeople:
+    """The test people of the networks' own run.
+
+    Raises:
+        InputError: there is no run, or its data are not there any more.
+    """
+    if networks.config is None:
+        raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
+    data = networks.config.data
+    sets = make_sets(data)
+    return TestPeople(sets.test, data.path, str(sets.record["split"]))
+
+
+def load_test_people(path: Path, split: str | None = None) -> TestPeople:
+    """A split of a data set: the one named, else the only one, else `val`, else `test`.
+
+    Raises:
+        InputError: no such data, no such split, or nothing says which.
+    """
+    splits = load_dataset(path)
+    name = split or next((n for n in ("val", "test") if n in splits), next(iter(splits)))
+    if split is None and name == "train":
+        raise InputError(f"{path}: has a training split only; to evaluate on it: --split train")
+    return TestPeople(take_split(splits, name, path=path), str(path), name)
+
+
+def evaluate_networks(
+    networks: TrainedNetworks,
+    test: TestPeople,
+    *,
+    detections: Path | None = None,
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """Scores of every network, with all that they depend on, as JSON can hold it.
+
+    On annotated boxes the usable people are evaluated, as after training (no crowds, nobody without
+    labels, area or box). On detected boxes everybody counts as COCO counts them. Where the networks
+    and the data have different joints, those that both have are scored, and "joints_not_scored"
+    lists the data's others.
+
+    Keys: those of `TrainedNetworks.record`; "data", "split", "data_hash", "boxes", "keypoint_set"
+    (of the networks), "joints_not_scored", "sigma_set", "area_rule", "decoding", "flip_test",
+    "precision", "reported", and "networks" (name -> scores, see `wepdtof_pose.scoring.score`).
+
+    Args:
+        networks: all of a method or one of them.
+        test: who is evaluated on.
+        detections: a COCO results file of boxes; annotated boxes if None.
+        cache: folder of decoded crops; the user's cache folder if None.
+
+    Raises:
+        InputError: an image is missing, no joint in common, nobody to score, no sigmas.
+    """
+    people = test.people
+    if detections is None:
+        people = people.select_people(people.trainable())
+        if not len(people):
+            raise InputError(f"{test.data}: no usable person to evaluate on")
+    scored = joints_in_common(networks.keypoint_set, people.keypoint_set)
+    truth = people
+    if scored.joints != people.keypoint_set.joints:
+        truth = people.with_keypoint_set(scored)
+    boxes = people if detections is None else _detected_people(people, detections)
+    size = networks.crop_size
+    store = open_crop_store(
+        boxes, crop_size=size, window_size=size, folder=cache or default_cache()
+    )
+    scores = {}
+    for name, values in networks.predict(store).items():
+        keypoints = values
+        if scored.joints != networks.keypoint_set.joints:
+            keypoints = convert_keypoints(values, networks.keypoint_set, scored)
+        if detections is None:
+            scores[name], _ = score_people(truth, store, keypoints)
+        else:
+            scores[name] = _score_on_detections(truth, boxes, store, keypoints)
+        scores[name]["data_hash"] = people.content_hash()
+    first = next(iter(scores.values()))
+    return {
+        **networks.record,
+        "data": test.data,
+        "split": test.split,
+        "data_hash": first["data_hash"],
+        "boxes": "annotated" if detections is None else str(detections),
+        "keypoint_set": networks.keypoint_set.name,
+        "joints_not_scored": [j for j in people.keypoint_set.joints if j not in scored.joints],
+        "sigma_set": first["sigma_set"],
+        "area_rule": first["area_rule"],
+        "decoding": networks.evaluation.decoding,
+        "flip_test": networks.evaluation.flip_test,
+        "precision": str(networks.hardware.precision).removeprefix("torch."),
+        "reported": networks.reported,
+        "networks": scores,
+    }
+
+
+def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
+    """The data's keypoint set cut down to the joints that the networks predict.
+
+    Raises:
+        InputError: no joint in common.
+    """
+    rows = [row for row, joint in enumerate(data.joints) if joint in networks.joints]
+    if len(rows) == len(data):
+        return data
+    if not rows:
+        raise InputError(
+            f"the networks' joints ({networks.name}) and the data's ({data.name}) have none in "
+            "common"
+        )
+    place = {row: index for index, row in enumerate(rows)}
+    joints = tuple(data.joints[row] for row in rows)
+    return KeypointSet(
+        name=f"{data.name} ({len(rows)} of {len(data)} joints)",
+        joints=joints,
+        flip_pairs=flip_pairs_by_name(joints),
+        skeleton=tuple((place[a], place[b]) for a, b in data.skeleton if {a, b} <= place.keys()),
+        sigmas=None if data.sigmas is None else tuple(data.sigmas[row] for row in rows),
+    )
+
+
+def _detected_people(people: PoseDataset, file: Path) -> PoseDataset:
+    """The detections on the data's frames as people without labels; `extra` has their scores."""
+    category = people.meta.get("category", {}).get("id", PERSON)
+    found = read_detections(file, category_id=category)
+    ids = pd.Index(people.frames["id"], dtype=object)
+    frame_rows = ids.get_indexer(pd.Index(found.image_ids, dtype=object))
+    names = pd.Index(people.frames["file_name"], dtype=object)
+    by_name = names.get_indexer(pd.Index(found.file_names, dtype=object))
+    frame_rows = np.where(frame_rows >= 0, frame_rows, by_name)
+    sizes = people.frames[["width", "height"]].to_numpy()[frame_rows]
+    _, kept = clip_boxes(found.boxes, sizes)
+    kept &= frame_rows >= 0
+    if not kept.any():
+        raise InputError(f"{file}: no detection lies on an image of the data set")
+    boxes = found.boxes[kept]
+    count = len(boxes)
+    return PoseDataset(
+        frames=people.frames,
+        people=make_people(
+            id=np.arange(count),
+            frame_id=people.frames["id"].to_numpy()[frame_rows[kept]],
+            **dict(zip(("x", "y", "w", "h"), boxes.T, strict=True)),
+            extra=[{"score": float(value)} for value in found.scores[kept]],
+        ),
+        keypoints=np.zeros((count, len(people.keypoint_set), 3), dtype=np.float32),
+        keypoint_set=people.keypoint_set,
+        root=people.root,
+    ).select_people(np.arange(count))
+
+
+def _score_on_detections(
+    truth: PoseDataset, boxes: PoseDataset, store: CropStore, keypoints: np.ndarray
+) -> dict[str, Any]:
+    predictions = Predictions(
+        frame_ids=boxes.people["frame_id"].to_numpy(),
+        keypoints=keypoints,
+        scores=np.array([extra["score"] for extra in boxes.people["extra"]]),
+        boxes=boxes.boxes,
+    )
+    scores, _ = score_detected(truth, store, predictions)
+    return scores
