@@ -9,6 +9,7 @@ import click
 
 from wepdtof_pose import __version__
 from wepdtof_pose.commands import CommandGroup
+from wepdtof_pose.download.command import download
 
 if TYPE_CHECKING:
     from wepdtof_pose.dataset import PoseDataset
@@ -26,6 +27,9 @@ def main() -> None:
 
     PATH is a COCO keypoint JSON, or a folder with annotations/*.json and images/.
     """
+
+
+main.add_command(download)
 
 
 @main.command()
