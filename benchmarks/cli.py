@@ -99,13 +99,29 @@ def run(
 
 
 @main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-def table(folder: Path) -> None:
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    help="Instead make the tables marked in this file anew.",
+)
+def table(folder: Path | None, into: Path | None) -> None:
     """Print the table of a comparison; also writes table.md and table.csv there.
 
     Example: sspcm-bench table runs/fisheye
+
+    A text file marks a table by two comments, <!-- table of FOLDER --> and <!-- end of table -->.
+
+    Example: sspcm-bench table --into README.md
     """
-    _print_table(folder)
+    from benchmarks.readme import update_tables
+
+    if (folder is None) == (into is None):
+        raise click.UsageError("give either a comparison's FOLDER or --into FILE")
+    if into is not None:
+        click.echo(f"{into}: {update_tables(into)} tables")
+    elif folder is not None:
+        _print_table(folder)
 
 
 @main.command()

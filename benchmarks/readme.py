@@ -1,0 +1,52 @@
+"""Tables inside a text file, kept equal to the result files they come from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from benchmarks.results import read_results
+from benchmarks.tables import markdown
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import replacing
+
+_BLOCK = re.compile(
+    r"(?P<begin><!-- table of (?P<folder>[^ ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL
+)
+
+
+def with_tables(text: str, base: Path) -> str:
+    """The text with every marked table made anew from its comparison's folder.
+
+    A table stands between the comments `<!-- table of FOLDER -->` and `<!-- end of table -->`;
+    FOLDER is relative to `base`.
+
+    Raises:
+        InputError: a folder holds no finished comparison.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        preset, groups = read_results(base / match["folder"])
+        return f"{match['begin']}\n{markdown(preset, groups)}\n{match['end']}"
+
+    return _BLOCK.sub(table, text)
+
+
+def update_tables(file: Path) -> int:
+    """Make the tables of a file anew; gives their number.
+
+    Raises:
+        InputError: the file cannot be read or marks no table.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+    count = len(_BLOCK.findall(text))
+    if not count:
+        raise InputError(
+            f"{file}: marks no table (<!-- table of FOLDER --> ... <!-- end of table -->)"
+        )
+    with replacing(file) as temporary:
+        temporary.write_text(with_tables(text, file.parent), encoding="utf-8")
+    return count

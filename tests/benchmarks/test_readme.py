@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks.readme import update_tables, with_tables
+from wepdtof_pose.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_tables_of_the_readme_are_those_of_the_committed_results():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "<!-- table of " in text
+    assert with_tables(text, ROOT) == text
+
+
+def test_a_marked_table_is_replaced_and_the_rest_stays(comparison, tmp_path):
+    file = tmp_path / "page.md"
+    file.write_text(f"before\n<!-- table of {comparison} -->\nold\n<!-- end of table -->\nafter\n")
+    assert update_tables(file) == 1
+    text = file.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("<!-- end of table -->\nafter\n")
+    assert "old" not in text
+    assert "| 8 " in text
+    assert with_tables(text, tmp_path) == text
+
+
+def test_a_file_without_a_marked_table_is_refused(tmp_path):
+    (tmp_path / "page.md").write_text("nothing here\n")
+    with pytest.raises(InputError, match="marks no table"):
+        update_tables(tmp_path / "page.md")
