@@ -1,18 +1,25 @@
-"""The command sspcm: training, from labels to a run folder."""
+"""The command sspcm: training, and what one does with trained networks.
+
+Heavy imports live inside the commands, so that --help is quick.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from sspcm.command_options import PATH, opens_networks, size_of
 from wepdtof_pose.commands import CommandGroup
+
+if TYPE_CHECKING:
+    from sspcm.trained_networks import TrainedNetworks
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Semi-supervised pose training."""
+    """Semi-supervised pose training, evaluation, prediction and export."""
 
 
 @main.command()
@@ -62,6 +69,193 @@ def train(
         click.echo(
             f"{name}: AP {_percent(scores['AP'])}  PCK@0.2 {_percent(scores['PCK@0.2'])}{marker}"
         )
+    click.echo(f"written: {output}")
+
+
+@main.command()
+@opens_networks(inference=True)
+@click.option("--data", type=PATH, help="COCO-keypoint JSON or dataset folder.")
+@click.option("--split", help="train, val or test, where --data has several.")
+@click.option("--detections", type=PATH, help="COCO results file of boxes.")
+@click.option("--network", help="One network of the method, for example C.  [default: all]")
+@click.option("--per-joint", is_flag=True, help="Also print PCK@0.2 of each joint.")
+@click.option("-o", "--output", type=PATH, help="JSON file for all scores.")
+def evaluate(
+    networks: TrainedNetworks,
+    data: Path | None,
+    split: str | None,
+    detections: Path | None,
+    network: str | None,
+    per_joint: bool,
+    output: Path | None,
+) -> None:
+    """Score trained networks on a data set.
+
+    RUN is a run folder, a checkpoint in one, or a file of weights (a released checkpoint, or what
+    import-weights wrote). Without --data a run is scored on its own test people. Boxes are the
+    annotated ones unless --detections names others. Where the joints of data and networks differ,
+    those that both have are scored, by name.
+
+    \b
+    Example:
+      sspcm evaluate runs/sspcm-300 --data fisheye --split test --flip-test -o scores.json
+      sspcm evaluate model_best.pth --keypoints union-24 --data coco
+    """
+    from sspcm.run_evaluation import (
+        evaluate_networks,
+        load_test_people,
+        own_test_people,
+        table_lines,
+    )
+    from wepdtof_pose.errors import InputError
+    from wepdtof_pose.files import write_json
+
+    if network is not None:
+        networks = networks.only(network)
+    if data is None and split is not None:
+        raise InputError("--split needs --data: a run's own test people are one split")
+    test = own_test_people(networks) if data is None else load_test_people(data, split)
+    result = evaluate_networks(networks, test, detections=detections)
+    if output is not None:
+        write_json(output, result, indent=1)
+    for line in table_lines(result, per_joint=per_joint):
+        click.echo(line)
+    if output is not None:
+        click.echo(f"written: {output}")
+
+
+@main.command()
+@opens_networks(inference=True)
+@click.argument("inputs", metavar="INPUTS...", nargs=-1, required=True, type=PATH)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=PATH,
+    default=Path("predictions"),
+    show_default=True,
+    help="Folder to write, new or empty.",
+)
+@click.option("--boxes", type=PATH, help="COCO results file of boxes.")
+@click.option(
+    "--box-threshold", type=float, default=0.0, show_default=True, help="Least score of a box."
+)
+@click.option("--draw", is_flag=True, help="Also write drawings, and a video for a video.")
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.2,
+    show_default=True,
+    help="Least score of a joint that is drawn.",
+)
+@click.option("--network", help="A network of the method.  [default: the reported one]")
+def predict(
+    networks: TrainedNetworks,
+    inputs: tuple[Path, ...],
+    output: Path,
+    boxes: Path | None,
+    box_threshold: float,
+    draw: bool,
+    threshold: float,
+    network: str | None,
+) -> None:
+    """Predict poses on images, folders and videos.
+
+    Each whole frame is one person, unless --boxes names a COCO results file: its boxes are found by
+    file name or image id (the file name without suffix, or the number that it is; for a video
+    NAME_000001, or the frame number from 1 on where it is the only input).
+
+    DIR gets predictions.json (COCO results with file names) and, with --draw, drawings/.
+
+    \b
+    Example:
+      sspcm predict runs/sspcm-300 photos clip.mp4 --boxes detections.json --draw -o poses
+    """
+    from sspcm.prediction import predict_inputs
+
+    count = predict_inputs(
+        networks.only(network or networks.reported),
+        inputs,
+        output,
+        boxes=boxes,
+        box_threshold=box_threshold,
+        draw=draw,
+        joint_threshold=threshold,
+    )
+    click.echo(f"{count.poses} poses on {count.frames} frames")
+    click.echo(f"written: {output}")
+
+
+@main.command()
+@opens_networks(inference=False)
+@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="ONNX file.")
+@click.option("--network", help="A network of the method.  [default: the reported one]")
+def export(
+    networks: TrainedNetworks,
+    output: Path,
+    network: str | None,
+) -> None:
+    """Write a network as an ONNX file that runs without this project.
+
+    The file is kept only if onnxruntime gives torch's heatmaps on random images and on crops of
+    people. Joint names, crop size, normalisation, channel order and decoding are in its metadata;
+    examples/onnx_predict.py uses them. Needs the extra `export`.
+
+    \b
+    Example:
+      sspcm export runs/sspcm-300 -o student.onnx
+    """
+    from sspcm.export import export_onnx
+
+    check = export_onnx(networks, output, name=network)
+    click.echo(
+        f"onnxruntime and torch differ by at most {check.difference:.1e} of the largest value "
+        f"(random images, {check.crops})"
+    )
+    click.echo(f"written: {output}")
+
+
+@main.command("import-weights")
+@click.argument("file", type=PATH)
+@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="File to write.")
+@click.option(
+    "--keypoints",
+    metavar="SET",
+    default="union-24",
+    show_default=True,
+    help="Joints of the heatmaps.",
+)
+@click.option(
+    "--crop-size", metavar="WxH", default="192x256", show_default=True, help="Crop in pixels."
+)
+@click.option(
+    "--colour",
+    type=click.Choice(["bgr", "rgb"]),
+    default="bgr",
+    show_default=True,
+    help="Channel order that the networks take.",
+)
+def import_weights(file: Path, output: Path, keypoints: str, crop_size: str, colour: str) -> None:
+    """Map the parameter names of a released checkpoint to this project's.
+
+    FILE holds one, two or three PoseResNets or HRNets, as the released SSPCM, Semi_Human_Pose and
+    MultiAugs save them. The file written can be evaluated, exported, and started from
+    (--set network.pretrained=FILE gives A and B, and C, their own).
+
+    \b
+    Example:
+      sspcm import-weights model_best.pth -o released.pt --keypoints union-24
+    """
+    from sspcm.open_networks import import_weights as run_import
+
+    found = run_import(
+        file,
+        output,
+        keypoints=keypoints,
+        crop_size=size_of(crop_size),
+        bgr=colour == "bgr",
+    )
+    click.echo(f"networks: {', '.join(found.names())}")
     click.echo(f"written: {output}")
 
 

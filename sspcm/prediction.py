@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +122,7 @@ class _Group:
 
 def _groups(
     networks: TrainedNetworks,
-    frames: Iterator[Frame],
+    frames: Iterable[Frame],
     detections: Detections | None,
     box_threshold: float,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def evaluate_networks(
         networks: all of a method or one of them.
         test: who is evaluated on.
         detections: a COCO results file of boxes; annotated boxes if None.
-        cache: folder of decoded crops; the user's cache folder if None.
+        cache: folder of decoded crops; the run's if None, else the user's cache folder.
 
     Raises:
         InputError: an image is missing, no joint in common, nobody to score, no sigmas.
@@ -104,7 +105,7 @@ def evaluate_networks(
     boxes = people if detections is None else _detected_people(people, detections)
     size = networks.crop_size
     store = open_crop_store(
-        boxes, crop_size=size, window_size=size, folder=cache or default_cache()
+        boxes, crop_size=size, window_size=size, folder=cache or _cache_of(networks)
     )
     scores = {}
     for name, values in networks.predict(store).items():
@@ -135,6 +136,34 @@ def evaluate_networks(
     }
 
 
+def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
+    """What `evaluate_networks` gave, as lines of text: where the scores are from, then tables."""
+    networks = result["networks"]
+    boxes = "annotated boxes" if result["boxes"] == "annotated" else f"boxes of {result['boxes']}"
+    flip = "flip test" if result["flip_test"] else "no flip test"
+    yield f"{result['data']} ({result['split']}, hash {result['data_hash']}), {boxes}"
+    yield f"{result['source']} ({result['checkpoint']}), {result['decoding']} decoding, {flip}"
+    yield f"sigmas of {result['sigma_set']}, areas {result['area_rule']}"
+    if result["joints_not_scored"]:
+        yield (
+            f"not scored, as the networks ({result['keypoint_set']}) lack them: "
+            + ", ".join(result["joints_not_scored"])
+        )
+    columns = ("AP", "AP50", "AP75", "AR", "PCK@0.2")
+    yield "".join(f"{title:>9}" for title in ("network", *columns))
+    for name, scores in networks.items():
+        marker = "  reported" if name == result["reported"] and len(networks) > 1 else ""
+        yield f"{name:>9}" + "".join(f"{_percent(scores[c]):>9}" for c in columns) + marker
+    if per_joint:
+        yield ""
+        yield f"{'PCK@0.2':16}{'labelled':>9}" + "".join(f"{name:>9}" for name in networks)
+        for joint, first in next(iter(networks.values()))["per_joint"].items():
+            values = (scores["per_joint"][joint]["PCK"] for scores in networks.values())
+            yield f"{joint:16}{first['labelled']:>9}" + "".join(
+                f"{_percent(value):>9}" for value in values
+            )
+
+
 def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
     """The data's keypoint set cut down to the joints that the networks predict.
 
@@ -158,6 +187,12 @@ def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
         skeleton=tuple((place[a], place[b]) for a, b in data.skeleton if {a, b} <= place.keys()),
         sigmas=None if data.sigmas is None else tuple(data.sigmas[row] for row in rows),
     )
+
+
+def _cache_of(networks: TrainedNetworks) -> Path:
+    named = None if networks.config is None else networks.config.data.cache
+    # A run that was made elsewhere may name a folder that makes no sense here.
+    return Path(named) if named and Path(named).is_dir() else default_cache()
 
 
 def _detected_people(people: PoseDataset, file: Path) -> PoseDataset:
@@ -201,3 +236,7 @@ def _score_on_detections(
     )
     scores, _ = score_detected(truth, store, predictions)
     return scores
+
+
+def _percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{100 * value:.1f}"

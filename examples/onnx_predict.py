@@ -1,0 +1,43 @@
+"""Joints of one person by an exported network: onnx_predict.py MODEL.onnx IMAGE X Y W H
+
+Needs onnxruntime, numpy and OpenCV only. Prints a JSON object: joint -> [x, y, score], in pixels.
+"""
+
+import json
+import sys
+
+import cv2
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+about = session.get_modelmeta().custom_metadata_map
+joints, (width, height) = json.loads(about["joints"]), json.loads(about["crop_size"])
+mean, std = np.array(json.loads(about["mean"])), np.array(json.loads(about["std"]))
+image = cv2.imread(sys.argv[2], cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+
+x, y, w, h = map(float, sys.argv[3:7])
+x, y, x2, y2 = max(x, 0), max(y, 0), max(x, 0) + max(w - 1, 0), max(y, 0) + max(h - 1, 0)
+w, h = min(x2, image.shape[1] - 1) - x, min(y2, image.shape[0] - 1) - y
+zoom = width / (max(w, h * width / height) * json.loads(about["crop_padding"]))
+shift = np.array([width, height]) / 2 - zoom * np.array([x + w / 2, y + h / 2])
+crop = cv2.warpAffine(image, np.array([[zoom, 0, shift[0]], [0, zoom, shift[1]]]), (width, height))
+
+pixels = crop if about["color_order"] == "BGR" else crop[..., ::-1]
+tensor = ((pixels / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
+maps = session.run(["heatmaps"], {"images": tensor})[0][0]
+stride = json.loads(about["stride"])
+found = {}
+for joint, heatmap in zip(joints, maps, strict=True):
+    v, u = np.unravel_index(heatmap.argmax(), heatmap.shape)
+    near = np.array([0.0, 0.0])
+    if (
+        about["decoding"] == "shift"
+        and 1 < u < heatmap.shape[1] - 1
+        and 1 < v < heatmap.shape[0] - 1
+    ):
+        near[0] = 0.25 * np.sign(heatmap[v, u + 1] - heatmap[v, u - 1])
+        near[1] = 0.25 * np.sign(heatmap[v + 1, u] - heatmap[v - 1, u])
+    point = (stride * (np.array([u, v]) + near) - shift) / zoom
+    found[joint] = [round(float(value), 3) for value in (*point, heatmap.max())]
+print(json.dumps(found, indent=1))
