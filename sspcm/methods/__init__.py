@@ -6,16 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from sspcm.config import from_dict
+from sspcm.methods.data_distill import DataDistill
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.methods.multi_augs import MultiAugs
 from sspcm.methods.pose_cons import PoseCons
 from sspcm.methods.pose_dual import PoseDual
+from sspcm.methods.pseudo_pose import PseudoPose
 from sspcm.methods.sspcm import Sspcm
 from sspcm.methods.supervised import Supervised
 from wepdtof_pose.errors import InputError
 
 METHODS: dict[str, Any] = {
     "supervised": Supervised,
+    "pseudo_pose": PseudoPose,
+    "data_distill": DataDistill,
     "pose_cons": PoseCons,
     "pose_dual": PoseDual,
     "sspcm": Sspcm,
