@@ -12,7 +12,7 @@ from typing import Any
 
 import requests
 
-from wepdtof_pose.download.disk import human, require_space
+from wepdtof_pose.download.disk import require_space
 from wepdtof_pose.download.http import (
     USUAL_PATIENCE,
     Failed,
@@ -93,7 +93,7 @@ def _from_mirror(
                 raise
             pause = max(patience.pause * 2 ** (failures - 1), error.wait)
             pause = min(pause, patience.longest_pause)
-            progress.say(f"{part.path.name}: {error}; again in {pause:.3g} s")
+            progress.say(f"{part.final.name}: {error}; again in {pause:.3g} s")
             time.sleep(pause)
 
 
@@ -118,13 +118,13 @@ def _try_once(
         if response.status_code == 200:
             offset = 0
         total = total_size(response)
-        if expected.size is not None and total not in (None, expected.size):
-            raise Refused(f"has {total} bytes, expected {expected.size}: it is another file")
         if response.status_code == 416 or (
             response.status_code == 206 and not _goes_on(response, offset, note, same_url)
         ):
             part.discard()
             raise Failed("the file on the server is not the one begun: starting over")
+        if expected.size is not None and total not in (None, expected.size):
+            raise Refused(f"has {total} bytes, expected {expected.size}: it is another file")
         stream = blocks(response, patience)
         start = b""
         while not offset and len(start) < _SNIFF:
@@ -156,7 +156,7 @@ def _try_once(
             os.fsync(stream_out.fileno())
     wanted = total if total is not None else expected.size
     if wanted is not None and have < wanted:
-        raise Failed(f"the connection ended at {human(have)} of {human(wanted)}")
+        raise Failed(f"the connection ended after {have} of {wanted} bytes")
     return part.finish(expected, resumed=offset > 0)
 
 

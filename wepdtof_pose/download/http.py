@@ -148,6 +148,8 @@ def blocks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
         except urllib3.exceptions.ReadTimeoutError:
             raise Failed(f"the server sent nothing for {patience.stall:g} s") from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            if "IncompleteRead" in str(error):
+                raise Failed("the connection ended early") from None
             raise Failed(f"the connection broke: {_innermost(error)}") from None
         if not block:
             return
