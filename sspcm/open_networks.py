@@ -123,6 +123,7 @@ def _open_run(
         crop_size=config.data.crop_size,
         hard_view=config.hard_view,
         released=config.method.recipe == "released",
+        epochs=config.optimisation.epochs,
     )
     method = build_method(config.method.name, setting, config.method.options)
     try:
