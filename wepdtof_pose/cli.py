@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wepdtof_pose import __version__
+from wepdtof_pose.cli_convert import convert
 from wepdtof_pose.commands import CommandGroup
 from wepdtof_pose.download.command import download
 
@@ -66,42 +67,7 @@ def synth(out: Path, people: int, seed: int, size: int, workers: int | None) -> 
     click.echo(f"{people} people in {out}")
 
 
-@main.command()
-@click.argument("source", metavar="IN", type=_PATH)
-@click.argument("out", type=_PATH)
-@click.option("--from", "source_format", required=True, help="Format of IN: coco, lsp, lspet.")
-@click.option("--to", "target_format", required=True, help="Format of OUT: coco.")
-@click.option("--keypoints", metavar="SET", help="Convert the joints, by name, to this set.")
-def convert(
-    source: Path, out: Path, source_format: str, target_format: str, keypoints: str | None
-) -> None:
-    """Convert the data set IN to another format in the new folder OUT.
-
-    IN is never edited; OUT appears whole or not at all. OUT/manifest.json says what was read,
-    written and left out.
-
-    \b
-    Example:
-      wepdtof-pose convert lspet out --from lspet --to coco --keypoints wepdtof-pose-14
-    """
-    from wepdtof_pose.convert import convert as run
-
-    manifest = run(
-        source, out, source_format=source_format, target_format=target_format, keypoints=keypoints
-    )
-    for name, split in manifest["splits"].items():
-        click.echo(
-            f"{name}: {split['people']} people on {split['frames']} frames, "
-            f"{split['labelled_joints']} labelled joints of {split['keypoint_set']}"
-        )
-        for joint, count in split["labels_of_joints_dropped"].items():
-            click.echo(f"  dropped, not in {split['keypoint_set']}: {joint} ({count} labels)")
-        if split["joints_never_labelled"]:
-            click.echo(f"  not labelled in IN: {', '.join(split['joints_never_labelled'])}")
-    for reason, count in manifest["left_out"].items():
-        if count:
-            click.echo(f"left out: {count} {reason}")
-    click.echo(f"written to {out}")
+main.add_command(convert)
 
 
 @main.command()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,42 +13,20 @@ from tqdm import tqdm
 from wepdtof_pose import __version__
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import file_sha256, read_json, replacing_folder, write_json
-from wepdtof_pose.formats import coco, lsp
-from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
-from wepdtof_pose.loading import WHOLE, annotation_files, load_dataset
+from wepdtof_pose.files import (
+    file_sha256,
+    make_folder,
+    read_json,
+    replacing_folder,
+    write_json,
+    write_text,
+)
+from wepdtof_pose.formats.layout import Reading
+from wepdtof_pose.formats.registry import READERS, WRITERS
+from wepdtof_pose.keypoints import get_keypoint_set
 
 MANIFEST = "manifest.json"
 _TOOL = "wepdtof-pose convert"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a reader found: data sets by split name, the files read, what it left out and why."""
-
-    datasets: dict[str, PoseDataset]
-    files: list[Path]
-    left_out: dict[str, int] = field(default_factory=dict)
-
-
-def read_coco(path: Path) -> Reading:
-    """A COCO keypoint file, or a folder of them."""
-    return Reading(load_dataset(path), list(annotation_files(path).values()))
-
-
-def read_lsp(path: Path, *, variant: lsp.Variant) -> Reading:
-    """An LSP or LSPET folder."""
-    dataset, left_out = lsp.read(path, variant=variant)
-    file = path / "joints.mat" if path.is_dir() else path
-    return Reading({WHOLE: dataset}, [file], left_out)
-
-
-READERS: dict[str, Callable[[Path], Reading]] = {
-    "coco": read_coco,
-    "lsp": partial(read_lsp, variant="lsp"),
-    "lspet": partial(read_lsp, variant="lspet"),
-}
-WRITERS: dict[str, Callable[[PoseDataset, Path], None]] = {"coco": coco.write}
 
 
 def convert(
@@ -61,14 +36,16 @@ def convert(
     source_format: str,
     target_format: str = "coco",
     keypoints: str | None = None,
+    images: Path | None = None,
+    source_keypoints: str | None = None,
 ) -> dict[str, Any]:
-    """Convert a data set into a new folder and return its manifest.
+    """Write `source` as a data set folder `out`, and return what its `manifest.json` says.
 
-    The folder has `annotations/person_keypoints.json`, `images/` (hard links where the file system
-    allows, else copies) and `manifest.json`: tool version, input hashes, counts, what was left out.
-    A source with several splits gives `person_keypoints_<split>.json` and `images/<split>/`. It is
-    made beside `out` and renamed, so it appears whole or not at all; the source is only read. An
-    `out` that this function wrote, and nobody changed since, is replaced.
+    The folder has the annotations where the target format wants them, the images (hard links where
+    possible), and the manifest: tool version, input hashes, counts, what was left out on reading
+    and what the target format cannot hold. It is made beside `out` and renamed, so it appears whole
+    or not at all; the source is only read. An `out` that this function wrote, and nobody changed
+    since, is replaced.
 
     Args:
         source: file or folder, as the format has it.
@@ -76,6 +53,8 @@ def convert(
         source_format: a key of READERS.
         target_format: a key of WRITERS.
         keypoints: name of the keypoint set to convert to, by joint name; None keeps the joints.
+        images: folder of the images, where they do not lie where the format puts them.
+        source_keypoints: name of the source's keypoint set, where its files do not name the joints.
 
     Raises:
         InputError: an unknown format or set, a source that cannot be used, a missing image, or an
@@ -86,24 +65,21 @@ def convert(
     if target_format not in WRITERS:
         raise InputError(f"cannot write format {target_format!r}: one of {', '.join(WRITERS)}")
     target = None if keypoints is None else get_keypoint_set(keypoints)
+    joints = None if source_keypoints is None else get_keypoint_set(source_keypoints)
     out = Path(out).absolute()
-    if not Path(source).exists():
-        raise InputError(f"{source}: no such file or folder")
-    if Path(source).resolve().is_relative_to(out.resolve()):
-        raise InputError(f"{out}: the source lies in it, and originals are never edited")
+    for path in (source, images):
+        if path is not None and not Path(path).exists():
+            raise InputError(f"{path}: no such file or folder")
+        if path is not None and Path(path).resolve().is_relative_to(out.resolve()):
+            raise InputError(f"{out}: the source lies in it, and originals are never edited")
     _require_replaceable(out)
-    reading = READERS[source_format](Path(source))
-    with replacing_folder(out) as folder:
-        return _write(reading, folder, source_format, target_format, target)
-
-
-def _write(
-    reading: Reading,
-    folder: Path,
-    source_format: str,
-    target_format: str,
-    target: KeypointSet | None,
-) -> dict[str, Any]:
+    reading = READERS[source_format](Path(source), None if images is None else Path(images), joints)
+    converted = {
+        split: dataset.with_keypoint_set(target) if target else dataset
+        for split, dataset in reading.datasets.items()
+    }
+    layout = WRITERS[target_format](converted)
+    _require_images(reading)
     manifest: dict[str, Any] = {
         "tool": _TOOL,
         "version": __version__,
@@ -111,23 +87,29 @@ def _write(
         "to": target_format,
         "keypoints": target.name if target else None,
         "inputs": [{"file": f.name, "sha256": file_sha256(f)} for f in reading.files],
-        "splits": {},
+        "splits": {
+            split: _counts(dataset, converted[split]) for split, dataset in reading.datasets.items()
+        },
         "left_out": reading.left_out,
-        "outputs": [],
-        "images": 0,
+        "not_held": layout.not_held,
     }
-    for split, dataset in reading.datasets.items():
-        converted = dataset.with_keypoint_set(target) if target else dataset
-        whole = split == WHOLE
-        images = folder / "images" if whole else folder / "images" / split
-        manifest["images"] += _link_images(dataset, images)
-        name = "person_keypoints.json" if whole else f"person_keypoints_{split}.json"
-        file = folder / "annotations" / name
-        WRITERS[target_format](converted, file)
-        manifest["outputs"].append({"file": f"annotations/{name}", "sha256": file_sha256(file)})
-        manifest["splits"][split] = _counts(dataset, converted)
-    write_json(folder / MANIFEST, manifest, indent=1)
+    with replacing_folder(out) as folder:
+        for name in sorted(layout.files):
+            _write_file(folder / name, layout.files[name])
+        _link_images(layout.images, reading.renamed, folder)
+        manifest["outputs"] = [
+            {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
+        ]
+        manifest["images"] = len(layout.images)
+        write_json(folder / MANIFEST, manifest, indent=1)
     return manifest
+
+
+def _write_file(path: Path, content: Any) -> None:
+    if isinstance(content, str):
+        write_text(path, content)
+    else:
+        write_json(path, content)
 
 
 def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
@@ -150,25 +132,27 @@ def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
     }
 
 
-def _link_images(dataset: PoseDataset, folder: Path) -> int:
-    """Put the images of a data set into a folder; their number."""
-    names = list(dict.fromkeys(dataset.frames["file_name"]))
-    for name in names:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise InputError(f"image file name {name!r} leads out of the image folder")
-    missing = [name for name in names if not (dataset.root / name).is_file()]
-    if missing:
-        raise InputError(
-            f"{dataset.root}: {len(missing)} of {len(names)} images are missing, "
-            f"the first is {missing[0]}"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in tqdm(names, desc="images", unit="", disable=None, leave=False):
+def _require_images(reading: Reading) -> None:
+    for dataset in reading.datasets.values():
+        names = list(dict.fromkeys(dataset.frames["file_name"]))
+        paths = [dataset.root / name for name in names]
+        missing = [
+            name
+            for name, path in zip(names, paths, strict=True)
+            if not reading.renamed.get(path, path).is_file()
+        ]
+        if missing:
+            raise InputError(
+                f"{dataset.root}: {len(missing)} of {len(names)} images are missing, "
+                f"the first is {missing[0]} (--images DIR says where they are)"
+            )
+
+
+def _link_images(images: dict[str, Path], renamed: dict[Path, Path], folder: Path) -> None:
+    for name, source in tqdm(images.items(), desc="images", unit="", disable=None, leave=False):
         target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _link_or_copy((dataset.root / name).resolve(), target)
-    return len(names)
+        make_folder(target.parent)
+        _link_or_copy(renamed.get(source, source).resolve(), target)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
@@ -186,8 +170,7 @@ def _require_replaceable(out: Path) -> None:
         return
     if not out.is_dir():
         raise InputError(f"{out}: is a file, not a folder to make")
-    entries = {entry.name for entry in out.iterdir()}
-    if entries and not (entries == {"annotations", "images", MANIFEST} and _is_untouched(out)):
+    if any(out.iterdir()) and not _is_untouched(out):
         raise InputError(
             f"{out}: is not empty and is not an unchanged result of convert: "
             "remove it, or choose another folder"
@@ -195,12 +178,28 @@ def _require_replaceable(out: Path) -> None:
 
 
 def _is_untouched(out: Path) -> bool:
+    """Whether a folder has what its manifest says, and nothing but images beside it."""
+    if not (out / MANIFEST).is_file():
+        return False
     manifest = read_json(out / MANIFEST)
     if not isinstance(manifest, dict) or manifest.get("tool") != _TOOL:
         return False
-    files = [path for path in (out / "annotations").rglob("*") if not path.is_dir()]
-    images = sum(not path.is_dir() for path in (out / "images").rglob("*"))
-    return manifest.get("images") == images and manifest.get("outputs") == [
-        {"file": path.relative_to(out).as_posix(), "sha256": file_sha256(path)}
-        for path in sorted(files)
-    ]
+    outputs = manifest.get("outputs")
+    if not isinstance(outputs, list) or not all(isinstance(entry, dict) for entry in outputs):
+        return False
+    names = [str(entry.get("file")) for entry in outputs]
+    others = {path.relative_to(out).as_posix() for path in out.rglob("*") if not path.is_dir()} - {
+        MANIFEST,
+        *names,
+    }
+    images = all("images" in PurePosixPath(name).parts[:-1] for name in others)
+    return (
+        images
+        and len(others) == manifest.get("images")
+        and outputs
+        == [
+            {"file": name, "sha256": file_sha256(out / name)}
+            for name in names
+            if (out / name).is_file()
+        ]
+    )

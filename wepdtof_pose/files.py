@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> str:
-    """The text of a file, in the first of these encodings that fits.
+def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: str = "text") -> str:
+    """The text of a file, in the first of these encodings that fits; `kind` names it in errors.
 
     Raises:
         InputError: it is missing, unreadable, empty, or in none of these encodings.
@@ -29,7 +29,7 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> str:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not a {path.suffix[1:].upper()} file") from None
+        raise InputError(f"{path}: is a folder, not a {kind} file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     position = 0
@@ -52,7 +52,7 @@ def read_json(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
     Raises:
         InputError: it is missing, unreadable, empty, of another encoding, cut short, or no JSON.
     """
-    text = read_text(Path(path), encodings=encodings)
+    text = read_text(Path(path), encodings=encodings, kind="JSON")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -8,10 +8,8 @@ from pathlib import Path
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.layout import WHOLE
 from wepdtof_pose.keypoints import KeypointSet
-
-WHOLE = "all"
-"""Name of the only split of a data set that has a single annotation file."""
 
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 

@@ -1,1 +1,28 @@
-"""Readers and writers, one module a format."""
+"""Readers and writers, one module a format; their names are here, themselves in `registry`."""
+
+READABLE = (
+    "coco",
+    "wepdtof_pose",
+    "wepdtof",
+    "ai_challenger",
+    "mpii",
+    "crowdpose",
+    "lsp",
+    "lspet",
+    "yolo",
+    "cvat",
+    "label_studio",
+)
+"""What `convert --from` takes; apart from the readers, so that `--help` imports none of them."""
+
+WRITABLE = (
+    "coco",
+    "wepdtof_pose",
+    "ai_challenger",
+    "mpii",
+    "crowdpose",
+    "yolo",
+    "cvat",
+    "label_studio",
+)
+"""What `convert --to` takes."""

@@ -25,7 +25,7 @@ import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_image
+from wepdtof_pose.image_size import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 Variant = Literal["lsp", "lspet"]
@@ -40,7 +40,9 @@ _SHAPES = {"lsp": (3, 14), "lspet": (14, 3)}
 _TITLES = {"lsp": "Leeds Sports Pose", "lspet": "Leeds Sports Pose Extended"}
 
 
-def read(path: Path, *, variant: Variant) -> tuple[PoseDataset, dict[str, int]]:
+def read(
+    path: Path, *, variant: Variant, images: Path | None = None
+) -> tuple[PoseDataset, dict[str, int]]:
     """The people of an LSP or LSPET folder, and how many were left out for which reason.
 
     People whose image is not there are left out, and so are those with fewer than 2 labelled joints
@@ -49,20 +51,21 @@ def read(path: Path, *, variant: Variant) -> tuple[PoseDataset, dict[str, int]]:
     Args:
         path: `joints.mat`, or the folder that holds it; the images lie in `images/` beside it.
         variant: which of the two it is; they differ in layout and in meaning.
+        images: folder of the images, where it is not `images/`.
 
     Raises:
         InputError: scipy is missing, the file is not such a file, or none of its images is there.
     """
     file = path / "joints.mat" if path.is_dir() else path
     keypoints = _keypoints(_joint_matrix(file), file, variant)
-    images = file.parent / "images"
+    images = images or file.parent / "images"
     digits = 5 if variant == "lspet" else 4
     names = [f"im{number:0{digits}d}.jpg" for number in range(1, len(keypoints) + 1)]
     there = np.array([(images / name).is_file() for name in names], dtype=bool)
     if not there.any():
         raise InputError(f"{images}: none of the {len(names)} images ({names[0]}, ...) is there")
     numbers = np.flatnonzero(there)
-    sizes = np.array([read_image(images / names[n]).shape[1::-1] for n in numbers])
+    sizes = np.array([image_size(images / names[n]) for n in numbers])
     keypoints, outside = unlabel_outside(keypoints[there], sizes)
     boxes = joint_boxes(keypoints, sizes)
     few = (keypoints[..., 2] > 0).sum(axis=1) < 2

@@ -1,0 +1,82 @@
+"""CrowdPose: COCO keypoint JSON with 14 joints, whose `head` is the top of the head.
+
+The category's skeleton is COCO's with 17 joints and is not used. `crowdIndex` of an image travels
+in its `extra`. The annotations carry no area: each person gets 0.53 of the box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.coco_category import keypoint_category
+from wepdtof_pose.formats.layout import (
+    WHOLE,
+    Layout,
+    Reading,
+    image_places,
+    split_folder,
+    with_images,
+)
+from wepdtof_pose.keypoints import canonical_joint_name, get_keypoint_set
+
+JOINT_NAMES = ("head", "neck")
+"""How the released files call the last two joints; some copies say `top_head`."""
+
+
+def read(path: Path, *, images: Path | None = None) -> Reading:
+    """The people of a CrowdPose JSON file.
+
+    Raises:
+        InputError: the file is not usable, or its joints are not CrowdPose's.
+    """
+    content = read_json(path)
+    dataset = from_dict(content, source=str(path), root=path.parent)
+    names = dataset.frames["file_name"].tolist()
+    dataset = replace(dataset, root=coco.find_image_root(path, names[:1]))
+    return Reading({WHOLE: with_images(dataset, images)}, [path])
+
+
+def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
+    """The data set of a parsed CrowdPose file."""
+    target = get_keypoint_set("crowdpose-14")
+    if not isinstance(content, dict):
+        raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
+    category = keypoint_category(content, source, required=False)
+    if category is not None:
+        named = category["keypoints"]
+        names = [str(name) for name in named] if isinstance(named, list) else []
+        joints = tuple("head_top" if n == "head" else canonical_joint_name(n) for n in names)
+        if joints != target.joints:
+            raise InputError(
+                f"{source}: these are not CrowdPose's joints in its order "
+                f"({', '.join(target.joints)}): read it as coco"
+            )
+    return coco.from_dict(content, source=source, root=root, keypoint_set=target)
+
+
+def write(datasets: dict[str, PoseDataset]) -> Layout:
+    """The folder of CrowdPose files of data sets with CrowdPose's joints.
+
+    Raises:
+        InputError: the joints are others.
+    """
+    target = get_keypoint_set("crowdpose-14")
+    files: dict[str, Any] = {}
+    images: dict[str, Path] = {}
+    for split, dataset in datasets.items():
+        if dataset.keypoint_set.joints != target.joints:
+            raise InputError("crowdpose holds its 14 joints only: add --keypoints crowdpose-14")
+        content = coco.to_dict(dataset)
+        joints = [*target.joints[:-2], *JOINT_NAMES]
+        content["categories"] = [{**content["categories"][0], "keypoints": joints}]
+        content["categories"][0].pop("keypoint_set", None)
+        name = "crowdpose.json" if split == WHOLE else f"crowdpose_{split}.json"
+        files[f"annotations/{name}"] = content
+        images |= image_places(dataset, split_folder("images", split))
+    return Layout(files, images)

@@ -1,0 +1,174 @@
+"""What a reader gives and what a writer wants: the two ends that every format shares."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+
+WHOLE = "all"
+"""Name of the only split of a data set that is not divided."""
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader found.
+
+    Attributes:
+        datasets: by split name; WHOLE where there is only one.
+        files: the annotation files read.
+        left_out: what was left out or changed on reading, and how often.
+        renamed: where an image lies, for those that do not lie at root / file_name.
+    """
+
+    datasets: dict[str, PoseDataset]
+    files: list[Path]
+    left_out: dict[str, int] = field(default_factory=dict)
+    renamed: dict[Path, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A folder that a writer wants; nothing is written yet.
+
+    Attributes:
+        files: content by path in the folder: a text as it is, anything else as JSON.
+        images: image file by path in the folder.
+        not_held: what the format cannot hold, and how often.
+    """
+
+    files: dict[str, Any]
+    images: dict[str, Path]
+    not_held: dict[str, int] = field(default_factory=dict)
+
+
+def image_places(dataset: PoseDataset, folder: str) -> dict[str, Path]:
+    """The images of a data set by their path under `folder`.
+
+    Raises:
+        InputError: a file name would lead out of the folder.
+    """
+    names = list(dict.fromkeys(dataset.frames["file_name"]))
+    for name in names:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise InputError(f"image file name {name!r} leads out of the image folder")
+    return {f"{folder}/{PurePosixPath(name)}": dataset.root / name for name in names}
+
+
+def split_folder(folder: str, split: str) -> str:
+    """`folder/split`, or `folder` for the only split."""
+    return folder if split == WHOLE else f"{folder}/{split}"
+
+
+def first_root(places: Iterable[Path], names: Collection[str], default: Path) -> Path:
+    """The first of these folders that has the first of these images, else the default."""
+    for name in list(names)[:1]:
+        for place in places:
+            if (place / name).is_file():
+                return place
+    return default
+
+
+def with_images(dataset: PoseDataset, images: Path | None, split: str = WHOLE) -> PoseDataset:
+    """The data set with its images under a given folder (or its folder `split`)."""
+    if images is None:
+        return dataset
+    root = first_root([images / split, images], dataset.frames["file_name"].tolist(), images)
+    return replace(dataset, root=root)
+
+
+def split_files(path: Path, pattern: str) -> dict[str, Path]:
+    """The annotation files under a path by split: a file, or those of a folder or `annotations/`.
+
+    The only file of a folder is WHOLE; of several each must end in train, val or test.
+
+    Raises:
+        InputError: there is none, or the names do not say the splits.
+    """
+    if not path.is_dir():
+        return {WHOLE: path}
+    folder = path / "annotations" if (path / "annotations").is_dir() else path
+    files = [
+        file
+        for file in sorted(folder.glob(pattern))
+        if not file.name.startswith(".") and file.name != "manifest.json"
+    ]
+    if not files:
+        raise InputError(f"{path}: has no annotation files {pattern}")
+    if len(files) == 1:
+        return {WHOLE: files[0]}
+    named = {file.stem.split("_")[-1]: file for file in files}
+    if len(named) < len(files) or not set(named) <= {"train", "val", "test"}:
+        listed = ", ".join(file.name for file in files)
+        raise InputError(f"{path}: has several annotation files ({listed}): give one of them")
+    return {split: named[split] for split in ("train", "val", "test") if split in named}
+
+
+def people_of_frames(dataset: PoseDataset) -> list[np.ndarray]:
+    """The rows of the people of each frame, in file order."""
+    rows = dataset.frame_rows
+    order = np.argsort(rows, kind="stable")
+    return np.split(order, np.searchsorted(rows[order], np.arange(1, len(dataset.frames))))
+
+
+def add_counts(*counts: dict[str, int]) -> dict[str, int]:
+    """The sums of counts under the same name, without zeros."""
+    total: dict[str, int] = {}
+    for part in counts:
+        for name, count in part.items():
+            if count:
+                total[name] = total.get(name, 0) + int(count)
+    return total
+
+
+def not_held(
+    dataset: PoseDataset, held: Collection[str] = (), *, fields: Collection[str] = ()
+) -> dict[str, int]:
+    """How often a data set has what a format cannot hold.
+
+    Every format holds file names, sizes, boxes and labelled joints. `held` names what else this one
+    does, out of the keys below; `fields` are the other fields of people that it has a place for.
+    """
+    people, frames, points = dataset.people, dataset.frames, dataset.keypoints
+    unlabelled = points[..., 2] == 0
+    counts = {
+        "image ids": _differing(frames["id"].tolist()),
+        "person ids": _differing(people["id"].tolist()),
+        "scenes": int(frames["scene"].notna().sum()),
+        "areas": int((~people["area_from_box"].astype(bool)).sum()),
+        "crowd marks": int((people["iscrowd"] != 0).sum()),
+        "track ids": int(people["track_id"].notna().sum()),
+        "rotated boxes": int(people["rotated_cx"].notna().sum()),
+        "hidden joints (written as visible)": int((points[..., 2] == 1).sum()),
+        "positions of joints that are not labelled": int(
+            (unlabelled & (points[..., :2] != 0).any(axis=-1)).sum()
+        ),
+        "other fields of images": int(frames["extra"].notna().sum()),
+        "other fields of people": sum(
+            bool(extra and set(extra) - set(fields)) for extra in people["extra"]
+        ),
+        "fields of the file": len([key for key, value in dataset.meta.items() if value]),
+    }
+    unknown = set(held) - set(counts)
+    assert not unknown, unknown
+    return {name: count for name, count in counts.items() if name not in held and count}
+
+
+def decimal(value: float | np.float32) -> float | int:
+    """A number as it belongs in a file: shortest decimal, whole numbers without a point."""
+    number = float(str(value)) if isinstance(value, np.float32) else float(value)
+    return int(number) if number == int(number) else number
+
+
+def _differing(ids: list[Any]) -> int:
+    """Ids that are not their position, counted from 1, as readers give them."""
+    return sum(value != position for position, value in enumerate(ids, start=1))

@@ -1,0 +1,60 @@
+"""Where the frames of WEPDTOF, CEPDOF and their relatives lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+
+if TYPE_CHECKING:
+    from wepdtof_pose.formats.wepdtof import Sequence
+
+
+def find_images(
+    base: Path, images: Path | None, sequences: Iterable[Sequence]
+) -> tuple[Path, dict[Any, str]]:
+    """The folder of the images, and each image's name under it, by frame id.
+
+    `base` is the folder of the annotations, or that above `annotations/`. WEPDTOF has
+    `frames/<sequence>/<name>`, CEPDOF `<sequence>/<name>`; others have `images/`, or the images
+    beside the annotations.
+
+    Raises:
+        InputError: two sequences have a frame of the same id.
+    """
+    roots = [images] if images else [base / "frames", base / "images", base]
+    found: dict[Any, str] = {}
+    used = None
+    for sequence in sequences:
+        for frame in sequence.frames:
+            if frame["id"] in found:
+                raise InputError(f"{base}: two sequences have a frame of id {frame['id']!r}")
+            name = None
+            for root in [used] if used else roots:
+                name = _name_under(root, sequence.name, frame)
+                if name is not None:
+                    used = root
+                    break
+            found[frame["id"]] = name or _expected_name(sequence.name, frame)
+    return used or roots[0], found
+
+
+def _name_under(root: Path, sequence: str, frame: dict[str, Any]) -> str | None:
+    for name in _names(frame):
+        for candidate in (f"{sequence}/{name}", name):
+            if (root / candidate).is_file():
+                return candidate
+    return None
+
+
+def _expected_name(sequence: str, frame: dict[str, Any]) -> str:
+    return f"{sequence}/{next(_names(frame))}"
+
+
+def _names(frame: dict[str, Any]) -> Iterator[str]:
+    if frame["file_name"] is not None:
+        return iter([frame["file_name"]])
+    return (frame["stem"] + suffix for suffix in IMAGE_SUFFIXES)

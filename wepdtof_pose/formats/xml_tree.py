@@ -1,0 +1,71 @@
+"""XML as a tree of elements, without entities, DTDs or endless nesting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from wepdtof_pose.errors import InputError
+
+DEEPEST = 50
+"""No annotation format nests further."""
+
+
+def read_xml(path: Path) -> Element:
+    """The root element of an XML file.
+
+    Raises:
+        InputError: it is missing, unreadable, no XML, declares a document type or entities, or is
+            nested too deeply; the message names the line.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_xml(content, source=str(path))
+
+
+def parse_xml(content: bytes, *, source: str) -> Element:
+    """The root element of an XML document; `source` names it in errors."""
+    builder = TreeBuilder()
+    parser = expat.ParserCreate()
+    depth = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST:
+            raise InputError(f"{source}: line {parser.CurrentLineNumber}: nested too deeply")
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def doctype(*_: object) -> None:
+        raise InputError(
+            f"{source}: line {parser.CurrentLineNumber}: declares a document type, which "
+            "annotation files do not need: remove the <!DOCTYPE ...>"
+        )
+
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = doctype
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        raise InputError(
+            f"{source}: not valid XML: {expat.ErrorString(error.code)} at line {error.lineno}, "
+            f"column {error.offset + 1}"
+        ) from None
+    except InputError:
+        raise
+    except (ValueError, LookupError) as error:  # an encoding that expat does not know
+        raise InputError(f"{source}: not readable XML: {error}") from None
+    return builder.close()

@@ -1,0 +1,169 @@
+"""The `data.yaml` of a YOLO pose data set: folders, number and names of the joints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_text
+from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.layout import WHOLE, split_folder
+from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """What a data.yaml says.
+
+    Attributes:
+        file: the YAML file.
+        splits: folder of images by split name.
+        separate: whether `val` or `test` is another folder than `train`.
+        keypoint_set: the joints.
+        channels: numbers a joint, 2 or 3.
+    """
+
+    file: Path
+    splits: dict[str, Path]
+    separate: bool
+    keypoint_set: KeypointSet
+    channels: int
+
+
+def read_data_file(
+    path: Path, *, base: Path | None = None, keypoint_set: KeypointSet | None = None
+) -> DataFile:
+    """The content of a `data.yaml`, or of the only YAML file of a folder.
+
+    Raises:
+        InputError: it is missing or not usable, or nothing names its joints.
+    """
+    file = _yaml_file(path)
+    content = parse_yaml(read_text(file), source=str(file))
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: expected names and values such as 'train: images/train'")
+    count, channels = _shape(content.get("kpt_shape"), file)
+    joints = keypoint_set or _joints(content, file)
+    if len(joints) != count:
+        raise InputError(
+            f"{file}: 'kpt_shape' has {count} joints, but {joints.name!r} has {len(joints)}"
+        )
+    _check_flip(content.get("flip_idx"), joints, file)
+    root = base or _root(content.get("path"), file)
+    splits: dict[str, Path] = {}
+    for split in ("train", "val", "test"):
+        place = content.get(split)
+        if place is None:
+            continue
+        if not isinstance(place, str) or not place.isprintable() or len(place) > 1024:
+            raise InputError(f"{file}: {split!r} is {shown(place)}, not the name of one folder")
+        if root / place not in splits.values():
+            splits[split] = root / place
+    if not splits:
+        raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
+    return DataFile(file, splits, len(splits) > 1, joints, channels)
+
+
+def parse_yaml(text: str, *, source: str) -> Any:
+    """The content of a YAML text of plain values, without aliases.
+
+    Raises:
+        InputError: it is no such text; the message names the line.
+    """
+    try:
+        return yaml.load(text, Loader=_PlainLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise InputError(f"{source}: not usable YAML: {error.problem} at line {line}") from None
+    except RecursionError:
+        raise InputError(f"{source}: not usable YAML: nested too deeply") from None
+    # Tags with wrong values raise almost anything in the constructors: KeyError, IndexError, ...
+    except Exception as error:
+        raise InputError(f"{source}: not usable YAML: {shown(str(error))}") from None
+
+
+def yaml_text(keypoint_set: KeypointSet, splits: Sequence[str]) -> str:
+    """The data.yaml of a data set with these splits, in the folder that holds it."""
+    folders = {split: split_folder("images", split) for split in splits}
+    # Loaders insist on both; a missing one is the other.
+    first = next(iter(folders.values()))
+    folders = {"train": first, "val": first, **{k: v for k, v in folders.items() if k != WHOLE}}
+    content = {
+        **folders,
+        "names": {0: "person"},
+        "kpt_shape": [len(keypoint_set), 3],
+        "flip_idx": np.asarray(keypoint_set.flip_permutation).tolist(),
+        "kpt_names": {0: list(keypoint_set.joints)},
+    }
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """A safe loader that also refuses aliases: a few lines of them stand for gigabytes."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.composer.ComposerError(
+                None, None, "aliases are not supported", self.peek_event().start_mark
+            )
+        return super().compose_node(parent, index)
+
+
+def _yaml_file(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    found = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml"))
+    if len(found) != 1:
+        listed = ", ".join(p.name for p in found) or "none"
+        raise InputError(f"{path}: expected one YAML file such as data.yaml, found {listed}")
+    return found[0]
+
+
+def _shape(shape: Any, file: Path) -> tuple[int, int]:
+    usable = isinstance(shape, list) and len(shape) == 2
+    if not usable or any(type(n) is not int for n in shape) or shape[1] not in (2, 3):
+        raise InputError(
+            f"{file}: 'kpt_shape' is {shown(shape)}, not [number of joints, 3] (or 2): "
+            "is it a pose data set?"
+        )
+    return shape[0], shape[1]
+
+
+def _joints(content: dict[Any, Any], file: Path) -> KeypointSet:
+    named = content.get("kpt_names")
+    if isinstance(named, dict) and named:
+        named = next(iter(named.values()))
+    if named is None:
+        raise InputError(
+            f"{file}: does not name its joints: add 'kpt_names', or say which set they are with "
+            "--source-keypoints"
+        )
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise InputError(f"{file}: 'kpt_names' is no list of joint names")
+    try:
+        return keypoint_set_from_names(named)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from None
+
+
+def _check_flip(flip: Any, joints: KeypointSet, file: Path) -> None:
+    if flip is not None and flip != np.asarray(joints.flip_permutation).tolist():
+        raise InputError(
+            f"{file}: 'flip_idx' is not the left-right exchange of {joints.name!r} "
+            f"({', '.join(joints.joints)}): the joints are in another order than their names say"
+        )
+
+
+def _root(place: Any, file: Path) -> Path:
+    """`path` of the YAML where such a folder is there, else the folder of the YAML."""
+    if isinstance(place, str) and place.isprintable() and 0 < len(place) < 1024:
+        for folder in (file.parent / place, Path(place)):
+            if folder.is_dir():
+                return folder
+    return file.parent
