@@ -1,13 +1,22 @@
-"""The click group of all three commands: bad input is one clear line and exit code 2."""
+"""What the commands share: a group that shows bad input as one line, and common options."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wepdtof_pose.errors import InputError
+
+if TYPE_CHECKING:
+    from wepdtof_pose.dataset import PoseDataset
+
+PATH = click.Path(path_type=Path)
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the choice."
+)
 
 
 class CommandGroup(click.Group):
@@ -20,3 +29,13 @@ class CommandGroup(click.Group):
         except InputError as error:
             click.echo(f"{ctx.info_name}: error: {error}", err=True)
             sys.exit(2)
+
+
+def one_split(path: Path, name: str | None) -> PoseDataset:
+    """The named split; without a name the only one, else "train", else the first."""
+    from wepdtof_pose.loading import load_dataset, take_split
+
+    datasets = load_dataset(path)
+    if name is None:
+        return datasets["train"] if "train" in datasets else next(iter(datasets.values()))
+    return take_split(datasets, name, path=path)

@@ -1,0 +1,81 @@
+"""`validate --fix`: a repaired copy of a data set beside it, and the list of every change."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wepdtof_pose import __version__
+from wepdtof_pose.annotation_checks import usable_file_name
+from wepdtof_pose.checks import add_problems, check_raw
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import file_sha256, read_json, replacing_folder, write_json
+from wepdtof_pose.findings import Report
+from wepdtof_pose.image_checks import image_root
+from wepdtof_pose.loading import WHOLE, annotation_files
+from wepdtof_pose.raw_annotations import read_raw
+from wepdtof_pose.repairs import repair
+
+CHANGES = "changes.json"
+
+
+def write_repaired(path: Path | str, out: Path | str, *, images: bool = False) -> dict[str, Any]:
+    """Write a repaired copy of a data set into a new folder, and return its list of changes.
+
+    The folder has `annotations/` with the files of the same names, `images/` (hard links where the
+    file system allows, else copies) and `changes.json`: input hashes, every change, and what
+    remains. It appears whole or not at all.
+
+    Args:
+        path: an annotation file or a data set folder; only read.
+        out: folder to make.
+        images: take the sizes of images from their files, too.
+
+    Raises:
+        InputError: `out` exists, a file is no annotation file, or it is of a form without joints.
+    """
+    path, out = Path(path), Path(out)
+    if out.exists():
+        raise InputError(f"{out}: exists already; give a new folder")
+    files = annotation_files(path)
+    record: dict[str, Any] = {"tool": "wepdtof-pose validate --fix", "version": __version__}
+    record |= {"inputs": [], "changes": [], "remaining": {}}
+    remaining = Report()
+    with replacing_folder(out) as folder:
+        for split, file in files.items():
+            content = read_json(file)
+            raw = read_raw(content, source=file.name)
+            if raw.boxes_only:
+                raise InputError(f"{file}: boxes without joints cannot be repaired: convert first")
+            repaired, changes = repair(content, raw, file if images else None)
+            record["inputs"].append({"file": file.name, "sha256": file_sha256(file)})
+            record["changes"] += [{"file": file.name, **change} for change in changes]
+            write_json(folder / "annotations" / file.name, repaired)
+            again = read_raw(repaired, source=file.name)
+            add_problems(remaining, again, check_raw(again))
+            names = [i["file_name"] for i in repaired["images"] if isinstance(i, dict)]
+            below = folder / "images" / ("" if split == WHOLE else _folder_name(file))
+            _link_images(image_root(file, names), names, below)
+        record["remaining"] = remaining.as_dict()["counts"]
+        write_json(folder / CHANGES, record, indent=1)
+    return record
+
+
+def _folder_name(file: Path) -> str:
+    """The last word of the file's name, where readers look for the images of a split."""
+    return file.stem.split("_")[-1]
+
+
+def _link_images(root: Path, names: Iterable[str], folder: Path) -> None:
+    for name in dict.fromkeys(n for n in names if isinstance(n, str)):
+        if not usable_file_name(name) or not (root / name).is_file():
+            continue
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(root / name, target)
+        except OSError:
+            shutil.copy2(root / name, target)
