@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from sspcm.frame_sources import VIDEO_SUFFIXES
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 
@@ -34,15 +35,19 @@ class Detections:
     _rows: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        for row, keys in enumerate(zip(self.image_ids, self.file_names, strict=True)):
-            for key in {str(key) for key in keys if key is not None}:
-                self._rows.setdefault(key, []).append(row)
+        for row, (image_id, name) in enumerate(zip(self.image_ids, self.file_names, strict=True)):
+            # A video's name says nothing about the frame.
+            by_id = name is None or Path(name).suffix.lower() in VIDEO_SUFFIXES
+            self._rows.setdefault(str(image_id) if by_id else str(name), []).append(row)
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     def rows_of(self, keys: Iterable[str]) -> np.ndarray:
-        """Rows, in file order, of the boxes whose image id or file name is one of the texts."""
+        """Rows, in file order, of the boxes whose file name is one of the texts.
+
+        Boxes without an image's file name are found by their image id.
+        """
         found = {row for key in keys for row in self._rows.get(key, ())}
         return np.array(sorted(found), dtype=np.int64)
 

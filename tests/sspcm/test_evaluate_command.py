@@ -1,0 +1,302 @@
+"""Scores of trained networks: the run's own again, other data, detected boxes, other joints."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from sspcm.cli import main
+from sspcm.config import load_config
+from sspcm.open_networks import open_networks
+from sspcm.run_evaluation import TestPeople, evaluate_networks, joints_in_common, load_test_people
+from sspcm.run_folder import RunFolder
+from sspcm.sets import make_sets
+from sspcm.trained_networks import TrainedNetworks
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.formats import coco
+from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+HEAVY = ("numpy", "pandas", "cv2", "torch")
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+@pytest.fixture
+def test_people(tiny_run: Path) -> PoseDataset:
+    return make_sets(load_config(tiny_run / "config.yaml").data).test
+
+
+def test_help_of_every_command_has_an_example_and_needs_nothing_heavy() -> None:
+    code = (
+        "import sys, click.testing; from sspcm.cli import main\n"
+        "for name in ['', *main.commands]:\n"
+        "    found = click.testing.CliRunner().invoke(main, [name, '--help'] if name else ['-h'])\n"
+        "    assert found.exit_code == 0, found.output\n"
+        "    assert not name or 'Example:' in found.output, found.output\n"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+@pytest.mark.parametrize("checkpoint", ["last", "best"])
+def test_a_run_on_its_own_test_people_gives_its_result(
+    tiny_run: Path, tmp_path: Path, checkpoint: str
+) -> None:
+    file = tmp_path / "scores.json"
+    done = run("evaluate", tiny_run, "--checkpoint", checkpoint, "-o", file)
+    assert done.exit_code == 0, done.output
+    scores, result = read_json(file), read_json(tiny_run / "result.json")
+    assert scores["networks"] == result[checkpoint]
+    assert (scores["checkpoint"], scores["reported"]) == (checkpoint, result["reported"])
+    # A checkpoint inside the run folder is the same thing by another name.
+    run("evaluate", tiny_run / "checkpoints" / f"{checkpoint}.pt", "-o", file)
+    assert read_json(file)["networks"] == result[checkpoint]
+
+
+def test_the_same_people_from_a_file(
+    tiny_run: Path, test_people: PoseDataset, tmp_path: Path
+) -> None:
+    data = tmp_path / "data" / "people.json"
+    coco.write(test_people, data)
+    (tmp_path / "data" / "images").symlink_to(test_people.root)
+    file = tmp_path / "scores.json"
+    done = run("evaluate", tiny_run, "--data", data, "--per-joint", "-o", file)
+    assert done.exit_code == 0, done.output
+    assert "right_shoulder" in done.output
+    scores = read_json(file)
+    assert scores["networks"] == read_json(tiny_run / "result.json")["last"]
+    assert scores["data_hash"] == test_people.content_hash()
+    assert scores["sigma_set"] == "wepdtof-pose-14"
+    assert (scores["boxes"], scores["split"], scores["area_rule"]) == (
+        "annotated",
+        "all",
+        "annotated",
+    )
+
+
+def test_one_network_other_decoding_flip_test(tiny_run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.json"
+    run("evaluate", tiny_run, "--network", "A", "--decoding", "dark", "--flip-test", "-o", file)
+    scores = read_json(file)
+    assert list(scores["networks"]) == ["A"]
+    assert (scores["decoding"], scores["flip_test"]) == ("dark", True)
+    before = read_json(tiny_run / "result.json")["last"]["A"]
+    assert scores["networks"]["A"]["per_joint"] != before["per_joint"]
+
+
+@dataclass(frozen=True)
+class Oracle(TrainedNetworks):
+    """Predicts given poses, whatever the crops show."""
+
+    poses: Any = None
+
+    def predict(self, crops: Any) -> dict[str, np.ndarray]:
+        assert len(crops) == len(self.poses)
+        return {"C": self.poses}
+
+
+def oracle(run_folder: Path, poses: np.ndarray) -> Oracle:
+    networks = open_networks(run_folder)
+    fields = {f.name: getattr(networks, f.name) for f in dataclasses.fields(networks)}
+    return Oracle(**fields, poses=poses)
+
+
+def sure(keypoints: np.ndarray) -> np.ndarray:
+    """Annotated keypoints as predictions with joint scores of 1."""
+    return np.concatenate([keypoints[..., :2], np.ones_like(keypoints[..., :1])], axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "lacking"),
+    [
+        ("wepdtof-pose-14", []),
+        ("lsp-14", []),
+        ("coco-17", ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]),
+    ],
+)
+def test_joints_are_converted_by_name(
+    tiny_run: Path, test_people: PoseDataset, name: str, lacking: list[str]
+) -> None:
+    keypoints = test_people.keypoints.copy()
+    other = test_people.with_keypoint_set(get_keypoint_set(name))
+    # A label that no network here can predict must not count against it.
+    for joint in lacking:
+        other.keypoints[:, other.keypoint_set.joints.index(joint)] = (5, 5, 2)
+    networks = oracle(tiny_run, sure(keypoints))
+    result = evaluate_networks(networks, TestPeople(other, "somewhere", "test"))
+    scores = result["networks"]["C"]
+    assert result["joints_not_scored"] == lacking
+    assert (scores["AP"], scores["AR"], scores["PCK@0.2"]) == (1, 1, 1)
+    assert scores["data_hash"] == result["data_hash"] == other.content_hash()
+    assert result["sigma_set"].startswith(name)
+    wrong = oracle(tiny_run, sure(keypoints)[:, ::-1])
+    assert evaluate_networks(wrong, TestPeople(other, "", ""))["networks"]["C"]["AP"] < 0.5
+
+
+def test_a_keypoint_set_cut_down() -> None:
+    cut = joints_in_common(get_keypoint_set("wepdtof-pose-14"), get_keypoint_set("coco-17"))
+    whole = get_keypoint_set("coco-17")
+    assert len(cut) == 12
+    assert cut.sigmas == tuple(
+        s for s, j in zip(whole.require_sigmas(), whole.joints, strict=True) if j in cut.joints
+    )
+    assert [{cut.joints[a], cut.joints[b]} for a, b in cut.skeleton] == [
+        {whole.joints[a], whole.joints[b]}
+        for a, b in whole.skeleton
+        if {whole.joints[a], whole.joints[b]} <= set(cut.joints)
+    ]
+    assert all(cut.joints[a][4:].endswith(cut.joints[b][-4:]) for a, b in cut.flip_pairs)
+    identity = np.arange(12)[None, :, None].astype(float)
+    assert (convert_keypoints(identity, cut, cut) == identity).all()
+
+
+def detections_of(people: PoseDataset, score: float = 0.9) -> list[dict[str, Any]]:
+    return [
+        {"image_id": int(frame), "category_id": 1, "bbox": box.tolist(), "score": score}
+        for frame, box in zip(people.people["frame_id"], people.boxes, strict=True)
+    ]
+
+
+def test_detected_boxes(tiny_run: Path, test_people: PoseDataset, tmp_path: Path) -> None:
+    file = tmp_path / "boxes.json"
+    test = TestPeople(test_people, "somewhere", "test")
+    poses = sure(test_people.keypoints)
+    rows = detections_of(test_people)
+    # Detections of other things and on other images are nobody's business here.
+    chair = {**rows[0], "category_id": 62}
+    elsewhere = {**rows[0], "image_id": 10**6}
+    write_json(file, [chair, *rows, elsewhere])
+    result = evaluate_networks(oracle(tiny_run, poses), test, detections=file)
+    assert result["networks"]["C"]["AP"] == 1
+    assert result["boxes"] == str(file)
+
+    # A pose far from everyone, more certain than the rest, costs precision but no recall.
+    ghost = {**rows[0], "score": 1.0}
+    write_json(file, [*rows, ghost])
+    with_ghost = oracle(tiny_run, np.concatenate([poses, poses[:1] + np.array([5000, 5000, 0])]))
+    scores = evaluate_networks(with_ghost, test, detections=file)["networks"]["C"]
+    assert scores["AR"] == 1
+    assert 0.4 < scores["AP"] < 1
+
+    # Half of the people not detected: at most half recalled, and PCK counts them as missed.
+    half = len(rows) // 2
+    write_json(file, rows[:half])
+    scores = evaluate_networks(oracle(tiny_run, poses[:half]), test, detections=file)
+    assert scores["networks"]["C"]["AR"] == pytest.approx(half / len(rows))
+    assert scores["networks"]["C"]["PCK@0.2"] < 0.7
+
+
+def test_duplicate_detections_are_suppressed(
+    tiny_run: Path, test_people: PoseDataset, tmp_path: Path
+) -> None:
+    file = tmp_path / "boxes.json"
+    write_json(file, detections_of(test_people, 0.9) + detections_of(test_people, 0.8))
+    twice = np.concatenate([sure(test_people.keypoints)] * 2)
+    test = TestPeople(test_people, "somewhere", "test")
+    scores = evaluate_networks(oracle(tiny_run, twice), test, detections=file)["networks"]["C"]
+    assert (scores["AP"], scores["predictions"]) == (1, len(test_people))
+
+
+def test_detections_command(tiny_run: Path, tiny_fisheye: Path, tmp_path: Path) -> None:
+    people = next(iter(coco_people(tiny_fisheye).values()))
+    write_json(tmp_path / "boxes.json", detections_of(people))
+    done = run(
+        "evaluate", tiny_run, "--data", tiny_fisheye, "--detections", tmp_path / "boxes.json"
+    )
+    assert done.exit_code == 0, done.output
+    assert "boxes.json" in done.output
+
+
+def coco_people(path: Path) -> dict[str, PoseDataset]:
+    from wepdtof_pose.loading import load_dataset
+
+    return load_dataset(path)
+
+
+def test_joints_of_a_run_whose_data_are_gone(
+    tiny_run: Path, tiny_fisheye: Path, tmp_path: Path
+) -> None:
+    moved = tmp_path / "run"
+    (moved / "checkpoints").mkdir(parents=True)
+    for name in ("checkpoints/last.pt", "keypoints.json", "config.yaml"):
+        (moved / name).write_bytes((tiny_run / name).read_bytes())
+    config = (moved / "config.yaml").read_text()
+    (moved / "config.yaml").write_text(config.replace(str(tiny_fisheye), "nowhere"))
+    assert open_networks(moved).keypoint_set == get_keypoint_set("wepdtof-pose-14")
+    done = run("evaluate", moved)
+    assert (done.exit_code, "nowhere" in done.output) == (2, True)
+    (moved / "keypoints.json").unlink()
+    with pytest.raises(InputError, match="--keypoints"):
+        open_networks(moved)
+    assert len(open_networks(moved, keypoints="aic-14").keypoint_set) == 14
+    with pytest.raises(InputError, match="17 joints of 'coco-17'"):
+        open_networks(moved, keypoints="coco-17")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "nowhere: no such run folder or checkpoint file"),
+        (["RUN", "--network", "D"], "has no network 'D': choose one of A, B, mean, C"),
+        (["RUN", "--split", "val"], "--split needs --data"),
+        (["RUN", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (["RUN", "--data", "DATA", "--split", "val"], "has no split 'val', only all"),
+        (["RUN", "--data", "DATA", "--detections", "nowhere"], "nowhere: no such file"),
+        (["RUN", "--data", "DATA", "--detections", "EMPTY"], "holds no box of a person"),
+        (["RUN", "--crop-size", "64x64"], "--crop-size is for files of weights"),
+        (["RUN", "--crop-size", "64"], "expected WIDTHxHEIGHT"),
+        (["RUN", "--keypoints", "coco-17"], "its joints are 'wepdtof-pose-14', not 'coco-17'"),
+        (["DATA"], "is no run folder (it has no config.yaml)"),
+    ],
+)
+def test_wrong_input_is_one_line_and_code_2(
+    tiny_run: Path, tiny_fisheye: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    (tmp_path / "empty.json").write_text("[]")
+    paths = {"RUN": tiny_run, "DATA": tiny_fisheye, "EMPTY": tmp_path / "empty.json"}
+    done = run("evaluate", *(paths.get(argument, argument) for argument in arguments))
+    assert done.exit_code == 2
+    assert said in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_a_damaged_checkpoint(tiny_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").write_bytes((tiny_run / "config.yaml").read_bytes())
+    whole = (tiny_run / "checkpoints" / "last.pt").read_bytes()
+    (folder / "checkpoints" / "last.pt").write_bytes(whole[: len(whole) // 2])
+    done = run("evaluate", folder)
+    assert (done.exit_code, "not a usable checkpoint" in done.output) == (2, True)
+
+
+def test_the_split_that_is_evaluated(tiny_fisheye: Path, tmp_path: Path) -> None:
+    people = coco_people(tiny_fisheye)["all"]
+    assert load_test_people(tiny_fisheye).split == "all"
+    for name in ("train", "test"):
+        coco.write(people, tmp_path / "annotations" / f"{name}.json")
+    assert load_test_people(tmp_path).split == "test"
+    assert load_test_people(tmp_path, "train").split == "train"
+    coco.write(people, tmp_path / "annotations" / "val.json")
+    assert load_test_people(tmp_path).split == "val"
+
+
+def test_the_result_holds_in_json(tiny_run: Path) -> None:
+    assert RunFolder(tiny_run).read_keypoint_set() == get_keypoint_set("wepdtof-pose-14")
+    assert json.loads((tiny_run / "keypoints.json").read_text())["joints"][0] == "right_shoulder"
