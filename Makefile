@@ -13,7 +13,7 @@ demo: .venv/.ready
 	$(BIN)/sspcm-bench table demo
 
 test: .venv/.ready
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/.ready
 	$(BIN)/ruff check .
