@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wepdtof_pose import __version__
+from wepdtof_pose import __version__, cli_look
 from wepdtof_pose.cli_convert import convert
 from wepdtof_pose.commands import CommandGroup
 from wepdtof_pose.download.command import download
@@ -28,6 +28,9 @@ def main() -> None:
 
     PATH is a COCO keypoint JSON, or a folder with annotations/*.json and images/.
     """
+
+
+main.add_command(cli_look.validate)
 
 
 main.add_command(download)
