@@ -158,6 +158,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         ]
         if dataset.frames["id"].tolist() == [entry["image_id"] for entry in files[name]]:
             held.append("image ids")
+        if dataset.keypoint_set == target:
+            held.append("name, sigmas or skeleton of the keypoint set")
         lost.append(not_held(dataset, held, fields=["human"]))
     return Layout(files, images, add_counts(*lost))
 

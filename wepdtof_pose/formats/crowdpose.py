@@ -19,6 +19,7 @@ from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
     Reading,
+    add_counts,
     image_places,
     split_folder,
     with_images,
@@ -79,4 +80,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         name = "crowdpose.json" if split == WHOLE else f"crowdpose_{split}.json"
         files[f"annotations/{name}"] = content
         images |= image_places(dataset, split_folder("images", split))
-    return Layout(files, images)
+    own = [dataset.keypoint_set != target for dataset in datasets.values()]
+    return Layout(
+        files, images, add_counts({"name, sigmas or skeleton of the keypoint set": sum(own)})
+    )

@@ -11,6 +11,7 @@ import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.keypoints import keypoint_set_from_names
 
 WHOLE = "all"
 """Name of the only split of a data set that is not divided."""
@@ -155,6 +156,9 @@ def not_held(
         "other fields of images": int(frames["extra"].notna().sum()),
         "other fields of people": sum(
             bool(extra and set(extra) - set(fields)) for extra in people["extra"]
+        ),
+        "name, sigmas or skeleton of the keypoint set": int(
+            keypoint_set_from_names(dataset.keypoint_set.joints) != dataset.keypoint_set
         ),
         "fields of the file": len([key for key, value in dataset.meta.items() if value]),
     }

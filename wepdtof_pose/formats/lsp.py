@@ -25,6 +25,7 @@ import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.image_size import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -155,7 +156,7 @@ def _keypoints(joints: np.ndarray, file: Path, variant: Variant) -> np.ndarray:
         raise InputError(f"{file}: 'joints' is {joints.shape}, {variant!r} has {expected}{hint}")
     keypoints = joints.transpose((2, 0, 1) if variant == "lspet" else (2, 1, 0))
     flags = keypoints[..., 2]
-    if not np.isin(flags, (0, 1)).all() or not np.isfinite(keypoints).all():
+    if not np.isin(flags, (0, 1)).all() or not (np.abs(keypoints) < LARGEST).all():
         raise InputError(f"{file}: 'joints' has flags that are not 0 or 1, or no finite numbers")
     visibility = 2 * flags if variant == "lspet" else 2 - flags
     return np.concatenate([keypoints[..., :2], visibility[..., None]], axis=-1).astype(np.float32)

@@ -62,7 +62,7 @@ def read(
         files += there
     if list(datasets) == ["train"] and not data.separate:
         datasets = {WHOLE: datasets["train"]}
-    return Reading(datasets, files, {"objects of other classes than 0": others})
+    return Reading(datasets, files, add_counts({"objects of other classes than 0": others}))
 
 
 def image_names(folder: Path) -> list[str]:

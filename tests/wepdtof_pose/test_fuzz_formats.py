@@ -1,0 +1,267 @@
+"""Damaged annotation files of every format: an InputError or success, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from wepdtof_pose.convert import convert
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.registry import READERS, WRITERS
+
+FILES = 2000
+CONVERTED = 0.15
+"""Share of the damaged files that also go through `convert`."""
+
+JOINTS = {
+    "mpii": "mpii-16",
+    "crowdpose": "crowdpose-14",
+    "ai_challenger": "aic-14",
+    "yolo": "coco-17",
+}
+VALUES = [
+    *("null", "true", "[]", "{}", '""', '"x"', "-1", "0", "0.5", "NaN", "-Infinity", "1e400"),
+    *("1e308", "1e38", "-1e30", "9" * 30, "9" * 5000, '"\\ud800"', '"../a.png"', '"/a.png"'),
+    *('"' + "n" * 5000 + '"', '"a\\u0000b"', "[[]]", '{"a": 1}', "&a", "*a", "!!int x", "<a>"),
+    *("2023-99-99", "{[", "右肩", "\udcff", "\x00", "1,2", "1;2", "<!DOCTYPE a>", "&#0;", "&lol;"),
+]
+TOKEN = re.compile(r'"[^"]*"|-?\d[\d.e+-]*|\w+|[\[\]{},:<>/=;]')
+
+
+def truncated(text: str, rng: np.random.Generator) -> str:
+    return text[: rng.integers(len(text))]
+
+
+def without_a_piece(text: str, rng: np.random.Generator) -> str:
+    start = int(rng.integers(len(text)))
+    return text[:start] + text[start + int(rng.integers(1, 60)) :]
+
+
+def with_a_piece_twice(text: str, rng: np.random.Generator) -> str:
+    start = int(rng.integers(len(text)))
+    end = start + int(rng.integers(1, 120))
+    return text[:end] + text[start:]
+
+
+def with_another_token(text: str, rng: np.random.Generator) -> str:
+    tokens = list(TOKEN.finditer(text))
+    token = tokens[rng.integers(len(tokens))]
+    return text[: token.start()] + VALUES[rng.integers(len(VALUES))] + text[token.end() :]
+
+
+def with_two_tokens_exchanged(text: str, rng: np.random.Generator) -> str:
+    tokens = list(TOKEN.finditer(text))
+    a, b = sorted(rng.integers(len(tokens), size=2).tolist())
+    first, second = tokens[a], tokens[b]
+    if a == b:
+        return text
+    return (
+        text[: first.start()]
+        + second.group()
+        + text[first.end() : second.start()]
+        + first.group()
+        + text[second.end() :]
+    )
+
+
+def without_a_key(text: str, rng: np.random.Generator) -> str:
+    """A key of JSON or YAML, or an attribute of XML, gets another name."""
+    keys = list(re.finditer(r'"\w+"(?=:)|\b\w+(?==")|^\w+(?=:)', text, re.MULTILINE))
+    if not keys:
+        return without_a_piece(text, rng)
+    key = keys[rng.integers(len(keys))]
+    return text[: key.start()] + re.sub(r"\w+", "other", key.group()) + text[key.end() :]
+
+
+def with_a_key_twice(text: str, rng: np.random.Generator) -> str:
+    keys = list(re.finditer(r'"\w+": ?("[^"]*"|-?[\d.]+),|\w+="[^"]*" ', text))
+    if not keys:
+        return with_a_piece_twice(text, rng)
+    key = keys[rng.integers(len(keys))]
+    return text[: key.end()] + key.group() + text[key.end() :]
+
+
+def nested(text: str, rng: np.random.Generator) -> str:
+    depth = int(rng.choice([60, 3000, 50_000]))
+    opening, closing = [("[", "]"), ('{"a":', "}"), ("<a>", "</a>"), ("- ", "")][rng.integers(4)]
+    middle = int(rng.integers(len(text))) if rng.random() < 0.5 else 0
+    return text[:middle] + opening * depth + text[middle:] + closing * depth
+
+
+CHANGES: list[Callable[[str, np.random.Generator], str]] = [
+    truncated,
+    without_a_piece,
+    with_a_piece_twice,
+    with_another_token,
+    with_another_token,
+    with_another_token,
+    with_two_tokens_exchanged,
+    without_a_key,
+    with_a_key_twice,
+    nested,
+]
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """The bytes of a damaged copy: the text changed, or its encoding, or single bytes."""
+    kind = rng.random()
+    if kind < 0.06 or b"\0" in content:
+        changed = bytearray(content)
+        for position in rng.integers(len(changed), size=int(rng.integers(1, 6))):
+            changed[position] = int(rng.integers(256))
+        return bytes(changed[: rng.integers(len(changed))] if rng.random() < 0.5 else changed)
+    text = content.decode()
+    if kind < 0.12:
+        return (text + "右肩").encode(["utf-16", "gbk", "utf-8-sig", "shift-jis"][rng.integers(4)])
+    change = CHANGES[rng.integers(len(CHANGES))]
+    return change(text, rng).encode("utf-8", "surrogateescape")
+
+
+@pytest.fixture(scope="module")
+def sources(
+    make_dataset: Callable, write_folder: Callable, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Path, list[Path]]]:
+    """A sound data set of each format: what the reader takes, and the files to damage."""
+    home = tmp_path_factory.mktemp("sound")
+    plain = write_folder(
+        home / "coco",
+        person_keypoints=make_dataset(
+            track_id=[1, None, 2, 3, 4, 4],
+            iscrowd=[0, 0, 1, 0, 0, 0],
+            rotated_cx=[40.0] * 6,
+            rotated_cy=[50.0] * 6,
+            rotated_w=[20.0] * 6,
+            rotated_h=[30.0] * 6,
+            rotated_angle=[-30.0] * 6,
+        ),
+    )
+    found = {"coco": plain}
+    for image in list((plain / "images").iterdir()):
+        jpeg = cv2.imencode(".jpg", np.zeros((90, 120, 3), dtype=np.uint8))[1].tobytes()
+        image.with_suffix(".jpg").write_bytes(jpeg)
+    file = plain / "annotations" / "person_keypoints.json"
+    file.write_text(file.read_text().replace(".png", ".jpg"))
+    for name in WRITERS.keys() - {"coco"}:
+        joints = JOINTS.get(name)
+        convert(plain, home / name, source_format="coco", target_format=name, keypoints=joints)
+        found[name] = home / name
+    for variant in ("lsp", "lspet"):
+        folder = home / variant
+        (folder / "images").mkdir(parents=True)
+        joints = np.random.default_rng(0).uniform(5, 60, (14, 3, 2))
+        joints[:, 2] = 1
+        if variant == "lsp":
+            joints = joints.transpose(1, 0, 2)
+        savemat(folder / "joints.mat", {"joints": joints})
+        for number in (1, 2):
+            digits = 4 if variant == "lsp" else 5
+            (folder / "images" / f"im{number:0{digits}d}.jpg").write_bytes(jpeg)
+        found[variant] = folder
+    found["wepdtof"] = _write_boxes(home / "wepdtof", jpeg)
+    return {
+        name: (
+            path,
+            [
+                p
+                for p in sorted(path.rglob("*"))
+                if p.suffix in (".json", ".xml", ".yaml", ".txt", ".mat")
+                and p.name != "manifest.json"
+                and p.stat().st_size
+            ],
+        )
+        for name, path in found.items()
+    }
+
+
+def _write_boxes(folder: Path, jpeg: bytes) -> Path:
+    for name in ("a", "b", "c"):
+        (folder / "frames" / name).mkdir(parents=True)
+        (folder / "frames" / name / f"{name}_000001.jpg").write_bytes(jpeg)
+    box = [30.5, 40, 20, 30.25, -17.188]
+    person = {"image_id": "a_000001", "bbox": box, "area": 605.0, "person_id": 3, "iscrowd": 0}
+    image = {"file_name": "a_000001.jpg", "id": "a_000001", "width": 120, "height": 90}
+    listed = [{"img_name": "b_000001", "bboxes": [box, box], "scores": [1, 1], "id": [7, 7]}]
+    tags = "".join(
+        f"<{k}>{v}</{k}>" for k, v in zip(["cx", "cy", "w", "h", "angle"], box, strict=True)
+    )
+    xml = (
+        "<annotation><size><width>120</width><height>90</height></size>"
+        f"<object><robndbox>{tags}</robndbox></object></annotation>"
+    )
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / "a.json").write_text(
+        json.dumps({"images": [image], "annotations": [person] * 2})
+    )
+    (folder / "annotations" / "b.json").write_text(json.dumps(listed))
+    (folder / "annotations" / "c_000001.xml").write_text(xml)
+    return folder
+
+
+def test_what_is_damaged_is_sound(sources: dict) -> None:
+    assert sources.keys() == READERS.keys()
+    for name, (path, files) in sources.items():
+        assert files, name
+        assert sum(len(d) for d in READERS[name](path, None, None).datasets.values()) >= 1, name
+
+
+def test_damaged_files_are_refused_or_read(sources: dict, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2024)
+    names = sorted(sources)
+    out = tmp_path / "out"
+    outcomes = {"read": 0, "refused": 0}
+    failures: list[str] = []
+    for number in range(FILES):
+        name = names[number % len(names)]
+        path, files = sources[name]
+        file = files[rng.integers(len(files))]
+        sound = file.read_bytes()
+        started = time.monotonic()
+        try:
+            file.write_bytes(damaged(sound, rng))
+            outcome = _outcome(partial(READERS[name], path, None, None))
+            if rng.random() < CONVERTED:
+                target = list(WRITERS)[rng.integers(len(WRITERS))]
+                joints = [None, "wepdtof-pose-14", JOINTS.get(target)][rng.integers(3)]
+                formats = {"source_format": name, "target_format": target, "keypoints": joints}
+                converted = _outcome(partial(convert, path, out, **formats))
+                left = [p.name for p in tmp_path.iterdir()]
+                if converted not in outcomes:
+                    outcome = converted
+                elif left != (["out"] if converted == "read" else []):
+                    outcome = f"convert was {converted} and left {left}"
+                shutil.rmtree(out, ignore_errors=True)
+            if outcome in outcomes:
+                outcomes[outcome] += 1
+            else:
+                failures.append(f"{name}: {outcome}: {file.read_bytes()[:3000]!r}")
+        finally:
+            file.write_bytes(sound)
+        if time.monotonic() - started > 3:
+            failures.append(f"{name}: took too long")
+    assert not failures, "\n".join(failures[:5])
+    assert outcomes["refused"] > FILES / 3
+    assert outcomes["read"] > FILES / 20
+
+
+def _outcome(call: Callable[[], object]) -> str:
+    """ "read", "refused" with one clear line, or what else happened."""
+    try:
+        call()
+    except InputError as error:
+        clear = str(error).isprintable() and 0 < len(str(error)) < 1000
+        return "refused" if clear else f"unclear message {error}"
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} in {place.name}, line {place.lineno}: {error}"
+    return "read"
