@@ -97,6 +97,8 @@ def predict_inputs(
                         threshold=joint_threshold,
                     )
                     pictures.write(frame)
+            # Let this group's images go before the next group's are decoded.
+            del group, frame
         if detections is not None and not boxed:
             raise InputError(
                 f"{boxes}: no box belongs to any of the {frames} frames: boxes are found by file "

@@ -1,0 +1,281 @@
+"""Weights from released files and to them, initial weights of a run, and networks of one's own."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from torch import nn
+
+from sspcm.cli import main
+from sspcm.config import load_config
+from sspcm.methods import METHODS
+from sspcm.networks import build_network
+from sspcm.networks.architecture import network_of_state
+from sspcm.networks.hrnet import HRNet
+from sspcm.networks.resnet import PoseResNet
+from sspcm.open_networks import import_weights, open_networks
+from sspcm.role_networks import network_maker
+from sspcm.sets import make_sets
+from sspcm.trained_networks import FixedNetworks
+from sspcm.training import make_method, train
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+
+OWN_NETWORK = """
+from torch import nn
+
+class Shallow(nn.Sequential):
+    def __init__(self, joints: int) -> None:
+        super().__init__(
+            nn.Conv2d(3, 8, 7, 4, 3, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, joints, 1),
+        )
+
+class Coarse(nn.Conv2d):
+    def __init__(self, joints: int) -> None:
+        super().__init__(3, joints, 8, 8)
+
+def number(joints: int) -> int:
+    return joints
+"""
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def small(seed: int, *, joints: int = 24, depth: int = 18) -> PoseResNet:
+    generator = torch.Generator().manual_seed(seed)
+    return PoseResNet(depth, joints, width=8, deconv_channels=8, generator=generator)
+
+
+def save_released(file: Path, **networks: nn.Module) -> Path:
+    """A checkpoint named as the released projects name theirs, for DataParallel."""
+    state = {
+        f"module.{prefix}.{name.replace('final_layer.', 'final_layer_1.')}": value
+        for prefix, network in networks.items()
+        for name, value in network.state_dict().items()
+    }
+    torch.save({"epoch": 3, "state_dict": state}, file)
+    return file
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    others = b.state_dict()
+    return all(torch.equal(value, others[name]) for name, value in a.state_dict().items())
+
+
+@pytest.fixture
+def triple(tmp_path: Path) -> Path:
+    file = tmp_path / "model_best.pth"
+    return save_released(file, resnet=small(0), resnet2=small(1), final_resnet=small(2))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [small(0), small(0, depth=50), HRNet(3, width=32)],
+    ids=["resnet18", "resnet50", "hrnet"],
+)
+def test_a_network_is_known_by_its_parameters(network: nn.Module) -> None:
+    found = network_of_state(network.state_dict(), source="here")
+    assert type(found) is type(network)
+    assert same(found, network)
+
+
+def test_parameters_of_no_network_are_refused() -> None:
+    state = small(0).state_dict()
+    for wrong in ({}, {k: v for k, v in state.items() if "layer4.1" not in k}):
+        with pytest.raises(InputError, match="here: is no"):
+            network_of_state(wrong, source="here")
+    with pytest.raises(InputError, match="is no resnet18"):
+        network_of_state({**state, "layer2.0.conv1.weight": torch.zeros(1)}, source="here")
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_released_file_is_evaluated(triple: Path, tiny_fisheye: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.json"
+    options = ["--data", tiny_fisheye, "--crop-size", "64x64", "-o", file]
+    assert "name them with --keypoints" in run("evaluate", triple, *options).output
+    done = run("evaluate", triple, "--keypoints", "union-24", *options)
+    assert done.exit_code == 0, done.output
+    direct = read_json(file)
+    assert list(direct["networks"]) == ["A", "B", "C", "mean"]
+    assert (direct["reported"], direct["keypoint_set"]) == ("C", "union-24")
+    assert direct["joints_not_scored"] == []
+    wrong = run("evaluate", triple, "--keypoints", "coco-17", *options)
+    assert "has 24 heatmaps, but keypoint set 'coco-17' has 17 joints" in wrong.output
+
+    # Imported, the file says all of that itself.
+    imported = tmp_path / "released.pt"
+    done = run("import-weights", triple, "-o", imported, "--crop-size", "64x64")
+    assert done.exit_code == 0, done.output
+    assert run("evaluate", imported, "--data", tiny_fisheye, "-o", file).exit_code == 0
+    assert read_json(file)["networks"] == direct["networks"]
+    assert "is no run: name a data set with --data" in run("evaluate", imported).output
+
+
+def test_imported_weights_are_the_files(triple: Path, tmp_path: Path) -> None:
+    found = import_weights(
+        triple, tmp_path / "out.pt", keypoints="union-24", crop_size=(192, 256), bgr=True
+    )
+    assert isinstance(found.method, FixedNetworks)
+    for letter, seed in zip("ABC", range(3), strict=True):
+        assert same(found.method.networks[letter], small(seed))
+    assert (found.crop_size, found.bgr, len(found.keypoint_set)) == ((192, 256), True, 24)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        maps = open_networks(tmp_path / "out.pt", device="cpu").method.heatmaps(images)
+        torch.testing.assert_close(maps["B"], small(1).eval()(images))
+        torch.testing.assert_close(maps["mean"], (maps["A"] + maps["B"]) / 2)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"state_dict": {"fc.weight": torch.zeros(2)}}, "holds no ResNet or HRNet"),
+        ({"state_dict": {"conv1.weight": torch.zeros(8, 3, 7, 7)}}, "is no trained pose network"),
+        ("text", "holds no state dictionary"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: Any, said: str) -> None:
+    torch.save(content, tmp_path / "file.pth")
+    done = run("import-weights", tmp_path / "file.pth", "-o", tmp_path / "out.pt")
+    assert (done.exit_code, done.output.count("\n")) == (2, 1)
+    assert said in done.output
+    assert not (tmp_path / "out.pt").exists()
+
+
+def config_of(tiny_run: Path, **changes: Any) -> Any:
+    overrides = {key.replace("__", "."): value for key, value in changes.items()}
+    return load_config(tiny_run / "config.yaml", overrides=overrides)
+
+
+def test_pretrained_networks_by_role(tiny_run: Path, tmp_path: Path) -> None:
+    networks = {"resnet": small(0), "resnet2": small(1)}
+    pair = save_released(tmp_path / "pair.pth", **networks)
+    config = config_of(tiny_run, network__pretrained=str(pair))
+    same_joints = network_maker(config, 24)
+    assert same(same_joints("A"), small(0))
+    assert same(same_joints("B"), small(1))
+    # C gets A's where the file has two networks, its own where it has three.
+    assert same(same_joints("C"), small(0))
+    third = save_released(tmp_path / "triple.pth", **networks, final_resnet=small(2))
+    with_third = config_of(tiny_run, network__pretrained=str(third))
+    assert same(network_maker(with_third, 24)("C"), small(2))
+
+    # Other joints: everything but the last layer, which is fresh.
+    method = make_method(config, make_sets(config.data))
+    a, fresh = method.teacher_a.state_dict(), network_maker(config_of(tiny_run), 14)("A")
+    for name, value in small(0).state_dict().items():
+        wanted = fresh.state_dict()[name] if name.startswith("final_layer") else value
+        assert torch.equal(a[name], wanted), name
+    # Checkpoints of ours and imported files start a run too.
+    own = config_of(tiny_run, network__pretrained=str(tiny_run / "checkpoints" / "last.pt"))
+    trained = open_networks(tiny_run).method
+    assert same(network_maker(own, 14)("B"), trained.teacher_b)
+    assert same(network_maker(own, 14)("C"), trained.student)
+
+
+def test_an_imagenet_file_fills_the_backbone(tiny_run: Path, tmp_path: Path) -> None:
+    state = {
+        name: value
+        for name, value in small(5).state_dict().items()
+        if not name.startswith(("deconv_layers", "final_layer"))
+    }
+    torch.save({**state, "fc.weight": torch.zeros(1000, 64)}, tmp_path / "imagenet.pth")
+    config = config_of(tiny_run, network__pretrained=str(tmp_path / "imagenet.pth"))
+    network, fresh = network_maker(config, 14)("B"), network_maker(config_of(tiny_run), 14)("B")
+    assert torch.equal(
+        network.state_dict()["layer3.0.conv1.weight"], state["layer3.0.conv1.weight"]
+    )
+    assert torch.equal(network.final_layer.weight, fresh.final_layer.weight)
+    # Where a checkpoint follows, the file is not needed any more.
+    (tmp_path / "imagenet.pth").unlink()
+    network_maker(config, 14, pretrained=False)("A")
+    with pytest.raises(InputError, match="no such file"):
+        network_maker(config, 14)("A")
+
+
+def test_pretrained_weights_of_another_network(tiny_run: Path, tmp_path: Path) -> None:
+    save_released(tmp_path / "deep.pth", resnet=small(0, depth=50))
+    config = config_of(tiny_run, network__pretrained=str(tmp_path / "deep.pth"))
+    with pytest.raises(InputError, match=r"another depth, width|lacks parameters"):
+        network_maker(config, 14)("A")
+
+
+@pytest.fixture
+def own_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_networks.py").write_text(OWN_NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("own_networks", "own_cache")
+def test_a_network_of_ones_own(tiny_run: Path, tiny_fisheye: Path, tmp_path: Path) -> None:
+    config = config_of(
+        tiny_run,
+        network__name="my_networks:Shallow",
+        method__name="supervised",
+        optimisation__epochs=1,
+        optimisation__epoch_steps=2,
+    )
+    result = train(config, tmp_path / "run")
+    networks = open_networks(tmp_path / "run")
+    assert type(networks.method.predictor()).__name__ == "Shallow"
+    file = tmp_path / "scores.json"
+    assert run("evaluate", tmp_path / "run", "-o", file).exit_code == 0
+    assert read_json(file)["networks"] == result["last"]
+
+
+@pytest.mark.usefixtures("own_networks")
+def test_the_seed_decides_a_network_of_ones_own() -> None:
+    before = torch.get_rng_state()
+    first, second, other = (
+        build_network("my_networks:Shallow", 3, generator=torch.Generator().manual_seed(seed))
+        for seed in (4, 4, 5)
+    )
+    assert same(first, second)
+    assert not same(first, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.usefixtures("own_networks")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("my_networks:Coarse", "to (1, 14, 8, 8), but heatmaps (1, 14, 16, 16) are needed"),
+        ("my_networks:number", "gave no torch.nn.Module"),
+        ("my_networks:Missing", "my_networks has no 'Missing'"),
+        ("nowhere:Net", "is the folder of nowhere.py on PYTHONPATH?"),
+        ("resnet19", "unknown network 'resnet19'"),
+    ],
+)
+def test_unusable_networks(tiny_run: Path, name: str, said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        network_maker(config_of(tiny_run, network__name=name), 14)("A")
+    assert said in str(raised.value)
+
+
+@pytest.mark.usefixtures("own_networks")
+def test_own_networks_load_their_own_weights(tiny_run: Path) -> None:
+    config = config_of(
+        tiny_run, network__name="my_networks:Shallow", network__pretrained="imagenet"
+    )
+    with pytest.raises(InputError, match="load its weights in its constructor"):
+        network_maker(config, 14)("A")
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_the_reported_network_is_the_predictor(tiny_run: Path, name: str) -> None:
+    """Export and prediction take `predictor()` for what is scored under the reported name."""
+    config = config_of(tiny_run, method__name=name)
+    method = make_method(config, make_sets(config.data)).eval()
+    images = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        maps = method.heatmaps(images)
+        torch.testing.assert_close(method.predictor()(images), maps[method.reported])
