@@ -123,7 +123,7 @@ def visualize(
     A person's right is drawn warm, the left cool, the middle white; hidden joints are rings.
 
     \b
-    Examples:
+    Example:
       wepdtof-pose visualize fisheye -o pictures --grid --limit 24
       wepdtof-pose visualize fisheye -o pictures --video --rings
     """
@@ -135,7 +135,7 @@ def visualize(
     from wepdtof_pose.predictions import from_results
 
     if grid + heatmaps + sheet + video > 1:
-        raise click.UsageError("give one of --grid, --heatmaps, --sheet and --video")
+        raise click.UsageError("give at most one of --grid, --heatmaps, --sheet and --video")
     dataset = one_split(path, split)
     found = None
     if predictions is not None:

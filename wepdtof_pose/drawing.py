@@ -17,6 +17,7 @@ import numpy as np
 
 from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.lenses import Lens
 
 Color = tuple[int, int, int]
 
@@ -26,6 +27,7 @@ MIDDLE: Color = (255, 255, 255)
 OUTLINE: Color = (25, 25, 25)
 BOX: Color = (66, 228, 240)
 ROTATED_BOX: Color = (115, 158, 0)
+RING: Color = (167, 121, 204)
 
 _SHIFT = 4
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -138,6 +140,49 @@ def grid(images: Sequence[np.ndarray], *, columns: int, gap: int) -> np.ndarray:
     return page
 
 
+def draw_rings(
+    image: np.ndarray, lens: Lens, *, width: float, step_degrees: float = 15, color: Color = RING
+) -> None:
+    """Draw the circle of a fisheye image and, dashed, rings of equal angle from the axis.
+
+    Every second ring is labelled with its angle, on the side where the picture has most room.
+    """
+    center = np.array([lens.cx, lens.cy])
+    full = np.rad2deg(lens.max_angle)
+    for degrees in np.arange(step_degrees, full + 0.5, step_degrees):
+        _circle(
+            image, center, float(lens.radius_at(np.deg2rad(degrees))), color, width, dashed=True
+        )
+    _circle(image, center, lens.radius, color, 1.6 * width, dashed=False)
+    for arm in (np.array([4 * width, 0]), np.array([0, 4 * width])):
+        _line(image, center - arm, center + arm, color, width)
+    for degrees in np.arange(2 * step_degrees, full + 0.5, 2 * step_degrees):
+        reach = float(lens.radius_at(np.deg2rad(degrees)))
+        # At 45 degrees the corners of the picture are farthest away.
+        place = center + reach * np.sqrt(0.5) * np.array([1, -1])
+        draw_label(image, f"{degrees:.0f} deg", place, size=6 * width, color=color)
+
+
+def draw_heatmaps(
+    image: np.ndarray, heatmaps: np.ndarray, keypoint_set: KeypointSet, *, opacity: float = 0.9
+) -> None:
+    """Draw heatmaps (joints, h, w) of 0 to 1 over an image, each joint in the colour of its side.
+
+    The heatmaps cover the image; where several overlap, the strongest is seen.
+    """
+    height, width = image.shape[:2]
+    strength = np.zeros((height, width, 1), dtype=np.float32)
+    ink = np.zeros((height, width, 3), dtype=np.float32)
+    for heatmap, joint in zip(heatmaps, keypoint_set.joints, strict=True):
+        large = cv2.resize(heatmap.astype(np.float32), (width, height))[..., None].clip(0, 1)
+        stronger = large > strength
+        ink = np.where(stronger, np.array(joint_color(joint), dtype=np.float32), ink)
+        strength = np.where(stronger, large, strength)
+    # The picture is darkened a little, so that a white heatmap is seen on a white shirt.
+    weight = opacity * strength
+    image[:] = ((0.7 * image) * (1 - weight) + ink * weight).round().astype(np.uint8)
+
+
 def _line(
     image: np.ndarray,
     start: np.ndarray,
@@ -155,6 +200,22 @@ def _line(
     for piece in range(0, pieces, 2):
         a, b = _fixed(stops[piece]), _fixed(stops[piece + 1])
         cv2.line(image, a, b, color, max(1, round(width)), cv2.LINE_AA, _SHIFT)
+
+
+def _circle(
+    image: np.ndarray,
+    center: np.ndarray,
+    radius: float,
+    color: Color,
+    width: float,
+    *,
+    dashed: bool,
+) -> None:
+    pieces = max(12, round(radius / 4)) // 2 * 2
+    turns = np.linspace(0, 2 * np.pi, pieces + 1)
+    stops = center + radius * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    for piece in range(0, pieces, 2 if dashed else 1):
+        _line(image, stops[piece], stops[piece + 1], color, width)
 
 
 def _disc(image: np.ndarray, point: np.ndarray, radius: float, color: Color) -> None:

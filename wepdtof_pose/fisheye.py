@@ -8,7 +8,7 @@ pixel centres, angles are radians unless a name says degrees.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -55,6 +55,12 @@ def lens_of_frame(dataset: PoseDataset, row: int) -> tuple[Lens, bool]:
     if isinstance(extra.get("fisheye"), dict):
         return lens_of_image(extra["fisheye"]), True
     return assumed_lens(int(frame["width"]), int(frame["height"])), False
+
+
+def lens_of_zoomed(lens: Lens, zoom: float) -> Lens:
+    """The lens of the image enlarged `zoom` times; its corner at -0.5 is what does not move."""
+    cx, cy = (zoom * (value + 0.5) - 0.5 for value in (lens.cx, lens.cy))
+    return replace(lens, cx=cx, cy=cy, focal=zoom * lens.focal)
 
 
 def radial_angle(points: ArrayLike, center: ArrayLike) -> Floats:

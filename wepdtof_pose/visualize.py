@@ -12,6 +12,7 @@ from wepdtof_pose import drawing
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_image, write_image
+from wepdtof_pose.fisheye import lens_of_frame, lens_of_zoomed
 from wepdtof_pose.geometry import boxes_to_center_scale, crop_matrices, transform_points
 from wepdtof_pose.joint_errors import match_people
 from wepdtof_pose.oks import oks_matrix
@@ -32,6 +33,7 @@ def write_frames(
     rng: np.random.Generator,
     predictions: Predictions | None = None,
     joint_threshold: float = 0.2,
+    rings: bool = False,
 ) -> list[Path]:
     """Draw a random choice of the frames that have people, and return the PNG files written.
 
@@ -42,14 +44,17 @@ def write_frames(
         rng: chooses them.
         predictions: drawn on a second copy of each frame, to the right of the annotations.
         joint_threshold: predicted joints with a lower score are not drawn.
+        rings: draw the fisheye circle and rings of equal angle, too.
     """
     rows = _choice(np.unique(dataset.frame_rows), limit, rng)
     make_folder(folder)
     files = []
     for position, row in enumerate(tqdm(rows, desc="frames", disable=None, leave=False)):
-        picture = frame_picture(dataset, int(row))
+        picture = frame_picture(dataset, int(row), rings=rings)
         if predictions is not None:
-            predicted = _predicted_frame(dataset, int(row), predictions, joint_threshold)
+            predicted = predicted_frame(
+                dataset, int(row), predictions, joint_threshold=joint_threshold
+            )
             picture = drawing.grid([picture, predicted], columns=2, gap=8)
         stem = Path(dataset.frames["file_name"].iloc[row]).stem
         files.append(folder / f"{position:03d}_{stem}.png")
@@ -96,9 +101,70 @@ def write_grid(
     return file
 
 
-def frame_picture(dataset: PoseDataset, row: int) -> np.ndarray:
-    """Frame `row` with its people: skeletons, boxes (rotated where known) and track ids."""
+def write_heatmaps(
+    dataset: PoseDataset,
+    file: Path,
+    *,
+    limit: int,
+    rng: np.random.Generator,
+    columns: int = 4,
+    sigma: float = 2.0,
+) -> Path:
+    """Draw a random choice of the usable people with the heatmaps that a network learns from.
+
+    Each cell has the annotated pose on the left and its heatmaps over the crop on the right: a
+    Gaussian of `sigma` pixels of a 48 x 64 heatmap, in the colour of the side of the body.
+    """
+    rows = _choice(np.flatnonzero(dataset.trainable()), limit, rng)
+    cells = []
+    for row in tqdm(rows, desc="people", disable=None, leave=False):
+        pose = dataset.keypoints[row]
+        covered = person_picture(dataset, int(row), None)
+        heatmaps = gaussian_heatmaps(crop_pose(dataset, int(row), pose, (48, 64)), (48, 64), sigma)
+        drawing.draw_heatmaps(covered, heatmaps, dataset.keypoint_set)
+        pair = np.concatenate([person_picture(dataset, int(row), pose), covered], axis=1)
+        cells.append(
+            drawing.with_caption(pair, f"person {dataset.people['id'].iloc[row]}", size=14)
+        )
+    write_image(file, drawing.grid(cells, columns=columns, gap=8))
+    return file
+
+
+def gaussian_heatmaps(pose: np.ndarray, size: tuple[int, int], sigma: float) -> np.ndarray:
+    """Heatmaps (joints, h, w) float32 of 0 to 1 of a pose (joints, 3) in heatmap pixels.
+
+    A joint that is not labelled has an empty heatmap.
+    """
+    columns, rows = np.arange(size[0]), np.arange(size[1])
+    across = np.exp(-((columns - pose[:, :1]) ** 2) / (2 * sigma**2))
+    down = np.exp(-((rows - pose[:, 1:2]) ** 2) / (2 * sigma**2))
+    labelled = (pose[:, 2] > 0)[:, None, None]
+    return np.where(labelled, down[:, :, None] * across[:, None], 0).astype(np.float32)
+
+
+def crop_pose(
+    dataset: PoseDataset, row: int, pose: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """A pose (joints, 3) of image pixels in the pixels of the crop of person `row`."""
+    matrix = _crop_matrix(dataset, row, size)
+    points = transform_points(pose[None, :, :2].astype(np.float64), matrix)[0]
+    return np.concatenate([points, pose[:, 2:]], axis=1)
+
+
+def frame_picture(dataset: PoseDataset, row: int, *, rings: bool = False) -> np.ndarray:
+    """Frame `row` with its people: skeletons, boxes (rotated where known) and track ids.
+
+    With `rings` the fisheye circle, too; where the file states no lens, that of an equidistant
+    fisheye of 180 degrees that fills the frame, which the picture then says.
+    """
     image, zoom = _frame_image(dataset, row)
+    if rings:
+        lens, stated = lens_of_frame(dataset, row)
+        width = drawing.line_width(*image.shape[1::-1]) / 4
+        drawing.draw_rings(image, lens_of_zoomed(lens, zoom), width=width)
+        if not stated:
+            text = "lens not known: 180 deg assumed"
+            drawing.draw_label(image, text, np.array([0, image.shape[0]]), size=8 * width)
     people = np.flatnonzero(dataset.frame_rows == row)
     table = dataset.people.iloc[people]
     boxes = _zoomed_boxes(dataset.boxes[people], zoom)
@@ -124,21 +190,24 @@ def person_picture(
 ) -> np.ndarray:
     """The crop of person `row`, `size` (width, height) pixels, with a pose of (joints, 3)."""
     image = read_image(dataset.root / dataset.frames["file_name"].iloc[dataset.frame_rows[row]])
-    center, scale = boxes_to_center_scale(dataset.boxes[row : row + 1], size)
-    matrix = crop_matrices(center, scale, np.zeros(1), size)
+    matrix = _crop_matrix(dataset, row, size)
     crop = cv2.warpAffine(image, matrix[0], size, flags=cv2.INTER_AREA)
     if pose is not None:
-        points = transform_points(pose[None, :, :2].astype(np.float64), matrix)[0]
-        moved = np.concatenate([points, pose[:, 2:]], axis=1)
+        moved = crop_pose(dataset, row, pose, size)
         drawing.draw_skeleton(
             crop, moved, dataset.keypoint_set, width=1.4 * drawing.line_width(*size)
         )
     return crop
 
 
-def _predicted_frame(
-    dataset: PoseDataset, row: int, predictions: Predictions, joint_threshold: float
+def predicted_frame(
+    dataset: PoseDataset,
+    row: int,
+    predictions: Predictions,
+    *,
+    joint_threshold: float = 0.2,
 ) -> np.ndarray:
+    """Frame `row` with the predicted poses on it."""
     image, zoom = _frame_image(dataset, row)
     poses = predictions.keypoints[predictions.frame_ids == dataset.frames["id"].iloc[row]]
     for pose in _zoomed_keypoints(poses, zoom):
@@ -150,6 +219,11 @@ def _predicted_frame(
             width=_width_for(image, extent),
         )
     return image
+
+
+def _crop_matrix(dataset: PoseDataset, row: int, size: tuple[int, int]) -> np.ndarray:
+    center, scale = boxes_to_center_scale(dataset.boxes[row : row + 1], size)
+    return crop_matrices(center, scale, np.zeros(1), size)
 
 
 def _choice(rows: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,87 @@
+"""The command split: label budgets, and train, validation and test sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wepdtof_pose.commands import PATH, SEED, one_split
+
+_SHARE = click.FloatRange(min=0)
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option("--labels", help="1k, 5k, 10k, all, a count, or a percentage (10%).")
+@click.option(
+    "--order",
+    type=click.Choice(["file", "random", "stratified"]),
+    default="file",
+    show_default=True,
+    help="The first people of the file, as published; random; or the same share of every scene.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["person", "frame", "scene"]),
+    help="What stays together.  [default: person for --labels, scene for sides]",
+)
+@click.option("--train", type=_SHARE, help="Share of the people on the train side (80, or 0.8).")
+@click.option("--val", type=_SHARE, help="Share of the validation side.")
+@click.option("--test", type=_SHARE, help="Share of the test side.")
+@click.option("-o", "--out", metavar="FILE", type=PATH, required=True, help="JSON file to write.")
+@click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
+@SEED
+def split(
+    path: Path,
+    labels: str | None,
+    order: str,
+    by: str | None,
+    train: float | None,
+    val: float | None,
+    test: float | None,
+    out: Path,
+    split: str | None,
+    seed: int,
+) -> None:
+    """Choose the people whose labels are used, or the sides of a data set, and write their ids.
+
+    Give --labels, or shares of sides. Smaller budgets of the same order and seed lie inside larger
+    ones. Sides share no scene (or frame), so that neighbouring frames never leak. The file names
+    the seed and the hash of the annotations, and is refused for others.
+
+    \b
+    Example:
+      wepdtof-pose split fisheye --labels 10% --order stratified --seed 1 -o labelled.json
+      wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o sides.json
+    """
+    from wepdtof_pose.files import write_json
+
+    shares = {"train": train, "val": val, "test": test}
+    given = {side: share for side, share in shares.items() if share is not None}
+    if (labels is None) == (not given):
+        raise click.UsageError("give either --labels, or --train, --val and --test")
+    dataset = one_split(path, split)
+    if labels is None:
+        from wepdtof_pose.partitions import partition, partition_record
+
+        unit = by or "scene"
+        sides = partition(dataset, given, by=unit, seed=seed)  # type: ignore[arg-type]
+        record = partition_record(dataset, sides, shares=given, by=unit, seed=seed)  # type: ignore[arg-type]
+        write_json(out, record, indent=1)
+        for side, content in record["sides"].items():
+            scenes = f", {len(content['scenes'])} scenes" if content["scenes"] else ""
+            click.echo(f"{side}: {content['usable_people']} usable people{scenes}")
+        click.echo(f"written to {out}")
+        return
+    from wepdtof_pose import splits
+    from wepdtof_pose.label_orders import choose_people
+
+    people = int(dataset.trainable().sum())
+    count = splits.label_budget(labels, people)
+    unit = by or "person"
+    rows = choose_people(dataset, count, order=order, by=unit, seed=seed)  # type: ignore[arg-type]
+    used = None if order == "file" else seed
+    record = splits.subset_record(dataset, rows, labels=labels, order=order, seed=used)
+    write_json(out, {**record, "by": unit}, indent=1)
+    click.echo(f"{count} of {people} usable people written to {out}")

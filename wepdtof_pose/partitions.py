@@ -1,0 +1,149 @@
+"""Train, validation and test sides of a data set that share no scene (or frame), and their files.
+
+Frames of one scene are near copies of one another, so whole scenes change sides; by wish, where no
+scenes are known, whole frames do. A split file names people, seed and the hash of the annotations,
+and is refused for other annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.label_orders import Unit, group_numbers
+
+SIDES = ("train", "val", "test")
+
+
+def partition(
+    dataset: PoseDataset, shares: Mapping[str, float], *, by: Unit = "scene", seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Rows of people, int64 ascending, on each side; every person is on one side.
+
+    Groups are shuffled by the seed and go, the largest first, to the side that lacks most people:
+    the shares are met as nearly as whole groups allow, and no side with
+    a share above 0 stays empty.
+
+    Args:
+        dataset: the people.
+        shares: share of the usable people by side; scaled to a sum of 1.
+        by: what stays together. "scene" asks for known scenes; a frame without one is a group of
+            its own.
+        seed: of the choice.
+
+    Raises:
+        InputError: shares that are negative or all 0, no scenes known, or fewer groups than sides.
+    """
+    wanted = {side: share for side, share in shares.items() if share > 0}
+    if any(not share >= 0 for share in shares.values()) or not wanted:
+        raise InputError(f"the shares {dict(shares)} must be 0 or more, and one above 0")
+    usable = dataset.trainable()
+    groups = _groups(dataset, by)
+    sizes = np.bincount(groups[usable], minlength=int(groups.max(initial=-1)) + 1)
+    filled = np.flatnonzero(sizes)
+    if len(filled) < len(wanted):
+        raise InputError(
+            f"{len(wanted)} sides need as many {by}s with usable people, but there are "
+            f"{len(filled)}: ask for fewer sides, or split --by frame"
+        )
+    total = sum(wanted.values())
+    targets = {side: share / total * sizes.sum() for side, share in wanted.items()}
+    side_of = _assign(sizes, targets, np.random.default_rng(seed))
+    return {
+        side: np.flatnonzero(np.isin(groups, [g for g, s in side_of.items() if s == side]))
+        for side in wanted
+    }
+
+
+def partition_record(
+    dataset: PoseDataset,
+    sides: Mapping[str, np.ndarray],
+    *,
+    shares: Mapping[str, float],
+    by: Unit,
+    seed: int,
+) -> dict[str, Any]:
+    """The content of a split file: who is on which side, how it was chosen, out of what."""
+    usable = dataset.trainable()
+    scenes = dataset.frames["scene"].to_numpy(dtype=object)[dataset.frame_rows]
+    record: dict[str, Any] = {
+        "kind": "partition",
+        "by": by,
+        "seed": seed,
+        "shares": dict(shares),
+        "annotations_hash": dataset.content_hash(),
+        "sides": {},
+    }
+    for side, rows in sides.items():
+        known = sorted({str(scene) for scene in scenes[rows] if scene is not None})
+        record["sides"][side] = {
+            "people": len(rows),
+            "usable_people": int(usable[rows].sum()),
+            "scenes": known,
+            "person_ids": dataset.people["id"].iloc[rows].tolist(),
+        }
+    return record
+
+
+def read_partition(path: Path, dataset: PoseDataset) -> dict[str, np.ndarray]:
+    """Rows of people, int64, by side, that a split file names.
+
+    Raises:
+        InputError: it is no such file, was made from other annotations, or has a person twice.
+    """
+    record = read_json(path)
+    sides = record.get("sides") if isinstance(record, dict) else None
+    if not isinstance(sides, dict) or not all(
+        isinstance(side, dict) and isinstance(side.get("person_ids"), list)
+        for side in sides.values()
+    ):
+        raise InputError(f"{path}: is not a split file: it has no 'sides' with 'person_ids'")
+    if record.get("annotations_hash") != dataset.content_hash():
+        raise InputError(
+            f"{path}: was made from annotations with hash {record.get('annotations_hash')}, these "
+            f"have {dataset.content_hash()}: make it again with 'wepdtof-pose split'"
+        )
+    row_of = {person: row for row, person in enumerate(dataset.people["id"].tolist())}
+    seen: set[Any] = set()
+    rows = {}
+    for name, side in sides.items():
+        ids = side["person_ids"]
+        for person in ids:
+            if not isinstance(person, (int, str)) or person not in row_of or person in seen:
+                raise InputError(f"{path}: {name!r} names a person twice or one that is not there")
+            seen.add(person)
+        rows[name] = np.sort(np.array([row_of[i] for i in ids], dtype=np.int64))
+    return rows
+
+
+def _groups(dataset: PoseDataset, by: Unit) -> np.ndarray:
+    if by == "person":
+        return np.arange(len(dataset))
+    return group_numbers(dataset, by)
+
+
+def _assign(
+    sizes: np.ndarray, targets: dict[str, float], rng: np.random.Generator
+) -> dict[int, str]:
+    """Side of each group with people (and, for the others, the first side)."""
+    order = rng.permutation(len(sizes))
+    filled = [int(group) for group in order if sizes[group]]
+    # Large groups first: small ones then even out what these left over.
+    filled.sort(key=lambda group: -int(sizes[group]))
+    side_of = dict.fromkeys(range(len(sizes)), next(iter(targets)))
+    lacking = dict(targets)
+    empty = set(targets)
+    for position, group in enumerate(filled):
+        must = len(filled) - position <= len(empty)
+        candidates = [side for side in lacking if not must or side in empty]
+        side = max(candidates, key=lambda s: lacking[s])
+        side_of[group] = side
+        lacking[side] -= int(sizes[group])
+        empty.discard(side)
+    return side_of
