@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from sspcm.augment.views import HARD_VIEW, ViewStrength
-from sspcm.batches import Batch
+from sspcm.batches import Batch, Pool, PoolView
 from sspcm.methods.method import MethodSetting
 
 JOINTS, CROP, PEOPLE = 3, (32, 64), 4
+STORED_TO_CROP = torch.tensor([[1.0, 0, -16], [0, 1, 0]]).double()
 STILL = ViewStrength(scale=0.0, rotation=0.0, rotation_probability=0.0, flip_probability=0.0)
 
 
@@ -99,3 +101,30 @@ def gradients():
         return torch.autograd.grad(loss, list(network.parameters()), retain_graph=True)
 
     return of
+
+
+@pytest.fixture
+def pool():
+    """Five of seven training people; each has a random upright crop of its own."""
+
+    def views(rows, draw):
+        images = [
+            torch.randn(3, CROP[1], CROP[0], generator=torch.Generator().manual_seed(int(row)))
+            for row in rows
+        ]
+        return torch.stack(images), STORED_TO_CROP.expand(len(rows), 2, 3)
+
+    return Pool(rows=np.array([1, 2, 4, 5, 6]), people=7, batch_size=3, views=views)
+
+
+@pytest.fixture
+def student_batch(make_batch):
+    """A batch that says which people of the pool its unlabelled images show."""
+
+    def make(seed=0):
+        rows = torch.tensor([1, 6, 2, 2])
+        still = torch.zeros(PEOPLE, dtype=torch.bool)
+        view = PoolView(rows, STORED_TO_CROP.expand(PEOPLE, 2, 3), still)
+        return make_batch(seed, pool_view=view)
+
+    return make

@@ -1,36 +1,16 @@
-import numpy as np
 import pytest
 import torch
 
-from sspcm.batches import Pool, PoolView
 from sspcm.losses import heatmap_mse
 from sspcm.methods.data_distill import DataDistill
 from sspcm.methods.pseudo_pose import PseudoPose
 from wepdtof_pose.errors import InputError
 
 KINDS = [PseudoPose, DataDistill]
-UPRIGHT_MATRIX = torch.tensor([[1.0, 0, -16], [0, 1, 0]]).double()
 
 
 def build(setting, kind=PseudoPose, **options):
     return kind(setting, kind.Options(**options)).train()
-
-
-@pytest.fixture
-def pool():
-    def views(rows, draw):
-        random = torch.Generator().manual_seed(int(rows.sum()))
-        images = torch.randn(len(rows), 3, 64, 32, generator=random)
-        return images, UPRIGHT_MATRIX.expand(len(rows), 2, 3)
-
-    return Pool(rows=np.array([1, 2, 4, 5, 6]), people=7, batch_size=3, views=views)
-
-
-@pytest.fixture
-def student_batch(make_batch):
-    rows = torch.tensor([1, 6, 2, 2])
-    view = PoolView(rows, UPRIGHT_MATRIX.expand(4, 2, 3), torch.zeros(4, dtype=torch.bool))
-    return make_batch(pool_view=view)
 
 
 def start_student(method, pool):
@@ -64,7 +44,7 @@ def test_the_teacher_trains_alone_then_the_student_alone(
     method.zero_grad()
     start_student(method, pool)
     assert method.uses_unlabelled
-    losses = method(student_batch)
+    losses = method(student_batch())
     assert list(losses) == ["supervised", "pseudo"]
     sum(losses.values()).backward()
     assert trained(method) == {"student"}
@@ -115,8 +95,9 @@ def test_people_are_labelled_once_each_by_the_teacher(make_setting, pool, spot):
 def test_pseudo_targets_peak_where_the_teacher_does(make_setting, pool, student_batch, spot):
     method = build(make_setting(lambda role: spot(3, 5)))
     start_student(method, pool)
-    x_s, x_u = student_batch.labelled, student_batch.unlabelled
-    losses = method(student_batch)
+    batch = student_batch()
+    x_s, x_u = batch.labelled, batch.unlabelled
+    losses = method(batch)
     maps = method.student(torch.cat([x_s, x_u]))[4:]
     y, x = torch.meshgrid(torch.arange(16), torch.arange(8), indexing="ij")
     gaussian = torch.exp(-((x - 3.0) ** 2 + (y - 5.0) ** 2) / 8)
@@ -131,7 +112,7 @@ def test_joints_below_the_threshold_teach_nothing(
 ):
     method = build(make_setting(lambda role: spot(3, 5)), score_threshold=threshold)
     start_student(method, pool)
-    losses = method(student_batch)
+    losses = method(student_batch())
     assert method.statistics["joints_kept"] == kept
     assert (losses["pseudo"] > 0) == bool(kept)
 
