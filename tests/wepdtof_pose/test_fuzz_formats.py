@@ -21,6 +21,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.registry import READERS, WRITERS
 
 FILES = 2000
+SEED = 2024
 CONVERTED = 0.15
 """Share of the damaged files that also go through `convert`."""
 
@@ -216,7 +217,7 @@ def test_what_is_damaged_is_sound(sources: dict) -> None:
 
 
 def test_damaged_files_are_refused_or_read(sources: dict, tmp_path: Path) -> None:
-    rng = np.random.default_rng(2024)
+    rng = np.random.default_rng(SEED)
     names = sorted(sources)
     out = tmp_path / "out"
     outcomes = {"read": 0, "refused": 0}

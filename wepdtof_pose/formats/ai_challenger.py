@@ -71,7 +71,9 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
 def find_images(path: Path, names: list[str]) -> Path:
     """The folder of the images: beside the file, as the archives have it or as COCO's."""
     folders = sorted(p for p in path.parent.glob("*image*") if p.is_dir())
-    return first_root([*folders, path.parent], names, path.parent / "images")
+    split = path.stem.split("_")[-1]
+    places = [*(folder / split for folder in folders), *folders, path.parent]
+    return first_root(places, names, path.parent / "images")
 
 
 def from_entries(

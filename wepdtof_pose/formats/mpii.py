@@ -57,9 +57,9 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     for position, entry in enumerate(entries):
         _check(entry, f"{source}: [{position}]")
     names = list(dict.fromkeys(entry["image"] for entry in entries))
-    parents = [path.parent, path.parent.parent]
-    places = [*(parent / "images" for parent in parents), *parents]
-    root = images or first_root(places, names, path.parent / "images")
+    base = path.parent.parent if path.parent.name == "annotations" else path.parent
+    places = [base / "images" / path.stem, base / "images", base, path.parent]
+    root = images or first_root(places, names, base / "images")
     sizes = [image_size(root / name) for name in names]
     return Reading({WHOLE: from_entries(entries, names, sizes, root=root)}, [path])
 

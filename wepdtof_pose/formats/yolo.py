@@ -197,7 +197,7 @@ def _dataset(
         size = image_size(folder / name)
         sizes.append(size)
         # An empty label file, or none, is an image without people.
-        if not file.is_file() or not file.stat().st_size:
+        if not file.is_file() or not file.read_bytes().strip():
             continue
         numbers = parse_labels(
             read_text(file),

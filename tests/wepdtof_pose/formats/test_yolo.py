@@ -1,0 +1,135 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import yolo, yolo_yaml
+from wepdtof_pose.keypoints import get_keypoint_set
+
+NAMES = "kpt_names:\n  0: [nose, left_eye, right_eye]\n"
+LINE = "0 0.5 0.5 0.25 0.5 0.1 0.2 2 0.3 0.4 1 0 0 0\n"
+
+
+def write(
+    folder: Path,
+    *,
+    text: str = f"train: images/train\nval: images/val\nkpt_shape: [3, 3]\n{NAMES}",
+    labels: str | None = LINE,
+) -> Path:
+    for split in ("train", "val"):
+        (folder / "images" / split).mkdir(parents=True)
+        (folder / "labels" / split).mkdir(parents=True)
+        image = cv2.imencode(".png", np.zeros((80, 200, 3), dtype=np.uint8))[1]
+        (folder / "images" / split / "a.png").write_bytes(image.tobytes())
+    if labels is not None:
+        (folder / "labels" / "train" / "a.txt").write_text(labels)
+    (folder / "data.yaml").write_text(text)
+    return folder
+
+
+def test_numbers_are_relative_to_the_image(tmp_path: Path) -> None:
+    datasets = yolo.read(write(tmp_path)).datasets
+    train = datasets["train"]
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 0}
+    assert train.boxes.tolist() == [[75, 20, 50, 40]]
+    np.testing.assert_allclose(train.keypoints[0], [[20, 16, 2], [60, 32, 1], [0, 0, 0]])
+    assert train.keypoint_set.joints == ("nose", "left_eye", "right_eye")
+
+
+@pytest.mark.parametrize("labels", [None, "", "\n"], ids=["no file", "empty file", "empty line"])
+def test_images_without_people(tmp_path: Path, labels: str | None) -> None:
+    dataset = yolo.read(write(tmp_path, labels=labels)).datasets["train"]
+    assert (len(dataset), len(dataset.frames)) == (0, 1)
+
+
+def test_two_numbers_a_joint(tmp_path: Path) -> None:
+    text = f"train: images/train\nkpt_shape: [3, 2]\n{NAMES}"
+    path = write(tmp_path, text=text, labels="0 0.5 0.5 0.25 0.5 0.1 0.2 0 0 0.5 0\n")
+    assert yolo.read(path).datasets["all"].keypoints[0, :, 2].tolist() == [2, 0, 2]
+
+
+def test_other_classes_are_counted(tmp_path: Path) -> None:
+    reading = yolo.read(write(tmp_path, labels=LINE + "1" + LINE[1:]))
+    assert len(reading.datasets["train"]) == 1
+    assert reading.left_out == {"objects of other classes than 0": 1}
+
+
+def test_joints_may_be_given(tmp_path: Path) -> None:
+    text = "train: images/train\nkpt_shape: [14, 3]\n"
+    path = write(tmp_path, text=text, labels="0 0.5 0.5 0.25 0.5" + " 0.5 0.5 2" * 14)
+    with pytest.raises(InputError, match="--source-keypoints"):
+        yolo.read(path)
+    found = yolo.read(path, keypoint_set=get_keypoint_set("aic-14")).datasets["all"]
+    assert found.keypoint_set.name == "aic-14"
+
+
+def test_what_loaders_would_refuse_is_cut_and_counted() -> None:
+    boxes = np.array([[-5.0, 10, 20, 30], [10, 10, 20, 30]])
+    keypoints = np.array([[[-1, 5, 2]], [[50, 5, 1]]], dtype=np.float32)
+    cut, kept, counts = yolo.inside(boxes, keypoints, np.array([[100, 80]] * 2))
+    assert cut.tolist() == [[0, 10, 15, 30], [10, 10, 20, 30]]
+    assert kept.tolist() == [[[0, 0, 0]], [[50, 5, 1]]]
+    assert list(counts.values()) == [1, 1]
+
+
+def test_data_file_of_loaders(make_dataset: Callable) -> None:
+    content = yaml.safe_load(yolo.write({"all": make_dataset()}).files["data.yaml"])
+    assert content["kpt_shape"] == [14, 3]
+    assert content["flip_idx"] == [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8, 12, 13]
+    assert (content["train"], content["val"]) == ("images", "images")
+
+
+def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
+    dataset = make_dataset([1, 1])
+    dataset.frames["file_name"] = ["a.png", "a.jpg"]
+    with pytest.raises(InputError, match="the same name but for the suffix"):
+        yolo.write({"all": dataset})
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("train: images/train\n" + NAMES, "'kpt_shape' is None"),
+        ("kpt_shape: [3, 3]\n" + NAMES, "names no folder"),
+        (f"train: [a]\nkpt_shape: [3, 3]\n{NAMES}", "'train' is a list of 1"),
+        (f"train: nowhere\nkpt_shape: [3, 3]\n{NAMES}", "nowhere: no such folder"),
+        (f"train: images/train\nkpt_shape: [4, 3]\n{NAMES}", "has 4 joints, but 'custom' has 3"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 1, 2]\n{NAMES}", "'flip_idx'"),
+        ("a: &a [1]\nb: *a\n", "aliases are not supported at line 2"),
+        ("a: [1\nb: 2", "at line 2"),
+        ("[" * 5000, "nested too deeply"),
+        ("a: !!int x", "not usable YAML"),
+        ("5", "expected names and values"),
+    ],
+    ids=str,
+)
+def test_broken_data_file(tmp_path: Path, text: str, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        yolo.read(write(tmp_path, text=text))
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        (LINE + "0 1 2\n", r"a\.txt: line 2 has 3 numbers instead of 14"),
+        (LINE.replace("0.25", "wide"), "line 1 is 'wide', not a number"),
+        (LINE.replace("0.25", "nan"), "line 1 is 'nan', not a finite"),
+        (LINE.replace("0.25", "1e20"), "not relative to the image"),
+        (LINE.replace(" 1 0 0 0", " 3 0 0 0"), "visibilities"),
+    ],
+    ids=str,
+)
+def test_broken_labels(tmp_path: Path, labels: str, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        yolo.read(write(tmp_path, labels=labels))
+
+
+def test_yaml_text_is_read_back() -> None:
+    joints = get_keypoint_set("lsp-14")
+    content = yolo_yaml.parse_yaml(yolo_yaml.yaml_text(joints, ["train", "val"]), source="x")
+    assert content["kpt_names"] == {0: list(joints.joints)}
+    assert content["val"] == "images/val"
