@@ -108,7 +108,7 @@ class MethodSetting:
 
 @torch.no_grad()
 def teacher_maps(networks: Sequence[nn.Module], images: Tensor, *, mode: str) -> list[Tensor]:
-    """Maps (N, J, h, w) of each network, without gradient.
+    """Maps (N, J, h, w) float32 of each network, without gradient.
 
     Args:
         networks: those that teach.
@@ -117,7 +117,9 @@ def teacher_maps(networks: Sequence[nn.Module], images: Tensor, *, mode: str) ->
             ones updated) or `eval`.
     """
     with mode_of(list(networks), training=mode == "train"):
-        return [network(images) for network in networks]
+        # Float32 also under autocast: the warp of a map computes its grid in the map's own type,
+        # and bfloat16 coordinates would be a quarter of a pixel off.
+        return [network(images).float() for network in networks]
 
 
 def require_teacher_mode(mode: str) -> None:
