@@ -26,6 +26,7 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import LARGEST
+from wepdtof_pose.formats.matlab import read_array
 from wepdtof_pose.image_size import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -55,7 +56,7 @@ def read(
         images: folder of the images, where it is not `images/`.
 
     Raises:
-        InputError: scipy is missing, the file is not such a file, or none of its images is there.
+        InputError: the file is not such a file, or none of its images is there.
     """
     file = path / "joints.mat" if path.is_dir() else path
     keypoints = _keypoints(_joint_matrix(file), file, variant)
@@ -129,22 +130,12 @@ def joint_boxes(keypoints: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _joint_matrix(file: Path) -> np.ndarray:
-    try:
-        from scipy.io import loadmat
-    except ImportError:
-        raise InputError(
-            "reading joints.mat needs scipy: pip install 'wepdtof-pose[lsp]'"
-        ) from None
     if not file.is_file():
         raise InputError(f"{file}: no such file (expected joints.mat beside images/)")
-    try:
-        joints = loadmat(file, variable_names=["joints"]).get("joints")
-    # Broken files raise almost anything in scipy's parser: ValueError, TypeError, zlib.error, ...
-    except Exception as error:
-        raise InputError(f"{file}: is not a readable MATLAB file: {error}") from error
-    if not isinstance(joints, np.ndarray) or joints.dtype.kind not in "fiu" or joints.ndim != 3:
-        raise InputError(f"{file}: has no 3-dimensional array of numbers 'joints'")
-    return joints
+    joints = read_array(file, "joints")
+    if joints.ndim != 3:
+        raise InputError(f"{file}: 'joints' has {joints.ndim} dimensions instead of 3")
+    return joints.astype(np.float64)
 
 
 def _keypoints(joints: np.ndarray, file: Path, variant: Variant) -> np.ndarray:

@@ -26,6 +26,7 @@ def find_images(
         InputError: two sequences have a frame of the same id.
     """
     roots = [images] if images else [base / "frames", base / "images", base]
+    listings = _Listings()
     found: dict[Any, str] = {}
     used = None
     for sequence in sequences:
@@ -34,7 +35,7 @@ def find_images(
                 raise InputError(f"{base}: two sequences have a frame of id {frame['id']!r}")
             name = None
             for root in [used] if used else roots:
-                name = _name_under(root, sequence.name, frame)
+                name = _name_under(root, sequence.name, frame, listings)
                 if name is not None:
                     used = root
                     break
@@ -42,10 +43,26 @@ def find_images(
     return used or roots[0], found
 
 
-def _name_under(root: Path, sequence: str, frame: dict[str, Any]) -> str | None:
+class _Listings:
+    """The names in each folder, listed once: a sequence has thousands of frames."""
+
+    def __init__(self) -> None:
+        self._names: dict[Path, frozenset[str]] = {}
+
+    def has(self, path: Path) -> bool:
+        folder = path.parent
+        if folder not in self._names:
+            there = folder.iterdir() if folder.is_dir() else ()
+            self._names[folder] = frozenset(entry.name for entry in there)
+        return path.name in self._names[folder]
+
+
+def _name_under(
+    root: Path, sequence: str, frame: dict[str, Any], listings: _Listings
+) -> str | None:
     for name in _names(frame):
         for candidate in (f"{sequence}/{name}", name):
-            if (root / candidate).is_file():
+            if listings.has(root / candidate):
                 return candidate
     return None
 

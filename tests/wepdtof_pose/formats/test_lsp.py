@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,7 @@ import pytest
 from scipy.io import savemat
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats import lsp
+from wepdtof_pose.formats import lsp, matlab
 
 
 def write_folder(folder: Path, joints: Any, *, images: tuple[str, ...] = ()) -> Path:
@@ -96,10 +95,10 @@ def test_joints_at_the_border(x: float, kept: bool, left: float, right: float) -
         (np.zeros((3, 14, 5)), "lspet", "has the layout of 'lsp'"),
         (np.zeros((14, 3, 5)), "lsp", "has the layout of 'lspet'"),
         (np.zeros((16, 3, 5)), "lspet", r"\(16, 3, 5\)"),
-        (np.zeros((14, 3)), "lspet", "no 3-dimensional array"),
+        (np.zeros((14, 3)), "lspet", "2 dimensions instead of 3"),
         (np.full((14, 3, 1), 5.0), "lspet", "flags"),
         (np.ones((14, 3, 1)) * [[1], [np.nan], [1]], "lspet", "no finite numbers"),
-        ("text", "lspet", "no 3-dimensional array"),
+        ("text", "lspet", "no array of numbers 'joints'"),
         (np.ones((14, 3, 5)), "lspet", "none of the 5 images"),
     ],
     ids=["lsp", "lspet", "16 joints", "2 axes", "flags", "nan", "text", "no images"],
@@ -118,7 +117,29 @@ def test_wrong_files(tmp_path: Path, content: bytes | None) -> None:
         lsp.read(tmp_path, variant="lspet")
 
 
-def test_without_scipy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "scipy.io", None)
-    with pytest.raises(InputError, match=r"pip install 'wepdtof-pose\[lsp\]'"):
-        lsp.read(tmp_path, variant="lspet")
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("dtype", ["f8", "f4", "u1", "i4"])
+def test_arrays_of_matlab_files(tmp_path: Path, compressed: bool, dtype: str) -> None:
+    array = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    others = {"a": "text", "b": np.ones(2), "c": {"d": 1}}
+    savemat(tmp_path / "x.mat", {**others, "joints": array}, do_compression=compressed)
+    np.testing.assert_array_equal(matlab.read_array(tmp_path / "x.mat", "joints"), array)
+    with pytest.raises(InputError, match="has no array of numbers 'c'"):
+        matlab.read_array(tmp_path / "x.mat", "c")
+
+
+@pytest.mark.parametrize("size", [0, 100, 130, 200, 400])
+def test_matlab_files_cut_short(tmp_path: Path, size: int) -> None:
+    savemat(tmp_path / "x.mat", {"joints": np.ones((3, 14, 2))})
+    (tmp_path / "x.mat").write_bytes((tmp_path / "x.mat").read_bytes()[:size])
+    with pytest.raises(InputError, match=r"x\.mat: (is not a readable MATLAB|has no array)"):
+        matlab.read_array(tmp_path / "x.mat", "joints")
+
+
+def test_an_array_too_large_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    savemat(tmp_path / "x.mat", {"joints": np.zeros((3, 14, 200))}, do_compression=True)
+    monkeypatch.setattr(matlab, "LARGEST", 1000)
+    with pytest.raises(InputError, match="too large"):
+        matlab.read_array(tmp_path / "x.mat", "joints")
