@@ -34,6 +34,7 @@ def exported(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", [1, 5])
 def test_heatmaps_for_any_number_of_people(tiny_run: Path, exported: Path, people: int) -> None:
     import onnxruntime
@@ -48,6 +49,7 @@ def test_heatmaps_for_any_number_of_people(tiny_run: Path, exported: Path, peopl
     assert np.abs(found - wanted["A"].numpy()).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_file_describes_itself(exported: Path) -> None:
     import onnx
 
@@ -60,6 +62,7 @@ def test_the_file_describes_itself(exported: Path) -> None:
     assert (about["network"], about["method"]) == ("C", "sspcm")
 
 
+@pytest.mark.slow
 def test_the_example_gives_the_poses_of_predict(
     tiny_run: Path, exported: Path, tmp_path: Path
 ) -> None:
@@ -99,6 +102,7 @@ def test_the_example_needs_nothing_of_this_project() -> None:
     assert "from " not in EXAMPLE.read_text()
 
 
+@pytest.mark.slow
 def test_another_network_than_torchs_is_not_kept(
     tiny_run: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
