@@ -47,23 +47,26 @@ class _Listings:
     """The names in each folder, listed once: a sequence has thousands of frames."""
 
     def __init__(self) -> None:
-        self._names: dict[Path, frozenset[str]] = {}
+        self._names: dict[tuple[str, str], frozenset[str]] = {}
 
-    def has(self, path: Path) -> bool:
-        folder = path.parent
-        if folder not in self._names:
-            there = folder.iterdir() if folder.is_dir() else ()
-            self._names[folder] = frozenset(entry.name for entry in there)
-        return path.name in self._names[folder]
+    def has(self, root: Path, folder: str, name: str) -> bool:
+        if "/" in name:
+            return (root / folder / name).is_file()
+        key = (str(root), folder)
+        if key not in self._names:
+            place = root / folder
+            there = place.iterdir() if place.is_dir() else ()
+            self._names[key] = frozenset(entry.name for entry in there)
+        return name in self._names[key]
 
 
 def _name_under(
     root: Path, sequence: str, frame: dict[str, Any], listings: _Listings
 ) -> str | None:
     for name in _names(frame):
-        for candidate in (f"{sequence}/{name}", name):
-            if listings.has(root / candidate):
-                return candidate
+        for folder in (f"{sequence}/", ""):
+            if listings.has(root, folder, name):
+                return folder + name
     return None
 
 

@@ -112,7 +112,7 @@ def to_pixels(
     scale = np.array(size, dtype=np.float64)
     boxes = labels[:, 1:5] * np.tile(scale, 2)
     boxes[:, :2] -= boxes[:, 2:] / 2
-    joints = labels[:, 5:].reshape(len(labels), -1, channels)
+    joints = labels[:, 5:].reshape(len(labels), (labels.shape[1] - 5) // channels, channels)
     if channels == 2:
         seen = 2.0 * (joints != 0).any(axis=-1, keepdims=True)
     else:

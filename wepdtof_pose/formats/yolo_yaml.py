@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import WHOLE, split_folder
 from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names
+
+_DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}"
+"""Twenty lists or mappings that open in one another."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ def parse_yaml(text: str, *, source: str) -> Any:
     Raises:
         InputError: it is no such text; the message names the line.
     """
+    # Quick to see here; PyYAML takes seconds to find out.
+    if re.search(_DEEP, text):
+        raise InputError(f"{source}: not usable YAML: nested too deeply")
     try:
         return yaml.load(text, Loader=_PlainLoader)
     except yaml.MarkedYAMLError as error:
@@ -144,7 +151,9 @@ def _joints(content: dict[Any, Any], file: Path) -> KeypointSet:
             f"{file}: does not name its joints: add 'kpt_names', or say which set they are with "
             "--source-keypoints"
         )
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+    if not isinstance(named, list) or not all(
+        isinstance(name, str) and name.isprintable() for name in named
+    ):
         raise InputError(f"{file}: 'kpt_names' is no list of joint names")
     try:
         return keypoint_set_from_names(named)

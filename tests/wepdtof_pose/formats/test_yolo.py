@@ -46,6 +46,10 @@ def test_images_without_people(tmp_path: Path, labels: str | None) -> None:
     assert (len(dataset), len(dataset.frames)) == (0, 1)
 
 
+def test_only_other_classes(tmp_path: Path) -> None:
+    assert len(yolo.read(write(tmp_path, labels="1" + LINE[1:])).datasets["train"]) == 0
+
+
 def test_two_numbers_a_joint(tmp_path: Path) -> None:
     text = f"train: images/train\nkpt_shape: [3, 2]\n{NAMES}"
     path = write(tmp_path, text=text, labels="0 0.5 0.5 0.25 0.5 0.1 0.2 0 0 0.5 0\n")
@@ -55,6 +59,7 @@ def test_two_numbers_a_joint(tmp_path: Path) -> None:
 def test_other_classes_are_counted(tmp_path: Path) -> None:
     reading = yolo.read(write(tmp_path, labels=LINE + "1" + LINE[1:]))
     assert len(reading.datasets["train"]) == 1
+    assert len(yolo.read(tmp_path).datasets["val"]) == 0
     assert reading.left_out == {"objects of other classes than 0": 1}
 
 
@@ -102,6 +107,12 @@ def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
         ("a: &a [1]\nb: *a\n", "aliases are not supported at line 2"),
         ("a: [1\nb: 2", "at line 2"),
         ("[" * 5000, "nested too deeply"),
+        ('{"a":' * 5000, "nested too deeply"),
+        ("- " * 5000, "nested too deeply"),
+        (
+            'train: images/train\nkpt_shape: [1, 3]\nkpt_names: ["a\\0b"]\n',
+            "'kpt_names' is no list of joint names",
+        ),
         ("a: !!int x", "not usable YAML"),
         ("5", "expected names and values"),
     ],
