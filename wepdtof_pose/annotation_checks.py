@@ -187,7 +187,7 @@ def check_sides(raw: RawFile) -> Iterator[Problem]:
     """People whose left and right are exchanged with high probability."""
     if raw.keypoint_set is None:
         return
-    keypoints = np.where(np.isfinite(raw.keypoints), raw.keypoints, 0)
+    keypoints = np.where(raw.labelled[..., None], raw.keypoints, 0)
     boxes = np.where(np.isfinite(raw.boxes), raw.boxes, 0)
     for link, found in exchanged_sides(keypoints, raw.keypoint_set, boxes[:, 2:].prod(axis=1)):
         yield _of_people(raw, "sides-exchanged", found & ~raw.crowds, _saying(link))
@@ -232,7 +232,7 @@ CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
 def usable_file_name(name: str) -> bool:
     """Whether a file can have that name, relative to the image folder."""
     parts = name.replace("\\", "/").split("/")
-    if not name.isprintable() or name.startswith(("/", "\\")) or ".." in parts:
+    if not name.isprintable() or len(name) > 1024 or name.startswith(("/", "\\")) or ".." in parts:
         return False
     # No file system here or elsewhere takes longer names. Lone surrogates have no bytes.
     return all(len(part.encode(errors="replace")) <= 255 for part in parts)

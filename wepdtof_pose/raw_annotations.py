@@ -20,8 +20,9 @@ import pandas as pd
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.findings import Problem
 from wepdtof_pose.formats.coco import to_dict
+from wepdtof_pose.formats.coco_category import keypoint_category, keypoint_set_of
 from wepdtof_pose.json_schema import annotation_schema, compile_schema
-from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names
+from wepdtof_pose.keypoints import KeypointSet
 
 LARGEST = 3.4e38
 """Numbers from here on do not fit into float32, in which keypoints are kept."""
@@ -217,16 +218,10 @@ def _keypoint_set(
     message = check(content["categories"]) if "categories" in content else "are missing"
     if message:
         return refuse(f"'categories' {message}")
-    named = [c for c in content["categories"] if c.get("keypoints")]
-    if len(named) != 1:
-        return refuse(f"{len(named)} categories name keypoints, but exactly 1 must")
-    category = named[0]
     try:
-        return (
-            keypoint_set_from_names(category["keypoints"], sigmas=category.get("sigmas") or None),
-            [],
-        )
-    except (InputError, OverflowError) as error:
+        category = keypoint_category(content, "the file", required=True)
+        return (keypoint_set_of(category, "the file") if category else None), []
+    except InputError as error:
         return refuse(str(error))
 
 

@@ -1,0 +1,106 @@
+"""A repaired copy has none of the problems that can be repaired, and says what was changed."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from wepdtof_pose.annotations import sample_folder
+
+from wepdtof_pose.checks import validate
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.findings import CODES
+from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.repaired_copy import write_repaired
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    rows = content["annotations"]
+    rows.append("no object")
+    rows.append(copy.deepcopy(rows[3]) | {"id": rows[3]["id"]})  # an exact copy
+    rows[0]["id"] = rows[1]["id"]
+    del rows[2]["id"]
+    rows[3]["id"] = 0
+    rows[4]["image_id"] = "nowhere"
+    rows[5]["keypoints"][0] = float("nan")
+    rows[6]["keypoints"][2] = 7
+    rows[7]["keypoints"].pop()
+    rows[8]["bbox"] = [10, 10, 0, 5]
+    rows[9] |= {"bbox": [-500, 10, 5, 5], "keypoints": [0] * 42, "num_keypoints": 0}
+    rows[10]["keypoints"][:2] = [320.5, 100]
+    rows[11]["keypoints"][:2] = [900, 100]
+    rows[12]["num_keypoints"] = 0
+    del rows[13]["area"]
+    rows[14]["area"] = -1
+    cx, cy, w, h, angle = rows[15]["rotated_box"]
+    rows[15]["rotated_box"] = [cx, cy, h, w, angle + 90]
+    rows[16]["area"] = float("inf")
+    file = tmp_path / "in put" / "annotations" / "person_keypoints.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(content))
+    (tmp_path / "in put" / "images").symlink_to(sample_folder().resolve() / "images")
+    return file.parent.parent, content
+
+
+def test_repair(damaged: tuple[Path, dict], tmp_path: Path) -> None:
+    folder, content = damaged
+    file = folder / "annotations" / "person_keypoints.json"
+    before, out = file.read_bytes(), tmp_path / "out ß"
+    record = write_repaired(folder, out)
+    assert file.read_bytes() == before
+    assert read_json(out / "changes.json") == record
+    report = validate(out, images=True)
+    assert not [code for code in report.counts if CODES[code].repaired], report.as_text()
+    assert report.counts == record["remaining"]
+    load_dataset(out)
+
+    repaired = read_json(out / "annotations" / "person_keypoints.json")
+    people = {row["id"]: row for row in repaired["annotations"]}
+    original = content["annotations"]
+    assert len(people) == len(repaired["annotations"]) == 60 - 2  # unknown image, lost box
+    # Undamaged people are as they were.
+    for row in original[17:60]:
+        assert people[row["id"]] == row
+    assert people[original[5]["id"]]["keypoints"][:3] == [0, 0, 0]
+    assert people[original[6]["id"]]["keypoints"][2] == 2
+    assert people[original[10]["id"]]["keypoints"][:2] == [319, 100]
+    assert people[original[11]["id"]]["keypoints"][:3] == [0, 0, 0]
+    assert people[original[12]["id"]]["num_keypoints"] == 14
+    box = people[original[14]["id"]]["bbox"]
+    assert people[original[14]["id"]]["area"] == pytest.approx(0.53 * box[2] * box[3])
+    assert people[original[14]["id"]]["area_from_box"] is True
+    fixed, was = people[original[15]["id"]]["rotated_box"], original[15]["rotated_box"]
+    np.testing.assert_allclose(fixed[2:4], was[3:1:-1])
+    codes = {change["code"] for change in record["changes"]}
+    assert {"structure", "box-repeated", "person-id-zero", "image-unknown"} <= codes
+
+
+def test_sizes_of_images(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    content["images"][0]["width"] = 640
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "a.json").write_text(json.dumps(content))
+    (tmp_path / "images").symlink_to(sample_folder().resolve() / "images")
+    write_repaired(tmp_path, tmp_path / "out", images=True)
+    assert read_json(tmp_path / "out" / "annotations" / "a.json")["images"][0]["width"] == 320
+    name = content["images"][0]["file_name"]
+    assert cv2.imread(str(tmp_path / "out" / "images" / name)).shape == (320, 320, 3)
+
+
+def test_an_existing_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match="exists already"):
+        write_repaired(sample_folder(), tmp_path / "out")
+
+
+def test_nothing_is_left_where_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[]x")
+    with pytest.raises(InputError):
+        write_repaired(tmp_path / "a.json", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
