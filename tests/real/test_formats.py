@@ -10,8 +10,8 @@ from wepdtof_pose.convert import convert
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats import coco, wepdtof
-from wepdtof_pose.formats.registry import READERS
+from wepdtof_pose.formats import coco, wepdtof, wepdtof_pose
+from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
 from wepdtof_pose.loading import load_dataset
 
@@ -21,7 +21,6 @@ SETS = {
     "mpii": (f"{SAMPLES}/mpii/test_mpii.json", "mpii-16", 5),
     "crowdpose": (f"{SAMPLES}/crowdpose/test_crowdpose.json", "crowdpose-14", 5),
     "coco": (f"{SAMPLES}/coco/test_coco.json", "coco-17", 14),
-    "lspet": ("lspet", "lsp-14", 3000),
 }
 
 
@@ -35,16 +34,12 @@ def test_to_our_joints_and_back(realdata_dir: Path, tmp_path: Path, name: str) -
         realdata_dir / path,
         tmp_path / "there",
         source_format=name,
-        target_format="wepdtof_pose" if name == "lspet" else "coco",
         keypoints="wepdtof-pose-14",
     )
-    form = "wepdtof_pose" if name == "lspet" else "coco"
-    convert(tmp_path / "there", tmp_path / "back", source_format=form, keypoints=joints)
+    convert(tmp_path / "there", tmp_path / "back", source_format="coco", keypoints=joints)
     back = next(iter(load_dataset(tmp_path / "back").values()))
     expected = convert_keypoints(original.keypoints, original.keypoint_set, ours)
     expected = convert_keypoints(expected, ours, original.keypoint_set)
-    if name == "lspet":
-        expected[..., 2] = expected[..., 2].clip(0, 1)
     np.testing.assert_array_equal(back.keypoints, expected)
     shared = [joint in ours.joints for joint in original.keypoint_set.joints]
     assert sum(shared) == {"mpii": 13, "coco": 12}.get(name, 14)
@@ -53,6 +48,19 @@ def test_to_our_joints_and_back(realdata_dir: Path, tmp_path: Path, name: str) -
     )
     np.testing.assert_array_equal(back.boxes, original.boxes)
     assert back.frames["file_name"].tolist() == original.frames["file_name"].tolist()
+
+
+def test_lspet_to_our_joints_and_back(realdata_dir: Path) -> None:
+    original = READERS["lspet"](realdata_dir / "lspet", None, None).datasets["all"]
+    ours = original.with_keypoint_set(get_keypoint_set("wepdtof-pose-14"))
+    (content,) = WRITERS["wepdtof_pose"]({"all": ours}).files.values()
+    again = wepdtof_pose.from_dict(content, source="", root=Path())
+    back = again.with_keypoint_set(original.keypoint_set)
+    assert len(back) == 3000
+    np.testing.assert_array_equal(back.keypoints[..., :2], original.keypoints[..., :2])
+    # The format writes 1 for hidden and for visible.
+    np.testing.assert_array_equal(back.keypoints[..., 2], original.keypoints[..., 2] > 0)
+    np.testing.assert_array_equal(back.boxes, original.boxes)
 
 
 @pytest.mark.parametrize("target", ["yolo", "cvat", "label_studio"])
