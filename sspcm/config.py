@@ -25,6 +25,8 @@ class DataConfig:
 
     Attributes:
         path: COCO-keypoint JSON or dataset folder.
+        unlabelled: another one whose training people are the unlabelled pool; "" is the training
+            people of `path`. Two data sets with other joints meet in the 24-joint union by name.
         labels: label budget: `1k`, `300`, `10%` or `all`.
         order: which people are labelled: `file` (the first ones, as published) or `random`.
         subset_seed: seed of a random labelled subset.
@@ -38,6 +40,7 @@ class DataConfig:
     """
 
     path: str = ""
+    unlabelled: str = ""
     labels: str = "1k"
     order: str = "file"
     subset_seed: int = 0

@@ -30,6 +30,7 @@ from sspcm.methods.method import Method, MethodSetting
 from sspcm.role_networks import network_maker
 from sspcm.run_folder import RunFolder
 from sspcm.sets import TrainingSets, make_sets
+from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.predictions import to_results
 
 SELECTION_SCORE = "AP"
@@ -62,7 +63,7 @@ def _train(
     hardware = choose_hardware(config.device, config.precision, local_rank=processes.local_rank)
     if config.threads:
         torch.set_num_threads(config.threads)
-    sets = make_sets(config.data)
+    sets = make_sets(config.data, released=config.method.recipe == "released")
     method = make_method(config, sets).to(hardware.device)
     method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
     run = RunFolder(folder)
@@ -259,7 +260,7 @@ def _evaluate(
             store,
             config.evaluation,
             hardware,
-            flip_permutation=sets.test.keypoint_set.flip_permutation,
+            flip_permutation=sets.train.keypoint_set.flip_permutation,
             bgr=config.method.recipe == "released",
             share=processes.share(len(store)),
         )
@@ -267,7 +268,8 @@ def _evaluate(
     keypoints = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     scores = {}
     for name, values in keypoints.items():
-        scores[name], predictions = score_people(sets.test, store, values)
+        in_test_joints = convert_keypoints(values, sets.train.keypoint_set, sets.test.keypoint_set)
+        scores[name], predictions = score_people(sets.test, store, in_test_joints)
         if run is not None and processes.writes and name == method.reported:
             run.write(run.predictions_file, to_results(predictions), indent=None)
     return scores

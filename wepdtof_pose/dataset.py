@@ -152,6 +152,43 @@ class PoseDataset:
         return digest.hexdigest()[:16]
 
 
+def concatenate(first: PoseDataset, second: PoseDataset) -> PoseDataset:
+    """The people of both data sets, the first's rows before the second's.
+
+    File names become absolute and frame ids "0:id" and "1:id", so that two data sets that number
+    their frames alike stay apart.
+
+    Raises:
+        InputError: their keypoint sets have other joints.
+    """
+    if first.keypoint_set.joints != second.keypoint_set.joints:
+        raise InputError(
+            f"data sets of {first.keypoint_set.name!r} and {second.keypoint_set.name!r} cannot be "
+            "put together: convert them to one keypoint set first"
+        )
+    parts = [_with_origin(number, part) for number, part in enumerate((first, second))]
+    return replace(
+        first,
+        frames=pd.concat([frames for frames, _ in parts], ignore_index=True),
+        people=pd.concat([people for _, people in parts], ignore_index=True),
+        keypoints=np.concatenate([first.keypoints, second.keypoints]),
+        root=Path("/"),
+        meta={},
+    )
+
+
+def _with_origin(number: int, dataset: PoseDataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+    root = dataset.root.resolve()
+    frames = dataset.frames.assign(
+        id=[f"{number}:{name}" for name in dataset.frames["id"]],
+        file_name=[str(root / name) for name in dataset.frames["file_name"]],
+    )
+    people = dataset.people.assign(
+        frame_id=[f"{number}:{name}" for name in dataset.people["frame_id"]]
+    )
+    return frames, people
+
+
 def make_people(**columns: Any) -> pd.DataFrame:
     """A people table from the columns known; the others get "unknown" (NaN, NA, None) or 0.
 

@@ -12,7 +12,7 @@ from sspcm.affine import (
     warp,
     warp_normalised,
 )
-from sspcm.decoding import argmax_positions
+from sspcm.decoding import argmax_positions, shift_positions
 from sspcm.heatmaps import gaussian_targets
 
 CROP = (192, 256)
@@ -64,10 +64,16 @@ def test_warped_heatmap_peaks_at_the_warped_joint(scale, rotation):
     warped = warp(maps, heatmap_matrices(to_input), (48, 64))
     # The map's own peak is the joint to the nearest heatmap pixel: that is what moves.
     peaks = transform_points(argmax_positions(maps)[0].double() * 4, invert(to_input)) / 4
-    found = argmax_positions(warped)[0].double()
-    inside = ((peaks > 1) & (peaks < torch.tensor([46.0, 62.0]))).all(dim=-1)
+    maxima = argmax_positions(warped)[0]
+    decoded = shift_positions(warped, maxima).double()
+    inside = ((peaks > 2) & (peaks < torch.tensor([45.0, 61.0]))).all(dim=-1)
     assert inside.sum() >= 5
-    assert (found - peaks)[inside].abs().max() <= 0.5 + 1e-6
+    assert (decoded - peaks)[inside].abs().max() <= 0.5
+    # The bare maximum: where a peak falls between two pixels, bilinear resampling of the Gaussian
+    # can tip the balance to the farther one by a few hundredths.
+    error = (maxima.double() - peaks)[inside].abs().amax(dim=-1)
+    assert error.max() <= 0.6
+    assert (error <= 0.5).double().mean() >= 0.8
 
 
 def test_inverse_and_points():

@@ -18,7 +18,7 @@ def peak(x, y, height=1.0):
 
 @pytest.mark.parametrize(
     ("a_past", "b_past", "pair"),
-    [((0, 0), (0, 0), 0), ((4, 4), (0, 0), 1), ((0, 0), (1, 1), 2), ((2, 5), (2, 5), 3)],
+    [((5, 0), (0, 7), 0), ((4, 4), (0, 0), 1), ((0, 0), (1, 1), 2), ((2, 5), (2, 5), 3)],
     ids=["(A, B)", "(A', B)", "(A, B')", "(A', B')"],
 )
 def test_the_pair_that_agrees_in_position_is_chosen(a_past, b_past, pair):

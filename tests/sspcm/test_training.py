@@ -14,6 +14,7 @@ from sspcm.config import load_config
 from sspcm.run_folder import RunFolder
 from sspcm.training import learning_rate, train
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.keypoints import get_keypoint_set
 
 TINY = {
     "data.labels": "12",
@@ -88,6 +89,7 @@ def test_the_run_folder_holds_everything(settings, tmp_path):
         "result.json",
         "predictions.json",
         "env.json",
+        "keypoints.json",
         "checkpoints/last.pt",
         "checkpoints/best.pt",
     }
@@ -150,3 +152,19 @@ def test_two_processes_agree_and_write_one_run(settings, tmp_path):
     assert result["processes"] == 2
     assert len(RunFolder(folder).read_metrics()) == 2
     assert len(json.loads((folder / "predictions.json").read_text())) == result["people_test"]
+
+
+@pytest.mark.parametrize("recipe", ["corrected", "released"])
+def test_an_unlabelled_set_and_both_recipes_train_to_a_score(settings, tmp_path, recipe):
+    settings |= {
+        "data.unlabelled": settings["data.path"],
+        "method.recipe": recipe,
+        "optimisation.epochs": 1,
+    }
+    result = train(load_config(overrides=settings), tmp_path / "run")
+    assert result["trained_keypoint_set"] == (
+        "union-24" if recipe == "released" else "wepdtof-pose-14"
+    )
+    scores = result["last"]["C"]
+    assert set(scores["per_joint"]) == set(get_keypoint_set("wepdtof-pose-14").joints)
+    assert scores["sigma_set"] == "wepdtof-pose-14"

@@ -1,0 +1,91 @@
+"""What is labelled, what is the pool, what is tested on; and two data sets with other joints."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sspcm.config import DataConfig
+from sspcm.sets import make_sets
+from sspcm.training import labelled_joints
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
+from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.loading import load_dataset
+
+
+def config(data, **values):
+    return DataConfig(path=str(data), labels=values.pop("labels", "8"), **values)
+
+
+@pytest.fixture(scope="module")
+def mpii_copy(tiny_fisheye, tmp_path_factory):
+    """The tiny set with the joints of MPII, frames and images as they are."""
+    folder = tmp_path_factory.mktemp("mpii")
+    whole = load_dataset(tiny_fisheye)["all"]
+    path = folder / "annotations" / "person_keypoints.json"
+    coco.write(whole.with_keypoint_set(get_keypoint_set("mpii-16")), path)
+    (folder / "images").symlink_to(whole.root, target_is_directory=True)
+    return folder
+
+
+def test_the_pool_is_all_training_people_labelled_ones_included(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye))
+    assert len(sets.labelled) == 8
+    assert sets.unlabelled.tolist() == list(range(len(sets.train)))
+    frames = set(sets.train.frames["scene"]) & set(sets.test.frames["scene"])
+    assert not frames
+
+
+def test_labelled_people_can_be_left_out_of_the_pool(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye, exclude_labelled=True))
+    assert not set(sets.unlabelled) & set(sets.labelled)
+    assert len(sets.unlabelled) + 8 == len(sets.train)
+    with pytest.raises(InputError, match="leaves no unlabelled people"):
+        make_sets(config(tiny_fisheye, exclude_labelled=True, labels="all"))
+
+
+def test_random_budgets_are_nested_and_file_order_is_the_first(tiny_fisheye):
+    small = make_sets(config(tiny_fisheye, order="random"))
+    large = make_sets(config(tiny_fisheye, order="random", labels="20"))
+    assert set(small.labelled) < set(large.labelled)
+    assert make_sets(config(tiny_fisheye)).labelled.tolist() == list(range(8))
+
+
+def test_data_sets_with_other_joints_meet_in_the_union_by_name(tiny_fisheye, mpii_copy):
+    sets = make_sets(config(mpii_copy, unlabelled=str(tiny_fisheye)))
+    union = get_keypoint_set("union-24")
+    assert sets.train.keypoint_set == union
+    assert sets.test.keypoint_set.name == "mpii-16"
+    assert sets.record["trained_keypoint_set"] == "union-24"
+    known = {union.joints[j] for j in np.flatnonzero(labelled_joints(sets))}
+    shared = set(get_keypoint_set("wepdtof-pose-14").joints) & set(
+        get_keypoint_set("mpii-16").joints
+    )
+    # The copy's labels come from the fisheye set: joints that only MPII has were never labelled.
+    assert known == shared
+    assert "neck" not in known
+    assert sets.unlabelled.min() >= sets.labelled.max()
+    assert all((sets.train.root / name).is_file() for name in sets.train.frames["file_name"])
+
+
+def test_an_unlabelled_set_with_the_same_joints_keeps_them(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye, unlabelled=str(tiny_fisheye)))
+    assert sets.train.keypoint_set.name == "wepdtof-pose-14"
+    assert len(sets.unlabelled) == len(load_dataset(tiny_fisheye)["all"])
+
+
+def test_the_released_recipe_always_trains_the_union(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye), released=True)
+    assert len(sets.train.keypoint_set) == 24
+    assert len(sets.test.keypoint_set) == 14
+    assert labelled_joints(sets).sum() == 14
+
+
+def test_joints_outside_the_union_are_named(tiny_fisheye, tmp_path):
+    content = json.loads((tiny_fisheye / "annotations" / "person_keypoints.json").read_text())
+    content["categories"][0]["keypoints"][13] = "tail"
+    content["categories"][0].pop("keypoint_set", None)
+    (tmp_path / "animals.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="has no tail"):
+        make_sets(config(tiny_fisheye, unlabelled=str(tmp_path / "animals.json")))
