@@ -21,7 +21,7 @@ from wepdtof_pose.files import (
     write_json,
     write_text,
 )
-from wepdtof_pose.formats.layout import Reading
+from wepdtof_pose.formats.layout import Reading, image_places
 from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -78,8 +78,8 @@ def convert(
         split: dataset.with_keypoint_set(target) if target else dataset
         for split, dataset in reading.datasets.items()
     }
-    layout = WRITERS[target_format](converted)
     _require_images(reading)
+    layout = WRITERS[target_format](converted)
     manifest: dict[str, Any] = {
         "tool": _TOOL,
         "version": __version__,
@@ -134,17 +134,12 @@ def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
 
 def _require_images(reading: Reading) -> None:
     for dataset in reading.datasets.values():
-        names = list(dict.fromkeys(dataset.frames["file_name"]))
-        paths = [dataset.root / name for name in names]
-        missing = [
-            name
-            for name, path in zip(names, paths, strict=True)
-            if not reading.renamed.get(path, path).is_file()
-        ]
+        paths = list(image_places(dataset, "images").values())
+        missing = [path for path in paths if not reading.renamed.get(path, path).is_file()]
         if missing:
             raise InputError(
-                f"{dataset.root}: {len(missing)} of {len(names)} images are missing, "
-                f"the first is {missing[0]} (--images DIR says where they are)"
+                f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "
+                f"{missing[0].relative_to(dataset.root)} (--images DIR says where they are)"
             )
 
 
