@@ -1,11 +1,10 @@
-"""Five optimisation steps of a method on this process's share of fixed batches (see the test).
+"""Five optimisation steps of each method on this process's share of fixed batches (see the test).
 
-Started alone or by torchrun: `distributed_steps.py METHOD OPTIONS_JSON OUTPUT`.
+Started alone or by torchrun: `distributed_steps.py OUTPUT`.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torch.nn import functional
 from sspcm.augment.views import ViewStrength
 from sspcm.batches import Batch
 from sspcm.distributed import (
+    Processes,
     distribute,
     joined_processes,
     require_identical,
@@ -26,6 +26,14 @@ from sspcm.methods.method import MethodSetting
 from sspcm.networks import build_network
 
 JOINTS, PEOPLE, STEPS = 14, 8, 5
+# Options without random draws: a process could not repeat those of the whole batch.
+CASES = {
+    "supervised": {},
+    "pose_cons": {"augmentation": "affine"},
+    "pose_dual": {"augmentation": "affine"},
+    "sspcm": {"patches": 0, "score_threshold": -1.0},
+    "pseudo_pose": {},
+}
 STILL = ViewStrength(scale=0.0, rotation=0.0, rotation_probability=0.0, flip_probability=0.0)
 
 
@@ -47,43 +55,47 @@ def make_network(role: str) -> nn.Module:
     return network
 
 
+def take_steps(name: str, options: dict[str, object], processes: Processes) -> dict[str, Tensor]:
+    setting = MethodSetting(
+        make_network=make_network,
+        joints=JOINTS,
+        labelled_joints=torch.arange(JOINTS),
+        crop_size=(64, 64),
+        hard_view=STILL,
+        epochs=100,
+    )
+    method = build_method(name, setting, options).train()
+    stepped = distribute(method, processes, synchronise_batchnorm=False)
+    # Plain gradient descent: Adam would turn rounding into steps of full size.
+    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=1.0)
+    share = processes.share(PEOPLE)
+    for step in range(STEPS):
+        random = torch.Generator().manual_seed(step)
+        batch = Batch(
+            labelled=torch.randn(PEOPLE, 3, 64, 64, generator=random)[share],
+            target=torch.rand(PEOPLE, JOINTS, 16, 16, generator=random)[share],
+            target_weight=torch.ones(PEOPLE, JOINTS)[share],
+            unlabelled=torch.randn(PEOPLE, 3, 64, 64, generator=random)[share],
+            unlabelled_weight=torch.ones(PEOPLE, JOINTS)[share],
+            generator=torch.Generator().manual_seed(step),
+        )
+        optimiser.zero_grad()
+        sum(stepped(batch).values()).backward()
+        optimiser.step()
+        if step == 1:
+            synchronise_buffers(method, processes)
+            method.end_epoch()
+            require_identical(method, processes)
+    require_identical(method, processes)
+    return {name: value for name, value in method.state_dict().items() if torch.is_tensor(value)}
+
+
 def main() -> None:
-    name, options, output = sys.argv[1], json.loads(sys.argv[2]), Path(sys.argv[3])
     torch.set_num_threads(1)
     with joined_processes("cpu") as processes:
-        setting = MethodSetting(
-            make_network=make_network,
-            joints=JOINTS,
-            labelled_joints=torch.arange(JOINTS),
-            crop_size=(64, 64),
-            hard_view=STILL,
-        )
-        method = build_method(name, setting, options).train()
-        stepped = distribute(method, processes, synchronise_batchnorm=False)
-        parameters = [p for p in method.parameters() if p.requires_grad]
-        # Plain gradient descent: Adam would turn rounding into steps of full size.
-        optimiser = torch.optim.SGD(parameters, lr=1.0)
-        share = processes.share(PEOPLE)
-        for step in range(STEPS):
-            random = torch.Generator().manual_seed(step)
-            batch = Batch(
-                labelled=torch.randn(PEOPLE, 3, 64, 64, generator=random)[share],
-                target=torch.rand(PEOPLE, JOINTS, 16, 16, generator=random)[share],
-                target_weight=torch.ones(PEOPLE, JOINTS)[share],
-                unlabelled=torch.randn(PEOPLE, 3, 64, 64, generator=random)[share],
-                unlabelled_weight=torch.ones(PEOPLE, JOINTS)[share],
-                generator=torch.Generator().manual_seed(step),
-            )
-            optimiser.zero_grad()
-            sum(stepped(batch).values()).backward()
-            optimiser.step()
-            if step == 1:
-                synchronise_buffers(method, processes)
-                method.end_epoch()
-                require_identical(method, processes)
-        require_identical(method, processes)
+        states = {name: take_steps(name, options, processes) for name, options in CASES.items()}
         if processes.writes:
-            torch.save({k: v for k, v in method.state_dict().items() if torch.is_tensor(v)}, output)
+            torch.save(states, Path(sys.argv[1]))
 
 
 if __name__ == "__main__":
