@@ -1,8 +1,9 @@
-"""A tiny trained run: three networks, 64 x 64 crops, a second of training."""
+"""Tiny trained runs: networks of 8 channels, 64 x 64 crops, a second of training."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ TINY = {
     "network.width": 8,
     "network.deconv_channels": 8,
     "optimisation.epochs": 2,
-    "optimisation.epoch_steps": 12,
+    "optimisation.epoch_steps": 4,
     "optimisation.batch_size": 8,
     "device": "cpu",
     "precision": "float32",
@@ -25,12 +26,22 @@ TINY = {
 
 @pytest.fixture(scope="session")
 def tiny_run(tiny_fisheye: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _train(tiny_fisheye, tmp_path_factory.mktemp("tiny"), {})
+
+
+@pytest.fixture(scope="session")
+def single_run(tiny_fisheye: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One network, hardly trained, quickly opened: for tests that do not look at numbers."""
+    changes = {"method.name": "supervised", "optimisation.epochs": 1, "optimisation.epoch_steps": 1}
+    return _train(tiny_fisheye, tmp_path_factory.mktemp("single"), changes)
+
+
+def _train(data: Path, folder: Path, changes: dict[str, Any]) -> Path:
     from sspcm.config import load_config
     from sspcm.training import train
 
-    folder = tmp_path_factory.mktemp("tiny")
-    settings = {"data.path": str(tiny_fisheye), "data.cache": str(folder / "crops")}
-    train(load_config(overrides=TINY | settings), folder / "run")
+    settings = {"data.path": str(data), "data.cache": str(folder / "crops")}
+    train(load_config(overrides=TINY | settings | changes), folder / "run")
     return folder / "run"
 
 

@@ -108,7 +108,7 @@ class Oracle(TrainedNetworks):
 
     def predict(self, crops: Any) -> dict[str, np.ndarray]:
         assert len(crops) == len(self.poses)
-        return {"C": self.poses}
+        return {"A": self.poses}
 
 
 def oracle(run_folder: Path, poses: np.ndarray) -> Oracle:
@@ -131,22 +131,22 @@ def sure(keypoints: np.ndarray) -> np.ndarray:
     ],
 )
 def test_joints_are_converted_by_name(
-    tiny_run: Path, test_people: PoseDataset, name: str, lacking: list[str]
+    single_run: Path, test_people: PoseDataset, name: str, lacking: list[str]
 ) -> None:
     keypoints = test_people.keypoints.copy()
     other = test_people.with_keypoint_set(get_keypoint_set(name))
     # A label that no network here can predict must not count against it.
     for joint in lacking:
         other.keypoints[:, other.keypoint_set.joints.index(joint)] = (5, 5, 2)
-    networks = oracle(tiny_run, sure(keypoints))
+    networks = oracle(single_run, sure(keypoints))
     result = evaluate_networks(networks, TestPeople(other, "somewhere", "test"))
-    scores = result["networks"]["C"]
+    scores = result["networks"]["A"]
     assert result["joints_not_scored"] == lacking
     assert (scores["AP"], scores["AR"], scores["PCK@0.2"]) == (1, 1, 1)
     assert scores["data_hash"] == result["data_hash"] == other.content_hash()
     assert result["sigma_set"].startswith(name)
-    wrong = oracle(tiny_run, sure(keypoints)[:, ::-1])
-    assert evaluate_networks(wrong, TestPeople(other, "", ""))["networks"]["C"]["AP"] < 0.5
+    wrong = oracle(single_run, sure(keypoints)[:, ::-1])
+    assert evaluate_networks(wrong, TestPeople(other, "", ""))["networks"]["A"]["AP"] < 0.5
 
 
 def test_a_keypoint_set_cut_down() -> None:
@@ -173,7 +173,7 @@ def detections_of(people: PoseDataset, score: float = 0.9) -> list[dict[str, Any
     ]
 
 
-def test_detected_boxes(tiny_run: Path, test_people: PoseDataset, tmp_path: Path) -> None:
+def test_detected_boxes(single_run: Path, test_people: PoseDataset, tmp_path: Path) -> None:
     file = tmp_path / "boxes.json"
     test = TestPeople(test_people, "somewhere", "test")
     poses = sure(test_people.keypoints)
@@ -182,42 +182,42 @@ def test_detected_boxes(tiny_run: Path, test_people: PoseDataset, tmp_path: Path
     chair = {**rows[0], "category_id": 62}
     elsewhere = {**rows[0], "image_id": 10**6}
     write_json(file, [chair, *rows, elsewhere])
-    result = evaluate_networks(oracle(tiny_run, poses), test, detections=file)
-    assert result["networks"]["C"]["AP"] == 1
+    result = evaluate_networks(oracle(single_run, poses), test, detections=file)
+    assert result["networks"]["A"]["AP"] == 1
     assert result["boxes"] == str(file)
 
     # A pose far from everyone, more certain than the rest, costs precision but no recall.
     ghost = {**rows[0], "score": 1.0}
     write_json(file, [*rows, ghost])
-    with_ghost = oracle(tiny_run, np.concatenate([poses, poses[:1] + np.array([5000, 5000, 0])]))
-    scores = evaluate_networks(with_ghost, test, detections=file)["networks"]["C"]
+    with_ghost = oracle(single_run, np.concatenate([poses, poses[:1] + np.array([5000, 5000, 0])]))
+    scores = evaluate_networks(with_ghost, test, detections=file)["networks"]["A"]
     assert scores["AR"] == 1
     assert 0.4 < scores["AP"] < 1
 
     # Half of the people not detected: at most half recalled, and PCK counts them as missed.
     half = len(rows) // 2
     write_json(file, rows[:half])
-    scores = evaluate_networks(oracle(tiny_run, poses[:half]), test, detections=file)
-    assert scores["networks"]["C"]["AR"] == pytest.approx(half / len(rows))
-    assert scores["networks"]["C"]["PCK@0.2"] < 0.7
+    scores = evaluate_networks(oracle(single_run, poses[:half]), test, detections=file)
+    assert scores["networks"]["A"]["AR"] == pytest.approx(half / len(rows))
+    assert scores["networks"]["A"]["PCK@0.2"] < 0.7
 
 
 def test_duplicate_detections_are_suppressed(
-    tiny_run: Path, test_people: PoseDataset, tmp_path: Path
+    single_run: Path, test_people: PoseDataset, tmp_path: Path
 ) -> None:
     file = tmp_path / "boxes.json"
     write_json(file, detections_of(test_people, 0.9) + detections_of(test_people, 0.8))
     twice = np.concatenate([sure(test_people.keypoints)] * 2)
     test = TestPeople(test_people, "somewhere", "test")
-    scores = evaluate_networks(oracle(tiny_run, twice), test, detections=file)["networks"]["C"]
+    scores = evaluate_networks(oracle(single_run, twice), test, detections=file)["networks"]["A"]
     assert (scores["AP"], scores["predictions"]) == (1, len(test_people))
 
 
-def test_detections_command(tiny_run: Path, tiny_fisheye: Path, tmp_path: Path) -> None:
+def test_detections_command(single_run: Path, tiny_fisheye: Path, tmp_path: Path) -> None:
     people = next(iter(coco_people(tiny_fisheye).values()))
     write_json(tmp_path / "boxes.json", detections_of(people))
     done = run(
-        "evaluate", tiny_run, "--data", tiny_fisheye, "--detections", tmp_path / "boxes.json"
+        "evaluate", single_run, "--data", tiny_fisheye, "--detections", tmp_path / "boxes.json"
     )
     assert done.exit_code == 0, done.output
     assert "boxes.json" in done.output
@@ -230,12 +230,12 @@ def coco_people(path: Path) -> dict[str, PoseDataset]:
 
 
 def test_joints_of_a_run_whose_data_are_gone(
-    tiny_run: Path, tiny_fisheye: Path, tmp_path: Path
+    single_run: Path, tiny_fisheye: Path, tmp_path: Path
 ) -> None:
     moved = tmp_path / "run"
     (moved / "checkpoints").mkdir(parents=True)
     for name in ("checkpoints/last.pt", "keypoints.json", "config.yaml"):
-        (moved / name).write_bytes((tiny_run / name).read_bytes())
+        (moved / name).write_bytes((single_run / name).read_bytes())
     config = (moved / "config.yaml").read_text()
     (moved / "config.yaml").write_text(config.replace(str(tiny_fisheye), "nowhere"))
     assert open_networks(moved).keypoint_set == get_keypoint_set("wepdtof-pose-14")
@@ -253,7 +253,7 @@ def test_joints_of_a_run_whose_data_are_gone(
     ("arguments", "said"),
     [
         (["nowhere"], "nowhere: no such run folder or checkpoint file"),
-        (["RUN", "--network", "D"], "has no network 'D': choose one of A, B, mean, C"),
+        (["RUN", "--network", "D"], "has no network 'D': choose one of A"),
         (["RUN", "--split", "val"], "--split needs --data"),
         (["RUN", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["RUN", "--data", "DATA", "--split", "val"], "has no split 'val', only all"),
@@ -266,21 +266,21 @@ def test_joints_of_a_run_whose_data_are_gone(
     ],
 )
 def test_wrong_input_is_one_line_and_code_2(
-    tiny_run: Path, tiny_fisheye: Path, tmp_path: Path, arguments: list[str], said: str
+    single_run: Path, tiny_fisheye: Path, tmp_path: Path, arguments: list[str], said: str
 ) -> None:
     (tmp_path / "empty.json").write_text("[]")
-    paths = {"RUN": tiny_run, "DATA": tiny_fisheye, "EMPTY": tmp_path / "empty.json"}
+    paths = {"RUN": single_run, "DATA": tiny_fisheye, "EMPTY": tmp_path / "empty.json"}
     done = run("evaluate", *(paths.get(argument, argument) for argument in arguments))
     assert done.exit_code == 2
     assert said in done.output
     assert done.output.count("\n") == 1
 
 
-def test_a_damaged_checkpoint(tiny_run: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint(single_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "config.yaml").write_bytes((tiny_run / "config.yaml").read_bytes())
-    whole = (tiny_run / "checkpoints" / "last.pt").read_bytes()
+    (folder / "config.yaml").write_bytes((single_run / "config.yaml").read_bytes())
+    whole = (single_run / "checkpoints" / "last.pt").read_bytes()
     (folder / "checkpoints" / "last.pt").write_bytes(whole[: len(whole) // 2])
     done = run("evaluate", folder)
     assert (done.exit_code, "not a usable checkpoint" in done.output) == (2, True)

@@ -119,10 +119,10 @@ def test_another_network_than_torchs_is_not_kept(
 
 @pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
 def test_a_missing_extra_is_named(
-    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+    single_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    done = CliRunner().invoke(main, ["export", str(tiny_run), "-o", str(tmp_path / "m.onnx")])
+    done = CliRunner().invoke(main, ["export", str(single_run), "-o", str(tmp_path / "m.onnx")])
     assert done.exit_code == 2
     assert f"needs the package {package}" in done.output
     assert "wepdtof-pose[export]" in done.output

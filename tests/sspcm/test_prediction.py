@@ -93,8 +93,8 @@ def test_poses_are_those_of_the_evaluation(
     assert [row["score"] for row in rows] == pytest.approx(kept.scores, abs=1e-6)
 
 
-def test_a_whole_image_is_one_person(tiny_run: Path, images: list[Path], tmp_path: Path) -> None:
-    done = run("predict", tiny_run, images[0], "-o", tmp_path / "out", "--draw")
+def test_a_whole_image_is_one_person(single_run: Path, images: list[Path], tmp_path: Path) -> None:
+    done = run("predict", single_run, images[0], "-o", tmp_path / "out", "--draw")
     assert done.exit_code == 0, done.output
     (row,) = read_json(tmp_path / "out" / "predictions.json")
     height, width = cv2.imread(str(images[0])).shape[:2]
@@ -106,7 +106,7 @@ def test_a_whole_image_is_one_person(tiny_run: Path, images: list[Path], tmp_pat
 
 
 def test_a_video_becomes_a_video(
-    tiny_run: Path, write_video: Callable[..., Path], tmp_path: Path
+    single_run: Path, write_video: Callable[..., Path], tmp_path: Path
 ) -> None:
     clip = write_video(frames=20)
     boxes = [
@@ -115,7 +115,7 @@ def test_a_video_becomes_a_video(
     ]
     write_json(tmp_path / "boxes.json", boxes)
     options = ["--boxes", tmp_path / "boxes.json", "--draw", "--threshold", "-1"]
-    done = run("predict", tiny_run, clip, *options, "-o", tmp_path / "out")
+    done = run("predict", single_run, clip, *options, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "19 poses on 20 frames" in done.output
     rows = read_json(tmp_path / "out" / "predictions.json")
@@ -131,7 +131,7 @@ def test_a_video_becomes_a_video(
 
     # Predictions name their frames, so they are a box file for the same video.
     again = ["--boxes", tmp_path / "out" / "predictions.json", "-o", tmp_path / "again"]
-    assert "19 poses" in run("predict", tiny_run, clip, *again).output
+    assert "19 poses" in run("predict", single_run, clip, *again).output
 
 
 def read_video(path: Path) -> list[np.ndarray]:
@@ -143,7 +143,7 @@ def read_video(path: Path) -> list[np.ndarray]:
 
 @pytest.mark.parametrize("draw", [False, True])
 def test_few_frames_are_held(
-    tiny_run: Path,
+    single_run: Path,
     write_video: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -164,7 +164,7 @@ def test_few_frames_are_held(
             yield replace(frame, image=image)
 
     monkeypatch.setattr(prediction, "read_frames", counted)
-    networks = open_networks(tiny_run).only("C")
+    networks = open_networks(single_run).only("A")
     count = predict_inputs(networks, [write_video(frames=50)], tmp_path / "out", draw=draw)
     assert count.frames == 50
     assert most <= (FRAMES_AT_ONCE if draw else 2) + 2
@@ -215,7 +215,7 @@ def test_a_file_name_wins_over_an_image_id(tmp_path: Path) -> None:
     assert found.scores.tolist() == [1, 1]
 
 
-def test_low_boxes_are_left_out(tiny_run: Path, images: list[Path], tmp_path: Path) -> None:
+def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: Path) -> None:
     rows = [
         {"file_name": images[0].name, "category_id": 1, "bbox": [60, 60, 50, 60], "score": 0.3},
         {"file_name": images[0].name, "category_id": 1, "bbox": [90, 60, 50, 60], "score": 0.6},
@@ -224,7 +224,7 @@ def test_low_boxes_are_left_out(tiny_run: Path, images: list[Path], tmp_path: Pa
     ]
     write_json(tmp_path / "boxes.json", rows)
     options = ["--boxes", tmp_path / "boxes.json", "--box-threshold", "0.5"]
-    done = run("predict", tiny_run, images[0], *options, "-o", tmp_path / "out")
+    done = run("predict", single_run, images[0], *options, "-o", tmp_path / "out")
     assert "1 poses on 1 frames" in done.output
     assert read_json(tmp_path / "out" / "predictions.json")[0]["bbox"][0] == 90
 
@@ -255,7 +255,7 @@ def damage(path: Path) -> None:
     ],
 )
 def test_unusable_input_is_one_line_and_leaves_nothing(
-    tiny_run: Path,
+    single_run: Path,
     write_video: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -276,7 +276,7 @@ def test_unusable_input_is_one_line_and_leaves_nothing(
     Path("broken.json").write_text(json.dumps([{**box, "bbox": [1, 1, 9]}]))
     before = sorted(tmp_path.rglob("*"))
     options = [] if "-o" in inputs else ["-o", "out"]
-    done = run("predict", tiny_run, *inputs, *options)
+    done = run("predict", single_run, *inputs, *options)
     assert done.exit_code == 2, done.output
     assert said in done.output
     assert sorted(tmp_path.rglob("*")) == before
