@@ -12,7 +12,9 @@ from wepdtof_pose.raw_annotations import RawFile
 ALIKE = 0.9
 """OKS from which on two people of an image are taken for one.
 
-Two different people reach it hardly ever: none of the 8,500 pairs of the real files looked at."""
+Two different people hardly reach it: of 1,035 pairs in images of real samples (COCO, OCHuman and
+others) the nearest has 0.60, of 4,423 pairs of 1,500 synthetic overhead people 0.25.
+"""
 
 FEWEST_JOINTS = 4
 _NEIGHBOURS = 50

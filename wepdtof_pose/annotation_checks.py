@@ -19,8 +19,10 @@ from wepdtof_pose.side_exchange import Link, exchanged_sides
 EDGE = 1.0
 """How far, in pixels, a box may reach over the edge of its image."""
 
-BESIDE = 0.1
-"""How far outside its box a joint may be, over the box's width or height."""
+BESIDE, BESIDE_HIDDEN = 0.1, 0.5
+"""How far outside its box a visible and a hidden joint may be, over the box's width or height.
+
+Many boxes are drawn around what is seen of a person, so hidden joints may well lie outside."""
 
 
 def check_ids(raw: RawFile) -> Iterator[Problem]:
@@ -132,9 +134,10 @@ def check_keypoints(raw: RawFile) -> Iterator[Problem]:
 
     with np.errstate(invalid="ignore"):
         outside = labelled & ((points < -0.5) | (points > sizes[:, None] - 0.5)).any(axis=2)
-        slack = np.maximum(BESIDE * boxes[:, 2:], 2.0)
-        near, far = boxes[:, :2] - slack, boxes[:, :2] + boxes[:, 2:] + slack
-        beside = labelled & ((points < near[:, None]) | (points > far[:, None])).any(axis=2)
+        share = np.where(visibility == 1, BESIDE_HIDDEN, BESIDE)[..., None]
+        slack = np.maximum(share * boxes[:, None, 2:], 2.0)
+        near, far = boxes[:, None, :2] - slack, (boxes[:, :2] + boxes[:, 2:])[:, None] + slack
+        beside = labelled & ((points < near) | (points > far)).any(axis=2)
     yield _of_joints(
         raw,
         "joint-outside-image",

@@ -114,7 +114,7 @@ CODES: dict[str, Code] = {
     ),
     "joint-outside-box": Code(
         "warning",
-        "labelled joint more than a tenth of the box outside its box",
+        "visible joint a tenth of the box outside its box, or a hidden one half of it",
         "check that box and joints are of one person; the crop of training may miss the joint",
     ),
     "num-keypoints": Code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -20,9 +21,10 @@ SHEET_SIDE = 480
 
 
 def scene_rows(dataset: PoseDataset, scene: str | None, *, limit: int) -> np.ndarray:
-    """Rows (frames,) int64 of the frames of a scene by file name, at most `limit`, evenly spread.
+    """Rows (frames,) int64 of the frames of a scene by file name (9 before 10).
 
-    Without a name it is the first scene of the file; where no scenes are known, all frames.
+    Of more than `limit` frames that many are taken, evenly spread. Without a name it is the first
+    scene of the file; where no scenes are known, all frames.
 
     Raises:
         InputError: no such scene, or no frame at all.
@@ -37,8 +39,8 @@ def scene_rows(dataset: PoseDataset, scene: str | None, *, limit: int) -> np.nda
         rows = np.flatnonzero(scenes.astype(str).to_numpy(dtype=object) == (scene or known[0]))
     if not len(rows):
         raise InputError("the data set has no frames")
-    names = dataset.frames["file_name"].to_numpy(dtype=object)[rows].astype(str)
-    rows = rows[np.argsort(names, kind="stable")]
+    names = dataset.frames["file_name"].tolist()
+    rows = np.array(sorted(rows.tolist(), key=lambda row: _natural(names[row])))
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(limit, len(rows))).round().astype(int))]
 
 
@@ -101,6 +103,12 @@ def write_video(
         finally:
             part.unlink(missing_ok=True)
     return file
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """A key by which frame 9 comes before frame 10."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
+    return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts]
 
 
 def _picture(

@@ -113,6 +113,55 @@ def test_grid_with_predictions(data: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "v").glob("0*.png"))) == 3
 
 
+def test_validate(data: Path, tmp_path: Path) -> None:
+    result = run("validate", data, "--images")
+    assert result.exit_code == 0
+    assert result.output.startswith("person_keypoints.json: 6 people on 3 images\n")
+    missing_area(data)
+    result = run("validate", data, "--places", 1)
+    assert result.exit_code == 1
+    assert "error           6  area-missing:" in result.output
+    assert "... and 5 more" in result.output
+    result = run("validate", data, "--json", "--fix", tmp_path / "fi xed")
+    content = json.loads(result.output)
+    assert (result.exit_code, content["errors"]) == (1, 6)
+    assert [change["code"] for change in content["fixed"]["changes"]] == ["area-missing"] * 6
+    assert "area-missing" not in content["fixed"]["remaining"]
+    result = run("validate", tmp_path / "fi xed", "--images")
+    assert result.exit_code == 0
+
+
+def test_sides_and_stratified_labels(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    scenes = ["a", "b", "a", "c"]
+    data = write_folder(tmp_path / "set", a=make_dataset([2, 2, 2, 2], scenes=scenes))
+    file = tmp_path / "sides.json"
+    result = run("split", data, "--train", 50, "--val", 25, "--test", 25, "-o", file)
+    assert result.output.splitlines()[0] == "train: 4 usable people, 1 scenes"
+    assert set(read_json(file)["sides"]) == {"train", "val", "test"}
+    result = run("split", data, "--labels", "50%", "--order", "stratified", "-o", file)
+    assert result.output == f"4 of 8 usable people written to {file}\n"
+    record = read_json(file)
+    assert (record["order"], record["by"], record["seed"]) == ("stratified", "person", 0)
+
+
+def test_stats_with_plots(data: Path, tmp_path: Path) -> None:
+    result = run("stats", data, "--plots", tmp_path / "plots")
+    assert (tmp_path / "plots" / "all_joints.pdf").is_file()
+    assert "Pose diversity" in result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "file"),
+    [("--heatmaps", "heatmaps.png"), ("--sheet", "sheet.png"), ("--video", "film.mp4")],
+)
+def test_other_pictures(data: Path, tmp_path: Path, option: str, file: str) -> None:
+    result = run("visualize", data, "-o", tmp_path / "v", option, "--limit", 2, "--rings")
+    assert result.output == f"{tmp_path / 'v' / file}\n"
+    assert (tmp_path / "v" / file).stat().st_size > 1000
+
+
 def test_synth(tmp_path: Path) -> None:
     out = tmp_path / "fish"
     result = run("synth", out, "--people", 2, "--size", 96, "--workers", 1, "--seed", 3)
@@ -133,6 +182,14 @@ def short_keypoints(folder: Path) -> None:
     file = folder / "annotations" / "person_keypoints.json"
     content = json.loads(file.read_text())
     content["annotations"][2]["keypoints"].pop()
+    file.write_text(json.dumps(content))
+
+
+def missing_area(folder: Path) -> None:
+    file = folder / "annotations" / "person_keypoints.json"
+    content = json.loads(file.read_text())
+    for row in content["annotations"]:
+        del row["area"]
     file.write_text(json.dumps(content))
 
 
@@ -175,6 +232,10 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (nothing, (*SPLIT, "many"), "not understood"),
         (nothing, (*SPLIT, "2", "--split", "val"), "has no split 'val', only all"),
         (nothing, ("split", "DATA", "-o", "DATA", "--labels", "2"), "is a folder"),
+        (nothing, ("split", "DATA", "-o", "OUT", "--test", "1"), "no scenes are known"),
+        (nothing, (*DRAW, "--sheet", "--scene", "x"), "no scene 'x'"),
+        (nothing, ("validate", "OUT"), "no such file or folder"),
+        (nothing, ("validate", "DATA", "--fix", "DATA"), "exists already"),
         (nothing, (*DRAW, "--predictions", "DATA"), "is a folder, not a JSON file"),
         (nothing, ("synth", "DATA", "--people", "2"), "my data ä"),
     ],
@@ -195,7 +256,15 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("fly",), ("split", "x"), ("synth", "x", "--people", "0"), ("stats",), ("stats", "--fast")],
+    [
+        ("fly",),
+        ("split", "x"),
+        ("synth", "x", "--people", "0"),
+        ("stats",),
+        ("stats", "--fast"),
+        ("split", "x", "-o", "y"),
+        ("visualize", "x", "-o", "y", "--grid", "--video"),
+    ],
     ids=" ".join,
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple) -> None:

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,9 +10,18 @@ from wepdtof_pose import drawing
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_image
+from wepdtof_pose.lenses import EquidistantLens
 from wepdtof_pose.loading import load_dataset
 from wepdtof_pose.predictions import predictions_of_people
-from wepdtof_pose.visualize import frame_picture, person_picture, write_frames, write_grid
+from wepdtof_pose.sequences import scene_rows, write_sheet, write_video
+from wepdtof_pose.visualize import (
+    frame_picture,
+    gaussian_heatmaps,
+    person_picture,
+    write_frames,
+    write_grid,
+    write_heatmaps,
+)
 
 
 @pytest.fixture
@@ -75,3 +85,57 @@ def test_predictions_are_drawn_on_a_second_copy(one: PoseDataset, tmp_path: Path
 def test_nothing_to_draw(make_dataset: Callable, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no usable people"):
         write_grid(make_dataset([]), tmp_path / "g.png", limit=1, rng=np.random.default_rng(0))
+
+
+def test_heatmaps_peak_at_the_joints(one: PoseDataset, tmp_path: Path) -> None:
+    pose = np.array([[10.0, 20.0, 2.0], [3.0, 4.0, 0.0]])
+    heatmaps = gaussian_heatmaps(pose, (48, 64), 2.0)
+    assert heatmaps.shape == (2, 64, 48)
+    assert heatmaps[0, 20, 10] == 1
+    assert heatmaps[0, 20, 12] == pytest.approx(np.exp(-0.5))
+    assert not heatmaps[1].any()
+    file = write_heatmaps(one, tmp_path / "h.png", limit=3, rng=np.random.default_rng(0))
+    covered = read_image(file)[8:328, 8 + 240 : 8 + 480]
+    # The neck lies in the crop where test_a_person_is_drawn_where_the_crop_has_it says.
+    bright = np.argwhere(covered.min(axis=2) > 200)
+    zoom = 240 / 62.5
+    expected = [160 + (40 - 45.25) * zoom, 120 + (60 - 45) * zoom]
+    np.testing.assert_allclose(bright.mean(axis=0), expected, atol=4)
+
+
+def test_rings(one: PoseDataset) -> None:
+    lens = EquidistantLens(100, 100, 60, np.pi / 2)
+    image = np.zeros((201, 201, 3), dtype=np.uint8)
+    drawing.draw_rings(image, lens, width=1)
+    drawn = np.argwhere(image.max(axis=2) > 100) - 100.0
+    radii = np.linalg.norm(drawn, axis=1)
+    # Rings every 15 degrees, 15.7 pixels apart, up to the rim at 94.2; labels lie on 30 and 60.
+    assert (np.abs(radii - 94.25) < 1).sum() > 300
+    assert (np.abs(radii - 15.7) < 1).sum() > 20
+    assert (np.abs(radii - 23.5) < 1).sum() < 5
+    small, large = (frame_picture(one, 0, rings=rings) for rings in (False, True))
+    assert (small != large).any()
+
+
+def test_scene_rows(make_dataset: Callable) -> None:
+    dataset = make_dataset([1] * 10, scenes=["b", "a"] * 5)
+    assert scene_rows(dataset, "a", limit=9).tolist() == [1, 3, 5, 7, 9]
+    assert scene_rows(dataset, None, limit=2).tolist() == [0, 8]
+    with pytest.raises(InputError, match="no scene 'c' in the data set: there are b, a"):
+        scene_rows(dataset, "c", limit=1)
+    with pytest.raises(InputError, match="no frames"):
+        scene_rows(make_dataset([]), None, limit=1)
+
+
+def test_sheet_and_film(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "set", a=make_dataset([1] * 5))
+    dataset = load_dataset(folder)["all"]
+    rows = scene_rows(dataset, None, limit=5)
+    sheet = read_image(write_sheet(dataset, tmp_path / "s.png", rows, columns=2))
+    assert sheet.shape[1] == 2 * (480 + 8) + 8
+    film = write_video(dataset, tmp_path / "fi lm" / "ä.mp4", rows, rings=True, fps=4)
+    reader = cv2.VideoCapture(str(film))
+    assert reader.get(cv2.CAP_PROP_FRAME_COUNT) == 5
+    assert reader.get(cv2.CAP_PROP_FPS) == 4
+    assert reader.read()[1].shape == (864, 1152, 3)
+    assert [path.name for path in film.parent.iterdir()] == ["ä.mp4"]

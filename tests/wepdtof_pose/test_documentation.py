@@ -1,0 +1,26 @@
+"""The examples in docs/toolkit.md and in docstrings are run."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+import pytest
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "toolkit.md"
+MODULES = [
+    *("checks", "fisheye", "findings", "json_schema", "keypoints", "label_orders", "lenses"),
+    *("side_exchange", "splits", "stats"),
+]
+
+
+def test_the_document() -> None:
+    result = doctest.testfile(str(DOCUMENT), module_relative=False)
+    assert result.failed == 0
+    assert result.attempted > 25
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"wepdtof_pose.{name}"))
+    assert result.failed == 0
+    assert result.attempted > 0
