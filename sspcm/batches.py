@@ -45,7 +45,8 @@ class Batch:
         labelled: (N, 3, H, W) normalised easy views of labelled people.
         target: (N, J, H/4, W/4) their target heatmaps.
         target_weight: (N, J) 1 where the joint is labelled and in the crop.
-        unlabelled: (N, 3, H, W) normalised easy views of the pool, None if the method needs none.
+        unlabelled: (N, 3, H, W) normalised easy views of the pool; None if the method needs none
+            or the run is burning in.
         unlabelled_weight: (N, J) 1 for every joint of the labelled set's vocabulary.
         generator: source of the method's own draws of this step (CPU).
         pool_view: how the unlabelled easy views were made; None where there are none.

@@ -93,6 +93,9 @@ class OptimisationConfig:
     Attributes:
         epochs: epochs of training; the past teachers of SSPCM are those of the epoch before.
         epoch_steps: optimiser steps an epoch; 0 is one pass over the unlabelled pool (published).
+        burn_in_epochs: epochs from the start that learn from labelled people alone, whatever the
+            method. 0 as published, where networks start from ImageNet; networks from scratch make
+            useless pseudo-labels at first, and learn from them all the same.
         batch_size: labelled and as many unlabelled people a step.
         learning_rate: of the first epoch.
         milestones: epochs (from 0) at which the learning rate drops by `factor`.
@@ -101,6 +104,7 @@ class OptimisationConfig:
 
     epochs: int = 100
     epoch_steps: int = 0
+    burn_in_epochs: int = 0
     batch_size: int = 32
     learning_rate: float = 1e-3
     milestones: tuple[int, ...] = (70, 90)

@@ -224,11 +224,12 @@ def _train_epoch(
     method.train()
     totals: dict[str, Tensor] = {}
     title = f"{config.method.name} epoch {epoch + 1}/{config.optimisation.epochs}"
+    burning_in = epoch < config.optimisation.burn_in_epochs
     silent = None if sampler.rank == 0 else True
     for step in tqdm(range(sampler.steps), desc=title, leave=False, disable=silent):
         batch = batches.make(
             labelled[step],
-            unlabelled[step] if method.uses_unlabelled else None,
+            unlabelled[step] if method.uses_unlabelled and not burning_in else None,
             step_generator(config.seed, epoch, step, sampler.rank),
         )
         optimiser.zero_grad(set_to_none=True)

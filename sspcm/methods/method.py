@@ -31,7 +31,10 @@ class Method(nn.Module):
     statistics: dict[str, Tensor]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Losses of one step; their sum is minimised. One call a step, so that DDP wraps it."""
+        """Losses of one step; their sum is minimised. One call a step, so that DDP wraps it.
+
+        Without unlabelled images (burn-in) it is the supervised loss alone.
+        """
         raise NotImplementedError
 
     def begin_epoch(self, pool: Pool) -> None:

@@ -143,12 +143,13 @@ class MultiAugs(Method):
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
         """Supervised and consistency loss of one step with given draws."""
         x_s, x_u, w_u = batch.labelled, batch.unlabelled, batch.unlabelled_weight
-        assert x_u is not None
         networks = list(self.networks.values())
         supervised = sum(
             (heatmap_mse(n(x_s), batch.target, batch.target_weight) for n in networks),
             start=x_s.new_zeros(()),
         ) / len(networks)
+        if x_u is None:
+            return {"supervised": supervised}
         # With two networks each learns from the other; one alone learns from itself.
         taught = teacher_maps(networks, x_u, mode=self.options.teacher_mode)[::-1]
         targets = warp_targets(self.setting, taught, draw.view)

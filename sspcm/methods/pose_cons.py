@@ -109,8 +109,9 @@ class PoseCons(Method):
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
         """Supervised and consistency loss of one step with given draws."""
         x_s, x_u, w_u = batch.labelled, batch.unlabelled, batch.unlabelled_weight
-        assert x_u is not None
         supervised = heatmap_mse(self.network(x_s), batch.target, batch.target_weight)
+        if x_u is None:
+            return {"supervised": supervised}
         taught = teacher_maps([self.network], x_u, mode=self.options.teacher_mode)
         (view,) = make_hard_views(self.setting, x_u, [self.options.hard_view], taught, draw)
         (target,) = warp_targets(self.setting, taught, draw.view)

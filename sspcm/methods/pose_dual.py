@@ -60,10 +60,11 @@ class PoseDual(Method):
         """Supervised and consistency loss of one step with given draws."""
         x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
         w_u = batch.unlabelled_weight
-        assert x_u is not None
         supervised = 0.5 * (
             heatmap_mse(self.network_a(x_s), y, w_s) + heatmap_mse(self.network_b(x_s), y, w_s)
         )
+        if x_u is None:
+            return {"supervised": supervised}
         t_a, t_b = teacher_maps(
             [self.network_a, self.network_b], x_u, mode=self.options.teacher_mode
         )

@@ -176,12 +176,14 @@ class Sspcm(Method):
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
         """Supervised and consistency loss of one step with given draws."""
         x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
-        assert x_u is not None
         students = (self.teacher_a, self.teacher_b, self.student)
-        past = self._past_maps(x_u)
+        past = None if x_u is None else self._past_maps(x_u)
         supervised = 0.5 * sum(
             (heatmap_mse(network(x_s), y, w_s) for network in students), start=y.new_zeros(())
         )
+        if x_u is None:
+            self.statistics = {}
+            return {"supervised": supervised}
         t_a, t_b = teacher_maps(
             [self.teacher_a, self.teacher_b], x_u, mode=self.options.teacher_mode
         )

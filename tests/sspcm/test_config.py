@@ -80,6 +80,7 @@ def test_defaults_are_the_published_setting():
     assert written["optimisation"] == {
         "epochs": 100,
         "epoch_steps": 0,
+        "burn_in_epochs": 0,
         "batch_size": 32,
         "learning_rate": 0.001,
         "milestones": [70, 90],

@@ -168,3 +168,17 @@ def test_an_unlabelled_set_and_both_recipes_train_to_a_score(settings, tmp_path,
     scores = result["last"]["C"]
     assert set(scores["per_joint"]) == set(get_keypoint_set("wepdtof-pose-14").joints)
     assert scores["sigma_set"] == "wepdtof-pose-14"
+
+
+@pytest.mark.parametrize("method", ["sspcm", "pose_cons", "pose_dual", "multi_augs"])
+def test_burn_in_learns_from_labelled_people_alone(settings, tmp_path, method):
+    settings |= {
+        "method.name": method,
+        "optimisation.epochs": 2,
+        "optimisation.epoch_steps": 2,
+        "optimisation.burn_in_epochs": 1,
+    }
+    train(load_config(overrides=settings), tmp_path / "run")
+    first, second = RunFolder(tmp_path / "run").read_metrics()
+    assert set(first["train"]) == {"supervised"}
+    assert {"supervised", "consistency"} <= set(second["train"])
