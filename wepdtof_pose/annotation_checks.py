@@ -126,29 +126,22 @@ def check_keypoints(raw: RawFile) -> Iterator[Problem]:
     odd = finite & ~np.isin(visibility, (0, 1, 2))
     yield _of_joints(raw, "visibility", odd, lambda i, j: f"{names[j]}: {visibility[i, j]:g}")
 
-    labelled = finite & (visibility > 0) & ~raw.crowds[:, None]
     sizes, boxes, points = raw.sizes_of_people, raw.boxes, keypoints[..., :2]
 
     def place(i: int, j: int) -> str:
         return f"{names[j]} at {_short(points[i, j])}"
 
-    with np.errstate(invalid="ignore"):
-        outside = labelled & ((points < -0.5) | (points > sizes[:, None] - 0.5)).any(axis=2)
-        share = np.where(visibility == 1, BESIDE_HIDDEN, BESIDE)[..., None]
-        slack = np.maximum(share * boxes[:, None, 2:], 2.0)
-        near, far = boxes[:, None, :2] - slack, (boxes[:, :2] + boxes[:, 2:])[:, None] + slack
-        beside = labelled & ((points < near) | (points > far)).any(axis=2)
+    outside, beside = _out_of_place(raw)
     yield _of_joints(
         raw,
         "joint-outside-image",
         outside,
         lambda i, j: f"{place(i, j)}, image {sizes[i, 0]:.0f} x {sizes[i, 1]:.0f}",
     )
-    proper = np.all(boxes[:, 2:] > 0, axis=1)
     yield _of_joints(
         raw,
         "joint-outside-box",
-        beside & ~outside & proper[:, None],
+        beside,
         lambda i, j: f"{place(i, j)}, box {_short(boxes[i])}",
     )
 
@@ -190,10 +183,16 @@ def check_sides(raw: RawFile) -> Iterator[Problem]:
     """People whose left and right are exchanged with high probability."""
     if raw.keypoint_set is None:
         return
-    keypoints = np.where(raw.labelled[..., None], raw.keypoints, 0)
     boxes = np.where(np.isfinite(raw.boxes), raw.boxes, 0)
-    for link, found in exchanged_sides(keypoints, raw.keypoint_set, boxes[:, 2:].prod(axis=1)):
-        yield _of_people(raw, "sides-exchanged", found & ~raw.crowds, _saying(link))
+    areas = boxes[:, 2:].prod(axis=1)
+    masks: dict[Link, list[np.ndarray]] = {}
+    for block in _blocks(len(raw)):
+        keypoints = np.where(raw.labelled[block, :, None], raw.keypoints[block], 0)
+        for link, found in exchanged_sides(keypoints, raw.keypoint_set, areas[block]):
+            masks.setdefault(link, []).append(found)
+    for link, parts in masks.items():
+        found = np.concatenate(parts) & ~raw.crowds
+        yield _of_people(raw, "sides-exchanged", found, _saying(link))
 
 
 def check_people_of_an_image(raw: RawFile) -> Iterator[Problem]:
@@ -239,6 +238,29 @@ def usable_file_name(name: str) -> bool:
         return False
     # No file system here or elsewhere takes longer names. Lone surrogates have no bytes.
     return all(len(part.encode(errors="replace")) <= 255 for part in parts)
+
+
+def _out_of_place(raw: RawFile) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (people, joints) of labelled joints outside the image, and of others beside the box."""
+    labelled = raw.labelled & ~raw.crowds[:, None]
+    outside, beside = np.zeros_like(labelled), np.zeros_like(labelled)
+    for block in _blocks(len(raw)):
+        points, visibility = raw.keypoints[block, :, :2], raw.keypoints[block, :, 2:]
+        sizes, boxes = raw.sizes_of_people[block, None], raw.boxes[block, None]
+        share = np.where(visibility == 1, BESIDE_HIDDEN, BESIDE)
+        with np.errstate(invalid="ignore"):
+            outside[block] = ((points < -0.5) | (points > sizes - 0.5)).any(axis=2)
+            slack = np.maximum(share * boxes[..., 2:], 2.0)
+            near, far = boxes[..., :2] - slack, boxes[..., :2] + boxes[..., 2:] + slack
+            beside[block] = ((points < near) | (points > far)).any(axis=2)
+    proper = np.all(raw.boxes[:, 2:] > 0, axis=1)
+    outside &= labelled
+    return outside, beside & labelled & ~outside & proper[:, None]
+
+
+def _blocks(people: int) -> list[slice]:
+    """People in blocks, so that no temporary array is large."""
+    return [slice(start, start + 50_000) for start in range(0, people, 50_000)]
 
 
 def _saying(link: Link) -> Callable[[int], str]:

@@ -44,7 +44,7 @@ def lens_of_image(fields: Mapping[str, Any]) -> Lens:
 
 def assumed_lens(width: int, height: int, *, view_degrees: float = 180.0) -> EquidistantLens:
     """The equidistant lens whose circle fills the shorter side: a guess where none is known."""
-    half = np.deg2rad(view_degrees) / 2
+    half = float(np.deg2rad(view_degrees)) / 2
     return EquidistantLens((width - 1) / 2, (height - 1) / 2, min(width, height) / 2 / half, half)
 
 
@@ -142,6 +142,23 @@ def upright_box(box: ArrayLike) -> Floats:
     return np.concatenate([near, far - near], axis=-1)
 
 
+def head_outwards(boxes: ArrayLike, center: ArrayLike) -> Floats:
+    """Rotated boxes (..., 5) turned by half where their head side points to the centre.
+
+    Angles of WEPDTOF and CEPDOF lie in [-90, 90] and so do not tell the head from the feet; below a
+    ceiling camera the head of whoever stands or sits is the end away from the image centre.
+
+    >>> head_outwards([50.0, 90.0, 10.0, 20.0, 10.0], [50, 50])[4]
+    np.float64(-170.0)
+    """
+    boxes = np.array(boxes, dtype=np.float64)
+    outwards = radial_angle(boxes[..., :2], center)
+    inwards = np.abs(angle_difference(np.deg2rad(boxes[..., 4]), outwards)) > np.pi / 2
+    turned = (boxes[..., 4] + 180 * inwards + 180) % 360 - 180
+    boxes[..., 4] = np.where(inwards, turned, boxes[..., 4])
+    return boxes
+
+
 def radial_box(points: ArrayLike, center: ArrayLike) -> Floats:
     """The rotated box (5,) along the radius that holds points (n, 2), in pixels and degrees.
 
@@ -201,7 +218,12 @@ class PerspectiveView:
 
 
 def person_view(
-    lens: Lens, box: ArrayLike, size: tuple[int, int], *, padding: float = 1.25
+    lens: Lens,
+    box: ArrayLike,
+    size: tuple[int, int],
+    *,
+    padding: float = 1.25,
+    outwards: bool = True,
 ) -> PerspectiveView:
     """An undistorted view of a person: looking at the box, the head side up, all of it in sight.
 
@@ -210,12 +232,16 @@ def person_view(
         box: (5,) rotated box, or (4,) x, y, w, h, which is taken along the radius.
         size: width and height of the view in pixels.
         padding: view size over box size.
+        outwards: the head side is the one away from the image centre (see `head_outwards`); else
+            it is the one that the angle points to.
 
     Raises:
         InputError: the box is empty, or so large that no flat view holds it.
     """
     box = np.asarray(box, dtype=np.float64)
     center = np.array([lens.cx, lens.cy])
+    if len(box) == 5 and outwards:
+        box = head_outwards(box, center)
     corners = rotated_box_polygon(box) if len(box) == 5 else _box_corners(box)
     middle = corners.mean(axis=0)
     degrees = box[4] if len(box) == 5 else np.rad2deg(radial_angle(middle, center))

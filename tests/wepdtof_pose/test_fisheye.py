@@ -10,6 +10,7 @@ from wepdtof_pose.fisheye import (
     angle_difference,
     assumed_lens,
     body_angle,
+    head_outwards,
     lens_of_image,
     person_view,
     radial_angle,
@@ -55,7 +56,7 @@ def test_project_then_unproject(lens: Lens, draws: list) -> None:
 @settings(max_examples=100, deadline=None)
 @given(lenses(), boxes())
 def test_view_and_back(lens: Lens, box: list) -> None:
-    view = person_view(lens, box, (192, 256))
+    view = person_view(lens, box, (192, 256), outwards=False)
     pixels = np.random.default_rng(0).uniform(0, 190, (50, 2))
     np.testing.assert_allclose(view.to_view(view.to_image(pixels)), pixels, atol=1e-6)
     np.testing.assert_allclose(view.rotation @ view.rotation.T, np.eye(3), atol=1e-12)
@@ -66,6 +67,18 @@ def test_view_and_back(lens: Lens, box: list) -> None:
     assert (corners <= [191.5, 255.5]).all()
     np.testing.assert_allclose(view.to_view(box[:2]), [95.5, 127.5], atol=1e-6)
     assert corners[:2, 1].mean() < corners[2:, 1].mean()
+
+
+@settings(max_examples=100, deadline=None)
+@given(boxes())
+def test_heads_point_outwards(box: list) -> None:
+    center = np.array([500.0, 480.0])
+    turned = head_outwards(box, center)
+    assert abs(angle_difference(np.deg2rad(turned[4]), radial_angle(box[:2], center))) <= 1.5708
+    before, after = rotated_box_polygon(box), rotated_box_polygon(turned)
+    same = np.allclose(after, before) or np.allclose(after, np.roll(before, 2, axis=0))
+    assert same
+    np.testing.assert_array_equal(head_outwards([turned, turned], center)[1], turned)
 
 
 @settings(max_examples=100, deadline=None)
