@@ -11,18 +11,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.alike import repeated_boxes, similar_people
 from wepdtof_pose.findings import Problem
+from wepdtof_pose.joint_checks import (
+    of_people,
+    short,
+)
 from wepdtof_pose.raw_annotations import RawFile, codes_of, numbers_of
-from wepdtof_pose.side_exchange import Link, exchanged_sides
 
 EDGE = 1.0
 """How far, in pixels, a box may reach over the edge of its image."""
-
-BESIDE, BESIDE_HIDDEN = 0.1, 0.5
-"""How far outside its box a visible and a hidden joint may be, over the box's width or height.
-
-Many boxes are drawn around what is seen of a person, so hidden joints may well lie outside."""
 
 
 def check_ids(raw: RawFile) -> Iterator[Problem]:
@@ -37,17 +34,17 @@ def check_ids(raw: RawFile) -> Iterator[Problem]:
         return
     people = raw.fields["id"]
     none = np.array([value is None for value in people], dtype=bool)
-    yield _of_people(raw, "person-id-missing", none, lambda i: "no 'id'")
-    yield _of_people(
+    yield of_people(raw, "person-id-missing", none, lambda i: "no 'id'")
+    yield of_people(
         raw, "person-id-repeated", _repeats(people), lambda i: f"id {people[i]!r} again"
     )
     zero = np.array([value == 0 for value in people], dtype=bool)
-    yield _of_people(raw, "person-id-zero", zero, lambda i: "id 0")
+    yield of_people(raw, "person-id-zero", zero, lambda i: "id 0")
     if raw.keypoint_set is not None:
         categories = raw.fields["category_id"]
         known = {c["id"] for c in raw.categories}
         alien = np.array([c is not None and c not in known for c in categories], dtype=bool)
-        yield _of_people(raw, "category-unknown", alien, lambda i: f"category {categories[i]!r}")
+        yield of_people(raw, "category-unknown", alien, lambda i: f"category {categories[i]!r}")
 
 
 def check_file_names(raw: RawFile) -> Iterator[Problem]:
@@ -69,10 +66,10 @@ def check_boxes(raw: RawFile) -> Iterator[Problem]:
     boxes, sizes = raw.boxes, raw.sizes_of_people
     given = ~np.isnan(raw.boxes).all(axis=1) if raw.boxes_only else np.ones(len(raw), dtype=bool)
     finite = np.isfinite(boxes).all(axis=1)
-    yield _of_people(raw, "not-finite", given & ~finite, lambda i: f"box {_short(boxes[i])}")
+    yield of_people(raw, "not-finite", given & ~finite, lambda i: f"box {short(boxes[i])}")
     counted = finite & ~raw.crowds
     empty = counted & ~(boxes[:, 2:] > 0).all(axis=1)
-    yield _of_people(raw, "box-empty", empty, lambda i: f"box {_short(boxes[i])}")
+    yield of_people(raw, "box-empty", empty, lambda i: f"box {short(boxes[i])}")
     with np.errstate(invalid="ignore"):
         near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
         outside = counted & ~empty & ((far <= 0) | (near >= sizes)).any(axis=1)
@@ -80,10 +77,10 @@ def check_boxes(raw: RawFile) -> Iterator[Problem]:
     edge = counted & ~empty & ~outside & (over > EDGE)
 
     def place(i: int) -> str:
-        return f"box {_short(boxes[i])} in an image of {sizes[i, 0]:.0f} x {sizes[i, 1]:.0f}"
+        return f"box {short(boxes[i])} in an image of {sizes[i, 0]:.0f} x {sizes[i, 1]:.0f}"
 
-    yield _of_people(raw, "box-outside", outside, place)
-    yield _of_people(raw, "box-over-edge", edge, lambda i: f"{place(i)}, by {over[i]:.1f} pixels")
+    yield of_people(raw, "box-outside", outside, place)
+    yield of_people(raw, "box-over-edge", edge, lambda i: f"{place(i)}, by {over[i]:.1f} pixels")
 
 
 def check_rotated_boxes(raw: RawFile) -> Iterator[Problem]:
@@ -93,57 +90,18 @@ def check_rotated_boxes(raw: RawFile) -> Iterator[Problem]:
     finite = np.isfinite(rotated).all(axis=1)
 
     def say(i: int) -> str:
-        return f"rotated box {_short(rotated[i])}"
+        return f"rotated box {short(rotated[i])}"
 
-    yield _of_people(raw, "not-finite", given & ~finite, say)
+    yield of_people(raw, "not-finite", given & ~finite, say)
     with np.errstate(invalid="ignore"):
         empty = finite & ~(rotated[:, 2:4] > 0).all(axis=1)
         far = finite & ~empty & ((rotated[:, :2] < -0.5) | (rotated[:, :2] >= sizes)).any(axis=1)
         # Published boxes are rounded: equal sides may come out the wrong way round by a trifle.
         form = (rotated[:, 2] > 1.001 * rotated[:, 3]) | (np.abs(rotated[:, 4]) > 90.01)
     if raw.boxes_only:
-        yield _of_people(raw, "box-empty", empty, say)
-        yield _of_people(raw, "box-outside", far, say)
-    yield _of_people(raw, "rotated-box", finite & ~empty & form, say)
-
-
-def check_keypoints(raw: RawFile) -> Iterator[Problem]:
-    """Keypoints of the wrong length, no numbers, with impossible visibilities, or out of place."""
-    if raw.boxes_only:
-        return
-    joints, keypoints = raw.keypoints.shape[1], raw.keypoints
-    numbers = raw.keypoint_numbers
-    wrong = (numbers > 0) & (numbers != 3 * joints)
-    yield _of_people(
-        raw, "keypoint-count", wrong, lambda i: f"{numbers[i]} numbers, not {3 * joints}"
-    )
-    names = raw.joint_names
-    finite = np.isfinite(keypoints).all(axis=2)
-    yield _of_joints(
-        raw, "not-finite", ~finite, lambda i, j: f"{names[j]} {_short(keypoints[i, j])}"
-    )
-    visibility = keypoints[..., 2]
-    odd = finite & ~np.isin(visibility, (0, 1, 2))
-    yield _of_joints(raw, "visibility", odd, lambda i, j: f"{names[j]}: {visibility[i, j]:g}")
-
-    sizes, boxes, points = raw.sizes_of_people, raw.boxes, keypoints[..., :2]
-
-    def place(i: int, j: int) -> str:
-        return f"{names[j]} at {_short(points[i, j])}"
-
-    outside, beside = _out_of_place(raw)
-    yield _of_joints(
-        raw,
-        "joint-outside-image",
-        outside,
-        lambda i, j: f"{place(i, j)}, image {sizes[i, 0]:.0f} x {sizes[i, 1]:.0f}",
-    )
-    yield _of_joints(
-        raw,
-        "joint-outside-box",
-        beside,
-        lambda i, j: f"{place(i, j)}, box {_short(boxes[i])}",
-    )
+        yield of_people(raw, "box-empty", empty, say)
+        yield of_people(raw, "box-outside", far, say)
+    yield of_people(raw, "rotated-box", finite & ~empty & form, say)
 
 
 def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
@@ -165,70 +123,18 @@ def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
             f"{effect if counted[i] == 0 else ''}"
         )
 
-    yield _of_people(raw, "num-keypoints", wrong, count)
+    yield of_people(raw, "num-keypoints", wrong, count)
     area, box = numbers_of(raw.fields["area"]), raw.boxes[:, 2:].prod(axis=1)
     people = ~raw.crowds
     missing, bad = np.isnan(area), np.isinf(area)
-    yield _of_people(raw, "area-missing", people & missing, lambda i: "no 'area'")
-    yield _of_people(raw, "not-finite", people & bad, lambda i: "'area' is not finite")
-    yield _of_people(raw, "area-not-positive", people & (area <= 0), lambda i: f"area {area[i]:g}")
+    yield of_people(raw, "area-missing", people & missing, lambda i: "no 'area'")
+    yield of_people(raw, "not-finite", people & bad, lambda i: "'area' is not finite")
+    yield of_people(raw, "area-not-positive", people & (area <= 0), lambda i: f"area {area[i]:g}")
     # Outlines are drawn a little beyond boxes, hence 5 %.
     doubtful = people & (area > 0) & ~bad & (box > 0) & ((area > 1.05 * box) | (area < 0.01 * box))
-    yield _of_people(
+    yield of_people(
         raw, "area-doubtful", doubtful, lambda i: f"area {area[i]:.6g}, box {box[i]:.6g}"
     )
-
-
-def check_sides(raw: RawFile) -> Iterator[Problem]:
-    """People whose left and right are exchanged with high probability."""
-    if raw.keypoint_set is None:
-        return
-    boxes = np.where(np.isfinite(raw.boxes), raw.boxes, 0)
-    areas = boxes[:, 2:].prod(axis=1)
-    masks: dict[Link, list[np.ndarray]] = {}
-    for block in _blocks(len(raw)):
-        keypoints = np.where(raw.labelled[block, :, None], raw.keypoints[block], 0)
-        for link, found in exchanged_sides(keypoints, raw.keypoint_set, areas[block]):
-            masks.setdefault(link, []).append(found)
-    for link, parts in masks.items():
-        found = np.concatenate(parts) & ~raw.crowds
-        yield _of_people(raw, "sides-exchanged", found, _saying(link))
-
-
-def check_people_of_an_image(raw: RawFile) -> Iterator[Problem]:
-    """Track ids that several people of one image have, and people who are there twice."""
-    tracks = raw.fields["track_id"]
-    code = codes_of(tracks)
-    keys = pd.DataFrame({"image": raw.image_of, "track": code})
-    again = keys.duplicated().to_numpy() & (code >= 0) & (raw.image_of >= 0)
-    images = raw.image_column("id")
-    yield _of_people(
-        raw,
-        "track-repeated",
-        again,
-        lambda i: f"track {tracks[i]} again on image {images[raw.image_of[i]]!r}",
-    )
-    same = repeated_boxes(raw)
-    yield _of_people(raw, "box-repeated", same, lambda i: "the box of another person")
-    first, second, oks = similar_people(raw, raw.labelled)
-    yield Problem(
-        "people-alike",
-        "annotations",
-        raw.rows[second],
-        lambda i: f"OKS {oks[i]:.3f} with {raw.where('annotations', int(raw.rows[first[i]]))}",
-    )
-
-
-CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
-    check_ids,
-    check_file_names,
-    check_boxes,
-    check_rotated_boxes,
-    check_keypoints,
-    check_counts_and_areas,
-    check_sides,
-    check_people_of_an_image,
-)
 
 
 def usable_file_name(name: str) -> bool:
@@ -238,56 +144,6 @@ def usable_file_name(name: str) -> bool:
         return False
     # No file system here or elsewhere takes longer names. Lone surrogates have no bytes.
     return all(len(part.encode(errors="replace")) <= 255 for part in parts)
-
-
-def _out_of_place(raw: RawFile) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (people, joints) of labelled joints outside the image, and of others beside the box."""
-    labelled = raw.labelled & ~raw.crowds[:, None]
-    outside, beside = np.zeros_like(labelled), np.zeros_like(labelled)
-    for block in _blocks(len(raw)):
-        points, visibility = raw.keypoints[block, :, :2], raw.keypoints[block, :, 2:]
-        sizes, boxes = raw.sizes_of_people[block, None], raw.boxes[block, None]
-        share = np.where(visibility == 1, BESIDE_HIDDEN, BESIDE)
-        with np.errstate(invalid="ignore"):
-            outside[block] = ((points < -0.5) | (points > sizes - 0.5)).any(axis=2)
-            slack = np.maximum(share * boxes[..., 2:], 2.0)
-            near, far = boxes[..., :2] - slack, boxes[..., :2] + boxes[..., 2:] + slack
-            beside[block] = ((points < near) | (points > far)).any(axis=2)
-    proper = np.all(raw.boxes[:, 2:] > 0, axis=1)
-    outside &= labelled
-    return outside, beside & labelled & ~outside & proper[:, None]
-
-
-def _blocks(people: int) -> list[slice]:
-    """People in blocks, so that no temporary array is large."""
-    return [slice(start, start + 50_000) for start in range(0, people, 50_000)]
-
-
-def _saying(link: Link) -> Callable[[int], str]:
-    return lambda _: f"{link.upper}s and {link.lower}s point against each other"
-
-
-def _of_people(
-    raw: RawFile, code: str, mask: np.ndarray, describe: Callable[[int], str]
-) -> Problem:
-    """A problem of the people of a mask; `describe` gets their index in the arrays."""
-    found = np.flatnonzero(mask)
-    return Problem(code, "annotations", raw.rows[found], lambda i: describe(int(found[i])))
-
-
-def _of_joints(
-    raw: RawFile, code: str, mask: np.ndarray, describe: Callable[[int, int], str]
-) -> Problem:
-    """A problem of the people with a joint of the mask (people, joints); all are described."""
-    found = np.flatnonzero(mask.any(axis=1))
-
-    def say(i: int) -> str:
-        row = int(found[i])
-        joints = np.flatnonzero(mask[row])
-        text = "; ".join(describe(row, int(joint)) for joint in joints[:3])
-        return text + (f"; and {len(joints) - 3} more" if len(joints) > 3 else "")
-
-    return Problem(code, "annotations", raw.rows[found], say)
 
 
 def _of_images(
@@ -301,7 +157,3 @@ def _repeats(values: np.ndarray) -> np.ndarray:
     """Mask (n,) of values that occurred before; None is no value."""
     codes = codes_of(values)
     return pd.Series(codes).duplicated().to_numpy() & (codes >= 0)
-
-
-def _short(numbers: np.ndarray) -> str:
-    return f"[{', '.join(f'{number:.6g}' for number in numbers)}]"

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from wepdtof_pose.annotation_checks import CHECKS
+from wepdtof_pose.annotation_checks import (
+    check_boxes,
+    check_counts_and_areas,
+    check_file_names,
+    check_ids,
+    check_rotated_boxes,
+)
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.findings import CODES, Problem, Report
+from wepdtof_pose.finding_codes import CODES
+from wepdtof_pose.findings import Problem, Report
+from wepdtof_pose.joint_checks import check_keypoints, check_people_of_an_image, check_sides
 from wepdtof_pose.loading import annotation_files
 from wepdtof_pose.raw_annotations import RawFile, raw_content, read_raw
+
+CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
+    check_ids,
+    check_file_names,
+    check_boxes,
+    check_rotated_boxes,
+    check_keypoints,
+    check_counts_and_areas,
+    check_sides,
+    check_people_of_an_image,
+)
 
 
 def validate(path: Path | str, *, images: bool = False) -> Report:

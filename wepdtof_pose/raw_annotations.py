@@ -23,6 +23,11 @@ from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.coco_category import keypoint_category, keypoint_set_of
 from wepdtof_pose.json_schema import annotation_schema, compile_schema
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.raw_box_files import (
+    from_list_of_frames,
+    has_rotated_bboxes,
+    schema_of_box_files,
+)
 
 LARGEST = 3.4e38
 """Numbers from here on do not fit into float32, in which keypoints are kept."""
@@ -114,15 +119,15 @@ def read_raw(content: Any, *, source: str) -> RawFile:
         InputError: it is nothing like an annotation file: there is no list of annotations.
     """
     if isinstance(content, list):
-        content = _from_list_of_frames(content, source)
+        content = from_list_of_frames(content, source)
     if not isinstance(content, dict):
         raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
     for name in ("images", "annotations"):
         if not isinstance(content.get(name), list):
             raise InputError(f"{source}: {name!r} is missing or is not a list")
     problems: list[Problem] = []
-    boxes_only = _has_rotated_bboxes(content)
-    schema = annotation_schema() if not boxes_only else _schema_of_box_files()
+    boxes_only = has_rotated_bboxes(content)
+    schema = annotation_schema() if not boxes_only else schema_of_box_files()
     definitions = schema["$defs"]
     image_rows, wrong = _well_formed(content["images"], definitions["image"], schema)
     problems += wrong.as_problems("images")
@@ -223,44 +228,6 @@ def _keypoint_set(
         return (keypoint_set_of(category, "the file") if category else None), []
     except InputError as error:
         return refuse(str(error))
-
-
-def _has_rotated_bboxes(content: dict[str, Any]) -> bool:
-    """Whether this is a file of rotated boxes: most boxes have 5 numbers and nobody has joints."""
-    sample = [a for a in content["annotations"][:1000] if isinstance(a, dict)]
-    lengths = Counter(len(a["bbox"]) for a in sample if isinstance(a.get("bbox"), list))
-    return lengths[5] > len(sample) / 2 and not any("keypoints" in a for a in sample)
-
-
-def _schema_of_box_files() -> dict[str, Any]:
-    """The schema with 5 numbers a box, and image sizes that may be missing."""
-    schema = dict(annotation_schema())
-    definitions = dict(schema["$defs"])
-    person, image = dict(definitions["annotation"]), dict(definitions["image"])
-    five = {"type": "array", "items": {"type": "number"}, "minItems": 5, "maxItems": 5}
-    person["properties"] = {**person["properties"], "bbox": five}
-    image["required"] = ["id", "file_name"]
-    return {**schema, "$defs": {**definitions, "annotation": person, "image": image}}
-
-
-def _from_list_of_frames(frames: list[Any], source: str) -> dict[str, Any]:
-    images, annotations = [], []
-    for position, frame in enumerate(frames):
-        if not isinstance(frame, dict) or not {"img_name", "bboxes", "id"} <= set(frame):
-            raise InputError(
-                f"{source}: is a list, and entry {position} is no frame with 'img_name', 'bboxes' "
-                "and 'id': expected an object with 'images' and 'annotations' (a list of scored "
-                "predictions is not an annotation file)"
-            )
-        name, boxes, tracks = frame["img_name"], frame["bboxes"], frame["id"]
-        images.append({"id": name, "file_name": name})
-        if not (isinstance(boxes, list) and isinstance(tracks, list) and len(boxes) == len(tracks)):
-            raise InputError(f"{source}: entry {position} has not one id for each of its boxes")
-        annotations += [
-            {"image_id": name, "bbox": box, "person_id": track}
-            for box, track in zip(boxes, tracks, strict=True)
-        ]
-    return {"images": images, "annotations": annotations}
 
 
 def _keypoints(people: list[dict[str, Any]], joints: int | None) -> tuple[np.ndarray, np.ndarray]:

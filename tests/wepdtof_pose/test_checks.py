@@ -13,7 +13,8 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.checks import validate, validate_dataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
-from wepdtof_pose.findings import CODES, PLACES, Report
+from wepdtof_pose.finding_codes import CODES
+from wepdtof_pose.findings import PLACES, Report
 from wepdtof_pose.formats import coco
 from wepdtof_pose.loading import load_dataset
 from wepdtof_pose.repaired_copy import write_repaired

@@ -13,7 +13,7 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.checks import validate
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.findings import CODES
+from wepdtof_pose.finding_codes import CODES
 from wepdtof_pose.loading import load_dataset
 from wepdtof_pose.repaired_copy import write_repaired
 

@@ -1,0 +1,201 @@
+"""The codes of what `validate` finds: severity, title and remedy of each kind of problem."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Severity = Literal["error", "warning"]
+
+
+class Code(NamedTuple):
+    """A kind of problem: how bad it is, what it is, what to do, and whether --fix does it."""
+
+    severity: Severity
+    title: str
+    fix: str
+    repaired: bool = False
+
+
+CODES: dict[str, Code] = {
+    "json": Code(
+        "error", "file that is no annotation file, or no JSON", "export or download the file again"
+    ),
+    "structure": Code(
+        "error",
+        "entry that does not have the form of annotations/schema.json",
+        "correct the field; --fix drops entries of that kind",
+        True,
+    ),
+    "category": Code(
+        "error",
+        "file whose categories do not say which joints there are",
+        "keep one category with 'keypoints', the list of joint names in the file's order",
+    ),
+    "category-unknown": Code(
+        "error",
+        "person of a category that is not listed, and so is never read",
+        "set category_id to the id of the category that names the joints",
+    ),
+    "image-id-repeated": Code(
+        "error",
+        "image id used twice",
+        "give each image its own id; --fix drops entries that are equal in all fields",
+    ),
+    "image-unknown": Code(
+        "error",
+        "person on an image that is not listed",
+        "add the image to 'images'; --fix drops the person",
+        True,
+    ),
+    "person-id-repeated": Code(
+        "error",
+        "annotation id used twice: pycocotools keeps only the last of them",
+        "number the annotations anew; --fix gives the later ones new ids",
+        True,
+    ),
+    "person-id-missing": Code(
+        "error",
+        "annotation without an id: pycocotools stops with KeyError",
+        "number the annotations from 1; --fix does",
+        True,
+    ),
+    "person-id-zero": Code(
+        "warning",
+        "annotation id 0: pycocotools counts a match with it as no match, so AP drops",
+        "number the annotations from 1; --fix gives a new id",
+        True,
+    ),
+    "not-finite": Code(
+        "error",
+        "NaN, infinite or enormous number",
+        "correct it; --fix makes such joints not labelled and rebuilds such boxes and areas",
+        True,
+    ),
+    "keypoint-count": Code(
+        "error",
+        "keypoints of the wrong length",
+        "give three numbers for each joint of the category; --fix makes the joints not labelled",
+        True,
+    ),
+    "visibility": Code(
+        "error",
+        "visibility that is not 0, 1 or 2",
+        "0 not labelled, 1 hidden, 2 visible; --fix takes what is above 0 as 2, else 0",
+        True,
+    ),
+    "box-empty": Code(
+        "error",
+        "box without width or height: nobody is cut out, trained on or scored",
+        "draw the box; --fix takes the extent of the labelled joints, or drops the person",
+        True,
+    ),
+    "box-outside": Code(
+        "error",
+        "box that lies wholly outside its image",
+        "check units and image; --fix takes the extent of the labelled joints, or drops the person",
+        True,
+    ),
+    "box-over-edge": Code(
+        "warning",
+        "box that reaches over the edge of its image",
+        "harmless: readers cut it to the image",
+    ),
+    "joint-outside-image": Code(
+        "warning",
+        "labelled joint outside its image",
+        "label it 0; --fix does, and moves joints at most 2 pixels outside onto the edge",
+        True,
+    ),
+    "joint-outside-box": Code(
+        "warning",
+        "visible joint a tenth of the box outside its box, or a hidden one half of it",
+        "check that box and joints are of one person; the crop of training may miss the joint",
+    ),
+    "num-keypoints": Code(
+        "error",
+        "num_keypoints missing or wrong",
+        "count the joints with visibility above 0; --fix does",
+        True,
+    ),
+    "area-missing": Code(
+        "error",
+        "person without an area: pycocotools stops with KeyError, or AP is 0",
+        "convert, or --fix: 0.53 x width x height, as in the released evaluation",
+        True,
+    ),
+    "area-not-positive": Code(
+        "error",
+        "area of 0 or less: OKS is 0 and AP is 0, or -1 where the area is negative",
+        "--fix: 0.53 x width x height, as in the released evaluation",
+        True,
+    ),
+    "area-doubtful": Code(
+        "warning",
+        "area above that of the box, or below a hundredth of it: OKS is too kind or too strict",
+        "check the unit of 'area' (square pixels of this image)",
+    ),
+    "rotated-box": Code(
+        "warning",
+        "rotated box that is wider than high, or turned by more than 90 degrees",
+        "w <= h and an angle in [-90, 90]; exchange the sides and turn by 90 degrees; --fix does",
+        True,
+    ),
+    "sides-exchanged": Code(
+        "warning",
+        "left and right are exchanged with high probability",
+        "look at the person with 'wepdtof-pose visualize'",
+    ),
+    "track-repeated": Code(
+        "error",
+        "track id used by several people of one image",
+        "never key on (image, track id); only the pictures tell which of them it is",
+    ),
+    "people-alike": Code(
+        "warning",
+        "two people of an image with nearly the same pose: one is counted as a miss",
+        "keep one of them; --fix drops exact copies",
+    ),
+    "box-repeated": Code(
+        "warning",
+        "two people of an image with exactly the same box",
+        "keep one of them; --fix drops exact copies",
+    ),
+    "file-name": Code(
+        "error",
+        "file name that no file can have, or that leads out of the image folder",
+        "rename the image in 'images'",
+    ),
+    "file-name-repeated": Code(
+        "warning",
+        "one file listed as several images of a split",
+        "merge the entries, or some of the people will be taken for background",
+    ),
+    "file-name-case": Code(
+        "warning",
+        "file names that differ only in upper and lower case",
+        "rename one: on Windows and macOS they are one file",
+    ),
+    "file-name-leak": Code(
+        "error",
+        "one file listed in several splits",
+        "take it out of one of them: test scores are too high",
+    ),
+    "image-missing": Code("error", "image file that is not there", "copy it to the image folder"),
+    "image-unreadable": Code("error", "file that is no readable image", "download it again"),
+    "image-truncated": Code("error", "image file that is cut short", "download it again"),
+    "image-size": Code(
+        "error",
+        "width or height that are not those of the file",
+        "joints and image may not belong together; --fix --images takes the size of the file",
+        True,
+    ),
+    "image-repeated": Code(
+        "warning", "files of one split with the same content", "keep one of them"
+    ),
+    "image-leak": Code(
+        "error",
+        "files of different splits with the same content",
+        "take it out of one of them: test scores are too high",
+    ),
+}
+"""All codes, in the order in which they are shown."""
