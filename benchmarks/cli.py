@@ -81,6 +81,9 @@ def run(
         method_class(name)
     get_preset(preset)
     overrides = dict(parse_override(text) for text in settings) | {"device": device}
+    if data is None:
+        # The procedural set is seen from the ceiling: people point along the image radius.
+        overrides = {"data.upright": True} | overrides
     cells = make_cells(
         methods=names,
         ratios=ratios,

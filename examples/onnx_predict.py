@@ -14,6 +14,8 @@ session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProv
 about = session.get_modelmeta().custom_metadata_map
 joints, (width, height) = json.loads(about["joints"]), json.loads(about["crop_size"])
 mean, std = np.array(json.loads(about["mean"])), np.array(json.loads(about["std"]))
+if json.loads(about["upright"]):
+    sys.exit("this network takes crops turned along the image radius: use sspcm predict")
 image = cv2.imread(sys.argv[2], cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
 
 x, y, w, h = map(float, sys.argv[3:7])

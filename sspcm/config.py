@@ -36,6 +36,8 @@ class DataConfig:
         crop_width: width of the crops in pixels.
         crop_height: height of the crops in pixels.
         sigma: standard deviation of target Gaussians in heatmap pixels.
+        upright: turn each crop so that the image radius points up, for frames of a ceiling camera
+            (beyond the papers).
         cache: folder of the decoded crops; None is the user's cache folder.
     """
 
@@ -50,6 +52,7 @@ class DataConfig:
     crop_width: int = 192
     crop_height: int = 256
     sigma: float = 2.0
+    upright: bool = False
     cache: str | None = None
 
     @property

@@ -18,15 +18,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from sspcm.crop_places import CropPlaces, places_of
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
-from wepdtof_pose.geometry import (
-    boxes_to_center_scale,
-    clip_boxes,
-    crop_matrices,
-    transform_points,
-)
+from wepdtof_pose.geometry import transform_points
 
 
 @dataclass(frozen=True)
@@ -37,16 +33,14 @@ class CropStore:
         pixels: uint8 (people, height, width, 3) RGB.
         joints: float32 (people, joints, 2) x, y in window pixels.
         visibility: float32 (people, joints), 1 where labelled.
-        center: float32 (people, 2) crop centres in frame pixels.
-        scale: float32 (people, 2) crop sides over 200 pixels.
+        places: where the crops lie on their frames.
         crop_size: (width, height) of a crop; the window has the same resolution.
     """
 
     pixels: np.ndarray
     joints: np.ndarray
     visibility: np.ndarray
-    center: np.ndarray
-    scale: np.ndarray
+    places: CropPlaces
     crop_size: tuple[int, int]
 
     def __len__(self) -> int:
@@ -70,6 +64,7 @@ def open_crop_store(
     crop_size: tuple[int, int],
     window_size: tuple[int, int],
     folder: Path,
+    upright: bool = False,
     workers: int | None = None,
 ) -> CropStore:
     """The store of all people of the data set, built if it is not there yet.
@@ -80,15 +75,14 @@ def open_crop_store(
         window_size: (width, height) kept around each person: the crop size for evaluation,
             `region_size` squared for augmentation.
         folder: where stores are kept.
+        upright: turn each person so that the image radius points up (fisheye).
         workers: decoding threads; by default one a core.
 
     Raises:
         InputError: an image is missing or cannot be decoded.
     """
-    sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
-    boxes, _ = clip_boxes(dataset.boxes, sizes)
-    center, scale = boxes_to_center_scale(boxes, crop_size)
-    matrices = window_matrices(center, scale, crop_size, window_size)
+    places = places_of(dataset, crop_size, upright=upright)
+    matrices = places.matrices(crop_size, window_size)
     path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
     if not path.is_file():
         _build(dataset, matrices, window_size, path, workers or os.cpu_count() or 1)
@@ -96,19 +90,9 @@ def open_crop_store(
         pixels=np.load(path, mmap_mode="r"),
         joints=transform_points(dataset.keypoints[..., :2], matrices).astype(np.float32),
         visibility=(dataset.keypoints[..., 2] > 0).astype(np.float32),
-        center=center,
-        scale=scale,
+        places=places,
         crop_size=crop_size,
     )
-
-
-def window_matrices(
-    center: np.ndarray, scale: np.ndarray, crop_size: tuple[int, int], window: tuple[int, int]
-) -> np.ndarray:
-    """Affine matrices (people, 2, 3) from frame pixels to the window around the upright crop."""
-    matrices = crop_matrices(center, scale, np.zeros(len(center)), crop_size)
-    matrices[:, :, 2] += (np.asarray(window) - np.asarray(crop_size)) / 2
-    return matrices
 
 
 def cut_window(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:

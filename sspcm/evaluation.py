@@ -58,8 +58,9 @@ def predict_people(
             ).items():
                 keypoints = decode(
                     maps,
-                    store.center[rows],
-                    store.scale[rows],
+                    store.places.center[rows],
+                    store.places.scale[rows],
+                    rotation=store.places.rotation[rows],
                     method=config.decoding,  # type: ignore[arg-type]
                 )
                 parts.setdefault(name, []).append(keypoints)
@@ -102,7 +103,7 @@ def score_detected(
 
 def crop_areas(store: CropStore) -> np.ndarray:
     """Areas (people,) of the padded crops in frame pixels squared."""
-    return np.prod(store.scale.astype(np.float64) * PIXEL_STD, axis=1)
+    return np.prod(store.places.scale.astype(np.float64) * PIXEL_STD, axis=1)
 
 
 def _radius_edges(test: PoseDataset) -> tuple[float, ...] | None:

@@ -86,6 +86,7 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
 
     `crop_size` is [width, height]; a crop is the box (cut to the image, its far corner x + w - 1,
     y + h - 1), its shorter side grown to the crop's aspect ratio, times `crop_padding`. Pixels
+    (turned so that the image radius points up if `upright`)
     0..255 in `color_order` are divided by 255, `mean` is subtracted, and `std` divides. A heatmap
     pixel i lies on crop pixel `stride` i.
     """
@@ -98,6 +99,7 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
         "sigmas": joints.sigmas,
         "crop_size": list(networks.crop_size),
         "crop_padding": CROP_PADDING,
+        "upright": networks.upright,
         "stride": 4,
         "color_order": "BGR" if networks.bgr else "RGB",
         "mean": list(IMAGENET_MEAN),
@@ -180,7 +182,11 @@ def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> t
     size = networks.crop_size
     usable = np.flatnonzero(people.trainable())[:CROPS]
     store = open_crop_store(
-        people.select_people(usable), crop_size=size, window_size=size, folder=folder
+        people.select_people(usable),
+        crop_size=size,
+        window_size=size,
+        folder=folder,
+        upright=networks.upright,
     )
     pixels = torch.from_numpy(np.array(store.pixels)).permute(0, 3, 1, 2).float()
     return normalise(pixels, bgr=networks.bgr).contiguous()

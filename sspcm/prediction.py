@@ -12,7 +12,8 @@ from typing import Any, TextIO
 import numpy as np
 from tqdm import tqdm
 
-from sspcm.crop_store import CropStore, cut_window, window_matrices
+from sspcm.crop_places import CropPlaces, crop_places
+from sspcm.crop_store import CropStore, cut_window
 from sspcm.detections import Detections, read_detections
 from sspcm.evaluation import NMS_THRESHOLD, RESCORE_THRESHOLD, crop_areas
 from sspcm.frame_sources import Frame, find_sources, read_frames
@@ -20,7 +21,7 @@ from sspcm.pose_pictures import PoseWriter, draw_poses
 from sspcm.trained_networks import TrainedNetworks
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing_folder
-from wepdtof_pose.geometry import boxes_to_center_scale, clip_boxes
+from wepdtof_pose.geometry import clip_boxes
 from wepdtof_pose.predictions import Predictions, rescore, suppress, to_results
 
 RESULTS = "predictions.json"
@@ -147,7 +148,7 @@ def _groups(
 def _cut(
     networks: TrainedNetworks, frame: Frame, detections: Detections | None, box_threshold: float
 ) -> tuple[np.ndarray, ...]:
-    """Boxes (n, 4), scores (n,), centres and scales (n, 2), crops (n, H, W, 3) RGB of a frame."""
+    """Of a frame: boxes (n, 4), scores, places (centres, scales, rotations) and RGB crops."""
     height, width = frame.image.shape[:2]
     if detections is None:
         boxes, scores = np.array([[0.0, 0.0, width, height]]), np.ones(1)
@@ -155,20 +156,21 @@ def _cut(
         rows = detections.rows_of(frame.keys)
         rows = rows[detections.scores[rows] >= box_threshold]
         boxes, scores = detections.boxes[rows], detections.scores[rows]
-    clipped, kept = clip_boxes(boxes, np.array([width, height]))
+    sizes = np.array([width, height])
+    _, kept = clip_boxes(boxes, sizes)
     size = networks.crop_size
-    center, scale = boxes_to_center_scale(clipped[kept], size)
-    matrices = window_matrices(center, scale, size, size)
+    places = crop_places(boxes[kept], sizes, size, upright=networks.upright)
+    matrices = places.matrices(size, size)
     crops = np.zeros((len(matrices), size[1], size[0], 3), dtype=np.uint8)
     for crop, matrix in zip(crops, matrices, strict=True):
         crop[:] = cut_window(frame.image, matrix, size)[..., ::-1]
-    return boxes[kept], scores[kept], center, scale, crops
+    return boxes[kept], scores[kept], places.center, places.scale, places.rotation, crops
 
 
 def _join(
     networks: TrainedNetworks, frames: list[Frame], parts: list[tuple[np.ndarray, ...]]
 ) -> _Group:
-    boxes, scores, center, scale, pixels = map(np.concatenate, zip(*parts, strict=True))
+    boxes, scores, center, scale, rotation, pixels = map(np.concatenate, zip(*parts, strict=True))
     nothing = np.zeros((len(boxes), 0), dtype=np.float32)
     return _Group(
         frames=frames,
@@ -179,8 +181,7 @@ def _join(
             pixels=pixels,
             joints=nothing[..., None],
             visibility=nothing,
-            center=center,
-            scale=scale,
+            places=CropPlaces(center, scale, rotation),
             crop_size=networks.crop_size,
         ),
     )

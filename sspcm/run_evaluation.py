@@ -105,7 +105,11 @@ def evaluate_networks(
     boxes = people if detections is None else _detected_people(people, detections)
     size = networks.crop_size
     store = open_crop_store(
-        boxes, crop_size=size, window_size=size, folder=cache or _cache_of(networks)
+        boxes,
+        crop_size=size,
+        window_size=size,
+        folder=cache or _cache_of(networks),
+        upright=networks.upright,
     )
     scores = {}
     for name, values in networks.predict(store).items():

@@ -47,6 +47,11 @@ class TrainedNetworks:
     record: dict[str, Any]
 
     @property
+    def upright(self) -> bool:
+        """Whether the networks were trained on crops turned along the image radius."""
+        return self.config is not None and self.config.data.upright
+
+    @property
     def reported(self) -> str:
         """Name of the network that the method is judged by."""
         return self.method.reported

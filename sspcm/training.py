@@ -171,8 +171,15 @@ def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, Cro
     folder = Path(config.data.cache) if config.data.cache else default_cache()
     crop = config.data.crop_size
     side = region_size(crop, largest_scale=1 + config.easy_view.scale)
-    train = open_crop_store(sets.train, crop_size=crop, window_size=(side, side), folder=folder)
-    return train, open_crop_store(sets.test, crop_size=crop, window_size=crop, folder=folder)
+    upright = config.data.upright
+    return (
+        open_crop_store(
+            sets.train, crop_size=crop, window_size=(side, side), folder=folder, upright=upright
+        ),
+        open_crop_store(
+            sets.test, crop_size=crop, window_size=crop, folder=folder, upright=upright
+        ),
+    )
 
 
 def make_batch_maker(

@@ -6,7 +6,8 @@ import torch
 
 from sspcm.augment.views import ViewDraw
 from sspcm.batches import easy_views, normalise, view_joints
-from sspcm.crop_store import cut_window, region_size, window_matrices
+from sspcm.crop_places import CropPlaces
+from sspcm.crop_store import cut_window, region_size
 from sspcm.heatmaps import gaussian_targets
 from wepdtof_pose.geometry import (
     boxes_to_center_scale,
@@ -86,7 +87,7 @@ def region_views(sample, crop_size):
     """Easy views cut from stored regions instead of the frame."""
     center, scale = upright(sample, crop_size)
     side = region_size(crop_size, largest_scale=1.25)
-    matrices = window_matrices(center, scale, crop_size, (side, side))
+    matrices = CropPlaces(center, scale, np.zeros(len(center))).matrices(crop_size, (side, side))
     regions = np.stack([cut_window(sample["image_bgr"], m, (side, side)) for m in matrices])
     images, to_crop = easy_views(
         torch.from_numpy(regions), views(sample), crop_size=crop_size, bgr=False

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewDraw, draw_views, region_to_crop
-from sspcm.crop_store import window_matrices
+from sspcm.crop_places import CropPlaces
 from wepdtof_pose.geometry import crop_matrices, transform_points
 
 CROP = (96, 128)
@@ -30,7 +30,8 @@ def test_a_view_of_a_stored_region_is_the_published_crop_of_the_frame(flip):
     points = np.random.default_rng(0).uniform(100, 300, (1, 9, 2))
     frame_width, factor, rotation = 640, 0.9, 33.0
     side = 202
-    in_region = transform_points(points, window_matrices(center, scale, CROP, (side, side)))
+    places = CropPlaces(center, scale, np.zeros(1))
+    in_region = transform_points(points, places.matrices(CROP, (side, side)))
     views = ViewDraw(
         torch.tensor([factor]).double(), torch.tensor([rotation]).double(), torch.tensor([flip])
     )
