@@ -30,9 +30,13 @@ def check_ids(raw: RawFile) -> Iterator[Problem]:
     images = [raw.annotations[row]["image_id"] for row in raw.rows[raw.image_of < 0]]
     lost = np.flatnonzero(raw.image_of < 0)
     yield Problem("image-unknown", "annotations", raw.rows[lost], lambda i: f"image {images[i]!r}")
+    strange = np.array([not _printable(value) for value in ids], dtype=bool)
+    yield _of_images(raw, "structure", strange, lambda i: f"'id' {ids[i]!r} is no printable text")
     if raw.boxes_only:
         return
     people = raw.fields["id"]
+    strange = np.array([not _printable(value) for value in people], dtype=bool)
+    yield of_people(raw, "structure", strange, lambda i: f"'id' {people[i]!r} is no printable text")
     none = np.array([value is None for value in people], dtype=bool)
     yield of_people(raw, "person-id-missing", none, lambda i: "no 'id'")
     yield of_people(
@@ -151,6 +155,10 @@ def _of_images(
 ) -> Problem:
     found = np.flatnonzero(mask)
     return Problem(code, "images", raw.image_rows[found], lambda i: describe(int(found[i])))
+
+
+def _printable(value: object) -> bool:
+    return not isinstance(value, str) or value.isprintable()
 
 
 def _repeats(values: np.ndarray) -> np.ndarray:

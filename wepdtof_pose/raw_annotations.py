@@ -108,7 +108,8 @@ class RawFile:
             return self.source
         entry = getattr(self, table)[row] if table in ("images", "annotations") else None
         named = isinstance(entry, dict) and isinstance(entry.get("id"), (int, str))
-        name = f" (id {str(entry['id'])[:60]})" if named and isinstance(entry, dict) else ""
+        text = str(entry["id"])[:60] if named and isinstance(entry, dict) else ""
+        name = f" (id {text if text.isprintable() else repr(text)})" if text else ""
         return f"{self.source}: {table}[{row}]{name}"
 
 

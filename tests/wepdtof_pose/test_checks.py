@@ -75,6 +75,7 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "a text for a number": (person(bbox=["a", 1, 2, 3]), {"structure"}),
     "a short box": (person(bbox=[1, 2, 3]), {"structure"}),
     "an id that is a fraction": (person(id=1.5), {"structure"}),
+    "an id of half a character": (person(id="\ud800"), {"structure"}),
     "a width of 0": (image(width=0), {"structure", "image-unknown"}),
     "no categories": (lambda c: c.pop("categories"), {"category"}),
     "two categories": (lambda c: c["categories"].append(c["categories"][0]), {"category"}),
@@ -146,6 +147,7 @@ def test_every_defect_is_found(findings_of: Callable, name: str) -> None:
     assert expected - LOOSE <= set(report.counts) <= expected | LOOSE
     if len(expected) == 1 or not expected:
         assert set(report.counts) == expected
+    report.as_text().encode()
     for finding in report.findings:
         assert finding.where.startswith("ä b.json")
         assert finding.message
