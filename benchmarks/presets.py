@@ -29,19 +29,22 @@ _CPU = {
     "network.deconv_channels": 32,
     "data.order": "random",
     "optimisation.batch_size": 16,
-    "optimisation.learning_rate": 0.003,
-    "optimisation.milestones": [6, 7],
+    "optimisation.learning_rate": 0.002,
 }
 """What fits two CPU cores. Labelled people are a random subset: the first N of a file of scenes
-would be the people of a scene or two."""
+would be the people of a scene or two. Networks start from scratch, so all methods first burn in on
+labelled people."""
 
 PRESETS = {
     "quick": Preset(
         people=1000,
         overrides={
             **_CPU,
-            "optimisation.epochs": 8,
-            "optimisation.epoch_steps": 70,
+            "data.test_fraction": 0.3,
+            "optimisation.epochs": 12,
+            "optimisation.epoch_steps": 60,
+            "optimisation.burn_in_epochs": 4,
+            "optimisation.milestones": [10, 11],
             "evaluation.every": 4,
         },
     ),
@@ -49,8 +52,11 @@ PRESETS = {
         people=3000,
         overrides={
             **_CPU,
-            "optimisation.epochs": 8,
-            "optimisation.epoch_steps": 150,
+            "optimisation.epochs": 14,
+            "optimisation.epoch_steps": 120,
+            "optimisation.burn_in_epochs": 7,
+            "optimisation.learning_rate": 0.003,
+            "optimisation.milestones": [11, 13],
             "evaluation.every": 2,
         },
     ),
