@@ -66,7 +66,8 @@ def _provenance(preset: str, groups: list[Group]) -> list[str]:
         f"crops {width} x {height}; recipe `{result['recipe']}`; {result['steps']} optimiser steps "
         f"of {config.optimisation.batch_size} labelled people for every method, the first "
         f"{config.optimisation.burn_in_epochs} of {config.optimisation.epochs} epochs on labelled "
-        f"people alone; crops {'along the image radius' if config.data.upright else 'upright'}; "
+        f"people alone; "
+        f"crops {'turned along the image radius' if config.data.upright else 'as the frame is'}; "
         f"{result['precision']} on {result['device']}.",
         f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes; last "
         "checkpoint unless said otherwise; mean ± standard deviation over seeds.",
