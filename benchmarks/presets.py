@@ -42,7 +42,7 @@ PRESETS = {
             **_CPU,
             "data.test_fraction": 0.3,
             "optimisation.epochs": 12,
-            "optimisation.epoch_steps": 60,
+            "optimisation.epoch_steps": 40,
             "optimisation.burn_in_epochs": 4,
             "optimisation.milestones": [10, 11],
             "evaluation.every": 4,
@@ -53,7 +53,7 @@ PRESETS = {
         overrides={
             **_CPU,
             "optimisation.epochs": 14,
-            "optimisation.epoch_steps": 120,
+            "optimisation.epoch_steps": 95,
             "optimisation.burn_in_epochs": 7,
             "optimisation.learning_rate": 0.003,
             "optimisation.milestones": [11, 13],
