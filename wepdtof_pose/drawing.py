@@ -88,14 +88,14 @@ def draw_box(image: np.ndarray, box: np.ndarray, *, width: float, color: Color =
 def draw_rotated_box(
     image: np.ndarray, box: np.ndarray, *, width: float, color: Color = ROTATED_BOX
 ) -> None:
-    """Draw a rotated box (5,) cx, cy, w, h, angle, with a tick on the side of the head.
+    """Draw a rotated box (5,) cx, cy, w, h, angle, with a tick on the side it points to.
 
     The angle is in degrees, clockwise from the vertical that points up.
     """
     corners = rotated_box_corners(np.asarray(box, dtype=np.float64))
     _polygon(image, corners, color, width)
-    head = corners[:2].mean(axis=0)
-    _line(image, head, head + 0.12 * (head - np.asarray(box[:2])), color, width)
+    top = corners[:2].mean(axis=0)
+    _line(image, top, top + 0.12 * (top - np.asarray(box[:2])), color, width)
 
 
 def draw_label(

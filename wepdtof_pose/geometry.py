@@ -101,7 +101,8 @@ def rotated_box_corners(boxes: np.ndarray) -> np.ndarray:
     """Corners (..., 4, 2) of rotated boxes (..., 5): upper left, upper right, lower right, left.
 
     A box is cx, cy, w, h in pixels and the angle in degrees, clockwise from the vertical that
-    points up; "upper" is the side that the angle points to, where the head is.
+    points up; "upper" is the side that the angle points to. Angles of WEPDTOF lie in [-90, 90], so
+    that side may be the feet (`fisheye.head_outwards` turns a box so that it is the head's).
     """
     boxes = np.asarray(boxes, dtype=np.float64)
     angle = np.deg2rad(boxes[..., 4])
