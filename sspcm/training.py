@@ -85,6 +85,7 @@ def _train(
         epoch_steps=config.optimisation.epoch_steps,
         rank=processes.rank,
         processes=processes.count,
+        released=config.method.recipe == "released",
     )
     batches = make_batch_maker(config, sets, train_store, hardware)
     pool = Pool(
