@@ -42,7 +42,7 @@ PRESETS = {
             **_CPU,
             "data.test_fraction": 0.3,
             "optimisation.epochs": 12,
-            "optimisation.epoch_steps": 40,
+            "optimisation.epoch_steps": 60,
             "optimisation.burn_in_epochs": 4,
             "optimisation.milestones": [10, 11],
             "evaluation.every": 4,
