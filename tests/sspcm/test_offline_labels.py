@@ -5,6 +5,7 @@ from torch import nn
 
 from sspcm.augment.views import EASY_VIEW, ViewDraw
 from sspcm.batches import BatchMaker, Pool, PoolView
+from sspcm.crop_places import CropPlaces
 from sspcm.crop_store import CropStore
 from sspcm.methods.data_distill import DataDistill
 from sspcm.offline_labels import UPRIGHT, OfflineLabels, Transform, label_pool, offline_targets
@@ -33,8 +34,11 @@ def blobs(points):
         pixels=np.repeat((255 * light).astype(np.uint8)[..., None], 3, axis=3),
         joints=np.zeros((people, 2, 2), np.float32),
         visibility=np.zeros((people, 2), np.float32),
-        center=np.zeros((people, 2), np.float32),
-        scale=np.ones((people, 2), np.float32),
+        places=CropPlaces(
+            center=np.zeros((people, 2), np.float32),
+            scale=np.ones((people, 2), np.float32),
+            rotation=np.zeros(people),
+        ),
         crop_size=CROP,
     )
 
