@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sspcm.batches import BatchMaker, PairSampler, Pool, step_generator
 from sspcm.checkpoint import load_checkpoint, save_checkpoint
 from sspcm.config import OptimisationConfig, TrainConfig
-from sspcm.crop_store import CropStore, default_cache, open_crop_store, region_size
+from sspcm.crop_store import CropStore
 from sspcm.distributed import (
     Processes,
     distribute,
@@ -25,10 +25,9 @@ from sspcm.distributed import (
 )
 from sspcm.evaluation import predict_people, score_people
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
-from sspcm.methods import build_method
-from sspcm.methods.method import Method, MethodSetting
-from sspcm.role_networks import network_maker
+from sspcm.methods.method import Method
 from sspcm.run_folder import RunFolder
+from sspcm.run_parts import make_batch_maker, make_method, open_stores
 from sspcm.sets import TrainingSets, make_sets
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.predictions import to_results
@@ -143,60 +142,6 @@ def _train(
     if processes.writes:
         run.write(run.result_file, result)
     return result
-
-
-def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
-    """The method of a configuration, its networks initialised from seed and role."""
-    joints = len(sets.train.keypoint_set)
-    setting = MethodSetting(
-        make_network=network_maker(config, joints),
-        joints=joints,
-        labelled_joints=torch.from_numpy(np.flatnonzero(labelled_joints(sets))),
-        crop_size=config.data.crop_size,
-        hard_view=config.hard_view,
-        released=config.method.recipe == "released",
-        epochs=config.optimisation.epochs,
-        sigma=config.data.sigma,
-        flip_permutation=torch.from_numpy(sets.train.keypoint_set.flip_permutation),
-    )
-    return build_method(config.method.name, setting, config.method.options)
-
-
-def labelled_joints(sets: TrainingSets) -> np.ndarray:
-    """Mask (joints,) of those that at least one labelled person has."""
-    return np.any(sets.train.keypoints[sets.labelled, :, 2] > 0, axis=0)
-
-
-def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore]:
-    """Stores of the training people (room for every view) and the test people (exact crops)."""
-    folder = Path(config.data.cache) if config.data.cache else default_cache()
-    crop = config.data.crop_size
-    side = region_size(crop, largest_scale=1 + config.easy_view.scale)
-    upright = config.data.upright
-    return (
-        open_crop_store(
-            sets.train, crop_size=crop, window_size=(side, side), folder=folder, upright=upright
-        ),
-        open_crop_store(
-            sets.test, crop_size=crop, window_size=crop, folder=folder, upright=upright
-        ),
-    )
-
-
-def make_batch_maker(
-    config: TrainConfig, sets: TrainingSets, store: CropStore, hardware: Hardware
-) -> BatchMaker:
-    """What makes the batches of a run."""
-    return BatchMaker(
-        store,
-        strength=config.easy_view,
-        sigma=config.data.sigma,
-        flip_permutation=sets.train.keypoint_set.flip_permutation,
-        labelled_joints=labelled_joints(sets),
-        device=hardware.device,
-        bgr=config.method.recipe == "released",
-        memory_format=hardware.memory_format,
-    )
 
 
 def learning_rate(epoch: float, config: OptimisationConfig, *, early: bool = False) -> float:

@@ -17,9 +17,10 @@ from sspcm.networks.hrnet import HRNet
 from sspcm.networks.resnet import PoseResNet
 from sspcm.open_networks import import_weights, open_networks
 from sspcm.role_networks import network_maker
+from sspcm.run_parts import make_method
 from sspcm.sets import make_sets
 from sspcm.trained_networks import FixedNetworks
-from sspcm.training import make_method, train
+from sspcm.training import train
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 

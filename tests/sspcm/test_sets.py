@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sspcm.config import DataConfig
+from sspcm.run_parts import labelled_joints
 from sspcm.sets import make_sets
-from sspcm.training import labelled_joints
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import get_keypoint_set

@@ -1,0 +1,71 @@
+"""The parts of a run that its configuration and sets decide: method, crop stores, batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sspcm.batches import BatchMaker
+from sspcm.config import TrainConfig
+from sspcm.crop_store import CropStore, default_cache, open_crop_store, region_size
+from sspcm.hardware import Hardware
+from sspcm.methods import build_method
+from sspcm.methods.method import Method, MethodSetting
+from sspcm.role_networks import network_maker
+from sspcm.sets import TrainingSets
+
+
+def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
+    """The method of a configuration, its networks initialised from seed and role."""
+    joints = len(sets.train.keypoint_set)
+    setting = MethodSetting(
+        make_network=network_maker(config, joints),
+        joints=joints,
+        labelled_joints=torch.from_numpy(np.flatnonzero(labelled_joints(sets))),
+        crop_size=config.data.crop_size,
+        hard_view=config.hard_view,
+        released=config.method.recipe == "released",
+        epochs=config.optimisation.epochs,
+        sigma=config.data.sigma,
+        flip_permutation=torch.from_numpy(sets.train.keypoint_set.flip_permutation),
+    )
+    return build_method(config.method.name, setting, config.method.options)
+
+
+def labelled_joints(sets: TrainingSets) -> np.ndarray:
+    """Mask (joints,) of those that at least one labelled person has."""
+    return np.any(sets.train.keypoints[sets.labelled, :, 2] > 0, axis=0)
+
+
+def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore]:
+    """Stores of the training people (room for every view) and the test people (exact crops)."""
+    folder = Path(config.data.cache) if config.data.cache else default_cache()
+    crop = config.data.crop_size
+    side = region_size(crop, largest_scale=1 + config.easy_view.scale)
+    upright = config.data.upright
+    return (
+        open_crop_store(
+            sets.train, crop_size=crop, window_size=(side, side), folder=folder, upright=upright
+        ),
+        open_crop_store(
+            sets.test, crop_size=crop, window_size=crop, folder=folder, upright=upright
+        ),
+    )
+
+
+def make_batch_maker(
+    config: TrainConfig, sets: TrainingSets, store: CropStore, hardware: Hardware
+) -> BatchMaker:
+    """What makes the batches of a run."""
+    return BatchMaker(
+        store,
+        strength=config.easy_view,
+        sigma=config.data.sigma,
+        flip_permutation=sets.train.keypoint_set.flip_permutation,
+        labelled_joints=labelled_joints(sets),
+        device=hardware.device,
+        bgr=config.method.recipe == "released",
+        memory_format=hardware.memory_format,
+    )
