@@ -1,12 +1,14 @@
-"""People in, tensors out: which people meet in a step, and their easy views on the device.
+"""People in, tensors out: the easy views of a step's people, and their targets, on the device.
 
-Every draw depends on (seed, epoch, step, rank) alone, so a run that is resumed, or that loads its
-data otherwise, sees the same batches.
+Every draw comes from the step's own generator, so a run that is resumed, or that reads its data in
+another order, sees the same batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +19,7 @@ from sspcm.affine import invert, transform_points, warp
 from sspcm.augment.views import ViewDraw, ViewStrength, draw_views, region_to_crop
 from sspcm.crop_store import CropStore
 from sspcm.heatmaps import gaussian_targets
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from sspcm.normalisation import normalise
 
 
 @dataclass(frozen=True)
@@ -79,106 +79,23 @@ class Pool:
     views: Callable[[np.ndarray, ViewDraw], tuple[Tensor, Tensor]]
 
 
-@dataclass(frozen=True)
-class PairSampler:
-    """Pairs of a labelled and an unlabelled person.
-
-    An epoch is one pass over the unlabelled pool in random order (the labelled set if that is
-    larger); each is paired with a labelled person drawn with replacement. The last pairs that do
-    not fill a batch are left out; every epoch has its own order. With `epoch_steps` an epoch is
-    that many steps instead: part of a pass, or several passes one after the other. `released` draws
-    the partners as the released code does (`released_partners`) and shuffles the pairs.
-    """
-
-    labelled: np.ndarray
-    unlabelled: np.ndarray
-    batch_size: int
-    seed: int
-    epoch_steps: int = 0
-    rank: int = 0
-    processes: int = 1
-    released: bool = False
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps an epoch."""
-        return self.epoch_steps or max(1, self._pairs // (self.batch_size * self.processes))
-
-    @property
-    def _pairs(self) -> int:
-        return max(len(self.labelled), len(self.unlabelled))
-
-    def epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Store rows of labelled and unlabelled people, each (steps, batch_size)."""
-        random = np.random.default_rng([self.seed, epoch, _STREAM_PAIRS])
-        wanted = self.steps * self.batch_size * self.processes
-        passes = -(-wanted // self._pairs)
-        order = np.concatenate([random.permutation(self._pairs) for _ in range(passes)])[:wanted]
-        if self.released:
-            partners = released_partners(len(self.labelled), self._pairs, epoch)[order]
-        else:
-            partners = random.integers(len(self.labelled), size=wanted)
-        order %= len(self.unlabelled)
-        shape = (self.steps, self.processes, self.batch_size)
-        labelled = self.labelled[partners].reshape(shape)[:, self.rank]
-        return labelled, self.unlabelled[order].reshape(shape)[:, self.rank]
-
-
-def released_partners(labelled: int, pairs: int, epoch: int) -> np.ndarray:
-    """Labelled item of each pair, (pairs,) int64, in an epoch (from 0) of the released code.
-
-    Numpy's legacy generator is seeded with 1314 when the data set is built; every epoch draws once
-    more, with replacement (fixture f12, where nothing else draws in between).
-    """
-    random = np.random.RandomState(1314)
-    for _ in range(epoch):
-        random.choice(labelled, pairs)
-    return random.choice(labelled, pairs)
-
-
-def step_generator(seed: int, epoch: int, step: int, rank: int = 0) -> torch.Generator:
-    """The CPU generator of one training step."""
-    state = np.random.SeedSequence([seed, epoch, step, rank, _STREAM_STEP])
-    return torch.Generator().manual_seed(int(state.generate_state(1, np.uint64)[0] >> 1))
-
-
 def easy_views(
     regions: Tensor,
-    views: ViewDraw,
+    matrices: Tensor,
     *,
     crop_size: tuple[int, int],
     bgr: bool,
-) -> tuple[Tensor, Tensor]:
-    """Normalised easy views and the matrices that made them.
+) -> Tensor:
+    """Normalised easy views (N, 3, H, W) float32 of regions, where these lie.
 
     Args:
         regions: (N, S, S, 3) uint8 RGB, on the device.
-        views: the draws, N of them.
+        matrices: (N, 2, 3) float64 from region to crop pixels, on the CPU.
         crop_size: (width, height) in pixels.
         bgr: hand the channels over in BGR order, as the released code does.
-
-    Returns:
-        Images (N, 3, H, W) float32 and matrices (N, 2, 3) float64 from region to crop pixels.
     """
-    matrices = region_to_crop(views, regions.shape[1], crop_size)
     pixels = regions.permute(0, 3, 1, 2).float()
-    crops = warp(pixels, invert(matrices).to(regions.device), crop_size)
-    return normalise(crops, bgr=bgr), matrices
-
-
-def normalise(pixels: Tensor, *, bgr: bool) -> Tensor:
-    """Images (N, 3, H, W) in 0..255 RGB, normalised with the ImageNet RGB statistics."""
-    mean = torch.tensor(IMAGENET_MEAN, device=pixels.device)[:, None, None] * 255
-    std = torch.tensor(IMAGENET_STD, device=pixels.device)[:, None, None] * 255
-    ordered = pixels.flip(1) if bgr else pixels
-    return (ordered - mean) / std
-
-
-def denormalise(images: Tensor) -> Tensor:
-    """Pixels (N, 3, H, W) in 0..255 of normalised images; channels keep their order."""
-    mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None] * 255
-    std = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None] * 255
-    return images * std + mean
+    return normalise(warp(pixels, invert(matrices).to(regions.device), crop_size), bgr=bgr)
 
 
 def view_joints(
@@ -196,8 +113,40 @@ def view_joints(
     )
 
 
+@dataclass(frozen=True)
+class RawViews:
+    """Pixels of easy views on the host, and the matrices of the views.
+
+    Attributes:
+        pixels: uint8 RGB: (N, S, S, 3) stored regions where a GPU warps them, (N, H, W, 3) crops
+            where the host does.
+        matrices: (N, 2, 3) float64 from stored to crop pixels.
+        flip: (N,) bool, mirrored.
+    """
+
+    pixels: Tensor
+    matrices: Tensor
+    flip: Tensor
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """What the host prepares of a batch; `generator` has drawn the views and nothing else yet."""
+
+    rows: np.ndarray
+    labelled: RawViews
+    pool_rows: np.ndarray | None
+    pool: RawViews | None
+    generator: torch.Generator
+
+
 class BatchMaker:
-    """Makes the batch of a step: raw regions go up as uint8, the rest is done on the device."""
+    """Makes the batch of a step.
+
+    With a GPU the host only reads: raw regions go up as uint8, and the GPU warps and normalises
+    them. Without one OpenCV warps the regions in uint8, as the released pipeline warps frames:
+    several times faster on a CPU, and the same up to the rounding of pixels to whole levels.
+    """
 
     def __init__(
         self,
@@ -220,20 +169,24 @@ class BatchMaker:
         self._flip_permutation = torch.from_numpy(flip_permutation)
         self._unlabelled_weight = torch.from_numpy(labelled_joints.astype(np.float32)).to(device)
 
-    def make(
-        self,
-        labelled: np.ndarray,
-        unlabelled: np.ndarray | None,
-        generator: torch.Generator,
-    ) -> Batch:
-        """The batch of these store rows; the generator gives the views, then the method's draws."""
-        views = draw_views(len(labelled), self._strength, generator=generator)
-        images, matrices = self.views(labelled, views)
+    def read(
+        self, labelled: np.ndarray, unlabelled: np.ndarray | None, generator: torch.Generator
+    ) -> RawBatch:
+        """The host's part for these store rows; the generator gives the views."""
+        views = self._read(labelled, draw_views(len(labelled), self._strength, generator=generator))
+        pool = None
+        if unlabelled is not None:
+            draw = draw_views(len(unlabelled), self._strength, generator=generator)
+            pool = self._read(unlabelled, draw)
+        return RawBatch(labelled, views, unlabelled, pool, generator)
+
+    def finish(self, raw: RawBatch) -> Batch:
+        """The device's part: images, targets and weights."""
         joints, visibility = view_joints(
-            torch.from_numpy(self._store.joints[labelled]),
-            torch.from_numpy(self._store.visibility[labelled]),
-            matrices,
-            views.flip,
+            torch.from_numpy(self._store.joints[raw.rows]),
+            torch.from_numpy(self._store.visibility[raw.rows]),
+            raw.labelled.matrices,
+            raw.labelled.flip,
             self._flip_permutation,
         )
         heatmap_size = (self._store.crop_size[0] // 4, self._store.crop_size[1] // 4)
@@ -243,29 +196,62 @@ class BatchMaker:
             heatmap_size,
             sigma=self._sigma,
         )
-        pool, pool_view = None, None
-        if unlabelled is not None:
-            pool_views = draw_views(len(unlabelled), self._strength, generator=generator)
-            pool, pool_matrices = self.views(unlabelled, pool_views)
-            pool_view = PoolView(torch.from_numpy(unlabelled), pool_matrices, pool_views.flip)
+        pool_view = None
+        if raw.pool is not None:
+            assert raw.pool_rows is not None
+            pool_view = PoolView(torch.from_numpy(raw.pool_rows), raw.pool.matrices, raw.pool.flip)
         return Batch(
-            labelled=images,
+            labelled=self._images(raw.labelled),
             target=target,
             target_weight=weight * self._unlabelled_weight,
-            unlabelled=pool,
-            unlabelled_weight=self._unlabelled_weight.expand(len(labelled), -1),
-            generator=generator,
+            unlabelled=None if raw.pool is None else self._images(raw.pool),
+            unlabelled_weight=self._unlabelled_weight.expand(len(raw.rows), -1),
+            generator=raw.generator,
             pool_view=pool_view,
         )
 
-    def views(self, rows: np.ndarray, views: ViewDraw) -> tuple[Tensor, Tensor]:
+    def views(self, rows: np.ndarray, draw: ViewDraw) -> tuple[Tensor, Tensor]:
         """Normalised views (N, 3, H, W) of these store rows and their matrices (N, 2, 3)."""
-        regions = torch.from_numpy(self._store.pixels[rows]).to(self._device, non_blocking=True)
-        images, matrices = easy_views(
-            regions, views, crop_size=self._store.crop_size, bgr=self._bgr
-        )
-        return images.contiguous(memory_format=self._memory_format), matrices
+        raw = self._read(rows, draw)
+        return self._images(raw), raw.matrices
+
+    def _read(self, rows: np.ndarray, draw: ViewDraw) -> RawViews:
+        side, crop_size = self._store.window_size[0], self._store.crop_size
+        matrices = region_to_crop(draw, side, crop_size)
+        on_gpu = self._device.type == "cuda"
+        size = (side, side) if on_gpu else crop_size
+        pixels = torch.empty(len(rows), size[1], size[0], 3, dtype=torch.uint8, pin_memory=on_gpu)
+        if on_gpu:
+            self._store.read_into(rows, pixels.numpy())
+        else:
+            self._store.warp_into(rows, matrices.numpy(), pixels.numpy())
+        return RawViews(pixels, matrices, draw.flip)
+
+    def _images(self, raw: RawViews) -> Tensor:
+        pixels = raw.pixels.to(self._device, non_blocking=True)
+        if self._device.type == "cuda":
+            images = easy_views(
+                pixels, raw.matrices, crop_size=self._store.crop_size, bgr=self._bgr
+            )
+        else:
+            images = normalise(pixels.permute(0, 3, 1, 2), bgr=self._bgr)
+        return images.contiguous(memory_format=self._memory_format)
 
 
-_STREAM_PAIRS = 1
-_STREAM_STEP = 2
+def read_ahead(readers: Iterable[Callable[[], RawBatch]]) -> Iterator[RawBatch]:
+    """Results of the readers, in their order, each read while the step before it computes."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        waiting: deque[Future[RawBatch]] = deque()
+        try:
+            for reader in readers:
+                waiting.append(pool.submit(reader))
+                if len(waiting) > _READERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+_READERS = 2

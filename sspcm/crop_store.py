@@ -1,24 +1,28 @@
 """CropStore: every frame decoded once, every person's pixels kept at crop resolution.
 
-A store is one array file (people, height, width, 3), uint8 RGB, opened as a memory map, so that
-batches are random access and several processes share its pages. Its name is a hash of what it was
-made from (images with size and modification time, boxes, sizes): a changed source is a new store.
+A store is one array file (people, height, width, 3), uint8 RGB, in NumPy's own format: a row is one
+read at a known place, several processes share the page cache, and memory does not grow with the
+number of people. JPEG files of the same regions are a tenth of the size, but decoding a region
+again costs several times the rest of the sample's work (`sspcm-bench speed` prints both). The
+store's name is a hash of what it was made from (images with size and modification time, boxes,
+sizes): a changed source is a new store.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from filelock import FileLock
 from tqdm import tqdm
 
 from sspcm.crop_places import CropPlaces, places_of
+from sspcm.pixel_file import PixelFile
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
@@ -30,14 +34,15 @@ class CropStore:
     """Pixels and joints of people in windows centred on them.
 
     Attributes:
-        pixels: uint8 (people, height, width, 3) RGB.
+        pixels: uint8 (people, height, width, 3) RGB: a file of which indexing reads rows, or an
+            array.
         joints: float32 (people, joints, 2) x, y in window pixels.
         visibility: float32 (people, joints), 1 where labelled.
         places: where the crops lie on their frames.
         crop_size: (width, height) of a crop; the window has the same resolution.
     """
 
-    pixels: np.ndarray
+    pixels: PixelFile | np.ndarray
     joints: np.ndarray
     visibility: np.ndarray
     places: CropPlaces
@@ -50,6 +55,27 @@ class CropStore:
     def window_size(self) -> tuple[int, int]:
         """(width, height) of the stored windows in pixels."""
         return self.pixels.shape[2], self.pixels.shape[1]
+
+    def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
+        """Copy windows of these rows into a contiguous uint8 array (N, height, width, 3)."""
+        if isinstance(self.pixels, PixelFile):
+            self.pixels.read_into(rows, out)
+        else:
+            np.take(self.pixels, rows, axis=0, out=out)
+
+    def warp_into(self, rows: np.ndarray, matrices: np.ndarray, out: np.ndarray) -> None:
+        """Warp windows of these rows into uint8 (N, H, W, 3): bilinear, black outside.
+
+        Args:
+            rows: (N,) people.
+            matrices: (N, 2, 3) from window to output pixels.
+            out: where to; contiguous.
+        """
+        window = np.empty((1, *self.pixels.shape[1:]), np.uint8)
+        size = (out.shape[2], out.shape[1])
+        for index in range(len(rows)):
+            self.read_into(rows[index : index + 1], window)
+            cv2.warpAffine(window[0], matrices[index], size, dst=out[index], flags=cv2.INTER_LINEAR)
 
 
 def region_size(crop_size: tuple[int, int], *, largest_scale: float) -> int:
@@ -85,9 +111,13 @@ def open_crop_store(
     matrices = places.matrices(crop_size, window_size)
     path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
     if not path.is_file():
-        _build(dataset, matrices, window_size, path, workers or os.cpu_count() or 1)
+        folder.mkdir(parents=True, exist_ok=True)
+        # Of several processes that want the same store one builds it and the others wait.
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                _build(dataset, matrices, window_size, path, workers or os.cpu_count() or 1)
     return CropStore(
-        pixels=np.load(path, mmap_mode="r"),
+        pixels=PixelFile(path),
         joints=transform_points(dataset.keypoints[..., :2], matrices).astype(np.float32),
         visibility=(dataset.keypoints[..., 2] > 0).astype(np.float32),
         places=places,
@@ -134,16 +164,18 @@ def _build(
     shape = (len(dataset), window[1], window[0], 3)
 
     def cut_people(frame: int) -> None:
-        image = cv2.cvtColor(read_frame(dataset.root / names[frame]), cv2.COLOR_BGR2RGB)
+        image = read_frame(dataset.root / names[frame])
         for person in people_of_frame[frame]:
-            pixels[person] = cut_window(image, matrices[person], window)
+            cut = cut_window(image, matrices[person], window)
+            pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))
 
-    with replacing(path) as temporary:
-        pixels = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        with ThreadPoolExecutor(workers) as pool:
-            done: Iterator[None] = pool.map(cut_people, people_of_frame)
-            for _ in tqdm(done, total=len(people_of_frame), desc="crops", disable=None):
-                pass
+    frames = list(people_of_frame)
+    with replacing(path) as temporary, ThreadPoolExecutor(workers) as pool:
+        pixels = PixelFile.create(temporary, shape)
+        with tqdm(total=len(frames), desc="crops", disable=None) as bar:
+            for first in range(0, len(frames), _QUEUED_FRAMES):
+                for _ in pool.map(cut_people, frames[first : first + _QUEUED_FRAMES]):
+                    bar.update()
         pixels.flush()
 
 
@@ -159,3 +191,6 @@ def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, 
             raise InputError(f"{path}: no such image file") from None
         digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
     return digest.hexdigest()[:24]
+
+
+_QUEUED_FRAMES = 1024

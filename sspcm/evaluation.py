@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sspcm.batches import normalise
 from sspcm.config import EvaluationConfig
 from sspcm.crop_store import CropStore
 from sspcm.decoding import decode
 from sspcm.flips import average_flipped
 from sspcm.hardware import Hardware
 from sspcm.methods.method import Method, mode_of
+from sspcm.normalisation import normalise
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.geometry import PIXEL_STD
 from wepdtof_pose.predictions import Predictions, predictions_of_people, rescore, suppress
@@ -129,5 +129,5 @@ def _heatmaps(
 
 
 def _images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:
-    raw = torch.from_numpy(np.array(pixels)).to(hardware.device).permute(0, 3, 1, 2)
-    return normalise(raw.float(), bgr=bgr).contiguous(memory_format=hardware.memory_format)
+    raw = torch.from_numpy(pixels).to(hardware.device).permute(0, 3, 1, 2)
+    return normalise(raw, bgr=bgr).contiguous(memory_format=hardware.memory_format)

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from sspcm.batches import IMAGENET_MEAN, IMAGENET_STD, normalise
 from sspcm.crop_store import open_crop_store
+from sspcm.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
 from sspcm.sets import make_sets
 from sspcm.trained_networks import OneNetwork, TrainedNetworks
 from wepdtof_pose.dataset import PoseDataset
@@ -188,7 +188,7 @@ def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> t
         folder=folder,
         upright=networks.upright,
     )
-    pixels = torch.from_numpy(np.array(store.pixels)).permute(0, 3, 1, 2).float()
+    pixels = torch.from_numpy(store.pixels[:]).permute(0, 3, 1, 2).float()
     return normalise(pixels, bgr=networks.bgr).contiguous()
 
 

@@ -42,11 +42,15 @@ def gaussian_targets(
     outside = ((mean - reach >= size) | (mean + reach + 1 < 0)).any(dim=-1)
     weight = torch.where(outside, 0.0, visibility).float()
 
-    x = torch.arange(width, device=joints.device) - mean[..., 0, None]
-    y = torch.arange(height, device=joints.device) - mean[..., 1, None]
+    # The Gaussian is a product of its two axes: width + height exponentials a joint.
     drawn = (weight > 0.5)[..., None]
-    near_x, near_y = (x.abs() <= reach) & drawn, y.abs() <= reach
-    # The squared distance is a whole number, so float32 holds it exactly.
-    squared = (x * x)[..., None, :].float() + (y * y)[..., :, None].float()
-    target = torch.exp(squared * (-0.5 / sigma**2))
-    return target * (near_y[..., :, None] & near_x[..., None, :]), weight
+    across = _bell(mean[..., 0, None], width, sigma) * drawn
+    down = _bell(mean[..., 1, None], height, sigma)
+    return down[..., :, None] * across[..., None, :], weight
+
+
+def _bell(mean: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
+    """Gaussians (..., size) float32 about means (..., 1), zero beyond 3 sigma."""
+    distance = torch.arange(size, device=mean.device) - mean
+    bell = torch.exp(distance.square() * (-0.5 / sigma**2))
+    return (bell * (distance.abs() <= 3 * sigma)).float()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sspcm.batches import BatchMaker, PairSampler, Pool, step_generator
+from sspcm.batches import BatchMaker, Pool, read_ahead
 from sspcm.checkpoint import load_checkpoint, save_checkpoint
 from sspcm.config import OptimisationConfig, TrainConfig
 from sspcm.crop_store import CropStore
@@ -26,6 +27,7 @@ from sspcm.distributed import (
 from sspcm.evaluation import predict_people, score_people
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.methods.method import Method
+from sspcm.pairs import PairSampler, step_generator
 from sspcm.run_folder import RunFolder
 from sspcm.run_parts import make_batch_maker, make_method, open_stores
 from sspcm.sets import TrainingSets, make_sets
@@ -179,12 +181,19 @@ def _train_epoch(
     title = f"{config.method.name} epoch {epoch + 1}/{config.optimisation.epochs}"
     burning_in = epoch < config.optimisation.burn_in_epochs
     silent = None if sampler.rank == 0 else True
-    for step in tqdm(range(sampler.steps), desc=title, leave=False, disable=silent):
-        batch = batches.make(
+    pooled = method.uses_unlabelled and not burning_in
+    readers = (
+        partial(
+            batches.read,
             labelled[step],
-            unlabelled[step] if method.uses_unlabelled and not burning_in else None,
+            unlabelled[step] if pooled else None,
             step_generator(config.seed, epoch, step, sampler.rank),
         )
+        for step in range(sampler.steps)
+    )
+    raw_batches = read_ahead(readers)
+    for raw in tqdm(raw_batches, desc=title, total=sampler.steps, leave=False, disable=silent):
+        batch = batches.finish(raw)
         optimiser.zero_grad(set_to_none=True)
         with hardware.autocast():
             losses = stepped(batch)

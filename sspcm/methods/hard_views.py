@@ -15,9 +15,9 @@ from torch import Generator, Tensor
 
 from sspcm.augment import colour, mixing, occlusion
 from sspcm.augment.views import ViewDraw
-from sspcm.batches import denormalise, normalise
 from sspcm.decoding import argmax_positions
 from sspcm.methods.method import MethodSetting
+from sspcm.normalisation import denormalise, normalise
 
 HEATMAP_STRIDE = 4
 """A heatmap pixel u is the crop pixel 4 u."""

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from sspcm.batches import released_partners
 from sspcm.config import OptimisationConfig
+from sspcm.pairs import released_partners
 from sspcm.training import learning_rate
 
 

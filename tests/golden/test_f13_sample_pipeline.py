@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from sspcm.augment.views import ViewDraw
-from sspcm.batches import easy_views, normalise, view_joints
+from sspcm.augment.views import ViewDraw, region_to_crop
+from sspcm.batches import easy_views, view_joints
 from sspcm.crop_places import CropPlaces
 from sspcm.crop_store import cut_window, region_size
 from sspcm.heatmaps import gaussian_targets
+from sspcm.normalisation import normalise
 from wepdtof_pose.geometry import (
     boxes_to_center_scale,
     clip_boxes,
@@ -89,9 +90,8 @@ def region_views(sample, crop_size):
     side = region_size(crop_size, largest_scale=1.25)
     matrices = CropPlaces(center, scale, np.zeros(len(center))).matrices(crop_size, (side, side))
     regions = np.stack([cut_window(sample["image_bgr"], m, (side, side)) for m in matrices])
-    images, to_crop = easy_views(
-        torch.from_numpy(regions), views(sample), crop_size=crop_size, bgr=False
-    )
+    to_crop = region_to_crop(views(sample), side, crop_size)
+    images = easy_views(torch.from_numpy(regions), to_crop, crop_size=crop_size, bgr=False)
     points = keypoints(sample)
     joints, visibility = view_joints(
         torch.from_numpy(transform_points(points[..., :2], matrices)),

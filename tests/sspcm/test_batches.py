@@ -1,8 +1,15 @@
+import time
+
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from sspcm.batches import PairSampler, normalise, step_generator, view_joints
+from sspcm.augment.views import ViewStrength, draw_views, region_to_crop
+from sspcm.batches import easy_views, read_ahead, view_joints
+from sspcm.crop_store import CropStore
+from sspcm.normalisation import normalise
+from sspcm.pairs import PairSampler, step_generator
 
 
 def sampler(**values):
@@ -76,3 +83,45 @@ def test_black_is_the_negative_mean_and_bgr_reverses_the_channels():
     assert rgb[0, 1, 0, 0].item() == pytest.approx(-0.456 / 0.224)
     assert rgb[0, 0, 0, 0].item() == pytest.approx((1 - 0.485) / 0.229)
     assert bgr[0, 2, 0, 0].item() == pytest.approx((1 - 0.406) / 0.225)
+
+
+def test_a_host_and_a_device_warp_to_the_same_picture():
+    random = np.random.default_rng(0)
+    blobs = cv2.GaussianBlur(
+        random.integers(256, size=(4 * 130, 130, 3)).astype(np.uint8), (0, 0), 3
+    )
+    regions = blobs.reshape(4, 130, 130, 3)
+    draw = draw_views(4, ViewStrength(), generator=torch.Generator().manual_seed(0))
+    matrices = region_to_crop(draw, 130, (64, 80))
+    store = CropStore(regions, *[np.zeros((4, 1, 2))] * 2, None, (64, 80))
+    crops = np.empty((4, 80, 64, 3), np.uint8)
+    store.warp_into(np.arange(4), matrices.numpy(), crops)
+    on_host = normalise(torch.from_numpy(crops).permute(0, 3, 1, 2), bgr=False)
+    on_device = easy_views(torch.from_numpy(regions), matrices, crop_size=(64, 80), bgr=False)
+    assert on_host.is_contiguous(memory_format=torch.channels_last)
+    levels = 255 * 0.225 * (on_host - on_device).abs()
+    assert levels.mean() < 0.3
+    assert levels.max() < 2
+
+
+def test_reading_ahead_keeps_the_order_and_hands_on_errors():
+    def reader(number):
+        def read():
+            time.sleep(0.02 if number % 2 == 0 else 0)
+            if number == 5:
+                raise OSError("the disk is gone")
+            return number
+
+        return read
+
+    assert list(read_ahead(reader(number) for number in range(5))) == [0, 1, 2, 3, 4]
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(read_ahead(reader(number) for number in range(8)))
+
+
+def test_leaving_early_reads_no_more_than_is_under_way():
+    seen = []
+    batches = read_ahead(lambda number=number: seen.append(number) for number in range(100))
+    next(batches)
+    batches.close()
+    assert len(seen) <= 4
