@@ -7,12 +7,16 @@ from pathlib import Path
 
 import click
 
+from benchmarks.cli_speed import speed
 from wepdtof_pose.commands import CommandGroup
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Comparison of semi-supervised pose methods."""
+
+
+main.add_command(speed)
 
 
 @main.command()

@@ -133,6 +133,8 @@ class TrainConfig:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         precision: `auto` (bfloat16 where the hardware is fast at it), `float32` or `bfloat16`.
         threads: CPU threads of the networks; 0 leaves torch's choice.
+        compile: compile the networks with torch.compile: a minute or more at the start, faster
+            steps, and numbers equal up to rounding. On a CPU it needs a C++ compiler.
         synchronise_batchnorm: BatchNorm over the batches of all processes (CUDA only).
     """
 
@@ -148,6 +150,7 @@ class TrainConfig:
     device: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    compile: bool = False
     synchronise_batchnorm: bool = False
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 A store is one array file (people, height, width, 3), uint8 RGB, in NumPy's own format: a row is one
 read at a known place, several processes share the page cache, and memory does not grow with the
-number of people. JPEG files of the same regions are a tenth of the size, but decoding a region
+number of people. JPEG files of the same regions are a fifth of the size, but decoding a region
 again costs several times the rest of the sample's work (`sspcm-bench speed` prints both). The
 store's name is a hash of what it was made from (images with size and modification time, boxes,
 sizes): a changed source is a new store.

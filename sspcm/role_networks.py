@@ -48,6 +48,14 @@ def network_maker(
     return make_network
 
 
+def role_networks(method: nn.Module) -> list[nn.Module]:
+    """The networks that a method owns, lagged copies included."""
+    found: list[nn.Module] = []
+    for child in method.children():
+        found += list(child.children()) if isinstance(child, nn.ModuleDict) else [child]
+    return found
+
+
 def network_options(config: NetworkConfig) -> dict[str, int]:
     """The options that the named network has: only the ResNets can be scaled."""
     if not config.name.startswith("resnet"):

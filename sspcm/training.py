@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from sspcm.batches import BatchMaker, Pool, read_ahead
 from sspcm.checkpoint import load_checkpoint, save_checkpoint
-from sspcm.config import OptimisationConfig, TrainConfig
+from sspcm.config import TrainConfig
 from sspcm.crop_store import CropStore
 from sspcm.distributed import (
     Processes,
@@ -27,7 +27,9 @@ from sspcm.distributed import (
 from sspcm.evaluation import predict_people, score_people
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.methods.method import Method
+from sspcm.optimiser import learning_rate, make_optimiser
 from sspcm.pairs import PairSampler, step_generator
+from sspcm.role_networks import role_networks
 from sspcm.run_folder import RunFolder
 from sspcm.run_parts import make_batch_maker, make_method, open_stores
 from sspcm.sets import TrainingSets, make_sets
@@ -94,8 +96,10 @@ def _train(
     )
     if config.synchronise_batchnorm:
         method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
-    parameters = [p for p in method.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=config.optimisation.learning_rate, foreach=True)
+    if config.compile:
+        for network in role_networks(method):
+            network.compile()
+    optimiser = make_optimiser(method, config.optimisation)
     progress = _restore(run, method, optimiser, hardware)
     # As published, resuming the released schedule drops the rate one epoch early.
     early = config.method.recipe == "released" and progress.epoch > 0
@@ -144,15 +148,6 @@ def _train(
     if processes.writes:
         run.write(run.result_file, result)
     return result
-
-
-def learning_rate(epoch: float, config: OptimisationConfig, *, early: bool = False) -> float:
-    """Learning rate of an epoch (from 0): times `factor` from each milestone on.
-
-    `early` takes each drop one epoch too soon, as the released code does after a resume.
-    """
-    passed = sum(epoch + early >= milestone for milestone in config.milestones)
-    return config.learning_rate * config.factor**passed
 
 
 @dataclass

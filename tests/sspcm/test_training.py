@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from sspcm.config import load_config
+from sspcm.optimiser import learning_rate
 from sspcm.run_folder import RunFolder
-from sspcm.training import learning_rate, train
+from sspcm.training import train
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import get_keypoint_set
 

@@ -1,0 +1,89 @@
+"""The command `sspcm-bench speed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--parts",
+    default="pipeline,steps,waiting,scores,growth",
+    show_default=True,
+    help="What to measure, comma-separated.",
+)
+@click.option("--methods", help="Whose training steps, comma-separated; by default all.")
+@click.option("--crop", default="192x256", show_default=True, help="Crop WIDTHxHEIGHT in pixels.")
+@click.option("--batch", default=8, show_default=True, type=click.IntRange(min=2))
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--growth",
+    default="1000,10000,100000",
+    show_default=True,
+    help="Data set sizes in people, comma-separated.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
+@click.option("--compile", is_flag=True, help="Compile our networks with torch.compile.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where temporary files go; by default the system's folder for them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for speed.json and speed.md.",
+)
+def speed(
+    parts: str,
+    methods: str | None,
+    crop: str,
+    batch: int,
+    repeats: int,
+    growth: str,
+    device: str,
+    precision: str,
+    compile: bool,
+    folder: Path | None,
+    output: Path | None,
+) -> None:
+    """Measure data pipeline and training steps here, against plain code and the bare networks.
+
+    Example: sspcm-bench speed -o results/speed
+
+    Example: sspcm-bench speed --parts steps --methods sspcm --batch 32 --device cuda
+    """
+    from benchmarks.speed.measure import PARTS, SpeedSetting, measure_speed, parse_size
+    from benchmarks.speed.tables import speed_tables
+    from sspcm.methods import METHODS
+    from wepdtof_pose.errors import InputError
+    from wepdtof_pose.files import write_json, write_text
+
+    sizes = _list(growth)
+    if not all(size.isdigit() and int(size) for size in sizes):
+        raise InputError(f"--growth {growth!r}: write numbers of people, 1000,10000 for instance")
+    setting = SpeedSetting(
+        parts=tuple(_list(parts)) or PARTS,
+        methods=tuple(_list(methods or "")) or tuple(METHODS),
+        crop_size=parse_size(crop),
+        batch_size=batch,
+        repeats=repeats,
+        growth=tuple(int(size) for size in sizes),
+        device=device,
+        precision=precision,
+        compile=compile,
+    )
+    result = measure_speed(setting, folder=folder)
+    text = speed_tables(result)
+    if output is not None:
+        write_json(output / "speed.json", result, indent=1)
+        write_text(output / "speed.md", text + "\n")
+    click.echo(text)
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

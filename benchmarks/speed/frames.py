@@ -1,0 +1,104 @@
+"""Frames to measure on: pictures with the spectrum of photographs, and people in boxes on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from wepdtof_pose.dataset import AREA_PER_BOX, PoseDataset
+from wepdtof_pose.files import write_json
+from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.loading import load_dataset
+
+
+@dataclass(frozen=True)
+class FrameKind:
+    """Frames of one kind.
+
+    Attributes:
+        name: in the table.
+        width: of a frame, in pixels.
+        height: of a frame, in pixels.
+        people: on each frame.
+        box: (width, height) of a person's box in pixels.
+    """
+
+    name: str
+    width: int
+    height: int
+    people: int
+    box: tuple[int, int]
+
+
+PHOTOGRAPHS = FrameKind("640 x 480 photographs, 1 person each", 640, 480, 1, (150, 320))
+FISHEYE = FrameKind("1500 px fisheye frames, 8 people each", 1500, 1500, 8, (170, 260))
+SMALL = FrameKind("160 x 120 frames, 8 people each", 160, 120, 8, (24, 40))
+
+ANNOTATIONS = "annotations/people.json"
+
+
+def make_frames(
+    kind: FrameKind, people: int, folder: Path, *, random: np.random.Generator
+) -> PoseDataset:
+    """A data set of so many people, its frames JPEG files under `folder/images`.
+
+    The pictures are noise with power 1 / frequency squared, as photographs have: their files are
+    about as large and as slow to decode. All frames are links to a few pictures.
+    """
+    count = -(-people // kind.people)
+    images = folder / "images"
+    images.mkdir(parents=True)
+    pictures = [images / f"picture_{k}.jpg" for k in range(min(count, 4))]
+    for path in pictures:
+        cv2.imwrite(str(path), _picture(kind, random), [cv2.IMWRITE_JPEG_QUALITY, 92])
+    names = [f"{row:06d}.jpg" for row in range(count)]
+    for row, name in enumerate(names):
+        (images / name).hardlink_to(pictures[row % len(pictures)])
+    write_json(folder / ANNOTATIONS, _content(kind, people, names, random))
+    return next(iter(load_dataset(folder).values()))
+
+
+def _picture(kind: FrameKind, random: np.random.Generator) -> np.ndarray:
+    rows, columns = np.fft.fftfreq(kind.height)[:, None], np.fft.rfftfreq(kind.width)
+    frequency = np.hypot(rows, columns)
+    frequency[0, 0] = 1.0
+    shape = (3, *frequency.shape)
+    spectrum = (random.normal(size=shape) + 1j * random.normal(size=shape)) / frequency
+    waves = np.fft.irfft2(spectrum, s=(kind.height, kind.width), axes=(1, 2))
+    # Colours of photographs vary together: mostly one grey wave, and a little of each colour.
+    waves = waves[:1] + 0.25 * waves
+    levels = 128 + 45 * waves / waves.std(axis=(1, 2), keepdims=True)
+    return levels.clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+
+def _content(
+    kind: FrameKind, people: int, names: list[str], random: np.random.Generator
+) -> dict[str, Any]:
+    """A COCO keypoint file's content: every joint visible, somewhere in the person's box."""
+    joints = get_keypoint_set("wepdtof-pose-14").joints
+    box = np.array(kind.box, dtype=np.float64)
+    corners = random.uniform(0, np.array([kind.width, kind.height]) - box, size=(people, 2))
+    points = corners[:, None] + random.uniform(0.1, 0.9, (people, len(joints), 2)) * box
+    points = np.concatenate([points, np.full((people, len(joints), 1), 2.0)], axis=2).round(2)
+    size = {"width": kind.width, "height": kind.height}
+    return {
+        "images": [{"id": row, "file_name": name} | size for row, name in enumerate(names)],
+        "categories": [{"id": 1, "name": "person", "keypoints": list(joints), "skeleton": []}],
+        "annotations": [
+            {
+                "id": person,
+                "image_id": person // kind.people,
+                "category_id": 1,
+                "iscrowd": 0,
+                "bbox": [*corners[person].round(2).tolist(), *kind.box],
+                "area": AREA_PER_BOX * float(box.prod()),
+                "num_keypoints": len(joints),
+                "keypoints": points[person].ravel().tolist(),
+            }
+            for person in range(people)
+        ],
+    }

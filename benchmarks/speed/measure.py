@@ -1,0 +1,114 @@
+"""Runs the parts of `sspcm-bench speed` and gathers their records."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.growth import measure_growth
+from benchmarks.speed.pipeline import measure_pipeline
+from benchmarks.speed.scores import measure_scores
+from benchmarks.speed.steps import measure_steps, step_data
+from benchmarks.speed.waiting import measure_waiting
+from sspcm.hardware import choose_hardware, environment, peak_memory
+from sspcm.methods import METHODS, method_class
+from wepdtof_pose.errors import InputError
+
+PARTS = ("pipeline", "steps", "waiting", "scores", "growth")
+
+
+@dataclass(frozen=True)
+class SpeedSetting:
+    """What to measure.
+
+    Attributes:
+        parts: of `PARTS`.
+        methods: whose steps are timed.
+        crop_size: (width, height) in pixels.
+        batch_size: people a step.
+        repeats: repetitions of everything timed.
+        growth: data set sizes.
+        device: as in a run's configuration.
+        precision: as in a run's configuration.
+        compile: compile the networks.
+    """
+
+    parts: tuple[str, ...] = PARTS
+    methods: tuple[str, ...] = tuple(METHODS)
+    crop_size: tuple[int, int] = (192, 256)
+    batch_size: int = 8
+    repeats: int = 5
+    growth: tuple[int, ...] = (1_000, 10_000, 100_000)
+    device: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        for part in self.parts:
+            if part not in PARTS:
+                raise InputError(f"unknown part {part!r}: choose from {', '.join(PARTS)}")
+        for method in self.methods:
+            method_class(method)
+
+
+def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[str, Any]:
+    """Records of all parts, and the machine; temporary files go into `folder`.
+
+    Raises:
+        InputError: a value cannot be used, or the disk has no room.
+    """
+    hardware = choose_hardware(setting.device, setting.precision)
+    result: dict[str, Any] = {"environment": environment(hardware)}
+    with tempfile.TemporaryDirectory(dir=folder, prefix="sspcm-speed-") as name:
+        place = Path(name)
+        if "pipeline" in setting.parts:
+            result["pipeline"] = measure_pipeline(
+                setting.crop_size, place, people=PIPELINE_PEOPLE, repeats=setting.repeats
+            )
+        if {"steps", "waiting"} & set(setting.parts):
+            overrides = _run_overrides(setting, step_data(place / "data", people=STEP_PEOPLE))
+            if "steps" in setting.parts:
+                result["steps"] = measure_steps(setting.methods, overrides, repeats=setting.repeats)
+            if "waiting" in setting.parts:
+                result["waiting"] = measure_waiting(overrides, steps=WAITING_STEPS)
+        if "scores" in setting.parts:
+            result["scores"] = measure_scores(SCORED_PEOPLE, repeats=setting.repeats)
+        if "growth" in setting.parts:
+            result["growth"] = measure_growth(setting.growth, place)
+    return result | {"peak_memory_bytes": peak_memory(hardware)}
+
+
+def _run_overrides(setting: SpeedSetting, data: Path) -> dict[str, Any]:
+    return {
+        "data.path": str(data),
+        "data.cache": str(data / "crops"),
+        "data.labels": str(STEP_PEOPLE // 4),
+        "data.crop_width": setting.crop_size[0],
+        "data.crop_height": setting.crop_size[1],
+        "optimisation.batch_size": setting.batch_size,
+        "optimisation.epochs": 2,
+        "device": setting.device,
+        "precision": setting.precision,
+        "compile": setting.compile,
+    }
+
+
+PIPELINE_PEOPLE = 128
+STEP_PEOPLE = 64
+SCORED_PEOPLE = 512
+WAITING_STEPS = 12
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """(width, height) of a text such as 192x256.
+
+    Raises:
+        InputError: the text is not of that form.
+    """
+    parts: Sequence[str] = text.lower().split("x")
+    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+        raise InputError(f"{text!r} is not a size: write WIDTHxHEIGHT, 192x256 for instance")
+    return int(parts[0]), int(parts[1])

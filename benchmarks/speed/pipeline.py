@@ -1,0 +1,137 @@
+"""Speed of the data pipeline on one core: ours from a built store, against the plain loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, FrameKind, make_frames
+from benchmarks.speed.plain_loader import PlainLoader
+from benchmarks.speed.timing import interleaved, median, ratio
+from sspcm.augment.views import EASY_VIEW, draw_views, region_to_crop
+from sspcm.batches import BatchMaker
+from sspcm.crop_store import CropStore, open_crop_store, read_frame, region_size
+from wepdtof_pose.dataset import PoseDataset
+
+JPEG_QUALITY = 95
+
+
+def measure_pipeline(
+    crop_size: tuple[int, int], folder: Path, *, people: int, repeats: int
+) -> list[dict[str, Any]]:
+    """One record a kind of frames: people a second on one core, ratios, and the store's cost.
+
+    Args:
+        crop_size: (width, height) of crops in pixels.
+        folder: an empty folder for frames and stores.
+        people: how many to load in a repetition.
+        repeats: repetitions.
+    """
+    with one_thread():
+        return [
+            _measure(kind, crop_size, folder / str(number), people=people, repeats=repeats)
+            for number, kind in enumerate((PHOTOGRAPHS, FISHEYE))
+        ]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch and OpenCV compute in the calling thread alone within the block."""
+    torch_threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(torch_threads)
+        cv2.setNumThreads(cv_threads)
+
+
+def _measure(
+    kind: FrameKind, crop_size: tuple[int, int], folder: Path, *, people: int, repeats: int
+) -> dict[str, Any]:
+    dataset = make_frames(kind, people, folder, random=np.random.default_rng(0))
+    side = region_size(crop_size, largest_scale=1 + EASY_VIEW.scale)
+    built = iter(range(repeats + 2))
+
+    def build() -> CropStore:
+        return open_crop_store(
+            dataset,
+            crop_size=crop_size,
+            window_size=(side, side),
+            folder=folder / f"store-{next(built)}",
+            workers=1,
+        )
+
+    store = build()
+    loader = PlainLoader(dataset, crop_size, sigma=2.0)
+    jpegs = [
+        cv2.imencode(".jpg", p, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+        for p in store.pixels[:]
+    ]
+    rows = np.random.default_rng(1).permutation(people)
+    batches = np.array_split(rows, max(1, people // 16))
+    maker = _maker(store, dataset)
+    seconds = interleaved(
+        {
+            "plain": lambda: [loader.sample(row, np.random.default_rng(int(row))) for row in rows],
+            "host": lambda: [_host(store, batch) for batch in batches],
+            "ready": lambda: [_ready(maker, batch) for batch in batches],
+            "jpeg": lambda: [cv2.imdecode(jpegs[row], cv2.IMREAD_COLOR) for row in rows],
+            "decode frames": lambda: [
+                read_frame(dataset.root / name) for name in dataset.frames["file_name"]
+            ],
+            "build": build,
+        },
+        repeats,
+    )
+    return {
+        "frames": kind.name,
+        "people": people,
+        "crop_size": list(crop_size),
+        "people_per_second": {
+            name: people / median(seconds[name]) for name in ("plain", "host", "ready", "jpeg")
+        },
+        "host_ratio": ratio(seconds["plain"], seconds["host"]),
+        "ready_ratio": ratio(seconds["plain"], seconds["ready"]),
+        "build_over_plain_pass": ratio(seconds["build"], seconds["plain"]),
+        "build_over_decoding": ratio(seconds["build"], seconds["decode frames"]),
+        "bytes_per_person": {
+            "store": side * side * 3,
+            "jpeg": int(np.mean([len(jpeg) for jpeg in jpegs])),
+        },
+    }
+
+
+def _maker(store: CropStore, dataset: PoseDataset) -> BatchMaker:
+    return BatchMaker(
+        store,
+        strength=EASY_VIEW,
+        sigma=2.0,
+        flip_permutation=dataset.keypoint_set.flip_permutation,
+        labelled_joints=np.ones(len(dataset.keypoint_set), bool),
+        device=torch.device("cpu"),
+        bgr=False,
+        memory_format=torch.channels_last,
+    )
+
+
+def _host(store: CropStore, rows: np.ndarray) -> torch.Tensor:
+    """What the host does where a GPU does the rest: read regions, draw views."""
+    side = store.window_size[0]
+    pixels = torch.empty(len(rows), side, side, 3, dtype=torch.uint8)
+    store.read_into(rows, pixels.numpy())
+    draw = draw_views(len(rows), EASY_VIEW, generator=torch.Generator().manual_seed(0))
+    region_to_crop(draw, side, store.crop_size)
+    return pixels
+
+
+def _ready(maker: BatchMaker, rows: np.ndarray) -> object:
+    """Tensors and targets ready for a network on the CPU."""
+    return maker.finish(maker.read(rows, None, torch.Generator().manual_seed(0)))

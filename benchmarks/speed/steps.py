@@ -1,0 +1,174 @@
+"""Speed of training steps: ours, plain fp32 in contiguous layout, and the bare network passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.speed.frames import PHOTOGRAPHS, make_frames
+from benchmarks.speed.timing import interleaved, median, ratio
+from sspcm.batches import Pool
+from sspcm.config import TrainConfig, load_config
+from sspcm.hardware import Hardware, choose_hardware
+from sspcm.methods.method import Method
+from sspcm.optimiser import make_optimiser
+from sspcm.pairs import step_generator
+from sspcm.role_networks import role_networks
+from sspcm.run_parts import make_batch_maker, make_method, open_stores
+from sspcm.sets import make_sets
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass of a network in a training step.
+
+    Attributes:
+        network: the module.
+        images: its input (N, 3, H, W), detached.
+        gradient: whether the pass is trained through.
+        training: BatchNorm mode.
+    """
+
+    network: nn.Module
+    images: Tensor
+    gradient: bool
+    training: bool
+
+
+def step_data(folder: Path, *, people: int) -> Path:
+    """A small data set to train steps on."""
+    make_frames(PHOTOGRAPHS, people, folder, random=np.random.default_rng(0))
+    return folder
+
+
+def measure_steps(
+    methods: Sequence[str], overrides: Mapping[str, Any], *, repeats: int
+) -> list[dict[str, Any]]:
+    """One record a method: seconds of a step, and its ratios to the plain step and bare passes.
+
+    A step is everything the device does for a batch that the host has read: images, targets, hard
+    views, losses, gradients and Adam. The bare passes are the same forward and backward passes of
+    the same networks on tensors that are ready, and Adam, at the same precision and layout.
+
+    Args:
+        methods: their names.
+        overrides: configuration of the runs, data included.
+        repeats: repetitions.
+    """
+    return [
+        _measure(load_config(overrides=dict(overrides) | {"method.name": name}), repeats)
+        for name in methods
+    ]
+
+
+def _measure(config: TrainConfig, repeats: int) -> dict[str, Any]:
+    ours, plain = Trainer(config), Trainer(config, plain=True)
+    passes = ours.passes()
+    seconds = interleaved(
+        {"plain": plain.step, "ours": ours.step, "bare": lambda: ours.bare_step(passes)}, repeats
+    )
+    size = config.optimisation.batch_size
+    return {
+        "method": config.method.name,
+        "network": config.network.name,
+        "crop_size": list(config.data.crop_size),
+        "batch_size": size,
+        "precision": str(ours.hardware.precision).removeprefix("torch."),
+        "passes": len(passes),
+        "passes_with_gradient": sum(one.gradient for one in passes),
+        "step_seconds": {task: median(values) for task, values in seconds.items()},
+        "people_per_second": size / median(seconds["ours"]),
+        "plain_over_ours": ratio(seconds["plain"], seconds["ours"]),
+        "ours_over_bare": ratio(seconds["ours"], seconds["bare"]),
+    }
+
+
+class Trainer:
+    """A method in the middle of a run, ready to take steps on one batch."""
+
+    def __init__(self, config: TrainConfig, *, plain: bool = False) -> None:
+        self.hardware = choose_hardware(config.device, config.precision)
+        if plain:
+            self.hardware = Hardware(
+                self.hardware.device, torch.float32, memory_format=torch.contiguous_format
+            )
+        self.sets = sets = make_sets(config.data)
+        self.method: Method = make_method(config, sets).to(self.hardware.device)
+        self.method.to(memory_format=self.hardware.memory_format)  # type: ignore[call-overload]
+        store, _ = open_stores(config, sets)
+        self.batches = make_batch_maker(config, sets, store, self.hardware)
+        pool = Pool(
+            np.unique(sets.unlabelled), len(store), config.evaluation.batch_size, self.batches.views
+        )
+        if config.compile and not plain:
+            for network in role_networks(self.method):
+                network.compile()
+        # Past the first epoch, where lagged teachers and off-line labels are there.
+        with self.hardware.autocast():
+            self.method.begin_epoch(pool)
+            self.method.end_epoch()
+            self.method.begin_epoch(pool)
+        self.method.train()
+        self.optimiser = make_optimiser(self.method, config.optimisation, fused=not plain)
+        size = config.optimisation.batch_size
+        rows = np.random.default_rng(0).choice(sets.unlabelled, size)
+        partners = np.random.default_rng(1).choice(sets.labelled, size)
+        self.raw = self.batches.read(
+            partners,
+            rows if self.method.uses_unlabelled else None,
+            step_generator(config.seed, 1, 0),
+        )
+
+    def step(self) -> None:
+        """One whole training step."""
+        batch = self.batches.finish(self.raw)
+        zero = torch.zeros((), device=self.hardware.device)
+        self._descend(lambda: sum(self.method(batch).values(), start=zero))
+
+    def passes(self) -> list[Pass]:
+        """The network passes of a step, in order."""
+        found: list[Pass] = []
+
+        def record(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+            found.append(Pass(module, inputs[0].detach(), torch.is_grad_enabled(), module.training))
+
+        handles = [
+            network.register_forward_pre_hook(record) for network in role_networks(self.method)
+        ]
+        try:
+            self.step()
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
+
+    def bare_step(self, passes: Sequence[Pass]) -> None:
+        """Those passes on ready tensors, backward passes, and Adam."""
+
+        def loss() -> Tensor:
+            total = torch.zeros((), device=self.hardware.device)
+            for one in passes:
+                one.network.train(one.training)
+                with torch.set_grad_enabled(one.gradient):
+                    maps = one.network(one.images)
+                if one.gradient:
+                    total = total + maps.float().mean()
+                one.network.train(True)
+            return total
+
+        self._descend(loss)
+
+    def _descend(self, loss: Callable[[], Tensor]) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        with self.hardware.autocast():
+            value = loss()
+        value.backward()
+        self.optimiser.step()
+        if self.hardware.device.type == "cuda":
+            torch.cuda.synchronize(self.hardware.device)

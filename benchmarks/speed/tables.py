@@ -1,0 +1,133 @@
+"""The measurements as Markdown tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+def speed_tables(result: dict[str, Any]) -> str:
+    """All tables of a result of `sspcm-bench speed`, those of parts that were not run left out."""
+    environment = result["environment"]
+    lines = [
+        f"{environment['device']}, {environment['cores']} cores, {environment['threads']} threads, "
+        f"torch {environment['packages']['torch']}, {environment['precision']}; peak memory "
+        f"{result['peak_memory_bytes'] / 2**20:.0f} MiB."
+    ]
+    for part, table in _TABLES.items():
+        if part in result:
+            lines += ["", *table(result[part])]
+    return "\n".join(lines)
+
+
+def _pipeline(records: Sequence[dict[str, Any]]) -> list[str]:
+    lines = ["**Data pipeline**, one core, people a second, from a built store", ""]
+    lines += _head(
+        "frames",
+        "plain loader",
+        "host's part",
+        "ratio",
+        "ready tensors on a CPU",
+        "ratio",
+        "building the store over a plain pass",
+        "over decoding each frame once",
+        "bytes a person, store / JPEG",
+        "decoding that JPEG",
+    )
+    for one in records:
+        speed, size = one["people_per_second"], one["bytes_per_person"]
+        lines.append(
+            _row(
+                one["frames"],
+                f"{speed['plain']:.0f}",
+                f"{speed['host']:.0f}",
+                f"{one['host_ratio']:.1f} x",
+                f"{speed['ready']:.0f}",
+                f"{one['ready_ratio']:.1f} x",
+                f"{one['build_over_plain_pass']:.2f} x",
+                f"{one['build_over_decoding']:.2f} x",
+                f"{size['store']:,} / {size['jpeg']:,}",
+                f"{speed['jpeg']:.0f}",
+            )
+        )
+    return lines
+
+
+def _steps(records: Sequence[dict[str, Any]]) -> list[str]:
+    first = records[0]
+    width, height = first["crop_size"]
+    title = (
+        f"**Training step**, {first['network']}, {width} x {height}, batch {first['batch_size']}, "
+        f"{first['precision']}"
+    )
+    lines = [title, ""]
+    lines += _head(
+        "method",
+        "network passes (with gradient)",
+        "step, s",
+        "people a second",
+        "plain fp32 contiguous over ours",
+        "ours over the bare passes",
+    )
+    for one in records:
+        lines.append(
+            _row(
+                one["method"],
+                f"{one['passes']} ({one['passes_with_gradient']})",
+                f"{one['step_seconds']['ours']:.3f}",
+                f"{one['people_per_second']:.2f}",
+                f"{one['plain_over_ours']:.2f} x",
+                f"{one['ours_over_bare']:.3f} x",
+            )
+        )
+    return lines
+
+
+def _waiting(one: dict[str, Any]) -> list[str]:
+    return [
+        f"**Waiting for data**: {100 * one['waiting_share']:.2f} % of {one['steps']} "
+        f"{one['method']} steps ({one['waiting_seconds']:.3f} of {one['seconds']:.1f} s)."
+    ]
+
+
+def _scores(one: dict[str, Any]) -> list[str]:
+    speed = one["people_per_second"]
+    return [
+        f"**Decoding and OKS**: {speed['ours']:.0f} people a second, {speed['looped']:.0f} in a "
+        f"loop over people and joints: {one['looped_over_ours']:.1f} x."
+    ]
+
+
+def _growth(records: Sequence[dict[str, Any]]) -> list[str]:
+    lines = ["**Growth** with the number of people", ""]
+    lines += _head(
+        "people", "building, ms a person", "loading, ms a person", "store, MiB", "memory taken, MiB"
+    )
+    for one in records:
+        lines.append(
+            _row(
+                f"{one['people']:,}",
+                f"{one['build_ms_per_person']:.3f}",
+                f"{one['load_ms_per_person']:.3f}",
+                f"{one['store_bytes'] / 2**20:.0f}",
+                f"{one['resident_growth_bytes'] / 2**20:.0f}",
+            )
+        )
+    return lines
+
+
+def _head(*columns: str) -> list[str]:
+    return [_row(*columns), _row(*("---" for _ in columns))]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+_TABLES: dict[str, Callable[[Any], list[str]]] = {
+    "pipeline": _pipeline,
+    "steps": _steps,
+    "waiting": _waiting,
+    "scores": _scores,
+    "growth": _growth,
+}
