@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.results import CellResult, Comparison
 
+
 def uneven(comparison: Comparison) -> list[str]:
     """What the cells of a comparison differ in and should not, a line each; empty is fair.
 

@@ -46,7 +46,7 @@ def launch(
                 running[process.sentinel] = process, slot, task
                 yield Event(task.name, "started")
             for sentinel in wait(list(running)):
-                process, slot, task = running.pop(sentinel)  # type: ignore[arg-type, index]
+                process, slot, task = running.pop(sentinel)  # type: ignore[arg-type]
                 process.join()
                 free.append(slot)
                 yield _event(task.name, process.exitcode)

@@ -44,7 +44,8 @@ def launch(
 
 
 def _run(ray: Any, remote: Any, tasks: Sequence[Task], jobs: int) -> Iterator[Event]:
-    waiting, running = list(tasks), {}
+    waiting = list(tasks)
+    running: dict[Any, Task] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
             task = waiting.pop(0)

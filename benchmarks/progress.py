@@ -18,9 +18,7 @@ _INTERVAL = 2.0
 
 
 @contextmanager
-def progress_bar(
-    cells: Sequence[Cell], place: ComparisonFolder
-) -> Iterator[Callable[[str], None]]:
+def progress_bar(cells: Sequence[Cell], place: ComparisonFolder) -> Iterator[Callable[[str], None]]:
     """A bar of epochs on a terminal, nothing in a pipe; gives a function that prints a line."""
     if not sys.stderr.isatty():
         yield click.echo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def _groups(cells: Sequence[CellResult]) -> list[Group]:
     groups = []
     for key in sorted(found, key=lambda key: (*key[:3], _method_order(key[3]))):
         members = sorted(found[key], key=lambda cell: cell.pair)
-        for first, second in zip(members, members[1:], strict=False):
+        for first, second in pairwise(members):
             if first.pair == second.pair:
                 raise InputError(
                     f"{first.folder} and {second.folder} have the same method, budget, seed, "

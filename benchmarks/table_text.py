@@ -51,7 +51,9 @@ def _markdown_table(table: Table) -> list[str]:
 
 
 def _latex_table(table: Table, caption: str) -> str:
-    columns = "".join("r" if _is_number(column) else "l" for column in zip(*table.rows, strict=True))
+    columns = "".join(
+        "r" if _is_number(column) else "l" for column in zip(*table.rows, strict=True)
+    )
     body = [" & ".join(map(_latex_text, row)) + r" \\" for row in (table.head, *table.rows)]
     return "\n".join(
         [
