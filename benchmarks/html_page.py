@@ -19,12 +19,12 @@ from benchmarks.tables import Table
 _STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
-  max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem; }
+  max-width: 66rem; margin: 2rem auto; padding: 0 1.2rem; }
 h1 { font-size: 1.7rem; } h2 { font-size: 1.2rem; margin-top: 2.4rem;
   border-bottom: 1px solid #ddd; padding-bottom: .2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .6rem; text-align: left; white-space: nowrap; }
+th, td { padding: .25rem .5rem; text-align: left; } td { white-space: nowrap; }
 td.long { white-space: normal; }
 th { border-bottom: 2px solid #444; vertical-align: bottom; }
 td { border-bottom: 1px solid #e4e4e4; } td.number { text-align: right; }
@@ -72,8 +72,9 @@ def code_block(text: str) -> str:
 def table(content: Table) -> str:
     """A table that scrolls sideways where it is too wide."""
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in content.head)
+    numbers = [_is_number(column) for column in zip(*content.rows, strict=True)]
     rows = "".join(
-        "<tr>" + "".join(_table_cell(text) for text in row) + "</tr>" for row in content.rows
+        "<tr>" + "".join(map(_table_cell, row, numbers)) + "</tr>" for row in content.rows
     )
     return (
         f'<div class="wide"><table aria-label="{html.escape(content.title)}">'
@@ -109,8 +110,11 @@ def _image(kind: str, content: bytes, caption: str) -> str:
     )
 
 
-def _table_cell(text: str) -> str:
-    number = re.fullmatch(r"[-+<]? ?[\d,.]+( ± [\d.]+)?", text) is not None
+def _is_number(column: tuple[str, ...]) -> bool:
+    return all(re.fullmatch(r"n/a||[-+<]? ?[\d,.]+( ± [\d.]+)?", text) for text in column)
+
+
+def _table_cell(text: str, number: bool) -> str:
     kind = ' class="number"' if number else ' class="long"' if len(text) > 40 else ""
     return f"<td{kind}>{html.escape(text)}</td>"
 

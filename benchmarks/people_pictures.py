@@ -30,8 +30,8 @@ def hardest_and_samples(
 ) -> tuple[str, str]:
     """HTML of the hardest people, and of a random choice of people.
 
-    They are predicted by the baseline and by the method with the highest score, at the smallest
-    label budget; the hardest are those of the latter.
+    They are predicted by the baseline and by the best of the other methods, at the smallest label
+    budget; the hardest are those of the latter.
 
     Raises:
         InputError: predictions or data are not there.
@@ -58,10 +58,11 @@ def _shown(comparison: Comparison, baseline: str | None, score: str) -> list[Cel
         for group in comparison.groups
         if (group.labels, group.backbone) == (first.labels, first.backbone)
     ]
-    means = [s.mean if (s := summarise(g.values(score))) else -1.0 for g in groups]
-    best = groups[int(np.argmax(means))]
-    base = [group for group in groups if group.method == baseline and group is not best]
-    return [group.cells[0] for group in (*base, best)]
+    base = [group for group in groups if group.method == baseline]
+    others = [group for group in groups if group.method != baseline]
+    means = [s.mean if (s := summarise(g.values(score))) else -1.0 for g in others]
+    best = [others[int(np.argmax(means))]] if others else []
+    return [group.cells[0] for group in (*base, *best)]
 
 
 def _row_of_pictures(

@@ -41,6 +41,6 @@ def published_note(*, shown: bool) -> str:
     if shown:
         return f"Published AP: {PUBLISHED['source']}; {PUBLISHED['setting']}."
     return (
-        f"Published AP is n/a: figures exist for {PUBLISHED['setting']}; for other data and "
-        "settings, fisheye among them, none could be verified."
+        f"Published AP is n/a: figures exist for {PUBLISHED['setting']}; none for other data and "
+        "settings, fisheye among them, could be verified."
     )

@@ -16,7 +16,6 @@ from benchmarks.statistics import summarise
 from benchmarks.tables import (
     Table,
     chosen_baseline,
-    interval,
     make_report,
     mean_and_spread,
 )
@@ -52,32 +51,26 @@ def write_report(
 
 
 def summary_lines(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
-    """A sentence a label budget and backbone: which method leads, and by how much."""
+    """A sentence a label budget and backbone: the methods, best first, and what they gain."""
     chosen = chosen_baseline(comparison, baseline)
     for backbone in comparison.backbones:
         for labels in comparison.budgets:
-            groups = [
-                group
-                for group in comparison.groups
-                if (group.labels, group.backbone) == (labels, backbone)
-            ]
-            known = [(s.mean, g) for g in groups if (s := summarise(g.values(score))) is not None]
-            if not known:
-                continue
-            _, best = max(known, key=lambda pair: pair[0])
-            where = f"{labels} labels" + (f", {backbone}" if len(comparison.backbones) > 1 else "")
-            text = (
-                f"{where}: {best.method} has the highest {score}, "
-                f"{mean_and_spread(best.values(score))} over {len(best.cells)} run(s)"
-            )
             base = None if chosen is None else comparison.find(chosen, labels, backbone)
-            gain = difference(best, base, score)
-            if gain is not None:
-                text += f"; {100 * gain.mean:+.1f} to {chosen}"
-                if gain.low is not None:
-                    text += f" (95 % interval {interval(gain.low, gain.high, sign='+')})"
-                text += f": {gain.verdict}"
-            yield text + "."
+            found = []
+            for method in comparison.methods:
+                group = comparison.find(method, labels, backbone)
+                values = None if group is None else summarise(group.values(score))
+                if group is None or values is None:
+                    continue
+                text = f"{method} {mean_and_spread(group.values(score))}"
+                gain = difference(group, base, score)
+                if gain is not None:
+                    text += f" ({100 * gain.mean:+.1f}, {gain.verdict})"
+                found.append((values.mean, text))
+            where = f"{labels} labels" + (f", {backbone}" if len(comparison.backbones) > 1 else "")
+            ranked = [text for _, text in sorted(found, key=lambda pair: -pair[0])]
+            if ranked:
+                yield f"{where}: {score} of {', '.join(ranked)}."
 
 
 def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
@@ -92,6 +85,12 @@ def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterat
     )
     if unfinished:
         yield paragraph(f"Not finished, and not in this report: {', '.join(unfinished)}.")
+    chosen = chosen_baseline(comparison, baseline)
+    if chosen is not None:
+        yield paragraph(
+            f"Best first; in parentheses the difference to {chosen} over the runs that both have, "
+            "and whether its 95 % interval leaves out 0."
+        )
     yield list_of(summary_lines(comparison, baseline, score))
 
 

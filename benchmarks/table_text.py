@@ -30,7 +30,7 @@ def markdown(report: Report) -> str:
         lines += ["", "**The cells differ in what should be the same:**"]
         lines += [f"- {text}" for text in report.warnings]
     for table in report.tables:
-        lines += ["", *_markdown_table(table)]
+        lines += ["", f"{table.title}:", "", *_markdown_table(table)]
     return "\n".join([*lines, ""])
 
 
