@@ -57,7 +57,7 @@ def remove_partial_files(folder: Path, *, older_than: float = 0.0) -> None:
                 path.unlink()
 
 
-def run_cell(folder: str, name: str, config: str, *, where: str | None = None) -> str:
+def run_cell(folder: str, name: str, config: str, where: str) -> str:
     """Train a cell, or go on with it; gives "done", "failed" or "busy".
 
     Everything that it prints, a traceback too, goes to the cell's log. All arguments are texts, so
@@ -67,12 +67,11 @@ def run_cell(folder: str, name: str, config: str, *, where: str | None = None) -
         folder: of the comparison.
         name: of the cell.
         config: the cell's configuration as YAML.
-        where: folder that relative paths start from; the current one by default.
+        where: folder that relative paths start from.
     """
     from benchmarks.layout import ComparisonFolder
 
-    if where is not None:
-        os.chdir(where)
+    os.chdir(where)
     place = ComparisonFolder(Path(folder))
     try:
         with lock(place.lock(name)):

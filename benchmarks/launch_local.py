@@ -79,7 +79,7 @@ def _work(task: Task, gpu: str | None, threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-    state = run_cell(task.folder, task.name, task.config, where=task.where)
+    state = run_cell(task.folder, task.name, task.config, task.where)
     sys.exit(_EXIT_CODES[state])
 
 

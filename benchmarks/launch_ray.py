@@ -36,7 +36,7 @@ def launch(
             resources.setdefault("num_gpus", 1)
         # A process for each cell, so that its peak memory is its own; a cell that dies is left to
         # the next run of the grid, as everywhere.
-        remote = ray.remote(run_cell).options(max_calls=1, max_retries=0, **resources)
+        remote = ray.remote(max_calls=1, max_retries=0, **resources)(run_cell)
         yield from _run(ray, remote, tasks, jobs or len(tasks))
     finally:
         if started:
@@ -49,7 +49,7 @@ def _run(ray: Any, remote: Any, tasks: Sequence[Task], jobs: int) -> Iterator[Ev
     while waiting or running:
         while waiting and len(running) < jobs:
             task = waiting.pop(0)
-            handle = remote.remote(task.folder, task.name, task.config, where=task.where)
+            handle = remote.remote(task.folder, task.name, task.config, task.where)
             running[handle] = task
             yield Event(task.name, "submitted")
         finished, _ = ray.wait(list(running), num_returns=1)

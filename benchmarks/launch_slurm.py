@@ -57,4 +57,10 @@ def launch(
             yield Event(task.name, job.result())
         except Exception as error:
             # A job's own failure is written to the cell's log; this is a process that died.
-            yield Event(task.name, "failed", f"job {job.job_id}: {str(error).splitlines()[0]}")
+            yield Event(task.name, "failed", f"job {job.job_id}: {_last_line(error)}")
+
+
+def _last_line(error: Exception) -> str:
+    """The end of a traceback, as submitit hands it over, is what went wrong."""
+    lines = [line.strip(" -") for line in str(error).splitlines()]
+    return next((line for line in reversed(lines) if line), type(error).__name__)
