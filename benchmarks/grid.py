@@ -104,12 +104,13 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
                             }
                         )
                         suffix = "" if _same_networks(config, plain) else f"-{network}"
-                        cell = Cell(_name(config) + suffix, config)
+                        cell = Cell(cell_name(config) + suffix, config)
                         cells[cell.name] = cell
     return list(cells.values())
 
 
-def _name(config: TrainConfig) -> str:
+def cell_name(config: TrainConfig) -> str:
+    """Name of a cell with the preset's own networks; others have `-NETWORK` behind it."""
     labels = config.data.labels.replace("%", "pct")
     subset = f"-subset{config.data.subset_seed}" if config.data.subset_seed else ""
     return f"{config.method.name}-{labels}-seed{config.seed}{subset}"

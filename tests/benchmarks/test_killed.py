@@ -128,6 +128,10 @@ def test_main_process_and_fork_server_killed_in_their_first_seconds(
         if alive(pid):
             os.kill(pid, signal.SIGKILL)
     main.communicate()
+    # Killed in the middle of its very first file.
+    half = tmp_path / "out" / "cells" / "sspcm-8-seed0" / ".config.yaml.abc.part"
+    half.parent.mkdir(parents=True, exist_ok=True)
+    half.write_text("half")
     again = subprocess.run([*BENCH, *arguments], capture_output=True)
     assert again.returncode == 0, again.stdout.decode() + again.stderr.decode()
     assert len(read_results(tmp_path / "out").cells) == 2

@@ -2,8 +2,10 @@
 
 import multiprocessing
 import os
+import shlex
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +13,7 @@ from click.testing import CliRunner
 from benchmarks.cell_run import LockedError, lock, remove_partial_files
 from benchmarks.cli import main
 from benchmarks.launch_local import threads_of_a_job
+from benchmarks.reproduce import commands
 from benchmarks.results import read_results
 
 
@@ -56,7 +59,7 @@ def test_threads_are_divided_among_jobs(monkeypatch):
 
 
 def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(
-    tiny_fisheye, tmp_path, bench_arguments
+    tiny_fisheye, tmp_path, bench_arguments, monkeypatch
 ):
     output, weights = tmp_path / "out", tmp_path / "warm.pt"
     grid = tmp_path / "grid.yaml"
@@ -80,6 +83,15 @@ def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(
     found = read_results(output)
     assert len(found.backbones) == 2
     assert "| backbone " in second.output
+
+    monkeypatch.chdir(tmp_path)
+    again = [shlex.split(line) for line in commands(found)]
+    assert [words[0] for words in again] == ["echo", "sspcm-bench", "sspcm-bench"]
+    Path(again[0][-1]).write_text(again[0][1])
+    for words in again[1:]:
+        third = CliRunner().invoke(main, words[1:])
+        assert third.exit_code == 0, third.output
+        assert third.output.count("already there") == 1
 
 
 def test_another_preset_or_configuration_needs_another_folder(
