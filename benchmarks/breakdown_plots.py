@@ -35,7 +35,8 @@ def draw_joints(comparison: Comparison, analyses: Analyses, score: str) -> Figur
         )
         for group in groups
     ]
-    figure = new_figure(COLUMN if len(panels) == 1 else PAGE, 0.8 + 0.2 * len(joints))
+    row = 0.1 + 0.05 * max(2, len(groups))
+    figure = new_figure(COLUMN if len(panels) == 1 else PAGE, 0.8 + row * len(joints))
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for panel, (title, values) in zip(axes, panels.items(), strict=True):
         _joint_dots(panel, groups, values)
@@ -77,7 +78,7 @@ def draw_radius(comparison: Comparison, analyses: Analyses, score: str) -> Figur
             range(len(used)),
             [f"{_range(bins[row])}\n{bins[row]['people']} people" for row in used],
         )
-        panel.set_xlabel("distance from the image centre over the image's radius")
+        panel.set_xlabel("distance from the image centre over its radius")
         panel.set_ylabel("AP (%)" if score_name == "AP" else "PCK@0.2 (%)")
         panel.set_ylim(bottom=0)
     legend_above(figure, axes[0], columns=8)
@@ -103,6 +104,7 @@ def _joint_dots(panel: Axes, groups: list[Group], values: list[np.ndarray]) -> N
             xerr=runs.std(axis=0, ddof=1) if len(runs) > 1 else None,
             linestyle="none",
             elinewidth=0.8,
+            markersize=3,
             label=group.method,
             **of_method(group.method),
         )

@@ -72,8 +72,12 @@ def comparison_text(first: Path, second: Path, *, score: str = "AP") -> str:
 def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]:
     """The runs that both have, by method, budget and backbone.
 
-    Where each result has one backbone, a changed backbone is a change of configuration.
+    Where each result has one backbone, a changed backbone is a change of configuration. Two single
+    runs are a pair, whatever they are.
     """
+    if len(first) == len(second) == 1:
+        names = [" with ".join(_kind(cells[0])) for cells in (first, second)]
+        return [Pairs(" and ".join(dict.fromkeys(names)), (first[0],), (second[0],))]
     several = max(len({backbone_of(c.config) for c in cells}) for cells in (first, second)) > 1
     found: dict[tuple[str, ...], tuple[list[CellResult], list[CellResult]]] = {}
     partners = {(_kind(cell, several), cell.pair): cell for cell in second}

@@ -29,7 +29,8 @@ def draw_budgets(comparison: Comparison, analyses: Analyses, score: str) -> Figu
         people = sorted({g.cells[0].result["people_labelled"] for g in groups})
         for panel, name in zip(axes[row], scores, strict=True):
             for place, method in enumerate(comparison.methods):
-                _budget_line(panel, [g for g in groups if g.method == method], name, place)
+                beside = place - (len(comparison.methods) - 1) / 2
+                _budget_line(panel, [g for g in groups if g.method == method], name, beside)
             panel.set_xscale("log")
             panel.xaxis.set_major_locator(FixedLocator(people))
             panel.xaxis.set_minor_locator(NullLocator())
@@ -80,7 +81,7 @@ def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
     return np.array(epochs), np.array(values)
 
 
-def _budget_line(panel: Axes, groups: list[Group], score: str, place: int) -> None:
+def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> None:
     found = [(g.cells[0].result["people_labelled"], summarise(g.values(score))) for g in groups]
     known = [(people, summary) for people, summary in found if summary is not None]
     if not known:

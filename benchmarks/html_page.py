@@ -29,6 +29,7 @@ td.long { white-space: normal; }
 th { border-bottom: 2px solid #444; vertical-align: bottom; }
 td { border-bottom: 1px solid #e4e4e4; } td.number { text-align: right; }
 figure { margin: 1.4rem 0; } figure img { max-width: 100%; height: auto; }
+figure img[src^="data:image/svg"] { width: 100%; max-width: 56rem; }
 figcaption { font-size: .85rem; color: #444; }
 code, pre { font-family: ui-monospace, monospace; font-size: .85em; }
 pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; white-space: pre-wrap; }

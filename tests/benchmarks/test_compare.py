@@ -85,6 +85,15 @@ def test_single_runs_are_compared_over_their_people(comparison, copied):
     assert line.split(":")[1].strip().startswith("-")
 
 
+def test_single_runs_of_two_methods_are_a_pair(comparison):
+    cells = comparison / "cells"
+    found = compare(cells / "supervised-8-seed0", cells / "sspcm-8-seed0", "--score", "PCK@0.2")
+    assert found.exit_code == 0, found.output
+    assert "config method.name: supervised -> sspcm" in found.output
+    assert "supervised with 8 labels and sspcm with 8 labels" in found.output
+    assert "one pair: noise unknown" in found.output
+
+
 def test_runs_without_a_partner_are_named(comparison, copied):
     shutil.rmtree(copied / "cells" / "sspcm-8-seed1")
     found = compare(comparison, copied)
@@ -95,10 +104,15 @@ def test_runs_without_a_partner_are_named(comparison, copied):
     ("names", "message"),
     [
         (("nowhere", "nowhere"), "is neither a comparison's folder nor a run folder"),
-        (("cells/sspcm-8-seed0", "cells/supervised-8-seed0"), "nothing in common"),
+        ((".", "../other"), "nothing in common"),
     ],
 )
 def test_what_cannot_be_compared(comparison, names, message):
+    for cell in ("sspcm-8-seed0", "sspcm-8-seed1"):
+        target = comparison.parent / "other" / "cells" / f"{cell}-of-others"
+        shutil.copytree(comparison / "cells" / cell, target, dirs_exist_ok=True)
+        change(target, lambda result: result.update(method="pose_dual"))
+    shutil.copy(comparison / "comparison.json", comparison.parent / "other")
     found = compare(*(comparison / name for name in names))
     assert found.exit_code == 2
     assert message in found.output
