@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,18 @@ class Comparison:
         return None
 
 
+def without_shared_memory(cells: Sequence[CellResult]) -> list[CellResult]:
+    """The cells; without their peak memory where it is not their own.
+
+    Earlier versions ran all cells in one process, whose peak on a CPU is that of its largest cell
+    so far: then many cells have the same number of bytes, which is rare among processes.
+    """
+    peaks = [cell.result.get("peak_memory_bytes") for cell in cells]
+    if cells[0].result["device"] != "cpu" or 2 * len(set(peaks)) > len(peaks):
+        return list(cells)
+    return [replace(cell, result={**cell.result, "peak_memory_bytes": None}) for cell in cells]
+
+
 def read_results(output: Path) -> Comparison:
     """The finished cells of a comparison's folder.
 
@@ -116,7 +128,7 @@ def read_results(output: Path) -> Comparison:
         kinds = {str(cell.result.get(key)) for cell in cells}
         if len(kinds) > 1:
             raise InputError(f"{output}: its cells differ in {key}: {', '.join(sorted(kinds))}")
-    return Comparison(output, preset, tuple(_groups(cells)))
+    return Comparison(output, preset, tuple(_groups(without_shared_memory(cells))))
 
 
 def read_cell(folder: Path) -> CellResult:

@@ -145,6 +145,14 @@ def test_what_older_results_did_not_record_is_not_guessed(copied):
     assert {row[cost.head.index("peak memory (MB)")] for row in cost.rows} == {"n/a"}
 
 
+def test_the_peak_memory_of_a_process_that_ran_several_cells_is_nobodys(copied):
+    assert all(cell.result["peak_memory_bytes"] for cell in read_results(copied).cells)
+    for path in sorted((copied / "cells").iterdir())[:5]:
+        change(RunFolder(path), lambda r: r.update(peak_memory_bytes=10**8))
+    cost = make_report(read_results(copied)).tables[1]
+    assert {row[cost.head.index("peak memory (MB)")] for row in cost.rows} == {"n/a"}
+
+
 def test_latex_has_no_bare_special_letters(comparison):
     body = latex(make_report(read_results(comparison)))
     for line in body.splitlines():
