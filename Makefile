@@ -10,6 +10,7 @@ demo: .venv/.ready
 	$(BIN)/wepdtof-pose visualize demo/data/fisheye-1000 -o demo/pictures --limit 4
 	$(BIN)/wepdtof-pose visualize demo/data/fisheye-1000 -o demo/pictures --grid --limit 24
 	$(BIN)/sspcm-bench plot demo
+	$(BIN)/sspcm-bench report demo
 	$(BIN)/sspcm-bench table demo
 
 test: .venv/.ready

@@ -1,73 +1,65 @@
-"""Pictures of a comparison, fit for a paper."""
+"""All plots of a comparison, those that there is something to draw from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib
-import numpy as np
+from matplotlib.figure import Figure
 
-from benchmarks.results import Group
+from benchmarks.analyses import Analyses, analyse
+from benchmarks.breakdown_plots import draw_joints, draw_radius
+from benchmarks.curve_plots import draw_budgets, draw_learning_curves
+from benchmarks.plot_style import STYLE, save
+from benchmarks.pseudo_label_plots import draw_pseudo_label_quality, draw_selection
+from benchmarks.results import Comparison
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+Draw = Callable[[Comparison, Analyses, str], "Figure | str"]
+"""A figure of a comparison by a score, or the reason why there is none."""
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette: told apart also by colour-blind readers."""
-
-
-def learning_curves(groups: list[Group], output: Path) -> list[Path]:
-    """Score against epoch for every method, one row of panels a label budget.
-
-    Thick lines are means over seeds, thin ones single seeds.
-    """
-    budgets = list(dict.fromkeys(group.labels for group in groups))
-    methods = list(dict.fromkeys(group.method for group in groups))
-    scores = ("AP", "PCK@0.2")
-    figure, axes = plt.subplots(
-        len(budgets),
-        len(scores),
-        figsize=(4.2 * len(scores), 3.1 * len(budgets)),
-        squeeze=False,
-        sharex=True,
-        layout="constrained",
-    )
-    for row, labels in enumerate(budgets):
-        for column, score in enumerate(scores):
-            panel = axes[row, column]
-            for group in groups:
-                if group.labels == labels:
-                    _curve(panel, group, score, COLOURS[methods.index(group.method) % len(COLOURS)])
-            panel.set_title(f"{labels} labels", fontsize=10)
-            panel.set_ylabel(f"{score} (%)")
-            panel.set_ylim(bottom=0)
-            panel.grid(alpha=0.3)
-            panel.spines[["top", "right"]].set_visible(False)
-    for panel in axes[-1]:
-        panel.set_xlabel("epoch")
-    axes[0, 0].legend(frameon=False, fontsize=9)
-    return _save(figure, output / "learning_curves")
+PLOTS: dict[str, Draw] = {
+    "label_budgets": draw_budgets,
+    "learning_curves": draw_learning_curves,
+    "joints": draw_joints,
+    "radius": draw_radius,
+    "pseudo_labels": draw_pseudo_label_quality,
+    "pseudo_label_selection": draw_selection,
+}
+CAPTIONS = {
+    "label_budgets": "Score against label budget: mean and standard deviation over runs.",
+    "learning_curves": "Scores of the reported network over the epochs: mean (thick) and single "
+    "runs (thin).",
+    "joints": "Scores of each joint at the smallest label budget.",
+    "radius": "Scores against the distance from the image centre (1 is the rim of the image "
+    "circle) at the smallest label budget.",
+    "pseudo_labels": "Quality of the last pseudo-labels of unlabelled people, measured against "
+    "their true labels: share of right joints (PCK@0.2) against confidence and against position "
+    "inconsistency of the two teachers, and of the share that is kept when joints are ranked by "
+    "either. AUC is the probability that a right joint is ranked above a wrong one: filled by "
+    "inconsistency, hollow by confidence. Bars are standard deviations over runs.",
+    "pseudo_label_selection": "How pseudo-labels are chosen during training: which pair of "
+    "teachers agrees best, and the share of joints that pass the mask.",
+}
 
 
-def _curve(panel: plt.Axes, group: Group, score: str, colour: str) -> None:
-    runs = []
-    for cell in group.cells:
-        rows = [row for row in cell.metrics if "scores" in row]
-        epochs = [row["epoch"] for row in rows]
-        values = [100 * (row["scores"][group.reported][score] or 0.0) for row in rows]
-        runs.append(values)
-        if len(group.cells) > 1:
-            panel.plot(epochs, values, color=colour, linewidth=0.8, alpha=0.4)
-    mean = np.mean(runs, axis=0)
-    panel.plot(
-        epochs, mean, color=colour, linewidth=2, marker="o", markersize=3, label=group.method
-    )
+def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[str, Figure | str]]:
+    """Name and figure of every plot, or the reason why it cannot be drawn."""
+    analyses = analyse(comparison)
+    for name, draw in PLOTS.items():
+        with matplotlib.rc_context(STYLE):
+            yield name, draw(comparison, analyses, score)
 
 
-def _save(figure: plt.Figure, stem: Path) -> list[Path]:
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = [stem.with_suffix(suffix) for suffix in (".png", ".pdf")]
-    for path in paths:
-        figure.savefig(path, dpi=160)
-    plt.close(figure)
-    return paths
+def write_plots(
+    comparison: Comparison, folder: Path, *, score: str = "AP"
+) -> tuple[list[Path], list[str]]:
+    """Write every plot as PNG and PDF; gives the files, and what could not be drawn and why."""
+    written: list[Path] = []
+    missing: list[str] = []
+    for name, drawn in draw_plots(comparison, score=score):
+        if isinstance(drawn, str):
+            missing.append(f"{name}: {drawn}")
+        else:
+            written += save(drawn, folder / name)
+    return written, missing

@@ -6,12 +6,15 @@ import re
 from pathlib import Path
 
 from benchmarks.results import read_results
-from benchmarks.tables import markdown
+from benchmarks.table_text import markdown
+from benchmarks.tables import make_report
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
 
 _BLOCK = re.compile(
-    r"(?P<begin><!-- table of (?P<folder>[^ ]+) -->\n).*?(?P<end><!-- end of table -->)", re.DOTALL
+    r"(?P<begin><!-- table of (?P<folder>[^ ]+)( by (?P<score>[^ ]+))? -->\n)"
+    r".*?(?P<end><!-- end of table -->)",
+    re.DOTALL,
 )
 
 
@@ -19,15 +22,15 @@ def with_tables(text: str, base: Path) -> str:
     """The text with every marked table made anew from its comparison's folder.
 
     A table stands between the comments `<!-- table of FOLDER -->` and `<!-- end of table -->`;
-    FOLDER is relative to `base`.
+    FOLDER is relative to `base`, and `FOLDER by SCORE` compares by another score than AP.
 
     Raises:
-        InputError: a folder holds no finished comparison.
+        InputError: a folder holds no finished comparison, or there is no such score.
     """
 
     def table(match: re.Match[str]) -> str:
-        preset, groups = read_results(base / match["folder"])
-        return f"{match['begin']}\n{markdown(preset, groups)}\n{match['end']}"
+        report = make_report(read_results(base / match["folder"]), score=match["score"] or "AP")
+        return f"{match['begin']}\n{markdown(report)}\n{match['end']}"
 
     return _BLOCK.sub(table, text)
 

@@ -1,15 +1,18 @@
-"""Results of a comparison: its finished cells, grouped over seeds."""
+"""Results of a comparison: its finished cells, grouped over seeds and labelled subsets."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.runner import CELLS
+from benchmarks.layout import ComparisonFolder
+from benchmarks.published import METHOD_ORDER
+from benchmarks.statistics import Difference, paired_difference
 from sspcm.config import TrainConfig
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
@@ -18,19 +21,31 @@ from wepdtof_pose.files import read_json
 
 @dataclass(frozen=True)
 class CellResult:
-    """A finished cell: its configuration, result and learning curve."""
+    """A finished cell: its configuration, result, learning curve and environment."""
 
+    folder: Path
     config: TrainConfig
     result: dict[str, Any]
     metrics: list[dict[str, Any]]
+    environment: dict[str, Any]
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """Seed and labelled subset: what runs of two methods have in common."""
+        return self.config.seed, self.config.data.subset_seed
+
+    def scores(self, *, network: str | None = None, which: str = "last") -> dict[str, Any]:
+        """All scores of a network (the reported one by default), of the last or best checkpoint."""
+        return self.result[which][network or self.result["reported"]]
 
 
 @dataclass(frozen=True)
 class Group:
-    """The cells of one method at one label budget, one a seed."""
+    """The cells of one method and backbone at one label budget, one a seed and subset."""
 
     method: str
     labels: str
+    backbone: str
     cells: tuple[CellResult, ...]
 
     @property
@@ -39,40 +54,148 @@ class Group:
         return self.cells[0].result["reported"]
 
     def values(self, score: str, *, network: str | None = None, which: str = "last") -> np.ndarray:
-        """A score (seeds,) of a network (the reported one by default); NaN where undefined."""
-        name = network or self.reported
-        found = [cell.result[which][name][score] for cell in self.cells]
-        return np.array([np.nan if value is None else value for value in found])
+        """A score (cells,) of a network (the reported one by default); NaN where undefined."""
+        found = [cell.scores(network=network, which=which)[score] for cell in self.cells]
+        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+
+    def facts(self, key: str) -> np.ndarray:
+        """A number (cells,) of the results, for example `steps`; NaN where it was not recorded."""
+        found = [cell.result.get(key) for cell in self.cells]
+        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
 
 
-def read_results(output: Path) -> tuple[str, list[Group]]:
-    """The preset and the groups of a comparison's folder, in the order of budget and method.
+@dataclass(frozen=True)
+class Comparison:
+    """The finished cells of a comparison, in the order of backbone, budget and method."""
+
+    folder: Path
+    preset: str
+    groups: tuple[Group, ...]
+
+    @property
+    def cells(self) -> list[CellResult]:
+        """All of them."""
+        return [cell for group in self.groups for cell in group.cells]
+
+    @property
+    def backbones(self) -> list[str]:
+        """Networks that are compared."""
+        return list(dict.fromkeys(group.backbone for group in self.groups))
+
+    @property
+    def budgets(self) -> list[str]:
+        """Label budgets, smallest first."""
+        return list(dict.fromkeys(group.labels for group in self.groups))
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods, in the published order."""
+        return sorted({group.method for group in self.groups}, key=_method_order)
+
+    def find(self, method: str, labels: str, backbone: str) -> Group | None:
+        """The group of these three."""
+        for group in self.groups:
+            if (group.method, group.labels, group.backbone) == (method, labels, backbone):
+                return group
+        return None
+
+
+def without_shared_memory(cells: Sequence[CellResult]) -> list[CellResult]:
+    """The cells; without their peak memory where it is not their own.
+
+    Earlier versions ran all cells in one process, whose peak on a CPU is that of its largest cell
+    so far: then many cells have the same number of bytes, which is rare among processes.
+    """
+    peaks = [cell.result.get("peak_memory_bytes") for cell in cells]
+    if cells[0].result["device"] != "cpu" or 2 * len(set(peaks)) > len(peaks):
+        return list(cells)
+    return [replace(cell, result={**cell.result, "peak_memory_bytes": None}) for cell in cells]
+
+
+def read_results(output: Path) -> Comparison:
+    """The finished cells of a comparison's folder.
 
     Raises:
-        InputError: no comparison there, no finished cell, or cells of different data or splits.
+        InputError: no comparison there, no finished cell, cells of different data or splits, or
+            two cells that would be the same run of a table.
     """
-    if not (output / "comparison.json").is_file():
-        raise InputError(f"{output}: holds no comparison (run: sspcm-bench run -o {output})")
-    preset = read_json(output / "comparison.json")["preset"]
-    cells = list(_finished(output))
+    place = ComparisonFolder(output)
+    preset = place.read_preset()
+    cells = [read_cell(path) for path in sorted(place.cells.glob("*")) if RunFolder(path).finished]
     if not cells:
         raise InputError(f"{output}: no cell is finished yet")
     for key in ("data_hash", "split_hash", "recipe"):
-        kinds = {cell.result[key] for cell in cells}
+        kinds = {str(cell.result.get(key)) for cell in cells}
         if len(kinds) > 1:
             raise InputError(f"{output}: its cells differ in {key}: {', '.join(sorted(kinds))}")
-    order = sorted(cells, key=lambda c: (c.result["people_labelled"], c.result["seed"]))
-    groups: dict[tuple[str, str], list[CellResult]] = {}
-    for cell in order:
-        groups.setdefault((cell.result["labels"], cell.result["method"]), []).append(cell)
-    return preset, [
-        Group(method=method, labels=labels, cells=tuple(found))
-        for (labels, method), found in groups.items()
-    ]
+    return Comparison(output, preset, tuple(_groups(without_shared_memory(cells))))
 
 
-def _finished(output: Path) -> Iterator[CellResult]:
-    for folder in sorted((output / CELLS).glob("*")):
-        run = RunFolder(folder)
-        if run.finished:
-            yield CellResult(run.load_config(), run.read_result(), run.read_metrics())
+def read_cell(folder: Path) -> CellResult:
+    """A finished run folder as a cell.
+
+    Raises:
+        InputError: it is none.
+    """
+    run = RunFolder(folder)
+    config = run.load_config()
+    if not run.finished:
+        raise InputError(f"{folder}: the run is not finished")
+    environment = read_json(run.environment_file) if run.environment_file.is_file() else {}
+    return CellResult(folder, config, run.read_result(), run.read_metrics(), environment)
+
+
+def backbone_of(config: TrainConfig) -> str:
+    """Networks and crops of a configuration, as a table shows them."""
+    parts = [_network_text(config.network)]
+    if config.student is not None:
+        parts.append(f"student {_network_text(config.student)}")
+    width, height = config.data.crop_size
+    return f"{', '.join(parts)}, {width} x {height}"
+
+
+def difference(group: Group, baseline: Group | None, score: str) -> Difference | None:
+    """Difference of a score to the baseline, over the seeds and subsets that both have."""
+    if baseline is None or baseline is group:
+        return None
+    of_group = {cell.pair: row for row, cell in enumerate(group.cells)}
+    of_baseline = {cell.pair: row for row, cell in enumerate(baseline.cells)}
+    common = sorted(of_group.keys() & of_baseline.keys())
+    return paired_difference(
+        baseline.values(score)[[of_baseline[pair] for pair in common]],
+        group.values(score)[[of_group[pair] for pair in common]],
+    )
+
+
+def _groups(cells: Sequence[CellResult]) -> list[Group]:
+    found: dict[tuple[str, int, str, str], list[CellResult]] = {}
+    for cell in cells:
+        key = (
+            backbone_of(cell.config),
+            cell.result["people_labelled"],
+            cell.result["labels"],
+            cell.result["method"],
+        )
+        found.setdefault(key, []).append(cell)
+    groups = []
+    for key in sorted(found, key=lambda key: (*key[:3], _method_order(key[3]))):
+        members = sorted(found[key], key=lambda cell: cell.pair)
+        for first, second in pairwise(members):
+            if first.pair == second.pair:
+                raise InputError(
+                    f"{first.folder} and {second.folder} have the same method, budget, seed, "
+                    "subset and networks: a table cannot tell them apart"
+                )
+        groups.append(Group(key[3], key[2], key[0], tuple(members)))
+    return groups
+
+
+def _network_text(network: Any) -> str:
+    text = network.name
+    if text.startswith("resnet") and network.width != 64:
+        text += f" width {network.width}"
+    return text if network.pretrained is None else f"{text} from {Path(network.pretrained).name}"
+
+
+def _method_order(method: str) -> tuple[int, str]:
+    return (METHOD_ORDER.index(method) if method in METHOD_ORDER else len(METHOD_ORDER), method)

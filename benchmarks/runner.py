@@ -1,63 +1,125 @@
-"""Runs the cells of a comparison, one after the other; finished cells are not run again."""
+"""Runs the cells of a comparison that are not finished, through a launcher."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import os
-import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
+from benchmarks.cell_run import lock, remove_partial_files
 from benchmarks.grid import Cell
+from benchmarks.launching import Event, Launcher, make_task
+from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import get_preset
+from benchmarks.progress import progress_bar
 from sspcm.run_folder import RunFolder
+from sspcm.run_parts import open_stores
 from sspcm.sets import make_sets
-from sspcm.training import train
-from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import write_json
 from wepdtof_pose.synthetic.generate import generate
 
-CELLS = "cells"
-"""Folder of the run folders in a comparison's folder."""
+DAY = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Names of the cells that failed, that another process runs, and that wait in a queue."""
+
+    failed: tuple[str, ...]
+    busy: tuple[str, ...]
+    queued: tuple[str, ...]
 
 
 def fisheye_data(output: Path, *, preset: str) -> Path:
     """The procedural fisheye set of a preset, made under the comparison's folder if not there."""
     people = get_preset(preset).people
-    folder = output / "data" / f"fisheye-{people}"
+    folder = ComparisonFolder(output).fisheye(people)
     return generate(folder, people=people, seed=0, workers=os.cpu_count() or 1)
 
 
-def run_cells(cells: Sequence[Cell], output: Path, *, preset: str) -> list[str]:
-    """Run what is missing; gives the names of cells that failed.
+def run_cells(
+    cells: Sequence[Cell],
+    output: Path,
+    *,
+    preset: str,
+    launcher: Launcher,
+    jobs: int = 0,
+    device: str = "auto",
+    options: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Run what is missing.
 
-    A cell that fails leaves its traceback in `error.log` and does not stop the others.
+    A cell that fails leaves what it printed, with the traceback, in `logs/` and does not stop the
+    others.
+
+    Args:
+        cells: of the grid.
+        output: folder of the comparison.
+        preset: its name, for the record.
+        launcher: runs the cells.
+        jobs: cells at a time; 0 is the launcher's default.
+        device: of the cells.
+        options: of the launcher.
 
     Raises:
-        InputError: a label budget or the data cannot be used; nothing has been run then.
+        InputError: a label budget or the data cannot be used, or the folder holds other cells;
+            nothing has been run then.
     """
-    for labels in {cell.labels: cell for cell in cells}.values():
-        make_sets(labels.config.data)
-    write_json(output / "comparison.json", {"preset": preset}, indent=1)
-    failed = []
+    place = ComparisonFolder(output)
+    missing = []
+    for cell in cells:
+        run = RunFolder(place.cell(cell.name))
+        if run.config_file.is_file():
+            run.prepare(cell.config, resume=True)
+        if not run.finished:
+            missing.append(cell)
+    _prepare_data(missing, place)
+    place.write_preset(preset)
     for number, cell in enumerate(cells, start=1):
-        folder = output / CELLS / cell.name
-        title = f"[{number}/{len(cells)}] {cell.name}"
-        if RunFolder(folder).finished:
-            RunFolder(folder).prepare(cell.config, resume=True)
-            click.echo(f"{title}: already there")
-            continue
-        click.echo(title)
-        log = folder / "error.log"
-        try:
-            train(cell.config, folder, resume=True)
-            log.unlink(missing_ok=True)
-        except InputError:
-            raise
-        except Exception:
-            folder.mkdir(parents=True, exist_ok=True)
-            log.write_text(traceback.format_exc(), encoding="utf-8")
-            click.echo(f"{title}: failed, see {log}", err=True)
-            failed.append(cell.name)
-    return failed
+        if cell not in missing:
+            click.echo(f"[{number}/{len(cells)}] {cell.name}: already there")
+    numbers = {cell.name: f"[{n}/{len(cells)}]" for n, cell in enumerate(cells, start=1)}
+    states: dict[str, str] = {}
+    if missing:
+        tasks = [make_task(cell, output) for cell in missing]
+        with progress_bar(missing, place) as say:
+            for event in launcher(tasks, jobs=jobs, device=device, options=options or {}):
+                states[event.name] = event.state
+                say(f"{numbers[event.name]} {_line(event, place)}")
+    return Outcome(
+        *(
+            tuple(name for name, state in states.items() if state == wanted)
+            for wanted in ("failed", "busy", "submitted")
+        )
+    )
+
+
+def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
+    """Check every label budget, and decode the crops once before the cells share them."""
+    budgets = {
+        dataclasses.replace(cell.config.data, sigma=2.0, subset_seed=0): cell.config
+        for cell in cells
+    }
+    decoded = set()
+    with lock(place.lock("crops"), patience=math.inf):
+        remove_partial_files(place.crops, older_than=DAY)
+        for data, config in budgets.items():
+            sets = make_sets(data, released=config.method.recipe == "released")
+            crops = (data.crop_size, data.upright, data.path, data.unlabelled, config.easy_view)
+            if crops not in decoded:
+                decoded.add(crops)
+                open_stores(config, sets)
+
+
+def _line(event: Event, place: ComparisonFolder) -> str:
+    note = f" ({event.note})" if event.note else ""
+    if event.state == "failed":
+        return f"{event.name}: failed{note}, see {place.log(event.name)}"
+    if event.state == "busy":
+        return f"{event.name}: left to another process that runs it"
+    return f"{event.name}: {event.state}{note}"

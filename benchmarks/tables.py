@@ -1,145 +1,241 @@
-"""Tables of a comparison: Markdown to read, CSV to work with."""
+"""The tables of a comparison, free of any format: what they were measured on, then rows of text."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from importlib import resources
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.results import CellResult, Group
+from benchmarks.fairness import augmentation, uneven
+from benchmarks.published import published_ap, published_note
+from benchmarks.results import Comparison, Group, difference
+from benchmarks.statistics import summarise
+from wepdtof_pose.errors import InputError
 
 SCORES = ("AP", "AP50", "AR", "PCK@0.2")
+CHOICES = ("AP", "AP50", "AP75", "AR", "PCK@0.2", "PCKh@0.5")
+"""Scores that methods can be compared by."""
+DEFAULT_BASELINE = "supervised"
 
 
-def markdown(preset: str, groups: list[Group]) -> str:
-    """The comparison as Markdown: what it was measured on, the table, and every network."""
-    return "\n".join(
-        [*_provenance(preset, groups), "", *_main_table(preset, groups), "", *_networks(groups), ""]
+@dataclass(frozen=True)
+class Table:
+    """A title, the heads of the columns, and rows of texts of the same number."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All tables of a comparison, with what every number in them depends on.
+
+    Attributes:
+        provenance: data, split, recipe, sigmas, preset, steps, augmentation: a sentence or two
+            each. Code is between backticks.
+        warnings: what makes the comparison unfair; empty if nothing does.
+        tables: scores, cost, and every network.
+    """
+
+    provenance: tuple[str, ...]
+    warnings: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
+def make_report(
+    comparison: Comparison, *, baseline: str | None = None, score: str = "AP"
+) -> Report:
+    """The tables.
+
+    Args:
+        comparison: its finished cells.
+        baseline: method that the others are compared to; `supervised` by default where it is.
+        score: by which they are compared.
+
+    Raises:
+        InputError: no cell of that baseline, or no such score.
+    """
+    if score not in CHOICES:
+        raise InputError(f"unknown score {score!r}: choose one of {', '.join(CHOICES)}")
+    chosen = chosen_baseline(comparison, baseline)
+    return Report(
+        provenance=tuple(_provenance(comparison)),
+        warnings=tuple(uneven(comparison)),
+        tables=(
+            _score_table(comparison, chosen, score),
+            _cost_table(comparison),
+            _network_table(comparison),
+        ),
     )
 
 
-def csv_text(preset: str, groups: list[Group]) -> str:
-    """One line a cell and network, with every score, last and best."""
-    stream = io.StringIO()
-    scores = [f"{which} {score}" for which in ("last", "best") for score in SCORES]
-    facts = ("data_hash", "split_hash", "recipe", "keypoint_set", "steps", "training_seconds")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["preset", "method", "labels", "seed", "network", *scores, *facts])
-    for group in groups:
-        for cell in group.cells:
-            for network in cell.result["last"]:
-                values = [
-                    cell.result[which][network][score]
-                    for which in ("last", "best")
-                    for score in SCORES
-                ]
-                writer.writerow(
-                    [preset, group.method, group.labels, cell.result["seed"], network]
-                    + ["" if value is None else repr(value) for value in values]
-                    + [cell.result[fact] for fact in facts]
-                )
-    return stream.getvalue()
+def chosen_baseline(comparison: Comparison, name: str | None) -> str | None:
+    """The baseline's method; None where none is named and nothing is supervised.
+
+    Raises:
+        InputError: no cell of the named method.
+    """
+    if name is None:
+        return DEFAULT_BASELINE if DEFAULT_BASELINE in comparison.methods else None
+    if name not in comparison.methods:
+        raise InputError(
+            f"{comparison.folder}: has no cell of the baseline {name!r}: choose one of "
+            + ", ".join(comparison.methods)
+        )
+    return name
 
 
 def mean_and_spread(values: np.ndarray, *, factor: float = 100.0) -> str:
-    """`mean ± standard deviation` over seeds; no spread with one seed, n/a if undefined."""
-    if np.isnan(values).any():
+    """`mean ± standard deviation`; no spread with one value, n/a if undefined."""
+    found = summarise(values)
+    if found is None:
         return "n/a"
-    mean = f"{factor * values.mean():.1f}"
-    return mean if len(values) < 2 else f"{mean} ± {factor * values.std(ddof=1):.1f}"
+    mean = f"{factor * found.mean:.1f}"
+    return mean if found.spread is None else f"{mean} ± {factor * found.spread:.1f}"
 
 
-def _provenance(preset: str, groups: list[Group]) -> list[str]:
-    cell = groups[0].cells[0]
+def interval(low: float | None, high: float | None, *, sign: str = "") -> str:
+    """`low to high` in percent; n/a where there is none."""
+    if low is None or high is None:
+        return "n/a"
+    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
+
+
+def _provenance(comparison: Comparison) -> list[str]:
+    cell = comparison.cells[0]
     result, config = cell.result, cell.config
-    scores = result["last"][result["reported"]]
-    width, height = config.data.crop_size
+    scores = cell.scores()
+    steps = sorted({c.result["steps"] for c in comparison.cells})
+    devices = sorted({f"{c.result['precision']} on {c.result['device']}" for c in comparison.cells})
+    crops = "turned along the image radius" if config.data.upright else "as the frame is"
+    shown = any(published_ap(comparison.preset, g.cells[0]) for g in comparison.groups)
     return [
         f"Data `{result['data_hash']}`, split `{result['split_hash']}` ({result['split']}); "
         f"{result['people_train']} people to train on, {result['people_test']} to test on, "
         f"{result['keypoint_set']}.",
-        f"Preset `{preset}`: {config.network.name}, width {config.network.width}, "
-        f"crops {width} x {height}; recipe `{result['recipe']}`; {result['steps']} optimiser steps "
-        f"of {config.optimisation.batch_size} labelled people for every method, the first "
+        f"Preset `{comparison.preset}`: {'; '.join(comparison.backbones)}; "
+        f"recipe `{result['recipe']}`; crops {crops}; {', '.join(devices)}.",
+        f"Every method: {' or '.join(map(str, steps))} optimiser steps of "
+        f"{config.optimisation.batch_size} labelled people, the first "
         f"{config.optimisation.burn_in_epochs} of {config.optimisation.epochs} epochs on labelled "
-        f"people alone; "
-        f"crops {'turned along the image radius' if config.data.upright else 'as the frame is'}; "
-        f"{result['precision']} on {result['device']}.",
+        f"people alone; {augmentation(comparison)}.",
         f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes; last "
-        "checkpoint unless said otherwise; mean ± standard deviation over seeds.",
+        "checkpoint unless said otherwise; mean ± standard deviation over runs (a run is a seed "
+        "and a labelled subset), Student's t for intervals of 95 % and for the paired test.",
+        published_note(shown=shown),
     ]
 
 
-def _main_table(preset: str, groups: list[Group]) -> list[str]:
-    head = ["labels", "method", "network", "seeds", *SCORES, "best AP", "minutes", "published AP"]
+def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Table:
+    others = [name for name in SCORES if name != score]
+    compared = [] if baseline is None else [f"Δ to {baseline}", "95 % interval of Δ", "p"]
+    head = [
+        *_place_head(comparison),
+        "method",
+        "network",
+        "runs",
+        score,
+        "95 % interval",
+        *compared,
+        *others,
+        f"best {score}",
+        "published AP",
+    ]
     rows = []
-    for group in groups:
-        minutes = np.array([cell.result["training_seconds"] for cell in group.cells]) / 60
+    for group in comparison.groups:
+        values = summarise(group.values(score))
+        figure = published_ap(comparison.preset, group.cells[0])
         rows.append(
-            [
-                group.labels,
+            (
+                *_place(comparison, group),
                 group.method,
                 group.reported,
                 str(len(group.cells)),
-                *(mean_and_spread(group.values(score)) for score in SCORES),
-                mean_and_spread(group.values("AP", which="best")),
-                f"{minutes.mean():.1f}",
-                _published(preset, group.cells[0]),
-            ]
+                mean_and_spread(group.values(score)),
+                "n/a" if values is None else interval(values.low, values.high),
+                *(_difference_texts(comparison, group, baseline, score) if baseline else ()),
+                *(mean_and_spread(group.values(name)) for name in others),
+                mean_and_spread(group.values(score, which="best")),
+                "n/a" if figure is None else f"{figure:.1f}",
+            )
         )
-    return _markdown_table(head, rows)
+    return Table("Scores of the reported networks", tuple(head), tuple(rows))
 
 
-def _networks(groups: list[Group]) -> list[str]:
-    head = ["labels", "method", "network", "AP", "PCK@0.2", "best AP", "AP of every seed"]
+def _difference_texts(
+    comparison: Comparison, group: Group, baseline: str, score: str
+) -> tuple[str, str, str]:
+    if group.method == baseline:
+        return "", "", ""
+    found = difference(group, comparison.find(baseline, group.labels, group.backbone), score)
+    if found is None:
+        return "n/a", "n/a", "n/a"
+    p = "n/a" if found.p is None else "< 0.001" if found.p < 0.001 else f"{found.p:.3f}"
+    return f"{100 * found.mean:+.1f}", interval(found.low, found.high, sign="+"), p
+
+
+def _cost_table(comparison: Comparison) -> Table:
+    head = (
+        *_place_head(comparison),
+        "method",
+        "steps",
+        "minutes of training",
+        "peak memory (MB)",
+        "parameters trained",
+        "parameters at inference",
+    )
+    rows = tuple(
+        (
+            *_place(comparison, group),
+            group.method,
+            _number(group.facts("steps")),
+            mean_and_spread(group.facts("training_seconds"), factor=1 / 60),
+            _number(group.facts("peak_memory_bytes") / 1e6),
+            _number(group.facts("parameters_trained")),
+            _number(group.facts("parameters_predictor")),
+        )
+        for group in comparison.groups
+    )
+    return Table("Cost", head, rows)
+
+
+def _network_table(comparison: Comparison) -> Table:
+    head = (
+        *_place_head(comparison),
+        "method",
+        "network",
+        "AP",
+        "PCK@0.2",
+        "best AP",
+        "AP of every run",
+    )
     rows = []
-    for group in groups:
+    for group in comparison.groups:
         for network in group.cells[0].result["last"]:
-            seeds = group.values("AP", network=network)
+            runs = group.values("AP", network=network)
             rows.append(
-                [
-                    group.labels,
+                (
+                    *_place(comparison, group),
                     group.method,
                     network,
-                    mean_and_spread(seeds),
+                    mean_and_spread(runs),
                     mean_and_spread(group.values("PCK@0.2", network=network)),
                     mean_and_spread(group.values("AP", network=network, which="best")),
-                    ", ".join(f"{100 * value:.1f}" for value in seeds),
-                ]
+                    ", ".join("n/a" if np.isnan(v) else f"{100 * v:.1f}" for v in runs),
+                )
             )
-    return _markdown_table(head, rows)
+    return Table("Every network", head, tuple(rows))
 
 
-def _published(preset: str, cell: CellResult) -> str:
-    """The published AP where the setting is the published one, else n/a."""
-    config, result = cell.config, cell.result
-    as_published = (
-        preset == "paper"
-        and result["keypoint_set"] == "coco-17"
-        and result["people_train"] > 100_000
-        and result["labelled_order"] == "file"
-        and config.network.name == "resnet18"
-        and config.network.width == 64
-        and config.data.crop_size == (192, 256)
-    )
-    figures = _published_figures()["AP"].get(result["method"], {})
-    figure = figures.get(str(result["people_labelled"])) if as_published else None
-    return "n/a" if figure is None else f"{figure:.1f}"
+def _place_head(comparison: Comparison) -> list[str]:
+    return ["backbone", "labels"] if len(comparison.backbones) > 1 else ["labels"]
 
 
-def _published_figures() -> dict[str, Any]:
-    text = resources.files("benchmarks").joinpath("published.json").read_text(encoding="utf-8")
-    return json.loads(text)
+def _place(comparison: Comparison, group: Group) -> list[str]:
+    several = len(comparison.backbones) > 1
+    return [group.backbone, group.labels] if several else [group.labels]
 
 
-def _markdown_table(head: list[str], rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in [head, *rows]
-    ]
-    return [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+def _number(values: np.ndarray) -> str:
+    return "n/a" if np.isnan(values).any() else f"{values.mean():,.0f}"

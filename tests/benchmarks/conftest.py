@@ -16,6 +16,7 @@ TINY = (
     "network.width=8",
     "network.deconv_channels=8",
     "optimisation.epochs=2",
+    "optimisation.burn_in_epochs=0",
     "optimisation.epoch_steps=3",
     "optimisation.batch_size=4",
     "optimisation.milestones=[1]",

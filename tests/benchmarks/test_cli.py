@@ -43,13 +43,15 @@ def test_the_table_names_what_it_was_measured_on(comparison):
     facts = (result["data_hash"], result["split_hash"], "corrected", "quick", "wepdtof-pose-14")
     assert all(f"`{fact}`" in found.output for fact in facts)
     rows = [line for line in found.output.splitlines() if line.startswith("| 8 ")]
-    assert len(rows) == 2 + 1 + 4
-    assert (comparison / "table.md").read_text().strip() == found.output.strip()
+    assert len(rows) == 2 + 2 + (1 + 4)
+    for style, name in (("markdown", "md"), ("csv", "csv"), ("latex", "tex")):
+        printed = run("table", comparison, "--format", style).output.strip()
+        assert (comparison / f"table.{name}").read_text().strip() == printed
 
 
 def test_the_csv_has_a_line_for_every_network_of_every_cell(comparison):
     run("table", comparison)
-    with (comparison / "table.csv").open() as stream:
+    with (comparison / "runs.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 2 * 2 * (1 + 4)
     result = RunFolder(comparison / "cells" / "sspcm-8-seed1").read_result()
@@ -69,9 +71,10 @@ def test_methods_with_one_seed_see_the_same_people(comparison):
 def test_plots_are_pictures(comparison):
     found = run("plot", comparison)
     assert found.exit_code == 0
-    png = comparison / "plots" / "learning_curves.png"
-    assert png.read_bytes().startswith(b"\x89PNG")
-    assert (comparison / "plots" / "learning_curves.pdf").read_bytes().startswith(b"%PDF")
+    for name in ("label_budgets", "learning_curves", "joints", "radius", "pseudo_labels"):
+        assert (comparison / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (comparison / "plots" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert (comparison / "cells" / "sspcm-8-seed0" / "pseudo_labels.json").is_file()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ def test_what_cannot_be_run_is_refused_in_one_line(
 
 
 def test_a_folder_without_a_comparison(tmp_path):
-    for command in ("table", "plot"):
+    for command in ("table", "plot", "report"):
         found = run(command, tmp_path)
         assert found.exit_code == 2
         assert "holds no comparison" in found.output

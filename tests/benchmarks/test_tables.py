@@ -1,8 +1,35 @@
+"""Tables: what they say, in every format, and what they refuse."""
+
+import csv
+import io
+import json
+import shutil
+
 import numpy as np
 import pytest
 
-from benchmarks.results import read_results
-from benchmarks.tables import _published, csv_text, markdown, mean_and_spread
+from benchmarks.published import published_ap
+from benchmarks.results import difference, read_results
+from benchmarks.table_csv import runs_csv, summary_csv
+from benchmarks.table_text import latex, markdown
+from benchmarks.tables import make_report, mean_and_spread
+from sspcm.run_folder import RunFolder
+from wepdtof_pose.errors import InputError
+
+FACTS = ("data_hash", "split_hash", "recipe")
+
+
+@pytest.fixture
+def copied(comparison, tmp_path):
+    """A copy of the comparison that a test may change."""
+    shutil.copytree(comparison, tmp_path / "copy", ignore=shutil.ignore_patterns("crops", "*.pt"))
+    return tmp_path / "copy"
+
+
+def change(run, change_result):
+    result = run.read_result()
+    change_result(result)
+    run.result_file.write_text(json.dumps(result))
 
 
 @pytest.mark.parametrize(
@@ -20,8 +47,114 @@ def test_mean_and_spread_over_seeds(values, text):
 
 
 def test_published_figures_stand_only_beside_the_published_setting(comparison):
-    _, groups = read_results(comparison)
-    assert {_published("paper", group.cells[0]) for group in groups} == {"n/a"}
-    preset, groups = read_results(comparison)
-    assert "n/a" in markdown(preset, groups)
-    assert csv_text(preset, groups).startswith("preset,method,labels,seed,network,")
+    found = read_results(comparison)
+    assert {published_ap("paper", cell) for cell in found.cells} == {None}
+    assert "Published AP is n/a" in markdown(make_report(found))
+
+
+@pytest.mark.parametrize("write", [markdown, latex])
+def test_a_text_names_everything_that_its_numbers_depend_on(comparison, write):
+    found = read_results(comparison)
+    text = write(make_report(found))
+    result = found.cells[0].result
+    for fact in (*(result[key] for key in FACTS), "wepdtof-pose-14", "quick", "6 optimiser steps"):
+        assert fact in text
+    assert "rotation 30" in text
+
+
+def test_a_line_of_a_csv_names_everything_too(comparison):
+    found = read_results(comparison)
+    for text, lines in ((summary_csv(found), 4), (runs_csv(found), 2 * 2 * (1 + 4))):
+        rows = list(csv.DictReader(io.StringIO(text)))
+        assert len(rows) == lines
+        for row in rows:
+            assert all(row[key] == found.cells[0].result[key] for key in FACTS)
+            assert (row["preset"], row["sigma_set"], row["steps"].rstrip(".0")) == (
+                "quick",
+                "wepdtof-pose-14",
+                "6",
+            )
+
+
+def test_the_summary_is_that_of_the_runs(comparison):
+    found = read_results(comparison)
+    row = next(
+        row
+        for row in csv.DictReader(io.StringIO(summary_csv(found)))
+        if (row["labels"], row["method"]) == ("8", "sspcm")
+    )
+    runs = [RunFolder(comparison / "cells" / f"sspcm-8-seed{seed}") for seed in (0, 1)]
+    values = [run.read_result()["last"]["C"]["PCK@0.2"] for run in runs]
+    assert float(row["PCK@0.2"]) == pytest.approx(np.mean(values))
+    assert float(row["PCK@0.2 sd"]) == pytest.approx(np.std(values, ddof=1))
+    assert row["published AP"] == "n/a"
+
+
+def test_differences_are_paired_by_seed(comparison):
+    found = read_results(comparison)
+    backbone = found.backbones[0]
+    group, base = (found.find(method, "8", backbone) for method in ("sspcm", "supervised"))
+    wanted = group.values("PCK@0.2") - base.values("PCK@0.2")
+    assert difference(group, base, "PCK@0.2").mean == pytest.approx(wanted.mean())
+    assert difference(base, base, "PCK@0.2") is None
+
+
+def test_another_baseline_and_score(comparison):
+    text = markdown(make_report(read_results(comparison), baseline="sspcm", score="PCK@0.2"))
+    assert "Δ to sspcm" in text
+    assert "best PCK@0.2" in text
+    with pytest.raises(InputError, match="baseline 'pose_dual'"):
+        make_report(read_results(comparison), baseline="pose_dual")
+    with pytest.raises(InputError, match="unknown score 'F1'"):
+        make_report(read_results(comparison), score="F1")
+
+
+def test_cells_that_differ_in_steps_or_augmentation_are_flagged(copied):
+    assert not make_report(read_results(copied)).warnings
+    change(RunFolder(copied / "cells" / "sspcm-8-seed1"), lambda r: r.update(steps=12))
+    config = copied / "cells" / "supervised-8-seed0" / "config.yaml"
+    config.write_text(config.read_text().replace("rotation: 30.0", "rotation: 20.0"))
+    report = make_report(read_results(copied))
+    assert any(
+        text.startswith("optimiser steps: 6 in ") and "12 in sspcm-8-seed1" in text
+        for text in report.warnings
+    )
+    assert any(text.startswith("hard view") for text in report.warnings)
+    assert "differ in what should be the same" in markdown(report)
+    assert "NOT ALIKE" in latex(report)
+    assert "optimiser steps" in summary_csv(read_results(copied))
+
+
+def test_cells_of_other_data_are_no_table(copied):
+    change(RunFolder(copied / "cells" / "sspcm-8-seed1"), lambda r: r.update(data_hash="other"))
+    with pytest.raises(InputError, match="differ in data_hash"):
+        read_results(copied)
+
+
+def test_two_cells_that_would_be_the_same_run_are_refused(copied):
+    cells = copied / "cells"
+    shutil.copytree(cells / "sspcm-8-seed1", cells / "sspcm-8-seed1-again")
+    with pytest.raises(InputError, match="a table cannot tell them apart"):
+        read_results(copied)
+
+
+def test_what_older_results_did_not_record_is_not_guessed(copied):
+    for path in (copied / "cells").iterdir():
+        change(RunFolder(path), lambda r: r.pop("peak_memory_bytes"))
+    cost = make_report(read_results(copied)).tables[1]
+    assert {row[cost.head.index("peak memory (MB)")] for row in cost.rows} == {"n/a"}
+
+
+def test_the_peak_memory_of_a_process_that_ran_several_cells_is_nobodys(copied):
+    assert all(cell.result["peak_memory_bytes"] for cell in read_results(copied).cells)
+    for path in sorted((copied / "cells").iterdir())[:5]:
+        change(RunFolder(path), lambda r: r.update(peak_memory_bytes=10**8))
+    cost = make_report(read_results(copied)).tables[1]
+    assert {row[cost.head.index("peak memory (MB)")] for row in cost.rows} == {"n/a"}
+
+
+def test_latex_has_no_bare_special_letters(comparison):
+    body = latex(make_report(read_results(comparison)))
+    for line in body.splitlines():
+        assert "%" not in line.replace(r"\%", "")
+        assert "_" not in line.replace(r"\_", "")

@@ -1,0 +1,125 @@
+"""Scores of each joint, and against the distance from the centre of a fisheye image."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.analyses import Analyses
+from benchmarks.plot_style import COLUMN, PAGE, legend_above, new_figure, of_method
+from benchmarks.results import Comparison, Group
+
+
+def draw_joints(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+    """AP (where predictions are there to compute it from) and PCK of each joint.
+
+    The AP of a joint is COCO's, with that joint alone labelled.
+    """
+    groups = _smallest_budget(comparison)
+    joints = list(groups[0].cells[0].scores()["per_joint"])
+    panels: dict[str, list[np.ndarray]] = {}
+    if all(cell.folder in analyses.joint_ap for group in groups for cell in group.cells):
+        panels["AP of the joint alone (%)"] = [
+            np.array(
+                [[_percent(analyses.joint_ap[c.folder][j]) for j in joints] for c in group.cells]
+            )
+            for group in groups
+        ]
+    panels["PCK@0.2 (%)"] = [
+        np.array(
+            [
+                [_percent(cell.scores()["per_joint"][joint]["PCK"]) for joint in joints]
+                for cell in group.cells
+            ]
+        )
+        for group in groups
+    ]
+    row = 0.1 + 0.05 * max(2, len(groups))
+    figure = new_figure(COLUMN if len(panels) == 1 else PAGE, 0.8 + row * len(joints))
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for panel, (title, values) in zip(axes, panels.items(), strict=True):
+        _joint_dots(panel, groups, values)
+        panel.set_xlabel(title)
+    axes[0].set_yticks(range(len(joints)), [joint.replace("_", " ") for joint in joints])
+    axes[0].invert_yaxis()
+    legend_above(figure, axes[0], columns=4 if len(panels) == 1 else 8)
+    return figure
+
+
+def draw_radius(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+    """AP and PCK of people by the distance of their box from the image centre."""
+    groups = _smallest_budget(comparison)
+    if any("by_radius" not in cell.scores() for group in groups for cell in group.cells):
+        return "the data are not of a fisheye camera"
+    bins = groups[0].cells[0].scores()["by_radius"]
+    used = [row for row, part in enumerate(bins) if part["people"]]
+    figure = new_figure(PAGE, 2.5)
+    axes = figure.subplots(1, 2)
+    for panel, score_name in zip(axes, ("AP", "PCK"), strict=True):
+        for place, group in enumerate(groups):
+            values = np.array(
+                [
+                    [_percent(cell.scores()["by_radius"][row][score_name]) for row in used]
+                    for cell in group.cells
+                ]
+            )
+            shift = 0.06 * (place - (len(groups) - 1) / 2)
+            panel.errorbar(
+                np.arange(len(used)) + shift,
+                values.mean(axis=0),
+                yerr=values.std(axis=0, ddof=1) if len(values) > 1 else None,
+                capsize=2,
+                elinewidth=0.8,
+                label=group.method,
+                **of_method(group.method),
+            )
+        panel.set_xticks(
+            range(len(used)),
+            [f"{_range(bins[row])}\n{bins[row]['people']} people" for row in used],
+        )
+        panel.set_xlabel("distance from the image centre over its radius")
+        panel.set_ylabel("AP (%)" if score_name == "AP" else "PCK@0.2 (%)")
+        panel.set_ylim(bottom=0)
+    legend_above(figure, axes[0], columns=8)
+    return figure
+
+
+def _smallest_budget(comparison: Comparison) -> list[Group]:
+    first = comparison.groups[0]
+    return [
+        group
+        for group in comparison.groups
+        if (group.labels, group.backbone) == (first.labels, first.backbone)
+    ]
+
+
+def _joint_dots(panel: Axes, groups: list[Group], values: list[np.ndarray]) -> None:
+    """A row a joint: a marker a method with a bar of its spread."""
+    for place, (group, runs) in enumerate(zip(groups, values, strict=True)):
+        shift = 0.7 * ((place + 0.5) / len(groups) - 0.5)
+        panel.errorbar(
+            runs.mean(axis=0),
+            np.arange(runs.shape[1]) + shift,
+            xerr=runs.std(axis=0, ddof=1) if len(runs) > 1 else None,
+            linestyle="none",
+            elinewidth=0.8,
+            markersize=3,
+            label=group.method,
+            **of_method(group.method),
+        )
+    panel.set_xlim(left=0)
+    for row in range(values[0].shape[1] - 1):
+        panel.axhline(row + 0.5, color="#BBBBBB", linewidth=0.4)
+    panel.grid(visible=False, axis="y")
+    panel.tick_params(axis="y", length=0)
+
+
+def _range(part: dict[str, float | None]) -> str:
+    if part["to"] is None:
+        return f"over {part['from']:g}"
+    return f"{part['from']:g} to {part['to']:g}"
+
+
+def _percent(value: float | None) -> float:
+    return np.nan if value is None else 100 * value

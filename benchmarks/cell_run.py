@@ -1,0 +1,116 @@
+"""One cell, run by a process of its own: at most one process at a time, and killed at any moment.
+
+What a killed process leaves in a run folder is half-written files under temporary names, which the
+next one removes; the run goes on from its last whole checkpoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import make_folder
+
+PATIENCE = 10.0
+"""Seconds to wait for a lock: a process that is being killed still holds it for a moment."""
+
+
+class LockedError(Exception):
+    """Another process holds the lock."""
+
+
+@contextlib.contextmanager
+def lock(path: Path, *, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the lock of a file within the block; it ends with the process, however that ends.
+
+    Raises:
+        LockedError: another process held it for `patience` seconds.
+    """
+    make_folder(path.parent)
+    with path.open("a") as stream:
+        until = time.monotonic() + patience
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() >= until:
+                    raise LockedError(str(path)) from None
+                time.sleep(0.1)
+        yield
+
+
+def remove_partial_files(folder: Path, *, older_than: float = 0.0) -> None:
+    """Remove what killed processes left half-written (see `wepdtof_pose.files.replacing`).
+
+    `older_than` (seconds) spares files that somebody may still write.
+    """
+    for path in folder.rglob(".*.part"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime >= older_than:
+                path.unlink()
+
+
+def run_cell(folder: str, name: str, config: str, where: str) -> str:
+    """Train a cell, or go on with it; gives "done", "failed" or "busy".
+
+    Everything that it prints, a traceback too, goes to the cell's log. All arguments are texts, so
+    that any launcher can send them to another machine that shares the file system.
+
+    Args:
+        folder: of the comparison.
+        name: of the cell.
+        config: the cell's configuration as YAML.
+        where: folder that relative paths start from.
+    """
+    from benchmarks.layout import ComparisonFolder
+
+    os.chdir(where)
+    place = ComparisonFolder(Path(folder))
+    try:
+        with lock(place.lock(name)):
+            make_folder(place.log(name).parent)
+            with _output_to(place.log(name)):
+                return _train(place.cell(name), config)
+    except LockedError:
+        return "busy"
+
+
+def _train(folder: Path, config: str) -> str:
+    import yaml
+
+    from sspcm.config import TrainConfig, from_dict
+    from sspcm.training import train
+
+    remove_partial_files(folder)
+    try:
+        train(from_dict(TrainConfig, yaml.safe_load(config)), folder, resume=True)
+    except InputError as error:
+        print(f"error: {error}", flush=True)
+        return "failed"
+    except Exception:
+        print(traceback.format_exc(), flush=True)
+        return "failed"
+    return "done"
+
+
+@contextlib.contextmanager
+def _output_to(path: Path) -> Iterator[None]:
+    """Standard output and error of the process, libraries in C included, go to the file."""
+    with path.open("w", encoding="utf-8") as stream:
+        before = [os.dup(number) for number in (1, 2)]
+        for number in (1, 2):
+            os.dup2(stream.fileno(), number)
+        try:
+            with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+                yield
+        finally:
+            for number, copy in zip((1, 2), before, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)

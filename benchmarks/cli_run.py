@@ -1,0 +1,176 @@
+"""The command `sspcm-bench run`. Heavy imports live inside it, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wepdtof_pose.commands import PATH
+from wepdtof_pose.errors import InputError
+
+
+@click.command()
+@click.option("--grid", "grid_file", type=PATH, help="YAML file of a grid; options overrule it.")
+@click.option(
+    "--ratio",
+    "ratios",
+    multiple=True,
+    help="Label budget: 1k, 5k, 10k, all, a count or a percentage. May be repeated.  [default: 1k]",
+)
+@click.option("--methods", help="Comma-separated.  [default: supervised,sspcm]")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="Number of seeds, from 0 on.  [default: 1]"
+)
+@click.option(
+    "--subsets",
+    type=click.IntRange(min=1),
+    help="Number of random labelled subsets, from seed 0 on.  [default: 1]",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Network, for example resnet50. May be repeated.  [default: the preset's]",
+)
+@click.option(
+    "--data", help="COCO-keypoint JSON or dataset folder; by default a procedural fisheye set."
+)
+@click.option("--preset", help="quick, small or paper.  [default: small]")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Overrule a configuration key in every cell.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it may take.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Cells at a time.  [default: 1; all that the cluster takes]",
+)
+@click.option(
+    "--launcher",
+    type=click.Choice(["local", "slurm", "ray"]),
+    default="local",
+    show_default=True,
+    help="Processes of this machine, a Slurm job array (submitit), or a Ray cluster.",
+)
+@click.option(
+    "--launcher-set",
+    "launcher_settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Parameter of submitit or Ray, for example slurm_partition=gpu.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default=Path("runs/comparison"),
+    show_default=True,
+    help="Folder of the comparison.",
+)
+def run(
+    grid_file: Path | None,
+    ratios: tuple[str, ...],
+    methods: str | None,
+    seeds: int | None,
+    subsets: int | None,
+    networks: tuple[str, ...],
+    data: str | None,
+    preset: str | None,
+    settings: tuple[str, ...],
+    device: str,
+    dry_run: bool,
+    jobs: int | None,
+    launcher: str,
+    launcher_settings: tuple[str, ...],
+    output: Path,
+) -> None:
+    """Train every method at every label budget, then print the table.
+
+    Run it again to go on: finished cells stay, an interrupted one goes on from its checkpoint, a
+    failed one is tried again, and one that another process is running is left to it. Run it with
+    more methods, budgets, seeds, subsets or networks to make the comparison larger.
+
+    \b
+    Example:
+      sspcm-bench run --ratio 300 --methods supervised,sspcm --seeds 2 -o runs/fisheye
+      sspcm-bench run --grid grid.yaml --jobs 2 -o runs/fisheye --dry-run
+      sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
+    """
+    from benchmarks.grid import make_cells
+    from benchmarks.grid_file import make_grid, read_grid_file
+    from benchmarks.layout import ComparisonFolder
+    from benchmarks.presets import get_preset
+    from sspcm.config import parse_override
+
+    content = read_grid_file(grid_file) if grid_file is not None else {}
+    given: dict[str, Any] = {
+        "labels": list(ratios) or None,
+        "methods": _names(methods),
+        "seeds": seeds,
+        "subsets": subsets,
+        "networks": list(networks) or None,
+        "data": data,
+        "preset": preset,
+    }
+    content |= {key: value for key, value in given.items() if value is not None}
+    overrides = dict(parse_override(text) for text in settings) | {"device": device}
+    grid = make_grid(content)
+    # The procedural set is seen from the ceiling: people point along the image radius.
+    upright = {"data.upright": True} if grid.data is None else {}
+    grid = replace(grid, settings=upright | dict(grid.settings) | overrides)
+    place = ComparisonFolder(output)
+    fisheye = place.fisheye(get_preset(grid.preset).people)
+    cells = make_cells(grid, data=Path(grid.data or fisheye), cache=place.crops)
+    if dry_run:
+        from benchmarks.estimate import estimate, estimate_lines
+
+        for line in estimate_lines(estimate(cells, place), jobs=jobs or 1):
+            click.echo(line)
+        return
+
+    from benchmarks.launching import get_launcher
+    from benchmarks.runner import fisheye_data, run_cells
+
+    if grid.data is None:
+        fisheye_data(output, preset=grid.preset)
+    outcome = run_cells(
+        cells,
+        output,
+        preset=grid.preset,
+        launcher=get_launcher(launcher),
+        jobs=jobs or 0,
+        device=device,
+        options=dict(parse_override(text) for text in launcher_settings),
+    )
+    unfinished = outcome.failed + outcome.busy + outcome.queued
+    if len(unfinished) < len(cells):
+        from benchmarks.cli_results import print_tables
+
+        print_tables(output, baseline=None, score="AP", style="markdown")
+    for title, names in (
+        ("in the cluster's queue", outcome.queued),
+        ("run by another process", outcome.busy),
+        ("failed", outcome.failed),
+    ):
+        if names:
+            click.echo(f"{title}: {', '.join(names)}", err=True)
+    if outcome.failed:
+        sys.exit(1)
+
+
+def _names(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError("--methods names no method")
+    return names

@@ -1,0 +1,116 @@
+"""Score against label budget, and against epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from benchmarks.analyses import Analyses
+from benchmarks.plot_style import PAGE, legend_above, new_figure, of_method
+from benchmarks.results import Comparison, Group
+from benchmarks.statistics import summarise
+
+CURVES = ("AP", "PCK@0.2")
+"""Scores that are drawn."""
+
+
+def draw_budgets(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+    """Score of the last checkpoint against the number of labelled people, a line a method."""
+    if len(comparison.budgets) < 2:
+        return "there is one label budget only"
+    scores = list(dict.fromkeys((*CURVES, score)))
+    rows = comparison.backbones
+    figure = new_figure(PAGE, 0.4 + 2.1 * len(rows))
+    axes = figure.subplots(len(rows), len(scores), squeeze=False)
+    for row, backbone in enumerate(rows):
+        groups = [group for group in comparison.groups if group.backbone == backbone]
+        people = sorted({g.cells[0].result["people_labelled"] for g in groups})
+        for panel, name in zip(axes[row], scores, strict=True):
+            for place, method in enumerate(comparison.methods):
+                beside = place - (len(comparison.methods) - 1) / 2
+                _budget_line(panel, [g for g in groups if g.method == method], name, beside)
+            panel.set_xscale("log")
+            panel.xaxis.set_major_locator(FixedLocator(people))
+            panel.xaxis.set_minor_locator(NullLocator())
+            panel.set_xticklabels([f"{count:,}" for count in people])
+            panel.set_xlabel("labelled people")
+            panel.set_ylabel(f"{name} (%)")
+            panel.set_ylim(bottom=0)
+            if len(rows) > 1:
+                panel.set_title(backbone)
+    legend_above(figure, axes[0, 0], columns=8)
+    return figure
+
+
+def draw_learning_curves(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+    """Scores against epoch: a row of panels a label budget and backbone, a line a method."""
+    rows = list(dict.fromkeys((g.backbone, g.labels) for g in comparison.groups))
+    figure = new_figure(PAGE, 0.4 + 1.9 * len(rows))
+    axes = figure.subplots(len(rows), len(CURVES), squeeze=False, sharex=True)
+    for row, (backbone, labels) in enumerate(rows):
+        for column, curve in enumerate(CURVES):
+            panel = axes[row, column]
+            for group in comparison.groups:
+                if (group.backbone, group.labels) == (backbone, labels):
+                    _curve(panel, group, curve)
+            title = f"{labels} labels"
+            panel.set_title(f"{title}, {backbone}" if len(comparison.backbones) > 1 else title)
+            panel.set_ylabel(f"{curve} (%)")
+            panel.set_ylim(bottom=0)
+            _shade_burn_in(panel, comparison)
+    for panel in axes[-1]:
+        panel.set_xlabel("epoch")
+    legend_above(figure, axes[0, 0], columns=8)
+    return figure
+
+
+def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
+    """Epochs (n,) that every run evaluated, and the score (runs, n) in percent."""
+    runs = [
+        {
+            row["epoch"]: row["scores"][group.reported].get(score)
+            for row in cell.metrics
+            if "scores" in row
+        }
+        for cell in group.cells
+    ]
+    epochs = sorted(set.intersection(*(set(run) for run in runs)))
+    values = [[100 * (run[epoch] or 0.0) for epoch in epochs] for run in runs]
+    return np.array(epochs), np.array(values)
+
+
+def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> None:
+    found = [(g.cells[0].result["people_labelled"], summarise(g.values(score))) for g in groups]
+    known = [(people, summary) for people, summary in found if summary is not None]
+    if not known:
+        return
+    # Methods stand a little beside each other, so that their bars do not hide one another.
+    at = np.array([people for people, _ in known]) * 1.02**place
+    panel.errorbar(
+        at,
+        [100 * summary.mean for _, summary in known],
+        yerr=[100 * (summary.spread or 0.0) for _, summary in known],
+        capsize=2,
+        elinewidth=0.8,
+        label=groups[0].method,
+        **of_method(groups[0].method),
+    )
+
+
+def _curve(panel: Axes, group: Group, score: str) -> None:
+    epochs, values = curve_of(group, score)
+    if not len(epochs):
+        return
+    look = of_method(group.method)
+    for run in values if len(values) > 1 else ():
+        panel.plot(epochs, run, color=look["color"], linewidth=0.6, alpha=0.45)
+    panel.plot(epochs, values.mean(axis=0), label=group.method, markersize=3, **look)
+
+
+def _shade_burn_in(panel: Axes, comparison: Comparison) -> None:
+    burn_in = {cell.config.optimisation.burn_in_epochs for cell in comparison.cells}
+    if len(burn_in) == 1 and (epochs := burn_in.pop()):
+        panel.axvspan(0, epochs, color="#999999", alpha=0.12, linewidth=0)
+        panel.set_xlim(left=0)

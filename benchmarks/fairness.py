@@ -1,0 +1,89 @@
+"""Whether the cells of a table may be compared: same optimiser steps, same augmentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.results import CellResult, Comparison
+
+
+def uneven(comparison: Comparison) -> list[str]:
+    """What the cells of a comparison differ in and should not, a line each; empty is fair.
+
+    Steps, schedule, batch size, the strength of both views' warps, sigma set, area rule and
+    precision are compared; what covers joints in the hard view belongs to the method.
+    """
+    found = []
+    facts = [_facts(cell) for cell in comparison.cells]
+    for key in facts[0]:
+        values: dict[str, list[str]] = {}
+        for cell, fact in zip(comparison.cells, facts, strict=True):
+            values.setdefault(str(fact[key]), []).append(cell.folder.name)
+        if len(values) > 1:
+            kinds = "; ".join(f"{value} in {_few(names)}" for value, names in values.items())
+            found.append(f"{key}: {kinds}")
+    return found
+
+
+def augmentation(comparison: Comparison) -> str:
+    """The strength of the views as text: one warp for all methods, and what each one covers."""
+    from sspcm.config import from_dict
+    from sspcm.methods import METHODS
+
+    config = comparison.cells[0].config
+    easy, hard = config.easy_view, config.hard_view
+    covers = []
+    for method in comparison.methods:
+        cell = next(cell for cell in comparison.cells if cell.result["method"] == method)
+        kind = METHODS.get(method)
+        if kind is None:
+            continue
+        options = from_dict(kind.Options, cell.config.method.options, prefix="method.options.")
+        views = _hard_views(options, released=cell.config.method.recipe == "released")
+        if views:
+            covers.append(f"{method} {' or '.join(views)}")
+    text = (
+        f"views of every method: scale ± {easy.scale:g} and rotation {easy.rotation:g}° "
+        f"(probability {easy.rotation_probability:g}, mirrored {easy.flip_probability:g}), hard "
+        f"view ± {hard.scale:g} and {hard.rotation:g}° ({hard.rotation_probability:g})"
+    )
+    return text + (f"; on it {', '.join(covers)}" if covers else "")
+
+
+def _facts(cell: CellResult) -> dict[str, Any]:
+    scores = cell.scores()
+    return {
+        "optimiser steps": cell.result["steps"],
+        "batch size": cell.config.optimisation.batch_size * cell.result.get("processes", 1),
+        "learning rate": cell.config.optimisation.learning_rate,
+        "milestones": (cell.config.optimisation.milestones, cell.config.optimisation.factor),
+        "burn-in epochs": cell.config.optimisation.burn_in_epochs,
+        "epochs": cell.config.optimisation.epochs,
+        "easy view": cell.config.easy_view,
+        "hard view": cell.config.hard_view,
+        "flip test": cell.config.evaluation.flip_test,
+        "decoding": cell.config.evaluation.decoding,
+        "upright crops": cell.config.data.upright,
+        "labelled order": cell.result["labelled_order"],
+        "people in the pool": cell.config.data.exclude_labelled,
+        "sigma set": scores["sigma_set"],
+        "area rule": scores["area_rule"],
+        "precision": cell.result["precision"],
+    }
+
+
+def _hard_views(options: Any, *, released: bool) -> list[str]:
+    if hasattr(options, "hard_views"):
+        views = options.hard_views(released=released)
+    else:
+        views = [getattr(options, "hard_view", ())]
+    return [" + ".join(_operation(item) for item in view) for view in views if view]
+
+
+def _operation(operation: Any) -> str:
+    values = ", ".join(f"{key} {value}" for key, value in vars(operation).items())
+    return f"{type(operation).__name__} ({values})" if values else type(operation).__name__
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

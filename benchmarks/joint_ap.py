@@ -1,0 +1,66 @@
+"""AP of each joint alone, from the predictions of a finished cell."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from benchmarks.results import CellResult
+from sspcm.crop_places import places_of
+from sspcm.evaluation import NMS_THRESHOLD
+from sspcm.run_folder import RunFolder
+from sspcm.sets import make_sets
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.geometry import PIXEL_STD
+from wepdtof_pose.predictions import Predictions, from_results, suppress
+from wepdtof_pose.scoring import coco_scores
+
+
+def measure_joint_ap(cell: CellResult) -> dict[str, float | None]:
+    """AP of every joint of the reported network, last checkpoint: COCO's with it alone labelled.
+
+    The poses, their scores and what OKS-NMS leaves of them are those of the cell's own AP.
+
+    Raises:
+        InputError: the predictions or the data are not there, or have changed.
+    """
+    test, predictions = cell_predictions(cell)
+    scale = places_of(test, cell.config.data.crop_size, upright=cell.config.data.upright).scale
+    areas = np.prod(scale.astype(np.float64) * PIXEL_STD, axis=1)
+    sigmas = test.keypoint_set.require_sigmas()
+    kept = suppress(predictions, areas, sigmas, NMS_THRESHOLD)
+    found: dict[str, float | None] = {}
+    for joint, name in enumerate(test.keypoint_set.joints):
+        keypoints = test.keypoints.copy()
+        keypoints[:, np.arange(len(test.keypoint_set)) != joint, 2] = 0
+        if not (keypoints[..., 2] > 0).any():
+            found[name] = None
+            continue
+        found[name] = coco_scores(dataclasses.replace(test, keypoints=keypoints), kept)["AP"]
+    return found
+
+
+def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
+    """The test people of a finished cell and their predicted poses, a row each.
+
+    Raises:
+        InputError: the predictions or the data are not there, or have changed.
+    """
+    run = RunFolder(cell.folder)
+    if not run.predictions_file.is_file():
+        raise InputError(f"{cell.folder}: has no predictions.json (results alone were kept)")
+    sets = make_sets(cell.config.data, released=cell.config.method.recipe == "released")
+    for key in ("data_hash", "split_hash"):
+        if sets.record[key] != cell.result[key]:
+            raise InputError(
+                f"{cell.config.data.path}: the data have changed since {cell.folder} was made"
+            )
+    source = str(run.predictions_file)
+    predictions = from_results(read_json(run.predictions_file), sets.test, source=source)
+    if len(predictions) != len(sets.test):
+        raise InputError(f"{source}: has {len(predictions)} poses of {len(sets.test)} people")
+    # The engine writes one pose a test person, in their order.
+    return sets.test, dataclasses.replace(predictions, people=np.arange(len(sets.test)))

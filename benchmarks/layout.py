@@ -1,0 +1,75 @@
+"""The folder of a comparison: which file is where, and the record of what it compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class ComparisonFolder:
+    """Paths of a comparison. Only `comparison.json` and the run folders in `cells` are needed."""
+
+    path: Path
+
+    @property
+    def record_file(self) -> Path:
+        """What is compared."""
+        return self.path / "comparison.json"
+
+    @property
+    def cells(self) -> Path:
+        """Folder of the run folders."""
+        return self.path / "cells"
+
+    @property
+    def crops(self) -> Path:
+        """Folder of the decoded crops."""
+        return self.path / "crops"
+
+    def cell(self, name: str) -> Path:
+        """The run folder of a cell."""
+        return self.cells / name
+
+    def log(self, name: str) -> Path:
+        """What a cell printed, traceback included; not in the run folder, which may not exist."""
+        return self.path / "logs" / f"{name}.log"
+
+    def lock(self, name: str) -> Path:
+        """File that is locked while a process runs the cell."""
+        return self.path / "locks" / f"{name}.lock"
+
+    def fisheye(self, people: int) -> Path:
+        """The procedural set that is made where no data is named."""
+        return self.path / "data" / f"fisheye-{people}"
+
+    def write_preset(self, preset: str) -> None:
+        """Record the preset.
+
+        Raises:
+            InputError: the folder compares at another preset.
+        """
+        if self.record_file.is_file() and self.read_preset() != preset:
+            raise InputError(
+                f"{self.path}: holds a comparison at preset {self.read_preset()!r}, not "
+                f"{preset!r}; name another folder"
+            )
+        write_json(self.record_file, {"preset": preset}, indent=1)
+
+    def read_preset(self) -> str:
+        """The preset that the comparison was made at.
+
+        Raises:
+            InputError: there is no comparison.
+        """
+        if not self.record_file.is_file():
+            raise InputError(
+                f"{self.path}: holds no comparison (run: sspcm-bench run -o {self.path})"
+            )
+        content = read_json(self.record_file)
+        if not isinstance(content, dict) or not isinstance(content.get("preset"), str):
+            raise InputError(f"{self.record_file}: names no preset")
+        return content["preset"]

@@ -1,0 +1,38 @@
+"""Scores of single test people of a finished cell, from its predictions and data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.joint_ap import cell_predictions
+from benchmarks.results import CellResult
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.joint_errors import joint_distances
+from wepdtof_pose.oks import joint_similarity
+from wepdtof_pose.predictions import Predictions
+
+THRESHOLD = 0.2
+"""A joint is right within this share of the square root of the box area (PCK@0.2)."""
+
+
+def right_joints(cell: CellResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Right joints (people,), labelled joints (people,) and frames (people,) of the test people.
+
+    Raises:
+        InputError: the predictions or the data are not there, or have changed.
+    """
+    test, predictions = cell_predictions(cell)
+    distances, labelled, _ = joint_distances(test, predictions)
+    size = np.sqrt(np.prod(test.boxes[:, 2:], axis=1))[:, None]
+    right = (distances <= THRESHOLD * size) & labelled
+    return right.sum(axis=1).astype(float), labelled.sum(axis=1).astype(float), test.frame_rows
+
+
+def person_oks(test: PoseDataset, predictions: Predictions) -> np.ndarray:
+    """OKS (people,) of each test person's own pose; NaN for people without labelled joints."""
+    distances, labelled, _ = joint_distances(test, predictions)
+    areas = test.people["area"].to_numpy(dtype=np.float64)
+    similarity = joint_similarity(distances**2, areas, test.keypoint_set.require_sigmas())
+    counts = labelled.sum(axis=1)
+    total = np.where(labelled, similarity, 0).sum(axis=1)
+    return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)

@@ -1,0 +1,117 @@
+"""The report: self-contained, and opened in a real browser."""
+
+import html
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.cli import main
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1200,1400",
+)
+SECTIONS = (
+    "Summary",
+    "What was measured",
+    "Scores of the reported networks",
+    "Cost",
+    "Every network",
+    "Plots",
+    "Sample predictions",
+    "Hardest cases",
+    "Environment",
+    "Commands to reproduce",
+)
+
+
+@pytest.fixture(scope="module")
+def report(comparison):
+    found = CliRunner().invoke(main, ["report", str(comparison)])
+    assert found.exit_code == 0, found.output
+    return comparison / "report.html"
+
+
+def test_it_has_every_section_and_loads_nothing(report):
+    text = report.read_text(encoding="utf-8")
+    assert tuple(re.findall("<h2>(.*?)</h2>", text)) == SECTIONS
+    sources = re.findall(r'(?:src|href)="([^"]{0,20})', text)
+    assert len(sources) == 1 + 6 + 2 * 6
+    assert all(source.startswith("data:") for source in sources)
+    assert "<script" not in text
+    assert "url(" not in text
+
+
+def test_its_commands_have_the_cells_of_the_comparison(report):
+    text = report.read_text(encoding="utf-8")
+    command = re.search(r"<pre>sspcm-bench (run .*)", text)[1]
+    words = shlex.split(html.unescape(command))
+    # A finished folder has nothing left to run, if the command means the same cells.
+    found = CliRunner().invoke(main, words)
+    assert found.exit_code == 0, found.output
+    assert found.output.count("already there") == 8
+
+
+def test_results_without_data_and_predictions_say_so(tmp_path):
+    demo = Path(__file__).parents[2] / "results" / "demo"
+    shutil.copytree(demo, tmp_path / "demo")
+    found = CliRunner().invoke(main, ["report", str(tmp_path / "demo")])
+    assert found.exit_code == 0, found.output
+    text = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    assert "Not shown" in text
+    assert "has no predictions.json" in text
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="no chromium and chromedriver")
+def test_chromium_shows_it_without_an_error_or_a_request(report, tmp_path):
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    try:
+        browser.get("about:blank")
+        browser.get_log("performance")
+        browser.get_log("browser")
+        browser.get(report.as_uri())
+        browser.execute_script("window.scrollTo(0, document.body.scrollHeight)")
+        assert browser.get_log("browser") == []
+        assert requests_of(browser) == {report.as_uri()}
+        pictures = browser.execute_script(
+            "return [...document.images].map(i => [i.complete, i.naturalWidth])"
+        )
+        assert len(pictures) == 6 + 2 * 6
+        assert all(complete and width > 0 for complete, width in pictures)
+        wide = browser.execute_script(
+            "return [document.documentElement.scrollWidth, window.innerWidth]"
+        )
+        assert wide[0] <= wide[1]
+    finally:
+        browser.quit()
+
+
+def requests_of(browser):
+    """Addresses that the page asked for, without those that are data themselves."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    found = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    return {url for url in found if not url.startswith("data:")}

@@ -1,0 +1,107 @@
+"""Cells in processes: failures, locks, threads, and what is prepared once."""
+
+import multiprocessing
+import os
+import shlex
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.cell_run import LockedError, lock, remove_partial_files
+from benchmarks.cli import main
+from benchmarks.launch_local import threads_of_a_job
+from benchmarks.reproduce import commands
+from benchmarks.results import read_results
+
+
+def hold(path, held, release):
+    with lock(path):
+        held.set()
+        release.wait()
+
+
+def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held, release = context.Event(), context.Event()
+    process = context.Process(target=hold, args=(tmp_path / "lock", held, release))
+    process.start()
+    assert held.wait(30)
+    with pytest.raises(LockedError), lock(tmp_path / "lock", patience=0.2):
+        pass
+    process.kill()
+    process.join()
+    with lock(tmp_path / "lock", patience=5):
+        pass
+
+
+def test_half_written_files_are_removed_and_young_ones_spared(tmp_path):
+    old, young = tmp_path / ".a.npy.x.part", tmp_path / "sub" / ".b.npy.y.part"
+    young.parent.mkdir()
+    for path in (old, young, tmp_path / "c.part"):
+        path.write_text("half")
+    os.utime(old, (time.time() - 100, time.time() - 100))
+    remove_partial_files(tmp_path, older_than=50)
+    assert (old.exists(), young.exists()) == (False, True)
+    remove_partial_files(tmp_path)
+    assert not young.exists()
+    assert (tmp_path / "c.part").exists()
+
+
+def test_threads_are_divided_among_jobs(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert [threads_of_a_job(jobs) for jobs in (1, 2, 3, 16)] == [None, 4, 2, 1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert threads_of_a_job(2) is None
+
+
+def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(
+    tiny_fisheye, tmp_path, bench_arguments, monkeypatch
+):
+    output, weights = tmp_path / "out", tmp_path / "warm.pt"
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(
+        "methods: [supervised]\nlabels: [8]\npreset: quick\n"
+        f"networks: {{warm: {{network.pretrained: {weights}}}, plain: {{}}}}\n"
+    )
+    arguments = bench_arguments(tiny_fisheye, output, "--grid", str(grid))
+    first = CliRunner().invoke(main, arguments)
+    assert first.exit_code == 1
+    log = output / "logs" / "supervised-8-seed0-warm.log"
+    assert f"failed, see {log}" in first.output
+    assert "warm.pt" in log.read_text()
+    assert "supervised-8-seed0: done" in first.output
+    assert "| 8 " in first.output
+
+    shutil.copy(output / "cells" / "supervised-8-seed0" / "checkpoints" / "last.pt", weights)
+    second = CliRunner().invoke(main, arguments)
+    assert second.exit_code == 0, log.read_text()
+    assert "supervised-8-seed0: already there" in second.output
+    found = read_results(output)
+    assert len(found.backbones) == 2
+    assert "| backbone " in second.output
+
+    monkeypatch.chdir(tmp_path)
+    again = [shlex.split(line) for line in commands(found)]
+    assert [words[0] for words in again] == ["echo", "sspcm-bench", "sspcm-bench"]
+    Path(again[0][-1]).write_text(again[0][1])
+    for words in again[1:]:
+        third = CliRunner().invoke(main, words[1:])
+        assert third.exit_code == 0, third.output
+        assert third.output.count("already there") == 1
+
+
+def test_another_preset_or_configuration_needs_another_folder(
+    comparison, tiny_fisheye, bench_arguments
+):
+    more = ("--ratio", "9", "--seeds", "1", "--methods", "supervised", "--preset", "small")
+    found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, comparison, *more))
+    assert found.exit_code == 2
+    assert "comparison at preset 'quick'" in found.output
+    more = ("--ratio", "8", "--preset", "quick", "--set", "optimisation.learning_rate=0.1")
+    found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, comparison, *more))
+    assert found.exit_code == 2
+    assert "holds a run with optimisation.learning_rate" in found.output
