@@ -57,6 +57,7 @@ def speed(
 
     Example: sspcm-bench speed --parts steps --methods sspcm --batch 32 --device cuda
     """
+    from benchmarks.readme import SPEED_FILE
     from benchmarks.speed.measure import PARTS, SpeedSetting, measure_speed, parse_size
     from benchmarks.speed.tables import speed_tables
     from sspcm.methods import METHODS
@@ -80,7 +81,7 @@ def speed(
     result = measure_speed(setting, folder=folder)
     text = speed_tables(result)
     if output is not None:
-        write_json(output / "speed.json", result, indent=1)
+        write_json(output / SPEED_FILE, result, indent=1)
         write_text(output / "speed.md", text + "\n")
     click.echo(text)
 

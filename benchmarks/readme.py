@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 
 from benchmarks.results import read_results
+from benchmarks.speed.tables import speed_tables
 from benchmarks.table_text import markdown
 from benchmarks.tables import make_report
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import replacing
+from wepdtof_pose.files import read_json, replacing
+
+SPEED_FILE = "speed.json"
 
 _BLOCK = re.compile(
     r"(?P<begin><!-- table of (?P<folder>[^ ]+)( by (?P<score>[^ ]+))? -->\n)"
@@ -22,15 +25,20 @@ def with_tables(text: str, base: Path) -> str:
     """The text with every marked table made anew from its comparison's folder.
 
     A table stands between the comments `<!-- table of FOLDER -->` and `<!-- end of table -->`;
-    FOLDER is relative to `base`, and `FOLDER by SCORE` compares by another score than AP.
+    FOLDER is relative to `base`, and `FOLDER by SCORE` compares by another score than AP. It may
+    also be a folder that `sspcm-bench speed` wrote.
 
     Raises:
         InputError: a folder holds no finished comparison, or there is no such score.
     """
 
     def table(match: re.Match[str]) -> str:
-        report = make_report(read_results(base / match["folder"]), score=match["score"] or "AP")
-        return f"{match['begin']}\n{markdown(report)}\n{match['end']}"
+        folder = base / match["folder"]
+        if (folder / SPEED_FILE).is_file():
+            text = speed_tables(read_json(folder / SPEED_FILE))
+        else:
+            text = markdown(make_report(read_results(folder), score=match["score"] or "AP"))
+        return f"{match['begin']}\n{text}\n{match['end']}"
 
     return _BLOCK.sub(table, text)
 

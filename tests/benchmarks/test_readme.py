@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,21 @@ def test_a_marked_table_is_replaced_and_the_rest_stays(comparison, tmp_path):
     assert "old" not in text
     assert "| 8 " in text
     assert with_tables(text, tmp_path) == text
+
+
+def test_a_folder_of_speed_measurements_is_a_table_too(tmp_path):
+    result = {
+        "environment": {"device": "a CPU", "cores": 2, "threads": 2, "packages": {"torch": "2"}}
+        | {"precision": "float32"},
+        "peak_memory_bytes": 2**30,
+        "scores": {"people_per_second": {"ours": 90.0, "looped": 10.0}, "looped_over_ours": 9.0},
+    }
+    (tmp_path / "speed").mkdir()
+    (tmp_path / "speed" / "speed.json").write_text(json.dumps(result))
+    text = with_tables("<!-- table of speed -->\nold\n<!-- end of table -->\n", tmp_path)
+    assert "a CPU, 2 cores" in text
+    assert "9.0 x" in text
+    assert "old" not in text
 
 
 def test_a_file_without_a_marked_table_is_refused(tmp_path):
