@@ -65,9 +65,7 @@ def frame_scores(dataset: PoseDataset, predictions: Predictions) -> FrameScores:
     found = matched >= 0
     errors = np.full(labelled.shape, np.nan)
     truth = exact_keypoints(dataset)
-    offsets = (
-        predictions.keypoints[matched[found], :, :2].astype(np.float64) - truth[found, :, :2]
-    )
+    offsets = predictions.keypoints[matched[found], :, :2].astype(np.float64) - truth[found, :, :2]
     squared = np.full(labelled.shape, np.inf)
     squared[found] = (offsets**2).sum(axis=2)
     errors[found] = np.sqrt(squared[found])

@@ -21,7 +21,7 @@ class FrameNow:
     """A frame of the FiftyOne data set, and the file's part that it came from.
 
     Attributes:
-        source: row, image, rows and annotations, as imported.
+        source: image, rows and annotations, as imported.
         size: (2,) width and height in pixels.
         labels: the labels of each field now.
         tags: those that a person set on the frame.
@@ -48,7 +48,7 @@ def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
         raise InputError(f"has no split {split!r}, only {', '.join(record['files'])}")
     meta = json.loads(record["meta"][split])
     category = meta.pop("category")
-    frames = sorted(_frames(dataset, split), key=lambda frame: frame.source["row"])
+    frames = list(_frames(dataset, split))
     people = [person for frame in frames for person in _people_of(frame, category)]
     people.sort(key=lambda person: person[0])
     next_id = 1 + max((a["id"] for _, a in people if isinstance(a.get("id"), int)), default=0)
@@ -87,9 +87,7 @@ def tagged_people(dataset: Any, split: str, tag: str) -> list[Any]:
     found: list[tuple[float, Any]] = []
     for frame in _frames(dataset, split):
         labels = _by_row(frame)
-        for row, annotation in zip(
-            frame.source["rows"], frame.source["annotations"], strict=True
-        ):
+        for row, annotation in zip(frame.source["rows"], frame.source["annotations"], strict=True):
             if tag in frame.tags or tag in _tags_of(labels.get(row, {})):
                 found.append((row, annotation["id"]))
     return [person for _, person in sorted(found, key=lambda entry: entry[0])]
@@ -97,8 +95,8 @@ def tagged_people(dataset: Any, split: str, tag: str) -> list[Any]:
 
 def _frames(dataset: Any, split: str) -> Iterator[FrameNow]:
     names = (fields.KEYPOINTS, fields.BOXES, fields.ROTATED_BOXES)
-    wanted = {name: 1 for name in ("tags", "metadata", fields.SOURCE, *names)}
-    for document in dataset._sample_collection.find({"split": split}, wanted):
+    wanted = dict.fromkeys(("tags", "metadata", fields.SOURCE, *names), 1)
+    for document in dataset._sample_collection.find({"split": split}, wanted).sort("row", 1):
         if not document.get(fields.SOURCE):
             raise InputError(
                 f"{dataset.name}: a frame has lost its field {fields.SOURCE!r}: import the data "
@@ -116,9 +114,7 @@ def _frames(dataset: Any, split: str) -> Iterator[FrameNow]:
         )
 
 
-def _people_of(
-    frame: FrameNow, category: dict[str, Any]
-) -> list[tuple[float, dict[str, Any]]]:
+def _people_of(frame: FrameNow, category: dict[str, Any]) -> list[tuple[float, dict[str, Any]]]:
     """Place in the file and annotation of everybody on the frame; new people come last."""
     labels = _by_row(frame)
     result: list[tuple[float, dict[str, Any]]] = []
@@ -140,7 +136,9 @@ def _by_row(frame: FrameNow) -> dict[int, dict[str, dict[str, Any]]]:
                 people.setdefault(label["row"], {})[name] = label
     # A rotated box alone is what is left of somebody who was deleted.
     return {
-        row: labels for row, labels in people.items() if {fields.KEYPOINTS, fields.BOXES} & {*labels}
+        row: labels
+        for row, labels in people.items()
+        if {fields.KEYPOINTS, fields.BOXES} & {*labels}
     }
 
 

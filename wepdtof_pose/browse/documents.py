@@ -12,6 +12,7 @@ import json
 import math
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -28,6 +29,15 @@ AT_ONCE = 500
 """Documents sent to the database at a time."""
 
 
+@dataclass(frozen=True)
+class StoredFrame:
+    """A frame in the FiftyOne data set: its id there, its row, and the row of each pose on it."""
+
+    id: Any
+    row: int
+    people: list[int | None]
+
+
 def frame_documents(
     dataset: PoseDataset, tags: FoundTags, *, split: str, text_ids: bool
 ) -> Iterator[dict[str, Any]]:
@@ -40,7 +50,7 @@ def frame_documents(
         text_ids: keep ids of frames and people as texts, where not all are whole numbers.
     """
     content = to_dict(dataset)
-    people_of_frame = dataset.people.groupby(dataset.frame_rows).indices
+    people_of_frame: dict[Any, Any] = dict(dataset.people.groupby(dataset.frame_rows).indices)
     people = _people(dataset, tags, text_ids=text_ids)
     nobody = np.zeros(0, dtype=np.int64)
     for row, image in enumerate(content["images"]):
@@ -54,13 +64,14 @@ def frame_documents(
         own_tags = [tag for tag in image.get("tags") or [] if isinstance(tag, str)]
         frame_id = image["id"]
         yield {
-            "filepath": str((dataset.root / image["file_name"]).resolve()),
+            "filepath": str((dataset.root / image["file_name"]).absolute()),
             "tags": list(dict.fromkeys([split, *found, *own_tags])),
             "metadata": {
                 "_cls": "ImageMetadata",
                 "width": image["width"],
                 "height": image["height"],
             },
+            "row": row,
             "split": split,
             "scene": None if image.get("scene") is None else str(image["scene"]),
             "frame_id": str(frame_id) if text_ids else frame_id,
@@ -72,7 +83,6 @@ def frame_documents(
             "findings": len(found),
             fields.SOURCE: json.dumps(
                 {
-                    "row": row,
                     "image": image,
                     "rows": rows,
                     "annotations": [content["annotations"][person] for person in rows],
@@ -81,14 +91,14 @@ def frame_documents(
                 separators=(",", ":"),
             ),
             **{
-                name: _label_list(items, [label[name] for label in labels if name in label])
+                name: label_list(items, [label[name] for label in labels if name in label])
                 for name, items in fields.LABEL_LISTS.items()
             },
         }
 
 
 def keypoint_label(
-    label: str, points: list[list[float]], tags: Iterable[str] = (), **attributes: Any
+    label: str, points: Any, tags: Iterable[str] = (), **attributes: Any
 ) -> dict[str, Any]:
     """A keypoint label as it is stored; points are relative, NaN where there is none."""
     from bson import ObjectId
@@ -129,17 +139,34 @@ def insert(dataset: Any, documents: Iterable[dict[str, Any]]) -> int:
     return count
 
 
-def replace_labels(dataset: Any, field: str, labels: dict[Any, list[dict[str, Any]]]) -> None:
-    """Set a keypoints field of the frames with these ids (ObjectId); the others have none."""
+def stored_frames(dataset: Any, split: str) -> list[StoredFrame]:
+    """The frames of a split that are in the FiftyOne data set, in file order."""
+    wanted = {"row": 1, f"{fields.KEYPOINTS}.keypoints.row": 1}
+    found = dataset._sample_collection.find({"split": split}, wanted).sort("row", 1)
+    return [
+        StoredFrame(
+            id=document["_id"],
+            row=document["row"],
+            people=[label.get("row") for label in _labels_of(document, fields.KEYPOINTS)],
+        )
+        for document in found
+    ]
+
+
+def update_frames(dataset: Any, updates: Iterable[tuple[Any, dict[str, Any]]]) -> None:
+    """Set fields of frames: pairs of a frame's id and values by path, "keypoints.keypoints.0.oks"
+    for the first person."""
     from pymongo import UpdateOne
 
-    updates = [
-        UpdateOne({"_id": sample}, {"$set": {field: _label_list("keypoints", found)}})
-        for sample, found in labels.items()
-    ]
-    for start in range(0, len(updates), AT_ONCE):
-        dataset._sample_collection.bulk_write(updates[start : start + AT_ONCE], ordered=False)
+    remaining = (UpdateOne({"_id": frame}, {"$set": v}) for frame, v in updates if v)
+    while block := list(islice(remaining, AT_ONCE)):
+        dataset._sample_collection.bulk_write(block, ordered=False)
     dataset.reload()
+
+
+def label_list(items: str, labels: list[dict[str, Any]]) -> dict[str, Any]:
+    """The value of a label field: its keypoints, detections or polylines."""
+    return {"_cls": items.capitalize(), items: labels}
 
 
 def _people(
@@ -156,20 +183,22 @@ def _people(
     turned = np.isfinite(rotated).all(axis=1).tolist()
     corners = relative_corners(rotated, sizes)
     masks = joint_masks(dataset.keypoint_set.joints, visibility)
-    copies = {
+    copies: dict[str, Any] = {
         name: np.where(mask[..., None], points, np.nan).tolist() for name, mask in masks.items()
     }
-    shown = {name: (mask & (visibility > 0)).any(axis=1).tolist() for name, mask in masks.items()}
+    shown: dict[str, Any] = {
+        name: (mask & (visibility > 0)).any(axis=1).tolist() for name, mask in masks.items()
+    }
     whole, visibility_lists = points.tolist(), visibility.tolist()
     measures = person_measures(dataset)
     radius, turn, tilt = (_numbers(measures[name]) for name in ("radius", "turn", "tilt"))
     labelled, hidden = (measures[name].tolist() for name in ("labelled", "hidden"))
     ids, tracks = dataset.people["id"].tolist(), dataset.people["track_id"].tolist()
     crowds = (dataset.people["iscrowd"] != 0).tolist()
-    extras = dataset.people["extra"].tolist()
+    extras: list[Any] = dataset.people["extra"].tolist()
     result = []
     for row in range(len(dataset)):
-        person = {"row": row, "person": str(ids[row]) if text_ids else ids[row]}
+        person: dict[str, Any] = {"row": row, "person": str(ids[row]) if text_ids else ids[row]}
         track = tracks[row] if isinstance(tracks[row], int) else None
         kind = "crowd" if crowds[row] else "person"
         own = (extras[row] or {}).get("tags")
@@ -233,8 +262,8 @@ def joint_masks(joints: tuple[str, ...], visibility: np.ndarray) -> dict[str, np
     }
 
 
-def _label_list(items: str, labels: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"_cls": items.capitalize(), items: labels}
+def _labels_of(document: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    return (document.get(field) or {}).get(fields.LABEL_LISTS[field]) or []
 
 
 def _numbers(column: Any) -> list[float | None]:

@@ -15,7 +15,8 @@ PSEUDO_LABELS = "pseudo_labels"
 INFO = "wepdtof_pose"
 """Key of `dataset.info` under which everything of ours is kept."""
 
-FRAME_FIELDS = {
+FRAME_FIELDS: dict[str, Any] = {
+    "row": int,
     "split": str,
     "scene": str,
     "frame_id": int,
@@ -27,10 +28,11 @@ FRAME_FIELDS = {
     "findings": int,
     SOURCE: str,
 }
-"""Fields of a frame. `largest_radius` is that of the person farthest out (see `radius`),
-`hidden_share` hidden over labelled joints, `source` the frame's part of the annotation file."""
+"""Fields of a frame. `row` is its place in the image list, `largest_radius` is that of the person
+farthest out (see `radius`), `hidden_share` hidden over labelled joints, `source` the frame's part
+of the annotation file."""
 
-PERSON_FIELDS = {
+PERSON_FIELDS: dict[str, Any] = {
     "row": int,
     "person": int,
     "track_id": int,
@@ -65,8 +67,8 @@ def declare_fields(dataset: Any, *, text_ids: bool) -> None:
         add_field(dataset, name, str if text_ids and name == "frame_id" else kind)
     for name, items in LABEL_LISTS.items():
         add_label_field(dataset, name, items)
-        fields = PERSON_FIELDS if name == KEYPOINTS else {"row": int, "person": int}
-        for attribute, kind in fields.items():
+        attributes = PERSON_FIELDS if name == KEYPOINTS else {"row": int, "person": int}
+        for attribute, kind in attributes.items():
             kind = str if text_ids and attribute == "person" else kind
             add_field(dataset, f"{name}.{items}.{attribute}", kind)
     source = dataset.get_field(SOURCE)

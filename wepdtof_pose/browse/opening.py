@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,8 @@ class Split:
 def dataset_name(path: Path) -> str:
     """The name in FiftyOne of the data set of a path: the path's own, and a hash of where it is."""
     place = path.resolve()
-    name = place.stem if place.suffix == ".json" else place.name
-    return f"{name} {hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", place.stem if place.suffix == ".json" else place.name)
+    return f"{name}-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
 
 
 def open_dataset(fiftyone: Any, path: Path, *, reload: bool = False) -> Any:
@@ -64,9 +65,24 @@ def open_dataset(fiftyone: Any, path: Path, *, reload: bool = False) -> Any:
     return import_dataset(fiftyone, name, path, hashes)
 
 
+def read_splits(path: Path) -> dict[str, Split]:
+    """The annotation files under a path, read and checked, by split name.
+
+    Raises:
+        InputError: the files cannot be used, or none of the images is there.
+    """
+    files = annotation_files(path)
+    splits = {}
+    for name, dataset in load_dataset(path).items():
+        _report_missing_images(files[name], dataset)
+        tags = found_tags(read_json(files[name]), dataset, source=files[name].name)
+        splits[name] = Split(files[name], dataset, tags)
+    return splits
+
+
 def import_dataset(fiftyone: Any, name: str, path: Path, hashes: dict[str, str]) -> Any:
     """Import a path as a persistent FiftyOne data set; an older one of that name is replaced."""
-    splits = _read_splits(path)
+    splits = read_splits(path)
     dataset = fiftyone.Dataset(name, overwrite=True)
     fill(dataset, splits)
     dataset.info[fields.INFO] = {**dataset.info[fields.INFO], "hashes": hashes}
@@ -76,11 +92,7 @@ def import_dataset(fiftyone: Any, name: str, path: Path, hashes: dict[str, str])
 
 
 def fill(dataset: Any, splits: dict[str, Split]) -> None:
-    """Put the frames and people of splits into an empty FiftyOne data set, with all that is shown.
-
-    Raises:
-        InputError: none of the images is there.
-    """
+    """Put the frames and people of splits into an empty FiftyOne data set, with what is shown."""
     first = next(iter(splits.values())).dataset
     text_ids = any(_has_text_ids(split.dataset) for split in splits.values())
     fields.declare_fields(dataset, text_ids=text_ids)
@@ -102,20 +114,8 @@ def fill(dataset: Any, splits: dict[str, Split]) -> None:
     save_data_views(dataset)
 
 
-def _read_splits(path: Path) -> dict[str, Split]:
-    files = annotation_files(path)
-    splits = {}
-    for name, dataset in load_dataset(path).items():
-        _report_missing_images(files[name], dataset)
-        tags = found_tags(read_json(files[name]), dataset, source=files[name].name)
-        splits[name] = Split(files[name], dataset, tags)
-    return splits
-
-
 def _report_missing_images(file: Path, dataset: PoseDataset) -> None:
-    missing = [
-        name for name in dataset.frames["file_name"] if not (dataset.root / name).is_file()
-    ]
+    missing = [name for name in dataset.frames["file_name"] if not (dataset.root / name).is_file()]
     if not missing:
         return
     text = f"{file}: {len(missing)} of {len(dataset.frames)} images are not there"

@@ -69,7 +69,7 @@ def save_difference_view(dataset: Any, field: str) -> None:
     from fiftyone import ViewField as F
 
     dataset.save_view(
-        field.replace("_", " "),
+        field,
         dataset.match(F(field) != None).sort_by(field),  # noqa: E711  (as above)
         description="frames by the difference in mean OKS, lowest first",
         overwrite=True,
