@@ -9,11 +9,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO, Any
-from urllib.error import URLError
 from urllib.parse import quote
-from urllib.request import urlopen
 
 import click
 
@@ -80,11 +79,16 @@ def _wait_until_it_answers(
     while time.monotonic() - start < PATIENCE:
         if app.poll() is not None:
             break
+        # Straight to it: a proxy that the environment names knows nothing of this machine's ports.
+        connection = HTTPConnection(host, port, timeout=5)
         try:
-            with urlopen(f"http://{host}:{port}/fiftyone", timeout=5):
-                return
-        except (URLError, OSError):
+            connection.request("GET", "/fiftyone")
+            connection.getresponse().read()
+            return
+        except (HTTPException, OSError):
             time.sleep(0.2)
+        finally:
+            connection.close()
     raise InputError(
         f"the FiftyOne App does not start: {_last_line(log)}: 'wepdtof-pose doctor' says more"
     )

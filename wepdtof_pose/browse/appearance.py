@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from wepdtof_pose.browse import fields
-from wepdtof_pose.drawing import BOX, LEFT, MIDDLE, RIGHT, ROTATED_BOX, Color
+from wepdtof_pose.drawing import LEFT, MIDDLE, RIGHT, ROTATED_BOX, Color
 from wepdtof_pose.keypoints import KeypointSet
 
-RUN_COLORS = ("#cc79a7", "#009e73", "#f0e442", "#999999")
+RUN_COLORS = ("#cc79a7", "#f0e442", "#999999", "#0072b2")
 """Colours of predictions, of Okabe and Ito, in the order in which the files are named."""
 _PSEUDO_LABEL_COLOR = "#cc79a7"
 _HIDDEN_COLOR = "#191919"
@@ -47,7 +47,7 @@ def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> Non
         fields.RIGHT: _hex(RIGHT),
         fields.LEFT: _hex(LEFT),
         fields.HIDDEN: _HIDDEN_COLOR,
-        fields.BOXES: _hex(BOX),
+        fields.BOXES: _hex(ROTATED_BOX),
         fields.ROTATED_BOXES: _hex(ROTATED_BOX),
         fields.PSEUDO_LABELS: _PSEUDO_LABEL_COLOR,
         **{name: RUN_COLORS[i % len(RUN_COLORS)] for i, name in enumerate(predicted)},
@@ -95,8 +95,8 @@ def _sidebar(dataset: Any, shown: list[str]) -> list[Any]:
     import fiftyone
 
     schema = dataset.get_field_schema()
-    scalars = [name for name in fields.FRAME_FIELDS if name != fields.SOURCE]
-    known = {*fields.LABEL_LISTS, *shown, *scalars, fields.SOURCE, "tags", "id", "filepath"}
+    scalars = [name for name in fields.FRAME_FIELDS if name not in ("row", fields.SOURCE)]
+    known = {*fields.LABEL_LISTS, *shown, *scalars, "row", fields.SOURCE, "tags", "id", "filepath"}
     own = {"metadata", "created_at", "last_modified_at"}
     of_runs = sorted(name for name in schema if name not in known | own)
     labels = list(dict.fromkeys([*shown, *fields.LABEL_LISTS]))
@@ -105,7 +105,7 @@ def _sidebar(dataset: Any, shown: list[str]) -> list[Any]:
         ("labels", labels, True),
         ("frame", scalars, True),
         ("scores", of_runs, True),
-        ("file", ["id", "filepath", fields.SOURCE], False),
+        ("file", ["id", "filepath", "row", fields.SOURCE], False),
     ]
     paths_of_metadata = [
         path for path in dataset.get_field_schema(flat=True) if path.startswith("metadata.")

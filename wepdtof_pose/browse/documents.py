@@ -236,7 +236,8 @@ def _people(
                 "_cls": "Polyline",
                 "attributes": {},
                 "tags": [],
-                "label": kind,
+                # The App would write it over the middle of the person.
+                "label": None,
                 "points": [corners[row].tolist()],
                 "closed": True,
                 "filled": False,

@@ -16,11 +16,11 @@ INFO = "wepdtof_pose"
 """Key of `dataset.info` under which everything of ours is kept."""
 
 FRAME_FIELDS: dict[str, Any] = {
-    "row": int,
-    "split": str,
     "scene": str,
-    "frame_id": int,
     "people": int,
+    "split": str,
+    "frame_id": int,
+    "row": int,
     "joints_labelled": int,
     "joints_hidden": int,
     "hidden_share": float,
