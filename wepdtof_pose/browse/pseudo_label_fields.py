@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -121,9 +122,15 @@ def _pose(result: dict[str, Any], size: np.ndarray, *, text_ids: bool) -> dict[s
         mean_confidence=float(confidence.mean()),
         mean_inconsistency=_mean(result["inconsistency"]),
         joints_kept=int(sum(value or 0 for value in result["kept"])),
-        inconsistency=[None if v is None else float(v) for v in result["inconsistency"]],
-        kept=[None if v is None else float(v) for v in result["kept"]],
+        inconsistency=_per_joint(result["inconsistency"]),
+        kept=_per_joint(result["kept"]),
     )
+
+
+def _per_joint(values: list[float | None]) -> list[float] | None:
+    """The list as FiftyOne takes it: NaN for joints without a number, None where none has one."""
+    known = [math.nan if value is None else float(value) for value in values]
+    return None if all(map(math.isnan, known)) else known
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -173,7 +173,7 @@ def _values_of_frame(run: Run, frame: StoredFrame, *, text_ids: bool) -> tuple[A
         counts = not np.isnan(scores.oks[row])
         values[f"{path}oks_{run.name}"] = _number(scores.oks[row])
         values[f"{path}missed_{run.name}"] = bool(scores.missed[row]) if counts else None
-        values[f"{path}error_{run.name}"] = [_number(error) for error in scores.errors[row]]
+        values[f"{path}error_{run.name}"] = _errors(run, row)
     return frame.id, values
 
 
@@ -198,7 +198,7 @@ def _poses(run: Run, frame: StoredFrame, *, text_ids: bool) -> Iterator[dict[str
                 "row": int(person),
                 "person": str(name) if text_ids else name,
                 "oks": _number(run.scores.oks[person]),
-                "error": [_number(error) for error in run.scores.errors[person]],
+                "error": _errors(run, int(person)),
             }
         yield keypoint_label(
             run.name,
@@ -207,6 +207,11 @@ def _poses(run: Run, frame: StoredFrame, *, text_ids: bool) -> Iterator[dict[str
             score=float(run.predictions.scores[row]),
             **attributes,
         )
+
+
+def _errors(run: Run, person: int) -> list[float] | None:
+    """Errors of the joints of a person, NaN where not labelled; None without a prediction."""
+    return run.scores.errors[person].tolist() if run.scores.matched[person] >= 0 else None
 
 
 def _add_difference(dataset: Any, first: Run, second: Run) -> None:
