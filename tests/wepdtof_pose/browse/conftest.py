@@ -68,7 +68,10 @@ def fiftyone_home(tmp_path_factory: pytest.TempPathFactory, mongodb: str) -> Ite
 def fiftyone(fiftyone_home: Path) -> Any:
     from wepdtof_pose.browse.start import start_fiftyone
 
-    return start_fiftyone()
+    module = start_fiftyone()
+    # Imported before, it would have the user's own database.
+    assert module.config.database_uri == os.environ["FIFTYONE_DATABASE_URI"]
+    return module
 
 
 @pytest.fixture(scope="session")
