@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import click
 from wepdtof_pose.errors import InputError
 
 LOOPBACK = "127.0.0.1"
+GRID_ZOOM = "8"
+"""Of FiftyOne's 0 to 10; more is larger."""
 PATIENCE = 120.0
 """Seconds that the App has to answer the first time."""
 
@@ -63,7 +66,11 @@ def _running_app(
     """
     program = Path(fiftyone.__file__).parent / "server" / "main.py"
     command = [sys.executable, str(program), "--address", address, "--port", str(port)]
-    app = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    # Joints are drawn in one size whatever that of the frame: few large frames a row show them.
+    environment = {"FIFTYONE_APP_GRID_ZOOM": GRID_ZOOM, **os.environ}
+    app = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+    )
     try:
         yield app
     finally:

@@ -103,8 +103,8 @@ def _sidebar(dataset: Any, shown: list[str]) -> list[Any]:
     groups = [
         ("tags", [], True),
         ("labels", labels, True),
-        ("frame", scalars, True),
         ("scores", of_runs, True),
+        ("frame", scalars, True),
         ("file", ["id", "filepath", "row", fields.SOURCE], False),
     ]
     paths_of_metadata = [

@@ -5,6 +5,7 @@ With WEPDTOF_SCREENSHOTS=DIR the pictures of the README are written there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -25,11 +26,12 @@ from wepdtof_pose.annotations import sample_folder
 
 from wepdtof_pose.browse.opening import dataset_name
 from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.files import read_json, write_image
 from wepdtof_pose.loading import load_dataset
 
 pytestmark = pytest.mark.fiftyone
 
-PATIENCE = 90
+PATIENCE = 40
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync "
@@ -112,10 +114,24 @@ class Page:
 
     def choose_view(self, name: str) -> None:
         """Choose a saved view."""
-        self.named("saved-views-selection").click()
         slug = re.sub(r"[ _]", "-", name)
-        self.named(f"saved-views-{slug}-selection-option").click()
+        option = f"saved-views-{slug}-selection-option"
+        self.click("saved-views-selection")
+        self.until(lambda: self.all_named(option))
+        self.click(option)
         self.until(lambda: f"view={slug}" in self.driver.current_url)
+
+    def click(self, name: str) -> None:
+        """Click on the element that the App calls so, when nothing moves over it any more."""
+        from selenium.common.exceptions import WebDriverException
+
+        def clicked() -> bool:
+            with contextlib.suppress(WebDriverException):
+                self.named(name).click()
+                return True
+            return False
+
+        self.until(clicked)
 
     def open_sample(self) -> None:
         """Open the first sample that is shown."""
@@ -125,12 +141,6 @@ class Page:
         ActionChains(self.driver).move_to_element(self.all_named("looker")[0]).click().perform()
         self.named("modal-looker-container")
         self.until(lambda: "Explore" in self.named("modal").text)
-
-    def close_sample(self) -> None:
-        from selenium.webdriver.common.keys import Keys
-
-        self.driver.find_element("tag name", "body").send_keys(Keys.ESCAPE)
-        self.until(lambda: not self.all_named("modal"))
 
     def value_of(self, field: str) -> str:
         """What the open sample has in a field."""
@@ -184,7 +194,7 @@ def keep_screenshot(page: Page, name: str) -> None:
     folder = os.environ.get("WEPDTOF_SCREENSHOTS")
     if folder:
         time.sleep(2)
-        page.driver.save_screenshot(str(Path(folder) / name))
+        write_image(Path(folder) / name, page.picture(page.driver.find_element("tag name", "body")))
 
 
 @pytest.mark.usefixtures("fiftyone_home")
@@ -216,7 +226,6 @@ def test_the_sample_with_predictions(
         assert "predictions_run" in page.named("modal").text
         picture = page.picture(page.named("modal-looker-container"))
         assert min(pixels_of(picture, ORANGE), pixels_of(picture, BLUE)) > 300
-        page.close_sample()
 
 
 @pytest.mark.usefixtures("fiftyone_home")
@@ -245,23 +254,19 @@ def test_pictures_of_a_fisheye_set(page: Page, write_predictions: Callable, tmp_
 
     data = generate(tmp_path / "fisheye", people=72, seed=4, size=768, progress=False)
     dataset = load_dataset(data)["all"]
-    file = write_predictions(tmp_path / "sspcm.json", dataset, noise=6)
-    with served(data, "--predictions", f"sspcm={file}") as address:
+    file = write_predictions(tmp_path / "noisy.json", dataset, noise=6)
+    with served(data, "--predictions", f"noisy={file}") as address:
         page.open(address)
         page.choose_view("crowded")
         page.until(lambda: 0 < page.count() < len(dataset.frames))
         page.until(lambda: all(page.drawn()))
-        keep_screenshot(page, "browse_grid.png")
-        page.choose_view("worst first sspcm")
-        page.until(lambda: page.count() == len(dataset.frames))
+        keep_screenshot(page, "browse_grid.jpg")
         page.open_sample()
-        assert 0 < float(page.value_of("worst_oks_sspcm").split()[0]) < 1
-        keep_screenshot(page, "browse_sample.png")
-        page.close_sample()
+        assert 0 < float(page.value_of("worst_oks_noisy").split()[0]) < 1
+        keep_screenshot(page, "browse_sample.jpg")
 
 
 def _lowest_mean_oks(dataset: PoseDataset, file: Path) -> float:
-    from wepdtof_pose.files import read_json
     from wepdtof_pose.frame_scores import frame_scores
     from wepdtof_pose.predictions import from_results
 

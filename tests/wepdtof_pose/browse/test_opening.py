@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,28 @@ def test_what_fiftyone_holds_gives_the_numbers_of_the_file(
             np.testing.assert_allclose(pixels, people[pose.person]["bbox"], atol=1e-9)
             seen.add(pose.person)
     assert seen == people.keys()
+
+
+def test_ten_thousand_people_take_less_than_a_minute(
+    fiftyone: Any, sample: PoseDataset, tmp_path: Path
+) -> None:
+    content = read_json(annotation_file(sample_folder()))
+    images, people = content["images"], content["annotations"]
+    content["images"] = [
+        {**images[row % 6], "id": row + 1, "file_name": f"{row}.jpg"} for row in range(1000)
+    ]
+    content["annotations"] = [
+        {**people[row % 60], "id": row + 1, "image_id": row // 10 + 1} for row in range(10_000)
+    ]
+    write_json(tmp_path / "data" / "annotations" / "person_keypoints.json", content)
+    (tmp_path / "data" / "images").mkdir()
+    for row in range(1000):
+        original = sample.root / images[row % 6]["file_name"]
+        (tmp_path / "data" / "images" / f"{row}.jpg").symlink_to(original)
+    start = time.perf_counter()
+    dataset = open_dataset(fiftyone, tmp_path / "data")
+    assert time.perf_counter() - start < 60
+    assert sum(dataset.values("people")) == 10_000
 
 
 def test_ids_that_are_texts(fiftyone: Any, data: Path) -> None:
