@@ -12,9 +12,9 @@ from wepdtof_pose.browse import fields
 from wepdtof_pose.drawing import LEFT, MIDDLE, RIGHT, ROTATED_BOX, Color
 from wepdtof_pose.keypoints import KeypointSet
 
-RUN_COLORS = ("#cc79a7", "#f0e442", "#999999", "#0072b2")
+RUN_COLORS = ("#cc79a7", "#f0e442", "#999999")
 """Colours of predictions, of Okabe and Ito, in the order in which the files are named."""
-_PSEUDO_LABEL_COLOR = "#cc79a7"
+_PSEUDO_LABEL_COLOR = "#0072b2"
 _HIDDEN_COLOR = "#191919"
 
 
@@ -37,7 +37,7 @@ def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> Non
         for name, start in (
             (fields.RIGHT, "right_"),
             (fields.LEFT, "left_"),
-            # No joint is called that, so that hidden joints are rings without limbs.
+            # No joint is called that, so hidden joints are drawn without limbs.
             (fields.HIDDEN, "/"),
         )
     }

@@ -11,6 +11,7 @@ import numpy as np
 
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.coordinates import changed_box, changed_keypoints, changed_rotated_box
+from wepdtof_pose.browse.storage import find_frames
 from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.finding_codes import CODES
@@ -95,8 +96,8 @@ def tagged_people(dataset: Any, split: str, tag: str) -> list[Any]:
 
 def _frames(dataset: Any, split: str) -> Iterator[FrameNow]:
     names = (fields.KEYPOINTS, fields.BOXES, fields.ROTATED_BOXES)
-    wanted = dict.fromkeys(("tags", "metadata", fields.SOURCE, *names), 1)
-    for document in dataset._sample_collection.find({"split": split}, wanted).sort("row", 1):
+    wanted = ["tags", "metadata", fields.SOURCE, *names]
+    for document in find_frames(dataset, split, wanted):
         if not document.get(fields.SOURCE):
             raise InputError(
                 f"{dataset.name}: a frame has lost its field {fields.SOURCE!r}: import the data "

@@ -1,19 +1,14 @@
 """The frames of a data set as FiftyOne's stored documents.
 
-They are plain dictionaries in the form in which FiftyOne keeps samples: making its objects one by
-one and having each validated takes ten times as long. `insert` puts them into a data set whose
-fields were declared before.
+They are plain dictionaries in the form in which FiftyOne keeps samples, which
+`wepdtof_pose.browse.storage` puts into a data set whose fields were declared before.
 """
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
-import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,18 +19,6 @@ from wepdtof_pose.browse.found_tags import FoundTags
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.person_measures import person_measures
-
-AT_ONCE = 500
-"""Documents sent to the database at a time."""
-
-
-@dataclass(frozen=True)
-class StoredFrame:
-    """A frame in the FiftyOne data set: its id there, its row, and the row of each pose on it."""
-
-    id: Any
-    row: int
-    people: list[int | None]
 
 
 def frame_documents(
@@ -114,54 +97,6 @@ def keypoint_label(
         "index": None,
         **attributes,
     }
-
-
-def insert(dataset: Any, documents: Iterable[dict[str, Any]]) -> int:
-    """Put documents into a FiftyOne data set and return how many there were."""
-    collection, dataset_id = dataset._sample_collection, dataset._doc.id
-    if dataset.media_type is None:
-        dataset.media_type = "image"
-    now = datetime.datetime.now(datetime.timezone.utc)
-    own = {
-        "_media_type": "image",
-        "_dataset_id": dataset_id,
-        "created_at": now,
-        "last_modified_at": now,
-    }
-    count = 0
-    remaining = iter(documents)
-    while block := [
-        {**document, **own, "_rand": random.random()} for document in islice(remaining, AT_ONCE)
-    ]:
-        collection.insert_many(block, ordered=True)
-        count += len(block)
-    dataset.reload()
-    return count
-
-
-def stored_frames(dataset: Any, split: str) -> list[StoredFrame]:
-    """The frames of a split that are in the FiftyOne data set, in file order."""
-    wanted = {"row": 1, f"{fields.KEYPOINTS}.keypoints.row": 1}
-    found = dataset._sample_collection.find({"split": split}, wanted).sort("row", 1)
-    return [
-        StoredFrame(
-            id=document["_id"],
-            row=document["row"],
-            people=[label.get("row") for label in _labels_of(document, fields.KEYPOINTS)],
-        )
-        for document in found
-    ]
-
-
-def update_frames(dataset: Any, updates: Iterable[tuple[Any, dict[str, Any]]]) -> None:
-    """Set fields of frames: pairs of a frame's id and values by path, "keypoints.keypoints.0.oks"
-    for the first person."""
-    from pymongo import UpdateOne
-
-    remaining = (UpdateOne({"_id": frame}, {"$set": v}) for frame, v in updates if v)
-    while block := list(islice(remaining, AT_ONCE)):
-        dataset._sample_collection.bulk_write(block, ordered=False)
-    dataset.reload()
 
 
 def label_list(items: str, labels: list[dict[str, Any]]) -> dict[str, Any]:
@@ -261,10 +196,6 @@ def joint_masks(joints: tuple[str, ...], visibility: np.ndarray) -> dict[str, np
         **{name: np.broadcast_to(mask, visibility.shape) for name, mask in sides.items()},
         fields.HIDDEN: visibility == 1,
     }
-
-
-def _labels_of(document: dict[str, Any], field: str) -> list[dict[str, Any]]:
-    return (document.get(field) or {}).get(fields.LABEL_LISTS[field]) or []
 
 
 def _numbers(column: Any) -> list[float | None]:

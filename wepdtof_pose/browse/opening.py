@@ -14,8 +14,9 @@ import click
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.appearance import set_appearance
 from wepdtof_pose.browse.corrections import corrections
-from wepdtof_pose.browse.documents import frame_documents, insert
+from wepdtof_pose.browse.documents import frame_documents
 from wepdtof_pose.browse.found_tags import FoundTags, found_tags
+from wepdtof_pose.browse.storage import insert
 from wepdtof_pose.browse.views import save_data_views
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
