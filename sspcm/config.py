@@ -116,12 +116,17 @@ class OptimisationConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How often and how the networks are scored; the last epoch always is."""
+    """How often and how the networks are scored; the last epoch always is.
+
+    With `pseudo_labels` the run also writes what its unlabelled people are taught as in the last
+    epoch, for methods that have such labels.
+    """
 
     every: int = 1
     batch_size: int = 64
     decoding: str = "shift"
     flip_test: bool = False
+    pseudo_labels: bool = False
 
 
 @dataclass(frozen=True)

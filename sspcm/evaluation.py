@@ -52,7 +52,7 @@ def predict_people(
         first, last, _ = share.indices(len(store))
         for start in range(first, last, config.batch_size):
             rows = slice(start, min(start + config.batch_size, last))
-            images = _images(store.pixels[rows], hardware, bgr=bgr)
+            images = crop_images(store.pixels[rows], hardware, bgr=bgr)
             for name, maps in _heatmaps(
                 method, images, hardware, flip_permutation if config.flip_test else None
             ).items():
@@ -101,6 +101,12 @@ def score_detected(
     return score(test, kept, radius_edges=_radius_edges(test)), kept
 
 
+def crop_images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:
+    """Images (N, 3, H, W) as networks take them, of stored crops (N, H, W, 3) uint8."""
+    raw = torch.from_numpy(pixels).to(hardware.device).permute(0, 3, 1, 2)
+    return normalise(raw, bgr=bgr).contiguous(memory_format=hardware.memory_format)
+
+
 def crop_areas(store: CropStore) -> np.ndarray:
     """Areas (people,) of the padded crops in frame pixels squared."""
     return np.prod(store.places.scale.astype(np.float64) * PIXEL_STD, axis=1)
@@ -126,8 +132,3 @@ def _heatmaps(
         name: average_flipped(value.float(), mirrored[name].float(), flip_permutation)
         for name, value in maps.items()
     }
-
-
-def _images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:
-    raw = torch.from_numpy(pixels).to(hardware.device).permute(0, 3, 1, 2)
-    return normalise(raw, bgr=bgr).contiguous(memory_format=hardware.memory_format)

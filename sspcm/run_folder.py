@@ -41,6 +41,11 @@ class RunFolder:
         return self.path / "predictions.json"
 
     @property
+    def pseudo_labels_file(self) -> Path:
+        """What the unlabelled people are taught, where the configuration asks for it."""
+        return self.path / "pseudo_labels.json"
+
+    @property
     def environment_file(self) -> Path:
         """Versions and hardware."""
         return self.path / "env.json"

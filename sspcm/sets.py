@@ -57,7 +57,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     pool = np.arange(len(train))
     people_train = len(train)
     if config.unlabelled:
-        other = _pool(config)
+        other = unlabelled_people(config)
         record["unlabelled_hash"] = other.content_hash()
         if released or other.keypoint_set.joints != train.keypoint_set.joints:
             train, other = _in_union(train), _in_union(other)
@@ -81,6 +81,24 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     return TrainingSets(train, test, labelled, pool, record)
 
 
+def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np.ndarray]:
+    """The people of the unlabelled pool with the ids and joints of their own file.
+
+    Returns:
+        The people, and the row of each in `sets.train`.
+
+    Raises:
+        InputError: the data are not there any more.
+    """
+    if config.unlabelled:
+        return unlabelled_people(config), sets.unlabelled
+    pool = sets.train.select_people(sets.unlabelled)
+    own = sets.test.keypoint_set
+    return pool if own.joints == pool.keypoint_set.joints else pool.with_keypoint_set(own), (
+        sets.unlabelled
+    )
+
+
 def _train_and_test(config: DataConfig) -> tuple[PoseDataset, PoseDataset, dict[str, Any]]:
     splits = load_dataset(Path(config.path))
     if len(splits) == 1:
@@ -101,7 +119,7 @@ def _train_and_test(config: DataConfig) -> tuple[PoseDataset, PoseDataset, dict[
     return train, test, record
 
 
-def _pool(config: DataConfig) -> PoseDataset:
+def unlabelled_people(config: DataConfig) -> PoseDataset:
     """The usable training people of the unlabelled data set.
 
     Their keypoints are used for nothing but this: people without any are not usable, as published.

@@ -29,6 +29,7 @@ from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.methods.method import Method
 from sspcm.optimiser import learning_rate, make_optimiser
 from sspcm.pairs import PairSampler, step_generator
+from sspcm.pool_labels import pool_labels, require_labels
 from sspcm.role_networks import role_networks
 from sspcm.run_folder import RunFolder
 from sspcm.run_parts import make_batch_maker, make_method, open_stores
@@ -68,6 +69,8 @@ def _train(
         torch.set_num_threads(config.threads)
     sets = make_sets(config.data, released=config.method.recipe == "released")
     method = make_method(config, sets).to(hardware.device)
+    if config.evaluation.pseudo_labels:
+        require_labels(method, config)
     method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
     run = RunFolder(folder)
     with processes.writer_first():
@@ -119,13 +122,17 @@ def _train(
             stepped, method, optimiser, sampler, batches, progress.epoch, config, hardware
         )
         synchronise_buffers(method, processes)
+        final = progress.epoch + 1 == config.optimisation.epochs
+        # Before the epoch ends, while teachers of the past are still those of the past.
+        if final and config.evaluation.pseudo_labels and processes.writes:
+            labels = pool_labels(method, config, sets, hardware)
+            run.write(run.pseudo_labels_file, labels, indent=None)
         method.end_epoch()
         require_identical(method, processes)
         progress.epoch += 1
         progress.seconds += time.perf_counter() - started
         row: dict[str, Any] = {"epoch": progress.epoch, "learning_rate": rate, "train": losses}
 
-        final = progress.epoch == config.optimisation.epochs
         if final or progress.epoch % config.evaluation.every == 0:
             scores = _evaluate(
                 method, sets, test_store, config, hardware, processes, run if final else None

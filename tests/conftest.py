@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,15 +31,41 @@ def _folder(variable: str, default: Path) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not any(item.get_closest_marker("gpu") for item in items):
-        return
+    _skip(items, "gpu", _missing_for_gpu)
+    # Where everything is meant to be there, what is missing is a failure.
+    if os.environ.get("WEPDTOF_REQUIRE_FIFTYONE") != "1":
+        _skip(items, "fiftyone", _missing_for_fiftyone)
+
+
+def _skip(items: list[pytest.Item], mark: str, missing: Callable[[], str]) -> None:
+    """Skip the items with the mark where something that they need is missing."""
+    marked = [item for item in items if item.get_closest_marker(mark)]
+    reason = missing() if marked else ""
+    for item in marked if reason else []:
+        item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _missing_for_gpu() -> str:
     import torch
 
-    if torch.cuda.is_available():
-        return
-    for item in items:
-        if item.get_closest_marker("gpu"):
-            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+    return "" if torch.cuda.is_available() else "no CUDA device"
+
+
+def _missing_for_fiftyone() -> str:
+    from wepdtof_pose.browse.mongodb import find_mongod, mongod_version
+
+    for module in ("fiftyone", "selenium"):
+        if find_spec(module) is None:
+            return f"{module} is not installed (make browse installs it)"
+    program = find_mongod()
+    try:
+        if program is None:
+            return "there is no MongoDB (make browse installs one)"
+        mongod_version(program)
+    except OSError as error:
+        return f"MongoDB does not start: {error}"
+    missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    return f"there is no {' and no '.join(missing)}" if missing else ""
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from wepdtof_pose import __version__, cli_look
+from wepdtof_pose.browse.command import browse, register
 from wepdtof_pose.cli_convert import convert
 from wepdtof_pose.cli_split import split
 from wepdtof_pose.commands import CommandGroup
+from wepdtof_pose.doctor.command import doctor
 from wepdtof_pose.download.command import download
 
 _PATH = click.Path(path_type=Path)
@@ -58,5 +60,6 @@ def synth(out: Path, people: int, seed: int, size: int, workers: int | None) -> 
     click.echo(f"{people} people in {out}")
 
 
-for command in (download, convert, cli_look.validate, cli_look.stats, split, cli_look.visualize):
+_LOOK = (cli_look.validate, cli_look.stats, cli_look.visualize)
+for command in (download, convert, *_LOOK, split, browse, register, doctor):
     main.add_command(command)

@@ -54,7 +54,7 @@ def score(
     Raises:
         InputError: other joints, unknown frames, nobody to score, or no sigmas.
     """
-    evaluation = _evaluate(dataset, predictions)
+    evaluation = coco_evaluation(dataset, predictions)
     distances, labelled, matched = joint_distances(dataset, predictions)
     similarity = joint_similarity(
         distances**2,
@@ -100,7 +100,21 @@ def coco_scores(dataset: PoseDataset, predictions: Predictions) -> dict[str, Num
     Raises:
         InputError: other joints, unknown frames, nobody to score, or no sigmas.
     """
-    return _stats(_evaluate(dataset, predictions))
+    return _stats(coco_evaluation(dataset, predictions))
+
+
+def frame_order(dataset: PoseDataset) -> list[int]:
+    """Rows of the frames in the order of their ids, numbers before texts.
+
+    pycocotools breaks ties of score in the order of its ids, so ours keep the order of theirs.
+    """
+    ids = dataset.frames["id"].tolist()
+    return sorted(range(len(ids)), key=lambda row: (isinstance(ids[row], str), ids[row]))
+
+
+def exact_keypoints(dataset: PoseDataset) -> np.ndarray:
+    """Keypoints (people, joints, 3) float64: the shortest decimals of the float32 values."""
+    return dataset.keypoints.astype(str).astype(np.float64)
 
 
 def area_rule(dataset: PoseDataset) -> str:
@@ -111,7 +125,12 @@ def area_rule(dataset: PoseDataset) -> str:
     return f"annotated, else {AREA_PER_BOX} w h" if from_box.any() else "annotated"
 
 
-def _evaluate(dataset: PoseDataset, predictions: Predictions) -> COCOeval:
+def coco_evaluation(dataset: PoseDataset, predictions: Predictions) -> COCOeval:
+    """pycocotools' finished evaluation; image i + 1 is the i-th frame by id (see `frame_order`).
+
+    Raises:
+        InputError: other joints, unknown frames, nobody to score, or no sigmas.
+    """
     count = len(dataset.keypoint_set)
     if predictions.keypoints.shape[1] != count:
         raise InputError(
@@ -121,9 +140,7 @@ def _evaluate(dataset: PoseDataset, predictions: Predictions) -> COCOeval:
     if not countable_joints(dataset).any():
         raise InputError("no person has labelled keypoints, so there is nothing to score")
     ids = dataset.frames["id"].tolist()
-    # pycocotools breaks ties of score in the order of its ids, so ours keep the order of theirs.
-    in_order = sorted(range(len(ids)), key=lambda row: (isinstance(ids[row], str), ids[row]))
-    number = {ids[row]: place + 1 for place, row in enumerate(in_order)}
+    number = {ids[row]: place + 1 for place, row in enumerate(frame_order(dataset))}
     for frame_id in predictions.frame_ids.tolist():
         if frame_id not in number:
             raise InputError(f"a prediction is of image {frame_id!r}, which the data does not list")
@@ -138,7 +155,7 @@ def _evaluate(dataset: PoseDataset, predictions: Predictions) -> COCOeval:
 
 
 def _truth(dataset: PoseDataset, number: dict[Any, int]) -> list[dict[str, Any]]:
-    exact = dataset.keypoints.astype(str).astype(np.float64)
+    exact = exact_keypoints(dataset)
     labelled = (dataset.keypoints[..., 2] > 0).sum(axis=1)
     boxes = dataset.boxes
     columns = dataset.people[["frame_id", "area", "iscrowd"]].itertuples(index=False)

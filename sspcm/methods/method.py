@@ -12,7 +12,26 @@ from torch import Tensor, nn
 from sspcm.affine import heatmap_matrices, normalised_theta, view_matrices, warp, warp_normalised
 from sspcm.augment.views import HARD_VIEW, ViewDraw, ViewStrength
 from sspcm.batches import Batch, Pool
+from sspcm.decoding import argmax_positions
 from wepdtof_pose.errors import InputError
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What the student of a method is taught about people on their upright crops.
+
+    Attributes:
+        heatmaps: (N, J, h, w) the maps of the pseudo-labels.
+        confidence: (N, J) height of the peak that the method judges a joint by.
+        inconsistency: (N, J) distance between the positions of the networks that teach, in heatmap
+            pixels; None with a single one.
+        kept: (N, J) mask of the joints that the student learns from.
+    """
+
+    heatmaps: Tensor
+    confidence: Tensor
+    inconsistency: Tensor | None
+    kept: Tensor
 
 
 class Method(nn.Module):
@@ -55,6 +74,17 @@ class Method(nn.Module):
     def predictor(self) -> nn.Module:
         """The network that leaves the method: images to heatmaps."""
         raise NotImplementedError
+
+    def taught(self, images: Tensor) -> Taught:
+        """The pseudo-labels of images (N, 3, H, W), in evaluation mode and without gradient.
+
+        Raises:
+            InputError: the method has no pseudo-labels, or none that one view of a person gives.
+        """
+        raise InputError(
+            "a method without pseudo-labels has taught nobody: they exist for sspcm, pose_dual, "
+            "pose_cons, multi_augs and pseudo_pose"
+        )
 
 
 @dataclass(frozen=True)
@@ -123,6 +153,15 @@ def teacher_maps(networks: Sequence[nn.Module], images: Tensor, *, mode: str) ->
         # Float32 also under autocast: the warp of a map computes its grid in the map's own type,
         # and bfloat16 coordinates would be a quarter of a pixel off.
         return [network(images).float() for network in networks]
+
+
+def taught_by(own: Tensor, other: Tensor | None = None) -> Taught:
+    """What maps (N, J, h, w) teach, all joints kept; `other` are the maps of a second network."""
+    positions, peaks = argmax_positions(own)
+    distance = None
+    if other is not None:
+        distance = (positions - argmax_positions(other)[0]).square().sum(dim=2).sqrt()
+    return Taught(own, peaks, distance, torch.ones_like(peaks, dtype=torch.bool))
 
 
 def require_teacher_mode(mode: str) -> None:

@@ -23,7 +23,14 @@ from sspcm.methods.hard_views import (
     make_hard_views,
     warp_targets,
 )
-from sspcm.methods.method import Method, MethodSetting, require_teacher_mode, teacher_maps
+from sspcm.methods.method import (
+    Method,
+    MethodSetting,
+    Taught,
+    require_teacher_mode,
+    taught_by,
+    teacher_maps,
+)
 from wepdtof_pose.errors import InputError
 
 VIEWS = ("jc", "jo", "co", "mu", "cm", "ra", "joco", "jccm")
@@ -176,6 +183,12 @@ class MultiAugs(Method):
         if len(maps) == 2:
             maps["mean"] = 0.5 * (maps["A"] + maps["B"])
         return maps
+
+    @torch.no_grad()
+    def taught(self, images: Tensor) -> Taught:
+        """The map from which A learns: B's with two networks, else its own."""
+        maps = teacher_maps(list(self.networks.values()), images, mode="eval")
+        return taught_by(maps[-1], maps[0] if len(maps) == 2 else None)
 
     def predictor(self) -> nn.Module:
         """A."""

@@ -19,7 +19,14 @@ from sspcm.methods.hard_views import (
     make_hard_views,
     warp_targets,
 )
-from sspcm.methods.method import Method, MethodSetting, require_teacher_mode, teacher_maps
+from sspcm.methods.method import (
+    Method,
+    MethodSetting,
+    Taught,
+    require_teacher_mode,
+    taught_by,
+    teacher_maps,
+)
 from wepdtof_pose.errors import InputError
 
 AUGMENTATIONS = ("affine", "joint_cutout", "rand_augment")
@@ -124,6 +131,12 @@ class PoseCons(Method):
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Heatmaps of the network."""
         return {"A": self.network(images)}
+
+    @torch.no_grad()
+    def taught(self, images: Tensor) -> Taught:
+        """T; there is no second network to differ from."""
+        (maps,) = teacher_maps([self.network], images, mode="eval")
+        return taught_by(maps)
 
     def predictor(self) -> nn.Module:
         """The network."""

@@ -9,7 +9,7 @@ from sspcm.augment.views import draw_views
 from sspcm.batches import Batch
 from sspcm.losses import heatmap_mse
 from sspcm.methods.hard_views import HardDraw, draw_hard_view, make_hard_views, warp_targets
-from sspcm.methods.method import Method, MethodSetting, teacher_maps
+from sspcm.methods.method import Method, MethodSetting, Taught, taught_by, teacher_maps
 from sspcm.methods.pose_cons import PoseCons
 
 
@@ -85,6 +85,12 @@ class PoseDual(Method):
         """Heatmaps of A, B and the mean of their maps."""
         a, b = self.network_a(images), self.network_b(images)
         return {"A": a, "B": b, "mean": 0.5 * (a + b)}
+
+    @torch.no_grad()
+    def taught(self, images: Tensor) -> Taught:
+        """T_B, from which A learns, and how far T_A is from it."""
+        t_a, t_b = teacher_maps([self.network_a, self.network_b], images, mode="eval")
+        return taught_by(t_b, t_a)
 
     def predictor(self) -> nn.Module:
         """A."""

@@ -6,7 +6,7 @@ The off-line baseline of Xie et al., ICCV 2021.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sspcm.batches import Batch, Pool
 from sspcm.losses import heatmap_mse
-from sspcm.methods.method import Method, MethodSetting, mode_of
+from sspcm.methods.method import Method, MethodSetting, Taught, mode_of, taught_by, teacher_maps
 from sspcm.offline_labels import UPRIGHT, OfflineLabels, Transform, label_pool, offline_targets
 from wepdtof_pose.errors import InputError
 
@@ -125,6 +125,18 @@ class PseudoPose(Method):
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Heatmaps of teacher and student (untrained before its first epoch)."""
         return {"teacher": self.teacher(images), "student": self.student(images)}
+
+    @torch.no_grad()
+    def taught(self, images: Tensor) -> Taught:
+        """The teacher's maps, whose peaks above the threshold the student learned from."""
+        if len(self.options.transforms) > 1:
+            raise InputError(
+                "data_distill labels from many views of a person, not from one crop: its "
+                "pseudo-labels cannot be written"
+            )
+        (maps,) = teacher_maps([self.teacher], images, mode="eval")
+        own = taught_by(maps)
+        return replace(own, kept=own.confidence > self.options.score_threshold)
 
     def predictor(self) -> nn.Module:
         """The student."""

@@ -20,7 +20,14 @@ from sspcm.methods.hard_views import (
     make_hard_views,
     warp_targets,
 )
-from sspcm.methods.method import Method, MethodSetting, require_teacher_mode, teacher_maps
+from sspcm.methods.method import (
+    Method,
+    MethodSetting,
+    Taught,
+    require_teacher_mode,
+    taught_by,
+    teacher_maps,
+)
 from sspcm.pseudo_labels import (
     most_consistent_pair,
     position_agreement,
@@ -225,6 +232,18 @@ class Sspcm(Method):
         """The student."""
         return self.student
 
+    @torch.no_grad()
+    def taught(self, images: Tensor) -> Taught:
+        """T_E with the mean peak of A and B; the inconsistency is that of the chosen pair."""
+        t_a, t_b = teacher_maps([self.teacher_a, self.teacher_b], images, mode="eval")
+        peaks = 0.5 * (taught_by(t_a).confidence + taught_by(t_b).confidence)
+        past = [t_a, t_b]
+        if self._corrects_by_the_past:
+            past = teacher_maps([self.past_a, self.past_b], images, mode="eval")
+        pair = most_consistent_pair(t_a, t_b, *past)
+        _, weights = self._weights(t_a, t_b, torch.ones_like(peaks))
+        return Taught(pair.heatmaps, peaks, pair.distance.amin(dim=0), weights > 0)
+
     def get_extra_state(self) -> dict[str, int]:
         """Epochs done, kept in the checkpoint beside the weights."""
         return {"epochs_done": self.epochs_done}
@@ -235,9 +254,13 @@ class Sspcm(Method):
 
     def _past_maps(self, x_u: Tensor) -> list[Tensor] | None:
         # In the first epoch A', B' do not exist; the released code stops there, we take the mean.
-        if not self.options.time_correction or self.epochs_done <= self.options.warmup_epochs:
+        if not self._corrects_by_the_past:
             return None
         return teacher_maps([self.past_a, self.past_b], x_u, mode=self.options.teacher_mode)
+
+    @property
+    def _corrects_by_the_past(self) -> bool:
+        return self.options.time_correction and self.epochs_done > self.options.warmup_epochs
 
     def _weights(self, t_a: Tensor, t_b: Tensor, w_u: Tensor) -> tuple[Tensor, Tensor]:
         """Joint weights (N, J) of the teachers' and of the student's consistency loss."""

@@ -1,0 +1,119 @@
+"""Serve a data set in the FiftyOne App until interrupted."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+import click
+
+from wepdtof_pose.errors import InputError
+
+LOOPBACK = "127.0.0.1"
+GRID_ZOOM = "8"
+"""Of FiftyOne's 0 to 10; more is larger."""
+PATIENCE = 120.0
+"""Seconds that the App has to answer the first time."""
+
+
+def serve(fiftyone: Any, dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
+    """Show the data set in the App, and return when the person presses Ctrl-C.
+
+    Args:
+        fiftyone: the module, from `start_fiftyone`.
+        dataset: what is shown.
+        address: of the network interface to listen on.
+        port: to listen on.
+        open_browser: also open the page in the user's browser.
+
+    Raises:
+        InputError: the address is not this machine's, the port is in use, or the App ended.
+    """
+    _require_free(address, port)
+    with tempfile.TemporaryFile() as log, _running_app(fiftyone, address, port, log) as app:
+        _wait_until_it_answers(app, address, port, log)
+        host = "localhost" if address == LOOPBACK else address
+        page = f"http://{host}:{port}/datasets/{quote(dataset.name)}"
+        click.echo(f"{len(dataset)} frames at {page}")
+        click.echo("Ctrl-C ends it")
+        if open_browser:
+            click.launch(page)
+        try:
+            app.wait()
+        except KeyboardInterrupt:
+            return
+        raise InputError(f"the FiftyOne App ended: {_last_line(log)}")
+
+
+@contextmanager
+def _running_app(
+    fiftyone: Any, address: str, port: int, log: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """FiftyOne's server in a process of its own, ended with the block.
+
+    A session of FiftyOne's would do the same, but listens on all interfaces inside a container and
+    makes itself heard only after a pause where the server is slow to start.
+    """
+    program = Path(fiftyone.__file__).parent / "server" / "main.py"
+    command = [sys.executable, str(program), "--address", address, "--port", str(port)]
+    # Joints are drawn in one size whatever that of the frame: few large frames a row show them.
+    environment = {"FIFTYONE_APP_GRID_ZOOM": GRID_ZOOM, **os.environ}
+    app = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
+    )
+    try:
+        yield app
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def _wait_until_it_answers(
+    app: subprocess.Popen[bytes], address: str, port: int, log: IO[bytes]
+) -> None:
+    host = LOOPBACK if address == "0.0.0.0" else address
+    start = time.monotonic()
+    while time.monotonic() - start < PATIENCE:
+        if app.poll() is not None:
+            break
+        # Straight to it: a proxy that the environment names knows nothing of this machine's ports.
+        connection = HTTPConnection(host, port, timeout=5)
+        try:
+            connection.request("GET", "/fiftyone")
+            connection.getresponse().read()
+            return
+        except (HTTPException, OSError):
+            time.sleep(0.2)
+        finally:
+            connection.close()
+    raise InputError(
+        f"the FiftyOne App does not start: {_last_line(log)}: 'wepdtof-pose doctor' says more"
+    )
+
+
+def _last_line(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _require_free(address: str, port: int) -> None:
+    try:
+        family, kind, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(place)
+    except OSError as error:
+        raise InputError(
+            f"{address}:{port} cannot be listened on ({error.strerror}): name another --port"
+        ) from None

@@ -1,0 +1,202 @@
+"""The frames of a data set as FiftyOne's stored documents.
+
+They are plain dictionaries in the form in which FiftyOne keeps samples, which
+`wepdtof_pose.browse.storage` puts into a data set whose fields were declared before.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from wepdtof_pose.browse import fields
+from wepdtof_pose.browse.coordinates import relative_boxes, relative_corners, relative_points
+from wepdtof_pose.browse.found_tags import FoundTags
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.formats.coco import to_dict
+from wepdtof_pose.person_measures import person_measures
+
+
+def frame_documents(
+    dataset: PoseDataset, tags: FoundTags, *, split: str, text_ids: bool
+) -> Iterator[dict[str, Any]]:
+    """One document a frame, in file order.
+
+    Args:
+        dataset: frames and people; frames whose image is missing are the caller's concern.
+        tags: findings, by row.
+        split: name of the split, a tag and a field of each frame.
+        text_ids: keep ids of frames and people as texts, where not all are whole numbers.
+    """
+    content = to_dict(dataset)
+    people_of_frame: dict[Any, Any] = dict(dataset.people.groupby(dataset.frame_rows).indices)
+    people = _people(dataset, tags, text_ids=text_ids)
+    nobody = np.zeros(0, dtype=np.int64)
+    for row, image in enumerate(content["images"]):
+        rows = people_of_frame.get(row, nobody).tolist()
+        labels = [people[person] for person in rows]
+        measures = [label[fields.KEYPOINTS] for label in labels]
+        labelled = sum(measure["labelled"] for measure in measures)
+        hidden = sum(measure["hidden"] for measure in measures)
+        of_people = {code for person in rows for code in tags.people.get(person, [])}
+        found = sorted({*tags.frames.get(row, []), *of_people})
+        own_tags = [tag for tag in image.get("tags") or [] if isinstance(tag, str)]
+        frame_id = image["id"]
+        yield {
+            "filepath": str((dataset.root / image["file_name"]).absolute()),
+            "tags": list(dict.fromkeys([split, *found, *own_tags])),
+            "metadata": {
+                "_cls": "ImageMetadata",
+                "width": image["width"],
+                "height": image["height"],
+            },
+            "row": row,
+            "split": split,
+            "scene": None if image.get("scene") is None else str(image["scene"]),
+            "frame_id": str(frame_id) if text_ids else frame_id,
+            "people": sum(not measure["crowd"] for measure in measures),
+            "joints_labelled": labelled,
+            "joints_hidden": hidden,
+            "hidden_share": hidden / labelled if labelled else 0.0,
+            "largest_radius": max((measure["radius"] for measure in measures), default=None),
+            "findings": len(found),
+            fields.SOURCE: json.dumps(
+                {
+                    "image": image,
+                    "rows": rows,
+                    "annotations": [content["annotations"][person] for person in rows],
+                },
+                ensure_ascii=False,
+                separators=(",", ":"),
+            ),
+            **{
+                name: label_list(items, [label[name] for label in labels if name in label])
+                for name, items in fields.LABEL_LISTS.items()
+            },
+        }
+
+
+def keypoint_label(
+    label: str, points: Any, tags: Iterable[str] = (), **attributes: Any
+) -> dict[str, Any]:
+    """A keypoint label as it is stored; points are relative, NaN where there is none."""
+    from bson import ObjectId
+
+    return {
+        "_id": ObjectId(),
+        "_cls": "Keypoint",
+        "attributes": {},
+        "tags": list(tags),
+        "label": label,
+        "points": points,
+        "confidence": None,
+        "index": None,
+        **attributes,
+    }
+
+
+def label_list(items: str, labels: list[dict[str, Any]]) -> dict[str, Any]:
+    """The value of a label field: its keypoints, detections or polylines."""
+    return {"_cls": items.capitalize(), items: labels}
+
+
+def _people(
+    dataset: PoseDataset, tags: FoundTags, *, text_ids: bool
+) -> list[dict[str, dict[str, Any]]]:
+    """The labels of each person by field."""
+    from bson import ObjectId
+
+    sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
+    points = relative_points(dataset.keypoints, sizes)
+    visibility = dataset.keypoints[..., 2].astype(int)
+    boxes = relative_boxes(dataset.boxes, sizes).tolist()
+    rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    turned = np.isfinite(rotated).all(axis=1).tolist()
+    corners = relative_corners(rotated, sizes)
+    masks = joint_masks(dataset.keypoint_set.joints, visibility)
+    copies: dict[str, Any] = {
+        name: np.where(mask[..., None], points, np.nan).tolist() for name, mask in masks.items()
+    }
+    shown: dict[str, Any] = {
+        name: (mask & (visibility > 0)).any(axis=1).tolist() for name, mask in masks.items()
+    }
+    whole, visibility_lists = points.tolist(), visibility.tolist()
+    measures = person_measures(dataset)
+    radius, turn, tilt = (_numbers(measures[name]) for name in ("radius", "turn", "tilt"))
+    labelled, hidden = (measures[name].tolist() for name in ("labelled", "hidden"))
+    ids, tracks = dataset.people["id"].tolist(), dataset.people["track_id"].tolist()
+    crowds = (dataset.people["iscrowd"] != 0).tolist()
+    extras: list[Any] = dataset.people["extra"].tolist()
+    result = []
+    for row in range(len(dataset)):
+        person: dict[str, Any] = {"row": row, "person": str(ids[row]) if text_ids else ids[row]}
+        track = tracks[row] if isinstance(tracks[row], int) else None
+        kind = "crowd" if crowds[row] else "person"
+        own = (extras[row] or {}).get("tags")
+        own_tags = [tag for tag in own if isinstance(tag, str)] if isinstance(own, list) else []
+        labels = {
+            fields.KEYPOINTS: keypoint_label(
+                kind,
+                whole[row],
+                dict.fromkeys([*tags.people.get(row, []), *own_tags]),
+                **person,
+                index=track,
+                track_id=track,
+                crowd=crowds[row],
+                labelled=labelled[row],
+                hidden=hidden[row],
+                radius=radius[row],
+                turn=turn[row],
+                tilt=tilt[row],
+                visibility=visibility_lists[row],
+            ),
+            fields.BOXES: {
+                "_id": ObjectId(),
+                "_cls": "Detection",
+                "attributes": {},
+                "tags": [],
+                "label": kind,
+                "bounding_box": boxes[row],
+                "index": track,
+                **person,
+            },
+        }
+        if turned[row]:
+            labels[fields.ROTATED_BOXES] = {
+                "_id": ObjectId(),
+                "_cls": "Polyline",
+                "attributes": {},
+                "tags": [],
+                # The App would write it over the middle of the person.
+                "label": None,
+                "points": [corners[row].tolist()],
+                "closed": True,
+                "filled": False,
+                "index": track,
+                **person,
+            }
+        for name, copied in copies.items():
+            if shown[name][row]:
+                labels[name] = keypoint_label(name, copied[row], **person)
+        result.append(labels)
+    return result
+
+
+def joint_masks(joints: tuple[str, ...], visibility: np.ndarray) -> dict[str, np.ndarray]:
+    """Which joints (people, joints) the fields that copy a part of the pose show, by field."""
+    sides = {
+        name: np.array([joint.startswith(side) for joint in joints])
+        for name, side in ((fields.RIGHT, "right_"), (fields.LEFT, "left_"))
+    }
+    return {
+        **{name: np.broadcast_to(mask, visibility.shape) for name, mask in sides.items()},
+        fields.HIDDEN: visibility == 1,
+    }
+
+
+def _numbers(column: Any) -> list[float | None]:
+    return [None if math.isnan(value) else float(value) for value in column.tolist()]

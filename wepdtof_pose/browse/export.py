@@ -1,0 +1,61 @@
+"""`browse --export`: corrected keypoints and tags of the App's data set, written to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from wepdtof_pose.browse import fields
+from wepdtof_pose.browse.corrections import corrected_content, tagged_people
+from wepdtof_pose.browse.opening import dataset_name
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import write_json
+from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.splits import subset_record
+
+
+def export_corrections(
+    fiftyone: Any, path: Path, out: Path, *, split: str | None, tag: str | None
+) -> int:
+    """Write the corrected annotations of a path, or with a tag the label list of its people.
+
+    The data set is the one in FiftyOne's database, also where the file has changed since; gives
+    the number of people written.
+
+    Args:
+        fiftyone: the module, from `start_fiftyone`.
+        path: the path that was browsed.
+        out: COCO keypoint JSON, or with a tag a label subset file (see `wepdtof-pose split`).
+        split: needed where the path has several.
+        tag: write the ids of the people who have this tag, or whose frame has it.
+
+    Raises:
+        InputError: the path was never browsed, the split is not named or not there, `out` is an
+            annotation file of the path, or nobody has the tag.
+    """
+    name = dataset_name(path)
+    if not fiftyone.dataset_exists(name):
+        raise InputError(f"{path}: was not opened with 'wepdtof-pose browse' before")
+    dataset = fiftyone.load_dataset(name)
+    files = dataset.info[fields.INFO]["files"]
+    if split is None and len(files) > 1:
+        raise InputError(f"{path}: has several splits ({', '.join(files)}): name one with --split")
+    chosen = split or next(iter(files))
+    if out.resolve() in [Path(file) for file in files.values()]:
+        raise InputError(f"{out}: is the annotation file itself: name another")
+    if tag is None:
+        content = corrected_content(dataset, chosen)
+        write_json(out, content)
+        return len(content["annotations"])
+    people = tagged_people(dataset, chosen, tag)
+    if not people:
+        raise InputError(f"{path}: nobody has the tag {tag!r}")
+    current = load_dataset(path)
+    if chosen not in current:
+        raise InputError(f"{path}: has no split {chosen!r} any more")
+    rows = current[chosen].people["id"].isin(people).to_numpy().nonzero()[0]
+    record = subset_record(
+        current[chosen], rows, labels=str(len(rows)), order=f"tag {tag}", seed=None
+    )
+    write_json(out, record)
+    return len(rows)

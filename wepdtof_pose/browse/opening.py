@@ -1,0 +1,143 @@
+"""The FiftyOne data set of a path: imported at the first start, and again where a file changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wepdtof_pose.browse import fields
+from wepdtof_pose.browse.appearance import set_appearance
+from wepdtof_pose.browse.corrections import corrections
+from wepdtof_pose.browse.documents import frame_documents
+from wepdtof_pose.browse.found_tags import FoundTags, found_tags
+from wepdtof_pose.browse.storage import insert
+from wepdtof_pose.browse.views import save_data_views
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import file_sha256, read_json
+from wepdtof_pose.loading import annotation_files, load_dataset
+
+FORMAT = 1
+"""Of what is stored; a data set of another format is imported again."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One annotation file and what is in it."""
+
+    file: Path
+    dataset: PoseDataset
+    tags: FoundTags
+
+
+def dataset_name(path: Path) -> str:
+    """The name in FiftyOne of the data set of a path: the path's own, and a hash of where it is."""
+    place = path.resolve()
+    name = re.sub(r"[^A-Za-z0-9._]+", "-", place.stem if place.suffix == ".json" else place.name)
+    return f"{name}-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
+
+
+def open_dataset(fiftyone: Any, path: Path, *, reload: bool = False) -> Any:
+    """The FiftyOne data set of a path, imported if it is not there or its files have changed.
+
+    Args:
+        fiftyone: the module, from `start_fiftyone`.
+        path: a COCO keypoint file or a data set folder.
+        reload: import it again in any case; corrections made in the App are lost.
+
+    Raises:
+        InputError: the files cannot be used, no image of theirs is there, or they changed while
+            the imported data set holds corrections.
+    """
+    name = dataset_name(path)
+    hashes = {split: file_sha256(file) for split, file in annotation_files(path).items()}
+    if fiftyone.dataset_exists(name) and not reload:
+        known = fiftyone.load_dataset(name)
+        record = known.info.get(fields.INFO, {})
+        if record.get("format") == FORMAT and record.get("hashes") == hashes:
+            return known
+        _require_no_corrections(known, path)
+    return import_dataset(fiftyone, name, path, hashes)
+
+
+def read_splits(path: Path) -> dict[str, Split]:
+    """The annotation files under a path, read and checked, by split name.
+
+    Raises:
+        InputError: the files cannot be used, or none of the images is there.
+    """
+    files = annotation_files(path)
+    splits = {}
+    for name, dataset in load_dataset(path).items():
+        _report_missing_images(files[name], dataset)
+        tags = found_tags(read_json(files[name]), dataset, source=files[name].name)
+        splits[name] = Split(files[name], dataset, tags)
+    return splits
+
+
+def import_dataset(fiftyone: Any, name: str, path: Path, hashes: dict[str, str]) -> Any:
+    """Import a path as a persistent FiftyOne data set; an older one of that name is replaced."""
+    splits = read_splits(path)
+    dataset = fiftyone.Dataset(name, overwrite=True)
+    fill(dataset, splits)
+    dataset.info[fields.INFO] = {**dataset.info[fields.INFO], "hashes": hashes}
+    dataset.persistent = True
+    dataset.save()
+    return dataset
+
+
+def fill(dataset: Any, splits: dict[str, Split]) -> None:
+    """Put the frames and people of splits into an empty FiftyOne data set, with what is shown."""
+    first = next(iter(splits.values())).dataset
+    text_ids = any(_has_text_ids(split.dataset) for split in splits.values())
+    fields.declare_fields(dataset, text_ids=text_ids)
+    dataset.info = {
+        fields.INFO: {
+            "format": FORMAT,
+            "files": {name: str(split.file.resolve()) for name, split in splits.items()},
+            # As text: keys of a file may be what the database does not take as keys.
+            "meta": {name: json.dumps(split.dataset.meta) for name, split in splits.items()},
+            "findings": {name: split.tags.whole for name, split in splits.items()},
+            "text_ids": text_ids,
+            "runs": {},
+        }
+    }
+    for name, split in splits.items():
+        documents = frame_documents(split.dataset, split.tags, split=name, text_ids=text_ids)
+        insert(dataset, documents)
+    set_appearance(dataset, first.keypoint_set, runs=[])
+    save_data_views(dataset)
+
+
+def _report_missing_images(file: Path, dataset: PoseDataset) -> None:
+    missing = [name for name in dataset.frames["file_name"] if not (dataset.root / name).is_file()]
+    if not missing:
+        return
+    text = f"{file}: {len(missing)} of {len(dataset.frames)} images are not there"
+    if len(missing) == len(dataset.frames):
+        raise InputError(f"{text}, for example {dataset.root / missing[0]}")
+    click.echo(f"{text}, for example {missing[0]}; their frames are empty", err=True)
+
+
+def _has_text_ids(dataset: PoseDataset) -> bool:
+    return any(
+        not isinstance(value, int)
+        for table in (dataset.frames, dataset.people)
+        for value in table["id"].tolist()
+    )
+
+
+def _require_no_corrections(dataset: Any, path: Path) -> None:
+    count = corrections(dataset)
+    if count:
+        raise InputError(
+            f"{path}: has changed since it was imported, and {count} of the imported people and "
+            "frames were corrected or tagged in the App: write them to a file with --export FILE, "
+            "then import the data again with --reload"
+        )
