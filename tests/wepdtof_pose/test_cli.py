@@ -220,7 +220,7 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (empty, ("stats", "DATA"), "person_keypoints.json: the file is empty"),
         (truncated, ("stats", "DATA"), "cut short"),
         (short_keypoints, ("stats", "DATA"), "has 41 numbers instead of 42"),
-        (no_annotations, ("stats", "DATA"), "not a data set folder"),
+        (no_annotations, ("stats", "DATA"), "another format: wepdtof-pose convert first"),
         (missing_image, DRAW, "15.png: no such image"),
         (broken_image, DRAW, "15.png: is not a readable image"),
         (missing_image, CONVERT, "1 of 3 images are missing"),
