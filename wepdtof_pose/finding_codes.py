@@ -18,7 +18,9 @@ class Code(NamedTuple):
 
 CODES: dict[str, Code] = {
     "json": Code(
-        "error", "file that is no annotation file, or no JSON", "export or download the file again"
+        "error",
+        "file that is no annotation file, or no JSON",
+        "a file of another format: 'wepdtof-pose convert' first; else export or download it again",
     ),
     "structure": Code(
         "error",

@@ -74,7 +74,8 @@ def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
         missing = "has no *.json" if annotations.is_dir() else "is missing"
         raise InputError(
             f"{folder}: not a data set folder: {annotations.name}/ {missing} "
-            "(expected annotations/*.json and images/)"
+            "(expected annotations/*.json and images/; data of another format: "
+            "wepdtof-pose convert first)"
         )
     if len(files) == 1:
         return {WHOLE: files[0]}

@@ -13,7 +13,12 @@ from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_image, write_image
 from wepdtof_pose.fisheye import lens_of_frame, lens_of_zoomed
-from wepdtof_pose.geometry import boxes_to_center_scale, crop_matrices, transform_points
+from wepdtof_pose.geometry import (
+    boxes_to_center_scale,
+    crop_matrices,
+    rotated_box_corners,
+    transform_points,
+)
 from wepdtof_pose.joint_errors import match_people
 from wepdtof_pose.oks import oks_matrix
 from wepdtof_pose.predictions import Predictions
@@ -179,9 +184,10 @@ def frame_picture(dataset: PoseDataset, row: int, *, rings: bool = False) -> np.
     keypoints = _zoomed_keypoints(dataset.keypoints[people], zoom)
     for pose, width in zip(keypoints, widths, strict=True):
         drawing.draw_skeleton(image, pose, dataset.keypoint_set, width=width)
-    for box, track, width in zip(boxes, table["track_id"].tolist(), widths, strict=True):
+    tracks = table["track_id"].tolist()
+    for box, turned, track, width in zip(boxes, rotated, tracks, widths, strict=True):
         if isinstance(track, int):
-            drawing.draw_label(image, str(track), box[:2], size=5 * width)
+            drawing.draw_label(image, str(track), _label_place(box, turned), size=5 * width)
     return image
 
 
@@ -254,6 +260,17 @@ def _width_for(image: np.ndarray, box: np.ndarray) -> float:
     """Thin on a small person, never thicker than fits the picture."""
     person = drawing.line_width(*[2.0 * box[2:].max()] * 2)
     return min(person, drawing.line_width(*image.shape[1::-1]))
+
+
+def _label_place(box: np.ndarray, turned: np.ndarray) -> np.ndarray:
+    """The upper left corner of a box (4,), or the topmost of a rotated one (5,) where there is one.
+
+    The upper left corner of the upright box lies far outside a rotated one.
+    """
+    if not np.isfinite(turned).all():
+        return box[:2]
+    corners = rotated_box_corners(turned)
+    return corners[np.argmin(corners[:, 1])]
 
 
 def _as_visible(pose: np.ndarray, joint_threshold: float) -> np.ndarray:

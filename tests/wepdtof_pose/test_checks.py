@@ -187,7 +187,9 @@ def test_many_findings_are_counted_and_cut(findings_of: Callable) -> None:
 )
 def test_what_is_no_annotation_file_is_one_finding(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content, encoding="latin-1")
-    assert validate(tmp_path / "a.json").counts == {"json": 1}
+    report = validate(tmp_path / "a.json")
+    assert report.counts == {"json": 1}
+    assert "wepdtof-pose convert" in report.as_text()
 
 
 def test_no_such_path(tmp_path: Path) -> None:

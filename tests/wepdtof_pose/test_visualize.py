@@ -56,6 +56,30 @@ def test_a_person_is_drawn_where_the_crop_has_it(one: PoseDataset) -> None:
     np.testing.assert_allclose(middle_of(picture, drawing.MIDDLE), expected, atol=0.6)
 
 
+def test_a_track_id_stands_at_the_rotated_box(
+    make_dataset: Callable,
+    write_folder: Callable,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A bar of 10 x 50 pixels about (60, 45), turned by 45 degrees: its upper side has the corners
+    # (74.1, 23.8) and (81.2, 30.9), while the upper left corner of the upright box is (38.8, 23.8).
+    turned = {"cx": 60.0, "cy": 45.0, "w": 10.0, "h": 50.0, "angle": 45.0}
+    columns = {f"rotated_{name}": [value] for name, value in turned.items()}
+    reach = 60 / np.sqrt(8)
+    box = {"x": [60 - reach], "y": [45 - reach], "w": [2 * reach], "h": [2 * reach]}
+    dataset = make_dataset([1], track_id=[7], **columns, **box)
+    dataset = load_dataset(write_folder(tmp_path, person_keypoints=dataset))["all"]
+    labels: list[tuple] = []
+    monkeypatch.setattr(drawing, "draw_label", lambda _, *label, size: labels.append(label))
+    frame_picture(dataset, 0)
+    ((text, place),) = labels
+    assert text == "7"
+    zoom = 1152 / 120
+    corner = np.array([60 + 20 / np.sqrt(2), 45 - 30 / np.sqrt(2)])
+    np.testing.assert_allclose(place, (corner + 0.5) * zoom - 0.5, atol=1e-6)
+
+
 def test_selection_is_seeded_and_in_file_order(
     make_dataset: Callable, write_folder: Callable, tmp_path: Path
 ) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import AREA_PER_BOX, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import keypoint_set_from_names
 
@@ -145,7 +146,7 @@ def not_held(
         "image ids": _differing(frames["id"].tolist()),
         "person ids": _differing(people["id"].tolist()),
         "scenes": int(frames["scene"].notna().sum()),
-        "areas": int((~people["area_from_box"].astype(bool)).sum()),
+        "areas": int((~area_follows_from_box(people)).sum()),
         "crowd marks": int((people["iscrowd"] != 0).sum()),
         "track ids": int(people["track_id"].notna().sum()),
         "rotated boxes": int(people["rotated_cx"].notna().sum()),
@@ -165,6 +166,17 @@ def not_held(
     unknown = set(held) - set(counts)
     assert not unknown, unknown
     return {name: count for name, count in counts.items() if name not in held and count}
+
+
+def area_follows_from_box(people: Mapping[Any, Any] | pd.DataFrame) -> np.ndarray:
+    """Whether a reader of the upright box alone gives the same area, (people,) bool.
+
+    It does not where the area is annotated, nor where it is that of a rotated box. `people` is a
+    people table, or one row of it.
+    """
+    of_box = AREA_PER_BOX * people["w"] * people["h"]
+    same = np.isclose(people["area"], of_box, rtol=1e-9, atol=0)
+    return same & np.asarray(people["area_from_box"], dtype=bool)
 
 
 def decimal(value: float | np.float32) -> float | int:

@@ -15,13 +15,14 @@ from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
 from wepdtof_pose.formats.grouping import box_of_joints, only_box_around
+from wepdtof_pose.formats.layout import area_follows_from_box
 from wepdtof_pose.formats.wepdtof import bounds
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
 
 ROTATED_LABEL = "rotated_box"
 """Label of the box that holds a person's rotated box beside the upright one."""
 
-FIELDS = ("person_id", "track_id", "iscrowd", "area")
+FIELDS = ("person_id", "track_id", "iscrowd", "area", "area_from_box")
 
 
 @dataclass
@@ -42,8 +43,10 @@ def attributes_of(person: dict[Any, Any]) -> dict[str, str]:
         texts["track_id"] = str(person["track_id"])
     if person["iscrowd"]:
         texts["iscrowd"] = str(person["iscrowd"])
-    if not person["area_from_box"]:
+    if not area_follows_from_box(person):
         texts["area"] = repr(float(person["area"]))
+        if person["area_from_box"]:
+            texts["area_from_box"] = "1"
     return texts
 
 
@@ -92,6 +95,7 @@ def dataset_of(
             ).infer_objects(),
             **dict(zip("xywh", np.array(boxes).reshape(-1, 4).T, strict=True)),
             area=[f.get("area", np.nan) for f in fields],
+            area_from_box=np.array([f.get("area_from_box", 0) != 0 for f in fields], dtype=bool),
             iscrowd=[f.get("iscrowd", 0) for f in fields],
             track_id=[f.get("track_id") for f in fields],
             **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),

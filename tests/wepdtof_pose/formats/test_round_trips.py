@@ -36,6 +36,8 @@ def full(make_dataset: Callable, joints: str) -> PoseDataset:
         track_id=[1, None, 2, 3, 4, 4],
         iscrowd=[0, 0, 1, 0, 0, 0],
         area=[100.5, np.nan, 200, 300, 400, 500],
+        # 300 is 0.53 of another box than the upright one: of a rotated box, say.
+        area_from_box=np.array([False, True, False, True, False, False]),
         rotated_cx=[45.25] * 5 + [np.nan],
         rotated_cy=[50.0] * 5 + [np.nan],
         rotated_w=[20.5] * 5 + [np.nan],
@@ -142,6 +144,15 @@ def test_what_each_cannot_hold_is_listed(make_dataset: Callable, name: str, lost
     dataset = full(make_dataset, JOINTS.get(name, "lsp-14"))
     dataset.frames["file_name"] = dataset.frames["file_name"].str.replace(".png", ".jpg")
     assert set(WRITERS[name]({"all": dataset}).not_held) == lost
+
+
+def test_areas_of_rotated_boxes_are_listed_where_a_reader_gives_others(
+    make_dataset: Callable,
+) -> None:
+    upright = make_dataset()
+    rotated = make_dataset(area=[300.0] * 6, area_from_box=np.ones(6, dtype=bool))
+    assert "areas" not in WRITERS["yolo"]({"all": upright}).not_held
+    assert WRITERS["yolo"]({"all": rotated}).not_held["areas"] == 6
 
 
 @pytest.mark.parametrize("name", [name for name in WRITABLE if name != "coco"])
