@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import os
 import time
 import traceback
@@ -89,6 +90,7 @@ def _train(folder: Path, config: str) -> str:
     from sspcm.training import train
 
     remove_partial_files(folder)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         train(from_dict(TrainConfig, yaml.safe_load(config)), folder, resume=True)
     except InputError as error:

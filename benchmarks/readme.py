@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.results import read_results
@@ -15,7 +16,7 @@ from wepdtof_pose.files import read_json, replacing
 SPEED_FILE = "speed.json"
 
 _BLOCK = re.compile(
-    r"(?P<begin><!-- table of (?P<folder>[^ ]+)( by (?P<score>[^ ]+))? -->\n)"
+    r"(?P<begin><!-- (?P<what>table|scores) of (?P<folder>[^ ]+)( by (?P<score>[^ ]+))? -->\n)"
     r".*?(?P<end><!-- end of table -->)",
     re.DOTALL,
 )
@@ -25,8 +26,9 @@ def with_tables(text: str, base: Path) -> str:
     """The text with every marked table made anew from its comparison's folder.
 
     A table stands between the comments `<!-- table of FOLDER -->` and `<!-- end of table -->`;
-    FOLDER is relative to `base`, and `FOLDER by SCORE` compares by another score than AP. It may
-    also be a folder that `sspcm-bench speed` wrote.
+    FOLDER is relative to `base`, and `FOLDER by SCORE` compares by another score than AP. With
+    `scores` instead of `table`, cost and single networks are left out. FOLDER may also be one that
+    `sspcm-bench speed` wrote.
 
     Raises:
         InputError: a folder holds no finished comparison, or there is no such score.
@@ -37,7 +39,10 @@ def with_tables(text: str, base: Path) -> str:
         if (folder / SPEED_FILE).is_file():
             text = speed_tables(read_json(folder / SPEED_FILE))
         else:
-            text = markdown(make_report(read_results(folder), score=match["score"] or "AP"))
+            report = make_report(read_results(folder), score=match["score"] or "AP")
+            if match["what"] == "scores":
+                report = replace(report, tables=report.tables[:1])
+            text = markdown(report)
         return f"{match['begin']}\n{text}\n{match['end']}"
 
     return _BLOCK.sub(table, text)

@@ -65,7 +65,7 @@ def make_report(
         tables=(
             _score_table(comparison, chosen, score),
             _cost_table(comparison),
-            _network_table(comparison),
+            _network_table(comparison, score),
         ),
     )
 
@@ -200,28 +200,29 @@ def _cost_table(comparison: Comparison) -> Table:
     return Table("Cost", head, rows)
 
 
-def _network_table(comparison: Comparison) -> Table:
+def _network_table(comparison: Comparison, score: str) -> Table:
+    other = "AP" if score == "PCK@0.2" else "PCK@0.2"
     head = (
         *_place_head(comparison),
         "method",
         "network",
-        "AP",
-        "PCK@0.2",
-        "best AP",
-        "AP of every run",
+        score,
+        other,
+        f"best {score}",
+        f"{score} of every run",
     )
     rows = []
     for group in comparison.groups:
         for network in group.cells[0].result["last"]:
-            runs = group.values("AP", network=network)
+            runs = group.values(score, network=network)
             rows.append(
                 (
                     *_place(comparison, group),
                     group.method,
                     network,
                     mean_and_spread(runs),
-                    mean_and_spread(group.values("PCK@0.2", network=network)),
-                    mean_and_spread(group.values("AP", network=network, which="best")),
+                    mean_and_spread(group.values(other, network=network)),
+                    mean_and_spread(group.values(score, network=network, which="best")),
                     ", ".join("n/a" if np.isnan(v) else f"{100 * v:.1f}" for v in runs),
                 )
             )

@@ -47,10 +47,13 @@ def train(
 
     Example: sspcm train --method sspcm --data fisheye --labels 300 -o runs/sspcm-300
     """
+    import logging
+
     from sspcm.config import load_config, parse_override
     from sspcm.training import train as run_training
     from wepdtof_pose.errors import InputError
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     named: dict[str, Any] = {
         "data.path": data,
         "method.name": method,

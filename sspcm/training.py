@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,6 +37,8 @@ from sspcm.run_parts import make_batch_maker, make_method, open_stores
 from sspcm.sets import TrainingSets, make_sets
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.predictions import to_results
+
+_LOG = logging.getLogger(__name__)
 
 SELECTION_SCORE = "AP"
 """Score of the reported network by which the best checkpoint is chosen."""
@@ -78,7 +81,18 @@ def _train(
     if run.finished:
         return run.read_result()
     if processes.writes:
-        run.write(run.environment_file, environment(hardware) | {"processes": processes.count})
+        surroundings = environment(hardware) | {"processes": processes.count}
+        run.write(run.environment_file, surroundings)
+        _LOG.info(
+            "%s, recipe %s: %s on %s, %s, %d threads, %d processes",
+            config.method.name,
+            config.method.recipe,
+            config.network.name,
+            surroundings["device"],
+            surroundings["precision"],
+            surroundings["threads"],
+            processes.count,
+        )
         run.write_keypoint_set(sets.train.keypoint_set)
 
     with processes.writer_first():

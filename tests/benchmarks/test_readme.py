@@ -9,10 +9,12 @@ from wepdtof_pose.errors import InputError
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_tables_of_the_readme_are_those_of_the_committed_results():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["README.md", "docs/results.md"])
+def test_the_tables_are_those_of_the_committed_results(name):
+    file = ROOT / name
+    text = file.read_text(encoding="utf-8")
     assert "<!-- table of " in text
-    assert with_tables(text, ROOT) == text
+    assert with_tables(text, file.parent) == text
 
 
 def test_a_marked_table_is_replaced_and_the_rest_stays(comparison, tmp_path):
@@ -24,6 +26,16 @@ def test_a_marked_table_is_replaced_and_the_rest_stays(comparison, tmp_path):
     assert text.endswith("<!-- end of table -->\nafter\n")
     assert "old" not in text
     assert "| 8 " in text
+    assert with_tables(text, tmp_path) == text
+
+
+def test_scores_alone(comparison, tmp_path):
+    marked = f"<!-- scores of {comparison} by PCK@0.2 -->\n<!-- end of table -->\n"
+    text = with_tables(marked, tmp_path)
+    assert "Scores of the reported networks" in text
+    assert "95 % interval" in text
+    assert "Cost:" not in text
+    assert "Every network:" not in text
     assert with_tables(text, tmp_path) == text
 
 

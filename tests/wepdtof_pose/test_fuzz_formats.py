@@ -8,6 +8,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.registry import READERS, WRITERS
 
 FILES = 2000
+"""So many of the real files; of those that the tests write, half as many."""
 SEED = 2024
 CONVERTED = 0.15
 """Share of the damaged files that also go through `convert`."""
@@ -31,6 +33,25 @@ JOINTS = {
     "ai_challenger": "aic-14",
     "yolo": "coco-17",
 }
+REAL = {
+    "tiny_coco": "coco",
+    "mmpose_samples/coco": "coco",
+    "mmpose_samples/aic": "ai_challenger",
+    "mmpose_samples/mpii": "mpii",
+    "mmpose_samples/crowdpose": "crowdpose",
+    "cepdof_sample": "wepdtof",
+    "rapid_sample": "wepdtof",
+    "wepdtof_boxes": "wepdtof",
+    "lspet": "lspet",
+}
+"""Folder of real annotations: the format that it is in."""
+MAIN_FILES = {
+    "mmpose_samples/coco": "test_coco.json",
+    "mmpose_samples/mpii": "test_mpii.json",
+    "mmpose_samples/crowdpose": "test_crowdpose.json",
+}
+"""Of a folder with files of several kinds, the one that is meant."""
+
 VALUES = [
     *("null", "true", "[]", "{}", '""', '"x"', "-1", "0", "0.5", "NaN", "-Infinity", "1e400"),
     *("1e308", "1e38", "-1e30", "9" * 30, "9" * 5000, '"\\ud800"', '"../a.png"', '"/a.png"'),
@@ -129,11 +150,55 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     return change(text, rng).encode("utf-8", "surrogateescape")
 
 
+@dataclass(frozen=True)
+class Source:
+    """A sound data set: its format, what the reader takes, and the files to damage."""
+
+    form: str
+    path: Path
+    files: list[Path]
+
+
+def _source(form: str, path: Path) -> Source:
+    """All annotation files of a folder, or the one file."""
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    return Source(
+        form,
+        path,
+        [
+            file
+            for file in files
+            if file.suffix in (".json", ".xml", ".yaml", ".txt", ".mat")
+            and file.name not in ("manifest.json", "ORIGIN.txt")
+            and file.stat().st_size
+        ],
+    )
+
+
 @pytest.fixture(scope="module")
-def sources(
+def real_sources(realdata_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    """Copies of real annotations beside their images."""
+    home = tmp_path_factory.mktemp("real")
+    sources = []
+    for folder, form in REAL.items():
+        path = home / folder
+        shutil.copytree(realdata_dir / folder, path, copy_function=_copy_annotations)
+        sources.append(_source(form, path / MAIN_FILES.get(folder, "")))
+    return sources
+
+
+def _copy_annotations(source: str, target: str) -> None:
+    if Path(source).suffix in (".jpg", ".png"):
+        Path(target).symlink_to(source)
+    else:
+        shutil.copyfile(source, target)
+
+
+@pytest.fixture(scope="module")
+def made_sources(
     make_dataset: Callable, write_folder: Callable, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[Path, list[Path]]]:
-    """A sound data set of each format: what the reader takes, and the files to damage."""
+) -> list[Source]:
+    """A small data set of each format."""
     home = tmp_path_factory.mktemp("sound")
     plain = write_folder(
         home / "coco",
@@ -170,19 +235,7 @@ def sources(
             (folder / "images" / f"im{number:0{digits}d}.jpg").write_bytes(jpeg)
         found[variant] = folder
     found["wepdtof"] = _write_boxes(home / "wepdtof", jpeg)
-    return {
-        name: (
-            path,
-            [
-                p
-                for p in sorted(path.rglob("*"))
-                if p.suffix in (".json", ".xml", ".yaml", ".txt", ".mat")
-                and p.name != "manifest.json"
-                and p.stat().st_size
-            ],
-        )
-        for name, path in found.items()
-    }
+    return [_source(form, path) for form, path in found.items()]
 
 
 def _write_boxes(folder: Path, jpeg: bytes) -> Path:
@@ -209,33 +262,51 @@ def _write_boxes(folder: Path, jpeg: bytes) -> Path:
     return folder
 
 
-def test_what_is_damaged_is_sound(sources: dict) -> None:
-    assert sources.keys() == READERS.keys()
-    for name, (path, files) in sources.items():
-        assert files, name
-        assert sum(len(d) for d in READERS[name](path, None, None).datasets.values()) >= 1, name
+def test_what_is_damaged_is_sound(made_sources: list[Source]) -> None:
+    assert {source.form for source in made_sources} == READERS.keys()
+    for source in made_sources:
+        _check_sound(source)
 
 
-def test_damaged_files_are_refused_or_read(sources: dict, tmp_path: Path) -> None:
+def test_real_files_are_sound(real_sources: list[Source]) -> None:
+    for source in real_sources:
+        _check_sound(source)
+
+
+def _check_sound(source: Source) -> None:
+    assert source.files, source.path
+    datasets = READERS[source.form](source.path, None, None).datasets
+    assert sum(len(dataset.frames) for dataset in datasets.values()) >= 1, source.path
+
+
+def test_damaged_files_are_refused_or_read(made_sources: list[Source], tmp_path: Path) -> None:
+    _damage_and_read(made_sources, FILES // 2, tmp_path)
+
+
+def test_damaged_real_files_are_refused_or_read(real_sources: list[Source], tmp_path: Path) -> None:
+    _damage_and_read(real_sources, FILES, tmp_path)
+
+
+def _damage_and_read(sources: list[Source], count: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(SEED)
-    names = sorted(sources)
     out = tmp_path / "out"
     outcomes = {"read": 0, "refused": 0}
     failures: list[str] = []
-    for number in range(FILES):
-        name = names[number % len(names)]
-        path, files = sources[name]
-        file = files[rng.integers(len(files))]
+    for number in range(count):
+        source = sources[number % len(sources)]
+        file = source.files[rng.integers(len(source.files))]
         sound = file.read_bytes()
         started = time.process_time()
         try:
             file.write_bytes(damaged(sound, rng))
-            outcome = _outcome(partial(READERS[name], path, None, None))
+            outcome = _outcome(partial(READERS[source.form], source.path, None, None))
             if rng.random() < CONVERTED:
                 target = list(WRITERS)[rng.integers(len(WRITERS))]
                 joints = [None, "wepdtof-pose-14", JOINTS.get(target)][rng.integers(3)]
-                formats = {"source_format": name, "target_format": target, "keypoints": joints}
-                converted = _outcome(partial(convert, path, out, **formats))
+                formats = {"source_format": source.form, "target_format": target}
+                converted = _outcome(
+                    partial(convert, source.path, out, keypoints=joints, **formats)
+                )
                 left = [p.name for p in tmp_path.iterdir()]
                 if converted not in outcomes:
                     outcome = converted
@@ -245,14 +316,14 @@ def test_damaged_files_are_refused_or_read(sources: dict, tmp_path: Path) -> Non
             if outcome in outcomes:
                 outcomes[outcome] += 1
             else:
-                failures.append(f"{name}: {outcome}: {file.read_bytes()[:3000]!r}")
+                failures.append(f"{source.form}: {outcome}: {file.read_bytes()[:3000]!r}")
         finally:
             file.write_bytes(sound)
         if time.process_time() - started > 3:
-            failures.append(f"{name}: took too long")
+            failures.append(f"{source.path}: took too long")
     assert not failures, "\n".join(failures[:5])
-    assert outcomes["refused"] > FILES / 3
-    assert outcomes["read"] > FILES / 20
+    assert outcomes["refused"] > count / 3
+    assert outcomes["read"] > count / 20
 
 
 def _outcome(call: Callable[[], object]) -> str:
