@@ -72,8 +72,6 @@ def convert(
             raise InputError(f"{path}: no such file or folder")
         if path is not None and Path(path).resolve().is_relative_to(out.resolve()):
             raise InputError(f"{out}: the source lies in it, and originals are never edited")
-        if path is not None and out.resolve().is_relative_to(Path(path).resolve()):
-            raise InputError(f"{out}: lies in the source {path}: choose a folder outside it")
     _require_replaceable(out)
     reading = READERS[source_format](Path(source), None if images is None else Path(images), joints)
     converted = {

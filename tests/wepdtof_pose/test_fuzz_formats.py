@@ -40,8 +40,8 @@ REAL = {
     "mmpose_samples/mpii": "mpii",
     "mmpose_samples/crowdpose": "crowdpose",
     "cepdof_sample": "wepdtof",
-    "rapid_sample": "wepdtof",
-    "wepdtof_boxes": "wepdtof",
+    "rapid_sample/tiny_val": "wepdtof",
+    "wepdtof_boxes/ground_truth/WEPDTOF": "wepdtof",
     "lspet": "lspet",
 }
 """Folder of real annotations: the format that it is in."""
@@ -49,8 +49,9 @@ MAIN_FILES = {
     "mmpose_samples/coco": "test_coco.json",
     "mmpose_samples/mpii": "test_mpii.json",
     "mmpose_samples/crowdpose": "test_crowdpose.json",
+    "wepdtof_boxes/ground_truth/WEPDTOF": "empty_store.json",
 }
-"""Of a folder with files of several kinds, the one that is meant."""
+"""Of a folder with several files, the one that is taken."""
 
 VALUES = [
     *("null", "true", "[]", "{}", '""', '"x"', "-1", "0", "0.5", "NaN", "-Infinity", "1e400"),

@@ -91,7 +91,7 @@ def from_entries(
     ids = [entry["image_id"] for entry in entries]
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
-        raise InputError(f"{source}: image_id {twice!r} is used twice")
+        raise InputError(f"{source}: image_id {shown(twice)} is used twice")
     return PoseDataset(
         frames=make_frames(
             id=ids,
@@ -149,7 +149,9 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
             raise InputError("ai_challenger holds its 14 joints only: add --keypoints aic-14")
         other = [n for n in dataset.frames["file_name"] if not n.endswith(".jpg")]
         if other:
-            raise InputError(f"ai_challenger names images without .jpg, but {other[0]!r} is none")
+            raise InputError(
+                f"ai_challenger names images without .jpg, but {shown(other[0])} is none"
+            )
         name = "keypoint_annotations.json" if split == WHOLE else f"keypoint_{split}.json"
         files[name] = to_entries(dataset)
         images |= image_places(dataset, split_folder("images", split))

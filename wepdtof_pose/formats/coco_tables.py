@@ -17,6 +17,7 @@ from wepdtof_pose.formats.fields import (
     require_numbers,
     require_size,
     require_whole,
+    shown,
 )
 from wepdtof_pose.keypoints import KeypointSet
 
@@ -61,7 +62,7 @@ def frames_table(images: list[dict[str, Any]], source: str) -> pd.DataFrame:
     )
     repeated = frames["id"][frames["id"].duplicated()].tolist()
     if repeated:
-        raise InputError(f"{source}: image id {repeated[0]!r} is used twice")
+        raise InputError(f"{source}: image id {shown(repeated[0])} is used twice")
     return frames
 
 
@@ -95,7 +96,7 @@ def people_table(
     if lost.any():
         person, frame = (people[lost][name].tolist()[0] for name in ("id", "frame_id"))
         raise InputError(
-            f"{source}: annotation {person!r} belongs to image {frame!r}, "
+            f"{source}: annotation {shown(person)} belongs to image {shown(frame)}, "
             "which 'images' does not list"
         )
     return people

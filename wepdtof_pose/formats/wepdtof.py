@@ -110,7 +110,7 @@ def read_sequence(file: Path) -> Sequence:
     ids = [frame["id"] for frame in frames]
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
-        raise InputError(f"{file}: image {twice!r} is listed twice")
+        raise InputError(f"{file}: image {shown(twice)} is listed twice")
     return Sequence(file.stem, frames, people)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def find_images(
     for sequence in sequences:
         for frame in sequence.frames:
             if frame["id"] in found:
-                raise InputError(f"{base}: two sequences have a frame of id {frame['id']!r}")
+                raise InputError(f"{base}: two sequences have a frame of id {shown(frame['id'])}")
             name = None
             for root in [used] if used else roots:
                 name = _name_under(root, sequence.name, frame, listings)
