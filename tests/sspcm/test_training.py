@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -91,18 +90,6 @@ def test_the_log_says_device_and_precision(settings, tmp_path):
     device = json.loads((tmp_path / "run" / "env.json").read_text())["device"]
     line = f"supervised, recipe corrected: resnet18 on {device}, float32, 1 threads, 1 processes"
     assert line in done.stderr.splitlines()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_networks_train_alike(settings, tmp_path):
-    settings |= {"method.name": "pose_cons", "optimisation.epochs": 2, "evaluation.every": 2}
-    settings |= {"optimisation.milestones": [1], "optimisation.epoch_steps": 2}
-    for folder, compiled in (("plain", False), ("compiled", True)):
-        train(load_config(overrides=settings | {"compile": compiled}), tmp_path / folder)
-    plain, compiled = (RunFolder(tmp_path / f).read_metrics() for f in ("plain", "compiled"))
-    for row, other in zip(plain, compiled, strict=True):
-        assert row["train"] == pytest.approx(other["train"], rel=1e-3, abs=1e-6)
 
 
 def test_the_run_folder_holds_everything(settings, tmp_path):
