@@ -3,6 +3,7 @@
 import filecmp
 from pathlib import Path
 
+import mlcroissant
 import pytest
 import wepdtof_pose.annotations
 from wepdtof_pose.annotations import make, sample_folder
@@ -59,8 +60,6 @@ def test_croissant_names_the_committed_file() -> None:
 
 
 def test_croissant_is_accepted_and_read() -> None:
-    """Only where mlcroissant is installed (some 300 MB with what it needs)."""
-    mlcroissant = pytest.importorskip("mlcroissant")
     dataset = mlcroissant.Dataset(CARD / "croissant.json")
     assert not dataset.metadata.ctx.issues.errors
     assert len(list(dataset.records("people"))) == 60
