@@ -236,7 +236,7 @@ def made_sources(
             (folder / "images" / f"im{number:0{digits}d}.jpg").write_bytes(jpeg)
         found[variant] = folder
     found["wepdtof"] = _write_boxes(home / "wepdtof", jpeg)
-    return [_source(form, path) for form, path in found.items()]
+    return [_source(form, found[form]) for form in sorted(found)]
 
 
 def _write_boxes(folder: Path, jpeg: bytes) -> Path:

@@ -56,7 +56,7 @@ def read_data_file(
     joints = keypoint_set or _joints(content, file)
     if len(joints) != count:
         raise InputError(
-            f"{file}: 'kpt_shape' has {count} joints, but {joints.name!r} has {len(joints)}"
+            f"{file}: 'kpt_shape' has {shown(count)} joints, but {joints.name!r} has {len(joints)}"
         )
     _check_flip(content.get("flip_idx"), joints, file)
     root = base or _root(content.get("path"), file)
@@ -165,7 +165,8 @@ def _check_flip(flip: Any, joints: KeypointSet, file: Path) -> None:
     if flip is not None and flip != np.asarray(joints.flip_permutation).tolist():
         raise InputError(
             f"{file}: 'flip_idx' is not the left-right exchange of {joints.name!r} "
-            f"({', '.join(joints.joints)}): the joints are in another order than their names say"
+            f"({', '.join(joint[:30] for joint in joints.joints)}): the joints are in another order "
+            "than their names say"
         )
 
 
