@@ -165,8 +165,8 @@ def _check_flip(flip: Any, joints: KeypointSet, file: Path) -> None:
     if flip is not None and flip != np.asarray(joints.flip_permutation).tolist():
         raise InputError(
             f"{file}: 'flip_idx' is not the left-right exchange of {joints.name!r} "
-            f"({', '.join(joint[:30] for joint in joints.joints)}): the joints are in another order "
-            "than their names say"
+            f"({', '.join(joint[:30] for joint in joints.joints)}): "
+            "the joints are in another order than their names say"
         )
 
 
