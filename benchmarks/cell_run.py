@@ -96,7 +96,7 @@ def _train(folder: Path, config: str) -> str:
     except InputError as error:
         print(f"error: {error}", flush=True)
         return "failed"
-    except Exception:
+    except Exception:  # of whatever kind: its log says why, the other cells go on, the run fails
         print(traceback.format_exc(), flush=True)
         return "failed"
     return "done"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from sspcm.batches import BatchMaker, Pool, read_ahead
-from sspcm.checkpoint import load_checkpoint, save_checkpoint
+from sspcm.checkpoint import save_checkpoint
 from sspcm.config import TrainConfig
 from sspcm.crop_store import CropStore
 from sspcm.distributed import (
@@ -34,14 +33,13 @@ from sspcm.pool_labels import pool_labels, require_labels
 from sspcm.role_networks import role_networks
 from sspcm.run_folder import RunFolder
 from sspcm.run_parts import make_batch_maker, make_method, open_stores
+from sspcm.run_progress import Progress, restore, save
 from sspcm.sets import TrainingSets, make_sets
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.predictions import to_results
 
 _LOG = logging.getLogger(__name__)
 
-SELECTION_SCORE = "AP"
-"""Score of the reported network by which the best checkpoint is chosen."""
 CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
 """Scores written for every evaluated epoch; the result has all of them."""
 
@@ -117,7 +115,7 @@ def _train(
         for network in role_networks(method):
             network.compile()
     optimiser = make_optimiser(method, config.optimisation)
-    progress = _restore(run, method, optimiser, hardware)
+    progress = restore(run, method, optimiser, hardware)
     # As published, resuming the released schedule drops the rate one epoch early.
     early = config.method.recipe == "released" and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
@@ -154,30 +152,18 @@ def _train(
             row["scores"] = {
                 name: {key: value[key] for key in CURVE_SCORES} for name, value in scores.items()
             }
-            progress.last = scores
-            if _better(scores, progress.best, method.reported):
-                progress.best, progress.best_epoch = scores, progress.epoch
-                if processes.writes:
-                    save_checkpoint(run.best_checkpoint, {"method": method.state_dict()})
+            if progress.add_scores(scores, method.reported) and processes.writes:
+                save_checkpoint(run.best_checkpoint, {"method": method.state_dict()})
         row["seconds"] = round(progress.seconds, 3)
         rows.append(row)
         if processes.writes:
             run.write_metrics(rows)
-            _save(run, method, optimiser, progress)
+            save(run, method, optimiser, progress)
 
     result = _result(config, sets, sampler, method, hardware, progress)
     if processes.writes:
         run.write(run.result_file, result)
     return result
-
-
-@dataclass
-class _Progress:
-    epoch: int = 0
-    seconds: float = 0.0
-    best_epoch: int = 0
-    best: dict[str, Any] | None = None
-    last: dict[str, Any] = field(default_factory=dict)
 
 
 def _train_epoch(
@@ -254,44 +240,13 @@ def _evaluate(
     return scores
 
 
-def _better(scores: dict[str, Any], best: dict[str, Any] | None, reported: str) -> bool:
-    if best is None:
-        return True
-    now, before = scores[reported][SELECTION_SCORE], best[reported][SELECTION_SCORE]
-    return (now or 0.0) > (before or 0.0)
-
-
-def _save(
-    run: RunFolder, method: Method, optimiser: torch.optim.Optimizer, progress: _Progress
-) -> None:
-    save_checkpoint(
-        run.last_checkpoint,
-        {
-            "method": method.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "progress": dict(vars(progress)),
-        },
-    )
-
-
-def _restore(
-    run: RunFolder, method: Method, optimiser: torch.optim.Optimizer, hardware: Hardware
-) -> _Progress:
-    if not run.last_checkpoint.is_file():
-        return _Progress()
-    state = load_checkpoint(run.last_checkpoint, device=hardware.device)
-    method.load_state_dict(state["method"])
-    optimiser.load_state_dict(state["optimiser"])
-    return _Progress(**state["progress"])
-
-
 def _result(
     config: TrainConfig,
     sets: TrainingSets,
     sampler: PairSampler,
     method: Method,
     hardware: Hardware,
-    progress: _Progress,
+    progress: Progress,
 ) -> dict[str, Any]:
     return {
         "method": config.method.name,

@@ -35,6 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Where everything is meant to be there, what is missing is a failure.
     if os.environ.get("WEPDTOF_REQUIRE_FIFTYONE") != "1":
         _skip(items, "fiftyone", _missing_for_fiftyone)
+        _skip(items, "browser", _missing_for_a_browser)
 
 
 def _skip(items: list[pytest.Item], mark: str, missing: Callable[[], str]) -> None:
@@ -54,9 +55,8 @@ def _missing_for_gpu() -> str:
 def _missing_for_fiftyone() -> str:
     from wepdtof_pose.browse.mongodb import find_mongod, mongod_version
 
-    for module in ("fiftyone", "selenium"):
-        if find_spec(module) is None:
-            return f"{module} is not installed (make browse installs it)"
+    if find_spec("fiftyone") is None:
+        return "fiftyone is not installed (make browse installs it)"
     program = find_mongod()
     try:
         if program is None:
@@ -64,6 +64,12 @@ def _missing_for_fiftyone() -> str:
         mongod_version(program)
     except OSError as error:
         return f"MongoDB does not start: {error}"
+    return _missing_for_a_browser()
+
+
+def _missing_for_a_browser() -> str:
+    if find_spec("selenium") is None:
+        return "selenium is not installed (make test installs it)"
     missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     return f"there is no {' and no '.join(missing)}" if missing else ""
 

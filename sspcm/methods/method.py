@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Taught:
     kept: Tensor
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """What the trainer asks of a method: a module that owns its networks and its state.
 
     Attributes:
@@ -49,12 +50,12 @@ class Method(nn.Module):
     reported: str
     statistics: dict[str, Tensor]
 
+    @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of one step; their sum is minimised. One call a step, so that DDP wraps it.
 
         Without unlabelled images (burn-in) it is the supervised loss alone.
         """
-        raise NotImplementedError
 
     def begin_epoch(self, pool: Pool) -> None:
         """What the method does before an epoch; labels the pool off line, where it does so."""
@@ -63,17 +64,17 @@ class Method(nn.Module):
         """Where on the learning-rate schedule an epoch (from 0) lies: at itself, by default."""
         return epoch
 
+    @abstractmethod
     def end_epoch(self) -> None:
         """What the method does between epochs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Heatmaps (N, J, H/4, W/4) of every network (and mean) that is scored."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predictor(self) -> nn.Module:
         """The network that leaves the method: images to heatmaps."""
-        raise NotImplementedError
 
     def taught(self, images: Tensor) -> Taught:
         """The pseudo-labels of images (N, 3, H, W), in evaluation mode and without gradient.

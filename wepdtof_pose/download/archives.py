@@ -42,8 +42,8 @@ _DAMAGED = (
     lzma.LZMAError,
     EOFError,
     struct.error,
-    NotImplementedError,
-    RuntimeError,
+    NotImplementedError,  # zipfile: a method of compression that it does not know
+    RuntimeError,  # zipfile: encrypted
     ValueError,
     OverflowError,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -46,7 +47,7 @@ def draw_moments(rng: np.random.Generator, room: Room, people: int) -> Iterator[
         yield [actor.moment() for actor in actors]
 
 
-class _Actor:
+class _Actor(ABC):
     """Someone with a place, a facing and something to do."""
 
     def __init__(self, rng: np.random.Generator, position: Array, yaw: float) -> None:
@@ -72,8 +73,9 @@ class _Actor:
         swing = self.sway * np.sin(self.rhythm * self.time * 2 + self.phase)
         return head.jitter(self.habit * 0.6 + swing)
 
+    @abstractmethod
     def moment(self) -> Moment:
-        raise NotImplementedError
+        """The actor in the present frame."""
 
 
 class _Walker(_Actor):
