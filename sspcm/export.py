@@ -21,7 +21,7 @@ import torch
 
 from sspcm.crop_store import open_crop_store
 from sspcm.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
-from sspcm.sets import make_sets
+from sspcm.sets import train_and_test
 from sspcm.trained_networks import OneNetwork, TrainedNetworks
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -167,7 +167,8 @@ def _real_crops(networks: TrainedNetworks) -> tuple[torch.Tensor, str]:
         try:
             if networks.config is None:
                 raise InputError("no run, so no data")
-            people, origin = make_sets(networks.config.data).test, "the run's test people"
+            _, people, _ = train_and_test(networks.config.data)
+            origin = "the run's test people"
             images = _crops_of(people, networks, Path(folder))
         except InputError:
             from wepdtof_pose.synthetic.generate import generate
@@ -181,6 +182,8 @@ def _real_crops(networks: TrainedNetworks) -> tuple[torch.Tensor, str]:
 def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> torch.Tensor:
     size = networks.crop_size
     usable = np.flatnonzero(people.trainable())[:CROPS]
+    if not len(usable):
+        raise InputError("nobody usable")
     store = open_crop_store(
         people.select_people(usable),
         crop_size=size,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from sspcm.checkpoint import load_checkpoint
-from sspcm.config import EvaluationConfig, TrainConfig
+from sspcm.config import EvaluationConfig
 from sspcm.hardware import Hardware, choose_hardware
 from sspcm.methods import build_method
 from sspcm.methods.method import Method, MethodSetting
@@ -19,9 +19,8 @@ from sspcm.role_networks import network_maker
 from sspcm.run_folder import RunFolder, keypoint_set_from_dict
 from sspcm.trained_networks import FixedNetworks, TrainedNetworks
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import file_sha256, read_json, replacing
+from wepdtof_pose.files import file_sha256, replacing
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
-from wepdtof_pose.loading import load_dataset
 
 
 def open_networks(
@@ -114,7 +113,7 @@ def _open_run(
     config = run.load_config()
     hardware = choose_hardware(device or config.device, config.precision)
     state = load_checkpoint(file)["method"]
-    keypoint_set = _keypoint_set_of_run(run, config, keypoints)
+    keypoint_set = _keypoint_set_of_run(run, keypoints)
     joints = len(keypoint_set)
     setting = MethodSetting(
         make_network=network_maker(config, joints, pretrained=False),
@@ -152,7 +151,7 @@ def _open_run(
     )
 
 
-def _keypoint_set_of_run(run: RunFolder, config: TrainConfig, name: str | None) -> KeypointSet:
+def _keypoint_set_of_run(run: RunFolder, name: str | None) -> KeypointSet:
     found = run.read_keypoint_set()
     if found is not None:
         if name is not None and name != found.name:
@@ -160,17 +159,7 @@ def _keypoint_set_of_run(run: RunFolder, config: TrainConfig, name: str | None) 
         return found
     if name is not None:
         return get_keypoint_set(name)
-    if run.finished:
-        recorded = read_json(run.result_file).get("keypoint_set")
-        if recorded in keypoint_set_names():
-            return get_keypoint_set(recorded)
-    try:
-        return next(iter(load_dataset(Path(config.data.path)).values())).keypoint_set
-    except InputError as error:
-        raise InputError(
-            f"{run.path}: has no keypoints.json, and its data cannot be read ({error}): "
-            "name the joints with --keypoints"
-        ) from None
+    raise InputError(f"{run.path}: has no keypoints.json: name the joints with --keypoints")
 
 
 def _open_weights(

@@ -13,7 +13,7 @@ import pandas as pd
 from sspcm.crop_store import CropStore, default_cache, open_crop_store
 from sspcm.detections import PERSON, read_detections
 from sspcm.evaluation import score_detected, score_people
-from sspcm.sets import make_sets
+from sspcm.sets import train_and_test
 from sspcm.trained_networks import TrainedNetworks
 from wepdtof_pose.dataset import PoseDataset, make_people
 from wepdtof_pose.errors import InputError
@@ -28,7 +28,7 @@ class TestPeople:
     """Who is evaluated on.
 
     Attributes:
-        people: all people of the split.
+        people: all people of the split, usable or not.
         data: path of the data, as it was given.
         split: name of the split.
     """
@@ -41,7 +41,7 @@ class TestPeople:
 
 
 def own_test_people(networks: TrainedNetworks) -> TestPeople:
-    """The test people of the networks' own run.
+    """The test people of the networks' own run; neither its labels nor its pool are read.
 
     Raises:
         InputError: there is no run, or its data are not there any more.
@@ -49,8 +49,8 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
     data = networks.config.data
-    sets = make_sets(data)
-    return TestPeople(sets.test, data.path, str(sets.record["split"]))
+    _, test, record = train_and_test(data)
+    return TestPeople(test, data.path, str(record["split"]))
 
 
 def load_test_people(path: Path, split: str | None = None) -> TestPeople:
@@ -205,8 +205,10 @@ def _detected_people(people: PoseDataset, file: Path) -> PoseDataset:
     found = read_detections(file, category_id=category)
     ids = pd.Index(people.frames["id"], dtype=object)
     frame_rows = ids.get_indexer(pd.Index(found.image_ids, dtype=object))
-    names = pd.Index(people.frames["file_name"], dtype=object)
-    by_name = names.get_indexer(pd.Index(found.file_names, dtype=object))
+    # A name that two frames share says nothing.
+    names = people.frames["file_name"].drop_duplicates(keep=False)
+    named = pd.Index(names, dtype=object).get_indexer(pd.Index(found.file_names, dtype=object))
+    by_name = np.where(named >= 0, names.index.to_numpy()[named], -1)
     frame_rows = np.where(frame_rows >= 0, frame_rows, by_name)
     sizes = people.frames[["width", "height"]].to_numpy()[frame_rows]
     _, kept = clip_boxes(found.boxes, sizes)

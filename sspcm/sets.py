@@ -44,7 +44,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     Raises:
         InputError: no such data, an impossible label budget, or nothing to test on.
     """
-    train, test, record = _train_and_test(config)
+    train, test, record = train_and_test(config)
     train = train.select_people(train.trainable())
     test = test.select_people(test.trainable())
     if not len(test):
@@ -99,7 +99,15 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
     )
 
 
-def _train_and_test(config: DataConfig) -> tuple[PoseDataset, PoseDataset, dict[str, Any]]:
+def train_and_test(config: DataConfig) -> tuple[PoseDataset, PoseDataset, dict[str, Any]]:
+    """Everybody on the training and on the test side, usable or not, and the names of the split.
+
+    Frames without people are on the side of their annotation file; where a single file is parted,
+    on neither.
+
+    Raises:
+        InputError: no such data, or they cannot be parted.
+    """
     splits = load_dataset(Path(config.path))
     if len(splits) == 1:
         whole = next(iter(splits.values()))

@@ -15,7 +15,13 @@ from click.testing import CliRunner, Result
 from sspcm.cli import main
 from sspcm.config import load_config
 from sspcm.open_networks import open_networks
-from sspcm.run_evaluation import TestPeople, evaluate_networks, joints_in_common, load_test_people
+from sspcm.run_evaluation import (
+    TestPeople,
+    evaluate_networks,
+    joints_in_common,
+    load_test_people,
+    own_test_people,
+)
 from sspcm.run_folder import RunFolder
 from sspcm.sets import make_sets
 from sspcm.trained_networks import TrainedNetworks
@@ -223,6 +229,51 @@ def test_detections_command(single_run: Path, tiny_fisheye: Path, tmp_path: Path
     assert "boxes.json" in done.output
 
 
+def test_own_people_are_those_of_the_file_crowds_and_empty_frames_included(
+    single_run: Path, tiny_fisheye: Path, tmp_path: Path
+) -> None:
+    people = coco_people(tiny_fisheye)["all"]
+    crowd = dataclasses.replace(
+        people, people=people.people.assign(iscrowd=(np.arange(len(people)) == 3).astype(int))
+    )
+    crowd.keypoints[5] = 0
+    coco.write(people, tmp_path / "data" / "annotations" / "train.json")
+    file = tmp_path / "data" / "annotations" / "val.json"
+    coco.write(crowd, file)
+    content = read_json(file)
+    first = content["images"][0]
+    content["images"].append({**first, "id": 10**6})
+    write_json(file, content)
+    (tmp_path / "data" / "images").symlink_to(people.root)
+    networks = oracle(single_run, sure(people.keypoints))
+    assert networks.config is not None
+    # Neither the labels nor the pool of the run matter to its evaluation.
+    data = dataclasses.replace(
+        networks.config.data, path=str(tmp_path / "data"), labels="100k", unlabelled="nowhere"
+    )
+    networks = dataclasses.replace(networks, config=dataclasses.replace(networks.config, data=data))
+    own, named = own_test_people(networks), load_test_people(tmp_path / "data", "val")
+    assert own.people.content_hash() == named.people.content_hash()
+    assert len(own.people) == own.people.trainable().sum() + 2
+    write_json(tmp_path / "boxes.json", detections_of(people))
+    # Boxes found by the name of the file, which the first and the empty frame share.
+    write_json(
+        tmp_path / "names.json",
+        [
+            *detections_of(people)[1:],
+            {"file_name": first["file_name"], "bbox": [0, 0, 9, 9], "score": 1},
+        ],
+    )
+    for test in (own, named):
+        result = evaluate_networks(networks, test, detections=tmp_path / "boxes.json")
+        # The pose on the crowd counts for nothing, that of the person without labels is wrong.
+        assert result["networks"]["A"]["AP"] == pytest.approx(1, abs=0.05)
+        assert result["networks"]["A"]["predictions"] == len(people)
+    fewer = dataclasses.replace(networks, poses=sure(people.keypoints)[1:])
+    result = evaluate_networks(fewer, own, detections=tmp_path / "names.json")
+    assert result["networks"]["A"]["predictions"] == len(people) - 1
+
+
 def coco_people(path: Path) -> dict[str, PoseDataset]:
     from wepdtof_pose.loading import load_dataset
 
@@ -242,6 +293,8 @@ def test_joints_of_a_run_whose_data_are_gone(
     done = run("evaluate", moved)
     assert (done.exit_code, "nowhere" in done.output) == (2, True)
     (moved / "keypoints.json").unlink()
+    # The joints of the test people need not be those of the networks.
+    write_json(moved / "result.json", {"keypoint_set": "wepdtof-pose-14"})
     with pytest.raises(InputError, match="--keypoints"):
         open_networks(moved)
     assert len(open_networks(moved, keypoints="aic-14").keypoint_set) == 14
