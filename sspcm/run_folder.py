@@ -62,7 +62,7 @@ class RunFolder:
 
     @property
     def best_checkpoint(self) -> Path:
-        """Method weights at the best score of the reported network."""
+        """Method weights at the best score (see `Method.selected_by`)."""
         return self.path / "checkpoints" / "best.pt"
 
     @property

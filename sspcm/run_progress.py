@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from sspcm.hardware import Hardware
 from sspcm.run_folder import RunFolder
 
 SELECTION_SCORE = "AP"
-"""Score of the reported network by which the best checkpoint is chosen."""
+"""Score by which the best checkpoint is chosen."""
 
 
 @dataclass
@@ -34,17 +35,20 @@ class Progress:
     best: dict[str, Any] | None = None
     last: dict[str, Any] = field(default_factory=dict)
 
-    def add_scores(self, scores: dict[str, Any], reported: str) -> bool:
+    def add_scores(self, scores: dict[str, Any], selected_by: Sequence[str]) -> bool:
         """Take the scores of the epoch just done; says whether they are the best so far.
 
         Args:
             scores: network name -> score name -> value.
-            reported: the network whose score counts.
+            selected_by: the networks whose mean score counts.
         """
         self.last = scores
         if self.best is not None:
-            now, before = scores[reported][SELECTION_SCORE], self.best[reported][SELECTION_SCORE]
-            if (now or 0.0) <= (before or 0.0):
+            now, before = (
+                sum(of[name][SELECTION_SCORE] or 0.0 for name in selected_by)
+                for of in (scores, self.best)
+            )
+            if now <= before:
                 return False
         self.best, self.best_epoch = scores, self.epoch
         return True

@@ -152,7 +152,8 @@ def _train(
             row["scores"] = {
                 name: {key: value[key] for key in CURVE_SCORES} for name, value in scores.items()
             }
-            if progress.add_scores(scores, method.reported) and processes.writes:
+            selected_by = method.selected_by(released=config.method.recipe == "released")
+            if progress.add_scores(scores, selected_by) and processes.writes:
                 save_checkpoint(run.best_checkpoint, {"method": method.state_dict()})
         row["seconds"] = round(progress.seconds, 3)
         rows.append(row)

@@ -41,20 +41,24 @@ def draw_colours(people: int, operations: int, *, generator: torch.Generator) ->
     return ColourDraw(chosen, torch.rand((people, operations, 2), generator=generator))
 
 
-def rand_augment(pixels: Tensor, draw: ColourDraw, *, magnitude: int) -> Tensor:
+def rand_augment(
+    pixels: Tensor, draw: ColourDraw, *, magnitude: int, released: bool = False
+) -> Tensor:
     """Pixels (N, 3, H, W) with each image's operations applied in turn.
 
     Args:
         pixels: levels 0..255, floating point; they are rounded to whole levels.
         draw: the operations; kept on the CPU, so that choosing rows never waits for the device.
         magnitude: m of 0..30, the strength of every operation that has one.
+        released: cut out the square of a crop 192 wide, whatever the crop.
     """
     strength = magnitude / HIGHEST_MAGNITUDE
     result = pixels.round().clamp(0, 255)
     chosen, centres = draw.operation.cpu(), draw.centre.to(pixels.device)
+    operations = OPERATIONS | ({"cutout": cut_fixed_square} if released else {})
     for turn in range(chosen.shape[1]):
         before, result = result, result.clone()
-        for number, operation in enumerate(OPERATIONS.values()):
+        for number, operation in enumerate(operations.values()):
             rows = (chosen[:, turn] == number).nonzero().squeeze(1)
             if len(rows):
                 rows = rows.to(pixels.device)
@@ -133,13 +137,12 @@ def sharpness(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
 
 def cut_square(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
     """A grey square of side 40 * strength (on a crop 192 wide; it scales) around the centre."""
-    height, width = pixels.shape[2:]
-    size = torch.tensor([width, height], device=pixels.device)
-    half = torch.full_like(centre, 20 * strength * width / REFERENCE_WIDTH).round().long()
-    middle = (centre * size).long()
-    inside = inside_windows(middle[:, None], half[:, None], (width, height))
-    grey = pixels.new_tensor(GREY)[:, None, None]
-    return torch.where(inside[:, None], grey, pixels)
+    return _grey_square(pixels, 20 * strength * pixels.shape[3] / REFERENCE_WIDTH, centre)
+
+
+def cut_fixed_square(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
+    """A grey square of side 40 * strength around the centre, whatever the crop (released)."""
+    return _grey_square(pixels, 20 * strength, centre)
 
 
 OPERATIONS: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
@@ -157,6 +160,16 @@ OPERATIONS: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
 }
 """Name -> function of whole levels (n, 3, H, W), the strength in 0..1 and, for Cutout, centres
 (n, 2) in 0..1 of the image."""
+
+
+def _grey_square(pixels: Tensor, half_side: float, centre: Tensor) -> Tensor:
+    height, width = pixels.shape[2:]
+    size = torch.tensor([width, height], device=pixels.device)
+    half = torch.full_like(centre, half_side).round().long()
+    middle = (centre * size).long()
+    inside = inside_windows(middle[:, None], half[:, None], (width, height))
+    grey = pixels.new_tensor(GREY)[:, None, None]
+    return torch.where(inside[:, None], grey, pixels)
 
 
 def _luma(pixels: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 The hard views of Zhou et al. 2024 (MultiAugs) build on Cutout (DeVries and Taylor 2017), CutMix
 (Yun et al., ICCV 2019) and Mixup (Zhang et al., ICLR 2018). Targets stay those of the image that
 is covered. `released=True` repeats the released code, which draws columns up to the height and
-rows up to the width (METHODS.md, fixture f09b).
+rows up to the width, and windows of one size on every crop (METHODS.md, fixture f09b).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sspcm.augment.occlusion import draw_half_sizes, inside_windows
+from sspcm.augment.occlusion import REFERENCE_WIDTH, draw_half_sizes, inside_windows
 
 MIXUP_BETA = 0.2
 MIXUP_SHARE = 0.25
@@ -58,13 +58,15 @@ def draw_windows(
         people: batch size N.
         windows: n windows an image.
         crop_size: (width, height) in pixels; sizes scale with the width (10..19 at 192).
-        released: draw columns up to the height and rows up to the width.
+        released: draw columns up to the height and rows up to the width, and the sizes of a crop
+            192 wide, whatever the crop.
         generator: source of the draws.
     """
     width, height = (crop_size[1], crop_size[0]) if released else crop_size
     x = torch.randint(width, (people, windows), generator=generator)
     y = torch.randint(height, (people, windows), generator=generator)
-    half_size = draw_half_sizes((people, windows, 2), crop_width=crop_size[0], generator=generator)
+    crop_width = REFERENCE_WIDTH if released else crop_size[0]
+    half_size = draw_half_sizes((people, windows, 2), crop_width=crop_width, generator=generator)
     donor = torch.randperm(people, generator=generator)
     return WindowDraw(torch.stack([x, y], dim=2), half_size, donor)
 

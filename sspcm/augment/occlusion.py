@@ -16,7 +16,7 @@ from torch import Tensor
 JITTER = 10.0
 HALF_SIZE = (10, 20)
 """Patch half sizes are drawn from 10..19 pixels, centres jittered by 10 pixels, on a crop
-192 pixels wide; smaller and larger crops scale both."""
+192 pixels wide; smaller and larger crops scale both, except in the released code."""
 REFERENCE_WIDTH = 192
 
 
@@ -46,6 +46,7 @@ def draw_patches(
     patches: int,
     *,
     crop_width: int,
+    released: bool = False,
     generator: torch.Generator,
 ) -> PatchDraw:
     """Random patches, on the CPU.
@@ -56,9 +57,12 @@ def draw_patches(
         total_joints: J of the heatmaps.
         patches: n patches an image.
         crop_width: crop width in pixels; sizes and jitter scale with it (unchanged at 192).
+        released: sizes and jitter of a crop 192 wide, whatever the crop.
         generator: source of the draws.
     """
     shape = (people, total_joints, 2)
+    if released:
+        crop_width = REFERENCE_WIDTH
     jitter = torch.randn(shape, generator=generator) * (JITTER * crop_width / REFERENCE_WIDTH)
     half_size = draw_half_sizes(shape, crop_width=crop_width, generator=generator)
     chosen = joints[torch.randint(len(joints), (2, people, patches), generator=generator)]

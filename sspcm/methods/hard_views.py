@@ -125,7 +125,9 @@ class RandAugment:
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
         """Images after them; channels keep the order that the network sees."""
-        levels = colour.rand_augment(denormalise(images), draw, magnitude=self.magnitude)
+        levels = colour.rand_augment(
+            denormalise(images), draw, magnitude=self.magnitude, released=setting.released
+        )
         return normalise(levels, bgr=False)
 
 
@@ -184,6 +186,7 @@ def _draw_patches(setting: MethodSetting, people: int, patches: int, generator: 
         setting.joints,
         patches,
         crop_width=setting.crop_size[0],
+        released=setting.released,
         generator=generator,
     )
 

@@ -60,6 +60,13 @@ class Method(nn.Module, ABC):
     def begin_epoch(self, pool: Pool) -> None:
         """What the method does before an epoch; labels the pool off line, where it does so."""
 
+    def selected_by(self, *, released: bool) -> tuple[str, ...]:
+        """The networks whose mean AP chooses the best checkpoint.
+
+        That is the one reported; the released code takes net A, whatever the method.
+        """
+        return ("A",) if released else (self.reported,)
+
     def schedule_epoch(self, epoch: int) -> float:
         """Where on the learning-rate schedule an epoch (from 0) lies: at itself, by default."""
         return epoch

@@ -174,6 +174,10 @@ class MultiAugs(Method):
                 consistency = consistency + heatmap_mse(network(view), target, w_u)
         return {"supervised": supervised, "consistency": consistency}
 
+    def selected_by(self, *, released: bool) -> tuple[str, ...]:
+        """A; as released, two networks are judged by the mean of both APs."""
+        return tuple(self.networks) if released else (self.reported,)
+
     def end_epoch(self) -> None:
         """Nothing changes between epochs."""
 

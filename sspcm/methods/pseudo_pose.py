@@ -26,8 +26,9 @@ class PseudoPose(Method):
     takes. For `teacher_epochs` epochs the teacher learns from labelled people alone, exactly as
     `supervised` does. Then it labels every person of the pool once, and for the rest of the run
     the student, which starts afresh, learns from labelled people and from Gaussians drawn at the
-    pseudo-labels. Each of the two goes through the whole learning-rate schedule, compressed to its
-    own epochs, and the student's Adam state starts empty.
+    pseudo-labels (from labelled people alone while a burn-in outlasts the teacher). Each of the two
+    goes through the whole learning-rate schedule, compressed to its own epochs, and the student's
+    Adam state starts empty.
 
     Loss of the student: M(H(x_s), y) + M(H(x_u), pseudo y), both halves in one batch.
 
@@ -37,7 +38,8 @@ class PseudoPose(Method):
     | once | teacher | upright crops of the pool | eval | no | kept |
     | 1, later epochs | student | x_s and x_u in one batch | train | yes | updated |
 
-    The released projects have no code of it: both recipes differ in the order of channels only.
+    The released projects have no code of it: `released` changes how people are read, drawn and
+    labelled by name (channel order, partners, 24 joints), and nothing in this file.
     The pseudo-labels are part of the state, so a resumed run goes on with the same ones.
     """
 
@@ -89,8 +91,9 @@ class PseudoPose(Method):
         y, w_s = batch.target, batch.target_weight
         if self.epochs_done < self.teacher_epochs:
             return {"supervised": heatmap_mse(self.teacher(batch.labelled), y, w_s)}
+        if batch.unlabelled is None:
+            return {"supervised": heatmap_mse(self.student(batch.labelled), y, w_s)}
         pseudo, w_u = self._pseudo_targets(batch)
-        assert batch.unlabelled is not None
         maps = self.student(torch.cat([batch.labelled, batch.unlabelled]))
         of_labelled, of_pool = maps.split([len(batch.labelled), len(batch.unlabelled)])
         self.statistics = {"joints_kept": (w_u > 0).float().mean()}
@@ -110,6 +113,10 @@ class PseudoPose(Method):
                     transforms=self.options.transforms,
                     flip_permutation=self._flip_permutation,
                 )
+
+    def selected_by(self, *, released: bool) -> tuple[str, ...]:
+        """The student: no released code of the method chooses otherwise."""
+        return (self.reported,)
 
     def schedule_epoch(self, epoch: int) -> float:
         """The share of its own epochs that the network whose turn it is has behind it."""

@@ -13,6 +13,9 @@ import yaml
 from sspcm.config import load_config
 from sspcm.optimiser import learning_rate
 from sspcm.run_folder import RunFolder
+from sspcm.run_parts import make_method
+from sspcm.run_progress import Progress
+from sspcm.sets import make_sets
 from sspcm.training import train
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -181,6 +184,44 @@ def test_an_unlabelled_set_and_both_recipes_train_to_a_score(settings, tmp_path,
     scores = result["last"]["C"]
     assert set(scores["per_joint"]) == set(get_keypoint_set("wepdtof-pose-14").joints)
     assert scores["sigma_set"] == "wepdtof-pose-14"
+
+
+@pytest.mark.parametrize(
+    ("method", "released", "best"),
+    [
+        ("sspcm", False, 3),
+        ("sspcm", True, 1),
+        ("pose_dual", True, 1),
+        ("multi_augs", False, 1),
+        ("multi_augs", True, 2),
+        ("pseudo_pose", True, 3),
+    ],
+)
+def test_the_best_epoch_is_by_the_network_of_the_recipe(settings, method, released, best):
+    config = load_config(overrides=settings | {"method.name": method})
+    selected_by = make_method(config, make_sets(config.data)).selected_by(released=released)
+    progress = Progress()
+    for a, b, last in ((0.5, 0.1, 0.1), (0.4, 0.3, 0.2), (0.3, 0.2, 0.4)):
+        progress.epoch += 1
+        scores = {"A": a, "B": b, "C": last, "teacher": a, "student": last}
+        progress.add_scores({name: {"AP": value} for name, value in scores.items()}, selected_by)
+    assert progress.best_epoch == best
+
+
+@pytest.mark.parametrize("method", ["pseudo_pose", "data_distill"])
+def test_a_burn_in_that_outlasts_the_teacher_leaves_the_student_labelled_people(
+    settings, tmp_path, method
+):
+    settings |= {
+        "method.name": method,
+        "optimisation.epochs": 4,
+        "optimisation.epoch_steps": 1,
+        "optimisation.burn_in_epochs": 3,
+    }
+    train(load_config(overrides=settings), tmp_path / "run")
+    found = [set(row["train"]) for row in RunFolder(tmp_path / "run").read_metrics()]
+    assert found[:3] == [{"supervised"}] * 3
+    assert found[3] == {"supervised", "pseudo", "joints_kept"}
 
 
 @pytest.mark.parametrize("method", ["sspcm", "pose_cons", "pose_dual", "multi_augs"])

@@ -76,6 +76,18 @@ def test_cutout_is_a_grey_square_around_its_centre():
     assert result[0, :, 64, 96].tolist() == list(GREY)
 
 
+@pytest.mark.parametrize(("released", "half"), [(False, 7), (True, 13)])
+def test_the_square_scales_with_the_crop_except_as_released(released, half):
+    draw = ColourDraw(
+        operation=torch.tensor([[list(OPERATIONS).index("cutout")]]),
+        centre=torch.full((1, 1, 2), 0.5),
+    )
+    result = rand_augment(
+        torch.zeros(1, 3, 96, 96), draw, magnitude=MAGNITUDE, released=released
+    )
+    assert (result[0, 0] != 0).sum() == (2 * half) ** 2
+
+
 @pytest.mark.parametrize("name", ["auto_contrast", "equalize"])
 def test_a_uniform_image_stays_as_it_is(name):
     pixels = torch.full((1, 3, 8, 8), 77.0)

@@ -80,7 +80,8 @@ def test_centres_cover_the_crop(released, x_end, y_end):
     assert sorted(draw.donor.tolist()) == list(range(4000))
 
 
-def test_sizes_scale_with_the_crop():
-    draw = draw_windows(500, 2, crop_size=(96, 96), generator=torch.Generator().manual_seed(1))
-    assert draw.half_size.min() >= 5
-    assert draw.half_size.max() <= 10
+@pytest.mark.parametrize(("released", "sizes"), [(False, (5, 10)), (True, (10, 19))])
+def test_sizes_scale_with_the_crop_except_as_released(released, sizes):
+    generator = torch.Generator().manual_seed(1)
+    draw = draw_windows(500, 2, crop_size=(96, 96), released=released, generator=generator)
+    assert (int(draw.half_size.min()), int(draw.half_size.max())) == sizes

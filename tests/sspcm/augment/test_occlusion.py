@@ -89,6 +89,25 @@ def test_draws_use_only_the_joints_given_and_scale_with_the_crop():
     assert int(draw.donor.max()) < 400
 
 
+def test_released_patches_are_of_one_size_on_every_crop():
+    def draw(crop_width, released):
+        return draw_patches(
+            400,
+            torch.arange(14),
+            14,
+            3,
+            crop_width=crop_width,
+            released=released,
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    published = draw(192, False)
+    for width in (64, 288):
+        found = draw(width, True)
+        assert torch.equal(found.half_size, published.half_size)
+        assert torch.equal(found.jitter, published.jitter)
+
+
 def test_a_seed_gives_the_same_draws():
     def draw():
         generator = torch.Generator().manual_seed(3)
