@@ -41,8 +41,7 @@ def decode(
         method: "shift" moves the maximum a quarter of a pixel towards its higher neighbour (Newell
             et al., ECCV 2016), "dark" takes a Newton step on the logarithm of the blurred heatmap
             (Zhang et al., CVPR 2020, equation 9), "none" keeps the pixel.
-        blur_size: side of the Gaussian blur of "dark" in heatmap pixels (11 fits targets of
-            sigma 2, 17 those of sigma 3).
+        blur_size: side of the Gaussian blur of "dark" in heatmap pixels (see `fitting_blur`).
 
     Raises:
         InputError: unknown method.
@@ -61,6 +60,17 @@ def decode(
     points = transform_points(positions.cpu().numpy().astype(np.float64), to_image)
     scores = maxima.cpu().numpy()[..., None]
     return np.concatenate([points, scores], axis=2).astype(np.float32)
+
+
+def fitting_blur(sigma: float) -> int:
+    """Side of the blur of "dark", in heatmap pixels, that fits targets of this sigma.
+
+    Its own standard deviation is the nearest to sigma (see `blur_heatmaps`).
+
+    >>> fitting_blur(2.0), fitting_blur(3.0)
+    (11, 17)
+    """
+    return 2 * max(0, round((sigma - 0.8) / 0.3 + 1)) + 1
 
 
 def argmax_positions(

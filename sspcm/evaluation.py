@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sspcm.config import EvaluationConfig
 from sspcm.crop_store import CropStore
-from sspcm.decoding import decode
-from sspcm.flips import average_flipped
+from sspcm.decoding import decode, fitting_blur
+from sspcm.flips import Alignment, average_flipped
 from sspcm.hardware import Hardware
 from sspcm.methods.method import Method, mode_of
 from sspcm.normalisation import normalise
@@ -34,6 +34,8 @@ def predict_people(
     *,
     flip_permutation: np.ndarray,
     bgr: bool,
+    sigma: float,
+    align: Alignment,
     share: slice = slice(None),
 ) -> dict[str, np.ndarray]:
     """Keypoints (people, joints, 3) in frame pixels with joint scores, of every network.
@@ -45,6 +47,8 @@ def predict_people(
         hardware: where to compute.
         flip_permutation: joint order of a mirrored person.
         bgr: channel order that the networks were trained with.
+        sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
+        align: how the mirrored maps of the flip test meet the others.
         share: the people to predict; all of them by default.
     """
     parts: dict[str, list[np.ndarray]] = {}
@@ -54,7 +58,7 @@ def predict_people(
             rows = slice(start, min(start + config.batch_size, last))
             images = crop_images(store.pixels[rows], hardware, bgr=bgr)
             for name, maps in _heatmaps(
-                method, images, hardware, flip_permutation if config.flip_test else None
+                method, images, hardware, flip_permutation if config.flip_test else None, align
             ).items():
                 keypoints = decode(
                     maps,
@@ -62,9 +66,15 @@ def predict_people(
                     store.places.scale[rows],
                     rotation=store.places.rotation[rows],
                     method=config.decoding,  # type: ignore[arg-type]
+                    blur_size=fitting_blur(sigma),
                 )
                 parts.setdefault(name, []).append(keypoints)
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def alignment(recipe: str | None) -> Alignment:
+    """How a flip test moves mirrored maps: exactly, or by a whole pixel as published."""
+    return "subpixel" if recipe == "corrected" else "pixel"
 
 
 def score_people(
@@ -121,7 +131,11 @@ def _is_fisheye(test: PoseDataset) -> bool:
 
 
 def _heatmaps(
-    method: Method, images: Tensor, hardware: Hardware, flip_permutation: np.ndarray | None
+    method: Method,
+    images: Tensor,
+    hardware: Hardware,
+    flip_permutation: np.ndarray | None,
+    align: Alignment,
 ) -> dict[str, Tensor]:
     with hardware.autocast():
         maps = method.heatmaps(images)
@@ -129,6 +143,6 @@ def _heatmaps(
             return {name: value.float() for name, value in maps.items()}
         mirrored = method.heatmaps(images.flip(3))
     return {
-        name: average_flipped(value.float(), mirrored[name].float(), flip_permutation)
+        name: average_flipped(value.float(), mirrored[name].float(), flip_permutation, align=align)
         for name, value in maps.items()
     }

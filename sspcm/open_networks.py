@@ -35,8 +35,8 @@ def open_networks(
     """The trained networks under a path.
 
     Args:
-        path: a run folder, a checkpoint inside one, or a file of weights: what `sspcm
-            import-weights` writes, or a released checkpoint.
+        path: a run folder, a checkpoint inside one, or a file of weights: a checkpoint copied out
+            of its run, what `sspcm import-weights` writes, or a released checkpoint.
         checkpoint: of a run folder, `last` or `best`.
         keypoints: name of the keypoint set of the heatmaps, where nothing beside the weights says
             so.
@@ -148,6 +148,8 @@ def _open_run(
             "method": config.method.name,
             "recipe": config.method.recipe,
         },
+        upright=config.data.upright,
+        sigma=config.data.sigma,
     )
 
 
@@ -170,16 +172,18 @@ def _open_weights(
     device: str,
 ) -> TrainedNetworks:
     hardware = choose_hardware(device, "auto")
-    states = list(networks_of(read_weights(path)).values())[:3]
+    found = networks_of(read_weights(path))
+    about = _read_about(path)
+    roles = about.get("roles", dict(zip(found, "ABC", strict=False)))
+    states = {name: found[entry] for entry, name in roles.items() if entry in found}
     if not states:
         raise InputError(f"{path}: holds no ResNet or HRNet (no 'conv1' over three colours)")
     networks = {
-        letter: network_of_state(state, source=f"{path}: network {letter}")
-        for letter, state in zip("ABC", states, strict=False)
+        name: network_of_state(state, source=f"{path}: network {name}")
+        for name, state in states.items()
     }
-    about = _read_about(path)
     keypoint_set = _keypoint_set_of_file(path, about, keypoints)
-    for name, state in zip("ABC", states, strict=False):
+    for name, state in states.items():
         count = len(state["final_layer.bias"])
         if count != len(keypoint_set):
             raise InputError(
@@ -187,7 +191,7 @@ def _open_weights(
                 f"{keypoint_set.name!r} has {len(keypoint_set)} joints"
             )
     return TrainedNetworks(
-        method=_on_device(FixedNetworks(networks), hardware),
+        method=_on_device(FixedNetworks(networks, reported=about.get("reported")), hardware),
         keypoint_set=keypoint_set,
         crop_size=crop_size or tuple(about.get("crop_size", (192, 256))),
         bgr=bgr if bgr is not None else bool(about.get("bgr", True)),
@@ -198,9 +202,11 @@ def _open_weights(
             "source": str(path),
             "checkpoint": path.name,
             "checkpoint_sha256": file_sha256(path),
-            "method": None,
-            "recipe": None,
+            "method": about.get("method"),
+            "recipe": about.get("recipe"),
         },
+        upright=bool(about.get("upright", False)),
+        sigma=float(about.get("sigma", 2.0)),
     )
 
 
@@ -219,9 +225,18 @@ def _keypoint_set_of_file(path: Path, about: dict[str, Any], name: str | None) -
 
 
 def _read_about(path: Path) -> dict[str, Any]:
-    """What a file that `sspcm import-weights` wrote says about its networks; else empty."""
+    """What a file that we wrote says about its networks; empty for other files.
+
+    Raises:
+        InputError: it is a checkpoint of a run from before checkpoints said so.
+    """
     content = torch.load(path, map_location="cpu", weights_only=True)
     about = content.get("about") if isinstance(content, dict) else None
+    if about is None and isinstance(content, dict) and "method" in content:
+        raise InputError(
+            f"{path}: does not say what its networks need, and lies in no run folder: put it back "
+            "into the 'checkpoints' folder of its run, beside whose config.yaml it can be used"
+        )
     return about if isinstance(about, dict) else {}
 
 

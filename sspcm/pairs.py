@@ -70,9 +70,18 @@ def released_partners(labelled: int, pairs: int, epoch: int) -> np.ndarray:
 
 def step_generator(seed: int, epoch: int, step: int, rank: int = 0) -> torch.Generator:
     """The CPU generator of one training step."""
-    state = np.random.SeedSequence([seed, epoch, step, rank, _STREAM_STEP])
-    return torch.Generator().manual_seed(int(state.generate_state(1, np.uint64)[0] >> 1))
+    return torch.Generator().manual_seed(_seed(seed, epoch, step, rank, _STREAM_STEP))
+
+
+def step_seed(seed: int, epoch: int, step: int, rank: int = 0) -> int:
+    """The seed of torch's global generators in one training step: another stream."""
+    return _seed(seed, epoch, step, rank, _STREAM_GLOBAL)
+
+
+def _seed(*words: int) -> int:
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1)
 
 
 _STREAM_PAIRS = 1
 _STREAM_STEP = 2
+_STREAM_GLOBAL = 3

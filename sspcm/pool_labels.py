@@ -7,6 +7,7 @@ teach, not a record of every step.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tqdm import tqdm
 
 from sspcm.config import TrainConfig
 from sspcm.crop_store import default_cache, open_crop_store
-from sspcm.decoding import decode
+from sspcm.decoding import decode, fitting_blur
 from sspcm.evaluation import crop_images
 from sspcm.hardware import Hardware
 from sspcm.methods.method import Method, mode_of
@@ -35,11 +36,14 @@ def run_labels(networks: TrainedNetworks) -> list[dict[str, Any]]:
     then: here its four pairs are one. With `evaluation.pseudo_labels` the run writes them before.
 
     Raises:
-        InputError: there is no run, its data are not there, or its method has no pseudo-labels.
+        InputError: there is no run, its data are not there, its method has no pseudo-labels, or a
+            flip test is asked for.
     """
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run, so it has taught nobody")
-    config = networks.config
+    if networks.evaluation.flip_test and not networks.config.evaluation.flip_test:
+        raise InputError("--flip-test: people are taught from one view, which is not mirrored")
+    config = replace(networks.config, evaluation=networks.evaluation)
     sets = make_sets(config.data, released=config.method.recipe == "released")
     require_labels(networks.method, config)
     return pool_labels(networks.method, config, sets, networks.hardware)
@@ -95,6 +99,7 @@ def pool_labels(
                 store.places.scale[block],
                 rotation=store.places.rotation[block],
                 method=config.evaluation.decoding,  # type: ignore[arg-type]
+                blur_size=fitting_blur(config.data.sigma),
             )
             keypoints[..., 2] = taught.confidence.float().cpu().numpy()
             distance = np.full(keypoints.shape[:2], np.nan)

@@ -47,7 +47,7 @@ class RunFolder:
 
     @property
     def environment_file(self) -> Path:
-        """Versions and hardware."""
+        """Versions and hardware, and what a resumed run must share with its beginning."""
         return self.path / "env.json"
 
     @property
@@ -88,6 +88,33 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         with replacing(self.config_file) as temporary:
             temporary.write_text(to_yaml(config), encoding="utf-8")
+
+    def require_same_conditions(self, now: dict[str, Any]) -> None:
+        """Check that a run with finished epochs goes on as it began.
+
+        Compared is what no configuration says: the data, the number of processes, the kind of
+        device and its precision. What the folder does not record (older ones) is not compared.
+
+        Args:
+            now: what env.json would hold if the run began now.
+
+        Raises:
+            InputError: something differs.
+        """
+        if not self.resumable or not self.environment_file.is_file():
+            return
+        before = read_json(self.environment_file)
+        for key in _CONDITIONS:
+            if key in before and before[key] != now[key]:
+                raise InputError(
+                    f"{self.path}: the run began with {key} = {before[key]!r}, and would go on "
+                    f"with {now[key]!r}: restore that, or name another folder"
+                )
+
+    @property
+    def resumable(self) -> bool:
+        """Whether an epoch was finished, so that a resumed run goes on after it."""
+        return self.last_checkpoint.is_file()
 
     def load_config(self) -> TrainConfig:
         """The configuration the run was made with."""
@@ -141,6 +168,16 @@ class RunFolder:
                     f"{self.path}: holds a run with {key} = {before.get(key)!r}, "
                     f"not {now.get(key)!r}; name another folder for the new configuration"
                 )
+
+
+_CONDITIONS = (
+    "data_hash",
+    "split_hash",
+    "unlabelled_hash",
+    "processes",
+    "device_type",
+    "precision",
+)
 
 
 def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:

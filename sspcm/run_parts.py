@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +34,21 @@ def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
         flip_permutation=torch.from_numpy(sets.train.keypoint_set.flip_permutation),
     )
     return build_method(config.method.name, setting, config.method.options)
+
+
+def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> dict[str, Any]:
+    """What a checkpoint says of its networks, so that it can be used without its run folder."""
+    return {
+        "keypoint_set": dataclasses.asdict(sets.train.keypoint_set),
+        "crop_size": list(config.data.crop_size),
+        "bgr": config.method.recipe == "released",
+        "upright": config.data.upright,
+        "sigma": config.data.sigma,
+        "method": config.method.name,
+        "recipe": config.method.recipe,
+        "roles": dict(method.roles),
+        "reported": method.reported,
+    }
 
 
 def labelled_joints(sets: TrainingSets) -> np.ndarray:

@@ -54,12 +54,27 @@ class Progress:
         return True
 
 
-def save(run: RunFolder, method: nn.Module, optimiser: Optimizer, progress: Progress) -> None:
-    """Write the checkpoint that `restore` reads: networks, optimiser and progress."""
+def save(
+    run: RunFolder,
+    method: nn.Module,
+    optimiser: Optimizer,
+    progress: Progress,
+    about: dict[str, Any],
+) -> None:
+    """Write the checkpoint that `restore` reads: networks (and what they are), optimiser, progress.
+
+    Args:
+        run: where to.
+        method: owns the networks.
+        optimiser: its state.
+        progress: how far the run is.
+        about: see `run_parts.about_networks`.
+    """
     save_checkpoint(
         run.last_checkpoint,
         {
             "method": method.state_dict(),
+            "about": about,
             "optimiser": optimiser.state_dict(),
             "progress": dict(vars(progress)),
         },

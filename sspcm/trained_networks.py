@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sspcm.batches import Batch
 from sspcm.config import EvaluationConfig, TrainConfig
 from sspcm.crop_store import CropStore
-from sspcm.evaluation import predict_people
+from sspcm.evaluation import alignment, predict_people
 from sspcm.hardware import Hardware
 from sspcm.methods.method import Method, mode_of
 from wepdtof_pose.errors import InputError
@@ -35,6 +35,8 @@ class TrainedNetworks:
         hardware: where the networks are.
         config: of the run; None where there is no run.
         record: where the networks came from, for a result.
+        upright: whether they were trained on crops turned along the image radius.
+        sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
     """
 
     method: Method
@@ -45,11 +47,8 @@ class TrainedNetworks:
     hardware: Hardware
     config: TrainConfig | None
     record: dict[str, Any]
-
-    @property
-    def upright(self) -> bool:
-        """Whether the networks were trained on crops turned along the image radius."""
-        return self.config is not None and self.config.data.upright
+    upright: bool = False
+    sigma: float = 2.0
 
     @property
     def reported(self) -> str:
@@ -95,19 +94,21 @@ class TrainedNetworks:
             self.hardware,
             flip_permutation=self.keypoint_set.flip_permutation,
             bgr=self.bgr,
+            sigma=self.sigma,
+            align=alignment(self.record["recipe"]),
         )
 
 
 class FixedNetworks(Method):
-    """Trained networks A, B, C without the method that trained them: for inference only."""
+    """Trained networks without the method that trained them: for inference only."""
 
     uses_unlabelled = False
 
-    def __init__(self, networks: dict[str, nn.Module]) -> None:
+    def __init__(self, networks: dict[str, nn.Module], *, reported: str | None = None) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(networks)
         # Of three networks the last is the student; two are equals.
-        self.reported = "C" if "C" in networks else "A"
+        self.reported = reported or ("C" if "C" in networks else "A")
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

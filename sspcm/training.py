@@ -24,15 +24,15 @@ from sspcm.distributed import (
     require_identical,
     synchronise_buffers,
 )
-from sspcm.evaluation import predict_people, score_people
+from sspcm.evaluation import alignment, predict_people, score_people
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.methods.method import Method
 from sspcm.optimiser import learning_rate, make_optimiser
-from sspcm.pairs import PairSampler, step_generator
+from sspcm.pairs import PairSampler, step_generator, step_seed
 from sspcm.pool_labels import pool_labels, require_labels
 from sspcm.role_networks import role_networks
 from sspcm.run_folder import RunFolder
-from sspcm.run_parts import make_batch_maker, make_method, open_stores
+from sspcm.run_parts import about_networks, make_batch_maker, make_method, open_stores
 from sspcm.run_progress import Progress, restore, save
 from sspcm.sets import TrainingSets, make_sets
 from wepdtof_pose.keypoints import convert_keypoints
@@ -56,7 +56,8 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[st
         resume: go on with the run that the folder holds.
 
     Raises:
-        InputError: the folder holds another run, or the configuration or data cannot be used.
+        InputError: the folder holds another run, or one that began on other data, processes or
+            hardware, or the configuration or data cannot be used.
     """
     with joined_processes(config.device) as processes:
         return _train(config, folder, processes, resume=resume)
@@ -78,9 +79,17 @@ def _train(
         run.prepare(config, resume=resume or not processes.writes)
     if run.finished:
         return run.read_result()
+    surroundings = environment(hardware) | {
+        "device_type": hardware.device.type,
+        "processes": processes.count,
+        "data_hash": sets.record["data_hash"],
+        "split_hash": sets.record["split_hash"],
+        "unlabelled_hash": sets.record.get("unlabelled_hash"),
+    }
+    run.require_same_conditions(surroundings)
     if processes.writes:
-        surroundings = environment(hardware) | {"processes": processes.count}
-        run.write(run.environment_file, surroundings)
+        if not run.resumable:
+            run.write(run.environment_file, surroundings)
         _LOG.info(
             "%s, recipe %s: %s on %s, %s, %d threads, %d processes",
             config.method.name,
@@ -119,6 +128,7 @@ def _train(
     # As published, resuming the released schedule drops the rate one epoch early.
     early = config.method.recipe == "released" and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
+    about = about_networks(config, sets, method)
     stepped = distribute(method, processes, synchronise_batchnorm=config.synchronise_batchnorm)
 
     while progress.epoch < config.optimisation.epochs:
@@ -154,12 +164,13 @@ def _train(
             }
             selected_by = method.selected_by(released=config.method.recipe == "released")
             if progress.add_scores(scores, selected_by) and processes.writes:
-                save_checkpoint(run.best_checkpoint, {"method": method.state_dict()})
+                best = {"method": method.state_dict(), "about": about}
+                save_checkpoint(run.best_checkpoint, best)
         row["seconds"] = round(progress.seconds, 3)
         rows.append(row)
         if processes.writes:
             run.write_metrics(rows)
-            save(run, method, optimiser, progress)
+            save(run, method, optimiser, progress, about)
 
     result = _result(config, sets, sampler, method, hardware, progress)
     if processes.writes:
@@ -195,7 +206,10 @@ def _train_epoch(
         for step in range(sampler.steps)
     )
     raw_batches = read_ahead(readers)
-    for raw in tqdm(raw_batches, desc=title, total=sampler.steps, leave=False, disable=silent):
+    bar = tqdm(raw_batches, desc=title, total=sampler.steps, leave=False, disable=silent)
+    for step, raw in enumerate(bar):
+        # For what draws by itself, as Dropout in a network of one's own does.
+        torch.manual_seed(step_seed(config.seed, epoch, step, sampler.rank))
         batch = batches.finish(raw)
         optimiser.zero_grad(set_to_none=True)
         with hardware.autocast():
@@ -220,7 +234,7 @@ def _evaluate(
 
     Every process predicts its share of the test people, and all of them score the whole.
     """
-    parts = processes.gather(
+    everywhere = processes.gather(
         predict_people(
             method,
             store,
@@ -228,9 +242,13 @@ def _evaluate(
             hardware,
             flip_permutation=sets.train.keypoint_set.flip_permutation,
             bgr=config.method.recipe == "released",
+            sigma=config.data.sigma,
+            align=alignment(config.method.recipe),
             share=processes.share(len(store)),
         )
     )
+    # A process without a share, of fewer people than processes, has predicted nothing.
+    parts = [part for part in everywhere if part]
     keypoints = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     scores = {}
     for name, values in keypoints.items():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,7 @@ class Method(nn.Module, ABC):
     Attributes:
         uses_unlabelled: whether `forward` reads `batch.unlabelled`.
         reported: which entry of `heatmaps` the method is judged by.
+        roles: entry of the state dictionary -> entry of `heatmaps`, for each network of its own.
         statistics: detached scalars of the last step worth logging.
         idle_parameters: whether some steps leave a trainable network unused.
     """
@@ -48,6 +50,7 @@ class Method(nn.Module, ABC):
     idle_parameters = False
     uses_unlabelled: bool
     reported: str
+    roles: ClassVar[Mapping[str, str]] = {}
     statistics: dict[str, Tensor]
 
     @abstractmethod

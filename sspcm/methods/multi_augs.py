@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -123,6 +124,7 @@ class MultiAugs(Method):
 
     uses_unlabelled = True
     reported = "A"
+    roles: ClassVar = {"networks.A": "A", "networks.B": "B"}
 
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +95,7 @@ class PoseCons(Method):
 
     uses_unlabelled = True
     reported = "A"
+    roles: ClassVar = {"network": "A"}
 
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +35,7 @@ class PoseDual(Method):
 
     uses_unlabelled = True
     reported = "A"
+    roles: ClassVar = {"network_a": "A", "network_b": "B"}
 
     def __init__(self, setting: MethodSetting, options: PoseCons.Options) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +69,7 @@ class PseudoPose(Method):
     idle_parameters = True
     uses_unlabelled = False
     reported = "student"
+    roles: ClassVar = {"teacher": "teacher", "student": "student"}
 
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()

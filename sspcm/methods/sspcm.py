@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -153,6 +153,7 @@ class Sspcm(Method):
 
     uses_unlabelled = True
     reported = "C"
+    roles: ClassVar = {"teacher_a": "A", "teacher_b": "B", "student": "C"}
 
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()

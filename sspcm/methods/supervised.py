@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -27,6 +28,7 @@ class Supervised(Method):
 
     uses_unlabelled = False
     reported = "A"
+    roles: ClassVar = {"network": "A"}
 
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ from sspcm.decoding import (
     argmax_positions,
     blur_heatmaps,
     decode,
+    fitting_blur,
     newton_positions,
     shift_positions,
 )
@@ -96,6 +97,24 @@ def test_decoding_inverts_the_crop() -> None:
     np.testing.assert_allclose(keypoints[..., :2], expected, atol=0.05)
     assert torch.equal(maps, before)
     assert keypoints.dtype == np.float32
+
+
+def test_the_blur_fits_the_targets() -> None:
+    """The Newton step needs the blur that the targets' sigma asks for: 17 pixels for sigma 3."""
+    assert [fitting_blur(sigma) for sigma in (0.3, 1.0, 2.0, 3.0)] == [1, 5, 11, 17]
+    points = [(10.3, 15.8), (11.5, 12.1)]
+    maps = gaussians(points, sigma=3.0) + 0.05 * torch.rand(
+        (1, 2, 32, 24), generator=torch.Generator().manual_seed(0)
+    )
+    crop = np.full((1, 2), 24.0), np.array([[24 / 200, 32 / 200]])
+    errors = [
+        np.abs(
+            decode(maps, *crop, method="dark", blur_size=size)[..., :2]
+            - decode(gaussians(points, sigma=3.0), *crop, method="dark", blur_size=1)[..., :2]
+        ).max()
+        for size in (1, fitting_blur(3.0))
+    ]
+    assert errors[1] < 0.3 * errors[0]
 
 
 def test_half_precision_maps_decode() -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from sspcm.evaluation import alignment
 from sspcm.flips import (
     average_flipped,
     flip_heatmaps,
@@ -60,6 +61,17 @@ def test_alignment_moves_the_flipped_map_only(align: str, moved: float) -> None:
     center = (averaged[0, 0, 1] * torch.arange(6)).sum() / averaged[0, 0, 1].sum()
     assert center.item() == pytest.approx(2 + moved)
     assert averaged.sum().item() == pytest.approx(3 * 0.5)
+
+
+@pytest.mark.parametrize(("recipe", "offset"), [("corrected", 0.0), ("released", 0.125)])
+def test_a_flip_test_of_the_corrected_recipe_is_exact(recipe: str, offset: float) -> None:
+    """A perfect network sees the crop pixel x at 4 u = x, and at W - 1 - x once mirrored."""
+    columns = torch.arange(24.0)
+    seen, mirrored = (torch.exp(-((columns - u) ** 2) / 8) for u in (10.0, 24 - 0.25 - 10.0))
+    maps, of_mirrored = (row.expand(1, 3, 4, 24) for row in (seen, mirrored))
+    found = average_flipped(maps, of_mirrored, PERMUTATION, align=alignment(recipe))[0, 0, 0]
+    centre = (found * columns).sum() / found.sum()
+    assert centre.item() == pytest.approx(10.0 + offset, abs=0.005)
 
 
 def test_unknown_alignment_is_refused() -> None:

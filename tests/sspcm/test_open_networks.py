@@ -17,7 +17,7 @@ from sspcm.networks.hrnet import HRNet
 from sspcm.networks.resnet import PoseResNet
 from sspcm.open_networks import import_weights, open_networks
 from sspcm.role_networks import network_maker
-from sspcm.run_parts import make_method
+from sspcm.run_parts import about_networks, make_method
 from sspcm.sets import make_sets
 from sspcm.trained_networks import FixedNetworks
 from sspcm.training import train
@@ -134,6 +134,47 @@ def test_imported_weights_are_the_files(triple: Path, tmp_path: Path) -> None:
         maps = open_networks(tmp_path / "out.pt", device="cpu").method.heatmaps(images)
         torch.testing.assert_close(maps["B"], small(1).eval()(images))
         torch.testing.assert_close(maps["mean"], (maps["A"] + maps["B"]) / 2)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_checkpoint_copied_out_of_its_run_says_what_it_needs(
+    tiny_run: Path, tiny_fisheye: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "student.pt"
+    copy.write_bytes((tiny_run / "checkpoints" / "best.pt").read_bytes())
+    found = open_networks(copy, device="cpu")
+    assert (found.crop_size, found.bgr, found.reported) == ((64, 64), False, "C")
+    assert found.record["recipe"] == "corrected"
+    scores = []
+    for source in (copy, tiny_run / "checkpoints" / "best.pt"):
+        options = ["--data", tiny_fisheye, "--flip-test", "-o", tmp_path / "scores.json"]
+        assert run("evaluate", source, *options).exit_code == 0
+        scores.append(read_json(tmp_path / "scores.json"))
+    assert scores[0]["networks"] == scores[1]["networks"]
+    # One from before checkpoints said so would be read wrongly.
+    content = torch.load(copy, weights_only=True)
+    torch.save({"method": content["method"]}, copy)
+    with pytest.raises(InputError, match="lies in no run folder"):
+        open_networks(copy)
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_the_networks_of_every_method_are_named_in_its_checkpoint(
+    tiny_run: Path, tmp_path: Path, name: str
+) -> None:
+    config = config_of(tiny_run, method__name=name, data__upright=True, data__sigma=3.0)
+    sets = make_sets(config.data)
+    method = make_method(config, sets).eval()
+    about = about_networks(config, sets, method)
+    torch.save({"method": method.state_dict(), "about": about}, tmp_path / "copy.pt")
+    found = open_networks(tmp_path / "copy.pt", device="cpu")
+    assert (found.upright, found.sigma, found.reported) == (True, 3.0, method.reported)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        wanted, maps = method.heatmaps(images), found.method.heatmaps(images)
+    assert wanted.keys() == maps.keys()
+    for entry, value in wanted.items():
+        torch.testing.assert_close(maps[entry], value)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,17 @@ def test_the_command_writes_results_of_every_person_of_the_pool(
         )
 
 
+def test_decoding_is_taken_and_a_flip_test_refused(tiny_run: Path, tmp_path: Path) -> None:
+    found = {}
+    for decoding in ("none", "shift"):
+        file = tmp_path / f"{decoding}.json"
+        assert run("pseudo-labels", tiny_run, "--decoding", decoding, "-o", file).exit_code == 0
+        found[decoding] = read_json(file)
+    assert found["none"] != found["shift"]
+    done = run("pseudo-labels", tiny_run, "--flip-test", "-o", tmp_path / "labels.json")
+    assert (done.exit_code, "from one view" in done.output) == (2, True)
+
+
 def test_inconsistency_is_the_distance_of_the_teachers(tiny_run: Path) -> None:
     networks = open_networks(tiny_run)
     crops = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))

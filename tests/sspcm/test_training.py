@@ -2,23 +2,30 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import yaml
 
 from sspcm.config import load_config
+from sspcm.open_networks import open_networks
 from sspcm.optimiser import learning_rate
+from sspcm.run_evaluation import evaluate_networks, own_test_people
 from sspcm.run_folder import RunFolder
 from sspcm.run_parts import make_method
 from sspcm.run_progress import Progress
 from sspcm.sets import make_sets
 from sspcm.training import train
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.loading import load_dataset
 
 TINY = {
     "data.labels": "12",
@@ -137,6 +144,26 @@ def test_a_folder_with_another_run_is_refused_with_the_difference(settings, tmp_
 
 
 @pytest.mark.parametrize(
+    ("key", "value"),
+    [("data_hash", "0"), ("processes", 2), ("device_type", "cuda"), ("precision", "bfloat16")],
+)
+def test_a_run_goes_on_only_as_it_began(single_run, tmp_path, key, value):
+    folder = tmp_path / "run"
+    shutil.copytree(single_run, folder)
+    run, config = RunFolder(folder), load_config(single_run / "config.yaml")
+    run.result_file.unlink()
+    began = read_json(run.environment_file)
+    write_json(run.environment_file, began | {key: value})
+    with pytest.raises(InputError, match=f"began with {key} = {value!r}, and would go on with"):
+        train(config, folder, resume=True)
+    # Nor is the record overwritten by the attempt; older folders have none.
+    assert read_json(run.environment_file)[key] == value
+    write_json(run.environment_file, {k: v for k, v in began.items() if k != key})
+    train(config, folder, resume=True)
+    assert run.finished
+
+
+@pytest.mark.parametrize(
     ("milestones", "early", "rates"),
     [
         ((2,), False, [1.0, 1.0, 0.1, 0.1]),
@@ -153,9 +180,17 @@ def test_learning_rate_drops_at_milestones(milestones, early, rates):
     assert found == pytest.approx(rates)
 
 
-def test_two_processes_agree_and_write_one_run(settings, tmp_path):
+@pytest.mark.parametrize("tested", ["held out", "one person"])
+def test_two_processes_agree_and_write_one_run(settings, tmp_path, tiny_fisheye, tested):
     folder = tmp_path / "run"
     settings |= {"optimisation.epochs": 2, "optimisation.epoch_steps": 3}
+    if tested == "one person":
+        people = load_dataset(tiny_fisheye)["all"]
+        coco.write(people, tmp_path / "data" / "annotations" / "train.json")
+        one = people.select_people(np.array([0]))
+        coco.write(one, tmp_path / "data" / "annotations" / "val.json")
+        (tmp_path / "data" / "images").symlink_to(people.root)
+        settings["data.path"] = str(tmp_path / "data")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     found = subprocess.run(
         [*torchrun, *command(settings, folder)[1:]],
@@ -167,6 +202,14 @@ def test_two_processes_agree_and_write_one_run(settings, tmp_path):
     result = RunFolder(folder).read_result()
     assert result["processes"] == 2
     assert len(RunFolder(folder).read_metrics()) == 2
+    # One process gives the networks that both have trained the same scores.
+    networks = open_networks(folder)
+    found = evaluate_networks(networks, own_test_people(networks))["networks"]
+    assert found.keys() == result["last"].keys()
+    for name, scores in found.items():
+        assert scores["people"] == result["people_test"] == scores["predictions"]
+        for key in ("AP", "AR", "PCK@0.2"):
+            assert scores[key] == pytest.approx(result["last"][name][key], abs=0.02)
     assert len(json.loads((folder / "predictions.json").read_text())) == result["people_test"]
 
 

@@ -82,9 +82,7 @@ def test_the_square_scales_with_the_crop_except_as_released(released, half):
         operation=torch.tensor([[list(OPERATIONS).index("cutout")]]),
         centre=torch.full((1, 1, 2), 0.5),
     )
-    result = rand_augment(
-        torch.zeros(1, 3, 96, 96), draw, magnitude=MAGNITUDE, released=released
-    )
+    result = rand_augment(torch.zeros(1, 3, 96, 96), draw, magnitude=MAGNITUDE, released=released)
     assert (result[0, 0] != 0).sum() == (2 * half) ** 2
 
 

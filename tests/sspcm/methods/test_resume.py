@@ -27,7 +27,11 @@ from torch import nn
 
 def network(joints):
     return nn.Sequential(
-        nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, joints, 3, 2, 1)
+        nn.Conv2d(3, 8, 3, 2, 1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Conv2d(8, joints, 3, 2, 1),
     )
 """
 OPTIONS = {
