@@ -6,10 +6,12 @@ An unknown key or a value of the wrong type is an error that names the key.
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,6 +66,8 @@ class DataConfig:
 @dataclass(frozen=True)
 class NetworkConfig:
     """A network by name (see `sspcm.networks`); width and deconv_channels scale the ResNets.
+
+    Other networks do not read these two, so that one preset serves all networks of a comparison.
 
     `pretrained` is where the weights start: `imagenet` (torchvision's file, downloaded) or a local
     file, an ImageNet one or a checkpoint, which then gives A, B and C their own networks where it
@@ -134,6 +138,15 @@ class TrainConfig:
     """One training run.
 
     Attributes:
+        data: what is learned from.
+        network: of every role.
+        student: of the student instead, in methods that have one; the others do not read it, so
+            that one grid serves them all. None is the same as `network`.
+        method: the method, its recipe and its options.
+        easy_view: random views of labelled and unlabelled people.
+        hard_view: the warp that follows on what an unlabelled person is learned from.
+        optimisation: steps, batches and learning rate.
+        evaluation: how often and how the networks are scored.
         seed: seed of everything random except the data splits.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         precision: `auto` (bfloat16 where the hardware is fast at it), `float32` or `bfloat16`.
@@ -163,20 +176,30 @@ class TrainConfig:
         _require_choice("method.recipe", self.method.recipe, ("corrected", "released"))
         _require_choice("evaluation.decoding", self.evaluation.decoding, ("shift", "dark", "none"))
         _require_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
-        for key, value in (
-            ("optimisation.epochs", self.optimisation.epochs),
-            ("optimisation.batch_size", self.optimisation.batch_size),
-            ("evaluation.every", self.evaluation.every),
-            ("evaluation.batch_size", self.evaluation.batch_size),
-        ):
-            if value < 1:
-                raise InputError(f"config key {key!r} must be at least 1, not {value}")
-        for key, value in (
-            ("data.crop_width", self.data.crop_width),
-            ("data.crop_height", self.data.crop_height),
-        ):
-            if value < 32 or value % 32:
-                raise InputError(f"config key {key!r} must be a multiple of 32, not {value}")
+        for key in _AT_LEAST_1:
+            _require(self, key, "at least 1", lambda value: value >= 1)
+        for key in _NOT_NEGATIVE:
+            _require(self, key, "at least 0", lambda value: value >= 0)
+        for key in _POSITIVE:
+            _require(self, key, "above 0", lambda value: value > 0)
+        for key in ("data.crop_width", "data.crop_height"):
+            _require(self, key, "a multiple of 32", lambda value: value >= 32 and value % 32 == 0)
+        for view in ("easy_view", "hard_view"):
+            # A scale of 1 would draw views of scale 0.
+            _require(self, f"{view}.scale", "from 0 to below 1", lambda value: 0 <= value < 1)
+            _require(self, f"{view}.rotation", "at least 0", lambda value: value >= 0)
+            for name in ("rotation_probability", "flip_probability"):
+                _require(self, f"{view}.{name}", "from 0 to 1", lambda value: 0 <= value <= 1)
+        if self.hard_view.flip_probability:
+            raise InputError(
+                "config key 'hard_view.flip_probability' must be 0: the easy view is mirrored, the "
+                "hard one is made from it and never is (use easy_view.flip_probability)"
+            )
+        if self.data.unlabelled and self.data.exclude_labelled:
+            raise InputError(
+                "config key 'data.exclude_labelled' has no meaning with data.unlabelled: the pool "
+                "is then another data set"
+            )
         for group, network in (("network", self.network), ("student", self.student)):
             for key in ("width", "deconv_channels"):
                 size = getattr(network, key, 8)
@@ -184,11 +207,24 @@ class TrainConfig:
                     raise InputError(
                         f"config key '{group}.{key}' must be a multiple of 8, not {size}"
                     )
-        if not 0 < self.data.test_fraction < 1:
-            raise InputError(
-                f"config key 'data.test_fraction' must be between 0 and 1, "
-                f"not {self.data.test_fraction}"
-            )
+        _require(self, "data.test_fraction", "between 0 and 1", lambda value: 0 < value < 1)
+
+
+_AT_LEAST_1 = (
+    "optimisation.epochs",
+    "optimisation.batch_size",
+    "evaluation.every",
+    "evaluation.batch_size",
+)
+_NOT_NEGATIVE = (
+    "seed",
+    "threads",
+    "data.subset_seed",
+    "data.test_seed",
+    "optimisation.epoch_steps",
+    "optimisation.burn_in_epochs",
+)
+_POSITIVE = ("data.sigma", "optimisation.learning_rate", "optimisation.factor")
 
 
 def load_config(
@@ -274,11 +310,21 @@ def _convert(value: Any, hint: Any, *, key: str) -> Any:
         return dict(value)
     if hint is float and type(value) is int:
         return float(value)
+    if hint is float and isinstance(value, str) and _is_number(value):
+        # YAML reads 1e-3, without a dot, as text.
+        return float(value)
     if hint is str and type(value) is int:
         return str(value)
     if type(value) is not hint:
         raise InputError(f"config key {key!r} must be of type {hint.__name__}, not {value!r}")
     return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _set(content: dict[str, Any], key: str, value: Any) -> None:
@@ -294,6 +340,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _require(config: TrainConfig, key: str, wanted: str, allowed: Callable[[Any], bool]) -> None:
+    value = attrgetter(key)(config)
+    if not allowed(value):
+        raise InputError(f"config key {key!r} must be {wanted}, not {value}")
 
 
 def _require_choice(key: str, value: str, choices: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ from sspcm.crop_places import CropPlaces, places_of
 from sspcm.pixel_file import PixelFile
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import replacing
+from wepdtof_pose.files import make_folder, replacing
 from wepdtof_pose.geometry import transform_points
 
 
@@ -105,16 +105,19 @@ def open_crop_store(
         workers: decoding threads; by default one a core.
 
     Raises:
-        InputError: an image is missing or cannot be decoded.
+        InputError: an image is missing or cannot be decoded, or the folder cannot be made.
     """
     places = places_of(dataset, crop_size, upright=upright)
     matrices = places.matrices(crop_size, window_size)
     path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         # Of several processes that want the same store one builds it and the others wait.
         with FileLock(path.with_suffix(".lock")):
             if not path.is_file():
+                # What a build that was killed has left.
+                for leftover in folder.glob(f".{path.name}.*.part"):
+                    leftover.unlink()
                 _build(dataset, matrices, window_size, path, workers or os.cpu_count() or 1)
     return CropStore(
         pixels=PixelFile(path),

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -18,6 +19,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sspcm.methods.method import Method
 from wepdtof_pose.errors import InputError
+
+
+_PATIENCE = timedelta(days=1)
+"""How long a process waits for the others: one of them may decode or label a whole data set, and
+torchrun ends them all where one fails."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Processes:
 
     @property
     def writes(self) -> bool:
-        """Whether this is the process that writes files and prints."""
+        """Whether this is the process that writes the run folder and prints."""
         return self.rank == 0
 
     def share(self, people: int) -> slice:
@@ -73,7 +79,7 @@ def joined_processes(device: str) -> Iterator[Processes]:
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     if on_gpu:
         torch.cuda.set_device(local_rank)
-    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size(), local_rank)
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sspcm.config import TrainConfig, load_config, to_dict, to_yaml
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json, replacing, write_json
+from wepdtof_pose.files import make_folder, read_json, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -83,9 +83,13 @@ class RunFolder:
                 )
             self._require_same(config)
             return
-        if self.path.exists() and any(self.path.iterdir()):
+        make_folder(self.path)
+        # What a run that was killed right here has left.
+        leftovers = set(self.path.glob(f".{self.config_file.name}.*.part"))
+        if set(self.path.iterdir()) - leftovers:
             raise InputError(f"{self.path}: is not empty and holds no run; name another folder")
-        self.path.mkdir(parents=True, exist_ok=True)
+        for leftover in leftovers:
+            leftover.unlink()
         with replacing(self.config_file) as temporary:
             temporary.write_text(to_yaml(config), encoding="utf-8")
 
@@ -137,7 +141,8 @@ class RunFolder:
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace metrics.jsonl by these rows."""
         with replacing(self.metrics_file) as temporary:
-            temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            lines = (json.dumps(row, allow_nan=False) + "\n" for row in rows)
+            temporary.write_text("".join(lines), encoding="utf-8")
 
     def read_result(self) -> dict[str, Any]:
         """The result of a finished run."""

@@ -25,6 +25,7 @@ def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
     setting = MethodSetting(
         make_network=network_maker(config, joints),
         joints=joints,
+        largest_scale=1 + config.easy_view.scale,
         labelled_joints=torch.from_numpy(np.flatnonzero(labelled_joints(sets))),
         crop_size=config.data.crop_size,
         hard_view=config.hard_view,
@@ -52,8 +53,11 @@ def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> d
 
 
 def labelled_joints(sets: TrainingSets) -> np.ndarray:
-    """Mask (joints,) of those that at least one labelled person has."""
-    return np.any(sets.train.keypoints[sets.labelled, :, 2] > 0, axis=0)
+    """Mask (joints,) of those of the labelled data set, as published: not of its union with others.
+
+    A joint that none of the labelled people has still learns from the pool's consistency.
+    """
+    return np.isin(sets.train.keypoint_set.joints, sets.vocabulary)
 
 
 def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore]:

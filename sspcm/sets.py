@@ -24,6 +24,7 @@ class TrainingSets:
         train: all usable training people; `labelled` and `unlabelled` are rows of it.
         test: all usable test people.
         record: names and hashes of data and split, for the result.
+        vocabulary: the joints of the labelled data set; those of `train` may be more.
     """
 
     train: PoseDataset
@@ -31,6 +32,7 @@ class TrainingSets:
     labelled: np.ndarray
     unlabelled: np.ndarray
     record: dict[str, Any]
+    vocabulary: tuple[str, ...]
 
 
 def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
@@ -55,7 +57,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     else:
         labelled = first_people(train, count)
     pool = np.arange(len(train))
-    people_train = len(train)
+    people_train, vocabulary = len(train), train.keypoint_set.joints
     if config.unlabelled:
         other = unlabelled_people(config)
         record["unlabelled_hash"] = other.content_hash()
@@ -78,7 +80,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         "trained_keypoint_set": train.keypoint_set.name,
         "labelled_order": config.order,
     }
-    return TrainingSets(train, test, labelled, pool, record)
+    return TrainingSets(train, test, labelled, pool, record, vocabulary)
 
 
 def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np.ndarray]:
@@ -130,7 +132,8 @@ def train_and_test(config: DataConfig) -> tuple[PoseDataset, PoseDataset, dict[s
 def unlabelled_people(config: DataConfig) -> PoseDataset:
     """The usable training people of the unlabelled data set.
 
-    Their keypoints are used for nothing but this: people without any are not usable, as published.
+    Their keypoints choose who is usable (people without any are not, as published) and, by their
+    names, the joints; nothing is learned from them.
     """
     splits = load_dataset(Path(config.unlabelled))
     pool = next(iter(splits.values())) if len(splits) == 1 else _named(splits, ("train",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from sspcm.run_folder import RunFolder
 from sspcm.run_parts import about_networks, make_batch_maker, make_method, open_stores
 from sspcm.run_progress import Progress, restore, save
 from sspcm.sets import TrainingSets, make_sets
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.predictions import to_results
 
@@ -57,7 +59,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[st
 
     Raises:
         InputError: the folder holds another run, or one that began on other data, processes or
-            hardware, or the configuration or data cannot be used.
+            hardware, or the configuration or data cannot be used, or training diverges.
     """
     with joined_processes(config.device) as processes:
         return _train(config, folder, processes, resume=resume)
@@ -102,8 +104,7 @@ def _train(
         )
         run.write_keypoint_set(sets.train.keypoint_set)
 
-    with processes.writer_first():
-        train_store, test_store = open_stores(config, sets)
+    train_store, test_store = open_stores(config, sets)
     sampler = PairSampler(
         sets.labelled,
         sets.unlabelled,
@@ -143,6 +144,7 @@ def _train(
         losses = _train_epoch(
             stepped, method, optimiser, sampler, batches, progress.epoch, config, hardware
         )
+        _require_numbers(losses, method, processes, progress.epoch + 1)
         synchronise_buffers(method, processes)
         final = progress.epoch + 1 == config.optimisation.epochs
         # Before the epoch ends, while teachers of the past are still those of the past.
@@ -219,6 +221,17 @@ def _train_epoch(
         for name, value in {**losses, **method.statistics}.items():
             totals[name] = totals.get(name, 0.0) + value.detach().float()
     return {name: float(value) / sampler.steps for name, value in totals.items()}
+
+
+def _require_numbers(
+    losses: dict[str, float], method: Method, processes: Processes, epoch: int
+) -> None:
+    """Stop a run that has diverged, on every process, before anything of the epoch is saved."""
+    weights = all(bool(torch.isfinite(p).all()) for p in method.parameters())
+    if not all(processes.gather(weights and all(map(math.isfinite, losses.values())))):
+        raise InputError(
+            f"the loss is not a number in epoch {epoch}: lower optimisation.learning_rate"
+        )
 
 
 def _evaluate(

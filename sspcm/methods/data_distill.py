@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from sspcm.methods.method import MethodSetting
 from sspcm.methods.pseudo_pose import PseudoPose
 from sspcm.offline_labels import UPRIGHT, Transform
 from wepdtof_pose.errors import InputError
@@ -52,3 +53,11 @@ class DataDistill(PseudoPose):
             flips = (False, True) if self.flip else (False,)
             views = [Transform(*view) for view in product(flips, self.scales, self.rotations)]
             return (UPRIGHT, *(view for view in views if view != UPRIGHT))
+
+    def __init__(self, setting: MethodSetting, options: Options) -> None:
+        if max(options.scales) > setting.largest_scale:
+            raise InputError(
+                f"method.options.scales go up to {max(options.scales)}, but pixels are kept for "
+                f"scales up to 1 + easy_view.scale = {setting.largest_scale} only"
+            )
+        super().__init__(setting, options)

@@ -113,6 +113,7 @@ class MethodSetting:
         epochs: epochs of the run, for methods that train one network after another.
         sigma: standard deviation of target Gaussians in heatmap pixels.
         flip_permutation: (J,) joint order of a mirrored person; None has no left and right.
+        largest_scale: how far views can be zoomed out: the stored pixels end there.
     """
 
     make_network: Callable[[str], nn.Module]
@@ -124,6 +125,7 @@ class MethodSetting:
     epochs: int = 2
     sigma: float = 2.0
     flip_permutation: Tensor | None = None
+    largest_scale: float = 1.25
 
     @property
     def occludable_joints(self) -> Tensor:

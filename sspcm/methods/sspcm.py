@@ -116,8 +116,8 @@ class Sspcm(Method):
             score_threshold: a joint is learned from where (max T_A + max T_B) / 2 is above it.
             patches: Cut-Occlude patches an image; 0 switches it off.
             time_correction: use A' and B'; without it T_E is always (T_A + T_B) / 2.
-            warmup_epochs: epochs from the start without time correction (the first epoch always
-                is one, as there is no past yet).
+            warmup_epochs: the last epoch (from 0) without time correction: n leaves n + 1 epochs
+                without, as published. The first always is one: there is no past yet.
             teacher_mode: BatchNorm mode of passes 1 and 3, `train` or `eval`.
             score_filter: apply the score threshold.
             position_threshold: also ask that the teachers' positions differ by less than this
@@ -141,6 +141,9 @@ class Sspcm(Method):
 
         def __post_init__(self) -> None:
             require_teacher_mode(self.teacher_mode)
+            for name in ("patches", "warmup_epochs"):
+                if getattr(self, name) < 0:
+                    raise InputError(f"method.options.{name} must not be negative")
             if self.either_filter and not self.position_threshold > 0:
                 raise InputError(
                     "method.options.either_filter needs a method.options.position_threshold above 0"

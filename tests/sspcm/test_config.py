@@ -39,6 +39,19 @@ def test_overrides_win_over_the_file(tmp_path):
         ({"seed.a": 1}, "'seed'"),
         ({"optimisation.milestones": 7}, "must be a list"),
         ({"data.test_fraction": 2.0}, "between 0 and 1"),
+        ({"seed": -1}, "'seed' must be at least 0, not -1"),
+        ({"threads": -1}, "'threads' must be at least 0"),
+        ({"data.subset_seed": -1}, r"'data\.subset_seed' must be at least 0"),
+        ({"optimisation.epoch_steps": -1}, r"'optimisation\.epoch_steps' must be at least 0"),
+        ({"optimisation.learning_rate": 0.0}, r"'optimisation\.learning_rate' must be above 0"),
+        ({"optimisation.learning_rate": "fast"}, "must be of type float, not 'fast'"),
+        ({"optimisation.learning_rate": "nan"}, "must be of type float, not 'nan'"),
+        ({"data.sigma": 0}, r"'data\.sigma' must be above 0"),
+        ({"easy_view.scale": 1.0}, r"'easy_view\.scale' must be from 0 to below 1"),
+        ({"hard_view.rotation": -1.0}, r"'hard_view\.rotation' must be at least 0"),
+        ({"easy_view.flip_probability": 1.5}, "from 0 to 1"),
+        ({"hard_view.flip_probability": 0.5}, r"'hard_view\.flip_probability' must be 0"),
+        ({"data.unlabelled": "x", "data.exclude_labelled": True}, "no meaning with"),
     ],
 )
 def test_wrong_keys_and_values_are_named(overrides, message):
@@ -57,6 +70,15 @@ def test_wrong_keys_and_values_are_named(overrides, message):
 )
 def test_settings_on_the_command_line_are_yaml(text, expected):
     assert parse_override(text) == expected
+
+
+def test_a_rate_may_be_written_without_a_dot(tmp_path):
+    key, value = parse_override("optimisation.learning_rate=1e-3")
+    assert load_config(overrides={key: value}).optimisation.learning_rate == 1e-3
+    (tmp_path / "config.yaml").write_text("optimisation: {learning_rate: 5e-4}\n")
+    config = load_config(tmp_path / "config.yaml")
+    assert config.optimisation.learning_rate == 5e-4
+    assert load_config(overrides={"data.labels": "1e-3"}).data.labels == "1e-3"
 
 
 def test_a_setting_without_a_value_is_an_error():

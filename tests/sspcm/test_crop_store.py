@@ -45,6 +45,24 @@ def test_a_built_store_is_opened_again_and_a_changed_frame_makes_a_new_one(tiny_
     assert not changed.pixels[of_frame[:1]].any()
 
 
+def test_what_killed_builds_left_is_removed_and_nothing_else(tiny_fisheye, tmp_path):
+    open_store(people(tiny_fisheye), tmp_path)
+    path = next(tmp_path.glob("*.npy"))
+    path.unlink()
+    leftover, other = tmp_path / f".{path.name}.abc.part", tmp_path / ".other.npy.abc.part"
+    leftover.touch()
+    other.touch()
+    open_store(people(tiny_fisheye), tmp_path)
+    assert path.is_file()
+    assert (leftover.exists(), other.exists()) == (False, True)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tiny_fisheye, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file/crops: the folder cannot be made"):
+        open_store(people(tiny_fisheye), tmp_path / "file" / "crops")
+
+
 def test_processes_that_want_the_same_store_build_it_once(tiny_fisheye, tmp_path):
     program = f"""
 import sys

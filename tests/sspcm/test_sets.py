@@ -59,14 +59,22 @@ def test_data_sets_with_other_joints_meet_in_the_union_by_name(tiny_fisheye, mpi
     assert sets.test.keypoint_set.name == "mpii-16"
     assert sets.record["trained_keypoint_set"] == "union-24"
     known = {union.joints[j] for j in np.flatnonzero(labelled_joints(sets))}
-    shared = set(get_keypoint_set("wepdtof-pose-14").joints) & set(
-        get_keypoint_set("mpii-16").joints
-    )
-    # The copy's labels come from the fisheye set: joints that only MPII has were never labelled.
-    assert known == shared
-    assert "neck" not in known
+    # As published: all joints of the labelled set, whether or not anybody has them.
+    assert known == set(get_keypoint_set("mpii-16").joints)
+    assert "nose" not in known
     assert sets.unlabelled.min() >= sets.labelled.max()
     assert all((sets.train.root / name).is_file() for name in sets.train.frames["file_name"])
+
+
+def test_a_joint_that_none_of_few_labelled_people_has_is_learned_from_all_the_same(
+    tiny_fisheye, tmp_path
+):
+    whole = load_dataset(tiny_fisheye)["all"]
+    whole.keypoints[:, 3] = 0
+    coco.write(whole, tmp_path / "annotations" / "person_keypoints.json")
+    (tmp_path / "images").symlink_to(whole.root)
+    sets = make_sets(config(tmp_path, labels="1"))
+    assert labelled_joints(sets).all()
 
 
 def test_an_unlabelled_set_with_the_same_joints_keeps_them(tiny_fisheye):

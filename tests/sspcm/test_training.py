@@ -141,6 +141,23 @@ def test_a_folder_with_another_run_is_refused_with_the_difference(settings, tmp_
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no run"):
         train(load_config(overrides=settings), tmp_path / "other")
+    with pytest.raises(InputError, match=r"thesis.txt: the folder cannot be made"):
+        train(load_config(overrides=settings), tmp_path / "other" / "thesis.txt")
+    # A run that was killed while it made its folder leaves half a configuration.
+    killed = RunFolder(tmp_path / "killed")
+    killed.path.mkdir()
+    (killed.path / ".config.yaml.x1.part").touch()
+    killed.prepare(load_config(overrides=settings), resume=True)
+    assert [path.name for path in killed.path.iterdir()] == ["config.yaml"]
+
+
+def test_a_run_that_diverges_stops_before_it_saves(settings, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    settings |= {"method.name": "supervised", "optimisation.learning_rate": 1e30}
+    with pytest.raises(InputError, match=r"not a number in epoch 1: lower optimisation\.learning"):
+        train(load_config(overrides=settings), folder.path)
+    assert not folder.metrics_file.exists()
+    assert not folder.last_checkpoint.exists()
 
 
 @pytest.mark.parametrize(

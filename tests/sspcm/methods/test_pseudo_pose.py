@@ -149,6 +149,12 @@ def test_impossible_shares_are_refused(make_setting, epochs, options, named):
         build(make_setting(epochs=epochs), **options)
 
 
+def test_views_beyond_the_stored_pixels_are_refused(make_setting):
+    build(make_setting(largest_scale=1.25), DataDistill)
+    with pytest.raises(InputError, match=r"scales go up to 1\.25.*easy_view\.scale = 1\.1"):
+        build(make_setting(largest_scale=1.1), DataDistill)
+
+
 @pytest.mark.parametrize("options", [{"scales": ()}, {"rotations": ()}, {"scales": (0.0,)}])
 def test_bad_views_are_refused(options):
     with pytest.raises(InputError, match=r"scales|rotations"):
