@@ -46,6 +46,11 @@ _INFERENCE = (
         help="Average with the mirror image's heatmaps.  [default: the run's]",
     ),
     click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: the run's, else auto]"),
+    click.option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        help="Of the networks' passes.  [default: the run's, else auto]",
+    ),
 )
 
 
@@ -53,7 +58,7 @@ def opens_networks(*, inference: bool) -> Callable[[Callable[..., None]], Callab
     """A decorator of a command: it opens the trained networks that its argument names.
 
     The command is called with `TrainedNetworks` as `networks`. With `inference` the options
-    `--flip-test` and `--device` are there too; without, the networks are on the CPU.
+    `--flip-test`, `--device` and `--precision` are there too; without, the networks are on the CPU.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -67,6 +72,7 @@ def opens_networks(*, inference: bool) -> Callable[[Callable[..., None]], Callab
             colour: str | None,
             flip_test: bool | None = None,
             device: str | None = None if inference else "cpu",
+            precision: str | None = None,
             **rest: Any,
         ) -> None:
             from sspcm.open_networks import open_networks
@@ -78,6 +84,7 @@ def opens_networks(*, inference: bool) -> Callable[[Callable[..., None]], Callab
                 crop_size=None if crop_size is None else size_of(crop_size),
                 bgr=None if colour is None else colour == "bgr",
                 device=device,
+                precision=precision,
             )
             command(networks=networks.with_settings(decoding=decoding, flip_test=flip_test), **rest)
 

@@ -149,7 +149,8 @@ class TrainConfig:
         evaluation: how often and how the networks are scored.
         seed: seed of everything random except the data splits.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        precision: `auto` (bfloat16 where the hardware is fast at it), `float32` or `bfloat16`.
+        precision: `auto` (bfloat16 where the hardware is fast at it; float32 as released),
+            `float32` or `bfloat16`.
         threads: CPU threads of the networks; 0 leaves torch's choice.
         compile: compile the networks with torch.compile: a minute or more at the start, faster
             steps, and numbers equal up to rounding. On a CPU it needs a C++ compiler.
@@ -170,6 +171,16 @@ class TrainConfig:
     threads: int = 0
     compile: bool = False
     synchronise_batchnorm: bool = False
+
+    @property
+    def released(self) -> bool:
+        """Whether the released code is repeated."""
+        return self.method.recipe == "released"
+
+    @property
+    def chosen_precision(self) -> str:
+        """`precision`, where `auto` is float32 as released: the released code has no other."""
+        return "float32" if self.released and self.precision == "auto" else self.precision
 
     def __post_init__(self) -> None:
         _require_choice("data.order", self.data.order, ("file", "random"))

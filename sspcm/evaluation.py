@@ -15,7 +15,7 @@ from sspcm.flips import Alignment, average_flipped
 from sspcm.hardware import Hardware
 from sspcm.methods.method import Method, mode_of
 from sspcm.normalisation import normalise
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.geometry import PIXEL_STD
 from wepdtof_pose.predictions import Predictions, predictions_of_people, rescore, suppress
 from wepdtof_pose.scoring import RADIUS_EDGES, coco_scores, score
@@ -83,12 +83,13 @@ def score_people(
     """Scores of one network's keypoints, and its predictions.
 
     A pose's score is the mean of its joint scores above 0.2, and AP sees the poses left by OKS-NMS
-    at 0.9 with the area of the padded crops (both as published). PCK sees every person's own pose.
+    at 0.9 with the area of the padded crops (both as published). PCK and the scores by radius, AP
+    among them, see every person's own pose.
     """
     everyone = predictions_of_people(test, keypoints, scores=np.ones(len(test)))
     everyone = rescore(everyone, RESCORE_THRESHOLD)
     kept = suppress(everyone, crop_areas(store), test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
-    scores = score(test, everyone, radius_edges=_radius_edges(test))
+    scores = score(test, everyone, radius_edges=_radius_edges(test, store))
     return scores | coco_scores(test, kept), everyone
 
 
@@ -108,7 +109,7 @@ def score_detected(
     rescored = rescore(predictions, RESCORE_THRESHOLD)
     sigmas = test.keypoint_set.require_sigmas()
     kept = suppress(rescored, crop_areas(store), sigmas, NMS_THRESHOLD)
-    return score(test, kept, radius_edges=_radius_edges(test)), kept
+    return score(test, kept, radius_edges=_radius_edges(test, store)), kept
 
 
 def crop_images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:
@@ -122,12 +123,15 @@ def crop_areas(store: CropStore) -> np.ndarray:
     return np.prod(store.places.scale.astype(np.float64) * PIXEL_STD, axis=1)
 
 
-def _radius_edges(test: PoseDataset) -> tuple[float, ...] | None:
-    return RADIUS_EDGES if _is_fisheye(test) else None
+def _radius_edges(test: PoseDataset, store: CropStore) -> tuple[float, ...] | None:
+    return RADIUS_EDGES if _is_fisheye(test, store) else None
 
 
-def _is_fisheye(test: PoseDataset) -> bool:
-    return any(isinstance(extra, dict) and "fisheye" in extra for extra in test.frames["extra"])
+def _is_fisheye(test: PoseDataset, store: CropStore) -> bool:
+    """Whether the frames are a ceiling camera's: they say so, boxes are rotated, or crops are."""
+    stated = any(isinstance(extra, dict) and "fisheye" in extra for extra in test.frames["extra"])
+    rotated = test.people[list(ROTATED_BOX_COLUMNS)].notna().to_numpy().any()
+    return bool(stated or rotated or store.places.rotation.any())
 
 
 def _heatmaps(

@@ -31,6 +31,7 @@ def open_networks(
     crop_size: tuple[int, int] | None = None,
     bgr: bool | None = None,
     device: str | None = None,
+    precision: str | None = None,
 ) -> TrainedNetworks:
     """The trained networks under a path.
 
@@ -44,19 +45,20 @@ def open_networks(
             (192 x 256 if None).
         bgr: channel order, of a file of weights that does not say so (BGR if None, as released).
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
+        precision: `auto`, `float32`, `bfloat16`; the run's own if None.
 
     Raises:
         InputError: nothing usable there, or nothing says which joints the heatmaps are of.
     """
     folder = run_folder_of(path)
     if folder is None:
-        return _open_weights(path, keypoints, crop_size, bgr, device or "auto")
+        return _open_weights(path, keypoints, crop_size, bgr, device or "auto", precision or "auto")
     for option, value in (("--crop-size", crop_size), ("--colour", bgr)):
         if value is not None:
             raise InputError(f"{path}: {option} is for files of weights; a run says it itself")
     run = RunFolder(folder)
     file = run.path / "checkpoints" / f"{checkpoint}.pt" if path.is_dir() else path
-    return _open_run(run, file, keypoints, device)
+    return _open_run(run, file, keypoints, device, precision)
 
 
 def import_weights(
@@ -108,10 +110,10 @@ def run_folder_of(path: Path) -> Path | None:
 
 
 def _open_run(
-    run: RunFolder, file: Path, keypoints: str | None, device: str | None
+    run: RunFolder, file: Path, keypoints: str | None, device: str | None, precision: str | None
 ) -> TrainedNetworks:
     config = run.load_config()
-    hardware = choose_hardware(device or config.device, config.precision)
+    hardware = choose_hardware(device or config.device, precision or config.chosen_precision)
     state = load_checkpoint(file)["method"]
     keypoint_set = _keypoint_set_of_run(run, keypoints)
     joints = len(keypoint_set)
@@ -121,7 +123,7 @@ def _open_run(
         labelled_joints=torch.arange(joints),
         crop_size=config.data.crop_size,
         hard_view=config.hard_view,
-        released=config.method.recipe == "released",
+        released=config.released,
         epochs=config.optimisation.epochs,
     )
     method = build_method(config.method.name, setting, config.method.options)
@@ -137,7 +139,7 @@ def _open_run(
         method=_on_device(method, hardware),
         keypoint_set=keypoint_set,
         crop_size=config.data.crop_size,
-        bgr=config.method.recipe == "released",
+        bgr=config.released,
         evaluation=config.evaluation,
         hardware=hardware,
         config=config,
@@ -170,8 +172,9 @@ def _open_weights(
     crop_size: tuple[int, int] | None,
     bgr: bool | None,
     device: str,
+    precision: str = "auto",
 ) -> TrainedNetworks:
-    hardware = choose_hardware(device, "auto")
+    hardware = choose_hardware(device, precision)
     found = networks_of(read_weights(path))
     about = _read_about(path)
     roles = about.get("roles", dict(zip(found, "ABC", strict=False)))

@@ -1,8 +1,8 @@
 """Pseudo-labels of a run's unlabelled people: a COCO results file with more about each joint.
 
 Networks label as they are, in evaluation mode and on upright crops. In training they see other
-views of the people and, in the released recipe, batch statistics: what is written is what they
-teach, not a record of every step.
+views of the people and, with `teacher_mode: train` (the default), batch statistics: what is written
+is what they teach, not a record of every step.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def run_labels(networks: TrainedNetworks) -> list[dict[str, Any]]:
     if networks.evaluation.flip_test and not networks.config.evaluation.flip_test:
         raise InputError("--flip-test: people are taught from one view, which is not mirrored")
     config = replace(networks.config, evaluation=networks.evaluation)
-    sets = make_sets(config.data, released=config.method.recipe == "released")
+    sets = make_sets(config.data, released=config.released)
     require_labels(networks.method, config)
     return pool_labels(networks.method, config, sets, networks.hardware)
 
@@ -88,9 +88,7 @@ def pool_labels(
     with mode_of([method], training=False), torch.inference_mode():
         for start in tqdm(starts, desc="pseudo-labels", leave=False, disable=None):
             block = slice(start, start + config.evaluation.batch_size)
-            images = crop_images(
-                store.pixels[block], hardware, bgr=config.method.recipe == "released"
-            )
+            images = crop_images(store.pixels[block], hardware, bgr=config.released)
             with hardware.autocast():
                 taught = method.taught(images)
             keypoints = decode(

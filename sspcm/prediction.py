@@ -32,10 +32,9 @@ FRAMES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class PredictionCount:
-    """What was read and written: frames, boxes used, and poses."""
+    """What was read and written: frames and poses."""
 
     frames: int
-    boxes: int
     poses: int
 
 
@@ -106,7 +105,7 @@ def predict_inputs(
                 "name or image id (the file name without suffix, or its number)"
             )
         results.close()
-    return PredictionCount(frames, boxed, poses)
+    return PredictionCount(frames, poses)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,6 @@ def evaluate_networks(
     test: TestPeople,
     *,
     detections: Path | None = None,
-    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Scores of every network, with all that they depend on, as JSON can hold it.
 
@@ -88,7 +87,6 @@ def evaluate_networks(
         networks: all of a method or one of them.
         test: who is evaluated on.
         detections: a COCO results file of boxes; annotated boxes if None.
-        cache: folder of decoded crops; the run's if None, else the user's cache folder.
 
     Raises:
         InputError: an image is missing, no joint in common, nobody to score, no sigmas.
@@ -108,7 +106,7 @@ def evaluate_networks(
         boxes,
         crop_size=size,
         window_size=size,
-        folder=cache or _cache_of(networks),
+        folder=_cache_of(networks),
         upright=networks.upright,
     )
     scores = {}

@@ -37,7 +37,10 @@ class RunFolder:
 
     @property
     def predictions_file(self) -> Path:
-        """COCO results of the reported network after the last epoch."""
+        """COCO results of the reported network after the last epoch, one for each test person.
+
+        AP in the result is that of the poses that OKS-NMS at 0.9 leaves of them.
+        """
         return self.path / "predictions.json"
 
     @property

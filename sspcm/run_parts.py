@@ -29,7 +29,7 @@ def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
         labelled_joints=torch.from_numpy(np.flatnonzero(labelled_joints(sets))),
         crop_size=config.data.crop_size,
         hard_view=config.hard_view,
-        released=config.method.recipe == "released",
+        released=config.released,
         epochs=config.optimisation.epochs,
         sigma=config.data.sigma,
         flip_permutation=torch.from_numpy(sets.train.keypoint_set.flip_permutation),
@@ -42,7 +42,7 @@ def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> d
     return {
         "keypoint_set": dataclasses.asdict(sets.train.keypoint_set),
         "crop_size": list(config.data.crop_size),
-        "bgr": config.method.recipe == "released",
+        "bgr": config.released,
         "upright": config.data.upright,
         "sigma": config.data.sigma,
         "method": config.method.name,
@@ -87,6 +87,6 @@ def make_batch_maker(
         flip_permutation=sets.train.keypoint_set.flip_permutation,
         labelled_joints=labelled_joints(sets),
         device=hardware.device,
-        bgr=config.method.recipe == "released",
+        bgr=config.released,
         memory_format=hardware.memory_format,
     )

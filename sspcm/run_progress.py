@@ -23,7 +23,7 @@ class Progress:
 
     Attributes:
         epoch: epochs done.
-        seconds: spent in training so far, evaluation not counted.
+        seconds: spent in training so far, without evaluation and writing pseudo-labels.
         best_epoch: the epoch with the best scores, counted from 1; 0 before the first evaluation.
         best: scores of every network in that epoch.
         last: scores of every network in the last epoch that was evaluated.

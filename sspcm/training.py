@@ -18,6 +18,7 @@ from sspcm.batches import BatchMaker, Pool, read_ahead
 from sspcm.checkpoint import save_checkpoint
 from sspcm.config import TrainConfig
 from sspcm.crop_store import CropStore
+from sspcm.detections import PERSON
 from sspcm.distributed import (
     Processes,
     distribute,
@@ -68,10 +69,12 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[st
 def _train(
     config: TrainConfig, folder: Path, processes: Processes, *, resume: bool
 ) -> dict[str, Any]:
-    hardware = choose_hardware(config.device, config.precision, local_rank=processes.local_rank)
+    hardware = choose_hardware(
+        config.device, config.chosen_precision, local_rank=processes.local_rank
+    )
     if config.threads:
         torch.set_num_threads(config.threads)
-    sets = make_sets(config.data, released=config.method.recipe == "released")
+    sets = make_sets(config.data, released=config.released)
     method = make_method(config, sets).to(hardware.device)
     if config.evaluation.pseudo_labels:
         require_labels(method, config)
@@ -113,7 +116,7 @@ def _train(
         epoch_steps=config.optimisation.epoch_steps,
         rank=processes.rank,
         processes=processes.count,
-        released=config.method.recipe == "released",
+        released=config.released,
     )
     batches = make_batch_maker(config, sets, train_store, hardware)
     pool = Pool(
@@ -127,7 +130,7 @@ def _train(
     optimiser = make_optimiser(method, config.optimisation)
     progress = restore(run, method, optimiser, hardware)
     # As published, resuming the released schedule drops the rate one epoch early.
-    early = config.method.recipe == "released" and progress.epoch > 0
+    early = config.released and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
     about = about_networks(config, sets, method)
     stepped = distribute(method, processes, synchronise_batchnorm=config.synchronise_batchnorm)
@@ -148,13 +151,15 @@ def _train(
         synchronise_buffers(method, processes)
         final = progress.epoch + 1 == config.optimisation.epochs
         # Before the epoch ends, while teachers of the past are still those of the past.
+        training = time.perf_counter() - started
         if final and config.evaluation.pseudo_labels and processes.writes:
             labels = pool_labels(method, config, sets, hardware)
             run.write(run.pseudo_labels_file, labels, indent=None)
+        started = time.perf_counter()
         method.end_epoch()
         require_identical(method, processes)
         progress.epoch += 1
-        progress.seconds += time.perf_counter() - started
+        progress.seconds += training + time.perf_counter() - started
         row: dict[str, Any] = {"epoch": progress.epoch, "learning_rate": rate, "train": losses}
 
         if final or progress.epoch % config.evaluation.every == 0:
@@ -164,7 +169,7 @@ def _train(
             row["scores"] = {
                 name: {key: value[key] for key in CURVE_SCORES} for name, value in scores.items()
             }
-            selected_by = method.selected_by(released=config.method.recipe == "released")
+            selected_by = method.selected_by(released=config.released)
             if progress.add_scores(scores, selected_by) and processes.writes:
                 best = {"method": method.state_dict(), "about": about}
                 save_checkpoint(run.best_checkpoint, best)
@@ -254,7 +259,7 @@ def _evaluate(
             config.evaluation,
             hardware,
             flip_permutation=sets.train.keypoint_set.flip_permutation,
-            bgr=config.method.recipe == "released",
+            bgr=config.released,
             sigma=config.data.sigma,
             align=alignment(config.method.recipe),
             share=processes.share(len(store)),
@@ -268,7 +273,9 @@ def _evaluate(
         in_test_joints = convert_keypoints(values, sets.train.keypoint_set, sets.test.keypoint_set)
         scores[name], predictions = score_people(sets.test, store, in_test_joints)
         if run is not None and processes.writes and name == method.reported:
-            run.write(run.predictions_file, to_results(predictions), indent=None)
+            category = sets.test.meta.get("category", {}).get("id", PERSON)
+            results = to_results(predictions, category_id=category)
+            run.write(run.predictions_file, results, indent=None)
     return scores
 
 

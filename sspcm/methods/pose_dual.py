@@ -51,9 +51,13 @@ class PoseDual(Method):
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
         """The draws of a step: the operations of A's view, those of B's, then the warp."""
-        of_a, of_b = (
-            draw_hard_view(self.setting, self.options.hard_view, people, generator)
-            for _ in range(2)
+        of_a = draw_hard_view(self.setting, self.options.hard_view, people, generator)
+        # RandAugment makes one image for both in the released code, where it is the data loader's.
+        shared = self.setting.released and self.options.augmentation == "rand_augment"
+        of_b = (
+            of_a
+            if shared
+            else draw_hard_view(self.setting, self.options.hard_view, people, generator)
         )
         return HardDraw(
             (of_a, of_b), draw_views(people, self.setting.hard_view, generator=generator)

@@ -103,12 +103,16 @@ def assert_network(steps, prefix, network, *, step):
     assert int(network.bn1.num_batches_tracked) == int(steps[f"{prefix}_bn1_batches"])
     norms = torch.stack([p.grad.norm() for p in network.parameters()])
     assert_close(norms, "grad_norms", 5e-5 if step == 0 else 4e-3)
-    expected_bias = steps[f"{prefix}_final_bias"]
-    np.testing.assert_allclose(
-        network.final_layer.bias.detach().numpy(), expected_bias, atol=2e-3 * (step + 1)
+    bias, expected_bias = network.final_layer.bias, steps[f"{prefix}_final_bias"]
+    expected_head = steps[f"{prefix}_conv1_head"]
+    head = network.conv1.weight.flatten()[: len(expected_head)]
+    errors = np.abs(
+        torch.cat([bias, head]).detach().numpy() - np.concatenate([expected_bias, expected_head])
     )
-    head = network.conv1.weight.detach().flatten()[: len(steps[f"{prefix}_conv1_head"])]
-    np.testing.assert_allclose(head.numpy(), steps[f"{prefix}_conv1_head"], atol=2e-3 * (step + 1))
+    # Adam moves each weight by 1e-3: where the gradient is about 0, to either side.
+    assert errors.max() <= 2e-3 * (step + 1)
+    if step == 0:
+        assert (errors <= 2e-5).mean() >= 0.95
 
 
 def test_two_sspcm_steps(steps, formula_state):

@@ -98,12 +98,23 @@ def test_the_same_people_from_a_file(
 
 def test_one_network_other_decoding_flip_test(tiny_run: Path, tmp_path: Path) -> None:
     file = tmp_path / "scores.json"
-    run("evaluate", tiny_run, "--network", "A", "--decoding", "dark", "--flip-test", "-o", file)
-    scores = read_json(file)
-    assert list(scores["networks"]) == ["A"]
-    assert (scores["decoding"], scores["flip_test"]) == ("dark", True)
     before = read_json(tiny_run / "result.json")["last"]["A"]
-    assert scores["networks"]["A"]["per_joint"] != before["per_joint"]
+    for options in (("--decoding", "dark"), ("--flip-test",), ("--precision", "bfloat16")):
+        run("evaluate", tiny_run, "--network", "A", *options, "-o", file)
+        scores = read_json(file)
+        assert list(scores["networks"]) == ["A"]
+        said = scores["decoding"], scores["flip_test"], scores["precision"]
+        assert said == (
+            "dark" if "dark" in options else "shift",
+            "--flip-test" in options,
+            "bfloat16" if "bfloat16" in options else "float32",
+        )
+        # Each changes poses, and so the similarity of every joint.
+        found, then = (
+            [joint["OKS"] for joint in of["per_joint"].values()]
+            for of in (scores["networks"]["A"], before)
+        )
+        assert all(one != other for one, other in zip(found, then, strict=True)), options
 
 
 @dataclass(frozen=True)

@@ -230,6 +230,40 @@ def test_two_processes_agree_and_write_one_run(settings, tmp_path, tiny_fisheye,
     assert len(json.loads((folder / "predictions.json").read_text())) == result["people_test"]
 
 
+@pytest.mark.parametrize(("upright", "rotated"), [(False, False), (True, False), (False, True)])
+def test_scores_by_radius_where_the_camera_is_a_ceilings(
+    settings, tmp_path, tiny_fisheye, upright, rotated
+):
+    content = read_json(tiny_fisheye / "annotations" / "person_keypoints.json")
+    for image in content["images"]:
+        del image["fisheye"]
+    for person in content["annotations"]:
+        person["category_id"] = 7
+        if not rotated:
+            del person["rotated_box"]
+    content["categories"][0]["id"] = 7
+    write_json(tmp_path / "data" / "annotations" / "person_keypoints.json", content)
+    (tmp_path / "data" / "images").symlink_to(tiny_fisheye / "images")
+    settings |= {
+        "data.path": str(tmp_path / "data"),
+        "data.upright": upright,
+        "method.name": "supervised",
+        "optimisation.epochs": 1,
+        "optimisation.epoch_steps": 1,
+    }
+    result = train(load_config(overrides=settings), tmp_path / "run")
+    assert ("by_radius" in result["last"]["A"]) == (upright or rotated)
+    # The category is the data set's, so that pycocotools finds the predictions.
+    rows = read_json(tmp_path / "run" / "predictions.json")
+    assert {row["category_id"] for row in rows} == {7}
+
+
+def test_auto_is_float32_as_released():
+    config = load_config(overrides={"method.recipe": "released"})
+    assert (config.precision, config.chosen_precision) == ("auto", "float32")
+    assert load_config().chosen_precision == "auto"
+
+
 @pytest.mark.parametrize("recipe", ["corrected", "released"])
 def test_an_unlabelled_set_and_both_recipes_train_to_a_score(settings, tmp_path, recipe):
     settings |= {

@@ -70,6 +70,13 @@ def test_operations_are_drawn_for_each_network_and_the_warp_once(make_setting):
     assert draw.view.scale.shape == (4,)
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_released_rand_augment_makes_one_image_for_both(make_setting, released):
+    method = build(make_setting(released=released), augmentation="rand_augment")
+    (of_a,), (of_b,) = method.draw(64, torch.Generator().manual_seed(0)).operations
+    assert torch.equal(of_a.operation, of_b.operation) == released
+
+
 @pytest.mark.parametrize("released", [False, True], ids=["corrected", "released"])
 @pytest.mark.parametrize("augmentation", ["affine", "joint_cutout", "rand_augment"])
 def test_every_variant_trains_both_networks(make_setting, make_batch, augmentation, released):

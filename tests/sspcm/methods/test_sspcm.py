@@ -117,7 +117,12 @@ def test_teachers_maps_are_float32_under_autocast(make_setting, make_batch):
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"teacher_mode": "ema"}, "teacher_mode"), ({"either_filter": True}, "position_threshold")],
+    [
+        ({"teacher_mode": "ema"}, "teacher_mode"),
+        ({"either_filter": True}, "position_threshold"),
+        ({"patches": -1}, "patches"),
+        ({"warmup_epochs": -1}, "warmup_epochs"),
+    ],
 )
 def test_bad_options_are_refused(options, named):
     with pytest.raises(InputError, match=f"method.options.*{named}"):
