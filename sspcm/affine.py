@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sspcm.heatmaps import HEATMAP_STRIDE
+
 
 def warp(images: Tensor, output_to_input: Tensor, output_size: tuple[int, int]) -> Tensor:
     """Images (N, C, h, w) resampled bilinearly through pixel matrices; black outside.
@@ -53,7 +55,7 @@ def view_matrices(scale: Tensor, rotation: Tensor, size: tuple[int, int]) -> Ten
     return torch.cat([linear, offset[:, :, None]], dim=2)
 
 
-def heatmap_matrices(crop_matrices: Tensor, *, stride: float = 4.0) -> Tensor:
+def heatmap_matrices(crop_matrices: Tensor, *, stride: float = HEATMAP_STRIDE) -> Tensor:
     """The same warp in heatmap pixels: matrices (N, 2, 3) whose offsets are over the stride."""
     return torch.cat([crop_matrices[..., :2], crop_matrices[..., 2:] / stride], dim=-1)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from sspcm.affine import invert, transform_points, warp
 from sspcm.augment.views import ViewDraw, ViewStrength, draw_views, region_to_crop
 from sspcm.crop_store import CropStore
-from sspcm.heatmaps import gaussian_targets
+from sspcm.heatmaps import HEATMAP_STRIDE, gaussian_targets
 from sspcm.normalisation import normalise
 
 
@@ -167,7 +167,7 @@ class BatchMaker:
         self._bgr = bgr
         self._memory_format = memory_format
         self._flip_permutation = torch.from_numpy(flip_permutation)
-        self._unlabelled_weight = torch.from_numpy(labelled_joints.astype(np.float32)).to(device)
+        self._vocabulary = torch.from_numpy(labelled_joints.astype(np.float32)).to(device)
 
     def read(
         self, labelled: np.ndarray, unlabelled: np.ndarray | None, generator: torch.Generator
@@ -189,7 +189,8 @@ class BatchMaker:
             raw.labelled.flip,
             self._flip_permutation,
         )
-        heatmap_size = (self._store.crop_size[0] // 4, self._store.crop_size[1] // 4)
+        width, height = self._store.crop_size
+        heatmap_size = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
         target, weight = gaussian_targets(
             joints.to(self._device),
             visibility.to(self._device),
@@ -203,9 +204,9 @@ class BatchMaker:
         return Batch(
             labelled=self._images(raw.labelled),
             target=target,
-            target_weight=weight * self._unlabelled_weight,
+            target_weight=weight * self._vocabulary,
             unlabelled=None if raw.pool is None else self._images(raw.pool),
-            unlabelled_weight=self._unlabelled_weight.expand(len(raw.rows), -1),
+            unlabelled_weight=self._vocabulary.expand(len(raw.rows), -1),
             generator=raw.generator,
             pool_view=pool_view,
         )

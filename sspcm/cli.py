@@ -50,6 +50,7 @@ def train(
     import logging
 
     from sspcm.config import load_config, parse_override
+    from sspcm.run_evaluation import percent
     from sspcm.training import train as run_training
     from wepdtof_pose.errors import InputError
 
@@ -70,7 +71,7 @@ def train(
     for name, scores in result["last"].items():
         marker = " (reported)" if name == result["reported"] else ""
         click.echo(
-            f"{name}: AP {_percent(scores['AP'])}  PCK@0.2 {_percent(scores['PCK@0.2'])}{marker}"
+            f"{name}: AP {percent(scores['AP'])}  PCK@0.2 {percent(scores['PCK@0.2'])}{marker}"
         )
     click.echo(f"written: {output}")
 
@@ -284,7 +285,3 @@ def import_weights(file: Path, output: Path, keypoints: str, crop_size: str, col
     )
     click.echo(f"networks: {', '.join(found.names())}")
     click.echo(f"written: {output}")
-
-
-def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:.1f}"

@@ -25,7 +25,7 @@ from sspcm.crop_places import CropPlaces, places_of
 from sspcm.pixel_file import PixelFile
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import make_folder, replacing
+from wepdtof_pose.files import make_folder, read_image, replacing
 from wepdtof_pose.geometry import transform_points
 
 
@@ -133,17 +133,13 @@ def cut_window(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> 
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
 
 
-def read_frame(path: Path) -> np.ndarray:
-    """A frame (height, width, 3) uint8 BGR as stored (no EXIF rotation).
+read_frame = read_image
+"""The name by which the speed measurements know it."""
 
-    Raises:
-        InputError: the file is missing or is no image that OpenCV can decode.
-    """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        reason = "cannot be decoded as an image" if path.is_file() else "no such image file"
-        raise InputError(f"{path}: {reason}")
-    return image
+
+def cache_folder(named: str | None) -> Path:
+    """The folder that a configuration names for its crops, or the default one."""
+    return Path(named) if named else default_cache()
 
 
 def default_cache() -> Path:

@@ -1,4 +1,4 @@
-"""Several processes: torchrun starts them, torch.distributed joins them, one of them writes.
+"""Several processes: torchrun starts them, torch.distributed joins them, one writes the run folder.
 
 Every process has its own random stream and its own share of each batch and of the test people.
 Gradients are averaged over processes; the batch size is that of one process, as published.
@@ -19,7 +19,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sspcm.methods.method import Method
 from wepdtof_pose.errors import InputError
-
 
 _PATIENCE = timedelta(days=1)
 """How long a process waits for the others: one of them may decode or label a whole data set, and

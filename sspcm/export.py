@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from sspcm.crop_store import open_crop_store
+from sspcm.heatmaps import HEATMAP_STRIDE
 from sspcm.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
 from sspcm.sets import train_and_test
 from sspcm.trained_networks import OneNetwork, TrainedNetworks
@@ -100,7 +101,7 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
         "crop_size": list(networks.crop_size),
         "crop_padding": CROP_PADDING,
         "upright": networks.upright,
-        "stride": 4,
+        "stride": HEATMAP_STRIDE,
         "color_order": "BGR" if networks.bgr else "RGB",
         "mean": list(IMAGENET_MEAN),
         "std": list(IMAGENET_STD),

@@ -9,13 +9,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+HEATMAP_STRIDE = 4
+"""Crop pixels a heatmap pixel, of every network."""
+
 
 def gaussian_targets(
     joints: Tensor,
     visibility: Tensor,
     heatmap_size: tuple[int, int],
     *,
-    stride: float = 4.0,
+    stride: float = HEATMAP_STRIDE,
     sigma: float = 2.0,
 ) -> tuple[Tensor, Tensor]:
     """Target heatmaps and joint weights (Xiao et al., ECCV 2018).

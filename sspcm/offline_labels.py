@@ -18,9 +18,7 @@ from sspcm.affine import heatmap_matrices, invert, transform_points, warp
 from sspcm.augment.views import ViewDraw
 from sspcm.batches import Pool, PoolView, view_joints
 from sspcm.decoding import argmax_positions, shift_positions
-from sspcm.heatmaps import gaussian_targets
-
-HEATMAP_STRIDE = 4
+from sspcm.heatmaps import HEATMAP_STRIDE, gaussian_targets
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def averaged_maps(
             continue
         if transform.flip:
             maps = maps[:, flip_permutation.to(maps.device)]
-        to_view = heatmap_matrices(_after(matrices, invert(upright)), stride=HEATMAP_STRIDE)
+        to_view = heatmap_matrices(_after(matrices, invert(upright)))
         size = (maps.shape[3], maps.shape[2])
         shown = torch.cat([maps, torch.ones_like(maps[:, :1])], dim=1)
         shown = warp(shown, to_view.to(maps.device), size)

@@ -8,7 +8,6 @@ is what they teach, not a record of every step.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from sspcm.config import TrainConfig
-from sspcm.crop_store import default_cache, open_crop_store
+from sspcm.crop_store import cache_folder, open_crop_store
 from sspcm.decoding import decode, fitting_blur
 from sspcm.evaluation import crop_images
 from sspcm.hardware import Hardware
@@ -79,7 +78,7 @@ def pool_labels(
         people,
         crop_size=size,
         window_size=size,
-        folder=Path(config.data.cache) if config.data.cache else default_cache(),
+        folder=cache_folder(config.data.cache),
         upright=config.data.upright,
     )
     vocabulary = torch.from_numpy(labelled_joints(sets)).to(hardware.device)

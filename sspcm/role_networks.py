@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from sspcm.config import NetworkConfig, TrainConfig
+from sspcm.heatmaps import HEATMAP_STRIDE
 from sspcm.networks import NETWORKS, build_network
 from sspcm.networks.weights import load_imagenet, load_initial
 from wepdtof_pose.errors import InputError
@@ -91,7 +92,7 @@ def _require_heatmaps(
         ) from None
     finally:
         network.train(training)
-    wanted = (1, joints, height // 4, width // 4)
+    wanted = (1, joints, height // HEATMAP_STRIDE, width // HEATMAP_STRIDE)
     shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
     if shape != wanted:
         raise InputError(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sspcm.crop_store import CropStore, default_cache, open_crop_store
+from sspcm.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.detections import PERSON, read_detections
 from sspcm.evaluation import score_detected, score_people
 from sspcm.sets import train_and_test
@@ -155,15 +155,20 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
     yield "".join(f"{title:>9}" for title in ("network", *columns))
     for name, scores in networks.items():
         marker = "  reported" if name == result["reported"] and len(networks) > 1 else ""
-        yield f"{name:>9}" + "".join(f"{_percent(scores[c]):>9}" for c in columns) + marker
+        yield f"{name:>9}" + "".join(f"{percent(scores[c]):>9}" for c in columns) + marker
     if per_joint:
         yield ""
         yield f"{'PCK@0.2':16}{'labelled':>9}" + "".join(f"{name:>9}" for name in networks)
         for joint, first in next(iter(networks.values()))["per_joint"].items():
             values = (scores["per_joint"][joint]["PCK"] for scores in networks.values())
             yield f"{joint:16}{first['labelled']:>9}" + "".join(
-                f"{_percent(value):>9}" for value in values
+                f"{percent(value):>9}" for value in values
             )
+
+
+def percent(value: float | None) -> str:
+    """A score of 0 to 1 as text."""
+    return "n/a" if value is None else f"{100 * value:.1f}"
 
 
 def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
@@ -194,7 +199,7 @@ def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
 def _cache_of(networks: TrainedNetworks) -> Path:
     named = None if networks.config is None else networks.config.data.cache
     # A run that was made elsewhere may name a folder that makes no sense here.
-    return Path(named) if named and Path(named).is_dir() else default_cache()
+    return cache_folder(named if named and Path(named).is_dir() else None)
 
 
 def _detected_people(people: PoseDataset, file: Path) -> PoseDataset:
@@ -240,7 +245,3 @@ def _score_on_detections(
     )
     scores, _ = score_detected(truth, store, predictions)
     return scores
-
-
-def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:.1f}"

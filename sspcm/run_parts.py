@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 
 from sspcm.batches import BatchMaker
 from sspcm.config import TrainConfig
-from sspcm.crop_store import CropStore, default_cache, open_crop_store, region_size
+from sspcm.crop_store import CropStore, cache_folder, open_crop_store, region_size
 from sspcm.hardware import Hardware
 from sspcm.methods import build_method
 from sspcm.methods.method import Method, MethodSetting
@@ -62,7 +61,7 @@ def labelled_joints(sets: TrainingSets) -> np.ndarray:
 
 def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore]:
     """Stores of the training people (room for every view) and the test people (exact crops)."""
-    folder = Path(config.data.cache) if config.data.cache else default_cache()
+    folder = cache_folder(config.data.cache)
     crop = config.data.crop_size
     side = region_size(crop, largest_scale=1 + config.easy_view.scale)
     upright = config.data.upright

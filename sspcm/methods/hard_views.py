@@ -16,11 +16,9 @@ from torch import Generator, Tensor
 from sspcm.augment import colour, mixing, occlusion
 from sspcm.augment.views import ViewDraw
 from sspcm.decoding import argmax_positions
+from sspcm.heatmaps import HEATMAP_STRIDE
 from sspcm.methods.method import MethodSetting
 from sspcm.normalisation import denormalise, normalise
-
-HEATMAP_STRIDE = 4
-"""A heatmap pixel u is the crop pixel 4 u."""
 
 
 class Operation(Protocol):

@@ -37,51 +37,21 @@ HEAD = ("deconv_layers.", "final_layer.")
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "method")
 
 
-def load_imagenet(
-    network: nn.Module, name: str, *, file: Path | None = None, part: str | None = None
-) -> None:
-    """Fill a network's backbone with ImageNet weights; its head stays as it is.
+def load_imagenet(network: nn.Module, name: str) -> None:
+    """Fill a network's backbone with torchvision's ImageNet weights; its head stays as it is.
 
     Args:
-        network: a PoseResNet of published width, or an HRNet.
-        name: its name ("resnet18", ...), which says what to download; not used with `file`.
-        file: a local file instead: torchvision's, HRNet's ImageNet file, or a released pretrained
-            file. A file whose name ends in a hash, as torchvision's do, must have that hash.
-        part: which network of a released pretrained file (see `load_trained`).
+        network: a PoseResNet of published width.
+        name: its name ("resnet18", ...), which says what to download.
 
     Raises:
         InputError: no file is known for the name, it cannot be downloaded, its hash is wrong, or
             it does not have this backbone's parameters.
     """
-    if file is None:
-        state, source = _download(name), IMAGENET_FILES[name]
-    else:
-        _check_hash(file)
-        state, source = _choose(networks_of(read_weights(file)), part, str(file)), str(file)
+    state = _download(name)
     wanted = {k: v for k, v in network.state_dict().items() if not k.startswith(HEAD)}
-    _require(wanted, state, source)
+    _require(wanted, state, IMAGENET_FILES[name])
     network.load_state_dict({k: state[k] for k in wanted if k in state}, strict=False)
-
-
-def load_trained(network: nn.Module, file: Path, *, part: str | None = None) -> None:
-    """Fill a whole network from a trained checkpoint, ours or a released one.
-
-    Args:
-        network: of the checkpoint's architecture, width and number of joints.
-        file: the checkpoint.
-        part: which network, where the file holds several: its name there ("resnet2") or its place
-            as a letter ("A", "B", "C").
-
-    Raises:
-        InputError: the file or the part is missing, or it holds another network.
-    """
-    state = _choose(networks_of(read_weights(file)), part, str(file))
-    wanted = network.state_dict()
-    _require(wanted, state, str(file))
-    surplus = sorted(set(state) - set(wanted))
-    if surplus:
-        raise InputError(f"{file}: has parameters that the network lacks: {_some(surplus)}")
-    network.load_state_dict(state, strict=False)
 
 
 def load_initial(network: nn.Module, file: Path, *, role: str) -> None:
@@ -101,8 +71,10 @@ def load_initial(network: nn.Module, file: Path, *, role: str) -> None:
     """
     _check_hash(file)
     networks = networks_of(read_weights(file))
+    if not networks:
+        raise InputError(f"{file}: holds no ResNet or HRNet (no 'conv1' over three colours)")
     letters = dict(zip("ABC", networks, strict=False))
-    state = _choose(networks, letters.get(role, next(iter(networks), "")), str(file))
+    state = networks[letters.get(role, letters["A"])]
     own = network.state_dict()
     wanted = {name: value for name, value in own.items() if not name.startswith(HEAD)}
     _require(wanted, state, str(file))
@@ -163,24 +135,6 @@ def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.
         }
         for prefix in prefixes
     }
-
-
-def _choose(
-    networks: dict[str, dict[str, torch.Tensor]], part: str | None, source: str
-) -> dict[str, torch.Tensor]:
-    names = list(networks)
-    if not names:
-        raise InputError(f"{source}: holds no ResNet or HRNet (no 'conv1' over three colours)")
-    if part is None:
-        if len(names) > 1:
-            raise InputError(f"{source}: holds {len(names)} networks: choose {' or '.join(names)}")
-        return networks[names[0]]
-    letters = dict(zip("ABC", names, strict=False))
-    chosen = letters.get(part, part)
-    if chosen not in networks:
-        held = ", ".join(f"{letter} ({name or 'the only one'})" for letter, name in letters.items())
-        raise InputError(f"{source}: has no network {part!r}: it holds {held}")
-    return networks[chosen]
 
 
 def _require(

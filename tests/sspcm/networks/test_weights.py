@@ -11,7 +11,7 @@ from torch import nn
 
 from sspcm.networks.hrnet import HRNet
 from sspcm.networks.resnet import PoseResNet
-from sspcm.networks.weights import load_imagenet, load_trained, networks_of, read_weights
+from sspcm.networks.weights import load_imagenet, load_initial, networks_of, read_weights
 from wepdtof_pose.errors import InputError
 
 State = dict[str, torch.Tensor]
@@ -43,23 +43,21 @@ def save(content: Any, folder: Path, name: str = "weights.pth") -> Path:
 
 
 @pytest.mark.parametrize("parallel", [False, True])
-@pytest.mark.parametrize(
-    ("part", "seed"), [("resnet", 0), ("A", 0), ("resnet2", 1), ("B", 1), ("C", 2)]
-)
-def test_a_network_out_of_a_triple(tmp_path: Path, parallel: bool, part: str, seed: int) -> None:
+@pytest.mark.parametrize(("role", "seed"), [("A", 0), ("B", 1), ("C", 2)])
+def test_a_network_out_of_a_triple(tmp_path: Path, parallel: bool, role: str, seed: int) -> None:
     networks = {"resnet": small(0), "resnet2": small(1), "final_resnet": small(2)}
     file = save({"epoch": 3, "state_dict": released(networks, parallel=parallel)}, tmp_path)
     network = small(9)
-    load_trained(network, file, part=part)
+    load_initial(network, file, role=role)
     assert same(network, small(seed))
 
 
-def test_a_single_network_needs_no_part(tmp_path: Path) -> None:
-    network = small(9)
-    load_trained(network, save(released({"": small(0)}, parallel=True), tmp_path))
-    assert same(network, small(0))
-    load_trained(network, save(released({"": small(1)}), tmp_path), part="A")
-    assert same(network, small(1))
+def test_a_single_network_is_that_of_every_role(tmp_path: Path) -> None:
+    file = save(released({"": small(0)}, parallel=True), tmp_path)
+    for role in ("A", "B", "teacher"):
+        network = small(9)
+        load_initial(network, file, role=role)
+        assert same(network, small(0))
 
 
 def test_networks_are_found_by_their_stems() -> None:
@@ -76,29 +74,20 @@ def test_imagenet_weights_fill_the_backbone_only(tmp_path: Path) -> None:
     state = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
     state |= {"fc.weight": torch.ones(10, 32), "fc.bias": torch.ones(10)}
     network = small(1)
-    load_imagenet(network, "resnet18", file=save(state, tmp_path))
+    load_initial(network, save(state, tmp_path), role="A")
     assert torch.equal(network.conv1.weight, small(0).conv1.weight)
     assert torch.equal(network.layer4[1].conv2.weight, small(0).layer4[1].conv2.weight)
     assert torch.equal(network.final_layer.weight, small(1).final_layer.weight)
     assert torch.equal(network.deconv_layers[0].weight, small(1).deconv_layers[0].weight)
 
 
-def test_pretrained_pair_gives_each_teacher_its_own_backbone(tmp_path: Path) -> None:
-    file = save(released({"resnet": small(0), "resnet2": small(1)}), tmp_path)
-    network = small(9)
-    load_imagenet(network, "resnet18", file=file, part="resnet2")
-    assert torch.equal(network.conv1.weight, small(1).conv1.weight)
-    with pytest.raises(InputError, match="holds 2 networks: choose resnet or resnet2"):
-        load_imagenet(network, "resnet18", file=file)
-
-
 def test_a_file_named_by_its_hash_must_have_it(tmp_path: Path) -> None:
     file = save(small(0).state_dict(), tmp_path)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    load_imagenet(small(1), "resnet18", file=file.rename(tmp_path / f"net-{digest[:8]}.pth"))
+    load_initial(small(1), file.rename(tmp_path / f"net-{digest[:8]}.pth"), role="A")
     wrong = save(small(0).state_dict(), tmp_path, "net-01234567.pth")
     with pytest.raises(InputError, match=r"SHA-256 is .* not 01234567"):
-        load_imagenet(small(1), "resnet18", file=wrong)
+        load_initial(small(1), wrong, role="A")
 
 
 def test_download_is_checked_and_failure_says_what_to_do(
@@ -134,25 +123,18 @@ def test_download_is_checked_and_failure_says_what_to_do(
 
 
 @pytest.mark.parametrize(
-    ("content", "part", "message"),
+    ("content", "message"),
     [
-        pytest.param(released({"": small(0, joints=5)}), None, "final_layer.weight", id="joints"),
-        pytest.param(released({"": small(0, width=8)}), None, "conv1.weight has shape", id="width"),
-        pytest.param({"conv1.weight": torch.ones(4, 3, 7, 7)}, None, "and .* more", id="missing"),
-        pytest.param(
-            {**small(0).state_dict(), "extra": torch.ones(1)}, None, "lacks: extra", id="surplus"
-        ),
-        pytest.param(released({"": small(0)}), "B", "holds A", id="no such part"),
-        pytest.param({"weight": torch.ones(2)}, None, "no ResNet or HRNet", id="other network"),
-        pytest.param({"epoch": 3}, None, "no parameters", id="no tensors"),
-        pytest.param([1, 2], None, "no state dictionary", id="a list"),
+        pytest.param(released({"": small(0, width=8)}), "conv1.weight has shape", id="width"),
+        pytest.param({"conv1.weight": torch.ones(4, 3, 7, 7)}, "and .* more", id="missing"),
+        pytest.param({"weight": torch.ones(2)}, "no ResNet or HRNet", id="other network"),
+        pytest.param({"epoch": 3}, "no parameters", id="no tensors"),
+        pytest.param([1, 2], "no state dictionary", id="a list"),
     ],
 )
-def test_wrong_contents_are_refused(
-    tmp_path: Path, content: Any, part: str | None, message: str
-) -> None:
+def test_wrong_contents_are_refused(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        load_trained(small(9), save(content, tmp_path), part=part)
+        load_initial(small(9), save(content, tmp_path), role="A")
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:
