@@ -25,7 +25,9 @@ def main() -> None:
 @main.command()
 @click.option("--data", help="COCO-keypoint JSON or dataset folder.")
 @click.option("--method", help="Method, for example supervised or sspcm.")
-@click.option("--labels", help="Label budget: 1k, 300, 10% or all.")
+@click.option(
+    "--labels", help="Label budget (1k, 300, 10% or all), or a list of wepdtof-pose split."
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule one key.")
 @click.option("--seed", type=int, help="Seed of networks, batches and views.")

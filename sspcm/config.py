@@ -29,8 +29,9 @@ class DataConfig:
         path: COCO-keypoint JSON or dataset folder.
         unlabelled: another one whose training people are the unlabelled pool; "" is the training
             people of `path`. Two data sets with other joints meet in the 24-joint union by name.
-        labels: label budget: `1k`, `300`, `10%` or `all`.
-        order: which people are labelled: `file` (the first ones, as published) or `random`.
+        labels: label budget: `1k`, `300`, `10%` or `all`; or the path, ending in .json, of a list
+            of people that `wepdtof-pose split` wrote.
+        order: which people a budget labels: `file` (the first ones, as published) or `random`.
         subset_seed: seed of a random labelled subset.
         test_fraction: share of people held out where the data set has one annotation file.
         test_seed: seed of the held-out split.

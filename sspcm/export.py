@@ -22,7 +22,7 @@ import torch
 from sspcm.crop_store import open_crop_store
 from sspcm.heatmaps import HEATMAP_STRIDE
 from sspcm.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
-from sspcm.sets import train_and_test
+from sspcm.sets import sides_of
 from sspcm.trained_networks import OneNetwork, TrainedNetworks
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -168,8 +168,7 @@ def _real_crops(networks: TrainedNetworks) -> tuple[torch.Tensor, str]:
         try:
             if networks.config is None:
                 raise InputError("no run, so no data")
-            _, people, _ = train_and_test(networks.config.data)
-            origin = "the run's test people"
+            people, origin = sides_of(networks.config.data).test, "the run's test people"
             images = _crops_of(people, networks, Path(folder))
         except InputError:
             from wepdtof_pose.synthetic.generate import generate

@@ -13,7 +13,7 @@ import pandas as pd
 from sspcm.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.detections import PERSON, read_detections
 from sspcm.evaluation import score_detected, score_people
-from sspcm.sets import train_and_test
+from sspcm.sets import sides_of
 from sspcm.trained_networks import TrainedNetworks
 from wepdtof_pose.dataset import PoseDataset, make_people
 from wepdtof_pose.errors import InputError
@@ -49,8 +49,8 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
     data = networks.config.data
-    _, test, record = train_and_test(data)
-    return TestPeople(test, data.path, str(record["split"]))
+    sides = sides_of(data)
+    return TestPeople(sides.test, data.path, str(sides.record["split"]))
 
 
 def load_test_people(path: Path, split: str | None = None) -> TestPeople:

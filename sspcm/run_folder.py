@@ -182,6 +182,7 @@ _CONDITIONS = (
     "data_hash",
     "split_hash",
     "unlabelled_hash",
+    "labels_hash",
     "processes",
     "device_type",
     "precision",

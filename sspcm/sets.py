@@ -7,13 +7,38 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sspcm.config import DataConfig
 from wepdtof_pose.dataset import PoseDataset, concatenate
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import file_sha256
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.loading import load_dataset
-from wepdtof_pose.splits import first_people, hold_out, label_budget, random_people
+from wepdtof_pose.splits import (
+    first_people,
+    hold_out,
+    label_budget,
+    random_people,
+    read_subset,
+)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two sides of a data set with everybody on them, usable or not.
+
+    Attributes:
+        train: people to train on.
+        test: people to test on.
+        annotated: what was read of the file that `train` is, or is a part of.
+        record: names and hashes of data and split, for the result.
+    """
+
+    train: PoseDataset
+    test: PoseDataset
+    annotated: PoseDataset
+    record: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,18 +69,24 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     differ (always, as released); test people keep their own joints.
 
     Raises:
-        InputError: no such data, an impossible label budget, or nothing to test on.
+        InputError: no such data, an impossible label budget, an unusable list of labelled people,
+            or nothing to test on.
     """
-    train, test, record = train_and_test(config)
-    train = train.select_people(train.trainable())
-    test = test.select_people(test.trainable())
+    sides = sides_of(config)
+    record = dict(sides.record)
+    train = sides.train.select_people(sides.train.trainable())
+    test = sides.test.select_people(sides.test.trainable())
     if not len(test):
         raise InputError(f"{config.path}: no usable person to test on")
-    count = label_budget(config.labels, len(train))
-    if config.order == "random":
-        labelled = random_people(train, count, np.random.default_rng(config.subset_seed))
+    if is_list(config.labels):
+        labelled = _listed_people(Path(config.labels), sides.annotated, train)
+        record["labels_hash"] = file_sha256(Path(config.labels))[:16]
     else:
-        labelled = first_people(train, count)
+        count = label_budget(config.labels, len(train))
+        if config.order == "random":
+            labelled = random_people(train, count, np.random.default_rng(config.subset_seed))
+        else:
+            labelled = first_people(train, count)
     pool = np.arange(len(train))
     people_train, vocabulary = len(train), train.keypoint_set.joints
     if config.unlabelled:
@@ -78,7 +109,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         "people_test": len(test),
         "keypoint_set": test.keypoint_set.name,
         "trained_keypoint_set": train.keypoint_set.name,
-        "labelled_order": config.order,
+        "labelled_order": "list" if is_list(config.labels) else config.order,
     }
     return TrainingSets(train, test, labelled, pool, record, vocabulary)
 
@@ -101,8 +132,8 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
     )
 
 
-def train_and_test(config: DataConfig) -> tuple[PoseDataset, PoseDataset, dict[str, Any]]:
-    """Everybody on the training and on the test side, usable or not, and the names of the split.
+def sides_of(config: DataConfig) -> Sides:
+    """The sides of the data set of a configuration.
 
     Frames without people are on the side of their annotation file; where a single file is parted,
     on neither.
@@ -119,14 +150,33 @@ def train_and_test(config: DataConfig) -> tuple[PoseDataset, PoseDataset, dict[s
             "split_hash": split.hash,
             "split": f"held out by {split.kind}, seed {split.seed}",
         }
-        return whole.select_people(split.train), whole.select_people(split.test), record
+        sides = whole.select_people(split.train), whole.select_people(split.test)
+        return Sides(*sides, annotated=whole, record=record)
     train, test = _named(splits, ("train",)), _named(splits, ("val", "test"))
     record = {
         "data_hash": train.content_hash(),
         "split_hash": test.content_hash(),
         "split": "the data set's own",
     }
-    return train, test, record
+    return Sides(train, test, annotated=train, record=record)
+
+
+def is_list(labels: str) -> bool:
+    """Whether `data.labels` names a file of `wepdtof-pose split` instead of a budget."""
+    return labels.endswith(".json")
+
+
+def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:
+    """Rows of the usable training people that a label subset file names, in its order."""
+    ids = annotated.people["id"].iloc[read_subset(path, annotated)]
+    rows = pd.Index(train.people["id"], dtype=object).get_indexer(pd.Index(ids, dtype=object))
+    if not len(rows) or (rows < 0).any():
+        raise InputError(
+            f"{path}: {(rows < 0).sum()} of the {len(rows)} people it names cannot be trained on: "
+            "they are held out for testing (where a data set has one annotation file, "
+            "data.test_fraction and data.test_seed say who), or have no usable labels"
+        )
+    return rows.astype(np.int64)
 
 
 def unlabelled_people(config: DataConfig) -> PoseDataset:

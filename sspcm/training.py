@@ -90,6 +90,7 @@ def _train(
         "data_hash": sets.record["data_hash"],
         "split_hash": sets.record["split_hash"],
         "unlabelled_hash": sets.record.get("unlabelled_hash"),
+        "labels_hash": sets.record.get("labels_hash"),
     }
     run.require_same_conditions(surroundings)
     if processes.writes:

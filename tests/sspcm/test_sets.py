@@ -4,14 +4,17 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from sspcm.config import DataConfig
 from sspcm.run_parts import labelled_joints
 from sspcm.sets import make_sets
+from wepdtof_pose.cli import main as toolkit
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.splits import subset_record
 
 
 def config(data, **values):
@@ -88,6 +91,48 @@ def test_the_released_recipe_always_trains_the_union(tiny_fisheye):
     assert len(sets.train.keypoint_set) == 24
     assert len(sets.test.keypoint_set) == 14
     assert labelled_joints(sets).sum() == 14
+
+
+@pytest.fixture
+def two_sides(tiny_fisheye, tmp_path):
+    """The tiny set as a data set with annotation files of its own for training and testing."""
+    whole = load_dataset(tiny_fisheye)["all"]
+    for name, rows in (("train", np.arange(36)), ("val", np.arange(36, 48))):
+        coco.write(whole.select_people(rows), tmp_path / "data" / "annotations" / f"{name}.json")
+    (tmp_path / "data" / "images").symlink_to(whole.root)
+    return tmp_path / "data"
+
+
+def test_a_list_of_the_toolkit_says_who_is_labelled(two_sides, tmp_path):
+    file = tmp_path / "labelled.json"
+    options = ["--split", "train", "--labels", "7", "--order", "random", "--seed", "3"]
+    done = CliRunner().invoke(toolkit, ["split", str(two_sides), *options, "-o", str(file)])
+    assert done.exit_code == 0, done.output
+    sets = make_sets(config(two_sides, labels=str(file)))
+    named = json.loads(file.read_text())["person_ids"]
+    assert sets.train.people["id"].iloc[sets.labelled].tolist() == named
+    assert (sets.record["people_labelled"], sets.record["labelled_order"]) == (7, "list")
+    assert len(sets.record["labels_hash"]) == 16
+    assert len(sets.unlabelled) == 36
+
+
+def test_lists_that_cannot_be_are_refused(tiny_fisheye, two_sides, tmp_path):
+    whole = load_dataset(tiny_fisheye)["all"]
+    file = tmp_path / "labelled.json"
+    rows = np.arange(len(whole))
+    file.write_text(json.dumps(subset_record(whole, rows, labels="all", order="file", seed=None)))
+    with pytest.raises(InputError, match=r"of the 48 people it names cannot be trained on: they"):
+        make_sets(config(tiny_fisheye, labels=str(file)))
+    with pytest.raises(InputError, match="was made from"):
+        make_sets(config(two_sides, labels=str(file)))
+    with pytest.raises(InputError, match="no such file"):
+        make_sets(config(two_sides, labels="nowhere.json"))
+    # Those that are not held out are fine.
+    train = make_sets(config(tiny_fisheye)).train.people["id"]
+    rows = np.flatnonzero(whole.people["id"].isin(train))[::3]
+    file.write_text(json.dumps(subset_record(whole, rows, labels="?", order="file", seed=None)))
+    sets = make_sets(config(tiny_fisheye, labels=str(file)))
+    assert sets.train.people["id"].iloc[sets.labelled].tolist() == whole.people["id"][rows].tolist()
 
 
 def test_joints_outside_the_union_are_named(tiny_fisheye, tmp_path):
