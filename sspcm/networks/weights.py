@@ -31,7 +31,7 @@ IMAGENET_FILES = {
 }
 """Network -> torchvision's ImageNet file (IMAGENET1K_V1); the name ends in its SHA-256's start."""
 
-HEAD = ("deconv_layers.", "final_layer.")
+HEAD = ("deconv_layers.", "laterals.", "final_layer.")
 """Parameters that no ImageNet file has."""
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "method")
@@ -54,6 +54,7 @@ def load_imagenet(
             it does not have this backbone's parameters.
     """
     if file is None:
+        name = name.removesuffix("_lateral")
         state, source = _download(name), IMAGENET_FILES[name]
     else:
         _check_hash(file)
