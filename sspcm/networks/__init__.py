@@ -1,5 +1,8 @@
 """Networks that map images (N, 3, H, W) to heatmaps (N, J, H/4, W/4).
 
+`resnet18` to `resnet152` are the published PoseResNets, `resnet18_lateral` and so on the same with
+lateral connections, for small crops; `hrnet_w32` and `hrnet_w48` are HRNets.
+
 Any other `nn.Module` that does so can be trained, evaluated and exported too: its name is
 `module:callable`, where `callable(joints)` gives it and the module can be imported. With this in
 `my_networks.py`, in a folder on PYTHONPATH,
@@ -28,6 +31,7 @@ from wepdtof_pose.errors import InputError
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     **{f"resnet{depth}": partial(PoseResNet, depth) for depth in STAGES},
+    **{f"resnet{depth}_lateral": partial(PoseResNet, depth, lateral=True) for depth in STAGES},
     "hrnet_w32": partial(HRNet, width=32),
     "hrnet_w48": partial(HRNet, width=48),
 }

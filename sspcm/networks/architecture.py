@@ -53,7 +53,8 @@ def _name_and_options(state: Mapping[str, torch.Tensor]) -> tuple[str, dict[str,
     depths = [depth for depth, stages in STAGES.items() if stages == (kind, counts)]
     if not depths:
         raise KeyError("layer1.0.conv1.weight" if not any(counts) else f"{sum(counts)} blocks")
-    return f"resnet{depths[0]}", {
+    lateral = "_lateral" if "laterals.0.0.weight" in state else ""
+    return f"resnet{depths[0]}{lateral}", {
         "width": state["conv1.weight"].shape[0],
         "deconv_channels": state["deconv_layers.0.weight"].shape[1],
     }

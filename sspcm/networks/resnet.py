@@ -1,8 +1,10 @@
 """PoseResNet: a ResNet, three transposed convolutions and a 1x1 head.
 
 Source: Xiao, Wu, Wei, "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018, over
-He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. The backbone's parameters
-carry torchvision's names, the others those of the released projects (golden fixture f11).
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016; the lateral connections are
+those of Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017. The backbone's
+parameters carry torchvision's names, the others those of the released projects (golden fixture
+f11).
 """
 
 from __future__ import annotations
@@ -84,6 +86,10 @@ class PoseResNet(nn.Module):
     H and W are multiples of 32. Fresh weights are Kaiming-normal (fan out) in the backbone and
     N(0, 0.001) in the transposed convolutions and the head; biases 0, BatchNorm 1 and 0.
 
+    As published, everything passes through the stage at H/32, which of a crop of 96 x 64 leaves
+    3 x 2 places. With `lateral`, the stages at H/16, H/8 and H/4 join the transposed convolutions
+    of their size, each through a 1x1 convolution: places come from there, and small crops suffice.
+
     >>> network = PoseResNet(18, 14, width=8, deconv_channels=16)
     >>> network(torch.zeros(2, 3, 64, 32)).shape
     torch.Size([2, 14, 16, 8])
@@ -96,6 +102,7 @@ class PoseResNet(nn.Module):
         *,
         width: int = 64,
         deconv_channels: int = 256,
+        lateral: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
         """Build the network.
@@ -106,6 +113,7 @@ class PoseResNet(nn.Module):
             width: channels of the stem and the first stage (64 as published); the stages have
                 1, 2, 4 and 8 times as many.
             deconv_channels: channels of the three transposed convolutions.
+            lateral: connect the stages to the transposed convolutions of their size.
             generator: CPU source of the fresh weights; torch's global one if None.
 
         Raises:
@@ -132,6 +140,12 @@ class PoseResNet(nn.Module):
         self.layer3 = residual_stage(block, 2 * out, 4 * width, counts[2], 2)
         self.layer4 = residual_stage(block, 4 * out, 8 * width, counts[3], 2)
         self.deconv_layers = _deconvolutions(8 * out, deconv_channels)
+        self.laterals = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels, deconv_channels, 1, bias=False), nn.BatchNorm2d(deconv_channels)
+            )
+            for channels in ((4 * out, 2 * out, out) if lateral else ())
+        )
         self.final_layer = nn.Conv2d(deconv_channels, joints, 1)
         self._initialise(generator)
 
@@ -139,8 +153,17 @@ class PoseResNet(nn.Module):
         """Heatmaps (N, joints, H/4, W/4) of normalised images (N, 3, H, W)."""
         # Pooling first gives the same values and gradients, with ReLU on a quarter of the pixels.
         x = self.relu(self.maxpool(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.final_layer(self.deconv_layers(x))
+        fine = self.layer1(x)
+        middle = self.layer2(fine)
+        coarse = self.layer3(middle)
+        x = self.layer4(coarse)
+        if not self.laterals:
+            return self.final_layer(self.deconv_layers(x))
+        deconvolutions = list(self.deconv_layers)
+        for k, stage in enumerate((coarse, middle, fine)):
+            deconvolution, norm, relu = deconvolutions[3 * k : 3 * k + 3]
+            x = relu(norm(deconvolution(x)) + self.laterals[k](stage))
+        return self.final_layer(x)
 
     def _initialise(self, generator: torch.Generator | None) -> None:
         for module in self.modules():

@@ -31,7 +31,7 @@ IMAGENET_FILES = {
 }
 """Network -> torchvision's ImageNet file (IMAGENET1K_V1); the name ends in its SHA-256's start."""
 
-HEAD = ("deconv_layers.", "final_layer.")
+HEAD = ("deconv_layers.", "laterals.", "final_layer.")
 """Parameters that no ImageNet file has."""
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "method")
@@ -48,6 +48,7 @@ def load_imagenet(network: nn.Module, name: str) -> None:
         InputError: no file is known for the name, it cannot be downloaded, its hash is wrong, or
             it does not have this backbone's parameters.
     """
+    name = name.removesuffix("_lateral")
     state = _download(name)
     wanted = {k: v for k, v in network.state_dict().items() if not k.startswith(HEAD)}
     _require(wanted, state, IMAGENET_FILES[name])

@@ -80,8 +80,13 @@ def triple(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "network",
-    [small(0), small(0, depth=50), HRNet(3, width=32)],
-    ids=["resnet18", "resnet50", "hrnet"],
+    [
+        small(0),
+        small(0, depth=50),
+        build_network("resnet34_lateral", 3, width=8, deconv_channels=8),
+        HRNet(3, width=32),
+    ],
+    ids=["resnet18", "resnet50", "lateral", "hrnet"],
 )
 def test_a_network_is_known_by_its_parameters(network: nn.Module) -> None:
     found = network_of_state(network.state_dict(), source="here")

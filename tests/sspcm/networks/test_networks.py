@@ -16,6 +16,31 @@ def test_resnet_gives_quarter_resolution(depth: int) -> None:
     assert network.final_layer.weight.shape == (5, 6, 1, 1)
 
 
+def test_without_laterals_a_lateral_resnet_is_the_plain_one() -> None:
+    network = build_network("resnet50_lateral", 5, width=8, deconv_channels=16)
+    plain = build_network("resnet50", 5, width=8, deconv_channels=16)
+    network.load_state_dict(plain.state_dict(), strict=False)
+    for lateral in network.laterals:
+        nn.init.zeros_(lateral[1].weight)
+    x = torch.randn(2, 3, 96, 64)
+    torch.testing.assert_close(network(x), plain(x))
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_each_lateral_goes_past_the_coarser_stages(stage: int) -> None:
+    network = build_network("resnet18_lateral", 5, width=8, deconv_channels=16).eval()
+    # Nothing but this lateral is left of what follows the stages.
+    nn.init.zeros_(network.deconv_layers[0].weight)
+    for k, lateral in enumerate(network.laterals):
+        if k != stage:
+            nn.init.zeros_(lateral[1].weight)
+    a, b = network(torch.randn(2, 3, 96, 64))
+    assert not torch.equal(a, b)
+    nn.init.zeros_(network.laterals[stage][1].weight)
+    a, b = network(torch.randn(2, 3, 96, 64))
+    assert torch.equal(a, b)
+
+
 def test_hrnet_gives_quarter_resolution() -> None:
     assert HRNet(5, width=2)(torch.zeros(1, 3, 64, 32)).shape == (1, 5, 16, 8)
 
