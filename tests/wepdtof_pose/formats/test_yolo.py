@@ -42,8 +42,36 @@ def test_numbers_are_relative_to_the_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("labels", [None, "", "\n"], ids=["no file", "empty file", "empty line"])
 def test_images_without_people(tmp_path: Path, labels: str | None) -> None:
-    dataset = yolo.read(write(tmp_path, labels=labels)).datasets["train"]
+    path = write(tmp_path, labels=labels)
+    (path / "labels" / "val" / "a.txt").write_text(LINE)
+    reading = yolo.read(path)
+    dataset = reading.datasets["train"]
     assert (len(dataset), len(dataset.frames)) == (0, 1)
+    assert sum(reading.left_out.values()) == (labels is None)
+
+
+def test_without_any_label_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has a label file, such as .*labels/train/a\.txt"):
+        yolo.read(write(tmp_path, labels=None))
+
+
+@pytest.mark.parametrize("images", ["far", "far/images"])
+def test_labels_stay_where_the_yaml_is_when_images_lie_elsewhere(
+    tmp_path: Path, images: str
+) -> None:
+    path = write(tmp_path / "in")
+    (tmp_path / "far").mkdir()
+    (path / "images").rename(tmp_path / "far" / "images")
+    datasets = yolo.read(path, images=tmp_path / images).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 0}
+    assert datasets["train"].root == tmp_path / "far" / "images" / "train"
+
+
+def test_the_folder_of_the_only_split_may_be_given(tmp_path: Path) -> None:
+    text = f"train: images/train\nval: images/train\nkpt_shape: [3, 3]\n{NAMES}"
+    path = write(tmp_path / "in", text=text)
+    (path / "images").rename(tmp_path / "far")
+    assert len(yolo.read(path, images=tmp_path / "far" / "train").datasets["all"]) == 1
 
 
 def test_only_other_classes(tmp_path: Path) -> None:
@@ -60,7 +88,7 @@ def test_other_classes_are_counted(tmp_path: Path) -> None:
     reading = yolo.read(write(tmp_path, labels=LINE + "1" + LINE[1:]))
     assert len(reading.datasets["train"]) == 1
     assert len(yolo.read(tmp_path).datasets["val"]) == 0
-    assert reading.left_out == {"objects of other classes than 0": 1}
+    assert reading.left_out["objects of other classes than 0"] == 1
 
 
 def test_joints_may_be_given(tmp_path: Path) -> None:
