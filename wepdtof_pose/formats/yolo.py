@@ -10,6 +10,7 @@ joints outside it are not labelled on writing, and both are counted.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -60,6 +61,9 @@ def read(
         folder = data.root / place if images is None else image_folder(images, split, data)
         names = image_names(folder)
         labels = [label_file(data.root / place, name) for name in names]
+        for (label, first), (same, second) in pairwise(sorted(zip(labels, names, strict=True))):
+            if label == same:
+                raise InputError(f"{folder}: {first} and {second} have one label file, {label}")
         there = [file for file in labels if file.is_file()]
         datasets[split], other = _dataset(folder, names, labels, data)
         others += other

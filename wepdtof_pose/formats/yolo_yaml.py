@@ -20,6 +20,9 @@ from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names
 _DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}"
 """Twenty lists or mappings that open in one another."""
 
+_OWN_SPLITS = "own_splits"
+"""Our key in a data.yaml whose `train` is there because loaders insist on one."""
+
 
 @dataclass(frozen=True)
 class DataFile:
@@ -60,9 +63,10 @@ def read_data_file(path: Path, *, keypoint_set: KeypointSet | None = None) -> Da
         )
     _check_flip(content.get("flip_idx"), joints, file)
     splits: dict[str, str] = {}
+    own = content.get(_OWN_SPLITS)
     for split in ("train", "val", "test"):
         place = content.get(split)
-        if place is None:
+        if place is None or (isinstance(own, list) and split not in own):
             continue
         if not isinstance(place, str) or not place.isprintable() or len(place) > 1024:
             raise InputError(f"{file}: {split!r} is {shown(place)}, not the name of one folder")
@@ -103,6 +107,7 @@ def yaml_text(keypoint_set: KeypointSet, splits: Sequence[str]) -> str:
     folders = {"train": first, "val": first, **{k: v for k, v in folders.items() if k != WHOLE}}
     content = {
         **folders,
+        **({} if {WHOLE, "train"} & {*splits} else {_OWN_SPLITS: list(splits)}),
         "names": {0: "person"},
         "kpt_shape": [len(keypoint_set), 3],
         "flip_idx": np.asarray(keypoint_set.flip_permutation).tolist(),

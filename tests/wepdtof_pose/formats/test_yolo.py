@@ -167,8 +167,21 @@ def test_broken_labels(tmp_path: Path, labels: str, error: str) -> None:
         yolo.read(write(tmp_path, labels=labels))
 
 
-def test_yaml_text_is_read_back() -> None:
+@pytest.mark.parametrize(
+    "splits", [["train", "val"], ["train", "test"], ["val", "test"], ["val"], ["test"]], ids=str
+)
+def test_yaml_text_is_read_back(tmp_path: Path, splits: list[str]) -> None:
     joints = get_keypoint_set("lsp-14")
-    content = yolo_yaml.parse_yaml(yolo_yaml.yaml_text(joints, ["train", "val"]), source="x")
-    assert content["kpt_names"] == {0: list(joints.joints)}
-    assert content["val"] == "images/val"
+    text = yolo_yaml.yaml_text(joints, splits)
+    assert {"train", "val"} <= set(yaml.safe_load(text))
+    (tmp_path / "data.yaml").write_text(text)
+    data = yolo_yaml.read_data_file(tmp_path)
+    assert data.keypoint_set == joints
+    assert data.splits == {split: f"images/{split}" for split in splits}
+
+
+def test_images_that_share_a_label_file(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (path / "images" / "train" / "a.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a\.jpg and a\.png have one label file"):
+        yolo.read(path)
