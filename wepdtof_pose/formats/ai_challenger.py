@@ -18,6 +18,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.coco_category import keypoint_category, require_joints
 from wepdtof_pose.formats.fields import (
     other_fields,
     require_file_name,
@@ -50,11 +51,15 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     """The people of an AI Challenger file, in its original form or COCO's.
 
     Raises:
-        InputError: the file is not usable, or an image that gives a size is missing.
+        InputError: the file is not usable, names other joints, or an image that gives a size is
+            missing.
     """
     content = read_json(path)
     if isinstance(content, dict):
         joints = get_keypoint_set("aic-14")
+        category = keypoint_category(content, str(path), required=False)
+        if category is not None:
+            require_joints(category, str(path), joints)
         dataset = coco.read(path, keypoint_set=joints)
         return Reading({WHOLE: with_images(dataset, images)}, [path])
     source = str(path)

@@ -14,7 +14,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.coco_category import keypoint_category
+from wepdtof_pose.formats.coco_category import keypoint_category, require_joints
 from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
@@ -24,7 +24,7 @@ from wepdtof_pose.formats.layout import (
     split_folder,
     with_images,
 )
-from wepdtof_pose.keypoints import canonical_joint_name, get_keypoint_set
+from wepdtof_pose.keypoints import get_keypoint_set
 
 JOINT_NAMES = ("head", "neck")
 """How the released files call the last two joints; some copies say `top_head`."""
@@ -50,14 +50,7 @@ def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
         raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
     category = keypoint_category(content, source, required=False)
     if category is not None:
-        named = category["keypoints"]
-        names = [str(name) for name in named] if isinstance(named, list) else []
-        joints = tuple("head_top" if n == "head" else canonical_joint_name(n) for n in names)
-        if joints != target.joints:
-            raise InputError(
-                f"{source}: these are not CrowdPose's joints in its order "
-                f"({', '.join(target.joints)}): read it as coco"
-            )
+        require_joints(category, source, target, aliases={"head": "head_top"})
     return coco.from_dict(content, source=source, root=root, keypoint_set=target)
 
 
