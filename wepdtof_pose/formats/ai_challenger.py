@@ -132,7 +132,7 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
                 value for x, y, v in dataset.keypoints[row] for value in _theirs(x, y, v)
             ]
         entry = {"image_id": Path(file_name).with_suffix("").as_posix()}
-        extra = dataset.frames["extra"].iloc[position] or {}
+        extra = other_fields(dataset.frames["extra"].iloc[position] or {}, _FIELDS) or {}
         entries.append(
             {**entry, **extra, "human_annotations": boxes, "keypoint_annotations": joints}
         )

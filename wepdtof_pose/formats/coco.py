@@ -17,8 +17,14 @@ from wepdtof_pose.dataset import BOX_COLUMNS, ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.coco_category import category_of, keypoint_category, keypoint_set_of
-from wepdtof_pose.formats.coco_tables import frames_table, keypoint_array, people_table
-from wepdtof_pose.formats.fields import objects
+from wepdtof_pose.formats.coco_tables import (
+    FRAME_FIELDS,
+    PERSON_FIELDS,
+    frames_table,
+    keypoint_array,
+    people_table,
+)
+from wepdtof_pose.formats.fields import objects, other_fields
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -99,6 +105,13 @@ def to_dict(dataset: PoseDataset) -> dict[str, Any]:
     }
 
 
+def hidden_fields(dataset: PoseDataset) -> dict[str, int]:
+    """How many images and people have other fields that are not written: they have COCO's names."""
+    pairs = ((dataset.frames, FRAME_FIELDS), (dataset.people, PERSON_FIELDS))
+    hidden = (bool(known & set(extra or ())) for table, known in pairs for extra in table["extra"])
+    return {"other fields with names of COCO's own": sum(hidden)}
+
+
 def find_image_root(annotation_file: Path, file_names: list[str]) -> Path:
     """The folder under which the first of these images lies, out of the usual layouts.
 
@@ -120,7 +133,7 @@ def _image(row: dict[Any, Any]) -> dict[str, Any]:
     image = {key: row[key] for key in ("id", "file_name", "width", "height")}
     if row["scene"] is not None:
         image["scene"] = row["scene"]
-    return {**image, **(row["extra"] or {})}
+    return {**image, **(other_fields(row["extra"] or {}, FRAME_FIELDS) or {})}
 
 
 def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]:
@@ -145,7 +158,8 @@ def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]
             annotation["track_id"] = int(row["track_id"])
         if not math.isnan(row["rotated_cx"]):
             annotation["rotated_box"] = [_plain(row[name]) for name in ROTATED_BOX_COLUMNS]
-        annotations.append({**annotation, **(row["extra"] or {})})
+        others = other_fields(row["extra"] or {}, PERSON_FIELDS) or {}
+        annotations.append({**annotation, **others})
     return annotations
 
 

@@ -74,6 +74,6 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         files[f"annotations/{name}"] = content
         images |= image_places(dataset, split_folder("images", split))
     own = [dataset.keypoint_set != target for dataset in datasets.values()]
-    return Layout(
-        files, images, add_counts({"name, sigmas or skeleton of the keypoint set": sum(own)})
-    )
+    lost = [coco.hidden_fields(dataset) for dataset in datasets.values()]
+    lost.append({"name, sigmas or skeleton of the keypoint set": sum(own)})
+    return Layout(files, images, add_counts(*lost))

@@ -61,7 +61,7 @@ def write_coco(datasets: dict[str, PoseDataset]) -> Layout:
         name = "person_keypoints.json" if split == WHOLE else f"person_keypoints_{split}.json"
         files[f"annotations/{name}"] = coco.to_dict(dataset)
         images |= image_places(dataset, split_folder("images", split))
-    return Layout(files, images)
+    return Layout(files, images, add_counts(*map(coco.hidden_fields, datasets.values())))
 
 
 def read_lsp(

@@ -137,6 +137,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         files[f"coco/annotations/person_keypoints_{name}.json"] = to_dict(dataset)
         images |= image_places(dataset, f"coco/images/{name}")
         positions = np.arange(len(dataset.frames)).tolist()
+        lost.append(coco.hidden_fields(dataset))
         lost.append(
             {
                 "image ids (list positions are written)": sum(
