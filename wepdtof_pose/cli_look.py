@@ -47,13 +47,16 @@ def validate(path: Path, images: bool, fix: Path | None, as_json: bool, places: 
     if as_json:
         content = report.as_dict()
         if record is not None:
-            content["fixed"] = {k: record[k] for k in ("changes", "remaining")}
+            content["fixed"] = {k: record[k] for k in ("changes", "dropped", "remaining")}
         click.echo(json.dumps(content, ensure_ascii=False, indent=1))
     else:
         click.echo(report.as_text(places=places))
         if record is not None:
             left = ", ".join(f"{n} {code}" for code, n in record["remaining"].items())
-            click.echo(f"{len(record['changes'])} changes, listed in {fix}/changes.json")
+            number, dropped = len(record["changes"]), record["dropped"]
+            click.echo(
+                f"{number} changes, listed in {fix}/changes.json; entries dropped: {dropped}"
+            )
             click.echo(f"remaining in {fix}: {left or 'nothing'}")
     if report.errors:
         sys.exit(1)

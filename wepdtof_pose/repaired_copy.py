@@ -15,11 +15,14 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, read_json, replacing_folder, write_json
 from wepdtof_pose.findings import Report
 from wepdtof_pose.image_checks import image_root
+from wepdtof_pose.json_schema import annotation_schema, compile_schema
 from wepdtof_pose.loading import WHOLE, annotation_files
 from wepdtof_pose.raw_annotations import read_raw
 from wepdtof_pose.repairs import repair
 
 CHANGES = "changes.json"
+_MADE_ANEW = ("num_keypoints", "area", "area_from_box")
+"""What `repair` makes of the rest of a person."""
 
 
 def write_repaired(path: Path | str, out: Path | str, *, images: bool = False) -> dict[str, Any]:
@@ -47,10 +50,15 @@ def write_repaired(path: Path | str, out: Path | str, *, images: bool = False) -
     with replacing_folder(out) as folder:
         for split, file in files.items():
             content = read_json(file)
+            content, unusable = _without_unusable(content)
             raw = read_raw(content, source=file.name)
             if raw.boxes_only:
                 raise InputError(f"{file}: boxes without joints cannot be repaired: convert first")
             repaired, changes = repair(content, raw, file if images else None)
+            changes = [
+                {"code": "structure", "where": raw.where("annotations", row), "change": what}
+                for row, what in unusable
+            ] + changes
             record["inputs"].append({"file": file.name, "sha256": file_sha256(file)})
             record["changes"] += [{"file": file.name, **change} for change in changes]
             write_json(folder / "annotations" / file.name, repaired)
@@ -59,9 +67,30 @@ def write_repaired(path: Path | str, out: Path | str, *, images: bool = False) -
             names = [i["file_name"] for i in repaired["images"] if isinstance(i, dict)]
             below = folder / "images" / ("" if split == WHOLE else _folder_name(file))
             _link_images(image_root(file, names), names, below)
+        record["dropped"] = sum(c["change"].startswith("dropped") for c in record["changes"])
         record["remaining"] = remaining.as_dict()["counts"]
         write_json(folder / CHANGES, record, indent=1)
     return record
+
+
+def _without_unusable(content: Any) -> tuple[Any, list[tuple[int, str]]]:
+    """The content without counts and areas of a wrong form, and where these were."""
+    people = content.get("annotations") if isinstance(content, dict) else None
+    if not isinstance(people, list):
+        return content, []
+    schema = annotation_schema()
+    fields = schema["$defs"]["annotation"]["properties"]
+    checks = {name: compile_schema(fields[name], root=schema) for name in _MADE_ANEW}
+    kept, changes = list(people), []
+    for row, person in enumerate(people):
+        if not isinstance(person, dict):
+            continue
+        for name, check in checks.items():
+            wrong = check(person[name]) if name in person else None
+            if wrong:
+                kept[row] = {key: value for key, value in kept[row].items() if key != name}
+                changes.append((row, f"{name!r} {wrong}: made anew"))
+    return {**content, "annotations": kept}, changes
 
 
 def _folder_name(file: Path) -> str:
