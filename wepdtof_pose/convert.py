@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +13,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import (
     file_sha256,
-    make_folder,
+    link_or_copy,
     read_json,
     replacing_folder,
     write_json,
@@ -146,17 +144,7 @@ def _require_images(reading: Reading) -> None:
 def _link_images(images: dict[str, Path], renamed: dict[Path, Path], folder: Path) -> None:
     for name, source in tqdm(images.items(), desc="images", unit="", disable=None, leave=False):
         target = folder / name
-        make_folder(target.parent)
-        _link_or_copy(renamed.get(source, source).resolve(), target)
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise InputError(f"two images have the same path {target.name!r}") from None
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
+        link_or_copy(renamed.get(source, source), target)
 
 
 def _require_replaceable(out: Path) -> None:

@@ -150,6 +150,22 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: the folder cannot be made: {error.strerror}") from None
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file, or what a link stands for, into another place: a hard link, else a copy.
+
+    Raises:
+        InputError: there is a file already.
+    """
+    make_folder(target.parent)
+    source = source.resolve()
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise InputError(f"two files have the same path {target.name!r}") from None
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends without an error."""

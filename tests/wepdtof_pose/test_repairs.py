@@ -121,6 +121,26 @@ def test_sizes_of_images(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "out" / "images" / name)).shape == (320, 320, 3)
 
 
+def test_images_of_a_repaired_copy(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    images = content["images"]
+    image = sample_folder() / "images" / images[0]["file_name"]
+    (tmp_path / "in" / "images").mkdir(parents=True)
+    (tmp_path / "in" / "elsewhere.jpg").write_bytes(image.read_bytes())
+    (tmp_path / "in" / "images" / "a.jpg").symlink_to("../elsewhere.jpg")
+    for row, name in zip(images, ["a.jpg", "./a.jpg", "b.jpg", "../c.jpg"], strict=False):
+        row["file_name"] = name
+    file = tmp_path / "in" / "annotations" / "a.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({**content, "images": images[:4]}))
+    record = write_repaired(tmp_path / "in", tmp_path / "out")
+    copy = tmp_path / "out" / "images" / "a.jpg"
+    assert copy.read_bytes() == image.read_bytes()
+    assert not copy.is_symlink()
+    assert [path.name for path in copy.parent.iterdir()] == ["a.jpg"]
+    assert record["missing_images"] == ["b.jpg"]
+
+
 def test_an_existing_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match="exists already"):
