@@ -55,12 +55,14 @@ def split(
       wepdtof-pose split fisheye --labels 10% --order stratified --seed 1 -o labelled.json
       wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o sides.json
     """
-    from wepdtof_pose.files import write_json
+    from wepdtof_pose.files import require_other_file, write_json
+    from wepdtof_pose.loading import annotation_files
 
     shares = {"train": train, "val": val, "test": test}
     given = {side: share for side, share in shares.items() if share is not None}
     if (labels is None) == (not given):
         raise click.UsageError("give either --labels, or --train, --val and --test")
+    require_other_file(out, annotation_files(path).values())
     dataset = one_split(path, split)
     if labels is None:
         from wepdtof_pose.partitions import partition, partition_record

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,6 +136,12 @@ def file_sha256(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def require_other_file(out: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write a file over one of those that were read."""
+    if out.resolve() in {path.resolve() for path in inputs}:
+        raise InputError(f"{out}: is the annotation file itself: name another")
 
 
 def make_folder(path: Path) -> None:

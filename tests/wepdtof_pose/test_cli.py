@@ -139,6 +139,18 @@ def test_sides_and_stratified_labels(
     assert (record["order"], record["by"], record["seed"]) == ("stratified", "person", 0)
 
 
+def test_split_never_writes_over_what_it_reads(data: Path, tmp_path: Path) -> None:
+    file = data / "annotations" / "person_keypoints.json"
+    before = file.read_bytes()
+    (tmp_path / "link.json").symlink_to(file)
+    for out in (file, tmp_path / "link.json"):
+        for choice in (("--labels", "3"), ("--train", "1", "--by", "frame")):
+            result = run("split", data, *choice, "-o", out)
+            assert result.exit_code == 2
+            assert "is the annotation file itself" in result.output
+    assert file.read_bytes() == before
+
+
 def test_stats_with_plots(data: Path, tmp_path: Path) -> None:
     result = run("stats", data, "--plots", tmp_path / "plots")
     assert (tmp_path / "plots" / "all_joints.pdf").is_file()
