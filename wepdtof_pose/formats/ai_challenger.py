@@ -60,8 +60,9 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         category = keypoint_category(content, str(path), required=False)
         if category is not None:
             require_joints(category, str(path), joints)
-        dataset = coco.read(path, keypoint_set=joints)
-        return Reading({WHOLE: with_images(dataset, images)}, [path])
+        dataset = coco.of_file(content, path, keypoint_set=joints)
+        left_out = add_counts(coco.left_out(content))
+        return Reading({WHOLE: with_images(dataset, images)}, [path], left_out)
     source = str(path)
     entries = rows(content, source, "images with human_annotations and keypoint_annotations")
     for position, entry in enumerate(entries):

@@ -8,6 +8,7 @@ as the shortest decimal that gives that float32 again: up to 7 significant digit
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,18 +43,17 @@ def read(
         InputError: the file is missing, is not such a file, or breaks the format; the message
             names the field and the annotation.
     """
-    content = read_json(path)
+    return of_file(read_json(path), path, keypoint_set=keypoint_set, root=root)
+
+
+def of_file(
+    content: Any, path: Path, *, keypoint_set: KeypointSet | None = None, root: Path | None = None
+) -> PoseDataset:
+    """The data set of the parsed content of a file; see `read`."""
     dataset = from_dict(content, source=str(path), keypoint_set=keypoint_set, root=path.parent)
     if root is None:
         root = find_image_root(path, list(dataset.frames["file_name"][:1]))
-    return PoseDataset(
-        frames=dataset.frames,
-        people=dataset.people,
-        keypoints=dataset.keypoints,
-        keypoint_set=dataset.keypoint_set,
-        root=root,
-        meta=dataset.meta,
-    )
+    return replace(dataset, root=root)
 
 
 def write(dataset: PoseDataset, path: Path) -> None:
@@ -76,10 +76,7 @@ def from_dict(
         own = {"category": category}
     else:
         own = {}
-    if category is not None:
-        annotations = [
-            a for a in annotations if a.get("category_id", category["id"]) == category["id"]
-        ]
+    annotations = [a for a in annotations if _is_of(a, category)]
     frames = frames_table(images, source)
     meta = {k: v for k, v in content.items() if k not in ("images", "annotations", "categories")}
     return PoseDataset(
@@ -90,6 +87,13 @@ def from_dict(
         root=root,
         meta={**meta, **own},
     )
+
+
+def left_out(content: dict[str, Any]) -> dict[str, int]:
+    """How many annotations of a content that `from_dict` takes are of other categories."""
+    category = keypoint_category(content, "", required=False)
+    others = sum(not _is_of(annotation, category) for annotation in content["annotations"])
+    return {"annotations of categories without keypoints": others}
 
 
 def to_dict(dataset: PoseDataset) -> dict[str, Any]:
@@ -127,6 +131,10 @@ def find_image_root(annotation_file: Path, file_names: list[str]) -> Path:
         if file_names and (place / file_names[0]).is_file():
             return place
     return base / "images"
+
+
+def _is_of(annotation: dict[str, Any], category: dict[str, Any] | None) -> bool:
+    return category is None or annotation.get("category_id", category["id"]) == category["id"]
 
 
 def _image(row: dict[Any, Any]) -> dict[str, Any]:
