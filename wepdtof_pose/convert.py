@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,6 +101,7 @@ def convert(
             {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
         ]
         manifest["images"] = len(layout.images)
+        manifest["images_sha256"] = _names_and_sizes(folder, layout.images)
         write_json(folder / MANIFEST, manifest, indent=1)
     return manifest
 
@@ -161,7 +164,7 @@ def _require_replaceable(out: Path) -> None:
 
 
 def _is_untouched(out: Path) -> bool:
-    """Whether a folder has what its manifest says, and nothing but images beside it."""
+    """Whether a folder has what its manifest says, and nothing beside it."""
     if not (out / MANIFEST).is_file():
         return False
     manifest = read_json(out / MANIFEST)
@@ -175,14 +178,14 @@ def _is_untouched(out: Path) -> bool:
         MANIFEST,
         *names,
     }
-    images = all("images" in PurePosixPath(name).parts[:-1] for name in others)
-    return (
-        images
-        and len(others) == manifest.get("images")
-        and outputs
-        == [
-            {"file": name, "sha256": file_sha256(out / name)}
-            for name in names
-            if (out / name).is_file()
-        ]
-    )
+    return manifest.get("images_sha256") == _names_and_sizes(out, others) and outputs == [
+        {"file": name, "sha256": file_sha256(out / name)}
+        for name in names
+        if (out / name).is_file()
+    ]
+
+
+def _names_and_sizes(folder: Path, names: Iterable[str]) -> str:
+    """SHA-256 of the names of files below a folder and of their sizes in bytes."""
+    lines = (f"{name}\t{(folder / name).lstat().st_size}\n" for name in sorted(names))
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -213,7 +213,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield temporary
         if path.exists():
             path.replace(old)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            if old.exists():
+                old.replace(path)
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -108,6 +108,24 @@ def test_replacing_folder_keeps_the_old_one_on_an_error(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "kept"]
 
 
+def test_replacing_folder_puts_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, rename = tmp_path / "out", Path.replace
+    out.mkdir()
+    (out / "kept").write_text("")
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == ".out.part":
+            raise OSError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError, match="be written: Permission denied"), replacing_folder(out):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "kept"]
+
+
 def test_image_round_trip_under_a_name_that_is_not_ascii(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
     write_image(tmp_path / "Bild 名.png", image)
