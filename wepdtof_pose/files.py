@@ -112,7 +112,10 @@ def read_image(path: Path) -> np.ndarray:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if not len(content):
         raise InputError(f"{path}: the file is empty")
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:  # more pixels than OpenCV takes, for one
+        raise InputError(f"{path}: is not a readable image: {error.err}") from None
     if image is None:
         raise InputError(f"{path}: is not a readable image")
     return image
@@ -192,6 +195,10 @@ def replacing(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None  # a full disk
     finally:
         temporary.unlink(missing_ok=True)
 

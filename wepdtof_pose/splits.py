@@ -14,6 +14,7 @@ import pandas as pd
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.fields import shown
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,10 @@ def label_budget(text: str, people: int) -> int:
     245
     """
     plain = text.strip().lower()
-    match = re.fullmatch(r"(\d+)(k?)|(\d+(?:\.\d+)?)%", plain, flags=re.ASCII)
+    match = re.fullmatch(r"(\d{1,15})(k?)|(\d{1,15}(?:\.\d{1,15})?)%", plain, flags=re.ASCII)
     if plain != "all" and match is None:
         raise InputError(
-            f"label budget {text!r} is not understood: give 1k, 5k, 10k, all, "
+            f"label budget {shown(text)} is not understood: give 1k, 5k, 10k, all, "
             "a count (300) or a percentage (10%)"
         )
     if people < 1:

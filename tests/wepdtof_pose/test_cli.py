@@ -1,8 +1,10 @@
 """The commands on real files: what they say and how they end."""
 
 import json
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -206,6 +208,12 @@ def broken_image(folder: Path) -> None:
     (folder / "images" / "15.png").write_text("<html>")
 
 
+def huge_image(folder: Path) -> None:
+    header = struct.pack(">I4sIIBBBBB", 13, b"IHDR", 100_000, 100_000, 8, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", zlib.crc32(header[4:]))
+    (folder / "images" / "15.png").write_bytes(content + bytes(64))
+
+
 def missing_image(folder: Path) -> None:
     (folder / "images" / "15.png").unlink()
 
@@ -235,6 +243,11 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (nothing, ("convert", "DATA", "DATA", "--from", "coco", "--to", "coco"), "never edited"),
         (nothing, (*SPLIT, "1k"), "asks for 1000 labelled people, but the data has only 6"),
         (nothing, (*SPLIT, "many"), "not understood"),
+        (nothing, (*SPLIT, "9" * 5000), "not understood"),
+        (nothing, (*SPLIT, "9" * 400 + "%"), "not understood"),
+        (nothing, ("stats", "n" * 300), "File name too long"),
+        (nothing, ("stats", "DATA", "--plots", "n" * 300), "File name too long"),
+        (huge_image, DRAW, "15.png: is not a readable image"),
         (nothing, (*SPLIT, "2", "--split", "val"), "has no split 'val', only all"),
         (nothing, ("split", "DATA", "-o", "DATA", "--labels", "2"), "is a folder"),
         (nothing, ("split", "DATA", "-o", "OUT", "--test", "1"), "no scenes are known"),

@@ -73,6 +73,14 @@ def test_replacing_is_all_or_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="a: cannot be written: No space"),
+        replacing(tmp_path / "a"),
+    ):
+        raise OSError(28, "No space left on device")
+
+
 @pytest.mark.parametrize("name", ["folder", "file/below"])
 def test_places_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
