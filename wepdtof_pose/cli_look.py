@@ -8,7 +8,16 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands import PATH, SEED, one_split
+from wepdtof_pose.commands import PATH, SEED, one_split, refuse_unused
+
+_UNUSED = {
+    "grid": ["rings", "scene", "fps"],
+    "heatmaps": ["rings", "predictions", "scene", "fps"],
+    "sheet": ["fps", "seed"],
+    "video": ["seed"],
+    "whole frames": ["scene", "fps"],
+}
+"""Options of visualize without effect, by what is drawn."""
 
 
 @click.command()
@@ -137,8 +146,11 @@ def visualize(
     from wepdtof_pose.files import read_json
     from wepdtof_pose.predictions import from_results
 
-    if grid + heatmaps + sheet + video > 1:
+    kinds = {"grid": grid, "heatmaps": heatmaps, "sheet": sheet, "video": video}
+    chosen = [name for name, wanted in kinds.items() if wanted] or ["whole frames"]
+    if len(chosen) > 1:
         raise click.UsageError("give at most one of --grid, --heatmaps, --sheet and --video")
+    refuse_unused(chosen[0], _UNUSED[chosen[0]])
     dataset = one_split(path, split)
     found = None
     if predictions is not None:

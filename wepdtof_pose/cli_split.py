@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands import PATH, SEED, one_split
+from wepdtof_pose.commands import PATH, SEED, one_split, refuse_unused
 
 _SHARE = click.FloatRange(min=0)
 
@@ -62,6 +62,10 @@ def split(
     given = {side: share for side, share in shares.items() if share is not None}
     if (labels is None) == (not given):
         raise click.UsageError("give either --labels, or --train, --val and --test")
+    if labels is None:
+        refuse_unused("the sides of --train, --val and --test", ["order"])
+    elif order == "file":
+        refuse_unused("file order", ["seed"])
     require_other_file(out, annotation_files(path).values())
     dataset = one_split(path, split)
     if labels is None:

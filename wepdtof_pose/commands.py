@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from wepdtof_pose.errors import InputError
 
@@ -35,6 +37,15 @@ class CommandGroup(click.Group):
             message = str(error)
         click.echo(f"{ctx.info_name}: error: {message}", err=True)
         sys.exit(2)
+
+
+def refuse_unused(what: str, names: Iterable[str]) -> None:
+    """Refuse parameters that were given to the command, but have no effect on what was chosen."""
+    ctx = click.get_current_context()
+    given = [n for n in names if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{options}: without effect on {what}")
 
 
 def one_split(path: Path, name: str | None) -> PoseDataset:

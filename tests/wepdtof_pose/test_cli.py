@@ -66,7 +66,8 @@ def test_stats(data: Path) -> None:
 @pytest.mark.parametrize("order", ["file", "random"])
 def test_split(data: Path, tmp_path: Path, order: str) -> None:
     file = tmp_path / "new folder" / "labelled.json"
-    result = run("split", data, "--labels", "50%", "--order", order, "--seed", 4, "-o", file)
+    seed = () if order == "file" else ("--seed", 4)
+    result = run("split", data, "--labels", "50%", "--order", order, *seed, "-o", file)
     assert result.output == f"3 of 6 usable people written to {file}\n"
     record = read_json(file)
     assert record["seed"] == (4 if order == "random" else None)
@@ -161,10 +162,14 @@ def test_stats_with_plots(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "file"),
-    [("--heatmaps", "heatmaps.png"), ("--sheet", "sheet.png"), ("--video", "film.mp4")],
+    [
+        ("--heatmaps", "heatmaps.png"),
+        ("--sheet --rings", "sheet.png"),
+        ("--video --rings", "film.mp4"),
+    ],
 )
 def test_other_pictures(data: Path, tmp_path: Path, option: str, file: str) -> None:
-    result = run("visualize", data, "-o", tmp_path / "v", option, "--limit", 2, "--rings")
+    result = run("visualize", data, "-o", tmp_path / "v", *option.split(), "--limit", 2)
     assert result.output == f"{tmp_path / 'v' / file}\n"
     assert (tmp_path / "v" / file).stat().st_size > 1000
 
@@ -287,3 +292,22 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple) -> None:
     assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("visualize", "x", "--scene", "nonsense", "--fps", "3"), "--scene, --fps"),
+        (("visualize", "x", "--heatmaps", "--predictions", "p"), "--predictions"),
+        (("visualize", "x", "--grid", "--rings"), "--rings"),
+        (("visualize", "x", "--sheet", "--fps", "3"), "--fps"),
+        (("visualize", "x", "--video", "--seed", "0"), "--seed"),
+        (("split", "x", "--train", "1", "--order", "file"), "--order"),
+        (("split", "x", "--labels", "1k", "--seed", "1"), "--seed"),
+    ],
+    ids=str,
+)
+def test_options_without_effect_are_refused(arguments: tuple, options: str) -> None:
+    result = run(*arguments, "-o", "y")
+    assert result.exit_code == 2
+    assert f"Error: {options}: without effect on " in result.stderr
