@@ -122,11 +122,11 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
     """The original JSON of a data set with these joints."""
     entries = []
     people = dataset.people.to_dict("records")
-    of_frame = people_of_frames(dataset)
+    of_frame, humans = people_of_frames(dataset), _humans(dataset)
     for position, file_name in enumerate(dataset.frames["file_name"]):
         boxes, joints = {}, {}
-        for number, row in enumerate(of_frame[position], start=1):
-            person, human = people[row], f"human{number}"
+        for row in of_frame[position]:
+            person, human = people[row], humans[row]
             x, y, w, h = (person[key] for key in "xywh")
             boxes[human] = [decimal(v) for v in (x, y, x + w, y + h)]
             joints[human] = [
@@ -171,7 +171,26 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         if dataset.keypoint_set == target:
             held.append("name, sigmas or skeleton of the keypoint set")
         lost.append(not_held(dataset, held, fields=["human"]))
+        pairs = zip(_names_read(dataset), _humans(dataset), strict=True)
+        lost.append({"names of people": sum(read not in (None, name) for read, name in pairs)})
     return Layout(files, images, add_counts(*lost))
+
+
+def _humans(dataset: PoseDataset) -> list[str]:
+    """Names of the people, as read where each of an image has one, else human1, human2, ..."""
+    read = _names_read(dataset)
+    names = [""] * len(dataset)
+    for of_frame in people_of_frames(dataset):
+        own = {read[row] for row in of_frame}
+        usable = len(own) == len(of_frame) and all(isinstance(name, str) for name in own)
+        for number, row in enumerate(of_frame, start=1):
+            names[row] = str(read[row]) if usable else f"human{number}"
+    return names
+
+
+def _names_read(dataset: PoseDataset) -> list[Any]:
+    names = [(extra or {}).get("human") for extra in dataset.people["extra"]]
+    return [name if isinstance(name, str) else None for name in names]
 
 
 def _people(entry: dict[str, Any], where: str) -> list[dict[str, Any]]:

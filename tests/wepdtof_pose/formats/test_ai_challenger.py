@@ -43,6 +43,18 @@ def test_original_form(tmp_path: Path) -> None:
     assert ai_challenger.to_entries(dataset) == [make_entry()]
 
 
+def test_names_of_people(tmp_path: Path) -> None:
+    names = {"human3": [5, 6, 45, 66], "human1": [5, 6, 45, 66]}
+    entry = make_entry(human_annotations=names, keypoint_annotations=dict.fromkeys(names, POINTS))
+    dataset = ai_challenger.read(write(tmp_path, [entry])).datasets["all"]
+    assert ai_challenger.to_entries(dataset) == [entry]
+    assert "names of people" not in ai_challenger.write({"all": dataset}).not_held
+    dataset.people["extra"] = [{"human": "human3"}, None]
+    (written,) = ai_challenger.to_entries(dataset)
+    assert list(written["human_annotations"]) == ["human1", "human2"]
+    assert ai_challenger.write({"all": dataset}).not_held["names of people"] == 1
+
+
 def coco_form(dataset: PoseDataset, names: list[str] | None, *, copies: int = 1) -> dict[str, Any]:
     category = {"id": 1, "name": "human"} | ({} if names is None else {"keypoints": names})
     return {**coco.to_dict(dataset), "categories": [category] * copies}
