@@ -47,8 +47,8 @@ def split(
     """Choose the people whose labels are used, or the sides of a data set, and write their ids.
 
     Give --labels, or shares of sides. Smaller budgets of the same order and seed lie inside larger
-    ones. Sides share no scene (or frame), so that neighbouring frames never leak. The file names
-    the seed and the hash of the annotations, and is refused for others.
+    ones. Sides share no scene, so that neighbouring frames never leak; with --by frame or person
+    they may. The file names the seed and hashes of the annotations, and is refused for others.
 
     \b
     Example:

@@ -1,8 +1,8 @@
-"""Train, validation and test sides of a data set that share no scene (or frame), and their files.
+"""Train, validation and test sides of a data set that share no scene, and their files.
 
-Frames of one scene are near copies of one another, so whole scenes change sides; by wish, where no
-scenes are known, whole frames do. A split file names people, seed and the hash of the annotations,
-and is refused for other annotations.
+Frames of one scene are near copies of one another, so whole scenes change sides. By wish only whole
+frames do, or single people: then sides share scenes, or frames, too. A split file names people,
+seed and hashes of the annotations, and is refused for other annotations.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ Read are the JSON of the two sets (`bbox` is cx, cy, w, h, angle), the list form
   of the rotated box, no body's: each person gets 0.53 of it.
 * `person_id` becomes the track id. It is unique only within a sequence, and not even within a frame
   (call_center id 33, printing_store frame 1009 id 7): it is no key.
-* There are no keypoints: all visibilities are 0, so that the people are an unlabelled pool.
+* There are no keypoints: all visibilities are 0. Training takes nobody without any, not even as
+  unlabelled, as published: such people are for looking at, and to be labelled.
 * The scene of a frame is its sequence, the name of the annotation file.
 * The list form has no sizes: they come from the images, and are 0 where these are not there.
 """
