@@ -22,6 +22,7 @@ from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.finding_codes import CODES
 from wepdtof_pose.formats.grouping import box_of_joints, only_box_around
+from wepdtof_pose.formats.layout import decimal
 
 
 @dataclass(frozen=True)
@@ -178,14 +179,14 @@ def _corrected(
     points, visibility = _pose(labels.get(fields.KEYPOINTS), len(before))
     keypoints = changed_keypoints(before, points, visibility, frame.size)
     if not np.array_equal(keypoints, before):
-        now["keypoints"] = [_plain(value) for value in keypoints.ravel().tolist()]
+        now["keypoints"] = [decimal(value) for value in keypoints.ravel().tolist()]
         now["num_keypoints"] = int((keypoints[:, 2] > 0).sum())
     if fields.BOXES in labels:
         box = np.array(annotation["bbox"], dtype=np.float64)
         relative = np.array(labels[fields.BOXES]["bounding_box"], dtype=np.float64)
         changed = changed_box(box, relative, frame.size)
         if changed is not box:
-            now["bbox"] = [_plain(value) for value in changed.tolist()]
+            now["bbox"] = [decimal(value) for value in changed.tolist()]
             if annotation.get("area_from_box"):
                 now["area"] = AREA_PER_BOX * float(changed[2] * changed[3])
     if fields.ROTATED_BOXES in labels and "rotated_box" in annotation:
@@ -194,7 +195,7 @@ def _corrected(
         if corners.shape == (1, 4, 2):
             turned = changed_rotated_box(rotated, corners[0], frame.size)
             if turned is not rotated:
-                now["rotated_box"] = [_plain(value) for value in turned.tolist()]
+                now["rotated_box"] = [decimal(value) for value in turned.tolist()]
     return _with_tags(now, _tags_of(labels))
 
 
@@ -210,10 +211,10 @@ def _new_person(
     person = {
         "image_id": frame.source["image"]["id"],
         "category_id": category_id,
-        "bbox": [_plain(value) for value in box],
+        "bbox": [decimal(value) for value in box],
         "area": AREA_PER_BOX * box[2] * box[3],
         "iscrowd": 0,
-        "keypoints": [_plain(value) for value in keypoints.ravel().tolist()],
+        "keypoints": [decimal(value) for value in keypoints.ravel().tolist()],
         "num_keypoints": int((keypoints[:, 2] > 0).sum()),
         "area_from_box": True,
     }
@@ -249,7 +250,3 @@ def _with_tags(entry: dict[str, Any], tags: list[str]) -> dict[str, Any]:
         return entry
     without = {key: value for key, value in entry.items() if key != "tags"}
     return {**without, "tags": tags} if tags else without
-
-
-def _plain(value: float) -> float | int:
-    return int(value) if value == int(value) else value

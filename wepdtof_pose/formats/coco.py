@@ -26,6 +26,7 @@ from wepdtof_pose.formats.coco_tables import (
     people_table,
 )
 from wepdtof_pose.formats.fields import objects, other_fields
+from wepdtof_pose.formats.layout import decimal
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -146,7 +147,6 @@ def _image(row: dict[Any, Any]) -> dict[str, Any]:
 
 def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]:
     labelled = (dataset.keypoints[..., 2] > 0).sum(axis=1)
-    # str() of a float32 is its shortest decimal; float() of that is what belongs in the file.
     flat = dataset.keypoints.reshape(len(dataset), 3 * len(dataset.keypoint_set))
     annotations = []
     for row, values, count in zip(dataset.people.to_dict("records"), flat, labelled, strict=True):
@@ -154,10 +154,10 @@ def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]
             "id": row["id"],
             "image_id": row["frame_id"],
             "category_id": category_id,
-            "bbox": [_plain(row[name]) for name in BOX_COLUMNS],
-            "area": _plain(row["area"]),
+            "bbox": [decimal(row[name]) for name in BOX_COLUMNS],
+            "area": decimal(row["area"]),
             "iscrowd": row["iscrowd"],
-            "keypoints": [_plain(float(str(value))) for value in values],
+            "keypoints": [decimal(value) for value in values],
             "num_keypoints": int(count),
         }
         if row["area_from_box"]:
@@ -165,12 +165,7 @@ def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]
         if not pd.isna(row["track_id"]):
             annotation["track_id"] = int(row["track_id"])
         if not math.isnan(row["rotated_cx"]):
-            annotation["rotated_box"] = [_plain(row[name]) for name in ROTATED_BOX_COLUMNS]
+            annotation["rotated_box"] = [decimal(row[name]) for name in ROTATED_BOX_COLUMNS]
         others = other_fields(row["extra"] or {}, PERSON_FIELDS) or {}
         annotations.append({**annotation, **others})
     return annotations
-
-
-def _plain(value: float) -> float | int:
-    """Whole numbers without a decimal point: smaller files that a person can read."""
-    return int(value) if value == int(value) else value
