@@ -51,8 +51,8 @@ def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
     `validate` and the split are not repeated.
 
     Raises:
-        InputError: there is no such split, frames without the field `source`, or a new label that
-            is no person: a pose of another number of points, or a rotated box.
+        InputError: there is no such split, frames without the field `source`, a pose of another
+            number of points, or a new rotated box, which is nobody's.
     """
     record = dataset.info[fields.INFO]
     if split not in record["files"]:
@@ -139,14 +139,15 @@ def _new_people(frame: FrameNow, category: dict[str, Any]) -> list[dict[str, Any
     joints, where = len(category["keypoints"]), frame.source["image"]["file_name"]
     if _new_labels(frame, fields.ROTATED_BOXES):
         raise InputError(f"{where}: a new rotated box belongs to nobody: delete it in the App")
+    for label in frame.labels[fields.KEYPOINTS]:
+        if len(label["points"]) != joints:
+            raise InputError(
+                f"{where}: a pose has {len(label['points'])} points instead of {joints}: "
+                "delete it in the App, or draw all"
+            )
     people = []
     free = _new_labels(frame, fields.BOXES)
     for label in _new_labels(frame, fields.KEYPOINTS):
-        if len(label["points"]) != joints:
-            raise InputError(
-                f"{where}: a new pose has {len(label['points'])} points instead of {joints}: "
-                "delete it in the App, or draw all"
-            )
         points, _ = _pose(label, joints)
         boxes = np.array([box["bounding_box"] for box in free], dtype=np.float64).reshape(-1, 4)
         row = only_box_around(points[np.isfinite(points).all(axis=1)], boxes)

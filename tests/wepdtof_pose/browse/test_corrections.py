@@ -77,7 +77,7 @@ def test_a_new_pose_in_a_new_box_is_one_person() -> None:
 @pytest.mark.parametrize(
     ("labels", "error"),
     [
-        ({"poses": ({"points": [[0.1, 0.2]]},)}, "a.jpg: a new pose has 1 points instead of 2"),
+        ({"poses": ({"points": [[0.1, 0.2]]},)}, "a.jpg: a pose has 1 points instead of 2"),
         ({"rotated": ({"points": [[[0.1, 0.2]] * 4]},)}, "a.jpg: a new rotated box"),
     ],
 )
