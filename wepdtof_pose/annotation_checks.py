@@ -114,7 +114,7 @@ def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
         return
     labelled = raw.labelled.sum(axis=1)
     joints, counted = raw.keypoints.shape[1], numbers_of(raw.fields["num_keypoints"])
-    # A count without a list of keypoints belongs to a set that keeps them elsewhere.
+    # Lists of a wrong length are a finding of their own; who has none has no joint labelled.
     usual = ~raw.crowds & ((raw.keypoint_numbers == 3 * joints) | (raw.keypoint_numbers == 0))
     wrong = usual & ~(counted == labelled) & ~(np.isnan(counted) & (labelled == 0))
 

@@ -10,11 +10,9 @@ from wepdtof_pose import __version__, cli_look
 from wepdtof_pose.browse.command import browse, register
 from wepdtof_pose.cli_convert import convert
 from wepdtof_pose.cli_split import split
-from wepdtof_pose.commands import CommandGroup
+from wepdtof_pose.commands import PATH, CommandGroup
 from wepdtof_pose.doctor.command import doctor
 from wepdtof_pose.download.command import download
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +25,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("out", type=_PATH)
+@click.argument("out", type=PATH)
 @click.option("--people", type=click.IntRange(min=1), required=True, help="People to draw in all.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the set."

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands import PATH, SEED, one_split
+from wepdtof_pose.commands import PATH, SEED, one_split, refuse_unused
+
+_UNUSED = {
+    "grid": ["rings", "scene", "fps"],
+    "heatmaps": ["rings", "predictions", "scene", "fps"],
+    "sheet": ["fps", "seed"],
+    "video": ["seed"],
+    "whole frames": ["scene", "fps"],
+}
+"""Options of visualize without effect, by what is drawn."""
 
 
 @click.command()
@@ -47,13 +56,16 @@ def validate(path: Path, images: bool, fix: Path | None, as_json: bool, places: 
     if as_json:
         content = report.as_dict()
         if record is not None:
-            content["fixed"] = {k: record[k] for k in ("changes", "remaining")}
+            content["fixed"] = {k: record[k] for k in ("changes", "dropped", "remaining")}
         click.echo(json.dumps(content, ensure_ascii=False, indent=1))
     else:
         click.echo(report.as_text(places=places))
         if record is not None:
             left = ", ".join(f"{n} {code}" for code, n in record["remaining"].items())
-            click.echo(f"{len(record['changes'])} changes, listed in {fix}/changes.json")
+            number, dropped = len(record["changes"]), record["dropped"]
+            click.echo(
+                f"{number} changes, listed in {fix}/changes.json; entries dropped: {dropped}"
+            )
             click.echo(f"remaining in {fix}: {left or 'nothing'}")
     if report.errors:
         sys.exit(1)
@@ -134,8 +146,11 @@ def visualize(
     from wepdtof_pose.files import read_json
     from wepdtof_pose.predictions import from_results
 
-    if grid + heatmaps + sheet + video > 1:
+    kinds = {"grid": grid, "heatmaps": heatmaps, "sheet": sheet, "video": video}
+    chosen = [name for name, wanted in kinds.items() if wanted] or ["whole frames"]
+    if len(chosen) > 1:
         raise click.UsageError("give at most one of --grid, --heatmaps, --sheet and --video")
+    refuse_unused(chosen[0], _UNUSED[chosen[0]])
     dataset = one_split(path, split)
     found = None
     if predictions is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands import PATH, SEED, one_split
+from wepdtof_pose.commands import PATH, SEED, one_split, refuse_unused
 
 _SHARE = click.FloatRange(min=0)
 
@@ -47,20 +47,26 @@ def split(
     """Choose the people whose labels are used, or the sides of a data set, and write their ids.
 
     Give --labels, or shares of sides. Smaller budgets of the same order and seed lie inside larger
-    ones. Sides share no scene (or frame), so that neighbouring frames never leak. The file names
-    the seed and the hash of the annotations, and is refused for others.
+    ones. Sides share no scene, so that neighbouring frames never leak; with --by frame or person
+    they may. The file names the seed and hashes of the annotations, and is refused for others.
 
     \b
     Example:
       wepdtof-pose split fisheye --labels 10% --order stratified --seed 1 -o labelled.json
       wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o sides.json
     """
-    from wepdtof_pose.files import write_json
+    from wepdtof_pose.files import require_other_file, write_json
+    from wepdtof_pose.loading import annotation_files
 
     shares = {"train": train, "val": val, "test": test}
     given = {side: share for side, share in shares.items() if share is not None}
     if (labels is None) == (not given):
         raise click.UsageError("give either --labels, or --train, --val and --test")
+    if labels is None:
+        refuse_unused("the sides of --train, --val and --test", ["order"])
+    elif order == "file":
+        refuse_unused("file order", ["seed"])
+    require_other_file(out, annotation_files(path).values())
     dataset = one_split(path, split)
     if labels is None:
         from wepdtof_pose.partitions import partition, partition_record

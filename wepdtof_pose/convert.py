@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from pathlib import Path, PurePosixPath
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import (
     file_sha256,
-    make_folder,
+    link_or_copy,
     read_json,
     replacing_folder,
     write_json,
@@ -101,6 +101,7 @@ def convert(
             {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
         ]
         manifest["images"] = len(layout.images)
+        manifest["images_sha256"] = _names_and_sizes(folder, layout.images)
         write_json(folder / MANIFEST, manifest, indent=1)
     return manifest
 
@@ -146,17 +147,7 @@ def _require_images(reading: Reading) -> None:
 def _link_images(images: dict[str, Path], renamed: dict[Path, Path], folder: Path) -> None:
     for name, source in tqdm(images.items(), desc="images", unit="", disable=None, leave=False):
         target = folder / name
-        make_folder(target.parent)
-        _link_or_copy(renamed.get(source, source).resolve(), target)
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise InputError(f"two images have the same path {target.name!r}") from None
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
+        link_or_copy(renamed.get(source, source), target)
 
 
 def _require_replaceable(out: Path) -> None:
@@ -173,7 +164,7 @@ def _require_replaceable(out: Path) -> None:
 
 
 def _is_untouched(out: Path) -> bool:
-    """Whether a folder has what its manifest says, and nothing but images beside it."""
+    """Whether a folder has what its manifest says, and nothing beside it."""
     if not (out / MANIFEST).is_file():
         return False
     manifest = read_json(out / MANIFEST)
@@ -187,14 +178,14 @@ def _is_untouched(out: Path) -> bool:
         MANIFEST,
         *names,
     }
-    images = all("images" in PurePosixPath(name).parts[:-1] for name in others)
-    return (
-        images
-        and len(others) == manifest.get("images")
-        and outputs
-        == [
-            {"file": name, "sha256": file_sha256(out / name)}
-            for name in names
-            if (out / name).is_file()
-        ]
-    )
+    return manifest.get("images_sha256") == _names_and_sizes(out, others) and outputs == [
+        {"file": name, "sha256": file_sha256(out / name)}
+        for name in names
+        if (out / name).is_file()
+    ]
+
+
+def _names_and_sizes(folder: Path, names: Iterable[str]) -> str:
+    """SHA-256 of the names of files below a folder and of their sizes in bytes."""
+    lines = (f"{name}\t{(folder / name).lstat().st_size}\n" for name in sorted(names))
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -2,8 +2,12 @@
 
 Conventions, here once for the whole project:
 
-* Pixels: integer coordinates are pixel centres, so a frame of width W covers -0.5 .. W-0.5.
-* Boxes: x, y of the top left corner, width, height, in pixels.
+* Pixels: integer coordinates are pixel centres, so a frame of width W covers -0.5 .. W-0.5 and its
+  centre is (W-1)/2. So are joints, lenses, distances from the centre and drawings meant.
+* Boxes: x, y of the top left corner, width, height, in pixels. Boxes and crops follow the published
+  code instead, whose coordinates count from the corner: a box reaches from x to x+w with its centre
+  at x+w/2, a frame from 0 to W. Formats with relative coordinates divide by W as their own programs
+  do. The two differ by half a pixel, and only `person_measures` brings boxes into the first.
 * Rotated boxes: cx, cy, w, h in pixels and an angle in degrees, clockwise from the vertical axis
   that points up (the form of WEPDTOF and CEPDOF).
 * Visibility as in COCO: 0 not labelled, 1 labelled but hidden, 2 visible.

@@ -140,23 +140,21 @@ def grid(images: Sequence[np.ndarray], *, columns: int, gap: int) -> np.ndarray:
     return page
 
 
-def draw_rings(
-    image: np.ndarray, lens: Lens, *, width: float, step_degrees: float = 15, color: Color = RING
-) -> None:
-    """Draw the circle of a fisheye image and, dashed, rings of equal angle from the axis.
+def draw_rings(image: np.ndarray, lens: Lens, *, width: float, color: Color = RING) -> None:
+    """Draw the circle of a fisheye image and, dashed, a ring for every 15 degrees from the axis.
 
     Every second ring is labelled with its angle, on the side where the picture has most room.
     """
     center = np.array([lens.cx, lens.cy])
     full = np.rad2deg(lens.max_angle)
-    for degrees in np.arange(step_degrees, full + 0.5, step_degrees):
+    for degrees in np.arange(15, full + 0.5, 15):
         _circle(
             image, center, float(lens.radius_at(np.deg2rad(degrees))), color, width, dashed=True
         )
     _circle(image, center, lens.radius, color, 1.6 * width, dashed=False)
     for arm in (np.array([4 * width, 0]), np.array([0, 4 * width])):
         _line(image, center - arm, center + arm, color, width)
-    for degrees in np.arange(2 * step_degrees, full + 0.5, 2 * step_degrees):
+    for degrees in np.arange(30, full + 0.5, 30):
         reach = float(lens.radius_at(np.deg2rad(degrees)))
         # At 45 degrees the corners of the picture are farthest away.
         place = center + reach * np.sqrt(0.5) * np.array([1, -1])

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +112,10 @@ def read_image(path: Path) -> np.ndarray:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if not len(content):
         raise InputError(f"{path}: the file is empty")
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error as error:  # more pixels than OpenCV takes, for one
+        raise InputError(f"{path}: is not a readable image: {error.err}") from None
     if image is None:
         raise InputError(f"{path}: is not a readable image")
     return image
@@ -138,6 +141,12 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def require_other_file(out: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write a file over one of those that were read."""
+    if out.resolve() in {path.resolve() for path in inputs}:
+        raise InputError(f"{out}: is the annotation file itself: name another")
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and its parents where they are missing.
 
@@ -148,6 +157,22 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path}: the folder cannot be made: {error.strerror}") from None
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Put a file, or what a link stands for, into another place: a hard link, else a copy.
+
+    Raises:
+        InputError: there is a file already.
+    """
+    make_folder(target.parent)
+    source = source.resolve()
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise InputError(f"two files have the same path {target.name!r}") from None
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
 
 
 @contextmanager
@@ -170,6 +195,10 @@ def replacing(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None  # a full disk
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -191,7 +220,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         yield temporary
         if path.exists():
             path.replace(old)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            if old.exists():
+                old.replace(path)
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.geometry import invert_affine, rotated_box_corners
+from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.lenses import EquidistantLens, Floats, KannalaBrandtLens, Lens
 
 
@@ -42,9 +42,9 @@ def lens_of_image(fields: Mapping[str, Any]) -> Lens:
         raise InputError(f"not a usable 'fisheye' field: {error}") from error
 
 
-def assumed_lens(width: int, height: int, *, view_degrees: float = 180.0) -> EquidistantLens:
-    """The equidistant lens whose circle fills the shorter side: a guess where none is known."""
-    half = float(np.deg2rad(view_degrees)) / 2
+def assumed_lens(width: int, height: int) -> EquidistantLens:
+    """The equidistant lens of a half sphere whose circle fills the shorter side: a guess."""
+    half = np.pi / 2
     return EquidistantLens((width - 1) / 2, (height - 1) / 2, min(width, height) / 2 / half, half)
 
 
@@ -130,18 +130,6 @@ def upright_crop(
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
 
 
-def rotated_box_polygon(box: ArrayLike) -> Floats:
-    """Corners (..., 4, 2) of rotated boxes (..., 5), clockwise from the left one at the head."""
-    return rotated_box_corners(np.asarray(box, dtype=np.float64))
-
-
-def upright_box(box: ArrayLike) -> Floats:
-    """The upright boxes (..., 4) x, y, w, h around rotated boxes (..., 5)."""
-    corners = rotated_box_polygon(box)
-    near, far = corners.min(axis=-2), corners.max(axis=-2)
-    return np.concatenate([near, far - near], axis=-1)
-
-
 def head_outwards(boxes: ArrayLike, center: ArrayLike) -> Floats:
     """Rotated boxes (..., 5) turned by half where their head side points to the centre.
 
@@ -157,23 +145,6 @@ def head_outwards(boxes: ArrayLike, center: ArrayLike) -> Floats:
     turned = (boxes[..., 4] + 180 * inwards + 180) % 360 - 180
     boxes[..., 4] = np.where(inwards, turned, boxes[..., 4])
     return boxes
-
-
-def radial_box(points: ArrayLike, center: ArrayLike) -> Floats:
-    """The rotated box (5,) along the radius that holds points (n, 2), in pixels and degrees.
-
-    Its angle is that of the points' middle seen from the centre, so the box is the form in which
-    people stand below a ceiling camera. The angle is in [-180, 180): the head side is outside.
-    """
-    points = np.asarray(points, dtype=np.float64)
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    angle = float(radial_angle(middle, center))
-    cos, sin = np.cos(angle), np.sin(angle)
-    along = points @ np.array([[cos, sin], [sin, -cos]])
-    near, far = along.min(axis=0), along.max(axis=0)
-    u, v = (near + far) / 2
-    w, h = far - near
-    return np.array([u * cos + v * sin, u * sin - v * cos, w, h, np.rad2deg(angle)])
 
 
 @dataclass(frozen=True)
@@ -242,7 +213,7 @@ def person_view(
     center = np.array([lens.cx, lens.cy])
     if len(box) == 5 and outwards:
         box = head_outwards(box, center)
-    corners = rotated_box_polygon(box) if len(box) == 5 else _box_corners(box)
+    corners = rotated_box_corners(box) if len(box) == 5 else _box_corners(box)
     middle = corners.mean(axis=0)
     degrees = box[4] if len(box) == 5 else np.rad2deg(radial_angle(middle, center))
     if not np.ptp(corners, axis=0).max() > 0:
@@ -264,12 +235,6 @@ def person_view(
     reach = np.abs(rays[:, :2] / rays[:, 2:]).max(axis=0)
     focal = float((np.array(size) / 2 / reach).min()) / padding
     return PerspectiveView(lens, rotation, focal, size)
-
-
-def unwarped(points: ArrayLike, matrix: np.ndarray) -> Floats:
-    """Image pixels (..., 2) of crop pixels (..., 2), for the affine matrix of the crop."""
-    inverse = invert_affine(np.asarray(matrix, dtype=np.float64))
-    return np.asarray(points, dtype=np.float64) @ inverse[:, :2].T + inverse[:, 2]
 
 
 def _box_corners(box: np.ndarray) -> np.ndarray:

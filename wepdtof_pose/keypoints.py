@@ -55,6 +55,10 @@ class KeypointSet:
             raise InputError(
                 f"keypoint set {self.name!r} has {count} joints but {len(self.sigmas)} sigmas"
             )
+        if any(not 0 < sigma < float("inf") for sigma in self.sigmas or ()):
+            raise InputError(
+                f"the sigmas of keypoint set {self.name!r} are not all finite and above 0"
+            )
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -133,7 +137,7 @@ def keypoint_set_from_names(
 
     Names that spell a built-in set in its order give that set (wepdtof-pose-14 where aic-14 has
     the same names); any others give a set called "custom". A skeleton or sigmas of the file win
-    over the built-in ones.
+    over the built-in ones; empty lists of them are none.
     """
     joints = tuple(canonical_joint_name(name) for name in names)
     edges = tuple((int(a), int(b)) for a, b in skeleton)
@@ -143,7 +147,7 @@ def keypoint_set_from_names(
             known = get_keypoint_set(candidate)
             name = candidate
             break
-    own_sigmas = None if sigmas is None else tuple(float(s) for s in sigmas)
+    own_sigmas = tuple(float(s) for s in sigmas or ()) or None
     if known is not None and own_sigmas is not None and own_sigmas != known.sigmas:
         name = f"{name} (own sigmas)"
     return KeypointSet(

@@ -35,15 +35,21 @@ def load_dataset(
     path = Path(path)
     files = annotation_files(path)
     datasets = {name: coco.read(file, keypoint_set=keypoint_set) for name, file in files.items()}
+    require_same_joints(datasets, files)
+    return datasets
+
+
+def require_same_joints(datasets: dict[str, PoseDataset], files: dict[str, Path]) -> None:
+    """Refuse data sets of these files where their joints differ."""
     first = next(iter(datasets))
     for name, dataset in datasets.items():
         if dataset.keypoint_set.joints != datasets[first].keypoint_set.joints:
             raise InputError(
-                f"{path}: the joints of {files[first].name} ({datasets[first].keypoint_set.name}) "
+                f"{files[first].parent}: the joints of "
+                f"{files[first].name} ({datasets[first].keypoint_set.name}) "
                 f"and {files[name].name} ({dataset.keypoint_set.name}) differ: "
                 "convert them to one keypoint set first"
             )
-    return datasets
 
 
 def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str) -> PoseDataset:

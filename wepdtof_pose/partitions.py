@@ -1,8 +1,8 @@
-"""Train, validation and test sides of a data set that share no scene (or frame), and their files.
+"""Train, validation and test sides of a data set that share no scene, and their files.
 
-Frames of one scene are near copies of one another, so whole scenes change sides; by wish, where no
-scenes are known, whole frames do. A split file names people, seed and the hash of the annotations,
-and is refused for other annotations.
+Frames of one scene are near copies of one another, so whole scenes change sides. By wish only whole
+frames do, or single people: then sides share scenes, or frames, too. A split file names people,
+seed and hashes of the annotations, and is refused for other annotations.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.label_orders import Unit, group_numbers
+from wepdtof_pose.split_files import hashes_of, require_same_annotations, rows_of_ids
 
 SIDES = ("train", "val", "test")
 
@@ -77,7 +78,7 @@ def partition_record(
         "by": by,
         "seed": seed,
         "shares": dict(shares),
-        "annotations_hash": dataset.content_hash(),
+        **hashes_of(dataset),
         "sides": {},
     }
     for side, rows in sides.items():
@@ -104,22 +105,12 @@ def read_partition(path: Path, dataset: PoseDataset) -> dict[str, np.ndarray]:
         for side in sides.values()
     ):
         raise InputError(f"{path}: is not a split file: it has no 'sides' with 'person_ids'")
-    if record.get("annotations_hash") != dataset.content_hash():
-        raise InputError(
-            f"{path}: was made from annotations with hash {record.get('annotations_hash')}, these "
-            f"have {dataset.content_hash()}: make it again with 'wepdtof-pose split'"
-        )
-    row_of = {person: row for row, person in enumerate(dataset.people["id"].tolist())}
-    seen: set[Any] = set()
-    rows = {}
-    for name, side in sides.items():
-        ids = side["person_ids"]
-        for person in ids:
-            if not isinstance(person, (int, str)) or person not in row_of or person in seen:
-                raise InputError(f"{path}: {name!r} names a person twice or one that is not there")
-            seen.add(person)
-        rows[name] = np.sort(np.array([row_of[i] for i in ids], dtype=np.int64))
-    return rows
+    require_same_annotations(path, record, dataset)
+    rows_of_ids(path, [i for side in sides.values() for i in side["person_ids"]], dataset)
+    return {
+        name: np.sort(rows_of_ids(path, side["person_ids"], dataset))
+        for name, side in sides.items()
+    }
 
 
 def _groups(dataset: PoseDataset, by: Unit) -> np.ndarray:

@@ -9,6 +9,9 @@ from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.fisheye import angle_difference, body_angle, radial_angle
 from wepdtof_pose.joint_errors import relative_radius
 
+NO_VARIANCE = 1e-12
+"""Variance of poses of size 1, in all joints together, up to which they are equal."""
+
 
 def person_measures(dataset: PoseDataset) -> pd.DataFrame:
     """One row a person, in file order.

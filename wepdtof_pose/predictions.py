@@ -14,6 +14,7 @@ import pandas as pd
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.fields import require_numbers
 from wepdtof_pose.oks import oks_nms
 
 
@@ -153,14 +154,14 @@ def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predicti
         where = f"{source}: results[{position}]"
         if "image_id" not in row:
             raise InputError(f"{where} has no 'image_id'")
-        _require_numbers(
+        require_numbers(
             row.get("keypoints"),
             3 * count,
             f"{where}: 'keypoints' ({count} joints of {dataset.keypoint_set.name})",
         )
-        _require_numbers([row.get("score")], 1, f"{where}: 'score'")
+        require_numbers([row.get("score")], 1, f"{where}: 'score'")
         if row.get("bbox") is not None:
-            _require_numbers(row["bbox"], 4, f"{where}: 'bbox'")
+            require_numbers(row["bbox"], 4, f"{where}: 'bbox'")
     known = set(dataset.frames["id"].tolist())
     for position, row in enumerate(content):
         if not isinstance(row["image_id"], (int, str)) or row["image_id"] not in known:
@@ -185,13 +186,3 @@ def _groups(codes: np.ndarray) -> list[np.ndarray]:
     """Rows of each code 0, 1, ..., in order."""
     order = np.argsort(codes, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(codes) else []
-
-
-def _require_numbers(values: Any, count: int, what: str) -> None:
-    if not isinstance(values, list):
-        raise InputError(f"{what} is missing or is not a list")
-    if len(values) != count:
-        raise InputError(f"{what} has {len(values)} numbers instead of {count}")
-    for value in values:
-        if type(value) not in (int, float) or not abs(value) < float("inf"):
-            raise InputError(f"{what} holds {value!r}, which is not a finite number")

@@ -21,6 +21,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.findings import Problem
 from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.coco_category import keypoint_category, keypoint_set_of
+from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.json_schema import annotation_schema, compile_schema
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.raw_box_files import (
@@ -28,9 +29,6 @@ from wepdtof_pose.raw_box_files import (
     has_rotated_bboxes,
     schema_of_box_files,
 )
-
-LARGEST = 3.4e38
-"""Numbers from here on do not fit into float32, in which keypoints are kept."""
 
 _PERSON_FIELDS = ("id", "category_id", "area", "iscrowd", "num_keypoints", "track_id")
 

@@ -17,8 +17,10 @@ import numpy as np
 from wepdtof_pose.checks import check_raw
 from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.findings import Problem
+from wepdtof_pose.formats.fields import LARGEST
+from wepdtof_pose.formats.layout import decimal
 from wepdtof_pose.image_checks import check_image_files, image_root, look_at_image
-from wepdtof_pose.raw_annotations import LARGEST, RawFile
+from wepdtof_pose.raw_annotations import RawFile
 
 NEAR = 2.0
 """How far outside the image, in pixels, a labelled joint is moved onto the edge."""
@@ -278,6 +280,4 @@ def _free_ids(start: int, known: set[Any]) -> Iterator[int]:
 
 def _plain(values: np.ndarray) -> list[Any]:
     """Numbers for JSON: whole ones without a point; those that are none as text."""
-    return [
-        (int(v) if v == int(v) else v) if np.isfinite(v) else str(v) for v in map(float, values)
-    ]
+    return [decimal(v) if np.isfinite(v) else str(v) for v in map(float, values)]

@@ -18,6 +18,8 @@ from wepdtof_pose.visualize import frame_picture, predicted_frame
 
 SHEET_SIDE = 480
 """Longer side in pixels of a frame on a contact sheet."""
+_LONGEST_SIDE = 1152
+"""Largest side in pixels of a film."""
 
 
 def scene_rows(dataset: PoseDataset, scene: str | None, *, limit: int) -> np.ndarray:
@@ -71,7 +73,6 @@ def write_video(
     predictions: Predictions | None = None,
     rings: bool = False,
     fps: float = 5,
-    longest_side: int = 1152,
 ) -> Path:
     """Draw frames into an mp4 film (MPEG-4), which appears whole or not at all; returns the file.
 
@@ -87,7 +88,7 @@ def write_video(
         try:
             writer = None
             for row in tqdm(rows, desc="frames", disable=None, leave=False):
-                picture = _shrunk(_picture(dataset, int(row), predictions, rings), longest_side)
+                picture = _shrunk(_picture(dataset, int(row), predictions, rings), _LONGEST_SIDE)
                 if writer is None:
                     # Encoders want even sides.
                     size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)

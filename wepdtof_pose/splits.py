@@ -14,6 +14,8 @@ import pandas as pd
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.split_files import hashes_of, require_same_annotations, rows_of_ids
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ def label_budget(text: str, people: int) -> int:
     245
     """
     plain = text.strip().lower()
-    match = re.fullmatch(r"(\d+)(k?)|(\d+(?:\.\d+)?)%", plain, flags=re.ASCII)
+    match = re.fullmatch(r"(\d{1,15})(k?)|(\d{1,15}(?:\.\d{1,15})?)%", plain, flags=re.ASCII)
     if plain != "all" and match is None:
         raise InputError(
-            f"label budget {text!r} is not understood: give 1k, 5k, 10k, all, "
+            f"label budget {shown(text)} is not understood: give 1k, 5k, 10k, all, "
             "a count (300) or a percentage (10%)"
         )
     if people < 1:
@@ -139,7 +141,7 @@ def subset_record(
         "labels": labels,
         "order": order,
         "seed": seed,
-        "annotations_hash": dataset.content_hash(),
+        **hashes_of(dataset),
         "usable_people": int(dataset.trainable().sum()),
         "person_ids": dataset.people["id"].iloc[rows].tolist(),
     }
@@ -155,17 +157,8 @@ def read_subset(path: Path, dataset: PoseDataset) -> np.ndarray:
     ids = record.get("person_ids") if isinstance(record, dict) else None
     if not isinstance(ids, list):
         raise InputError(f"{path}: is not a label subset file: it has no list 'person_ids'")
-    if record.get("annotations_hash") != dataset.content_hash():
-        raise InputError(
-            f"{path}: was made from annotations with hash {record.get('annotations_hash')}, these "
-            f"have {dataset.content_hash()}: make it again with 'wepdtof-pose split'"
-        )
-    known = pd.Series(np.arange(len(dataset)), index=dataset.people["id"])
-    if not known.index.is_unique:
-        raise InputError(f"{path}: the annotations use a person id twice")
-    if len(set(map(str, ids))) != len(ids) or not pd.Index(ids).isin(known.index).all():
-        raise InputError(f"{path}: 'person_ids' names a person twice or one that is not there")
-    return known.loc[ids].to_numpy(dtype=np.int64)
+    require_same_annotations(path, record, dataset)
+    return rows_of_ids(path, ids, dataset)
 
 
 def _usable_in_file_order(dataset: PoseDataset) -> np.ndarray:

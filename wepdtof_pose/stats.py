@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.person_measures import person_measures, pose_modes, upright_poses
+from wepdtof_pose.person_measures import NO_VARIANCE, person_measures, pose_modes, upright_poses
 
 RINGS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, np.inf)
 """Edges of the rings of `place_table`, over half the shorter side of the image."""
@@ -105,15 +105,16 @@ def pose_table(dataset: PoseDataset) -> pd.DataFrame:
 
     Poses are turned upright and scaled (see `upright_poses`); `spread` is the root mean squared
     distance of a joint from its place in the mean pose, over the size of the pose (so 0 to about
-    1), and `modes` the number of principal modes that hold 90 % of the variance.
+    1), and `modes` the number of principal modes that hold 90 % of the variance, if any.
     """
     poses = upright_poses(dataset)
     row = {"people": len(poses), "spread": np.nan, "modes for 90 %": np.nan}
     if len(poses) > 1:
         mean, _, variances = pose_modes(poses)
         row["spread"] = float(np.sqrt(((poses - mean) ** 2).sum(axis=2).mean()))
-        share = np.cumsum(variances) / max(variances.sum(), 1e-12)
-        row["modes for 90 %"] = int(np.searchsorted(share, 0.9) + 1)
+        if variances.sum() > NO_VARIANCE:
+            share = np.cumsum(variances) / variances.sum()
+            row["modes for 90 %"] = int(np.searchsorted(share, 0.9) + 1)
     return pd.DataFrame([row], index=["complete poses"]).astype({"people": int})
 
 

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import make_folder, replacing
-from wepdtof_pose.person_measures import person_measures, pose_modes, upright_poses
+from wepdtof_pose.person_measures import NO_VARIANCE, person_measures, pose_modes, upright_poses
 from wepdtof_pose.stats import joint_table, scene_table
 
 BLUE, SKY, ORANGE, VERMILION, GREY = "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#666666"
@@ -188,6 +188,8 @@ def draw_poses(dataset: PoseDataset, figure: Figure) -> bool:
     if len(poses) < 10:
         return False
     mean, modes, variances = pose_modes(poses)
+    if variances.sum() <= NO_VARIANCE:
+        return False
     figure.set_size_inches(_WIDTH, 1.9)
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     shown = poses[:: max(1, len(poses) // 600)]

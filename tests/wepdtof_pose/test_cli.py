@@ -1,8 +1,10 @@
 """The commands on real files: what they say and how they end."""
 
 import json
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,7 +66,8 @@ def test_stats(data: Path) -> None:
 @pytest.mark.parametrize("order", ["file", "random"])
 def test_split(data: Path, tmp_path: Path, order: str) -> None:
     file = tmp_path / "new folder" / "labelled.json"
-    result = run("split", data, "--labels", "50%", "--order", order, "--seed", 4, "-o", file)
+    seed = () if order == "file" else ("--seed", 4)
+    result = run("split", data, "--labels", "50%", "--order", order, *seed, "-o", file)
     assert result.output == f"3 of 6 usable people written to {file}\n"
     record = read_json(file)
     assert record["seed"] == (4 if order == "random" else None)
@@ -139,6 +142,18 @@ def test_sides_and_stratified_labels(
     assert (record["order"], record["by"], record["seed"]) == ("stratified", "person", 0)
 
 
+def test_split_never_writes_over_what_it_reads(data: Path, tmp_path: Path) -> None:
+    file = data / "annotations" / "person_keypoints.json"
+    before = file.read_bytes()
+    (tmp_path / "link.json").symlink_to(file)
+    for out in (file, tmp_path / "link.json"):
+        for choice in (("--labels", "3"), ("--train", "1", "--by", "frame")):
+            result = run("split", data, *choice, "-o", out)
+            assert result.exit_code == 2
+            assert "is the annotation file itself" in result.output
+    assert file.read_bytes() == before
+
+
 def test_stats_with_plots(data: Path, tmp_path: Path) -> None:
     result = run("stats", data, "--plots", tmp_path / "plots")
     assert (tmp_path / "plots" / "all_joints.pdf").is_file()
@@ -147,10 +162,14 @@ def test_stats_with_plots(data: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("option", "file"),
-    [("--heatmaps", "heatmaps.png"), ("--sheet", "sheet.png"), ("--video", "film.mp4")],
+    [
+        ("--heatmaps", "heatmaps.png"),
+        ("--sheet --rings", "sheet.png"),
+        ("--video --rings", "film.mp4"),
+    ],
 )
 def test_other_pictures(data: Path, tmp_path: Path, option: str, file: str) -> None:
-    result = run("visualize", data, "-o", tmp_path / "v", option, "--limit", 2, "--rings")
+    result = run("visualize", data, "-o", tmp_path / "v", *option.split(), "--limit", 2)
     assert result.output == f"{tmp_path / 'v' / file}\n"
     assert (tmp_path / "v" / file).stat().st_size > 1000
 
@@ -194,6 +213,12 @@ def broken_image(folder: Path) -> None:
     (folder / "images" / "15.png").write_text("<html>")
 
 
+def huge_image(folder: Path) -> None:
+    header = struct.pack(">I4sIIBBBBB", 13, b"IHDR", 100_000, 100_000, 8, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", zlib.crc32(header[4:]))
+    (folder / "images" / "15.png").write_bytes(content + bytes(64))
+
+
 def missing_image(folder: Path) -> None:
     (folder / "images" / "15.png").unlink()
 
@@ -223,6 +248,11 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (nothing, ("convert", "DATA", "DATA", "--from", "coco", "--to", "coco"), "never edited"),
         (nothing, (*SPLIT, "1k"), "asks for 1000 labelled people, but the data has only 6"),
         (nothing, (*SPLIT, "many"), "not understood"),
+        (nothing, (*SPLIT, "9" * 5000), "not understood"),
+        (nothing, (*SPLIT, "9" * 400 + "%"), "not understood"),
+        (nothing, ("stats", "n" * 300), "File name too long"),
+        (nothing, ("stats", "DATA", "--plots", "n" * 300), "File name too long"),
+        (huge_image, DRAW, "15.png: is not a readable image"),
         (nothing, (*SPLIT, "2", "--split", "val"), "has no split 'val', only all"),
         (nothing, ("split", "DATA", "-o", "DATA", "--labels", "2"), "is a folder"),
         (nothing, ("split", "DATA", "-o", "OUT", "--test", "1"), "no scenes are known"),
@@ -262,3 +292,22 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
 )
 def test_wrong_usage_is_exit_code_2(arguments: tuple) -> None:
     assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("visualize", "x", "--scene", "nonsense", "--fps", "3"), "--scene, --fps"),
+        (("visualize", "x", "--heatmaps", "--predictions", "p"), "--predictions"),
+        (("visualize", "x", "--grid", "--rings"), "--rings"),
+        (("visualize", "x", "--sheet", "--fps", "3"), "--fps"),
+        (("visualize", "x", "--video", "--seed", "0"), "--seed"),
+        (("split", "x", "--train", "1", "--order", "file"), "--order"),
+        (("split", "x", "--labels", "1k", "--seed", "1"), "--seed"),
+    ],
+    ids=str,
+)
+def test_options_without_effect_are_refused(arguments: tuple, options: str) -> None:
+    result = run(*arguments, "-o", "y")
+    assert result.exit_code == 2
+    assert f"Error: {options}: without effect on " in result.stderr

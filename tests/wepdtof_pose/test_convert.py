@@ -12,6 +12,14 @@ from wepdtof_pose.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.loading import load_dataset
 
+CHANGED = {
+    "annotations": "annotations/person_keypoints.json",
+    "new image": "images/new.png",
+    "other image": "images/5.png",
+    "extra": "notes.txt",
+    "manifest": "manifest.json",
+}
+
 
 @pytest.fixture
 def source(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> Path:
@@ -124,7 +132,7 @@ def test_image_names_that_lead_out(source: Path, tmp_path: Path, name: str) -> N
         convert(source, tmp_path / "out", source_format="coco")
 
 
-@pytest.mark.parametrize("change", ["annotations", "images", "extra", "manifest", "foreign"])
+@pytest.mark.parametrize("change", [*CHANGED, "foreign"])
 def test_what_it_did_not_write_is_not_replaced(source: Path, tmp_path: Path, change: str) -> None:
     out = tmp_path / "out"
     if change == "foreign":
@@ -132,13 +140,8 @@ def test_what_it_did_not_write_is_not_replaced(source: Path, tmp_path: Path, cha
         (out / "diary.txt").write_text("")
     else:
         convert(source, out, source_format="coco")
-        place = {
-            "annotations": "annotations/person_keypoints.json",
-            "images": "images/new.png",
-            "extra": "notes.txt",
-            "manifest": "manifest.json",
-        }[change]
-        (out / place).write_text("{}")
+        (out / CHANGED[change]).unlink(missing_ok=True)
+        (out / CHANGED[change]).write_text("{}")
     before = contents(out)
     with pytest.raises(InputError, match="is not empty and is not an unchanged result"):
         convert(source, out, source_format="coco")

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from wepdtof_pose.browse import mongodb
+from wepdtof_pose.doctor import checkup
+
 
 def run(*, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("FIFTYONE_")}
@@ -59,6 +62,17 @@ def test_a_torch_that_does_not_import(tmp_path: Path) -> None:
     done = run(cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "does not import: ImportError: libcudart.so" in line_of(done.stdout, "torch")
+
+
+def test_programs_that_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "mongod"
+    program.write_text("#!/bin/sh\nexec sleep 20\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(mongodb, "_LONGEST", 0.1)
+    with pytest.raises(OSError, match=r"no answer in 0\.1 s"):
+        mongodb.mongod_version(program)
+    monkeypatch.setattr(checkup, "_LONGEST", 0.001)
+    assert "no answer" in checkup.check_fonts().text
 
 
 @pytest.mark.fiftyone

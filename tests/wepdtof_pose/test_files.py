@@ -73,6 +73,14 @@ def test_replacing_is_all_or_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="a: cannot be written: No space"),
+        replacing(tmp_path / "a"),
+    ):
+        raise OSError(28, "No space left on device")
+
+
 @pytest.mark.parametrize("name", ["folder", "file/below"])
 def test_places_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder").mkdir()
@@ -105,6 +113,24 @@ def test_replacing_folder_keeps_the_old_one_on_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError):
         fail()
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "kept"]
+
+
+def test_replacing_folder_puts_the_old_one_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, rename = tmp_path / "out", Path.replace
+    out.mkdir()
+    (out / "kept").write_text("")
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == ".out.part":
+            raise OSError(13, "Permission denied")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError, match="be written: Permission denied"), replacing_folder(out):
+        pass
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "kept"]
 
 

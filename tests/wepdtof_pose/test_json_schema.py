@@ -21,6 +21,9 @@ PERSON = compile_schema(annotation_schema()["$defs"]["annotation"], root=annotat
         ({"bbox": [1, 2, True, 4]}, "'bbox' [2] is true or false instead of a number"),
         ({"id": 1.0}, "'id' is a number instead of a whole number or a text"),
         ({"num_keypoints": -1}, "'num_keypoints' is -1, outside 0..inf"),
+        ({"num_keypoints": 2.5}, "'num_keypoints' is 2.5, not a whole number"),
+        ({"track_id": float("inf")}, "'track_id' is inf, not a whole number"),
+        ({"track_id": 3.0, "iscrowd": 0.0, "num_keypoints": 14.0, "area_from_box": 1}, None),
         ({"track_id": 10**400}, "'track_id' is huge"),
         ({"area": None, "iscrowd": True, "keypoints": None, "more": object()}, None),
     ],
@@ -53,7 +56,9 @@ def test_agrees_with_jsonschema() -> None:
     for _ in range(200):
         content = json.loads(json.dumps(sample))
         row = rng.choice([*content["annotations"], *content["images"], *content["categories"]])
-        row[rng.choice(list(row))] = rng.choice([None, -1, 2, "", "a", [], [1], [1, 2, 3, 4], {}])
+        row[rng.choice(list(row))] = rng.choice(
+            [None, -1, 2, 2.5, "", "a", [], [1], [1, 2, 3, 4], {}]
+        )
         wrong += not reference.is_valid(content)
         assert (whole(content) is None) == reference.is_valid(content)
     assert 50 < wrong < 190

@@ -84,6 +84,10 @@ def test_joint_names(written: str, canonical: str) -> None:
         ({"flip_pairs": ((0, 3),)}, "involution"),
         ({"skeleton": ((0, 3),)}, "outside 0..2"),
         ({"sigmas": (0.1,)}, "1 sigmas"),
+        ({"sigmas": (0.0, 0.1, 0.1)}, "finite and above 0"),
+        ({"sigmas": (0.1, -1.0, 0.1)}, "finite and above 0"),
+        ({"sigmas": (0.1, 0.1, float("nan"))}, "finite and above 0"),
+        ({"sigmas": (0.1, 0.1, float("inf"))}, "finite and above 0"),
     ],
 )
 def test_impossible_sets_are_refused(fields: dict, error: str) -> None:
@@ -101,6 +105,7 @@ def test_sigmas_of_a_file_are_named_as_its_own() -> None:
     own = keypoint_set_from_names(joints, sigmas=[0.5] * 17)
     assert own.name == "coco-17 (own sigmas)"
     np.testing.assert_array_equal(own.require_sigmas(), 0.5)
+    assert keypoint_set_from_names(joints, sigmas=[]) == get_keypoint_set("coco-17")
 
 
 def test_a_set_without_sigmas_says_how_to_add_them() -> None:

@@ -8,6 +8,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
 from wepdtof_pose.partitions import partition, partition_record, read_partition
+from wepdtof_pose.split_files import hashes_of
 
 Make = Callable[..., PoseDataset]
 SHARES = {"train": 70.0, "val": 10.0, "test": 20.0}
@@ -52,7 +53,7 @@ def test_file_round_trip(make_dataset: Make, tmp_path: Path) -> None:
     again = read_partition(tmp_path / "sides.json", dataset)
     for side, rows in sides.items():
         np.testing.assert_array_equal(again[side], rows)
-    with pytest.raises(InputError, match="made from annotations with hash"):
+    with pytest.raises(InputError, match="made from annotations with annotations_hash"):
         read_partition(tmp_path / "sides.json", make_dataset([2] * 10, seed=9))
 
 
@@ -63,11 +64,12 @@ def test_file_round_trip(make_dataset: Make, tmp_path: Path) -> None:
         ({"sides": {"train": {"person_ids": [100, 100]}}}, "twice"),
         ({"sides": {"train": {"person_ids": [100]}, "test": {"person_ids": [100]}}}, "twice"),
         ({"sides": {"train": {"person_ids": [[1]]}}}, "not there"),
+        ({"sides": {"train": {"person_ids": [True]}}}, "not there"),
     ],
 )
 def test_unusable_files(make_dataset: Make, tmp_path: Path, change: dict, error: str) -> None:
     dataset = make_dataset()
-    record = {"annotations_hash": dataset.content_hash(), **change}
+    record = {**hashes_of(dataset), **change}
     write_json(tmp_path / "sides.json", record)
     with pytest.raises(InputError, match=error):
         read_partition(tmp_path / "sides.json", dataset)

@@ -77,8 +77,36 @@ def test_repair(damaged: tuple[Path, dict], tmp_path: Path) -> None:
     assert people[original[14]["id"]]["area_from_box"] is True
     fixed, was = people[original[15]["id"]]["rotated_box"], original[15]["rotated_box"]
     np.testing.assert_allclose(fixed[2:4], was[3:1:-1])
+    assert record["dropped"] == 4  # and the entry that is none, and the copy
     codes = {change["code"] for change in record["changes"]}
     assert {"structure", "box-repeated", "person-id-zero", "image-unknown"} <= codes
+
+
+def test_nobody_whom_a_reader_takes_is_dropped(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    rows = content["annotations"]
+    forms = [
+        {"track_id": 3.0},
+        {"iscrowd": 0.0},
+        {"num_keypoints": 14.0},
+        {"area_from_box": 1},
+        {"num_keypoints": "14"},
+        {"area": "wide", "area_from_box": "yes"},
+    ]
+    for row, form in zip(rows, forms, strict=False):
+        row.update(form)
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({**content, "annotations": rows[:6]}))
+    assert validate(file).counts == {"structure": 2}
+    record = write_repaired(file, tmp_path / "out")
+    assert (record["dropped"], record["remaining"]) == (0, {})
+    assert [change["change"] for change in record["changes"][:2]] == [
+        "'num_keypoints' is a text instead of a number or null: made anew",
+        "'area' is a text instead of a number or null: made anew",
+    ]
+    repaired = read_json(tmp_path / "out" / "annotations" / "a.json")["annotations"]
+    assert [row["id"] for row in repaired] == [row["id"] for row in rows[:6]]
+    assert (repaired[4]["num_keypoints"], repaired[5]["area_from_box"]) == (14, True)
 
 
 def test_sizes_of_images(tmp_path: Path) -> None:
@@ -91,6 +119,26 @@ def test_sizes_of_images(tmp_path: Path) -> None:
     assert read_json(tmp_path / "out" / "annotations" / "a.json")["images"][0]["width"] == 320
     name = content["images"][0]["file_name"]
     assert cv2.imread(str(tmp_path / "out" / "images" / name)).shape == (320, 320, 3)
+
+
+def test_images_of_a_repaired_copy(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    images = content["images"]
+    image = sample_folder() / "images" / images[0]["file_name"]
+    (tmp_path / "in" / "images").mkdir(parents=True)
+    (tmp_path / "in" / "elsewhere.jpg").write_bytes(image.read_bytes())
+    (tmp_path / "in" / "images" / "a.jpg").symlink_to("../elsewhere.jpg")
+    for row, name in zip(images, ["a.jpg", "./a.jpg", "b.jpg", "../c.jpg"], strict=False):
+        row["file_name"] = name
+    file = tmp_path / "in" / "annotations" / "a.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({**content, "images": images[:4]}))
+    record = write_repaired(tmp_path / "in", tmp_path / "out")
+    copy = tmp_path / "out" / "images" / "a.jpg"
+    assert copy.read_bytes() == image.read_bytes()
+    assert not copy.is_symlink()
+    assert [path.name for path in copy.parent.iterdir()] == ["a.jpg"]
+    assert record["missing_images"] == ["b.jpg"]
 
 
 def test_an_existing_folder_is_refused(tmp_path: Path) -> None:

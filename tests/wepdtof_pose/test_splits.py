@@ -156,19 +156,36 @@ def test_subset_file_round_trip(make_dataset: Make, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        ({"annotations_hash": "0"}, "was made from annotations with hash 0"),
+        ({"annotations_hash": "0"}, "was made from annotations with annotations_hash 0"),
+        ({"person_ids_hash": None}, "was made from annotations with person_ids_hash None"),
         ({"person_ids": [100, 100]}, "twice"),
         ({"person_ids": [1]}, "not there"),
         ({"person_ids": [[1]]}, "not there"),
+        ({"person_ids": [True]}, "not there"),
+        ({"person_ids": ["1"]}, "not there"),
         ({"person_ids": None}, "no list 'person_ids'"),
     ],
 )
 def test_unusable_subset_files(
     make_dataset: Make, tmp_path: Path, change: dict, error: str
 ) -> None:
-    dataset = make_dataset()
+    dataset = make_dataset(id=[100, *range(2, 7)])
     record = subset_record(dataset, np.array([0]), labels="1", order="file", seed=None)
     write_json(tmp_path / "subset.json", {**record, **change})
     with pytest.raises(InputError, match=error):
         read_subset(tmp_path / "subset.json", dataset)
     assert read_json(tmp_path / "subset.json")
+
+
+def test_a_subset_file_of_people_who_have_other_ids_now(make_dataset: Make, tmp_path: Path) -> None:
+    before, now = make_dataset(), make_dataset(id=[101, 100, 102, 103, 104, 105])
+    assert before.content_hash() == now.content_hash()
+    record = subset_record(before, np.array([0]), labels="1", order="file", seed=None)
+    write_json(tmp_path / "subset.json", record)
+    with pytest.raises(InputError, match="made from annotations with person_ids_hash"):
+        read_subset(tmp_path / "subset.json", now)
+
+
+def test_ids_that_are_used_twice_are_not_written(make_dataset: Make) -> None:
+    with pytest.raises(InputError, match="use a person id twice"):
+        subset_record(make_dataset(id=[1] * 6), np.array([0]), labels="1", order="file", seed=None)

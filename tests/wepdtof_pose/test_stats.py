@@ -136,12 +136,15 @@ def test_upright_poses_do_not_depend_on_place_turn_size_or_mirror(sample: PoseDa
 
 
 def test_one_pose_has_no_diversity(make_dataset: Callable) -> None:
-    dataset = make_dataset([4])
-    keypoints = np.repeat(dataset.keypoints[:1], 4, axis=0)
+    dataset = make_dataset([12])
+    keypoints = np.repeat(dataset.keypoints[:1], 12, axis=0)
     keypoints[..., 2] = 2
-    row = pose_table(replace(dataset, keypoints=keypoints)).iloc[0]
-    assert row["people"] == 4
+    equal = replace(dataset, keypoints=keypoints)
+    row = pose_table(equal).iloc[0]
+    assert row["people"] == 12
     assert row["spread"] == pytest.approx(0, abs=1e-6)
+    assert np.isnan(row["modes for 90 %"])
+    assert not stats_plots.draw_poses(equal, Figure())
 
 
 def test_scenes(sample: PoseDataset) -> None:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from wepdtof_pose.browse import fields
-from wepdtof_pose.browse.coordinates import changed_box, changed_keypoints, changed_rotated_box
+from wepdtof_pose.browse.coordinates import (
+    DECIMALS,
+    changed_box,
+    changed_keypoints,
+    changed_rotated_box,
+)
 from wepdtof_pose.browse.storage import find_frames
 from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.finding_codes import CODES
+from wepdtof_pose.formats.grouping import box_of_joints, only_box_around
+from wepdtof_pose.formats.layout import decimal
 
 
 @dataclass(frozen=True)
@@ -38,11 +46,13 @@ def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
     """The COCO content of a split, with the corrections made in the App.
 
     What was not touched has the numbers of the imported file. People whose pose and box were
-    deleted are left out, new ones get new ids. Tags that a person set are in "tags" of image and
-    annotation; findings of `validate` and the split are not repeated.
+    deleted are left out, new ones get new ids: a new pose with the only new box around it, a pose
+    alone, or a box alone. Tags that a person set are in "tags" of image and annotation; findings of
+    `validate` and the split are not repeated.
 
     Raises:
-        InputError: there is no such split, or frames without the field `source`.
+        InputError: there is no such split, frames without the field `source`, a pose of another
+            number of points, or a new rotated box, which is nobody's.
     """
     record = dataset.info[fields.INFO]
     if split not in record["files"]:
@@ -50,15 +60,13 @@ def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
     meta = json.loads(record["meta"][split])
     category = meta.pop("category")
     frames = list(_frames(dataset, split))
-    people = [person for frame in frames for person in _people_of(frame, category)]
-    people.sort(key=lambda person: person[0])
-    next_id = 1 + max((a["id"] for _, a in people if isinstance(a.get("id"), int)), default=0)
-    annotations = []
-    for _, annotation in people:
-        if "id" not in annotation:
-            annotation = {"id": next_id, **annotation}
-            next_id += 1
-        annotations.append(annotation)
+    known = sorted(
+        ((row, a) for f in frames for row, a in _people_of(f).items()), key=itemgetter(0)
+    )
+    annotations = [annotation for _, annotation in known]
+    next_id = 1 + max((a["id"] for a in annotations if isinstance(a.get("id"), int)), default=0)
+    added = [person for frame in frames for person in _new_people(frame, category)]
+    annotations += [{"id": number, **a} for number, a in enumerate(added, start=next_id)]
     images = [_with_tags(frame.source["image"], frame.tags) for frame in frames]
     return {
         "info": meta.pop("info", {}),
@@ -74,11 +82,11 @@ def corrections(dataset: Any) -> int:
     record = dataset.info.get(fields.INFO, {})
     count = 0
     for split in record.get("files", {}):
-        category = json.loads(record["meta"][split])["category"]
         for frame in _frames(dataset, split):
             before = dict(zip(frame.source["rows"], frame.source["annotations"], strict=True))
-            now = dict(_people_of(frame, category))
+            now = _people_of(frame)
             count += sum(before.get(row) != now.get(row) for row in {*before, *now})
+            count += sum(len(_new_labels(frame, name)) for name in frame.labels)
             count += _with_tags(frame.source["image"], frame.tags) != frame.source["image"]
     return count
 
@@ -115,17 +123,38 @@ def _frames(dataset: Any, split: str) -> Iterator[FrameNow]:
         )
 
 
-def _people_of(frame: FrameNow, category: dict[str, Any]) -> list[tuple[float, dict[str, Any]]]:
-    """Place in the file and annotation of everybody on the frame; new people come last."""
+def _people_of(frame: FrameNow) -> dict[int, dict[str, Any]]:
+    """The annotations, by place in the file, of the imported people who are still on the frame."""
     labels = _by_row(frame)
-    result: list[tuple[float, dict[str, Any]]] = []
-    for row, annotation in zip(frame.source["rows"], frame.source["annotations"], strict=True):
-        if row in labels:
-            result.append((row, _corrected(annotation, labels[row], frame)))
+    imported = zip(frame.source["rows"], frame.source["annotations"], strict=True)
+    return {row: _corrected(a, labels[row], frame) for row, a in imported if row in labels}
+
+
+def _new_labels(frame: FrameNow, name: str) -> list[dict[str, Any]]:
+    return [label for label in frame.labels[name] if label.get("row") is None]
+
+
+def _new_people(frame: FrameNow, category: dict[str, Any]) -> list[dict[str, Any]]:
+    """The annotations, still without ids, of people who were added in the App."""
+    joints, where = len(category["keypoints"]), frame.source["image"]["file_name"]
+    if _new_labels(frame, fields.ROTATED_BOXES):
+        raise InputError(f"{where}: a new rotated box belongs to nobody: delete it in the App")
     for label in frame.labels[fields.KEYPOINTS]:
-        if label.get("row") is None and len(label["points"]) == len(category["keypoints"]):
-            result.append((np.inf, _new_person(label, frame, category["id"])))
-    return result
+        if len(label["points"]) != joints:
+            raise InputError(
+                f"{where}: a pose has {len(label['points'])} points instead of {joints}: "
+                "delete it in the App, or draw all"
+            )
+    people = []
+    free = _new_labels(frame, fields.BOXES)
+    for label in _new_labels(frame, fields.KEYPOINTS):
+        points, _ = _pose(label, joints)
+        boxes = np.array([box["bounding_box"] for box in free], dtype=np.float64).reshape(-1, 4)
+        row = only_box_around(points[np.isfinite(points).all(axis=1)], boxes)
+        box = {} if row is None else {fields.BOXES: free.pop(row)}
+        people.append(_new_person({fields.KEYPOINTS: label, **box}, joints, frame, category["id"]))
+    alone = [{fields.BOXES: box} for box in free]
+    return people + [_new_person(labels, joints, frame, category["id"]) for labels in alone]
 
 
 def _by_row(frame: FrameNow) -> dict[int, dict[str, dict[str, Any]]]:
@@ -151,14 +180,14 @@ def _corrected(
     points, visibility = _pose(labels.get(fields.KEYPOINTS), len(before))
     keypoints = changed_keypoints(before, points, visibility, frame.size)
     if not np.array_equal(keypoints, before):
-        now["keypoints"] = [_plain(value) for value in keypoints.ravel().tolist()]
+        now["keypoints"] = [decimal(value) for value in keypoints.ravel().tolist()]
         now["num_keypoints"] = int((keypoints[:, 2] > 0).sum())
     if fields.BOXES in labels:
         box = np.array(annotation["bbox"], dtype=np.float64)
         relative = np.array(labels[fields.BOXES]["bounding_box"], dtype=np.float64)
         changed = changed_box(box, relative, frame.size)
         if changed is not box:
-            now["bbox"] = [_plain(value) for value in changed.tolist()]
+            now["bbox"] = [decimal(value) for value in changed.tolist()]
             if annotation.get("area_from_box"):
                 now["area"] = AREA_PER_BOX * float(changed[2] * changed[3])
     if fields.ROTATED_BOXES in labels and "rotated_box" in annotation:
@@ -167,29 +196,30 @@ def _corrected(
         if corners.shape == (1, 4, 2):
             turned = changed_rotated_box(rotated, corners[0], frame.size)
             if turned is not rotated:
-                now["rotated_box"] = [_plain(value) for value in turned.tolist()]
+                now["rotated_box"] = [decimal(value) for value in turned.tolist()]
     return _with_tags(now, _tags_of(labels))
 
 
-def _new_person(label: dict[str, Any], frame: FrameNow, category_id: Any) -> dict[str, Any]:
-    """The annotation, still without an id, of somebody who was added in the App."""
-    joints = len(label["points"])
-    points, visibility = _pose(label, joints)
+def _new_person(
+    labels: dict[str, dict[str, Any]], joints: int, frame: FrameNow, category_id: Any
+) -> dict[str, Any]:
+    points, visibility = _pose(labels.get(fields.KEYPOINTS), joints)
     keypoints = changed_keypoints(np.zeros((joints, 3)), points, visibility, frame.size)
-    there = keypoints[keypoints[:, 2] > 0, :2]
-    corner = there.min(axis=0) if len(there) else np.zeros(2)
-    extent = np.ptp(there, axis=0) if len(there) else np.zeros(2)
+    box = box_of_joints(keypoints)
+    if fields.BOXES in labels:
+        relative = np.array(labels[fields.BOXES]["bounding_box"], dtype=np.float64)
+        box = np.round(relative * np.tile(frame.size, 2), DECIMALS).tolist()
     person = {
         "image_id": frame.source["image"]["id"],
         "category_id": category_id,
-        "bbox": [_plain(value) for value in [*corner.tolist(), *extent.tolist()]],
-        "area": AREA_PER_BOX * float(extent[0] * extent[1]),
+        "bbox": [decimal(value) for value in box],
+        "area": AREA_PER_BOX * box[2] * box[3],
         "iscrowd": 0,
-        "keypoints": [_plain(value) for value in keypoints.ravel().tolist()],
-        "num_keypoints": len(there),
+        "keypoints": [decimal(value) for value in keypoints.ravel().tolist()],
+        "num_keypoints": int((keypoints[:, 2] > 0).sum()),
         "area_from_box": True,
     }
-    return _with_tags(person, _tags_of({fields.KEYPOINTS: label}))
+    return _with_tags(person, _tags_of(labels))
 
 
 def _pose(label: dict[str, Any] | None, joints: int) -> tuple[np.ndarray, np.ndarray]:
@@ -221,7 +251,3 @@ def _with_tags(entry: dict[str, Any], tags: list[str]) -> dict[str, Any]:
         return entry
     without = {key: value for key, value in entry.items() if key != "tags"}
     return {**without, "tags": tags} if tags else without
-
-
-def _plain(value: float) -> float | int:
-    return int(value) if value == int(value) else value

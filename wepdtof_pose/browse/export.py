@@ -9,7 +9,7 @@ from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.corrections import corrected_content, tagged_people
 from wepdtof_pose.browse.opening import dataset_name
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import write_json
+from wepdtof_pose.files import require_other_file, write_json
 from wepdtof_pose.loading import load_dataset
 from wepdtof_pose.splits import subset_record
 
@@ -41,8 +41,7 @@ def export_corrections(
     if split is None and len(files) > 1:
         raise InputError(f"{path}: has several splits ({', '.join(files)}): name one with --split")
     chosen = split or next(iter(files))
-    if out.resolve() in [Path(file) for file in files.values()]:
-        raise InputError(f"{out}: is the annotation file itself: name another")
+    require_other_file(out, map(Path, files.values()))
     if tag is None:
         content = corrected_content(dataset, chosen)
         write_json(out, content)

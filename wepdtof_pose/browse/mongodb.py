@@ -8,6 +8,9 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
+_LONGEST = 60
+"""Seconds that a server may take to print its version."""
+
 
 def database_uri() -> str | None:
     """The MongoDB that the user named with FIFTYONE_DATABASE_URI, so that none is started."""
@@ -30,9 +33,13 @@ def mongod_version(program: Path) -> str:
     Raises:
         OSError: it does not run; the message says why.
     """
-    done = subprocess.run(
-        [str(program), "--version"], capture_output=True, text=True, check=False, timeout=60
-    )
+    command = [str(program), "--version"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"no answer in {_LONGEST} s") from None
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise OSError(lines[-1].removeprefix(f"{program}: "))

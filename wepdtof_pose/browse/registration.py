@@ -37,6 +37,10 @@ def register_folder(path: Path, *, name: str | None = None) -> str:
         )
     folder = Path(fiftyone.config.dataset_zoo_dir) / chosen
     _require_ours(folder)
+    if fiftyone.dataset_exists(chosen):
+        raise InputError(
+            f"FiftyOne has a data set {chosen!r} already: delete it there, or choose another --name"
+        )
     make_folder(folder)
     for file in _SOURCE_FILES:
         text = resources.files("wepdtof_pose.zoo").joinpath(file).read_text(encoding="utf-8")
@@ -46,10 +50,6 @@ def register_folder(path: Path, *, name: str | None = None) -> str:
     # What FiftyOne knows of an earlier registration, and what it imported then, is out of date.
     (folder / "info.json").unlink(missing_ok=True)
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
-    if fiftyone.dataset_exists(chosen):
-        raise InputError(
-            f"FiftyOne has a data set {chosen!r} already: delete it there, or choose another --name"
-        )
     RemoteZooDataset(str(folder), path=str(path)).download_and_prepare(str(folder))
     return chosen
 

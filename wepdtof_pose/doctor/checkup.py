@@ -16,6 +16,8 @@ from typing import Literal
 State = Literal["ok", "absent", "problem"]
 LEAST_DISK = 2.0
 """Free space, in GiB, below which data and crops soon do not fit."""
+_LONGEST = 300
+"""Seconds that a probe may take."""
 _GIB = 1 << 30
 _OPENCV = (
     "opencv-python",
@@ -182,9 +184,13 @@ def _version(package: str) -> str | None:
 
 
 def _python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300
-    )
+    command = [sys.executable, "-c", code]
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", f"no answer in {_LONGEST} s")
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:

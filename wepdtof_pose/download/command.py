@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from wepdtof_pose.commands import PATH
+
 if TYPE_CHECKING:
     from wepdtof_pose.download.sources import Source
 
-_PATH = click.Path(path_type=Path)
 _DEFAULT = "wepdtof-pose"
 
 
@@ -24,7 +25,7 @@ _DEFAULT = "wepdtof-pose"
 @click.option(
     "--root",
     metavar="DIR",
-    type=_PATH,
+    type=PATH,
     default="data",
     show_default=True,
     help="Folder of all data sets.",
@@ -33,7 +34,7 @@ _DEFAULT = "wepdtof-pose"
     "--archive",
     "archives",
     metavar="FILE",
-    type=_PATH,
+    type=PATH,
     multiple=True,
     help="A .zip, .tar or .tar.gz at hand, instead of a download; once for each archive.",
 )
@@ -46,7 +47,7 @@ _DEFAULT = "wepdtof-pose"
 )
 @click.option("--accept-license", is_flag=True, help="Accept the terms shown (for scripts).")
 @click.option("--check-links", is_flag=True, help="Only report whether each link answers.")
-@click.option("--registry", metavar="FILE", type=_PATH, help="Sources of your own: a mirror, say.")
+@click.option("--registry", metavar="FILE", type=PATH, help="Sources of your own: a mirror, say.")
 def download(
     source: str | None,
     root: Path,

@@ -60,8 +60,8 @@ class Entry:
     link: PurePosixPath | None = None
 
 
-def decode_names(names: Sequence[bytes], *, otherwise: str = "cp437") -> list[str]:
-    """The names as text: UTF-8 where all are, else GBK where all are, else `otherwise`.
+def decode_names(names: Sequence[bytes]) -> list[str]:
+    """The names as text: UTF-8 where all are, else GBK where all are, else code page 437.
 
     One archive comes from one machine, so its names share an encoding.
 
@@ -73,7 +73,7 @@ def decode_names(names: Sequence[bytes], *, otherwise: str = "cp437") -> list[st
             return [name.decode(encoding) for name in names]
         except UnicodeDecodeError:
             continue
-    return [name.decode(otherwise, "replace") for name in names]
+    return [name.decode("cp437", "replace") for name in names]
 
 
 def safe_path(name: str) -> PurePosixPath:

@@ -17,7 +17,7 @@ from wepdtof_pose.download.disk import (
 )
 from wepdtof_pose.download.fetch import fetch
 from wepdtof_pose.download.http import USUAL_PATIENCE, Patience
-from wepdtof_pose.download.part import Expected
+from wepdtof_pose.download.part import Expected, mark
 from wepdtof_pose.download.sources import RemoteFile, Source, name_of_url, require_http
 from wepdtof_pose.download.staging import dropping, merged, stripped, unpacking
 from wepdtof_pose.errors import InputError
@@ -93,8 +93,10 @@ def _install_given(
 ) -> None:
     target = root / source.folder
     if url is not None:
-        fetched: Path | None = root / _DOWNLOADS / source.name / name_of_url(require_http(url))
-        names = [name_of_url(url)]
+        names = [name_of_url(require_http(url))]
+        # What was left of another URL may have the same name, as "download?id=1" and "?id=2" do.
+        own_name = f"{mark(url)[:12]}_{names[0]}"
+        fetched: Path | None = root / _DOWNLOADS / source.name / own_name
     else:
         fetched, names = None, [path.name for path in archives]
     if len(set(names)) != len(names):

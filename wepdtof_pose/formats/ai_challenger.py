@@ -18,6 +18,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.coco_category import keypoint_category, require_joints
 from wepdtof_pose.formats.fields import (
     other_fields,
     require_file_name,
@@ -50,13 +51,18 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     """The people of an AI Challenger file, in its original form or COCO's.
 
     Raises:
-        InputError: the file is not usable, or an image that gives a size is missing.
+        InputError: the file is not usable, names other joints, or an image that gives a size is
+            missing.
     """
     content = read_json(path)
     if isinstance(content, dict):
         joints = get_keypoint_set("aic-14")
-        dataset = coco.read(path, keypoint_set=joints)
-        return Reading({WHOLE: with_images(dataset, images)}, [path])
+        category = keypoint_category(content, str(path), required=False)
+        if category is not None:
+            require_joints(category, str(path), joints)
+        dataset = coco.of_file(content, path, keypoint_set=joints)
+        left_out = add_counts(coco.left_out(content))
+        return Reading({WHOLE: with_images(dataset, images)}, [path], left_out)
     source = str(path)
     entries = rows(content, source, "images with human_annotations and keypoint_annotations")
     for position, entry in enumerate(entries):
@@ -116,18 +122,18 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
     """The original JSON of a data set with these joints."""
     entries = []
     people = dataset.people.to_dict("records")
-    of_frame = people_of_frames(dataset)
+    of_frame, humans = people_of_frames(dataset), _humans(dataset)
     for position, file_name in enumerate(dataset.frames["file_name"]):
         boxes, joints = {}, {}
-        for number, row in enumerate(of_frame[position], start=1):
-            person, human = people[row], f"human{number}"
+        for row in of_frame[position]:
+            person, human = people[row], humans[row]
             x, y, w, h = (person[key] for key in "xywh")
             boxes[human] = [decimal(v) for v in (x, y, x + w, y + h)]
             joints[human] = [
                 value for x, y, v in dataset.keypoints[row] for value in _theirs(x, y, v)
             ]
         entry = {"image_id": Path(file_name).with_suffix("").as_posix()}
-        extra = dataset.frames["extra"].iloc[position] or {}
+        extra = other_fields(dataset.frames["extra"].iloc[position] or {}, _FIELDS) or {}
         entries.append(
             {**entry, **extra, "human_annotations": boxes, "keypoint_annotations": joints}
         )
@@ -165,7 +171,26 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         if dataset.keypoint_set == target:
             held.append("name, sigmas or skeleton of the keypoint set")
         lost.append(not_held(dataset, held, fields=["human"]))
+        pairs = zip(_names_read(dataset), _humans(dataset), strict=True)
+        lost.append({"names of people": sum(read not in (None, name) for read, name in pairs)})
     return Layout(files, images, add_counts(*lost))
+
+
+def _humans(dataset: PoseDataset) -> list[str]:
+    """Names of the people, as read where each of an image has one, else human1, human2, ..."""
+    read = _names_read(dataset)
+    names = [""] * len(dataset)
+    for of_frame in people_of_frames(dataset):
+        own = {read[row] for row in of_frame}
+        usable = len(own) == len(of_frame) and all(isinstance(name, str) for name in own)
+        for number, row in enumerate(of_frame, start=1):
+            names[row] = str(read[row]) if usable else f"human{number}"
+    return names
+
+
+def _names_read(dataset: PoseDataset) -> list[Any]:
+    names = [(extra or {}).get("human") for extra in dataset.people["extra"]]
+    return [name if isinstance(name, str) else None for name in names]
 
 
 def _people(entry: dict[str, Any], where: str) -> list[dict[str, Any]]:

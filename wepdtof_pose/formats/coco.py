@@ -8,6 +8,7 @@ as the shortest decimal that gives that float32 again: up to 7 significant digit
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,15 @@ from wepdtof_pose.dataset import BOX_COLUMNS, ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.coco_category import category_of, keypoint_category, keypoint_set_of
-from wepdtof_pose.formats.coco_tables import frames_table, keypoint_array, people_table
-from wepdtof_pose.formats.fields import objects
+from wepdtof_pose.formats.coco_tables import (
+    FRAME_FIELDS,
+    PERSON_FIELDS,
+    frames_table,
+    keypoint_array,
+    people_table,
+)
+from wepdtof_pose.formats.fields import objects, other_fields
+from wepdtof_pose.formats.layout import decimal
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -36,18 +44,17 @@ def read(
         InputError: the file is missing, is not such a file, or breaks the format; the message
             names the field and the annotation.
     """
-    content = read_json(path)
+    return of_file(read_json(path), path, keypoint_set=keypoint_set, root=root)
+
+
+def of_file(
+    content: Any, path: Path, *, keypoint_set: KeypointSet | None = None, root: Path | None = None
+) -> PoseDataset:
+    """The data set of the parsed content of a file; see `read`."""
     dataset = from_dict(content, source=str(path), keypoint_set=keypoint_set, root=path.parent)
     if root is None:
         root = find_image_root(path, list(dataset.frames["file_name"][:1]))
-    return PoseDataset(
-        frames=dataset.frames,
-        people=dataset.people,
-        keypoints=dataset.keypoints,
-        keypoint_set=dataset.keypoint_set,
-        root=root,
-        meta=dataset.meta,
-    )
+    return replace(dataset, root=root)
 
 
 def write(dataset: PoseDataset, path: Path) -> None:
@@ -70,10 +77,7 @@ def from_dict(
         own = {"category": category}
     else:
         own = {}
-    if category is not None:
-        annotations = [
-            a for a in annotations if a.get("category_id", category["id"]) == category["id"]
-        ]
+    annotations = [a for a in annotations if _is_of(a, category)]
     frames = frames_table(images, source)
     meta = {k: v for k, v in content.items() if k not in ("images", "annotations", "categories")}
     return PoseDataset(
@@ -84,6 +88,13 @@ def from_dict(
         root=root,
         meta={**meta, **own},
     )
+
+
+def left_out(content: dict[str, Any]) -> dict[str, int]:
+    """How many annotations of a content that `from_dict` takes are of other categories."""
+    category = keypoint_category(content, "", required=False)
+    others = sum(not _is_of(annotation, category) for annotation in content["annotations"])
+    return {"annotations of categories without keypoints": others}
 
 
 def to_dict(dataset: PoseDataset) -> dict[str, Any]:
@@ -97,6 +108,13 @@ def to_dict(dataset: PoseDataset) -> dict[str, Any]:
         "annotations": _annotations(dataset, category["id"]),
         "categories": [category],
     }
+
+
+def hidden_fields(dataset: PoseDataset) -> dict[str, int]:
+    """How many images and people have other fields that are not written: they have COCO's names."""
+    pairs = ((dataset.frames, FRAME_FIELDS), (dataset.people, PERSON_FIELDS))
+    hidden = (bool(known & set(extra or ())) for table, known in pairs for extra in table["extra"])
+    return {"other fields with names of COCO's own": sum(hidden)}
 
 
 def find_image_root(annotation_file: Path, file_names: list[str]) -> Path:
@@ -116,16 +134,19 @@ def find_image_root(annotation_file: Path, file_names: list[str]) -> Path:
     return base / "images"
 
 
+def _is_of(annotation: dict[str, Any], category: dict[str, Any] | None) -> bool:
+    return category is None or annotation.get("category_id", category["id"]) == category["id"]
+
+
 def _image(row: dict[Any, Any]) -> dict[str, Any]:
     image = {key: row[key] for key in ("id", "file_name", "width", "height")}
     if row["scene"] is not None:
         image["scene"] = row["scene"]
-    return {**image, **(row["extra"] or {})}
+    return {**image, **(other_fields(row["extra"] or {}, FRAME_FIELDS) or {})}
 
 
 def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]:
     labelled = (dataset.keypoints[..., 2] > 0).sum(axis=1)
-    # str() of a float32 is its shortest decimal; float() of that is what belongs in the file.
     flat = dataset.keypoints.reshape(len(dataset), 3 * len(dataset.keypoint_set))
     annotations = []
     for row, values, count in zip(dataset.people.to_dict("records"), flat, labelled, strict=True):
@@ -133,10 +154,10 @@ def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]
             "id": row["id"],
             "image_id": row["frame_id"],
             "category_id": category_id,
-            "bbox": [_plain(row[name]) for name in BOX_COLUMNS],
-            "area": _plain(row["area"]),
+            "bbox": [decimal(row[name]) for name in BOX_COLUMNS],
+            "area": decimal(row["area"]),
             "iscrowd": row["iscrowd"],
-            "keypoints": [_plain(float(str(value))) for value in values],
+            "keypoints": [decimal(value) for value in values],
             "num_keypoints": int(count),
         }
         if row["area_from_box"]:
@@ -144,11 +165,7 @@ def _annotations(dataset: PoseDataset, category_id: Any) -> list[dict[str, Any]]
         if not pd.isna(row["track_id"]):
             annotation["track_id"] = int(row["track_id"])
         if not math.isnan(row["rotated_cx"]):
-            annotation["rotated_box"] = [_plain(row[name]) for name in ROTATED_BOX_COLUMNS]
-        annotations.append({**annotation, **(row["extra"] or {})})
+            annotation["rotated_box"] = [decimal(row[name]) for name in ROTATED_BOX_COLUMNS]
+        others = other_fields(row["extra"] or {}, PERSON_FIELDS) or {}
+        annotations.append({**annotation, **others})
     return annotations
-
-
-def _plain(value: float) -> float | int:
-    """Whole numbers without a decimal point: smaller files that a person can read."""
-    return int(value) if value == int(value) else value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import require_id, shown
 from wepdtof_pose.keypoints import (
     KeypointSet,
+    canonical_joint_name,
     get_keypoint_set,
     keypoint_set_from_names,
     keypoint_set_names,
@@ -24,7 +26,7 @@ def keypoint_category(
     if len(found) == 1:
         require_id(found[0]["id"], f"{source}: the category's 'id'")
         return found[0]
-    if not required:
+    if not found and not required:
         return None
     if not found:
         raise InputError(
@@ -59,6 +61,22 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
     if known.joints != found.joints:
         raise InputError(f"{source}: the category's keypoints are not those of {declared!r}")
     return KeypointSet(known.name, known.joints, known.flip_pairs, found.skeleton, known.sigmas)
+
+
+def require_joints(
+    category: dict[str, Any], source: str, target: KeypointSet, *, aliases: Mapping[str, str] = {}
+) -> None:
+    """Refuse a category whose joints are not those of the set in its order.
+
+    `aliases` are names that mean another joint in this format than elsewhere.
+    """
+    named = category["keypoints"]
+    names = [str(name) for name in named] if isinstance(named, list) else []
+    if tuple(canonical_joint_name(aliases.get(name, name)) for name in names) != target.joints:
+        raise InputError(
+            f"{source}: these are not the joints of {target.name} in its order "
+            f"({', '.join(target.joints)}): read it as coco"
+        )
 
 
 def category_of(keypoint_set: KeypointSet) -> dict[str, Any]:

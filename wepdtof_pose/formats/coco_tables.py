@@ -21,8 +21,8 @@ from wepdtof_pose.formats.fields import (
 )
 from wepdtof_pose.keypoints import KeypointSet
 
-_FRAME_FIELDS = frozenset({"id", "file_name", "width", "height", "scene"})
-_PERSON_FIELDS = frozenset(
+FRAME_FIELDS = frozenset({"id", "file_name", "width", "height", "scene"})
+PERSON_FIELDS = frozenset(
     {
         "id",
         "image_id",
@@ -58,7 +58,7 @@ def frames_table(images: list[dict[str, Any]], source: str) -> pd.DataFrame:
         width=[image["width"] for image in images],
         height=[image["height"] for image in images],
         scene=[image.get("scene") for image in images],
-        extra=[other_fields(image, _FRAME_FIELDS) for image in images],
+        extra=[other_fields(image, FRAME_FIELDS) for image in images],
     )
     repeated = frames["id"][frames["id"].duplicated()].tolist()
     if repeated:
@@ -90,7 +90,7 @@ def people_table(
         iscrowd=[int(a.get("iscrowd") or 0) for a in annotations],
         track_id=[pd.NA if a.get("track_id") is None else int(a["track_id"]) for a in annotations],
         **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),
-        extra=[other_fields(a, _PERSON_FIELDS) for a in annotations],
+        extra=[other_fields(a, PERSON_FIELDS) for a in annotations],
     )
     lost = ~people["frame_id"].isin(frames["id"]).to_numpy()
     if lost.any():

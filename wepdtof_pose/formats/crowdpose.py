@@ -14,7 +14,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.coco_category import keypoint_category
+from wepdtof_pose.formats.coco_category import keypoint_category, require_joints
 from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
@@ -24,7 +24,7 @@ from wepdtof_pose.formats.layout import (
     split_folder,
     with_images,
 )
-from wepdtof_pose.keypoints import canonical_joint_name, get_keypoint_set
+from wepdtof_pose.keypoints import get_keypoint_set
 
 JOINT_NAMES = ("head", "neck")
 """How the released files call the last two joints; some copies say `top_head`."""
@@ -40,7 +40,8 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     dataset = from_dict(content, source=str(path), root=path.parent)
     names = dataset.frames["file_name"].tolist()
     dataset = replace(dataset, root=coco.find_image_root(path, names[:1]))
-    return Reading({WHOLE: with_images(dataset, images)}, [path])
+    left_out = add_counts(coco.left_out(content))
+    return Reading({WHOLE: with_images(dataset, images)}, [path], left_out)
 
 
 def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
@@ -50,14 +51,7 @@ def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
         raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
     category = keypoint_category(content, source, required=False)
     if category is not None:
-        named = category["keypoints"]
-        names = [str(name) for name in named] if isinstance(named, list) else []
-        joints = tuple("head_top" if n == "head" else canonical_joint_name(n) for n in names)
-        if joints != target.joints:
-            raise InputError(
-                f"{source}: these are not CrowdPose's joints in its order "
-                f"({', '.join(target.joints)}): read it as coco"
-            )
+        require_joints(category, source, target, aliases={"head": "head_top"})
     return coco.from_dict(content, source=source, root=root, keypoint_set=target)
 
 
@@ -81,6 +75,6 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         files[f"annotations/{name}"] = content
         images |= image_places(dataset, split_folder("images", split))
     own = [dataset.keypoint_set != target for dataset in datasets.values()]
-    return Layout(
-        files, images, add_counts({"name, sigmas or skeleton of the keypoint set": sum(own)})
-    )
+    lost = [coco.hidden_fields(dataset) for dataset in datasets.values()]
+    lost.append({"name, sigmas or skeleton of the keypoint set": sum(own)})
+    return Layout(files, images, add_counts(*lost))

@@ -119,6 +119,8 @@ def people_of_frames(dataset: PoseDataset) -> list[np.ndarray]:
     """The rows of the people of each frame, in file order."""
     rows = dataset.frame_rows
     order = np.argsort(rows, kind="stable")
+    if not len(dataset.frames):
+        return []
     return np.split(order, np.searchsorted(rows[order], np.arange(1, len(dataset.frames))))
 
 

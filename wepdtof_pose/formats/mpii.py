@@ -44,6 +44,7 @@ CENTER_SHIFT = 15.0
 """How far the published loaders move a centre down, in pixels a unit of scale."""
 
 _FIELDS = frozenset({"image", "joints", "joints_vis"})
+_CROP = frozenset({"center", "scale"})
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
@@ -108,7 +109,6 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
     names = dataset.frames["file_name"].to_numpy()[dataset.frame_rows]
     entries = []
     for row, person in enumerate(dataset.people.to_dict("records")):
-        extra = person["extra"] or {}
         scale = max(person["w"], person["h"]) / PIXEL_STD
         x, y = (person[a] + person[b] / 2 + 1 for a, b in ("xw", "yh"))
         entries.append(
@@ -123,7 +123,7 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
                 "image": names[row],
                 "scale": scale,
                 "center": [x, y - CENTER_SHIFT * scale],
-                **{key: extra[key] for key in ("scale", "center") if key in extra},
+                **(_crop_as_read(person) or {}),
             }
         )
     return entries
@@ -145,10 +145,27 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         oblong = dataset.people["w"] != dataset.people["h"]
         files[f"annotations/{'mpii' if split == WHOLE else split}.json"] = to_entries(dataset)
         images |= image_places(dataset, split_folder("images", split))
-        lost.append(not_held(dataset, fields=["center", "scale"]))
+        foreign = [
+            not _CROP.isdisjoint(person["extra"] or {}) and _crop_as_read(person) is None
+            for person in dataset.people.to_dict("records")
+        ]
+        lost.append(not_held(dataset, fields=_CROP))
+        lost.append({"center and scale that do not give the box": sum(foreign)})
         lost.append({"images without people": int(empty.sum())})
         lost.append({"sides of boxes (a square is kept)": int(oblong.sum())})
     return Layout(files, images, add_counts(*lost))
+
+
+def _crop_as_read(person: dict[Any, Any]) -> dict[str, Any] | None:
+    """Centre and scale that the person came with, where they are numbers that give the box."""
+    crop = {key: value for key, value in (person["extra"] or {}).items() if key in _CROP}
+    try:
+        require_numbers(crop.get("center"), 2, "center")
+        require_numbers([crop.get("scale")], 1, "scale")
+    except InputError:
+        return None
+    box = crop_boxes(np.array([crop["center"]], dtype=float), np.array([crop["scale"]], float))[0]
+    return crop if np.allclose(box, [person[key] for key in "xywh"], rtol=1e-9, atol=1e-6) else None
 
 
 def _check(entry: dict[str, Any], where: str) -> None:

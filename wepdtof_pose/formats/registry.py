@@ -9,6 +9,7 @@ from typing import Any
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import (
     ai_challenger,
     coco,
@@ -34,7 +35,7 @@ from wepdtof_pose.formats.layout import (
     with_images,
 )
 from wepdtof_pose.keypoints import KeypointSet
-from wepdtof_pose.loading import annotation_files, load_dataset
+from wepdtof_pose.loading import annotation_files, require_same_joints
 
 Reader = Callable[[Path, Path | None, KeypointSet | None], Reading]
 """Reads a path; the folder of the images and the joints may be given."""
@@ -44,9 +45,15 @@ Writer = Callable[[dict[str, PoseDataset]], Layout]
 
 def read_coco(path: Path, images: Path | None, joints: KeypointSet | None) -> Reading:
     """A COCO keypoint file, or a folder of them."""
-    datasets = load_dataset(path, keypoint_set=joints)
-    placed = {split: with_images(dataset, images, split) for split, dataset in datasets.items()}
-    return Reading(placed, list(annotation_files(path).values()))
+    files = annotation_files(path)
+    datasets, left_out = {}, []
+    for split, file in files.items():
+        content = read_json(file)
+        dataset = coco.of_file(content, file, keypoint_set=joints)
+        datasets[split] = with_images(dataset, images, split)
+        left_out.append(coco.left_out(content))
+    require_same_joints(datasets, files)
+    return Reading(datasets, list(files.values()), add_counts(*left_out))
 
 
 def write_coco(datasets: dict[str, PoseDataset]) -> Layout:
@@ -61,7 +68,7 @@ def write_coco(datasets: dict[str, PoseDataset]) -> Layout:
         name = "person_keypoints.json" if split == WHOLE else f"person_keypoints_{split}.json"
         files[f"annotations/{name}"] = coco.to_dict(dataset)
         images |= image_places(dataset, split_folder("images", split))
-    return Layout(files, images)
+    return Layout(files, images, add_counts(*map(coco.hidden_fields, datasets.values())))
 
 
 def read_lsp(

@@ -77,7 +77,8 @@ def dataset_of(
             boxes.append(box_of_joints(joints) if person.box is None else person.box)
     nothing = [np.nan] * 5
     rotated = np.array([person.rotated or nothing for person in people]).reshape(-1, 5)
-    frame_ids = _unique([frame.get("id") for frame in frames])
+    own_ids = [frame.get("id") for frame in frames], [f.get("person_id") for f in fields]
+    frame_ids, person_ids = map(_unique, own_ids)
     dataset = PoseDataset(
         frames=make_frames(
             id=pd.Series(frame_ids, dtype=object).infer_objects(),
@@ -87,9 +88,7 @@ def dataset_of(
             scene=[frame.get("scene") for frame in frames],
         ),
         people=make_people(
-            id=pd.Series(
-                _unique([f.get("person_id") for f in fields]), dtype=object
-            ).infer_objects(),
+            id=pd.Series(person_ids, dtype=object).infer_objects(),
             frame_id=pd.Series(
                 [frame_ids[person.frame] for person in people], dtype=object
             ).infer_objects(),
@@ -105,7 +104,13 @@ def dataset_of(
         keypoint_set=keypoint_set,
         root=root,
     )
-    return dataset, {"boxes that are the extent of the joints": from_joints}
+    pairs = [*zip(own_ids[0], frame_ids, strict=True), *zip(own_ids[1], person_ids, strict=True)]
+    return dataset, {
+        "boxes that are the extent of the joints": from_joints,
+        "ids of images and people (numbered anew: some are missing or not unique)": sum(
+            own not in (None, number) for own, number in pairs
+        ),
+    }
 
 
 def keypoint_array(people: list[Person], keypoint_set: KeypointSet, source: str) -> np.ndarray:

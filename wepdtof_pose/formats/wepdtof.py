@@ -7,7 +7,8 @@ Read are the JSON of the two sets (`bbox` is cx, cy, w, h, angle), the list form
   of the rotated box, no body's: each person gets 0.53 of it.
 * `person_id` becomes the track id. It is unique only within a sequence, and not even within a frame
   (call_center id 33, printing_store frame 1009 id 7): it is no key.
-* There are no keypoints: all visibilities are 0, so that the people are an unlabelled pool.
+* There are no keypoints: all visibilities are 0. Training takes nobody without any, not even as
+  unlabelled, as published: such people are for looking at, and to be labelled.
 * The scene of a frame is its sequence, the name of the annotation file.
 * The list form has no sizes: they come from the images, and are 0 where these are not there.
 """
@@ -42,24 +43,26 @@ from wepdtof_pose.formats.fields import (
     require_whole,
     shown,
 )
-from wepdtof_pose.formats.layout import WHOLE, Reading
+from wepdtof_pose.formats.layout import WHOLE, Reading, add_counts
 from wepdtof_pose.formats.wepdtof_images import find_images
 from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.image_size import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
-_KNOWN = frozenset(
+_FRAME_FIELDS = frozenset({"id", "file_name", "stem", "width", "height", "scene"})
+_PERSON_FIELDS = frozenset(
     {"id", "image_id", "image_name", "bbox", "area", "category_id", "person_id", "iscrowd"}
 )
 
 
 @dataclass(frozen=True)
 class Sequence:
-    """One annotation file: frames and boxes as its form has them, checked."""
+    """One annotation file: frames and boxes as its form has them, checked; and other fields."""
 
     name: str
     frames: list[dict[str, Any]]
     people: list[dict[str, Any]]
+    others: int = 0
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
@@ -73,15 +76,15 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     base = files[0].parent
     base = base.parent if base.name == "annotations" else base
     root, names = find_images(base, images, sequences)
-    return Reading(
-        {WHOLE: to_dataset(sequences, names, root)},
-        files,
-        {
-            "areas of rotated boxes (0.53 of them is written)": sum(
-                "area" in person for sequence in sequences for person in sequence.people
-            )
-        },
-    )
+    dataset = to_dataset(sequences, names, root)
+    people = [person for sequence in sequences for person in sequence.people]
+    ids = zip(people, dataset.people["id"], strict=True)
+    left_out = {
+        "areas of rotated boxes (0.53 of them is written)": sum("area" in p for p in people),
+        "person ids (numbered anew)": sum("id" in p and p["id"] != number for p, number in ids),
+        "fields of the file": sum(sequence.others for sequence in sequences),
+    }
+    return Reading({WHOLE: dataset}, files, add_counts(left_out))
 
 
 def annotation_files(path: Path) -> list[Path]:
@@ -111,7 +114,8 @@ def read_sequence(file: Path) -> Sequence:
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
         raise InputError(f"{file}: image {shown(twice)} is listed twice")
-    return Sequence(file.stem, frames, people)
+    others = set(content) - {"images", "annotations", "categories"} if parse is from_dict else ()
+    return Sequence(file.stem, frames, people, len(others))
 
 
 def from_dict(content: Any, source: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -149,12 +153,16 @@ def from_list(content: list[Any], source: str) -> tuple[list[dict[str, Any]], li
         tracks = entry.get("id", [None] * len(boxes))
         if not isinstance(tracks, list) or len(tracks) != len(boxes):
             raise InputError(f"{where} ({name}): 'id' is no list as long as 'bboxes'")
+        scores = entry.get("scores")
+        if scores is not None:
+            require_numbers(scores, len(boxes), f"{where} ({name}): 'scores'")
         frames.append({"id": name, "file_name": None, "stem": name})
-        for box, track in zip(boxes, tracks, strict=True):
+        for row, (box, track) in enumerate(zip(boxes, tracks, strict=True)):
             require_numbers(box, 5, f"{where} ({name}): 'bboxes'")
             if track is not None:
                 require_whole(track, f"{where} ({name}): 'id'")
-            people.append({"image_id": name, "bbox": box, "person_id": track})
+            score = {} if scores is None else {"score": scores[row]}
+            people.append({"image_id": name, "bbox": box, "person_id": track, **score})
     return frames, people
 
 
@@ -172,6 +180,7 @@ def to_dataset(sequences: list[Sequence], names: dict[Any, str], root: Path) -> 
             width=[size[0] for size in sizes],
             height=[size[1] for size in sizes],
             scene=[scene for _, scene in frames],
+            extra=[other_fields(frame, _FRAME_FIELDS) for frame, _ in frames],
         ),
         people=make_people(
             id=_ids(people),
@@ -216,5 +225,5 @@ def _track_ids(people: list[dict[str, Any]]) -> list[int | None]:
 
 
 def _extra(person: dict[str, Any]) -> dict[str, Any] | None:
-    other = other_fields(person, _KNOWN) or {}
+    other = other_fields(person, _PERSON_FIELDS) or {}
     return {key: value for key, value in other.items() if value != []} or None

@@ -55,6 +55,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     files = find_files(path)
     datasets: dict[str, PoseDataset] = {}
     renamed: dict[Path, Path] = {}
+    left_out = []
     for split, file in files.items():
         content = read_json(file, encodings=_ENCODINGS)
         dataset = from_dict(content, source=str(file), root=file.parent)
@@ -62,8 +63,9 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         dataset = replace(dataset, root=coco.find_image_root(file, names[:1]))
         dataset = with_images(dataset, images, SPLITS.get(split, split))
         datasets[split] = dataset
+        left_out.append(coco.left_out(content))
         renamed |= gbk_names(dataset.root, names)
-    return Reading(datasets, list(files.values()), renamed=renamed)
+    return Reading(datasets, list(files.values()), add_counts(*left_out), renamed)
 
 
 def find_files(path: Path) -> dict[str, Path]:
@@ -137,6 +139,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         files[f"coco/annotations/person_keypoints_{name}.json"] = to_dict(dataset)
         images |= image_places(dataset, f"coco/images/{name}")
         positions = np.arange(len(dataset.frames)).tolist()
+        lost.append(coco.hidden_fields(dataset))
         lost.append(
             {
                 "image ids (list positions are written)": sum(

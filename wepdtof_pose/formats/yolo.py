@@ -10,6 +10,7 @@ joints outside it are not labelled on writing, and both are counted.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -44,25 +45,46 @@ def read(
 
     Args:
         path: the YAML file, or a folder with exactly one.
-        images: the folder that the YAML's `train`, `val` and `test` are relative to.
+        images: where the images lie instead: the folder that the YAML's `train`, `val` and `test`
+            are relative to, one with a folder for each, or that of the only split.
         keypoint_set: the joints, where the YAML does not name them (or to overrule it).
 
     Raises:
-        InputError: a file is missing or not usable; labels are named by file and line.
+        InputError: a file is missing or not usable, or no image has a label file; labels are named
+            by file and line.
     """
-    data = read_data_file(path, base=images, keypoint_set=keypoint_set)
+    data = read_data_file(path, keypoint_set=keypoint_set)
     datasets: dict[str, PoseDataset] = {}
     files, others = [data.file], 0
-    for split, folder in data.splits.items():
+    unlabelled: list[Path] = []
+    for split, place in data.splits.items():
+        folder = data.root / place if images is None else image_folder(images, split, data)
         names = image_names(folder)
-        labels = [label_file(folder, name) for name in names]
+        labels = [label_file(data.root / place, name) for name in names]
+        for (label, first), (same, second) in pairwise(sorted(zip(labels, names, strict=True))):
+            if label == same:
+                raise InputError(f"{folder}: {first} and {second} have one label file, {label}")
         there = [file for file in labels if file.is_file()]
         datasets[split], other = _dataset(folder, names, labels, data)
         others += other
+        unlabelled += [] if there else labels
         files += there
+    if unlabelled and len(files) == 1:
+        raise InputError(f"{data.file}: no image has a label file, such as {unlabelled[0]}")
     if list(datasets) == ["train"] and not data.separate:
         datasets = {WHOLE: datasets["train"]}
-    return Reading(datasets, files, add_counts({"objects of other classes than 0": others}))
+    left_out = {
+        "objects of other classes than 0": others,
+        "images of splits without label files (taken to have no people)": len(unlabelled),
+    }
+    return Reading(datasets, files, add_counts(left_out))
+
+
+def image_folder(images: Path, split: str, data: DataFile) -> Path:
+    """The images of a split, where they lie under `images` and not where the YAML says."""
+    places = [images / data.splits[split].lstrip("/"), images / split]
+    alone = [] if data.separate else [images]
+    return next((place for place in (*places, *alone) if place.is_dir()), places[0])
 
 
 def image_names(folder: Path) -> list[str]:

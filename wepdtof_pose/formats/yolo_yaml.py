@@ -20,6 +20,9 @@ from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names
 _DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}"
 """Twenty lists or mappings that open in one another."""
 
+_OWN_SPLITS = "own_splits"
+"""Our key in a data.yaml whose `train` is there because loaders insist on one."""
+
 
 @dataclass(frozen=True)
 class DataFile:
@@ -27,22 +30,22 @@ class DataFile:
 
     Attributes:
         file: the YAML file.
-        splits: folder of images by split name.
+        root: folder that those of the splits are relative to.
+        splits: folder of images by split name, as the file has it.
         separate: whether `val` or `test` is another folder than `train`.
         keypoint_set: the joints.
         channels: numbers a joint, 2 or 3.
     """
 
     file: Path
-    splits: dict[str, Path]
+    root: Path
+    splits: dict[str, str]
     separate: bool
     keypoint_set: KeypointSet
     channels: int
 
 
-def read_data_file(
-    path: Path, *, base: Path | None = None, keypoint_set: KeypointSet | None = None
-) -> DataFile:
+def read_data_file(path: Path, *, keypoint_set: KeypointSet | None = None) -> DataFile:
     """The content of a `data.yaml`, or of the only YAML file of a folder.
 
     Raises:
@@ -59,19 +62,20 @@ def read_data_file(
             f"{file}: 'kpt_shape' has {shown(count)} joints, but {joints.name!r} has {len(joints)}"
         )
     _check_flip(content.get("flip_idx"), joints, file)
-    root = base or _root(content.get("path"), file)
-    splits: dict[str, Path] = {}
+    splits: dict[str, str] = {}
+    own = content.get(_OWN_SPLITS)
     for split in ("train", "val", "test"):
         place = content.get(split)
-        if place is None:
+        if place is None or (isinstance(own, list) and split not in own):
             continue
         if not isinstance(place, str) or not place.isprintable() or len(place) > 1024:
             raise InputError(f"{file}: {split!r} is {shown(place)}, not the name of one folder")
-        if root / place not in splits.values():
-            splits[split] = root / place
+        if place not in splits.values():
+            splits[split] = place
     if not splits:
         raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
-    return DataFile(file, splits, len(splits) > 1, joints, channels)
+    root = _root(content.get("path"), file)
+    return DataFile(file, root, splits, len(splits) > 1, joints, channels)
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
@@ -103,6 +107,7 @@ def yaml_text(keypoint_set: KeypointSet, splits: Sequence[str]) -> str:
     folders = {"train": first, "val": first, **{k: v for k, v in folders.items() if k != WHOLE}}
     content = {
         **folders,
+        **({} if {WHOLE, "train"} & {*splits} else {_OWN_SPLITS: list(splits)}),
         "names": {0: "person"},
         "kpt_shape": [len(keypoint_set), 3],
         "flip_idx": np.asarray(keypoint_set.flip_permutation).tolist(),

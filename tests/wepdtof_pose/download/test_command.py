@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wepdtof_pose.cli import main
+from wepdtof_pose.download import install
 from wepdtof_pose.download.checks import SEQUENCES
 from wepdtof_pose.download.sources import name_of_url, read_registry, shown
 
@@ -209,6 +210,24 @@ def test_a_direct_link(root: Path, server: Any, make_zip: Callable) -> None:
     result = run(*options, "--sha256", hashlib.sha256(content).hexdigest().upper())
     assert result.exit_code == 0, result.output
     assert sorted(p.name for p in root.iterdir()) == [".download.lock", "downloads.json", "wepdtof"]
+
+
+def test_what_another_link_of_the_same_name_left_is_not_taken(
+    root: Path, server: Any, make_zip: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    one = server.serve("/one/download", make_zip({"other.txt": b"x"}))
+    two = server.serve("/two/download", make_zip(wepdtof()))
+    source = read_registry()["wepdtof"]
+    with monkeypatch.context() as patch:
+        patch.setattr(install, "unpack", killed)
+        with pytest.raises(KeyboardInterrupt):
+            install.download(source, root, url=one)
+    install.download(source, root, url=two)
+    assert len(server.pages["/two/download"].requests) == 1
+    assert (root / "wepdtof" / "annotations").is_dir()
 
 
 def test_a_link_whose_file_changed_since_first_seen(

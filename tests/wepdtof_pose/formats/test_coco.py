@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ import pytest
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
 JOINTS = ["nose", "Left Eye", "right_eye"]
@@ -74,6 +76,28 @@ def test_round_trip_of_a_written_set(make_dataset: Callable, tmp_path: Path) -> 
     assert again.keypoint_set == dataset.keypoint_set
     assert again.frames["scene"].tolist() == ["a", "b", None]
     np.testing.assert_array_equal(again.keypoints, dataset.keypoints)
+
+
+def test_annotations_of_other_categories_are_counted(tmp_path: Path) -> None:
+    content = make_content()
+    content["categories"].append({"id": 2, "name": "dog"})
+    content["annotations"].append({"image_id": 7, "category_id": 2, "bbox": [1, 2, 3, 4]})
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    reading = READERS["coco"](tmp_path / "a.json", None, None)
+    assert len(reading.datasets["all"]) == 1
+    assert reading.left_out == {"annotations of categories without keypoints": 1}
+
+
+def test_other_fields_never_replace_own_ones(make_dataset: Callable) -> None:
+    dataset = make_dataset([1])
+    plain = coco.to_dict(dataset)
+    dataset.people["extra"] = [{"id": "7", "bbox": "small", "rotated_box": "none", "note": "x"}]
+    dataset.frames["extra"] = [{"id": 3, "width": 1, "scene": 4.5, "url": "u"}]
+    content = coco.to_dict(dataset)
+    assert content["annotations"] == [{**plain["annotations"][0], "note": "x"}]
+    assert content["images"] == [{**plain["images"][0], "url": "u"}]
+    lost = WRITERS["coco"]({"all": dataset}).not_held
+    assert lost == {"other fields with names of COCO's own": 2}
 
 
 @pytest.mark.parametrize("name", ["aic-14", "wepdtof-pose-14"])

@@ -37,7 +37,7 @@ def test_head_is_the_top_of_the_head(make_dataset: Callable, tmp_path: Path, las
 @pytest.mark.parametrize("names", [["nose"] * 14, 5, ["a"]], ids=str)
 def test_other_joints_are_refused(make_dataset: Callable, tmp_path: Path, names: Any) -> None:
     file = write(make_dataset(keypoint_set="crowdpose-14"), tmp_path / "a.json", names)
-    with pytest.raises(InputError, match=r"a\.json: these are not CrowdPose's joints"):
+    with pytest.raises(InputError, match=r"a\.json: these are not the joints of crowdpose-14"):
         crowdpose.read(file)
 
 

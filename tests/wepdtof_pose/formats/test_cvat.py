@@ -64,6 +64,14 @@ def test_a_skeleton_alone_gets_the_extent_of_its_joints(tmp_path: Path) -> None:
     assert reading.left_out == {"boxes that are the extent of the joints": 1}
 
 
+def test_ids_that_are_not_unique_are_numbered_anew_and_counted(tmp_path: Path) -> None:
+    twice = box().replace("></box>", '><attribute name="person_id">7</attribute></box>')
+    reading = cvat.read(write(tmp_path, twice, twice))
+    assert reading.datasets["all"].people["id"].tolist() == [1, 2]
+    (count,) = reading.left_out.values()
+    assert count == 2
+
+
 def test_a_turned_box_is_a_rotated_box(tmp_path: Path) -> None:
     people = cvat.read(write(tmp_path, box('rotation="330"'))).datasets["all"].people
     assert people["rotated_angle"].tolist() == [-30]

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,20 @@ def test_coordinates_count_from_zero(tmp_path: Path) -> None:
     assert dataset.keypoints[0, :2].tolist() == [[0, 0, 0], [20.5, 30, 2]]
     assert (len(dataset), len(dataset.frames)) == (2, 1)
     assert mpii.to_entries(dataset) == [make_entry()] * 2
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [{"scale": 2.5}, {"center": "middle", "scale": 1}, {"center": [50, 40], "scale": 0.7}],
+    ids=str,
+)
+def test_a_center_and_scale_that_do_not_give_the_box(make_dataset: Callable, foreign: dict) -> None:
+    dataset = make_dataset([1], keypoint_set="mpii-16", w=[50.0], h=[50.0])
+    expected = mpii.to_entries(dataset)
+    dataset.people["extra"] = [foreign]
+    assert mpii.to_entries(dataset) == expected
+    lost = mpii.write({"all": dataset}).not_held
+    assert lost["center and scale that do not give the box"] == 1
 
 
 def test_the_box_gives_the_published_crop() -> None:

@@ -146,6 +146,12 @@ def test_what_each_cannot_hold_is_listed(make_dataset: Callable, name: str, lost
     assert set(WRITERS[name]({"all": dataset}).not_held) == lost
 
 
+@pytest.mark.parametrize("name", WRITABLE)
+def test_no_frames(make_dataset: Callable, name: str) -> None:
+    empty = make_dataset([], keypoint_set=JOINTS.get(name, "lsp-14"))
+    assert WRITERS[name]({"all": empty}).images == {}
+
+
 def test_areas_of_rotated_boxes_are_listed_where_a_reader_gives_others(
     make_dataset: Callable,
 ) -> None:

@@ -58,6 +58,14 @@ def test_original_form(tmp_path: Path) -> None:
     assert reading.left_out == {"areas of rotated boxes (0.53 of them is written)": 1}
 
 
+def test_what_has_no_column_is_kept_or_counted(tmp_path: Path) -> None:
+    content = {**make_content(image={"light": "dim"}, person={"id": "x"}), "info": {"year": 2022}}
+    reading = wepdtof.read(write(tmp_path, a=content))
+    assert reading.datasets["all"].frames["extra"].tolist() == [{"light": "dim"}]
+    assert reading.left_out["person ids (numbered anew)"] == 1
+    assert reading.left_out["fields of the file"] == 1
+
+
 def test_a_positive_angle_turns_clockwise() -> None:
     # A long box turned by 45 degrees clockwise points up and to the right.
     corners = wepdtof.rotated_box_corners(np.array([0, 0, 2, 100, 45.0]))
@@ -74,12 +82,13 @@ def test_repeated_people_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["frames/b", "b", "images/b", "frames", "images", "."])
 def test_list_form_takes_sizes_from_images(tmp_path: Path, place: str) -> None:
-    listed = [{"img_name": "b_000002", "bboxes": [BOX, BOX], "scores": [1, 1], "id": [7, 7]}]
+    listed = [{"img_name": "b_000002", "bboxes": [BOX, BOX], "scores": [1, 0.5], "id": [7, 7]}]
     write_image(tmp_path / place / "b_000002.jpg")
     dataset = wepdtof.read(write(tmp_path, b=listed)).datasets["all"]
     assert dataset.frames[["width", "height"]].values.tolist() == [[120, 90]]
     assert (dataset.root / dataset.frames["file_name"][0]).is_file()
     assert dataset.people["track_id"].tolist() == [7, 7]
+    assert dataset.people["extra"].tolist() == [{"score": 1}, {"score": 0.5}]
 
 
 def test_list_form_without_images_has_no_sizes(tmp_path: Path) -> None:

@@ -51,6 +51,16 @@ def test_unknown_joint_names_are_listed(make_dataset: Callable, tmp_path: Path) 
         wepdtof_pose.read(path)
 
 
+def test_several_categories_of_joints(make_dataset: Callable, tmp_path: Path) -> None:
+    path = release(make_dataset(), tmp_path, names=ENGLISH)
+    file = path / "coco" / "annotations" / "person_keypoints_train2017.json"
+    content = json.loads(file.read_text())
+    content["categories"] *= 2
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="several categories have keypoints"):
+        wepdtof_pose.read(path)
+
+
 def test_without_joint_names_the_joints_are_those_of_the_release(
     make_dataset: Callable, tmp_path: Path
 ) -> None:

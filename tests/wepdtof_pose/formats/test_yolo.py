@@ -42,8 +42,36 @@ def test_numbers_are_relative_to_the_image(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("labels", [None, "", "\n"], ids=["no file", "empty file", "empty line"])
 def test_images_without_people(tmp_path: Path, labels: str | None) -> None:
-    dataset = yolo.read(write(tmp_path, labels=labels)).datasets["train"]
+    path = write(tmp_path, labels=labels)
+    (path / "labels" / "val" / "a.txt").write_text(LINE)
+    reading = yolo.read(path)
+    dataset = reading.datasets["train"]
     assert (len(dataset), len(dataset.frames)) == (0, 1)
+    assert sum(reading.left_out.values()) == (labels is None)
+
+
+def test_without_any_label_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has a label file, such as .*labels/train/a\.txt"):
+        yolo.read(write(tmp_path, labels=None))
+
+
+@pytest.mark.parametrize("images", ["far", "far/images"])
+def test_labels_stay_where_the_yaml_is_when_images_lie_elsewhere(
+    tmp_path: Path, images: str
+) -> None:
+    path = write(tmp_path / "in")
+    (tmp_path / "far").mkdir()
+    (path / "images").rename(tmp_path / "far" / "images")
+    datasets = yolo.read(path, images=tmp_path / images).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 0}
+    assert datasets["train"].root == tmp_path / "far" / "images" / "train"
+
+
+def test_the_folder_of_the_only_split_may_be_given(tmp_path: Path) -> None:
+    text = f"train: images/train\nval: images/train\nkpt_shape: [3, 3]\n{NAMES}"
+    path = write(tmp_path / "in", text=text)
+    (path / "images").rename(tmp_path / "far")
+    assert len(yolo.read(path, images=tmp_path / "far" / "train").datasets["all"]) == 1
 
 
 def test_only_other_classes(tmp_path: Path) -> None:
@@ -60,7 +88,7 @@ def test_other_classes_are_counted(tmp_path: Path) -> None:
     reading = yolo.read(write(tmp_path, labels=LINE + "1" + LINE[1:]))
     assert len(reading.datasets["train"]) == 1
     assert len(yolo.read(tmp_path).datasets["val"]) == 0
-    assert reading.left_out == {"objects of other classes than 0": 1}
+    assert reading.left_out["objects of other classes than 0"] == 1
 
 
 def test_joints_may_be_given(tmp_path: Path) -> None:
@@ -139,8 +167,21 @@ def test_broken_labels(tmp_path: Path, labels: str, error: str) -> None:
         yolo.read(write(tmp_path, labels=labels))
 
 
-def test_yaml_text_is_read_back() -> None:
+@pytest.mark.parametrize(
+    "splits", [["train", "val"], ["train", "test"], ["val", "test"], ["val"], ["test"]], ids=str
+)
+def test_yaml_text_is_read_back(tmp_path: Path, splits: list[str]) -> None:
     joints = get_keypoint_set("lsp-14")
-    content = yolo_yaml.parse_yaml(yolo_yaml.yaml_text(joints, ["train", "val"]), source="x")
-    assert content["kpt_names"] == {0: list(joints.joints)}
-    assert content["val"] == "images/val"
+    text = yolo_yaml.yaml_text(joints, splits)
+    assert {"train", "val"} <= set(yaml.safe_load(text))
+    (tmp_path / "data.yaml").write_text(text)
+    data = yolo_yaml.read_data_file(tmp_path)
+    assert data.keypoint_set == joints
+    assert data.splits == {split: f"images/{split}" for split in splits}
+
+
+def test_images_that_share_a_label_file(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (path / "images" / "train" / "a.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a\.jpg and a\.png have one label file"):
+        yolo.read(path)

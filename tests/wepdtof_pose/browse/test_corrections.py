@@ -1,0 +1,88 @@
+"""What was added in the App reaches the file or is refused; a stand-in for FiftyOne's data set."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from wepdtof_pose.browse import fields
+from wepdtof_pose.browse.corrections import corrected_content, corrections
+from wepdtof_pose.errors import InputError
+
+PERSON = {
+    "id": 7,
+    "image_id": 1,
+    "category_id": 1,
+    "bbox": [1, 2, 3, 4],
+    "keypoints": [5, 6, 2] * 2,
+}
+KNOWN = {"row": 0, "bounding_box": [0.01, 0.04, 0.03, 0.08]}
+POSE = {"points": [[0.1, 0.2], [0.3, 0.8]]}
+BOX = {"bounding_box": [0.05, 0.1, 0.5, 0.8], "tags": ["new"]}
+
+
+def dataset_with(*, poses: tuple = (), boxes: tuple = (), rotated: tuple = ()) -> SimpleNamespace:
+    """One frame of 100 x 50 pixels with one person of two joints, and new labels."""
+    source = {"image": {"id": 1, "file_name": "a.jpg"}, "rows": [0], "annotations": [PERSON]}
+    known = {"row": 0, "points": [[0.05, 0.12]] * 2, "visibility": [2, 2]}
+    frame = {
+        "metadata": {"width": 100, "height": 50},
+        "tags": ["all"],
+        fields.SOURCE: json.dumps(source),
+        fields.KEYPOINTS: {"keypoints": [known, *poses]},
+        fields.BOXES: {"detections": [KNOWN, *boxes]},
+        fields.ROTATED_BOXES: {"polylines": list(rotated)},
+    }
+    found = SimpleNamespace(sort=lambda *_: iter([frame]))
+    category = {"id": 1, "keypoints": ["a", "b"]}
+    record = {"files": {"all": "a.json"}, "meta": {"all": json.dumps({"category": category})}}
+    collection = SimpleNamespace(find=lambda *_: found)
+    return SimpleNamespace(info={fields.INFO: record}, name="x", _sample_collection=collection)
+
+
+def added(dataset: Any) -> list[dict[str, Any]]:
+    first, *others = corrected_content(dataset, "all")["annotations"]
+    assert first == PERSON
+    return others
+
+
+def test_nothing_new() -> None:
+    assert corrections(dataset_with()) == 0
+    assert added(dataset_with()) == []
+
+
+def test_a_new_pose_without_a_box() -> None:
+    (person,) = added(dataset_with(poses=(POSE,)))
+    assert (person["id"], person["bbox"]) == (8, [10, 10, 20, 30])
+    assert person["keypoints"] == [10, 10, 2, 30, 40, 2]
+    assert person["area"] == pytest.approx(0.53 * 600)
+
+
+def test_a_new_box_without_a_pose() -> None:
+    dataset = dataset_with(boxes=(BOX, BOX))
+    assert corrections(dataset) == 2
+    people = added(dataset)
+    assert [person["id"] for person in people] == [8, 9]
+    assert people[0]["bbox"] == [5, 5, 50, 40]
+    assert (people[0]["keypoints"], people[0]["num_keypoints"]) == ([0] * 6, 0)
+    assert people[0]["tags"] == ["new"]
+
+
+def test_a_new_pose_in_a_new_box_is_one_person() -> None:
+    (person,) = added(dataset_with(poses=(POSE,), boxes=(BOX,)))
+    assert (person["bbox"], person["num_keypoints"]) == ([5, 5, 50, 40], 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        ({"poses": ({"points": [[0.1, 0.2]]},)}, "a.jpg: a pose has 1 points instead of 2"),
+        ({"rotated": ({"points": [[[0.1, 0.2]] * 4]},)}, "a.jpg: a new rotated box"),
+    ],
+)
+def test_what_cannot_be_written_is_counted_and_refused(labels: dict, error: str) -> None:
+    dataset = dataset_with(**labels)
+    assert corrections(dataset) == 1
+    with pytest.raises(InputError, match=error):
+        corrected_content(dataset, "all")
