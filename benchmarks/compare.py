@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from benchmarks.layout import ComparisonFolder
 from benchmarks.results import CellResult, backbone_of, read_cell, read_results
 from benchmarks.statistics import Difference, paired_bootstrap, paired_difference
 from benchmarks.tables import CHOICES, interval
-from sspcm.config import to_dict
+from sspcm.config import flatten, to_dict
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 
@@ -140,21 +140,13 @@ def _changed(pairs: list[Pairs]) -> Iterator[str]:
 
 
 def _facts(cell: CellResult) -> dict[str, Any]:
-    flat = dict(_flat(to_dict(cell.config)))
-    facts = {f"config {key}": value for key, value in flat.items() if key not in _IGNORED}
+    config = flatten(to_dict(cell.config))
+    facts = {f"config {key}": value for key, value in config.items() if key not in _IGNORED}
     facts |= {key: cell.result.get(key) for key in SAME}
     facts |= {key: cell.result.get(key) for key in ("steps", "precision", "device", "processes")}
     facts["sigma_set"] = cell.scores().get("sigma_set")
     facts["area_rule"] = cell.scores().get("area_rule")
-    return facts | {f"environment {k}": v for k, v in _flat(cell.environment)}
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
+    return facts | {f"environment {k}": v for k, v in flatten(cell.environment).items()}
 
 
 def _differs(pairs: list[Pairs], key: str) -> bool:

@@ -13,7 +13,7 @@ from benchmarks.grid import NETWORK_KEYS, cell_name
 from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import PRESETS
 from benchmarks.results import CellResult, Comparison
-from sspcm.config import load_config, to_dict
+from sspcm.config import flatten, load_config, to_dict
 
 _AXES = ("method.name", "data.labels", "data.subset_seed", "seed", "data.cache", "data.path")
 """Keys that the options of the command set."""
@@ -69,11 +69,11 @@ def _settings(comparison: Comparison, cell: CellResult) -> _Settings:
     before = dict(PRESETS[comparison.preset].overrides) if comparison.preset in PRESETS else {}
     if procedural:
         before["data.upright"] = True
-    base = _flat(to_dict(load_config(overrides=before)))
+    base = flatten(to_dict(load_config(overrides=before)))
     network = cell.folder.name.removeprefix(cell_name(config)).removeprefix("-")
     options = [] if procedural else ["--data", config.data.path]
     keys = {}
-    for key, value in _flat(to_dict(config)).items():
+    for key, value in flatten(to_dict(config)).items():
         if key in _AXES or base.get(key) == value:
             continue
         if network and key.startswith(NETWORK_KEYS):
@@ -97,13 +97,3 @@ def _is_procedural(preset: str, path: str, cache: str | None) -> bool:
         return False
     made = ComparisonFolder(Path(cache).parent).fisheye(PRESETS[preset].people)
     return Path(path) == made
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -61,7 +61,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
         for key in COST:
             cost = summarise(group.facts(key))
             line[key] = cost and cost.mean
-        figure = published_ap(comparison.preset, group.cells[0])
+        figure = published_ap(group.cells[0])
         line |= {
             "published AP": "n/a" if figure is None else figure,
             "published source": "n/a" if figure is None else PUBLISHED["source"],

@@ -109,7 +109,7 @@ def _provenance(comparison: Comparison) -> list[str]:
     steps = sorted({c.result["steps"] for c in comparison.cells})
     devices = sorted({f"{c.result['precision']} on {c.result['device']}" for c in comparison.cells})
     crops = "turned along the image radius" if config.data.upright else "as the frame is"
-    shown = any(published_ap(comparison.preset, g.cells[0]) for g in comparison.groups)
+    shown = any(published_ap(g.cells[0]) for g in comparison.groups)
     return [
         f"Data `{result['data_hash']}`, split `{result['split_hash']}` ({result['split']}); "
         f"{result['people_train']} people to train on, {result['people_test']} to test on, "
@@ -145,7 +145,7 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
     rows = []
     for group in comparison.groups:
         values = summarise(group.values(score))
-        figure = published_ap(comparison.preset, group.cells[0])
+        figure = published_ap(group.cells[0])
         rows.append(
             (
                 *_place(comparison, group),

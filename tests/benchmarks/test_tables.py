@@ -4,15 +4,18 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from benchmarks.presets import PRESETS
 from benchmarks.published import published_ap
-from benchmarks.results import difference, read_results
+from benchmarks.results import difference, read_cell, read_results
 from benchmarks.table_csv import runs_csv, summary_csv
 from benchmarks.table_text import latex, markdown
 from benchmarks.tables import make_report, mean_and_spread
+from sspcm.config import load_config
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 
@@ -48,8 +51,55 @@ def test_mean_and_spread_over_seeds(values, text):
 
 def test_published_figures_stand_only_beside_the_published_setting(comparison):
     found = read_results(comparison)
-    assert {published_ap("paper", cell) for cell in found.cells} == {None}
+    assert {published_ap(cell) for cell in found.cells} == {None}
     assert "Published AP is n/a" in markdown(make_report(found))
+
+
+def as_published(comparison, **changes):
+    """A cell of the published setting on COCO with 1,000 labels, but for some keys."""
+    overrides = {**PRESETS["paper"].overrides, "method.name": "sspcm", **changes}
+    coco = {"keypoint_set": "coco-17", "people_train": 149_813, "people_labelled": 1000}
+    cell = read_cell(comparison / "cells" / "sspcm-8-seed0")
+    return replace(cell, config=load_config(overrides=overrides), result={**cell.result, **coco})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"seed": 1}, {"data.path": "coco"}, {"device": "cuda"}, {"precision": "bfloat16"}],
+    ids=str,
+)
+def test_the_published_setting_has_its_figure(comparison, changes):
+    assert published_ap(as_published(comparison, **changes)) == 46.9
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network.pretrained": None},
+        {"network.width": 16},
+        {"network.deconv_channels": 32},
+        {"student": {"name": "hrnet_w48"}},
+        {"data.unlabelled": "other"},
+        {"data.order": "random"},
+        {"data.sigma": 3.0},
+        {"data.crop_width": 288},
+        {"method.recipe": "released"},
+        {"method.options": {"patches": 0}},
+        {"easy_view.rotation": 10.0},
+        {"optimisation.epochs": 1},
+        {"optimisation.burn_in_epochs": 5},
+        {"evaluation.flip_test": True},
+        {"evaluation.decoding": "dark"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_another_setting_has_no_published_figure(comparison, changes):
+    assert published_ap(as_published(comparison, **changes)) is None
+
+
+def test_other_data_have_no_published_figure(comparison):
+    cell = as_published(comparison)
+    assert published_ap(replace(cell, result={**cell.result, "people_train": 5000})) is None
 
 
 @pytest.mark.parametrize("write", [markdown, latex])
