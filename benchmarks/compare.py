@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.backbones import Backbone, backbone_names, backbone_of
 from benchmarks.layout import ComparisonFolder
-from benchmarks.results import CellResult, backbone_of, read_cell, read_results
+from benchmarks.results import CellResult, read_cell, read_results
 from benchmarks.statistics import Difference, paired_bootstrap, paired_difference
 from benchmarks.tables import CHOICES, interval
 from sspcm.config import flatten, to_dict
@@ -79,10 +80,11 @@ def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]
         names = [" with ".join(_kind(cells[0])) for cells in (first, second)]
         return [Pairs(" and ".join(dict.fromkeys(names)), (first[0],), (second[0],))]
     several = max(len({backbone_of(c.config) for c in cells}) for cells in (first, second)) > 1
+    backbones = backbone_names(backbone_of(c.config) for c in (*first, *second)) if several else {}
     found: dict[tuple[str, ...], tuple[list[CellResult], list[CellResult]]] = {}
-    partners = {(_kind(cell, several), cell.pair): cell for cell in second}
+    partners = {(_kind(cell, backbones), cell.pair): cell for cell in second}
     for cell in first:
-        kind = _kind(cell, several)
+        kind = _kind(cell, backbones)
         partner = partners.get((kind, cell.pair))
         if partner is not None:
             ours, theirs = found.setdefault(kind, ([], []))
@@ -115,9 +117,9 @@ def _cells(folder: Path) -> list[CellResult]:
     return read_results(folder).cells
 
 
-def _kind(cell: CellResult, with_backbone: bool = False) -> tuple[str, ...]:
+def _kind(cell: CellResult, backbones: Mapping[Backbone, str] | None = None) -> tuple[str, ...]:
     kind = (cell.result["method"], f"{cell.result['labels']} labels")
-    return (*kind, backbone_of(cell.config)) if with_backbone else kind
+    return (*kind, backbones[backbone_of(cell.config)]) if backbones else kind
 
 
 def _changed(pairs: list[Pairs]) -> Iterator[str]:

@@ -9,14 +9,11 @@ from typing import Any
 
 import yaml
 
-from benchmarks.grid import NETWORK_KEYS, cell_name
+from benchmarks.grid import AXES, NETWORK_KEYS, cell_name
 from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import PRESETS
 from benchmarks.results import CellResult, Comparison
 from sspcm.config import flatten, load_config, to_dict
-
-_AXES = ("method.name", "data.labels", "data.subset_seed", "seed", "data.cache", "data.path")
-"""Keys that the options of the command set."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ def _settings(comparison: Comparison, cell: CellResult) -> _Settings:
     options = [] if procedural else ["--data", config.data.path]
     keys = {}
     for key, value in flatten(to_dict(config)).items():
-        if key in _AXES or base.get(key) == value:
+        if key in AXES or key == "data.cache" or base.get(key) == value:
             continue
         if network and key.startswith(NETWORK_KEYS):
             keys[key] = value

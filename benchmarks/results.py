@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.backbones import backbone_names, backbone_of
 from benchmarks.layout import ComparisonFolder
 from benchmarks.published import METHOD_ORDER
 from benchmarks.statistics import Difference, paired_difference
@@ -85,7 +86,8 @@ class Comparison:
     @property
     def budgets(self) -> list[str]:
         """Label budgets, smallest first."""
-        return list(dict.fromkeys(group.labels for group in self.groups))
+        by_size = sorted(self.groups, key=lambda g: g.cells[0].result["people_labelled"])
+        return list(dict.fromkeys(group.labels for group in by_size))
 
     @property
     def methods(self) -> list[str]:
@@ -98,18 +100,6 @@ class Comparison:
             if (group.method, group.labels, group.backbone) == (method, labels, backbone):
                 return group
         return None
-
-
-def without_shared_memory(cells: Sequence[CellResult]) -> list[CellResult]:
-    """The cells; without their peak memory where it is not their own.
-
-    Earlier versions ran all cells in one process, whose peak on a CPU is that of its largest cell
-    so far: then many cells have the same number of bytes, which is rare among processes.
-    """
-    peaks = [cell.result.get("peak_memory_bytes") for cell in cells]
-    if cells[0].result["device"] != "cpu" or 2 * len(set(peaks)) > len(peaks):
-        return list(cells)
-    return [replace(cell, result={**cell.result, "peak_memory_bytes": None}) for cell in cells]
 
 
 def read_results(output: Path) -> Comparison:
@@ -128,7 +118,7 @@ def read_results(output: Path) -> Comparison:
         kinds = {str(cell.result.get(key)) for cell in cells}
         if len(kinds) > 1:
             raise InputError(f"{output}: its cells differ in {key}: {', '.join(sorted(kinds))}")
-    return Comparison(output, preset, tuple(_groups(without_shared_memory(cells))))
+    return Comparison(output, preset, tuple(_groups(cells)))
 
 
 def read_cell(folder: Path) -> CellResult:
@@ -145,15 +135,6 @@ def read_cell(folder: Path) -> CellResult:
     return CellResult(folder, config, run.read_result(), run.read_metrics(), environment)
 
 
-def backbone_of(config: TrainConfig) -> str:
-    """Networks and crops of a configuration, as a table shows them."""
-    parts = [_network_text(config.network)]
-    if config.student is not None:
-        parts.append(f"student {_network_text(config.student)}")
-    width, height = config.data.crop_size
-    return f"{', '.join(parts)}, {width} x {height}"
-
-
 def difference(group: Group, baseline: Group | None, score: str) -> Difference | None:
     """Difference of a score to the baseline, over the seeds and subsets that both have."""
     if baseline is None or baseline is group:
@@ -168,10 +149,11 @@ def difference(group: Group, baseline: Group | None, score: str) -> Difference |
 
 
 def _groups(cells: Sequence[CellResult]) -> list[Group]:
+    names = backbone_names(backbone_of(cell.config) for cell in cells)
     found: dict[tuple[str, int, str, str], list[CellResult]] = {}
     for cell in cells:
         key = (
-            backbone_of(cell.config),
+            names[backbone_of(cell.config)],
             cell.result["people_labelled"],
             cell.result["labels"],
             cell.result["method"],
@@ -188,13 +170,6 @@ def _groups(cells: Sequence[CellResult]) -> list[Group]:
                 )
         groups.append(Group(key[3], key[2], key[0], tuple(members)))
     return groups
-
-
-def _network_text(network: Any) -> str:
-    text = network.name
-    if text.startswith("resnet") and network.width != 64:
-        text += f" width {network.width}"
-    return text if network.pretrained is None else f"{text} from {Path(network.pretrained).name}"
 
 
 def _method_order(method: str) -> tuple[int, str]:

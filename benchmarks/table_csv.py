@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.fairness import uneven
 from benchmarks.published import PUBLISHED, published_ap
-from benchmarks.results import CellResult, Comparison, backbone_of, difference
+from benchmarks.results import CellResult, Comparison, Group, difference
 from benchmarks.statistics import summarise
 from benchmarks.tables import CHOICES, chosen_baseline
 
@@ -34,7 +34,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
     lines = []
     for group in comparison.groups:
         line: dict[str, Any] = {
-            **_place(comparison, group.cells[0]),
+            **_place(comparison, group, group.cells[0]),
             "runs": len(group.cells),
             "network": group.reported,
         }
@@ -74,10 +74,10 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
 def runs_csv(comparison: Comparison) -> str:
     """A line a run and network, with every score of the last and the best checkpoint."""
     lines = []
-    for cell in comparison.cells:
+    for group, cell in ((group, cell) for group in comparison.groups for cell in group.cells):
         for network in cell.result["last"]:
             line: dict[str, Any] = {
-                **_place(comparison, cell),
+                **_place(comparison, group, cell),
                 "seed": cell.config.seed,
                 "subset": cell.config.data.subset_seed,
                 "network": network,
@@ -89,11 +89,11 @@ def runs_csv(comparison: Comparison) -> str:
     return _csv(lines)
 
 
-def _place(comparison: Comparison, cell: CellResult) -> dict[str, Any]:
+def _place(comparison: Comparison, group: Group, cell: CellResult) -> dict[str, Any]:
     scores = cell.scores()
     return {
         "preset": comparison.preset,
-        "backbone": backbone_of(cell.config),
+        "backbone": group.backbone,
         "labels": cell.result["labels"],
         "method": cell.result["method"],
         **{key: cell.result.get(key) for key in FACTS},

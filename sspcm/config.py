@@ -205,7 +205,7 @@ def load_config(
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or 2020-13-45
             raise InputError(f"{path}: not valid YAML: {error}") from None
         content = {} if content is None else content
         if not isinstance(content, dict):
@@ -215,15 +215,15 @@ def load_config(
     return from_dict(TrainConfig, content)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """The key and value of `a.b=c`; the value is read as YAML."""
+def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
+    """The key and value of `a.b=c`; the value is read as YAML, and `option` named in errors."""
     key, separator, value = text.partition("=")
     if not separator or not key:
-        raise InputError(f"--set {text!r}: expected KEY=VALUE, for example data.labels=1k")
+        raise InputError(f"{option} {text!r}: expected KEY=VALUE")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f"--set {text!r}: the value is not valid YAML") from None
+    except (yaml.YAMLError, ValueError):
+        raise InputError(f"{option} {text!r}: the value is not valid YAML") from None
     return key.strip(), parsed
 
 

@@ -1,20 +1,26 @@
 """Cells in processes: failures, locks, threads, and what is prepared once."""
 
+import errno
+import fcntl
 import multiprocessing
 import os
 import shlex
 import shutil
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
+from benchmarks import runner
 from benchmarks.cell_run import LockedError, lock, remove_partial_files
 from benchmarks.cli import main
 from benchmarks.launch_local import threads_of_a_job
 from benchmarks.reproduce import commands
 from benchmarks.results import read_results
+from wepdtof_pose.errors import InputError
 
 
 def hold(path, held, release):
@@ -34,6 +40,32 @@ def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path):
     process.kill()
     process.join()
     with lock(tmp_path / "lock", patience=5):
+        pass
+
+
+def wait_for(path):
+    with lock(path, waiting="waiting for somebody"):
+        pass
+
+
+def test_who_waits_for_a_lock_says_so(tmp_path, capfd):
+    with lock(tmp_path / "lock"):
+        thread = threading.Thread(target=wait_for, args=(tmp_path / "lock",))
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert capfd.readouterr().out == "waiting for somebody\n"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_not_somebody_who_holds_one(tmp_path, monkeypatch, number):
+    def refuse(stream, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(InputError, match="cannot be locked"), lock(tmp_path / "lock"):
         pass
 
 
@@ -105,3 +137,73 @@ def test_another_preset_or_configuration_needs_another_folder(
     found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, comparison, *more))
     assert found.exit_code == 2
     assert "holds a run with optimisation.learning_rate" in found.output
+
+
+def test_data_of_another_folder_are_refused_before_anything_is_made(
+    comparison, tiny_fisheye, bench_arguments, monkeypatch
+):
+    monkeypatch.setattr(runner, "generate", lambda *_, **__: pytest.fail("made data"))
+    before = sorted(comparison.rglob("*"))
+    for more, message in (
+        (("--data", "elsewhere"), "was made with data.path"),
+        (("--set", "data.test_seed=1"), "was made with data.test_seed = 0, not 1"),
+        (("--preset", "small"), "comparison at preset 'quick'"),
+    ):
+        arguments = bench_arguments(tiny_fisheye, comparison, "--ratio", "9", "--preset", "quick")
+        found = CliRunner().invoke(main, [*arguments, *more])
+        assert found.exit_code == 2, found.output
+        assert message in found.output
+    without = [word for word in arguments if word not in ("--data", str(tiny_fisheye))]
+    found = CliRunner().invoke(main, without)
+    assert found.exit_code == 2
+    assert "was made with data.path" in found.output
+    assert sorted(comparison.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "device"),
+    [
+        ((), "auto"),
+        (("--set", "device=cpu"), "cpu"),
+        (("--set", "device=cuda", "--device", "cpu"), "cpu"),
+    ],
+)
+def test_the_device_is_that_of_the_option_or_the_setting(tmp_path, monkeypatch, more, device):
+    seen = []
+    monkeypatch.setattr(runner, "unfinished", lambda cells, *_, **__: seen.append(cells))
+    arguments = [
+        "run",
+        "--preset",
+        "quick",
+        "--ratio",
+        "60",
+        "-o",
+        str(tmp_path / "out"),
+        "--dry-run",
+    ]
+    found = CliRunner().invoke(main, [*arguments, *more])
+    assert found.exit_code == 0, found.output
+    assert {cell.config.device for cell in seen[0]} == {device}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused_at_once(tmp_path):
+    arguments = ["run", "--preset", "quick", "--ratio", "60", "-o", str(tmp_path / "out")]
+    found = CliRunner().invoke(main, [*arguments, "--device", "cuda"])
+    assert found.exit_code == 2
+    assert "torch sees no CUDA device" in found.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_runs_on_a_fresh_folder_make_the_data_once(tmp_path, monkeypatch):
+    """The second one does not touch what the first one is making."""
+    making = []
+
+    def generate(folder, **_):
+        making.append(folder)
+        with pytest.raises(LockedError), lock(tmp_path / "locks" / "data.lock", patience=0):
+            pass
+
+    monkeypatch.setattr(runner, "generate", generate)
+    runner.make_fisheye(tmp_path, preset="quick")
+    assert making == [tmp_path / "data" / "fisheye-1000"]
