@@ -74,18 +74,19 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
 def runs_csv(comparison: Comparison) -> str:
     """A line a run and network, with every score of the last and the best checkpoint."""
     lines = []
-    for group, cell in ((group, cell) for group in comparison.groups for cell in group.cells):
-        for network in cell.result["last"]:
-            line: dict[str, Any] = {
-                **_place(comparison, group, cell),
-                "seed": cell.config.seed,
-                "subset": cell.config.data.subset_seed,
-                "network": network,
-            }
-            for which in ("last", "best"):
-                scores = cell.scores(network=network, which=which)
-                line |= {f"{which} {score}": scores[score] for score in CHOICES}
-            lines.append(line | {key: cell.result.get(key) for key in COST})
+    for group in comparison.groups:
+        for cell in group.cells:
+            for network in cell.result["last"]:
+                line: dict[str, Any] = {
+                    **_place(comparison, group, cell),
+                    "seed": cell.config.seed,
+                    "subset": cell.config.data.subset_seed,
+                    "network": network,
+                }
+                for which in ("last", "best"):
+                    scores = cell.scores(network=network, which=which)
+                    line |= {f"{which} {score}": scores[score] for score in CHOICES}
+                lines.append(line | {key: cell.result.get(key) for key in COST})
     return _csv(lines)
 
 
