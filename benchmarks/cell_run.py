@@ -97,7 +97,7 @@ def _try_lock(stream: IO[str], path: Path) -> bool:
         return False
     except OSError as error:
         raise InputError(
-            f"{path}: cannot be locked ({error.strerror}): name a folder whose file system has locks"
+            f"{path}: cannot be locked ({error.strerror}): name a folder on another file system"
         ) from None
     return True
 

@@ -12,8 +12,9 @@ import numpy as np
 from benchmarks.backbones import Backbone, backbone_names, backbone_of
 from benchmarks.layout import ComparisonFolder
 from benchmarks.results import CellResult, read_cell, read_results
+from benchmarks.scores import require_score
 from benchmarks.statistics import Difference, paired_bootstrap, paired_difference
-from benchmarks.tables import CHOICES, interval
+from benchmarks.tables import interval
 from sspcm.config import flatten, to_dict
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
@@ -44,8 +45,7 @@ def comparison_text(first: Path, second: Path, *, score: str = "AP") -> str:
     Raises:
         InputError: no results there, nothing in common, or no such score.
     """
-    if score not in CHOICES:
-        raise InputError(f"unknown score {score!r}: choose one of {', '.join(CHOICES)}")
+    require_score(score)
     of_first, of_second = _cells(first), _cells(second)
     pairs = pair_cells(of_first, of_second)
     lines = [f"A: {first} ({len(of_first)} runs)", f"B: {second} ({len(of_second)} runs)"]

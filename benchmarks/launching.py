@@ -60,8 +60,8 @@ def get_launcher(name: str, options: Mapping[str, Any]) -> Launcher:
     """The launcher of that name; its engine is imported when it is used.
 
     Raises:
-        InputError: no such launcher, its engine is not installed, or an option cannot be used, as far
-            as that can be told before it starts.
+        InputError: no such launcher, its engine is not installed, or an option cannot be used
+            (as far as that can be told before it starts).
     """
     if name not in ENGINES:
         raise InputError(f"unknown launcher {name!r}: choose one of {', '.join(ENGINES)}")

@@ -14,6 +14,7 @@ from benchmarks.curve_plots import draw_budgets, draw_learning_curves
 from benchmarks.plot_style import STYLE, save
 from benchmarks.pseudo_label_plots import draw_pseudo_label_quality, draw_selection
 from benchmarks.results import Comparison
+from benchmarks.scores import require_score
 
 Draw = Callable[[Comparison, Analyses, str], "Figure | str"]
 """A figure of a comparison by a score, or the reason why there is none."""
@@ -44,7 +45,12 @@ CAPTIONS = {
 
 
 def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[str, Figure | str]]:
-    """Name and figure of every plot, or the reason why it cannot be drawn."""
+    """Name and figure of every plot, or the reason why it cannot be drawn.
+
+    Raises:
+        InputError: no such score.
+    """
+    require_score(score)
     analyses = analyse(comparison)
     for name, draw in PLOTS.items():
         with matplotlib.rc_context(STYLE):

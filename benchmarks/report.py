@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from benchmarks.html_page import code_block, figure, heading, list_of, page, par
 from benchmarks.layout import ComparisonFolder
 from benchmarks.people_pictures import PICTURES_CAPTION, hardest_and_samples
 from benchmarks.plots import CAPTIONS, draw_plots
-from benchmarks.reproduce import commands
+from benchmarks.reproduce import commands, fresh_folder
 from benchmarks.results import Comparison, difference, read_results
+from benchmarks.scores import require_score
 from benchmarks.statistics import summarise
 from benchmarks.tables import (
     Table,
@@ -38,6 +40,7 @@ def write_report(
     Raises:
         InputError: no comparison, no finished cell, or no such baseline or score.
     """
+    require_score(score)
     comparison = read_results(folder)
     parts = [
         *_summary(comparison, baseline, score),
@@ -45,7 +48,7 @@ def write_report(
         *_plots(comparison, score),
         *_pictures(comparison, baseline, score),
         *_environment(comparison),
-        *_reproduce(comparison),
+        *_reproduce(comparison, baseline, score),
     ]
     write_text(file, page(f"Comparison {folder.resolve().name}", parts))
 
@@ -77,7 +80,9 @@ def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterat
     yield heading("Summary")
     cells = ComparisonFolder(comparison.folder).cells
     unfinished = [
-        path.name for path in sorted(cells.glob("*")) if path.is_dir() and not _finished(path)
+        path.name
+        for path in sorted(cells.glob("*"))
+        if path.is_dir() and not RunFolder(path).finished
     ]
     yield paragraph(
         f"{len(comparison.cells)} finished runs: {len(comparison.methods)} methods, label budgets "
@@ -150,18 +155,17 @@ def _environment(comparison: Comparison) -> Iterator[str]:
         yield table(Table("Environment", ("what", "value"), tuple(rows)))
 
 
-def _reproduce(comparison: Comparison) -> Iterator[str]:
+def _reproduce(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+    options = ["--baseline", baseline] if baseline else []
+    options += ["--score", score] if score != "AP" else []
+    output = str(fresh_folder(comparison))
     yield heading("Commands to reproduce")
     yield code_block(
         "\n".join(
             [
                 *commands(comparison),
-                f"sspcm-bench table {comparison.folder}",
-                f"sspcm-bench report {comparison.folder}",
+                shlex.join(["sspcm-bench", "table", output, *options]),
+                shlex.join(["sspcm-bench", "report", output, *options]),
             ]
         )
     )
-
-
-def _finished(path: Path) -> bool:
-    return RunFolder(path).finished

@@ -9,8 +9,9 @@ from typing import Any
 from benchmarks.fairness import uneven
 from benchmarks.published import PUBLISHED, published_ap
 from benchmarks.results import CellResult, Comparison, Group, difference
+from benchmarks.scores import CHOICES
 from benchmarks.statistics import summarise
-from benchmarks.tables import CHOICES, chosen_baseline
+from benchmarks.tables import best_head, chosen_baseline
 
 FACTS = ("data_hash", "split_hash", "split", "recipe", "keypoint_set", "people_labelled")
 COST = (
@@ -46,7 +47,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
                 f"{score} sd": found and found.spread,
                 f"{score} low": found and found.low,
                 f"{score} high": found and found.high,
-                f"best {score}": best and best.mean,
+                best_head(score): best and best.mean,
             }
             if chosen is not None:
                 base = comparison.find(chosen, group.labels, group.backbone)

@@ -9,12 +9,10 @@ import numpy as np
 from benchmarks.fairness import augmentation, uneven
 from benchmarks.published import published_ap, published_note
 from benchmarks.results import Comparison, Group, difference
+from benchmarks.scores import SCORES, require_score
 from benchmarks.statistics import summarise
 from wepdtof_pose.errors import InputError
 
-SCORES = ("AP", "AP50", "AR", "PCK@0.2")
-CHOICES = ("AP", "AP50", "AP75", "AR", "PCK@0.2", "PCKh@0.5")
-"""Scores that methods can be compared by."""
 DEFAULT_BASELINE = "supervised"
 
 
@@ -56,8 +54,7 @@ def make_report(
     Raises:
         InputError: no cell of that baseline, or no such score.
     """
-    if score not in CHOICES:
-        raise InputError(f"unknown score {score!r}: choose one of {', '.join(CHOICES)}")
+    require_score(score)
     chosen = chosen_baseline(comparison, baseline)
     return Report(
         provenance=tuple(_provenance(comparison)),
@@ -93,6 +90,11 @@ def mean_and_spread(values: np.ndarray, *, factor: float = 100.0) -> str:
         return "n/a"
     mean = f"{factor * found.mean:.1f}"
     return mean if found.spread is None else f"{mean} ± {factor * found.spread:.1f}"
+
+
+def best_head(score: str) -> str:
+    """Head of a score's column for the best checkpoint, which is chosen by AP."""
+    return "best AP" if score == "AP" else f"{score} at best AP"
 
 
 def interval(low: float | None, high: float | None, *, sign: str = "") -> str:
@@ -139,7 +141,7 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
         "95 % interval",
         *compared,
         *others,
-        f"best {score}",
+        best_head(score),
         "published AP",
     ]
     rows = []
@@ -208,7 +210,7 @@ def _network_table(comparison: Comparison, score: str) -> Table:
         "network",
         score,
         other,
-        f"best {score}",
+        best_head(score),
         f"{score} of every run",
     )
     rows = []

@@ -121,7 +121,8 @@ def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(
     assert [words[0] for words in again] == ["echo", "sspcm-bench", "sspcm-bench"]
     Path(again[0][-1]).write_text(again[0][1])
     for words in again[1:]:
-        third = CliRunner().invoke(main, words[1:])
+        assert words[-1] == "out-again"
+        third = CliRunner().invoke(main, [*words[1:-1], str(output)])
         assert third.exit_code == 0, third.output
         assert third.output.count("already there") == 1
 

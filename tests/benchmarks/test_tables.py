@@ -152,7 +152,8 @@ def test_differences_are_paired_by_seed(comparison):
 def test_another_baseline_and_score(comparison):
     text = markdown(make_report(read_results(comparison), baseline="sspcm", score="PCK@0.2"))
     assert "Δ to sspcm" in text
-    assert "best PCK@0.2" in text
+    assert "| PCK@0.2 at best AP |" in text
+    assert "best PCK" not in text
     with pytest.raises(InputError, match="baseline 'pose_dual'"):
         make_report(read_results(comparison), baseline="pose_dual")
     with pytest.raises(InputError, match="unknown score 'F1'"):
