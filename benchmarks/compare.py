@@ -11,9 +11,9 @@ import numpy as np
 
 from benchmarks.backbones import Backbone, backbone_names, backbone_of
 from benchmarks.layout import ComparisonFolder
-from benchmarks.results import CellResult, read_cell, read_results
+from benchmarks.results import CellResult, numbers, read_cell, read_results
 from benchmarks.scores import require_score
-from benchmarks.statistics import Difference, paired_bootstrap, paired_difference
+from benchmarks.statistics import Difference, p_text, paired_bootstrap, paired_difference
 from benchmarks.tables import interval
 from sspcm.config import flatten, to_dict
 from sspcm.run_folder import RunFolder
@@ -95,18 +95,20 @@ def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]
     ]
 
 
-def people_difference(first: CellResult, second: CellResult) -> Difference | None:
-    """Difference of PCK@0.2 of two runs with a bootstrap over the frames of their test people.
+def people_difference(first: CellResult, second: CellResult) -> tuple[Difference, str] | None:
+    """Difference of PCK@0.2 of two runs with a bootstrap over the scenes of their test people.
 
-    None where the predictions or the data are not there.
+    With it the kind of what is drawn: `frame` where no scenes are known. None where the predictions
+    or the data are not there, or no joint is labelled.
     """
     from benchmarks.people_scores import right_joints
 
     try:
-        (right, labelled, frames), (other, _, _) = right_joints(first), right_joints(second)
+        (right, labelled, (kind, groups)), (other, _, _) = right_joints(first), right_joints(second)
     except InputError:
         return None
-    return paired_bootstrap(right, other, labelled, frames)
+    found = paired_bootstrap(right, other, labelled, groups)
+    return None if found is None else (found, kind)
 
 
 def _cells(folder: Path) -> list[CellResult]:
@@ -163,7 +165,7 @@ def _score_lines(pairs: list[Pairs], score: str) -> Iterator[str]:
     width = max(len(pair.name) for pair in pairs)
     yield (
         f"{score:{width}}  {'runs':>4}  {'A':>6}  {'B':>6}  {'B - A':>6}  "
-        f"{'95 % interval':>16}  {'p':>6}  over runs"
+        f"{'95 % interval':>16}  {'p':>7}  over runs"
     )
     for pair in pairs:
         before, after = _values(pair.first, score), _values(pair.second, score)
@@ -171,25 +173,33 @@ def _score_lines(pairs: list[Pairs], score: str) -> Iterator[str]:
         if found is None:
             yield f"{pair.name:{width}}  {len(before):>4}  n/a: the score is not defined"
             continue
-        p = "n/a" if found.p is None else f"{found.p:.3f}"
         verdict = "identical" if (before == after).all() else found.verdict
         yield (
             f"{pair.name:{width}}  {len(before):>4}  {100 * before.mean():>6.1f}  "
             f"{100 * after.mean():>6.1f}  {100 * found.mean:>+6.1f}  "
-            f"{interval(found.low, found.high, sign='+'):>16}  {p:>6}  {verdict}"
+            f"{interval(found.low, found.high, sign='+'):>16}  {p_text(found.p):>7}  {verdict}"
         )
     yield ""
-    yield "PCK@0.2 of single runs, bootstrap over the frames of their test people:"
+    yield "PCK@0.2 of single runs, bootstrap over the scenes of their test people (frames, where no"
+    yield "scenes are known):"
     for pair in pairs:
         for ours, theirs in zip(pair.first, pair.second, strict=True):
             drawn = people_difference(ours, theirs)
             text = "n/a: predictions or data are not there"
             if drawn is not None:
-                text = (
-                    f"{100 * drawn.mean:+.1f} ({interval(drawn.low, drawn.high, sign='+')}), "
-                    f"{drawn.pairs} frames: {drawn.verdict}"
-                )
+                text = _people_text(*drawn)
             yield f"  {ours.folder.name}: {text}"
+
+
+def _people_text(found: Difference, kind: str) -> str:
+    mean = f"{100 * found.mean:+.1f}"
+    if found.low is None:
+        return f"{mean}, one {kind}: the choice of test people is unknown"
+    reach = "more than" if found.leaves_out_0 else "within"
+    return (
+        f"{mean} ({interval(found.low, found.high, sign='+')}), {found.pairs} {kind}s: {reach} the "
+        "choice of test people"
+    )
 
 
 def _alone(first: list[CellResult], second: list[CellResult], pairs: list[Pairs]) -> Iterator[str]:
@@ -202,5 +212,4 @@ def _alone(first: list[CellResult], second: list[CellResult], pairs: list[Pairs]
 
 
 def _values(cells: tuple[CellResult, ...], score: str) -> np.ndarray:
-    found = [cell.scores()[score] for cell in cells]
-    return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+    return numbers(cell.scores()[score] for cell in cells)

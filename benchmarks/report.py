@@ -70,7 +70,7 @@ def summary_lines(comparison: Comparison, baseline: str | None, score: str) -> I
                 if gain is not None:
                     text += f" ({100 * gain.mean:+.1f}, {gain.verdict})"
                 found.append((values.mean, text))
-            where = f"{labels} labels" + (f", {backbone}" if len(comparison.backbones) > 1 else "")
+                where = comparison.place(group)
             ranked = [text for _, text in sorted(found, key=lambda pair: -pair[0])]
             if ranked:
                 yield f"{where}: {score} of {', '.join(ranked)}."
@@ -118,7 +118,8 @@ def _plots(comparison: Comparison, score: str) -> Iterator[str]:
         if isinstance(drawn, str):
             missing.append(f"{name.replace('_', ' ')}: {drawn}")
         else:
-            yield figure(drawn, CAPTIONS[name])
+            yield figure(drawn.figure, CAPTIONS[name])
+            missing += [f"{name.replace('_', ' ')}: {text}" for text in drawn.left_out]
     if missing:
         yield paragraph("Not drawn:")
         yield list_of(missing)
@@ -134,7 +135,7 @@ def _pictures(comparison: Comparison, baseline: str | None, score: str) -> Itera
         yield paragraph(f"Not shown: {error}")
         return
     yield heading("Sample predictions")
-    yield paragraph(PICTURES_CAPTION)
+    yield paragraph(PICTURES_CAPTION.format(place=comparison.place(comparison.groups[0])))
     yield samples
     yield heading("Hardest cases")
     yield paragraph("The people whose poses have the lowest OKS.")

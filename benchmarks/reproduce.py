@@ -52,8 +52,8 @@ def commands(comparison: Comparison) -> list[str]:
         for runs in _products(pairs):
             by_methods.setdefault((settings, labels, runs), []).append(method)
     by_labels: dict[tuple[_Settings, tuple[str, ...], Runs], list[str]] = {}
-    for (settings, labels, runs), methods in by_methods.items():
-        by_labels.setdefault((settings, tuple(methods), runs), []).append(labels)
+    for (settings, labels, runs), names in by_methods.items():
+        by_labels.setdefault((settings, tuple(names), runs), []).append(labels)
     found = []
     output = shlex.quote(str(fresh_folder(comparison)))
     for number, ((settings, methods, (seeds, subsets)), budgets) in enumerate(by_labels.items()):

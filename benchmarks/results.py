@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -56,13 +56,11 @@ class Group:
 
     def values(self, score: str, *, network: str | None = None, which: str = "last") -> np.ndarray:
         """A score (cells,) of a network (the reported one by default); NaN where undefined."""
-        found = [cell.scores(network=network, which=which)[score] for cell in self.cells]
-        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+        return numbers(cell.scores(network=network, which=which)[score] for cell in self.cells)
 
     def facts(self, key: str) -> np.ndarray:
         """A number (cells,) of the results, for example `steps`; NaN where it was not recorded."""
-        found = [cell.result.get(key) for cell in self.cells]
-        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+        return numbers(cell.result.get(key) for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,21 @@ class Comparison:
     def methods(self) -> list[str]:
         """Methods, in the published order."""
         return sorted({group.method for group in self.groups}, key=_method_order)
+
+    @property
+    def first_groups(self) -> list[Group]:
+        """The methods on the first backbone at its smallest label budget."""
+        first = self.groups[0]
+        return [
+            group
+            for group in self.groups
+            if (group.labels, group.backbone) == (first.labels, first.backbone)
+        ]
+
+    def place(self, group: Group) -> str:
+        """Label budget of a group, and its backbone where there are several."""
+        several = len(self.backbones) > 1
+        return f"{group.labels} labels" + (f", {group.backbone}" if several else "")
 
     def find(self, method: str, labels: str, backbone: str) -> Group | None:
         """The group of these three."""
@@ -131,8 +144,16 @@ def read_cell(folder: Path) -> CellResult:
     config = run.load_config()
     if not run.finished:
         raise InputError(f"{folder}: the run is not finished")
+    result = run.read_result()
+    if not isinstance(result, dict) or not {"last", "best", "reported"} <= result.keys():
+        raise InputError(f"{run.result_file}: is not the result of a run")
     environment = read_json(run.environment_file) if run.environment_file.is_file() else {}
-    return CellResult(folder, config, run.read_result(), run.read_metrics(), environment)
+    return CellResult(folder, config, result, run.read_metrics(), environment)
+
+
+def numbers(values: Iterable[float | None]) -> np.ndarray:
+    """The values as float64; None is NaN."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def difference(group: Group, baseline: Group | None, score: str) -> Difference | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,10 @@ from benchmarks.fairness import augmentation, uneven
 from benchmarks.published import published_ap, published_note
 from benchmarks.results import Comparison, Group, difference
 from benchmarks.scores import SCORES, require_score
-from benchmarks.statistics import summarise
+from benchmarks.statistics import p_text, summarise
 from wepdtof_pose.errors import InputError
 
+_NUMBER = re.compile(r"(n/a|[-+<]? ?[\d,.]+%?( (±|to) [-+]?[\d,.]+)?)?")
 DEFAULT_BASELINE = "supervised"
 
 
@@ -23,6 +25,10 @@ class Table:
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column holds numbers alone: with a spread, as an interval, or n/a."""
+        return all(_NUMBER.fullmatch(row[column]) for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -173,8 +179,8 @@ def _difference_texts(
     found = difference(group, comparison.find(baseline, group.labels, group.backbone), score)
     if found is None:
         return "n/a", "n/a", "n/a"
-    p = "n/a" if found.p is None else "< 0.001" if found.p < 0.001 else f"{found.p:.3f}"
-    return f"{100 * found.mean:+.1f}", interval(found.low, found.high, sign="+"), p
+    of_gain = interval(found.low, found.high, sign="+")
+    return f"{100 * found.mean:+.1f}", of_gain, p_text(found.p)
 
 
 def _cost_table(comparison: Comparison) -> Table:
