@@ -198,14 +198,6 @@ def test_cells_of_other_data_are_no_table(copied, change):
         ("crop_width: 64", "crop_width: 96", ("64 x 64", "96 x 64")),
     ],
 )
-@pytest.mark.parametrize("text", ["[]", '{"last": 3}', "3"])
-def test_a_result_that_is_none_is_named(copied, text):
-    file = copied / "cells" / "sspcm-8-seed1" / "result.json"
-    file.write_text(text)
-    with pytest.raises(InputError, match="is not the result of a run"):
-        read_results(copied)
-
-
 def test_networks_that_differ_in_one_part_are_rows_of_their_own(copied, before, after, names):
     again = copied / "cells" / "sspcm-8-seed1-other"
     shutil.copytree(copied / "cells" / "sspcm-8-seed1", again)
@@ -216,6 +208,14 @@ def test_networks_that_differ_in_one_part_are_rows_of_their_own(copied, before, 
     for backbone, name in zip(sorted(found.backbones), names, strict=True):
         assert backbone.endswith(name) or f"{name}, 64 x 64" in backbone
     assert sorted(len(group.cells) for group in found.groups) == [1, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"last": 3}', "3"])
+def test_a_result_that_is_none_is_named(copied, text):
+    file = copied / "cells" / "sspcm-8-seed1" / "result.json"
+    file.write_text(text)
+    with pytest.raises(InputError, match="is not the result of a run"):
+        read_results(copied)
 
 
 def test_two_cells_that_would_be_the_same_run_are_refused(copied):
