@@ -46,6 +46,10 @@ def draw_pseudo_label_quality(comparison: Comparison, measured: Measured) -> Dra
                 _bins(panel, group, [one["by"][signal]["bins"] for one in found])
         _kept(kept, group, found)
         _areas(areas, group, found, place)
+        if any(part["auc"] is None for one in found for part in one["by"].values()):
+            reasons.append(
+                f"AUC of runs of {group.method}: their labels are all right or all wrong"
+            )
     by_confidence.set_xlabel("confidence (height of the peak)")
     by_position.set_xlabel("position inconsistency (distance over √ box area)")
     by_position.set_xscale("symlog", linthresh=0.05)

@@ -19,6 +19,9 @@ from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 
+_RESULT = {"method", "labels", "people_labelled", "reported", "last", "best", "steps"}
+"""What every result has."""
+
 
 @dataclass(frozen=True)
 class CellResult:
@@ -145,7 +148,7 @@ def read_cell(folder: Path) -> CellResult:
     if not run.finished:
         raise InputError(f"{folder}: the run is not finished")
     result = run.read_result()
-    if not isinstance(result, dict) or not {"last", "best", "reported"} <= result.keys():
+    if not isinstance(result, dict) or not result.keys() >= _RESULT:
         raise InputError(f"{run.result_file}: is not the result of a run")
     environment = read_json(run.environment_file) if run.environment_file.is_file() else {}
     return CellResult(folder, config, result, run.read_metrics(), environment)

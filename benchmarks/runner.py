@@ -56,7 +56,7 @@ def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell
     place = ComparisonFolder(output)
     place.check_preset(preset)
     for path in sorted(place.cells.glob("*")):
-        if RunFolder(path).config_file.is_file():
+        if RunFolder(path).finished:
             _require_one_table(path, cells[0].config)
     missing = []
     for cell in cells:

@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.estimate import estimate
+from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import PRESETS
 from benchmarks.published import published_ap
 from benchmarks.results import difference, read_cell, read_results
@@ -216,6 +218,8 @@ def test_a_result_that_is_none_is_named(copied, text):
     file.write_text(text)
     with pytest.raises(InputError, match="is not the result of a run"):
         read_results(copied)
+    with pytest.raises(InputError, match="is not the result of a run"):
+        estimate([], ComparisonFolder(copied))
 
 
 def test_two_cells_that_would_be_the_same_run_are_refused(copied):
