@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.backbones import backbone_of
 from benchmarks.presets import get_preset
-from sspcm.config import NetworkConfig, TrainConfig, from_dict, load_config
+from sspcm.config import TrainConfig, from_dict, load_config
 from wepdtof_pose.errors import InputError
 
 NETWORK_KEYS = ("network.", "student.", "data.crop_width", "data.crop_height", "data.sigma")
@@ -128,8 +128,12 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
                                 f"{network!r}"
                             )
                         cells[cell.name] = cell
-    for cell in cells.values():
-        _require_parts(cell.config)
+    configs = [cell.config for cell in cells.values()]
+    for config in {config.method.name: config for config in configs}.values():
+        options = method_class(config.method.name).Options
+        from_dict(options, config.method.options, prefix="method.options.")
+    for config in {backbone_of(config): config for config in configs}.values():
+        _require_networks(config)
     return list(cells.values())
 
 
@@ -148,29 +152,22 @@ def _require_different(grid: Grid, common: Mapping[str, Any]) -> None:
             raise InputError(f"networks {first!r} and {name!r} of the grid are the same")
 
 
-def _require_parts(config: TrainConfig) -> None:
-    """Check what only a cell's own process would find wrong: options and networks."""
-    from sspcm.methods import method_class
-
-    options = method_class(config.method.name).Options
-    from_dict(options, config.method.options, prefix="method.options.")
-    for role, network in (("A", config.network), ("C", config.student)):
-        if network is not None:
-            _require_network(config, network, role)
-
-
-def _require_network(config: TrainConfig, network: NetworkConfig, role: str) -> None:
+def _require_networks(config: TrainConfig) -> None:
+    """Check what only a cell's own process would find wrong."""
     from sspcm.networks import NETWORKS
     from sspcm.networks.weights import IMAGENET_FILES
     from sspcm.role_networks import IMAGENET, network_maker
 
-    if network.name not in NETWORKS:
-        # A network of one's own is tried with as many joints as the procedural set has.
-        network_maker(config, 14, pretrained=False)(role)
-    elif network.pretrained == IMAGENET and (
-        network.name not in IMAGENET_FILES or network.width != 64
-    ):
-        raise InputError(
-            f"no ImageNet file is known for {network.name} of width {network.width}: set "
-            "pretrained to a local file, or to null"
-        )
+    for role, network in (("A", config.network), ("C", config.student)):
+        if network is None:
+            continue
+        if network.name not in NETWORKS:
+            # A network of one's own is tried with as many joints as the procedural set has.
+            network_maker(config, 14, pretrained=False)(role)
+        elif network.pretrained == IMAGENET and (
+            network.name not in IMAGENET_FILES or network.width != 64
+        ):
+            raise InputError(
+                f"no ImageNet file is known for {network.name} of width {network.width}: set "
+                "pretrained to a local file, or to null"
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ def check(options: Mapping[str, Any]) -> None:
     Raises:
         InputError: submitit does not know one, or there is no Slurm here.
     """
-    _executor(Path("slurm"), options, jobs=0, device="cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        _executor(Path(folder), options, jobs=0, device="cpu")
 
 
 def launch(
