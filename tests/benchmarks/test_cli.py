@@ -90,8 +90,22 @@ def test_plots_are_pictures(comparison):
         (("--ratio", "1k"), "1000"),
         (("--set", "optimisation.epoch=3"), "unknown config key 'optimisation.epoch'"),
         (("--set", "nonsense"), "KEY=VALUE"),
+        (("--set", "seed=7"), "use --seeds"),
+        (("--set", "data.sigma=2020-13-45"), "not valid YAML"),
+        (("--data", ""), "'data' must be a text, not ''"),
+        (("--network", "resnet19"), "unknown network 'resnet19'"),
     ],
-    ids=["method", "preset", "impossible budget", "config key", "setting"],
+    ids=[
+        "method",
+        "preset",
+        "impossible budget",
+        "config key",
+        "setting",
+        "axis",
+        "date",
+        "no data",
+        "network",
+    ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(
     tiny_fisheye, tmp_path, bench_arguments, more, message
