@@ -6,55 +6,68 @@ data. Both are small: they stay where those are not kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.results import CellResult, Comparison
+from benchmarks.results import CellResult, Comparison, Group
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 
-JOINT_AP = "joint_ap.json"
-PSEUDO_LABELS = "pseudo_labels.json"
+
+@dataclass
+class Measured:
+    """One measurement by a cell's folder; `missing` says of other cells why it is not there."""
+
+    found: dict[Path, dict[str, Any]] = field(default_factory=dict)
+    missing: dict[Path, str] = field(default_factory=dict)
+
+    def split(self, groups: Iterable[Group]) -> tuple[list[Group], list[str]]:
+        """The groups whose cells all have it, and why others have not."""
+        there, reasons = [], []
+        for group in groups:
+            lacking = [cell.folder for cell in group.cells if cell.folder not in self.found]
+            if lacking:
+                reasons.append(
+                    f"{group.method} with {group.labels} labels, as {len(lacking)} of "
+                    f"{len(group.cells)} runs cannot be measured: {self.missing[lacking[0]]}"
+                )
+            else:
+                there.append(group)
+        return there, reasons
 
 
 @dataclass
 class Analyses:
-    """Measurements by a cell's folder; `reasons` says why others are missing."""
+    """All that is measured."""
 
-    joint_ap: dict[Path, dict[str, float | None]] = field(default_factory=dict)
-    pseudo_labels: dict[Path, dict[str, Any]] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
+    joint_ap: Measured = field(default_factory=Measured)
+    pseudo_labels: Measured = field(default_factory=Measured)
 
 
 def analyse(comparison: Comparison) -> Analyses:
     """All measurements that are kept or can be made."""
-    found = Analyses()
+    result = Analyses()
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):
-        _collect(cell, JOINT_AP, found.joint_ap, found.reasons, _measure_joints)
+        _collect(cell, "joint_ap.json", result.joint_ap, _measure_joints)
         if cell.result["method"] != "supervised":
-            _collect(cell, PSEUDO_LABELS, found.pseudo_labels, found.reasons, _measure_labels)
-    return found
+            _collect(cell, "pseudo_labels.json", result.pseudo_labels, _measure_labels)
+    return result
 
 
 def _collect(
-    cell: CellResult,
-    name: str,
-    into: dict[Path, Any],
-    reasons: list[str],
-    measure: Callable[[CellResult], dict[str, Any]],
+    cell: CellResult, name: str, into: Measured, measure: Callable[[CellResult], dict[str, Any]]
 ) -> None:
     file = cell.folder / name
     try:
         if not file.is_file():
             write_json(file, measure(cell), indent=1)
-        into[cell.folder] = read_json(file)
+        into.found[cell.folder] = read_json(file)
     except InputError as error:
-        if str(error) not in reasons:
-            reasons.append(str(error))
+        into.missing[cell.folder] = str(error)
 
 
 def _measure_joints(cell: CellResult) -> dict[str, Any]:

@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from benchmarks.analyses import Analyses
-from benchmarks.plot_style import COLUMN, PAGE, legend_above, new_figure, of_method
-from benchmarks.results import Comparison, Group
+from benchmarks.analyses import Measured
+from benchmarks.plot_style import COLUMN, PAGE, Drawn, colour_and_marker, legend_above, new_figure
+from benchmarks.results import Comparison, Group, numbers
 
 
-def draw_joints(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+def draw_joints(comparison: Comparison, joint_ap: Measured) -> Drawn:
     """AP (where predictions are there to compute it from) and PCK of each joint.
 
     The AP of a joint is COCO's, with that joint alone labelled.
     """
-    groups = _smallest_budget(comparison)
+    groups = comparison.first_groups
     joints = list(groups[0].cells[0].scores()["per_joint"])
-    panels: dict[str, list[np.ndarray]] = {}
-    if all(cell.folder in analyses.joint_ap for group in groups for cell in group.cells):
-        panels["AP of the joint alone (%)"] = [
-            np.array(
-                [[_percent(analyses.joint_ap[c.folder][j]) for j in joints] for c in group.cells]
-            )
-            for group in groups
+    measured, reasons = joint_ap.split(groups)
+    panels = []
+    if measured:
+        values = [
+            _percents([joint_ap.found[c.folder][joint] for joint in joints] for c in group.cells)
+            for group in measured
         ]
-    panels["PCK@0.2 (%)"] = [
-        np.array(
-            [
-                [_percent(cell.scores()["per_joint"][joint]["PCK"]) for joint in joints]
-                for cell in group.cells
-            ]
-        )
+        panels.append(("AP of the joint alone (%)", measured, values))
+    values = [
+        _percents([c.scores()["per_joint"][joint]["PCK"] for joint in joints] for c in group.cells)
         for group in groups
     ]
+    panels.append(("PCK@0.2 (%)", groups, values))
     row = 0.1 + 0.05 * max(2, len(groups))
-    figure = new_figure(COLUMN if len(panels) == 1 else PAGE, 0.8 + row * len(joints))
+    figure = new_figure(COLUMN if len(panels) == 1 else PAGE, 1.0 + row * len(joints))
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for panel, (title, values) in zip(axes, panels.items(), strict=True):
-        _joint_dots(panel, groups, values)
+    for panel, (title, shown, runs) in zip(axes, panels, strict=True):
+        _joint_dots(panel, shown, runs)
         panel.set_xlabel(title)
+        panel.set_title(comparison.place(groups[0]))
     axes[0].set_yticks(range(len(joints)), [joint.replace("_", " ") for joint in joints])
     axes[0].invert_yaxis()
-    legend_above(figure, axes[0], columns=4 if len(panels) == 1 else 8)
-    return figure
+    legend_above(figure, columns=4 if len(panels) == 1 else 8)
+    return Drawn(figure, tuple(f"AP of the joints of {text}" for text in reasons))
 
 
-def draw_radius(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+def draw_radius(comparison: Comparison) -> Drawn | str:
     """AP and PCK of people by the distance of their box from the image centre."""
-    groups = _smallest_budget(comparison)
+    groups = comparison.first_groups
     if any("by_radius" not in cell.scores() for group in groups for cell in group.cells):
         return "the data are not of a fisheye camera"
     bins = groups[0].cells[0].scores()["by_radius"]
@@ -58,11 +56,9 @@ def draw_radius(comparison: Comparison, analyses: Analyses, score: str) -> Figur
     axes = figure.subplots(1, 2)
     for panel, score_name in zip(axes, ("AP", "PCK"), strict=True):
         for place, group in enumerate(groups):
-            values = np.array(
-                [
-                    [_percent(cell.scores()["by_radius"][row][score_name]) for row in used]
-                    for cell in group.cells
-                ]
+            values = _percents(
+                [cell.scores()["by_radius"][row][score_name] for row in used]
+                for cell in group.cells
             )
             shift = 0.06 * (place - (len(groups) - 1) / 2)
             panel.errorbar(
@@ -72,7 +68,7 @@ def draw_radius(comparison: Comparison, analyses: Analyses, score: str) -> Figur
                 capsize=2,
                 elinewidth=0.8,
                 label=group.method,
-                **of_method(group.method),
+                **colour_and_marker(group.method),
             )
         panel.set_xticks(
             range(len(used)),
@@ -81,17 +77,9 @@ def draw_radius(comparison: Comparison, analyses: Analyses, score: str) -> Figur
         panel.set_xlabel("distance from the image centre over its radius")
         panel.set_ylabel("AP (%)" if score_name == "AP" else "PCK@0.2 (%)")
         panel.set_ylim(bottom=0)
-    legend_above(figure, axes[0], columns=8)
-    return figure
-
-
-def _smallest_budget(comparison: Comparison) -> list[Group]:
-    first = comparison.groups[0]
-    return [
-        group
-        for group in comparison.groups
-        if (group.labels, group.backbone) == (first.labels, first.backbone)
-    ]
+        panel.set_title(comparison.place(groups[0]))
+    legend_above(figure, columns=8)
+    return Drawn(figure)
 
 
 def _joint_dots(panel: Axes, groups: list[Group], values: list[np.ndarray]) -> None:
@@ -106,7 +94,7 @@ def _joint_dots(panel: Axes, groups: list[Group], values: list[np.ndarray]) -> N
             elinewidth=0.8,
             markersize=3,
             label=group.method,
-            **of_method(group.method),
+            **colour_and_marker(group.method),
         )
     panel.set_xlim(left=0)
     for row in range(values[0].shape[1] - 1):
@@ -121,5 +109,6 @@ def _range(part: dict[str, float | None]) -> str:
     return f"{part['from']:g} to {part['to']:g}"
 
 
-def _percent(value: float | None) -> float:
-    return np.nan if value is None else 100 * value
+def _percents(runs: Iterable[Iterable[float | None]]) -> np.ndarray:
+    """Percent (runs, n) of shares; NaN where undefined."""
+    return np.array([100 * numbers(run) for run in runs])

@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder
@@ -27,23 +28,29 @@ class LockedError(Exception):
 
 
 @contextlib.contextmanager
-def lock(path: Path, *, patience: float = PATIENCE) -> Iterator[None]:
+def lock(path: Path, *, patience: float = PATIENCE, waiting: str = "") -> Iterator[None]:
     """Hold the lock of a file within the block; it ends with the process, however that ends.
+
+    `waiting` is printed once where another process holds it.
 
     Raises:
         LockedError: another process held it for `patience` seconds.
+        InputError: the file cannot be made, or its file system knows no locks.
     """
     make_folder(path.parent)
-    with path.open("a") as stream:
+    try:
+        stream = path.open("a")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    with stream:
         until = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() >= until:
-                    raise LockedError(str(path)) from None
-                time.sleep(0.1)
+        while not _try_lock(stream, path):
+            if time.monotonic() >= until:
+                raise LockedError(str(path))
+            if waiting:
+                print(waiting, flush=True)
+                waiting = ""
+            time.sleep(0.1)
         yield
 
 
@@ -81,6 +88,18 @@ def run_cell(folder: str, name: str, config: str, where: str) -> str:
                 return _train(place.cell(name), config)
     except LockedError:
         return "busy"
+
+
+def _try_lock(stream: IO[str], path: Path) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be locked ({error.strerror}): name a folder on another file system"
+        ) from None
+    return True
 
 
 def _train(folder: Path, config: str) -> str:

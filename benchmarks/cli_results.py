@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from benchmarks.scores import CHOICES
 from wepdtof_pose.commands import PATH
 
 BASELINE = click.option(
@@ -13,9 +15,10 @@ BASELINE = click.option(
 )
 SCORE = click.option(
     "--score",
+    type=click.Choice(CHOICES),
     default="AP",
     show_default=True,
-    help="What methods are compared by: AP, AP50, AP75, AR, PCK@0.2 or PCKh@0.5.",
+    help="What methods are compared by.",
 )
 
 
@@ -23,7 +26,6 @@ SCORE = click.option(
 @click.argument("folder", type=PATH, required=False)
 @click.option(
     "--format",
-    "style",
     type=click.Choice(["markdown", "csv", "latex"]),
     default="markdown",
     show_default=True,
@@ -33,7 +35,7 @@ SCORE = click.option(
 @SCORE
 @click.option("--into", type=PATH, help="Instead make the tables marked in this file anew.")
 def table(
-    folder: Path | None, style: str, baseline: str | None, score: str, into: Path | None
+    folder: Path | None, format: str, baseline: str | None, score: str, into: Path | None
 ) -> None:
     """Print the tables of a comparison; also writes table.md, .csv and .tex and runs.csv there.
 
@@ -53,9 +55,13 @@ def table(
     if (folder is None) == (into is None):
         raise click.UsageError("give either a comparison's FOLDER or --into FILE")
     if into is not None:
+        source_of = click.get_current_context().get_parameter_source
+        for name in ("format", "baseline", "score"):
+            if source_of(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{name} does not go with --into: a mark says it itself")
         click.echo(f"{into}: {update_tables(into)} tables")
     elif folder is not None:
-        print_tables(folder, baseline=baseline, score=score, style=style)
+        print_tables(folder, baseline=baseline, score=score, style=format)
 
 
 @click.command()

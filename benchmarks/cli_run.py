@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from benchmarks.options import names_of
 from wepdtof_pose.commands import PATH
-from wepdtof_pose.errors import InputError
 
 
 @click.command()
@@ -47,7 +47,7 @@ from wepdtof_pose.errors import InputError
     metavar="KEY=VALUE",
     help="Overrule a configuration key in every cell.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
 @click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it may take.")
 @click.option(
     "--jobs",
@@ -86,7 +86,7 @@ def run(
     data: str | None,
     preset: str | None,
     settings: tuple[str, ...],
-    device: str,
+    device: str | None,
     dry_run: bool,
     jobs: int | None,
     launcher: str,
@@ -94,6 +94,8 @@ def run(
     output: Path,
 ) -> None:
     """Train every method at every label budget, then print the table.
+
+    Everything that can be checked is checked before anything is made.
 
     Run it again to go on: finished cells stay, an interrupted one goes on from its checkpoint, a
     failed one is tried again, and one that another process is running is left to it. Run it with
@@ -107,14 +109,17 @@ def run(
     """
     from benchmarks.grid import make_cells
     from benchmarks.grid_file import make_grid, read_grid_file
+    from benchmarks.launching import get_launcher
     from benchmarks.layout import ComparisonFolder
     from benchmarks.presets import get_preset
-    from sspcm.config import parse_override
+    from benchmarks.runner import make_fisheye, run_cells, unfinished
+    from sspcm.config import flatten, parse_override
+    from sspcm.hardware import choose_hardware
 
     content = read_grid_file(grid_file) if grid_file is not None else {}
     given: dict[str, Any] = {
         "labels": list(ratios) or None,
-        "methods": _names(methods),
+        "methods": None if methods is None else names_of(methods, option="--methods"),
         "seeds": seeds,
         "subsets": subsets,
         "networks": list(networks) or None,
@@ -122,14 +127,22 @@ def run(
         "preset": preset,
     }
     content |= {key: value for key, value in given.items() if value is not None}
-    overrides = dict(parse_override(text) for text in settings) | {"device": device}
+    overrides = flatten(dict(parse_override(text) for text in settings))
+    if device is not None:
+        overrides["device"] = device
+    options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)
+    launch = get_launcher(launcher, options)
     grid = make_grid(content)
     # The procedural set is seen from the ceiling: people point along the image radius.
     upright = {"data.upright": True} if grid.data is None else {}
-    grid = replace(grid, settings=upright | dict(grid.settings) | overrides)
+    grid = replace(grid, settings={**upright, **grid.settings, **overrides})
     place = ComparisonFolder(output)
     fisheye = place.fisheye(get_preset(grid.preset).people)
-    cells = make_cells(grid, data=Path(grid.data or fisheye), cache=place.crops)
+    path = fisheye if grid.data is None else Path(grid.data)
+    cells = make_cells(grid, data=path, cache=place.crops)
+    if launcher == "local":
+        choose_hardware(cells[0].config.device, cells[0].config.precision)
+    unfinished(cells, output, preset=grid.preset)
     if dry_run:
         from benchmarks.estimate import estimate, estimate_lines
 
@@ -137,22 +150,12 @@ def run(
             click.echo(line)
         return
 
-    from benchmarks.launching import get_launcher
-    from benchmarks.runner import fisheye_data, run_cells
-
     if grid.data is None:
-        fisheye_data(output, preset=grid.preset)
+        make_fisheye(output, preset=grid.preset)
     outcome = run_cells(
-        cells,
-        output,
-        preset=grid.preset,
-        launcher=get_launcher(launcher),
-        jobs=jobs or 0,
-        device=device,
-        options=dict(parse_override(text) for text in launcher_settings),
+        cells, output, preset=grid.preset, launcher=launch, jobs=jobs or 0, options=options
     )
-    unfinished = outcome.failed + outcome.busy + outcome.queued
-    if len(unfinished) < len(cells):
+    if len(outcome.failed + outcome.busy + outcome.queued) < len(cells):
         from benchmarks.cli_results import print_tables
 
         print_tables(output, baseline=None, score="AP", style="markdown")
@@ -165,12 +168,3 @@ def run(
             click.echo(f"{title}: {', '.join(names)}", err=True)
     if outcome.failed:
         sys.exit(1)
-
-
-def _names(text: str | None) -> list[str] | None:
-    if text is None:
-        return None
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise InputError("--methods names no method")
-    return names

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from benchmarks.options import names_of
+
 
 @click.command()
 @click.option(
@@ -16,8 +18,20 @@ import click
 )
 @click.option("--methods", help="Whose training steps, comma-separated; by default all.")
 @click.option("--crop", default="192x256", show_default=True, help="Crop WIDTHxHEIGHT in pixels.")
-@click.option("--batch", default=8, show_default=True, type=click.IntRange(min=2))
-@click.option("--repeats", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--batch",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Labelled people a step, and as many unlabelled ones.",
+)
+@click.option(
+    "--repeats",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How often everything is timed; the tables have medians.",
+)
 @click.option(
     "--growth",
     default="1000,10000,100000",
@@ -58,18 +72,18 @@ def speed(
     Example: sspcm-bench speed --parts steps --methods sspcm --batch 32 --device cuda
     """
     from benchmarks.readme import SPEED_FILE
-    from benchmarks.speed.measure import PARTS, SpeedSetting, measure_speed, parse_size
+    from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
     from benchmarks.speed.tables import speed_tables
     from sspcm.methods import METHODS
     from wepdtof_pose.errors import InputError
     from wepdtof_pose.files import write_json, write_text
 
-    sizes = _list(growth)
-    if not all(size.isdigit() and int(size) for size in sizes):
+    sizes = names_of(growth, option="--growth")
+    if not all(size.isdecimal() for size in sizes):
         raise InputError(f"--growth {growth!r}: write numbers of people, 1000,10000 for instance")
     setting = SpeedSetting(
-        parts=tuple(_list(parts)) or PARTS,
-        methods=tuple(_list(methods or "")) or tuple(METHODS),
+        parts=tuple(names_of(parts, option="--parts")),
+        methods=tuple(METHODS if methods is None else names_of(methods, option="--methods")),
         crop_size=parse_size(crop),
         batch_size=batch,
         repeats=repeats,
@@ -84,7 +98,3 @@ def speed(
         write_json(output / SPEED_FILE, result, indent=1)
         write_text(output / "speed.md", text + "\n")
     click.echo(text)
-
-
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.backbones import Backbone, backbone_names, backbone_of
 from benchmarks.layout import ComparisonFolder
-from benchmarks.results import CellResult, backbone_of, read_cell, read_results
-from benchmarks.statistics import Difference, paired_bootstrap, paired_difference
-from benchmarks.tables import CHOICES, interval
-from sspcm.config import to_dict
+from benchmarks.results import CellResult, numbers, read_cell, read_results
+from benchmarks.scores import require_score
+from benchmarks.statistics import Difference, p_text, paired_bootstrap, paired_difference
+from benchmarks.tables import interval
+from sspcm.config import flatten, to_dict
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 
@@ -43,8 +45,7 @@ def comparison_text(first: Path, second: Path, *, score: str = "AP") -> str:
     Raises:
         InputError: no results there, nothing in common, or no such score.
     """
-    if score not in CHOICES:
-        raise InputError(f"unknown score {score!r}: choose one of {', '.join(CHOICES)}")
+    require_score(score)
     of_first, of_second = _cells(first), _cells(second)
     pairs = pair_cells(of_first, of_second)
     lines = [f"A: {first} ({len(of_first)} runs)", f"B: {second} ({len(of_second)} runs)"]
@@ -79,10 +80,11 @@ def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]
         names = [" with ".join(_kind(cells[0])) for cells in (first, second)]
         return [Pairs(" and ".join(dict.fromkeys(names)), (first[0],), (second[0],))]
     several = max(len({backbone_of(c.config) for c in cells}) for cells in (first, second)) > 1
+    backbones = backbone_names(backbone_of(c.config) for c in (*first, *second)) if several else {}
     found: dict[tuple[str, ...], tuple[list[CellResult], list[CellResult]]] = {}
-    partners = {(_kind(cell, several), cell.pair): cell for cell in second}
+    partners = {(_kind(cell, backbones), cell.pair): cell for cell in second}
     for cell in first:
-        kind = _kind(cell, several)
+        kind = _kind(cell, backbones)
         partner = partners.get((kind, cell.pair))
         if partner is not None:
             ours, theirs = found.setdefault(kind, ([], []))
@@ -93,18 +95,20 @@ def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]
     ]
 
 
-def people_difference(first: CellResult, second: CellResult) -> Difference | None:
-    """Difference of PCK@0.2 of two runs with a bootstrap over the frames of their test people.
+def people_difference(first: CellResult, second: CellResult) -> tuple[Difference, str] | None:
+    """Difference of PCK@0.2 of two runs with a bootstrap over the scenes of their test people.
 
-    None where the predictions or the data are not there.
+    With it the kind of what is drawn: `frame` where no scenes are known. None where the predictions
+    or the data are not there, or no joint is labelled.
     """
     from benchmarks.people_scores import right_joints
 
     try:
-        (right, labelled, frames), (other, _, _) = right_joints(first), right_joints(second)
+        (right, labelled, (kind, groups)), (other, _, _) = right_joints(first), right_joints(second)
     except InputError:
         return None
-    return paired_bootstrap(right, other, labelled, frames)
+    found = paired_bootstrap(right, other, labelled, groups)
+    return None if found is None else (found, kind)
 
 
 def _cells(folder: Path) -> list[CellResult]:
@@ -115,9 +119,9 @@ def _cells(folder: Path) -> list[CellResult]:
     return read_results(folder).cells
 
 
-def _kind(cell: CellResult, with_backbone: bool = False) -> tuple[str, ...]:
+def _kind(cell: CellResult, backbones: Mapping[Backbone, str] | None = None) -> tuple[str, ...]:
     kind = (cell.result["method"], f"{cell.result['labels']} labels")
-    return (*kind, backbone_of(cell.config)) if with_backbone else kind
+    return (*kind, backbones[backbone_of(cell.config)]) if backbones else kind
 
 
 def _changed(pairs: list[Pairs]) -> Iterator[str]:
@@ -140,21 +144,13 @@ def _changed(pairs: list[Pairs]) -> Iterator[str]:
 
 
 def _facts(cell: CellResult) -> dict[str, Any]:
-    flat = dict(_flat(to_dict(cell.config)))
-    facts = {f"config {key}": value for key, value in flat.items() if key not in _IGNORED}
+    config = flatten(to_dict(cell.config))
+    facts = {f"config {key}": value for key, value in config.items() if key not in _IGNORED}
     facts |= {key: cell.result.get(key) for key in SAME}
     facts |= {key: cell.result.get(key) for key in ("steps", "precision", "device", "processes")}
     facts["sigma_set"] = cell.scores().get("sigma_set")
     facts["area_rule"] = cell.scores().get("area_rule")
-    return facts | {f"environment {k}": v for k, v in _flat(cell.environment)}
-
-
-def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
+    return facts | {f"environment {k}": v for k, v in flatten(cell.environment).items()}
 
 
 def _differs(pairs: list[Pairs], key: str) -> bool:
@@ -169,7 +165,7 @@ def _score_lines(pairs: list[Pairs], score: str) -> Iterator[str]:
     width = max(len(pair.name) for pair in pairs)
     yield (
         f"{score:{width}}  {'runs':>4}  {'A':>6}  {'B':>6}  {'B - A':>6}  "
-        f"{'95 % interval':>16}  {'p':>6}  over runs"
+        f"{'95 % interval':>16}  {'p':>7}  over runs"
     )
     for pair in pairs:
         before, after = _values(pair.first, score), _values(pair.second, score)
@@ -177,25 +173,33 @@ def _score_lines(pairs: list[Pairs], score: str) -> Iterator[str]:
         if found is None:
             yield f"{pair.name:{width}}  {len(before):>4}  n/a: the score is not defined"
             continue
-        p = "n/a" if found.p is None else f"{found.p:.3f}"
         verdict = "identical" if (before == after).all() else found.verdict
         yield (
             f"{pair.name:{width}}  {len(before):>4}  {100 * before.mean():>6.1f}  "
             f"{100 * after.mean():>6.1f}  {100 * found.mean:>+6.1f}  "
-            f"{interval(found.low, found.high, sign='+'):>16}  {p:>6}  {verdict}"
+            f"{interval(found.low, found.high, sign='+'):>16}  {p_text(found.p):>7}  {verdict}"
         )
     yield ""
-    yield "PCK@0.2 of single runs, bootstrap over the frames of their test people:"
+    yield "PCK@0.2 of single runs, bootstrap over the scenes of their test people (frames, where no"
+    yield "scenes are known):"
     for pair in pairs:
         for ours, theirs in zip(pair.first, pair.second, strict=True):
             drawn = people_difference(ours, theirs)
             text = "n/a: predictions or data are not there"
             if drawn is not None:
-                text = (
-                    f"{100 * drawn.mean:+.1f} ({interval(drawn.low, drawn.high, sign='+')}), "
-                    f"{drawn.pairs} frames: {drawn.verdict}"
-                )
+                text = _people_text(*drawn)
             yield f"  {ours.folder.name}: {text}"
+
+
+def _people_text(found: Difference, kind: str) -> str:
+    mean = f"{100 * found.mean:+.1f}"
+    if found.low is None:
+        return f"{mean}, one {kind}: the choice of test people is unknown"
+    reach = "more than" if found.leaves_out_0 else "within"
+    return (
+        f"{mean} ({interval(found.low, found.high, sign='+')}), {found.pairs} {kind}s: {reach} the "
+        "choice of test people"
+    )
 
 
 def _alone(first: list[CellResult], second: list[CellResult], pairs: list[Pairs]) -> Iterator[str]:
@@ -208,5 +212,4 @@ def _alone(first: list[CellResult], second: list[CellResult], pairs: list[Pairs]
 
 
 def _values(cells: tuple[CellResult, ...], score: str) -> np.ndarray:
-    found = [cell.scores()[score] for cell in cells]
-    return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+    return numbers(cell.scores()[score] for cell in cells)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from benchmarks.analyses import Analyses
-from benchmarks.plot_style import PAGE, legend_above, new_figure, of_method
-from benchmarks.results import Comparison, Group
+from benchmarks.plot_style import PAGE, Drawn, colour_and_marker, legend_above, new_figure
+from benchmarks.results import Comparison, Group, numbers
 from benchmarks.statistics import summarise
 
 CURVES = ("AP", "PCK@0.2")
 """Scores that are drawn."""
 
 
-def draw_budgets(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
     """Score of the last checkpoint against the number of labelled people, a line a method."""
     if len(comparison.budgets) < 2:
         return "there is one label budget only"
@@ -40,34 +38,46 @@ def draw_budgets(comparison: Comparison, analyses: Analyses, score: str) -> Figu
             panel.set_ylim(bottom=0)
             if len(rows) > 1:
                 panel.set_title(backbone)
-    legend_above(figure, axes[0, 0], columns=8)
-    return figure
+    legend_above(figure, columns=8)
+    undefined = (
+        f"{name} of {group.method} with {comparison.place(group)}: it is not defined for every run"
+        for group in comparison.groups
+        for name in scores
+        if summarise(group.values(name)) is None
+    )
+    return Drawn(figure, tuple(undefined))
 
 
-def draw_learning_curves(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+def draw_learning_curves(comparison: Comparison) -> Drawn:
     """Scores against epoch: a row of panels a label budget and backbone, a line a method."""
-    rows = list(dict.fromkeys((g.backbone, g.labels) for g in comparison.groups))
+    rows: dict[str, list[Group]] = {}
+    for group in comparison.groups:
+        rows.setdefault(comparison.place(group), []).append(group)
     figure = new_figure(PAGE, 0.4 + 1.9 * len(rows))
     axes = figure.subplots(len(rows), len(CURVES), squeeze=False, sharex=True)
-    for row, (backbone, labels) in enumerate(rows):
-        for column, curve in enumerate(CURVES):
-            panel = axes[row, column]
-            for group in comparison.groups:
-                if (group.backbone, group.labels) == (backbone, labels):
-                    _curve(panel, group, curve)
-            title = f"{labels} labels"
-            panel.set_title(f"{title}, {backbone}" if len(comparison.backbones) > 1 else title)
+    left_out = []
+    for row, (place, groups) in enumerate(rows.items()):
+        for panel, curve in zip(axes[row], CURVES, strict=True):
+            for group in groups:
+                epochs, values = curve_of(group, curve)
+                _curve(panel, group, epochs, values)
+                if not len(epochs) or np.isnan(values).any():
+                    left_out.append(
+                        f"{curve} of {group.method} with {place}: it is not there for every run "
+                        "at every epoch"
+                    )
+            panel.set_title(place)
             panel.set_ylabel(f"{curve} (%)")
             panel.set_ylim(bottom=0)
             _shade_burn_in(panel, comparison)
     for panel in axes[-1]:
         panel.set_xlabel("epoch")
-    legend_above(figure, axes[0, 0], columns=8)
-    return figure
+    legend_above(figure, columns=8)
+    return Drawn(figure, tuple(left_out))
 
 
 def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs (n,) that every run evaluated, and the score (runs, n) in percent."""
+    """Epochs (n,) that all runs evaluated, and the score (runs, n) in percent, NaN if undefined."""
     runs = [
         {
             row["epoch"]: row["scores"][group.reported].get(score)
@@ -77,7 +87,7 @@ def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
         for cell in group.cells
     ]
     epochs = sorted(set.intersection(*(set(run) for run in runs)))
-    values = [[100 * (run[epoch] or 0.0) for epoch in epochs] for run in runs]
+    values = [100 * numbers(run[epoch] for epoch in epochs) for run in runs]
     return np.array(epochs), np.array(values)
 
 
@@ -95,15 +105,12 @@ def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> 
         capsize=2,
         elinewidth=0.8,
         label=groups[0].method,
-        **of_method(groups[0].method),
+        **colour_and_marker(groups[0].method),
     )
 
 
-def _curve(panel: Axes, group: Group, score: str) -> None:
-    epochs, values = curve_of(group, score)
-    if not len(epochs):
-        return
-    look = of_method(group.method)
+def _curve(panel: Axes, group: Group, epochs: np.ndarray, values: np.ndarray) -> None:
+    look = colour_and_marker(group.method)
     for run in values if len(values) > 1 else ():
         panel.plot(epochs, run, color=look["color"], linewidth=0.6, alpha=0.45)
     panel.plot(epochs, values.mean(axis=0), label=group.method, markersize=3, **look)

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.grid import Cell
 from benchmarks.layout import ComparisonFolder
+from benchmarks.results import read_cell
 from sspcm.config import TrainConfig
 from sspcm.run_folder import RunFolder
 
@@ -37,14 +38,14 @@ def estimate(cells: Sequence[Cell], place: ComparisonFolder) -> list[Estimate]:
     there is none, nothing is guessed. The time is that of training alone, on the machine that the
     finished cells ran on.
     """
-    runs = [RunFolder(path) for path in sorted(place.cells.glob("*"))]
-    finished = [(run.load_config(), run.read_result()) for run in runs if run.finished]
     speeds: dict[tuple[object, ...], list[float]] = {}
-    for config, result in finished:
-        if result["steps"] and result["training_seconds"]:
-            speeds.setdefault(_kind(config), []).append(
-                result["training_seconds"] / result["steps"]
-            )
+    for path in sorted(place.cells.glob("*")):
+        if not RunFolder(path).finished:
+            continue
+        done = read_cell(path)
+        steps, seconds = done.result["steps"], done.result.get("training_seconds")
+        if steps and seconds:
+            speeds.setdefault(_kind(done.config), []).append(seconds / steps)
     pools: dict[object, int] = {}
     found = []
     for cell in cells:

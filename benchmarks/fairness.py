@@ -10,15 +10,16 @@ from benchmarks.results import CellResult, Comparison
 def uneven(comparison: Comparison) -> list[str]:
     """What the cells of a comparison differ in and should not, a line each; empty is fair.
 
-    Steps, schedule, batch size, the strength of both views' warps, sigma set, area rule and
-    precision are compared; what covers joints in the hard view belongs to the method.
+    Steps, schedule, batch size, the unlabelled pool, the strength of both views' warps, sigma set,
+    area rule and precision are compared; options, which belong to a method, among its cells.
     """
     found = []
     facts = [_facts(cell) for cell in comparison.cells]
-    for key in facts[0]:
+    for key in dict.fromkeys(key for fact in facts for key in fact):
         values: dict[str, list[str]] = {}
         for cell, fact in zip(comparison.cells, facts, strict=True):
-            values.setdefault(str(fact[key]), []).append(cell.folder.name)
+            if key in fact:
+                values.setdefault(str(fact[key]), []).append(cell.folder.name)
         if len(values) > 1:
             kinds = "; ".join(f"{value} in {_few(names)}" for value, names in values.items())
             found.append(f"{key}: {kinds}")
@@ -52,6 +53,11 @@ def augmentation(comparison: Comparison) -> str:
 
 def _facts(cell: CellResult) -> dict[str, Any]:
     scores = cell.scores()
+    excluded = cell.config.data.exclude_labelled
+    pool = cell.result.get("people_unlabelled")
+    if excluded and not cell.config.data.unlabelled:
+        # What is left varies with the label budget, as it should.
+        pool = "the training people without the labelled ones"
     return {
         "optimiser steps": cell.result["steps"],
         "batch size": cell.config.optimisation.batch_size * cell.result.get("processes", 1),
@@ -65,10 +71,13 @@ def _facts(cell: CellResult) -> dict[str, Any]:
         "decoding": cell.config.evaluation.decoding,
         "upright crops": cell.config.data.upright,
         "labelled order": cell.result["labelled_order"],
-        "people in the pool": cell.config.data.exclude_labelled,
+        "unlabelled data": cell.result.get("unlabelled_hash", "those of the labelled people"),
+        "people in the pool": pool,
+        "labelled people left out of the pool": excluded,
         "sigma set": scores["sigma_set"],
         "area rule": scores["area_rule"],
         "precision": cell.result["precision"],
+        f"options of {cell.result['method']}": dict(cell.config.method.options),
     }
 
 

@@ -7,12 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.backbones import backbone_of
 from benchmarks.presets import get_preset
-from sspcm.config import TrainConfig, load_config
+from sspcm.config import TrainConfig, from_dict, load_config
 from wepdtof_pose.errors import InputError
 
 NETWORK_KEYS = ("network.", "student.", "data.crop_width", "data.crop_height", "data.sigma")
 """Configuration keys (or their beginnings) that a network of a grid may set."""
+AXES = {
+    "method.name": "--methods",
+    "data.labels": "--ratio",
+    "data.subset_seed": "--subsets",
+    "seed": "--seeds",
+    "data.path": "--data",
+}
+"""Configuration keys that a grid varies or names itself -> the option that does so."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,12 @@ class Grid:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for key in self.settings:
+            if key in AXES:
+                raise InputError(
+                    f"config key {key!r} cannot be set for all cells: use {AXES[key]}, or its key "
+                    "of a grid file"
+                )
         for name, overrides in self.networks.items():
             for key in overrides:
                 if not key.startswith(NETWORK_KEYS):
@@ -58,10 +73,10 @@ class Grid:
 
 
 def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
-    """All cells, smallest label budget first as given, seeds outermost.
+    """All cells in the order of the grid, seeds outermost.
 
-    The order makes a table that is interrupted hold whole comparisons. A network that is the
-    preset's own adds nothing to a cell's name, so that grids can grow in one folder.
+    The order makes a table that is interrupted hold whole comparisons. A network that is that of
+    preset and settings adds nothing to a cell's name, so that grids can grow in one folder.
 
     Args:
         grid: what is compared.
@@ -69,7 +84,8 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
         cache: folder of the decoded crops.
 
     Raises:
-        InputError: unknown method or preset, or a configuration that cannot be.
+        InputError: unknown method, network or preset, a configuration that cannot be, or cells
+            that nothing would tell apart.
     """
     from sspcm.methods import method_class
 
@@ -84,7 +100,8 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
     plain = load_config(overrides=common)
     if grid.subsets != (0,) and plain.data.order != "random":
         raise InputError("label subsets differ only where data.order is random")
-    cells = {}
+    _require_different(grid, common)
+    cells: dict[str, Cell] = {}
     every_seed = sorted({seed for seeds in grid.seeds.values() for seed in seeds})
     for seed in every_seed:
         for subset in grid.subsets:
@@ -103,9 +120,20 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
                                 "seed": seed,
                             }
                         )
-                        suffix = "" if _same_networks(config, plain) else f"-{network}"
+                        suffix = "" if backbone_of(config) == backbone_of(plain) else f"-{network}"
                         cell = Cell(cell_name(config) + suffix, config)
+                        if cell.name in cells:
+                            raise InputError(
+                                f"two cells of the grid are called {cell.name}: rename the network "
+                                f"{network!r}"
+                            )
                         cells[cell.name] = cell
+    configs = [cell.config for cell in cells.values()]
+    for config in {config.method.name: config for config in configs}.values():
+        options = method_class(config.method.name).Options
+        from_dict(options, config.method.options, prefix="method.options.")
+    for config in {backbone_of(config): config for config in configs}.values():
+        _require_networks(config)
     return list(cells.values())
 
 
@@ -116,10 +144,30 @@ def cell_name(config: TrainConfig) -> str:
     return f"{config.method.name}-{labels}-seed{config.seed}{subset}"
 
 
-def _same_networks(config: TrainConfig, other: TrainConfig) -> bool:
-    return (config.network, config.student, config.data.crop_size, config.data.sigma) == (
-        other.network,
-        other.student,
-        other.data.crop_size,
-        other.data.sigma,
-    )
+def _require_different(grid: Grid, common: Mapping[str, Any]) -> None:
+    names: dict[object, str] = {}
+    for name, overrides in grid.networks.items():
+        first = names.setdefault(backbone_of(load_config(overrides={**common, **overrides})), name)
+        if first != name:
+            raise InputError(f"networks {first!r} and {name!r} of the grid are the same")
+
+
+def _require_networks(config: TrainConfig) -> None:
+    """Check what only a cell's own process would find wrong."""
+    from sspcm.networks import NETWORKS
+    from sspcm.networks.weights import IMAGENET_FILES
+    from sspcm.role_networks import IMAGENET, network_maker
+
+    for role, network in (("A", config.network), ("C", config.student)):
+        if network is None:
+            continue
+        if network.name not in NETWORKS:
+            # A network of one's own is tried with as many joints as the procedural set has.
+            network_maker(config, 14, pretrained=False)(role)
+        elif network.pretrained == IMAGENET and (
+            network.name not in IMAGENET_FILES or network.width != 64
+        ):
+            raise InputError(
+                f"no ImageNet file is known for {network.name} of width {network.width}: set "
+                "pretrained to a local file, or to null"
+            )

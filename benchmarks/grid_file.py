@@ -24,6 +24,7 @@ from typing import Any
 import yaml
 
 from benchmarks.grid import Grid
+from sspcm.config import flatten
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 
@@ -46,9 +47,10 @@ def read_grid_file(path: Path) -> dict[str, Any]:
     Raises:
         InputError: no such file, no YAML, no mapping, or an unknown key.
     """
+    text = read_text(path, kind="YAML")
     try:
-        content = yaml.safe_load(read_text(path, kind="YAML"))
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
         where = str(error).replace("\n", " ")
         raise InputError(f"{path}: not valid YAML: {where}") from None
     if not isinstance(content, dict):
@@ -70,8 +72,9 @@ def make_grid(content: Mapping[str, Any]) -> Grid:
     values = {**DEFAULTS, **content}
     labels = _texts("labels", values["labels"])
     for key in ("preset", "data"):
-        if values[key] is not None and not isinstance(values[key], str):
-            raise _wrong(key, values[key], "a text")
+        text = values[key]
+        if text is not None and not (isinstance(text, str) and text.strip()):
+            raise _wrong(key, text, "a text")
     return Grid(
         methods=_texts("methods", values["methods"]),
         labels=labels,
@@ -134,7 +137,7 @@ def _mapping(key: str, value: Any) -> dict[str, Any]:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise _wrong(key, value, "configuration keys and values")
-    return dict(value)
+    return flatten(value)
 
 
 def _is_seed(value: Any) -> bool:

@@ -73,7 +73,7 @@ def code_block(text: str) -> str:
 def table(content: Table) -> str:
     """A table that scrolls sideways where it is too wide."""
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in content.head)
-    numbers = [_is_number(column) for column in zip(*content.rows, strict=True)]
+    numbers = [content.is_number(column) for column in range(len(content.head))]
     rows = "".join(
         "<tr>" + "".join(map(_table_cell, row, numbers)) + "</tr>" for row in content.rows
     )
@@ -97,7 +97,7 @@ def photo(image: np.ndarray, caption: str) -> str:
     return _image("image/jpeg", content.tobytes(), caption)
 
 
-def people(photos: Iterable[str]) -> str:
+def side_by_side(photos: Iterable[str]) -> str:
     """Photos beside each other."""
     return f'<div class="people">{"".join(photos)}</div>'
 
@@ -109,10 +109,6 @@ def _image(kind: str, content: bytes, caption: str) -> str:
         f'<figure><img alt="{text}" src="data:{kind};base64,{data}">'
         f"<figcaption>{text}</figcaption></figure>"
     )
-
-
-def _is_number(column: tuple[str, ...]) -> bool:
-    return all(re.fullmatch(r"n/a||[-+<]? ?[\d,.]+( ± [\d.]+)?", text) for text in column)
 
 
 def _table_cell(text: str, number: bool) -> str:

@@ -8,13 +8,12 @@ import numpy as np
 
 from benchmarks.results import CellResult
 from sspcm.crop_places import places_of
-from sspcm.evaluation import NMS_THRESHOLD
+from sspcm.evaluation import NMS_THRESHOLD, crop_areas
 from sspcm.run_folder import RunFolder
 from sspcm.sets import make_sets
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.geometry import PIXEL_STD
 from wepdtof_pose.predictions import Predictions, from_results, suppress
 from wepdtof_pose.scoring import coco_scores
 
@@ -27,11 +26,7 @@ def measure_joint_ap(cell: CellResult) -> dict[str, float | None]:
     Raises:
         InputError: the predictions or the data are not there, or have changed.
     """
-    test, predictions = cell_predictions(cell)
-    scale = places_of(test, cell.config.data.crop_size, upright=cell.config.data.upright).scale
-    areas = np.prod(scale.astype(np.float64) * PIXEL_STD, axis=1)
-    sigmas = test.keypoint_set.require_sigmas()
-    kept = suppress(predictions, areas, sigmas, NMS_THRESHOLD)
+    test, kept = scored_poses(cell)
     found: dict[str, float | None] = {}
     for joint, name in enumerate(test.keypoint_set.joints):
         keypoints = test.keypoints.copy()
@@ -41,6 +36,18 @@ def measure_joint_ap(cell: CellResult) -> dict[str, float | None]:
             continue
         found[name] = coco_scores(dataclasses.replace(test, keypoints=keypoints), kept)["AP"]
     return found
+
+
+def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
+    """The test people of a finished cell, and the poses that its AP sees: those left by OKS-NMS.
+
+    Raises:
+        InputError: the predictions or the data are not there, or have changed.
+    """
+    test, predictions = cell_predictions(cell)
+    places = places_of(test, cell.config.data.crop_size, upright=cell.config.data.upright)
+    sigmas = test.keypoint_set.require_sigmas()
+    return test, suppress(predictions, crop_areas(places), sigmas, NMS_THRESHOLD)
 
 
 def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:

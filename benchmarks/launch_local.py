@@ -18,6 +18,16 @@ _EXIT_CODES = {"done": 0, "failed": 1, "busy": 75}
 _STATES = {code: state for state, code in _EXIT_CODES.items()}
 
 
+def check(options: Mapping[str, Any]) -> None:
+    """Check that there are no options.
+
+    Raises:
+        InputError: there are.
+    """
+    if options:
+        raise InputError("--launcher-set is for --launcher slurm and ray")
+
+
 def launch(
     tasks: Sequence[Task], *, jobs: int, device: str, options: Mapping[str, Any]
 ) -> Iterator[Event]:
@@ -26,8 +36,6 @@ def launch(
     With GPUs each job sees one of them; on a CPU the cores are divided among the jobs, unless
     OMP_NUM_THREADS says how many threads a process has.
     """
-    if options:
-        raise InputError("--launcher-set is for --launcher slurm and ray")
     jobs = max(1, min(jobs or 1, len(tasks)))
     # A server that has torch loaded forks a clean process for each cell within milliseconds.
     context = multiprocessing.get_context("forkserver")

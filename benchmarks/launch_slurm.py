@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.cell_run import run_cell
-from benchmarks.launching import Event, Task, missing_engine
+from benchmarks.launching import Event, Task, first_line
 from wepdtof_pose.errors import InputError
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Check the options.
+
+    Raises:
+        InputError: submitit does not know one, or there is no Slurm here.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        _executor(Path(folder), options, jobs=0, device="cpu")
 
 
 def launch(
     tasks: Sequence[Task], *, jobs: int, device: str, options: Mapping[str, Any]
 ) -> Iterator[Event]:
-    """Submit one array with a task a cell, and leave it to the cluster.
+    """Submit one array with a task a cell, and leave it to the cluster where it is Slurm.
 
     Options are submitit's parameters (`slurm_partition`, `timeout_min`, `mem_gb`, ...); `cluster`
     chooses another executor of submitit (`local` runs the array on this machine, and is waited
     for). A task asks for one GPU unless the device is the CPU. `jobs` limits how many tasks of the
-    array run at a time. A task of a cell that another one runs, or that is finished, ends at once,
-    so that submitting again does no harm.
+    array run at a time. A task of a cell that another one runs, or that is finished, ends within
+    seconds and changes nothing, so that submitting again does no harm.
     """
-    try:
-        import submitit
-    except ImportError:
-        raise missing_engine("submitit", "slurm") from None
-
-    settings = dict(options)
-    cluster = settings.pop("cluster", None)
-    folder = Path(tasks[0].folder) / "slurm"
-    try:
-        executor = submitit.AutoExecutor(folder=folder / "%j", cluster=cluster)
-        if executor.cluster == "slurm":
-            if jobs:
-                settings.setdefault("slurm_array_parallelism", jobs)
-            if device != "cpu":
-                settings.setdefault("gpus_per_node", 1)
-        executor.update_parameters(name="sspcm-bench", **settings)
-    except (RuntimeError, NameError, TypeError, ValueError) as error:
-        # submitit has a class of its own for each way in which a parameter can be wrong.
-        raise InputError(f"--launcher slurm: {str(error).splitlines()[0]}") from None
+    executor = _executor(Path(tasks[0].folder) / "slurm" / "%j", options, jobs=jobs, device=device)
     submitted = executor.map_array(
         run_cell,
         [task.folder for task in tasks],
@@ -58,6 +51,25 @@ def launch(
         except Exception as error:
             # A job's own failure is written to the cell's log; this is a process that died.
             yield Event(task.name, "failed", f"job {job.job_id}: {_last_line(error)}")
+
+
+def _executor(folder: Path, options: Mapping[str, Any], *, jobs: int, device: str) -> Any:
+    import submitit
+
+    settings = dict(options)
+    cluster = settings.pop("cluster", None)
+    try:
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        if executor.cluster == "slurm":
+            if jobs:
+                settings.setdefault("slurm_array_parallelism", jobs)
+            if device != "cpu":
+                settings.setdefault("gpus_per_node", 1)
+        executor.update_parameters(name="sspcm-bench", **settings)
+    except (RuntimeError, NameError, TypeError, ValueError) as error:
+        # submitit has a class of its own for each way in which a parameter can be wrong.
+        raise InputError(f"--launcher slurm: {first_line(error)}") from None
+    return executor
 
 
 def _last_line(error: Exception) -> str:

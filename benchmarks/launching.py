@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.grid import Cell
 from sspcm.config import to_yaml
 from wepdtof_pose.errors import InputError
+
+ENGINES: dict[str, str | None] = {"local": None, "slurm": "submitit", "ray": "ray"}
+"""Launcher -> package that it needs."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +56,27 @@ def make_task(cell: Cell, output: Path) -> Task:
     return Task(str(output.resolve()), cell.name, to_yaml(cell.config), str(Path.cwd()))
 
 
-def get_launcher(name: str) -> Launcher:
-    """The launcher of that name; its engine is imported when it is used."""
-    if name == "slurm":
-        from benchmarks.launch_slurm import launch
+def get_launcher(name: str, options: Mapping[str, Any]) -> Launcher:
+    """The launcher of that name; its engine is imported when it is used.
 
-        return launch
-    if name == "ray":
-        from benchmarks.launch_ray import launch as launch_ray
+    Raises:
+        InputError: no such launcher, its engine is not installed, or an option cannot be used
+            (as far as that can be told before it starts).
+    """
+    if name not in ENGINES:
+        raise InputError(f"unknown launcher {name!r}: choose one of {', '.join(ENGINES)}")
+    package = ENGINES[name]
+    if package is not None and find_spec(package) is None:
+        raise InputError(
+            f"--launcher {name} needs the package {package}, which is not installed: "
+            f"pip install 'wepdtof-pose[{name}]'"
+        )
+    module = import_module(f"benchmarks.launch_{name}")
+    module.check(options)
+    return module.launch
 
-        return launch_ray
-    from benchmarks.launch_local import launch as launch_local
 
-    return launch_local
-
-
-def missing_engine(package: str, extra: str) -> InputError:
-    """The error of a launcher whose engine is not installed."""
-    return InputError(
-        f"--launcher {extra} needs the package {package}, which is not installed: "
-        f"pip install 'wepdtof-pose[{extra}]'"
-    )
+def first_line(error: Exception) -> str:
+    """What an engine's error says in one line; its class where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

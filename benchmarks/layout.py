@@ -46,8 +46,8 @@ class ComparisonFolder:
         """The procedural set that is made where no data is named."""
         return self.path / "data" / f"fisheye-{people}"
 
-    def write_preset(self, preset: str) -> None:
-        """Record the preset.
+    def check_preset(self, preset: str) -> None:
+        """Check that the folder holds no comparison at another preset.
 
         Raises:
             InputError: the folder compares at another preset.
@@ -57,6 +57,14 @@ class ComparisonFolder:
                 f"{self.path}: holds a comparison at preset {self.read_preset()!r}, not "
                 f"{preset!r}; name another folder"
             )
+
+    def write_preset(self, preset: str) -> None:
+        """Record the preset, where none or the same is recorded.
+
+        Raises:
+            InputError: the folder compares at another preset.
+        """
+        self.check_preset(preset)
         write_json(self.record_file, {"preset": preset}, indent=1)
 
     def read_preset(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.html_page import people, photo
+from benchmarks.html_page import photo, side_by_side
 from benchmarks.joint_ap import cell_predictions
 from benchmarks.people_scores import person_oks
 from benchmarks.results import CellResult, Comparison
@@ -19,8 +19,8 @@ from wepdtof_pose.visualize import person_picture
 SHOWN = 6
 """People of each kind."""
 PICTURES_CAPTION = (
-    "Annotated pose, then predictions of the first run of each method shown, with their OKS. "
-    "Orange is the right side, blue the left; rings and dashes are hidden joints."
+    "{place}: annotated pose, then predictions of the first run of each method shown, with their "
+    "OKS. Orange is the right side, blue the left; rings and dashes are hidden joints."
 )
 _SIZE = (165, 220)
 
@@ -45,19 +45,14 @@ def hardest_and_samples(
     hardest = counted[np.argsort(oks[-1][counted], kind="stable")[:SHOWN]]
     chosen = np.sort(np.random.default_rng(0).permutation(counted)[:SHOWN])
     hard, samples = (
-        people(_row_of_pictures(test, int(row), cells, poses, oks) for row in rows)
+        side_by_side(_row_of_pictures(test, int(row), cells, poses, oks) for row in rows)
         for rows in (hardest, chosen)
     )
     return hard, samples
 
 
 def _shown(comparison: Comparison, baseline: str | None, score: str) -> list[CellResult]:
-    first = comparison.groups[0]
-    groups = [
-        group
-        for group in comparison.groups
-        if (group.labels, group.backbone) == (first.labels, first.backbone)
-    ]
+    groups = comparison.first_groups
     base = [group for group in groups if group.method == baseline]
     others = [group for group in groups if group.method != baseline]
     means = [s.mean if (s := summarise(g.values(score))) else -1.0 for g in others]

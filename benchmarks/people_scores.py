@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.joint_ap import cell_predictions
 from benchmarks.results import CellResult
@@ -15,8 +16,12 @@ THRESHOLD = 0.2
 """A joint is right within this share of the square root of the box area (PCK@0.2)."""
 
 
-def right_joints(cell: CellResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Right joints (people,), labelled joints (people,) and frames (people,) of the test people.
+Groups = tuple[str, np.ndarray]
+"""What people share, a scene or a frame, and which one (people,) each person is of."""
+
+
+def right_joints(cell: CellResult) -> tuple[np.ndarray, np.ndarray, Groups]:
+    """Right joints (people,), labelled joints (people,) and groups of the test people.
 
     Raises:
         InputError: the predictions or the data are not there, or have changed.
@@ -25,7 +30,16 @@ def right_joints(cell: CellResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     distances, labelled, _ = joint_distances(test, predictions)
     size = np.sqrt(np.prod(test.boxes[:, 2:], axis=1))[:, None]
     right = (distances <= THRESHOLD * size) & labelled
-    return right.sum(axis=1).astype(float), labelled.sum(axis=1).astype(float), test.frame_rows
+    counts = right.sum(axis=1).astype(float), labelled.sum(axis=1).astype(float)
+    return *counts, people_groups(test)
+
+
+def people_groups(people: PoseDataset) -> Groups:
+    """Scenes of people where they are known for all, else frames: those of one depend."""
+    scenes = people.frames["scene"]
+    if scenes.notna().all():
+        return "scene", pd.factorize(scenes)[0][people.frame_rows]
+    return "frame", people.frame_rows
 
 
 def person_oks(test: PoseDataset, predictions: Predictions) -> np.ndarray:

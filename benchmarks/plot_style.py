@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.published import METHOD_ORDER
@@ -37,34 +37,50 @@ STYLE: dict[Any, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, and what it leaves out and why."""
+
+    figure: Figure
+    left_out: tuple[str, ...] = ()
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure, sizes in inches; drawn on within `matplotlib.rc_context(STYLE)`."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def of_method(method: str) -> dict[str, Any]:
-    """Colour and marker of a method, the same in every plot."""
-    index = METHOD_ORDER.index(method) if method in METHOD_ORDER else len(METHOD_ORDER)
-    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+def colour_and_marker(method: str) -> dict[str, Any]:
+    """Colour and marker of a method, the same in every plot; unpublished ones share black."""
+    if method not in METHOD_ORDER:
+        return {"color": "black", "marker": "*"}
+    index = METHOD_ORDER.index(method)
+    return {"color": COLOURS[index], "marker": MARKERS[index]}
 
 
-def legend_above(figure: Figure, axes: Axes, *, columns: int = 4) -> None:
-    """One legend above all panels, with the entries of `axes`."""
-    handles, names = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, names, loc="outside upper center", ncols=min(columns, len(names)))
+def legend_above(figure: Figure, *, columns: int = 4) -> None:
+    """One legend above all panels, with the entries of all of them."""
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        if axes.get_legend() is None:
+            for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+                entries.setdefault(name, handle)
+    if entries:
+        figure.legend(
+            list(entries.values()),
+            list(entries),
+            loc="outside upper center",
+            ncols=min(columns, len(entries)),
+        )
 
 
-def save(figure: Figure, stem: Path, *, suffixes: tuple[str, ...] = ("png", "pdf")) -> list[Path]:
-    """Write a figure in these formats; without dates, the same figure gives the same bytes."""
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PNG and PDF; without dates, the same figure gives the same bytes."""
     files = []
     with matplotlib.rc_context(STYLE):
-        for suffix in suffixes:
+        for suffix, absent in (("png", "Software"), ("pdf", "CreationDate")):
             file = stem.with_name(f"{stem.name}.{suffix}")
-            metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
             with replacing(file) as temporary:
-                figure.savefig(
-                    temporary, format=suffix, metadata=metadata.get(suffix, {"Date": None})
-                )
+                figure.savefig(temporary, format=suffix, metadata={absent: None})
             files.append(file)
     return files

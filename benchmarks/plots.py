@@ -6,26 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib
-from matplotlib.figure import Figure
 
-from benchmarks.analyses import Analyses, analyse
+from benchmarks.analyses import analyse
 from benchmarks.breakdown_plots import draw_joints, draw_radius
 from benchmarks.curve_plots import draw_budgets, draw_learning_curves
-from benchmarks.plot_style import STYLE, save
+from benchmarks.plot_style import STYLE, Drawn, save
 from benchmarks.pseudo_label_plots import draw_pseudo_label_quality, draw_selection
 from benchmarks.results import Comparison
+from benchmarks.scores import require_score
 
-Draw = Callable[[Comparison, Analyses, str], "Figure | str"]
-"""A figure of a comparison by a score, or the reason why there is none."""
-
-PLOTS: dict[str, Draw] = {
-    "label_budgets": draw_budgets,
-    "learning_curves": draw_learning_curves,
-    "joints": draw_joints,
-    "radius": draw_radius,
-    "pseudo_labels": draw_pseudo_label_quality,
-    "pseudo_label_selection": draw_selection,
-}
 CAPTIONS = {
     "label_budgets": "Score against label budget: mean and standard deviation over runs.",
     "learning_curves": "Scores of the reported network over the epochs: mean (thick) and single "
@@ -33,22 +22,37 @@ CAPTIONS = {
     "joints": "Scores of each joint at the smallest label budget.",
     "radius": "Scores against the distance from the image centre (1 is the rim of the image "
     "circle) at the smallest label budget.",
-    "pseudo_labels": "Quality of the last pseudo-labels of unlabelled people, measured against "
-    "their true labels: share of right joints (PCK@0.2) against confidence and against position "
-    "inconsistency of the two teachers, and of the share that is kept when joints are ranked by "
-    "either. AUC is the probability that a right joint is ranked above a wrong one: filled by "
-    "inconsistency, hollow by confidence. Bars are standard deviations over runs.",
+    "pseudo_labels": "Quality of what unlabelled people are taught with the networks of the last "
+    "epoch, measured against their true labels, before any mask: share of right joints (PCK@0.2) "
+    "against confidence (the height of the peak that the method judges by) and against position "
+    "inconsistency (the distance between the networks that teach), and of the share that is kept "
+    "when joints are ranked by either. AUC is the probability that a right joint is ranked above "
+    "a wrong one: filled by inconsistency, hollow by confidence. Bars are standard deviations over "
+    "runs.",
     "pseudo_label_selection": "How pseudo-labels are chosen during training: which pair of "
     "teachers agrees best, and the share of joints that pass the mask.",
 }
 
 
-def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[str, Figure | str]]:
-    """Name and figure of every plot, or the reason why it cannot be drawn."""
+def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[str, Drawn | str]]:
+    """Name and figure of every plot, or the reason why it cannot be drawn.
+
+    Raises:
+        InputError: no such score.
+    """
+    require_score(score)
     analyses = analyse(comparison)
-    for name, draw in PLOTS.items():
+    plots: dict[str, Callable[[], Drawn | str]] = {
+        "label_budgets": lambda: draw_budgets(comparison, score),
+        "learning_curves": lambda: draw_learning_curves(comparison),
+        "joints": lambda: draw_joints(comparison, analyses.joint_ap),
+        "radius": lambda: draw_radius(comparison),
+        "pseudo_labels": lambda: draw_pseudo_label_quality(comparison, analyses.pseudo_labels),
+        "pseudo_label_selection": lambda: draw_selection(comparison),
+    }
+    for name, draw in plots.items():
         with matplotlib.rc_context(STYLE):
-            yield name, draw(comparison, analyses, score)
+            yield name, draw()
 
 
 def write_plots(
@@ -61,5 +65,6 @@ def write_plots(
         if isinstance(drawn, str):
             missing.append(f"{name}: {drawn}")
         else:
-            written += save(drawn, folder / name)
+            written += save(drawn.figure, folder / name)
+            missing += [f"{name}: {text}" for text in drawn.left_out]
     return written, missing

@@ -61,8 +61,8 @@ PRESETS = {
             "evaluation.every": 2,
         },
     ),
-    # The published setting: the defaults of the configuration.
-    "paper": Preset(people=20000, overrides={}),
+    # The published setting: the defaults of the configuration, and networks from ImageNet.
+    "paper": Preset(people=20000, overrides={"network.pretrained": "imagenet"}),
 }
 
 

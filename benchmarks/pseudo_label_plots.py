@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from benchmarks.analyses import Analyses
-from benchmarks.plot_style import PAGE, legend_above, new_figure, of_method
+from benchmarks.analyses import Measured
+from benchmarks.plot_style import PAGE, Drawn, colour_and_marker, legend_above, new_figure
 from benchmarks.results import Comparison, Group
 
 PAIRS = ("A, B", "A', B", "A, B'", "A', B'")
@@ -20,29 +19,37 @@ _PAIR_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 _PAIR_MARKERS = ("o", "v", "^", "s")
 
 
-def draw_pseudo_label_quality(
-    comparison: Comparison, analyses: Analyses, score: str
-) -> Figure | str:
+def draw_pseudo_label_quality(comparison: Comparison, measured: Measured) -> Drawn | str:
     """Accuracy against confidence and inconsistency, and of the joints kept by either."""
-    groups = [
-        group
-        for group in comparison.groups
-        if all(cell.folder in analyses.pseudo_labels for cell in group.cells)
-    ]
+    learning = [group for group in comparison.first_groups if group.method != "supervised"]
+    if not learning:
+        return "no method learns from unlabelled people"
+    groups, reasons = measured.split(learning)
     if not groups:
-        reasons = [text for text in analyses.reasons if "predictions.json" not in text]
-        return reasons[0] if reasons else "no method learns from unlabelled people"
-    first = groups[0]
-    groups = [g for g in groups if (g.labels, g.backbone) == (first.labels, first.backbone)]
+        return "; ".join(reasons)
+    earlier = [
+        group.method
+        for group in groups
+        if not all(measured.found[cell.folder].get("as_taught") for cell in group.cells)
+    ]
+    if earlier:
+        reasons.append(
+            f"what is taught exactly, of {', '.join(earlier)}: the files are of an earlier "
+            "version, which took the peak of the mean map of A and B for the label"
+        )
     figure = new_figure(PAGE, 4.6)
     ((by_confidence, by_position), (kept, areas)) = figure.subplots(2, 2)
     for place, group in enumerate(groups):
-        found = [analyses.pseudo_labels[cell.folder] for cell in group.cells]
+        found = [measured.found[cell.folder] for cell in group.cells]
         for panel, signal in ((by_confidence, "confidence"), (by_position, "inconsistency")):
             if all(signal in one["by"] for one in found):
                 _bins(panel, group, [one["by"][signal]["bins"] for one in found])
         _kept(kept, group, found)
         _areas(areas, group, found, place)
+        if any(part["auc"] is None for one in found for part in one["by"].values()):
+            reasons.append(
+                f"AUC of runs of {group.method}: their labels are all right or all wrong"
+            )
     by_confidence.set_xlabel("confidence (height of the peak)")
     by_position.set_xlabel("position inconsistency (distance over √ box area)")
     by_position.set_xscale("symlog", linthresh=0.05)
@@ -52,15 +59,17 @@ def draw_pseudo_label_quality(
     for panel in (by_confidence, by_position, kept):
         panel.set_ylabel("right joints (%)")
         panel.set_ylim(bottom=0)
+    for panel in (by_confidence, by_position):
+        panel.set_title(comparison.place(groups[0]))
     areas.set_xlabel("AUC: right joints ranked above wrong ones")
     areas.axvline(0.5, color="#999999", linewidth=0.8)
     areas.set_yticks(range(len(groups)), [group.method for group in groups])
     areas.set_ylim(len(groups) - 0.5, -0.5)
-    legend_above(figure, by_confidence, columns=8)
-    return figure
+    legend_above(figure, columns=8)
+    return Drawn(figure, tuple(reasons))
 
 
-def draw_selection(comparison: Comparison, analyses: Analyses, score: str) -> Figure | str:
+def draw_selection(comparison: Comparison) -> Drawn | str:
     """Which of the four pairs is chosen, and how many joints pass the mask, over the epochs."""
     groups = [g for g in comparison.groups if any("pair_0" in row["train"] for row in _rows(g))]
     if not groups:
@@ -73,15 +82,13 @@ def draw_selection(comparison: Comparison, analyses: Analyses, score: str) -> Fi
         epochs, values = statistic_of(groups[0], f"pair_{number}")
         axes[0].plot(epochs, 100 * values, color=colour, marker=marker, markersize=3, label=name)
     axes[0].set_ylabel("joints whose pair is chosen (%)")
-    axes[0].set_title(f"{groups[0].method}, {groups[0].labels} labels")
+    axes[0].set_title(f"{groups[0].method}, {comparison.place(groups[0])}")
     axes[0].legend()
     for place, group in enumerate(groups):
         look = {"color": _PAIR_COLOURS[place % 4], "marker": _PAIR_MARKERS[place % 4]}
         for panel, key, factor in ((axes[1], "joints_kept", 100), (axes[2], "inconsistency", 1)):
             epochs, values = statistic_of(group, key)
-            label = f"{group.labels} labels"
-            if len(comparison.backbones) > 1:
-                label += f", {group.backbone}"
+            label = comparison.place(group)
             panel.plot(epochs, factor * values, markersize=3, label=label, **look)
     axes[1].set_ylabel("joints that pass the mask (%)")
     axes[2].set_ylabel("position inconsistency of the\nchosen pair (heatmap pixels)")
@@ -91,7 +98,7 @@ def draw_selection(comparison: Comparison, analyses: Analyses, score: str) -> Fi
         panel.set_ylim(bottom=0)
         panel.xaxis.get_major_locator().set_params(integer=True)
     axes[1].legend()
-    return figure
+    return Drawn(figure)
 
 
 def statistic_of(group: Group, key: str) -> tuple[np.ndarray, np.ndarray]:
@@ -118,12 +125,12 @@ def _bins(panel: Axes, group: Group, runs: list[list[dict[str, float]]]) -> None
         capsize=2,
         elinewidth=0.8,
         label=group.method,
-        **of_method(group.method),
+        **colour_and_marker(group.method),
     )
 
 
 def _kept(panel: Axes, group: Group, runs: list[dict[str, Any]]) -> None:
-    colour = of_method(group.method)["color"]
+    colour = colour_and_marker(group.method)["color"]
     for signal, (line, _) in _SIGNALS.items():
         if all(signal in run["by"] for run in runs):
             shares = runs[0]["by"][signal]["kept"]["shares"]
@@ -132,7 +139,7 @@ def _kept(panel: Axes, group: Group, runs: list[dict[str, Any]]) -> None:
 
 
 def _areas(panel: Axes, group: Group, runs: list[dict[str, Any]], place: int) -> None:
-    colour = of_method(group.method)["color"]
+    colour = colour_and_marker(group.method)["color"]
     for signal, (_, fill) in _SIGNALS.items():
         values = [run["by"][signal]["auc"] for run in runs if signal in run["by"]]
         known = [value for value in values if value is not None]

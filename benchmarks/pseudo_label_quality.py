@@ -7,75 +7,67 @@ labels the run did not see, against their true labels.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.people_scores import THRESHOLD
 from benchmarks.results import CellResult
-from sspcm.crop_store import default_cache, open_crop_store
+from sspcm.crop_places import places_of
 from sspcm.open_networks import open_networks
+from sspcm.pool_labels import label_people, require_labels
 from sspcm.sets import make_sets
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.geometry import PIXEL_STD
 
 PEOPLE = 2000
 """At most so many people are measured, chosen at random."""
-RIGHT = 0.2
-"""A joint is right within this share of the square root of the box area, as in PCK@0.2."""
 BINS = 10
 SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
 """Shares of the joints that are kept, in the curves of `ranking`."""
 
 
 def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
-    """What `label_quality` gives for the teachers of a finished cell, and how it was measured.
+    """What `label_quality` gives for what a finished cell teaches, and how it was measured.
 
-    With two teachers A and B the label is the peak of their mean map, its confidence the mean of
-    their peaks, its inconsistency the distance of their peaks over the square root of the box
-    area. One network has a confidence alone. Networks run in evaluation mode on upright crops.
+    It is the method's own `taught` with the networks of the last epoch, before any mask, on people
+    of the unlabelled pool whose labels the run did not see. Confidence is the height of the peak
+    that the method judges by, inconsistency the distance between the positions of the networks that
+    teach, over the square root of the box area. At the end of an epoch SSPCM's past teachers are
+    the present ones, so that its four pairs are one.
 
     Raises:
-        InputError: the checkpoint or the data are not there or have changed, or nobody is
-            unlabelled.
+        InputError: the checkpoint or the data are not there or have changed, nobody is unlabelled,
+            or the method has no pseudo-labels that one view of a person gives.
     """
-    networks = open_networks(cell.folder, device=cell.config.device)
-    sets = make_sets(cell.config.data, released=cell.config.method.recipe == "released")
-    if sets.record["data_hash"] != cell.result["data_hash"]:
-        raise InputError(
-            f"{cell.config.data.path}: the data have changed since {cell.folder} was made"
-        )
+    config = cell.config
+    networks = open_networks(cell.folder, device=config.device)
+    require_labels(networks.method, config)
+    sets = make_sets(config.data, released=config.method.recipe == "released")
+    for key in ("data_hash", "unlabelled_hash"):
+        if sets.record.get(key) != cell.result.get(key):
+            raise InputError(f"{cell.folder}: its data have changed since it was made")
     # One choice for all cells of a comparison, so that they share the decoded crops.
-    rows = np.sort(np.random.default_rng(0).permutation(sets.record["people_train"])[:PEOPLE])
+    pool = np.unique(sets.unlabelled)
+    rows = np.sort(np.random.default_rng(0).permutation(pool)[:PEOPLE])
     people = sets.train.select_people(rows)
-    named = cell.config.data.cache
-    store = open_crop_store(
-        people,
-        crop_size=networks.crop_size,
-        window_size=networks.crop_size,
-        folder=Path(named) if named else default_cache(),
-        upright=networks.upright,
-    )
-    poses = networks.predict(store)
     counted = (people.keypoints[..., 2] > 0) & ~np.isin(rows, sets.labelled)[:, None]
     if not counted.any():
-        raise InputError(f"{cell.folder}: every training person is labelled")
+        raise InputError(f"{cell.folder}: every person of the pool is labelled, or has no joints")
+    labels = label_people(networks.method, config, people, networks.hardware)
     size = np.sqrt(np.prod(people.boxes[:, 2:], axis=1))[:, None]
-    both = {"A", "B", "mean"} <= poses.keys()
-    teacher = "teacher" if "teacher" in poses else cell.result["reported"]
-    label = poses["mean" if both else teacher]
-    confidence = 0.5 * (poses["A"][..., 2] + poses["B"][..., 2]) if both else label[..., 2]
-    error = np.linalg.norm(label[..., :2] - people.keypoints[..., :2], axis=2) / size
-    apart = None
-    if both:
-        apart = np.linalg.norm(poses["A"][..., :2] - poses["B"][..., :2], axis=2) / size
+    error = np.linalg.norm(labels[..., :2] - people.keypoints[..., :2], axis=2) / size
+    places = places_of(people, config.data.crop_size, upright=config.data.upright)
+    heatmap_pixel = places.scale[:, :1] * PIXEL_STD / (config.data.crop_width / 4)
+    apart = (labels[..., 3] * heatmap_pixel / size)[counted]
     return {
         "people": int(counted.any(axis=1).sum()),
-        "right_within": RIGHT,
-        "teachers": "A and B" if both else teacher,
+        "right_within": THRESHOLD,
+        "as_taught": True,
         **label_quality(
-            (error <= RIGHT)[counted],
-            confidence[counted],
-            None if apart is None else apart[counted],
+            (error <= THRESHOLD)[counted],
+            labels[..., 2][counted],
+            None if np.isnan(apart).any() else apart,
         ),
     }
 

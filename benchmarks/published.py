@@ -18,19 +18,36 @@ def _read() -> dict[str, Any]:
 PUBLISHED = _read()
 METHOD_ORDER = list(PUBLISHED["AP"])
 """The methods in the order of their published figures."""
+FREE_KEYS = (
+    "data.path",
+    "data.cache",
+    "data.labels",
+    "method.name",
+    "seed",
+    "device",
+    "precision",
+    "threads",
+)
+"""Configuration keys that may differ from the published setting beside its figures."""
 
 
-def published_ap(preset: str, cell: CellResult) -> float | None:
-    """The published AP in percent where the setting is the published one, else None."""
-    config, result = cell.config, cell.result
+def published_ap(cell: CellResult) -> float | None:
+    """The published AP in percent where the setting is the published one, else None.
+
+    That is every key of the configuration that influences the numbers, and people of COCO's size.
+    """
+    from benchmarks.presets import PRESETS
+    from sspcm.config import flatten, load_config, to_dict
+
+    published, own = (
+        {key: value for key, value in flatten(to_dict(config)).items() if key not in FREE_KEYS}
+        for config in (load_config(overrides=PRESETS["paper"].overrides), cell.config)
+    )
+    result = cell.result
     as_published = (
-        preset == "paper"
+        own == published
         and result["keypoint_set"] == "coco-17"
         and result["people_train"] > 100_000
-        and result["labelled_order"] == "file"
-        and config.network.name == "resnet18"
-        and config.network.width == 64
-        and config.data.crop_size == (192, 256)
     )
     figures = PUBLISHED["AP"].get(result["method"], {})
     return figures.get(str(result["people_labelled"])) if as_published else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from benchmarks.html_page import code_block, figure, heading, list_of, page, par
 from benchmarks.layout import ComparisonFolder
 from benchmarks.people_pictures import PICTURES_CAPTION, hardest_and_samples
 from benchmarks.plots import CAPTIONS, draw_plots
-from benchmarks.reproduce import commands
+from benchmarks.reproduce import commands, fresh_folder
 from benchmarks.results import Comparison, difference, read_results
+from benchmarks.scores import require_score
 from benchmarks.statistics import summarise
 from benchmarks.tables import (
     Table,
@@ -38,6 +40,7 @@ def write_report(
     Raises:
         InputError: no comparison, no finished cell, or no such baseline or score.
     """
+    require_score(score)
     comparison = read_results(folder)
     parts = [
         *_summary(comparison, baseline, score),
@@ -45,7 +48,7 @@ def write_report(
         *_plots(comparison, score),
         *_pictures(comparison, baseline, score),
         *_environment(comparison),
-        *_reproduce(comparison),
+        *_reproduce(comparison, baseline, score),
     ]
     write_text(file, page(f"Comparison {folder.resolve().name}", parts))
 
@@ -67,7 +70,7 @@ def summary_lines(comparison: Comparison, baseline: str | None, score: str) -> I
                 if gain is not None:
                     text += f" ({100 * gain.mean:+.1f}, {gain.verdict})"
                 found.append((values.mean, text))
-            where = f"{labels} labels" + (f", {backbone}" if len(comparison.backbones) > 1 else "")
+                where = comparison.place(group)
             ranked = [text for _, text in sorted(found, key=lambda pair: -pair[0])]
             if ranked:
                 yield f"{where}: {score} of {', '.join(ranked)}."
@@ -77,7 +80,9 @@ def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterat
     yield heading("Summary")
     cells = ComparisonFolder(comparison.folder).cells
     unfinished = [
-        path.name for path in sorted(cells.glob("*")) if path.is_dir() and not _finished(path)
+        path.name
+        for path in sorted(cells.glob("*"))
+        if path.is_dir() and not RunFolder(path).finished
     ]
     yield paragraph(
         f"{len(comparison.cells)} finished runs: {len(comparison.methods)} methods, label budgets "
@@ -113,7 +118,8 @@ def _plots(comparison: Comparison, score: str) -> Iterator[str]:
         if isinstance(drawn, str):
             missing.append(f"{name.replace('_', ' ')}: {drawn}")
         else:
-            yield figure(drawn, CAPTIONS[name])
+            yield figure(drawn.figure, CAPTIONS[name])
+            missing += [f"{name.replace('_', ' ')}: {text}" for text in drawn.left_out]
     if missing:
         yield paragraph("Not drawn:")
         yield list_of(missing)
@@ -129,7 +135,7 @@ def _pictures(comparison: Comparison, baseline: str | None, score: str) -> Itera
         yield paragraph(f"Not shown: {error}")
         return
     yield heading("Sample predictions")
-    yield paragraph(PICTURES_CAPTION)
+    yield paragraph(PICTURES_CAPTION.format(place=comparison.place(comparison.groups[0])))
     yield samples
     yield heading("Hardest cases")
     yield paragraph("The people whose poses have the lowest OKS.")
@@ -150,18 +156,17 @@ def _environment(comparison: Comparison) -> Iterator[str]:
         yield table(Table("Environment", ("what", "value"), tuple(rows)))
 
 
-def _reproduce(comparison: Comparison) -> Iterator[str]:
+def _reproduce(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+    options = ["--baseline", baseline] if baseline else []
+    options += ["--score", score] if score != "AP" else []
+    output = str(fresh_folder(comparison))
     yield heading("Commands to reproduce")
     yield code_block(
         "\n".join(
             [
                 *commands(comparison),
-                f"sspcm-bench table {comparison.folder}",
-                f"sspcm-bench report {comparison.folder}",
+                shlex.join(["sspcm-bench", "table", output, *options]),
+                shlex.join(["sspcm-bench", "report", output, *options]),
             ]
         )
     )
-
-
-def _finished(path: Path) -> bool:
-    return RunFolder(path).finished

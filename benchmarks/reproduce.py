@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from benchmarks.grid import NETWORK_KEYS, cell_name
+from benchmarks.grid import AXES, NETWORK_KEYS, cell_name
 from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import PRESETS
 from benchmarks.results import CellResult, Comparison
-from sspcm.config import load_config, to_dict
-
-_AXES = ("method.name", "data.labels", "data.subset_seed", "seed", "data.cache", "data.path")
-"""Keys that the options of the command set."""
+from sspcm.config import flatten, load_config, to_dict
 
 
 @dataclass(frozen=True)
@@ -28,39 +26,66 @@ class _Settings:
     network_keys: str
 
 
+Runs = tuple[tuple[int, ...], tuple[int, ...]]
+"""Seeds and subsets, each with each."""
+
+
+def fresh_folder(comparison: Comparison) -> Path:
+    """Where the comparison is made anew, beside whatever the commands are typed in."""
+    return Path(f"{comparison.folder.resolve().name}-again")
+
+
 def commands(comparison: Comparison) -> list[str]:
-    """Commands of a shell that have the comparison's cells, each with its settings.
+    """Commands of a shell that make the comparison's cells in `fresh_folder`.
 
     Configuration keys that today's preset does not have are given by --set. Cells of one
-    configuration and the same methods, seeds and subsets are one command; a network with a name of
-    its own comes from a grid file, written first.
+    configuration and the same methods, seeds and subsets are one command. What has no option of
+    its own comes from a grid file, written first: a network with a name, and other seeds and
+    subsets than the first ones.
     """
-    by_budget: dict[tuple[_Settings, str], list[CellResult]] = {}
+    kinds: dict[tuple[_Settings, str, str], list[tuple[int, int]]] = {}
     for cell in comparison.cells:
-        key = (_settings(comparison, cell), cell.result["labels"])
-        by_budget.setdefault(key, []).append(cell)
-    grids: dict[tuple[_Settings, str], list[str]] = {}
-    for (settings, labels), cells in by_budget.items():
-        methods = ",".join(dict.fromkeys(cell.result["method"] for cell in cells))
-        axes = f"--methods {methods} --seeds {1 + max(cell.config.seed for cell in cells)}"
-        if subsets := max(cell.config.data.subset_seed for cell in cells):
-            axes += f" --subsets {1 + subsets}"
-        grids.setdefault((settings, axes), []).append(labels)
+        key = (_settings(comparison, cell), cell.result["labels"], cell.result["method"])
+        kinds.setdefault(key, []).append(cell.pair)
+    by_methods: dict[tuple[_Settings, str, Runs], list[str]] = {}
+    for (settings, labels, method), pairs in kinds.items():
+        for runs in _products(pairs):
+            by_methods.setdefault((settings, labels, runs), []).append(method)
+    by_labels: dict[tuple[_Settings, tuple[str, ...], Runs], list[str]] = {}
+    for (settings, labels, runs), names in by_methods.items():
+        by_labels.setdefault((settings, tuple(names), runs), []).append(labels)
     found = []
-    for (settings, axes), budgets in grids.items():
-        grid = ""
+    output = shlex.quote(str(fresh_folder(comparison)))
+    for number, ((settings, methods, (seeds, subsets)), budgets) in enumerate(by_labels.items()):
+        parts = ["sspcm-bench run"]
+        axes = [f"--ratio {shlex.quote(labels)}" for labels in budgets]
+        axes.append(f"--methods {','.join(methods)}")
+        grid: dict[str, Any] = {}
         if settings.network:
-            file = f"{settings.network}.yaml"
-            content = f"networks: {{{settings.network}: {settings.network_keys}}}"
-            found.append(f"echo {shlex.quote(content)} > {file}")
-            grid = f"--grid {file} "
-        ratios = " ".join(f"--ratio {shlex.quote(labels)}" for labels in budgets)
-        options = f" {settings.options}" if settings.options else ""
-        found.append(
-            f"sspcm-bench run {grid}{ratios} {axes} --preset {comparison.preset}{options} "
-            f"-o {shlex.quote(str(comparison.folder))}"
-        )
+            grid["networks"] = {settings.network: yaml.safe_load(settings.network_keys)}
+        for name, values in (("seeds", seeds), ("subsets", subsets)):
+            if values != tuple(range(len(values))):
+                grid[name] = list(values)
+            elif len(values) > 1 or name == "seeds":
+                axes.append(f"--{name} {len(values)}")
+        if grid:
+            found.append(f"echo {shlex.quote(_yaml(grid))} > grid{number}.yaml")
+            parts.append(f"--grid grid{number}.yaml")
+        parts += [*axes, f"--preset {comparison.preset}"]
+        parts += [settings.options] if settings.options else []
+        found.append(" ".join([*parts, f"-o {output}"]))
     return found
+
+
+def _products(pairs: Sequence[tuple[int, int]]) -> list[Runs]:
+    """Seeds and subsets whose products are exactly these pairs: one if possible."""
+    by_subset: dict[int, list[int]] = {}
+    for seed, subset in sorted(pairs):
+        by_subset.setdefault(subset, []).append(seed)
+    by_seeds: dict[tuple[int, ...], list[int]] = {}
+    for subset, seeds in sorted(by_subset.items()):
+        by_seeds.setdefault(tuple(seeds), []).append(subset)
+    return [(seeds, tuple(subsets)) for seeds, subsets in by_seeds.items()]
 
 
 def _settings(comparison: Comparison, cell: CellResult) -> _Settings:
@@ -69,12 +94,13 @@ def _settings(comparison: Comparison, cell: CellResult) -> _Settings:
     before = dict(PRESETS[comparison.preset].overrides) if comparison.preset in PRESETS else {}
     if procedural:
         before["data.upright"] = True
-    base = _flat(to_dict(load_config(overrides=before)))
-    network = cell.folder.name.removeprefix(cell_name(config)).removeprefix("-")
+    base = flatten(to_dict(load_config(overrides=before)))
+    named = cell.folder.name.startswith(f"{cell_name(config)}-")
+    network = cell.folder.name.removeprefix(f"{cell_name(config)}-") if named else ""
     options = [] if procedural else ["--data", config.data.path]
     keys = {}
-    for key, value in _flat(to_dict(config)).items():
-        if key in _AXES or base.get(key) == value:
+    for key, value in flatten(to_dict(config)).items():
+        if key in AXES or key == "data.cache" or base.get(key) == value:
             continue
         if network and key.startswith(NETWORK_KEYS):
             keys[key] = value
@@ -97,13 +123,3 @@ def _is_procedural(preset: str, path: str, cache: str | None) -> bool:
         return False
     made = ComparisonFolder(Path(cache).parent).fisheye(PRESETS[preset].people)
     return Path(path) == made
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

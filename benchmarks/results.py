@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.backbones import backbone_names, backbone_of
 from benchmarks.layout import ComparisonFolder
 from benchmarks.published import METHOD_ORDER
 from benchmarks.statistics import Difference, paired_difference
@@ -17,6 +18,9 @@ from sspcm.config import TrainConfig
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+
+_RESULT = {"method", "labels", "people_labelled", "reported", "last", "best", "steps"}
+"""What every result has."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,11 @@ class Group:
 
     def values(self, score: str, *, network: str | None = None, which: str = "last") -> np.ndarray:
         """A score (cells,) of a network (the reported one by default); NaN where undefined."""
-        found = [cell.scores(network=network, which=which)[score] for cell in self.cells]
-        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+        return numbers(cell.scores(network=network, which=which)[score] for cell in self.cells)
 
     def facts(self, key: str) -> np.ndarray:
         """A number (cells,) of the results, for example `steps`; NaN where it was not recorded."""
-        found = [cell.result.get(key) for cell in self.cells]
-        return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+        return numbers(cell.result.get(key) for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,28 @@ class Comparison:
     @property
     def budgets(self) -> list[str]:
         """Label budgets, smallest first."""
-        return list(dict.fromkeys(group.labels for group in self.groups))
+        by_size = sorted(self.groups, key=lambda g: g.cells[0].result["people_labelled"])
+        return list(dict.fromkeys(group.labels for group in by_size))
 
     @property
     def methods(self) -> list[str]:
         """Methods, in the published order."""
         return sorted({group.method for group in self.groups}, key=_method_order)
+
+    @property
+    def first_groups(self) -> list[Group]:
+        """The methods on the first backbone at its smallest label budget."""
+        first = self.groups[0]
+        return [
+            group
+            for group in self.groups
+            if (group.labels, group.backbone) == (first.labels, first.backbone)
+        ]
+
+    def place(self, group: Group) -> str:
+        """Label budget of a group, and its backbone where there are several."""
+        several = len(self.backbones) > 1
+        return f"{group.labels} labels" + (f", {group.backbone}" if several else "")
 
     def find(self, method: str, labels: str, backbone: str) -> Group | None:
         """The group of these three."""
@@ -98,18 +116,6 @@ class Comparison:
             if (group.method, group.labels, group.backbone) == (method, labels, backbone):
                 return group
         return None
-
-
-def without_shared_memory(cells: Sequence[CellResult]) -> list[CellResult]:
-    """The cells; without their peak memory where it is not their own.
-
-    Earlier versions ran all cells in one process, whose peak on a CPU is that of its largest cell
-    so far: then many cells have the same number of bytes, which is rare among processes.
-    """
-    peaks = [cell.result.get("peak_memory_bytes") for cell in cells]
-    if cells[0].result["device"] != "cpu" or 2 * len(set(peaks)) > len(peaks):
-        return list(cells)
-    return [replace(cell, result={**cell.result, "peak_memory_bytes": None}) for cell in cells]
 
 
 def read_results(output: Path) -> Comparison:
@@ -128,7 +134,7 @@ def read_results(output: Path) -> Comparison:
         kinds = {str(cell.result.get(key)) for cell in cells}
         if len(kinds) > 1:
             raise InputError(f"{output}: its cells differ in {key}: {', '.join(sorted(kinds))}")
-    return Comparison(output, preset, tuple(_groups(without_shared_memory(cells))))
+    return Comparison(output, preset, tuple(_groups(cells)))
 
 
 def read_cell(folder: Path) -> CellResult:
@@ -141,17 +147,16 @@ def read_cell(folder: Path) -> CellResult:
     config = run.load_config()
     if not run.finished:
         raise InputError(f"{folder}: the run is not finished")
+    result = run.read_result()
+    if not isinstance(result, dict) or not result.keys() >= _RESULT:
+        raise InputError(f"{run.result_file}: is not the result of a run")
     environment = read_json(run.environment_file) if run.environment_file.is_file() else {}
-    return CellResult(folder, config, run.read_result(), run.read_metrics(), environment)
+    return CellResult(folder, config, result, run.read_metrics(), environment)
 
 
-def backbone_of(config: TrainConfig) -> str:
-    """Networks and crops of a configuration, as a table shows them."""
-    parts = [_network_text(config.network)]
-    if config.student is not None:
-        parts.append(f"student {_network_text(config.student)}")
-    width, height = config.data.crop_size
-    return f"{', '.join(parts)}, {width} x {height}"
+def numbers(values: Iterable[float | None]) -> np.ndarray:
+    """The values as float64; None is NaN."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def difference(group: Group, baseline: Group | None, score: str) -> Difference | None:
@@ -168,10 +173,11 @@ def difference(group: Group, baseline: Group | None, score: str) -> Difference |
 
 
 def _groups(cells: Sequence[CellResult]) -> list[Group]:
+    names = backbone_names(backbone_of(cell.config) for cell in cells)
     found: dict[tuple[str, int, str, str], list[CellResult]] = {}
     for cell in cells:
         key = (
-            backbone_of(cell.config),
+            names[backbone_of(cell.config)],
             cell.result["people_labelled"],
             cell.result["labels"],
             cell.result["method"],
@@ -188,13 +194,6 @@ def _groups(cells: Sequence[CellResult]) -> list[Group]:
                 )
         groups.append(Group(key[3], key[2], key[0], tuple(members)))
     return groups
-
-
-def _network_text(network: Any) -> str:
-    text = network.name
-    if text.startswith("resnet") and network.width != 64:
-        text += f" width {network.width}"
-    return text if network.pretrained is None else f"{text} from {Path(network.pretrained).name}"
 
 
 def _method_order(method: str) -> tuple[int, str]:

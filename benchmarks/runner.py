@@ -18,9 +18,11 @@ from benchmarks.launching import Event, Launcher, make_task
 from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import get_preset
 from benchmarks.progress import progress_bar
+from sspcm.config import TrainConfig
 from sspcm.run_folder import RunFolder
 from sspcm.run_parts import open_stores
 from sspcm.sets import make_sets
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.synthetic.generate import generate
 
 DAY = 24 * 3600.0
@@ -35,11 +37,35 @@ class Outcome:
     queued: tuple[str, ...]
 
 
-def fisheye_data(output: Path, *, preset: str) -> Path:
-    """The procedural fisheye set of a preset, made under the comparison's folder if not there."""
+def make_fisheye(output: Path, *, preset: str) -> None:
+    """Make the procedural fisheye set of a preset under the comparison's folder, if not there."""
     people = get_preset(preset).people
-    folder = ComparisonFolder(output).fisheye(people)
-    return generate(folder, people=people, seed=0, workers=os.cpu_count() or 1)
+    place = ComparisonFolder(output)
+    waiting = "waiting for another process that makes the fisheye set"
+    with lock(place.lock("data"), patience=math.inf, waiting=waiting):
+        generate(place.fisheye(people), people=people, seed=0, workers=os.cpu_count() or 1)
+
+
+def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell]:
+    """The cells that are to be run, after a look at what the folder holds.
+
+    Raises:
+        InputError: it holds a comparison at another preset, of other data, splits or recipe, or a
+            cell with another configuration.
+    """
+    place = ComparisonFolder(output)
+    place.check_preset(preset)
+    for path in sorted(place.cells.glob("*")):
+        if RunFolder(path).finished:
+            _require_one_table(path, cells[0].config)
+    missing = []
+    for cell in cells:
+        run = RunFolder(place.cell(cell.name))
+        if run.config_file.is_file():
+            run.prepare(cell.config, resume=True)
+        if not run.finished:
+            missing.append(cell)
+    return missing
 
 
 def run_cells(
@@ -49,7 +75,6 @@ def run_cells(
     preset: str,
     launcher: Launcher,
     jobs: int = 0,
-    device: str = "auto",
     options: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Run what is missing.
@@ -63,7 +88,6 @@ def run_cells(
         preset: its name, for the record.
         launcher: runs the cells.
         jobs: cells at a time; 0 is the launcher's default.
-        device: of the cells.
         options: of the launcher.
 
     Raises:
@@ -71,13 +95,7 @@ def run_cells(
             nothing has been run then.
     """
     place = ComparisonFolder(output)
-    missing = []
-    for cell in cells:
-        run = RunFolder(place.cell(cell.name))
-        if run.config_file.is_file():
-            run.prepare(cell.config, resume=True)
-        if not run.finished:
-            missing.append(cell)
+    missing = unfinished(cells, output, preset=preset)
     _prepare_data(missing, place)
     place.write_preset(preset)
     for number, cell in enumerate(cells, start=1):
@@ -88,6 +106,7 @@ def run_cells(
     if missing:
         tasks = [make_task(cell, output) for cell in missing]
         with progress_bar(missing, place) as say:
+            device = cells[0].config.device
             for event in launcher(tasks, jobs=jobs, device=device, options=options or {}):
                 states[event.name] = event.state
                 say(f"{numbers[event.name]} {_line(event, place)}")
@@ -99,6 +118,25 @@ def run_cells(
     )
 
 
+def _require_one_table(folder: Path, config: TrainConfig) -> None:
+    """Cells of other data, splits or recipes are no table."""
+    before, now = (
+        {
+            "data.path": str(Path(one.data.path).resolve()),
+            "data.test_fraction": one.data.test_fraction,
+            "data.test_seed": one.data.test_seed,
+            "method.recipe": one.method.recipe,
+        }
+        for one in (RunFolder(folder).load_config(), config)
+    )
+    for key, value in now.items():
+        if before[key] != value:
+            raise InputError(
+                f"{folder}: was made with {key} = {before[key]!r}, not {value!r}, and would share "
+                "a table; name another folder"
+            )
+
+
 def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
     """Check every label budget, and decode the crops once before the cells share them."""
     budgets = {
@@ -106,7 +144,8 @@ def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
         for cell in cells
     }
     decoded = set()
-    with lock(place.lock("crops"), patience=math.inf):
+    waiting = "waiting for another process that decodes crops"
+    with lock(place.lock("crops"), patience=math.inf, waiting=waiting):
         remove_partial_files(place.crops, older_than=DAY)
         for data, config in budgets.items():
             sets = make_sets(data, released=config.method.recipe == "released")

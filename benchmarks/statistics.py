@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 CONFIDENCE = 0.95
+DRAWS = 2000
+"""Samples of a bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences; interval and p are None with one pair.
+    """Mean of paired differences; interval and p are None with one pair, p without a test.
 
     Attributes:
         mean: of the second values less the first.
@@ -47,9 +49,19 @@ class Difference:
         """Whether it is more than noise: the 95 % interval leaves out 0."""
         if self.low is None or self.high is None:
             return "one pair: noise unknown"
-        if self.low > 0 or self.high < 0:
-            return "more than noise"
-        return "none" if self.low == self.high == 0 else "within noise"
+        if self.low == self.high == 0:
+            return "none"
+        return "more than noise" if self.leaves_out_0 else "within noise"
+
+    @property
+    def leaves_out_0(self) -> bool:
+        """Whether there is an interval, and 0 is not in it."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+
+def p_text(p: float | None) -> str:
+    """A probability as tables show it."""
+    return "n/a" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def summarise(values: np.ndarray) -> Summary | None:
@@ -79,9 +91,6 @@ def paired_bootstrap(
     second: np.ndarray,
     weights: np.ndarray,
     groups: np.ndarray,
-    *,
-    draws: int = 2000,
-    seed: int = 0,
 ) -> Difference | None:
     """Difference of two weighted means over people, whole groups of them drawn with replacement.
 
@@ -90,11 +99,9 @@ def paired_bootstrap(
         second: (people,) those of the other run on the same people.
         weights: (people,) what their sums are divided by, for example labelled joints.
         groups: (people,) of what is drawn: people of one frame or scene are not independent.
-        draws: bootstrap samples.
-        seed: of the draws.
 
     Returns:
-        The difference with its percentile interval; None if there is nothing to weigh.
+        The difference with its percentile interval, without p; None if there is nothing to weigh.
     """
     if not weights.sum():
         return None
@@ -105,12 +112,11 @@ def paired_bootstrap(
     mean = float(gain.sum() / weight.sum())
     if count < 2:
         return Difference(mean, None, None, None, count)
-    drawn = np.random.default_rng(seed).integers(count, size=(draws, count))
+    drawn = np.random.default_rng(0).integers(count, size=(DRAWS, count))
     means = gain[drawn].sum(axis=1) / np.maximum(weight[drawn].sum(axis=1), 1e-12)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
-    p = 2 * min((means <= 0).mean(), (means >= 0).mean())
-    return Difference(mean, float(low), float(high), float(min(1.0, p)), count)
+    return Difference(mean, float(low), float(high), None, count)
 
 
 def _t_quantile(freedom: int) -> float:

@@ -8,9 +8,10 @@ from typing import Any
 
 from benchmarks.fairness import uneven
 from benchmarks.published import PUBLISHED, published_ap
-from benchmarks.results import CellResult, Comparison, backbone_of, difference
+from benchmarks.results import CellResult, Comparison, Group, difference
+from benchmarks.scores import CHOICES
 from benchmarks.statistics import summarise
-from benchmarks.tables import CHOICES, chosen_baseline
+from benchmarks.tables import best_head, chosen_baseline
 
 FACTS = ("data_hash", "split_hash", "split", "recipe", "keypoint_set", "people_labelled")
 COST = (
@@ -34,7 +35,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
     lines = []
     for group in comparison.groups:
         line: dict[str, Any] = {
-            **_place(comparison, group.cells[0]),
+            **_place(comparison, group, group.cells[0]),
             "runs": len(group.cells),
             "network": group.reported,
         }
@@ -46,7 +47,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
                 f"{score} sd": found and found.spread,
                 f"{score} low": found and found.low,
                 f"{score} high": found and found.high,
-                f"best {score}": best and best.mean,
+                best_head(score): best and best.mean,
             }
             if chosen is not None:
                 base = comparison.find(chosen, group.labels, group.backbone)
@@ -61,7 +62,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
         for key in COST:
             cost = summarise(group.facts(key))
             line[key] = cost and cost.mean
-        figure = published_ap(comparison.preset, group.cells[0])
+        figure = published_ap(group.cells[0])
         line |= {
             "published AP": "n/a" if figure is None else figure,
             "published source": "n/a" if figure is None else PUBLISHED["source"],
@@ -74,26 +75,27 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
 def runs_csv(comparison: Comparison) -> str:
     """A line a run and network, with every score of the last and the best checkpoint."""
     lines = []
-    for cell in comparison.cells:
-        for network in cell.result["last"]:
-            line: dict[str, Any] = {
-                **_place(comparison, cell),
-                "seed": cell.config.seed,
-                "subset": cell.config.data.subset_seed,
-                "network": network,
-            }
-            for which in ("last", "best"):
-                scores = cell.scores(network=network, which=which)
-                line |= {f"{which} {score}": scores[score] for score in CHOICES}
-            lines.append(line | {key: cell.result.get(key) for key in COST})
+    for group in comparison.groups:
+        for cell in group.cells:
+            for network in cell.result["last"]:
+                line: dict[str, Any] = {
+                    **_place(comparison, group, cell),
+                    "seed": cell.config.seed,
+                    "subset": cell.config.data.subset_seed,
+                    "network": network,
+                }
+                for which in ("last", "best"):
+                    scores = cell.scores(network=network, which=which)
+                    line |= {f"{which} {score}": scores[score] for score in CHOICES}
+                lines.append(line | {key: cell.result.get(key) for key in COST})
     return _csv(lines)
 
 
-def _place(comparison: Comparison, cell: CellResult) -> dict[str, Any]:
+def _place(comparison: Comparison, group: Group, cell: CellResult) -> dict[str, Any]:
     scores = cell.scores()
     return {
         "preset": comparison.preset,
-        "backbone": backbone_of(cell.config),
+        "backbone": group.backbone,
         "labels": cell.result["labels"],
         "method": cell.result["method"],
         **{key: cell.result.get(key) for key in FACTS},

@@ -51,9 +51,7 @@ def _markdown_table(table: Table) -> list[str]:
 
 
 def _latex_table(table: Table, caption: str) -> str:
-    columns = "".join(
-        "r" if _is_number(column) else "l" for column in zip(*table.rows, strict=True)
-    )
+    columns = "".join("r" if table.is_number(k) else "l" for k in range(len(table.head)))
     body = [" & ".join(map(_latex_text, row)) + r" \\" for row in (table.head, *table.rows)]
     return "\n".join(
         [
@@ -80,7 +78,3 @@ def _latex_text(text: str) -> str:
     return "".join(
         rf"\texttt{{{part}}}" if number % 2 else part for number, part in enumerate(escaped)
     )
-
-
-def _is_number(column: tuple[str, ...]) -> bool:
-    return all(not text or text == "n/a" or text[0] in "+-<0123456789" for text in column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,12 +10,11 @@ import numpy as np
 from benchmarks.fairness import augmentation, uneven
 from benchmarks.published import published_ap, published_note
 from benchmarks.results import Comparison, Group, difference
-from benchmarks.statistics import summarise
+from benchmarks.scores import SCORES, require_score
+from benchmarks.statistics import p_text, summarise
 from wepdtof_pose.errors import InputError
 
-SCORES = ("AP", "AP50", "AR", "PCK@0.2")
-CHOICES = ("AP", "AP50", "AP75", "AR", "PCK@0.2", "PCKh@0.5")
-"""Scores that methods can be compared by."""
+_NUMBER = re.compile(r"(n/a|[-+<]? ?[\d,.]+%?( (±|to) [-+]?[\d,.]+)?)?")
 DEFAULT_BASELINE = "supervised"
 
 
@@ -25,6 +25,10 @@ class Table:
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column holds numbers alone: with a spread, as an interval, or n/a."""
+        return all(_NUMBER.fullmatch(row[column]) for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,7 @@ def make_report(
     Raises:
         InputError: no cell of that baseline, or no such score.
     """
-    if score not in CHOICES:
-        raise InputError(f"unknown score {score!r}: choose one of {', '.join(CHOICES)}")
+    require_score(score)
     chosen = chosen_baseline(comparison, baseline)
     return Report(
         provenance=tuple(_provenance(comparison)),
@@ -95,6 +98,11 @@ def mean_and_spread(values: np.ndarray, *, factor: float = 100.0) -> str:
     return mean if found.spread is None else f"{mean} ± {factor * found.spread:.1f}"
 
 
+def best_head(score: str) -> str:
+    """Head of a score's column for the best checkpoint, which is chosen by AP."""
+    return "best AP" if score == "AP" else f"{score} at best AP"
+
+
 def interval(low: float | None, high: float | None, *, sign: str = "") -> str:
     """`low to high` in percent; n/a where there is none."""
     if low is None or high is None:
@@ -109,7 +117,7 @@ def _provenance(comparison: Comparison) -> list[str]:
     steps = sorted({c.result["steps"] for c in comparison.cells})
     devices = sorted({f"{c.result['precision']} on {c.result['device']}" for c in comparison.cells})
     crops = "turned along the image radius" if config.data.upright else "as the frame is"
-    shown = any(published_ap(comparison.preset, g.cells[0]) for g in comparison.groups)
+    shown = any(published_ap(g.cells[0]) for g in comparison.groups)
     return [
         f"Data `{result['data_hash']}`, split `{result['split_hash']}` ({result['split']}); "
         f"{result['people_train']} people to train on, {result['people_test']} to test on, "
@@ -139,13 +147,13 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
         "95 % interval",
         *compared,
         *others,
-        f"best {score}",
+        best_head(score),
         "published AP",
     ]
     rows = []
     for group in comparison.groups:
         values = summarise(group.values(score))
-        figure = published_ap(comparison.preset, group.cells[0])
+        figure = published_ap(group.cells[0])
         rows.append(
             (
                 *_place(comparison, group),
@@ -171,8 +179,8 @@ def _difference_texts(
     found = difference(group, comparison.find(baseline, group.labels, group.backbone), score)
     if found is None:
         return "n/a", "n/a", "n/a"
-    p = "n/a" if found.p is None else "< 0.001" if found.p < 0.001 else f"{found.p:.3f}"
-    return f"{100 * found.mean:+.1f}", interval(found.low, found.high, sign="+"), p
+    of_gain = interval(found.low, found.high, sign="+")
+    return f"{100 * found.mean:+.1f}", of_gain, p_text(found.p)
 
 
 def _cost_table(comparison: Comparison) -> Table:
@@ -208,7 +216,7 @@ def _network_table(comparison: Comparison, score: str) -> Table:
         "network",
         score,
         other,
-        f"best {score}",
+        best_head(score),
         f"{score} of every run",
     )
     rows = []

@@ -253,7 +253,7 @@ def load_config(
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or 2020-13-45
             raise InputError(f"{path}: not valid YAML: {error}") from None
         content = {} if content is None else content
         if not isinstance(content, dict):
@@ -263,15 +263,15 @@ def load_config(
     return from_dict(TrainConfig, content)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """The key and value of `a.b=c`; the value is read as YAML."""
+def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
+    """The key and value of `a.b=c`; the value is read as YAML, and `option` named in errors."""
     key, separator, value = text.partition("=")
     if not separator or not key:
-        raise InputError(f"--set {text!r}: expected KEY=VALUE, for example data.labels=1k")
+        raise InputError(f"{option} {text!r}: expected KEY=VALUE")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f"--set {text!r}: the value is not valid YAML") from None
+    except (yaml.YAMLError, ValueError):
+        raise InputError(f"{option} {text!r}: the value is not valid YAML") from None
     return key.strip(), parsed
 
 
@@ -283,6 +283,17 @@ def to_yaml(config: TrainConfig) -> str:
 def to_dict(config: Any) -> dict[str, Any]:
     """The configuration as plain containers; tuples become lists, as YAML has them."""
     return _plain(dataclasses.asdict(config))
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys and values as `a.b` -> value; a group without keys is left out."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
 
 
 _Config = TypeVar("_Config")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sspcm.config import EvaluationConfig
+from sspcm.crop_places import CropPlaces
 from sspcm.crop_store import CropStore
 from sspcm.decoding import decode, fitting_blur
 from sspcm.flips import Alignment, average_flipped
@@ -88,7 +89,8 @@ def score_people(
     """
     everyone = predictions_of_people(test, keypoints, scores=np.ones(len(test)))
     everyone = rescore(everyone, RESCORE_THRESHOLD)
-    kept = suppress(everyone, crop_areas(store), test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
+    areas = crop_areas(store.places)
+    kept = suppress(everyone, areas, test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
     scores = score(test, everyone, radius_edges=_radius_edges(test, store))
     return scores | coco_scores(test, kept), everyone
 
@@ -108,7 +110,7 @@ def score_detected(
     """
     rescored = rescore(predictions, RESCORE_THRESHOLD)
     sigmas = test.keypoint_set.require_sigmas()
-    kept = suppress(rescored, crop_areas(store), sigmas, NMS_THRESHOLD)
+    kept = suppress(rescored, crop_areas(store.places), sigmas, NMS_THRESHOLD)
     return score(test, kept, radius_edges=_radius_edges(test, store)), kept
 
 
@@ -118,9 +120,9 @@ def crop_images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:
     return normalise(raw, bgr=bgr).contiguous(memory_format=hardware.memory_format)
 
 
-def crop_areas(store: CropStore) -> np.ndarray:
+def crop_areas(places: CropPlaces) -> np.ndarray:
     """Areas (people,) of the padded crops in frame pixels squared."""
-    return np.prod(store.places.scale.astype(np.float64) * PIXEL_STD, axis=1)
+    return np.prod(places.scale.astype(np.float64) * PIXEL_STD, axis=1)
 
 
 def _radius_edges(test: PoseDataset, store: CropStore) -> tuple[float, ...] | None:

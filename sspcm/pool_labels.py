@@ -73,6 +73,23 @@ def pool_labels(
     lack are 0, with inconsistency None.
     """
     people, rows = pool_people(config.data, sets)
+    labels = label_people(method, config, people, hardware)
+    labels[..., 4] *= labelled_joints(sets)
+    # One more channel, so that joints the networks lack, which become 0, are told apart.
+    labels = np.dstack([labels, np.ones(labels.shape[:2])])
+    in_own_joints = convert_keypoints(labels, sets.train.keypoint_set, people.keypoint_set)
+    return _entries(people, in_own_joints, np.isin(rows, sets.labelled))
+
+
+def label_people(
+    method: Method, config: TrainConfig, people: PoseDataset, hardware: Hardware
+) -> np.ndarray:
+    """What the method teaches about people: (people, joints of the networks, 5) float64.
+
+    The numbers are x and y in frame pixels, confidence, inconsistency (heatmap pixels, NaN where
+    there is no second teacher), and 1 where the method keeps the joint. In evaluation mode, on
+    upright crops.
+    """
     size = config.data.crop_size
     store = open_crop_store(
         people,
@@ -81,7 +98,6 @@ def pool_labels(
         folder=cache_folder(config.data.cache),
         upright=config.data.upright,
     )
-    vocabulary = torch.from_numpy(labelled_joints(sets)).to(hardware.device)
     parts = []
     starts = range(0, len(store), config.evaluation.batch_size)
     with mode_of([method], training=False), torch.inference_mode():
@@ -102,13 +118,9 @@ def pool_labels(
             distance = np.full(keypoints.shape[:2], np.nan)
             if taught.inconsistency is not None:
                 distance = taught.inconsistency.float().cpu().numpy()
-            kept = (taught.kept & vocabulary).cpu().numpy()
-            # One more channel, so that joints the networks lack, which become 0, are told apart.
-            known = np.ones_like(distance)
-            parts.append(np.dstack([keypoints, distance, kept, known]).astype(np.float64))
-    labels = np.concatenate(parts)
-    in_own_joints = convert_keypoints(labels, sets.train.keypoint_set, people.keypoint_set)
-    return _entries(people, in_own_joints, np.isin(rows, sets.labelled))
+            kept = taught.kept.cpu().numpy()
+            parts.append(np.dstack([keypoints, distance, kept]).astype(np.float64))
+    return np.concatenate(parts)
 
 
 def _entries(people: PoseDataset, labels: np.ndarray, labelled: np.ndarray) -> list[dict[str, Any]]:

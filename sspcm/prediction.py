@@ -197,7 +197,9 @@ def _predict(networks: TrainedNetworks, group: _Group) -> Predictions:
     )
     if joints.sigmas is None:
         return predictions
-    return suppress(predictions, crop_areas(group.crops), joints.require_sigmas(), NMS_THRESHOLD)
+    return suppress(
+        predictions, crop_areas(group.crops.places), joints.require_sigmas(), NMS_THRESHOLD
+    )
 
 
 def _without_image(frame: Frame) -> Frame:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sspcm.config import TrainConfig, load_config, to_dict, to_yaml
+from sspcm.config import TrainConfig, flatten, load_config, to_dict, to_yaml
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_json, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
@@ -168,7 +168,7 @@ class RunFolder:
         write_json(path, content, indent=indent)
 
     def _require_same(self, config: TrainConfig) -> None:
-        before, now = _flat(to_dict(self.load_config())), _flat(to_dict(config))
+        before, now = flatten(to_dict(self.load_config())), flatten(to_dict(config))
         for key in sorted(before.keys() | now.keys()):
             # Where crops are cached has no influence on the numbers.
             if before.get(key) != now.get(key) and key != "data.cache":
@@ -206,13 +206,3 @@ def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{source}: not a keypoint set: {error}") from None
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in content.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

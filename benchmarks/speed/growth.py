@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from sspcm.batches import BatchMaker
 from sspcm.crop_store import open_crop_store, region_size
 from sspcm.pairs import PairSampler, step_generator
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.loading import load_dataset
 
 CROP = (64, 96)
+"""Width and height of the crops in pixels."""
 BATCH = 32
 LOADED = 3200
+"""Labelled people, and as many unlabelled ones, in an epoch that is loaded."""
 LOADS = 5
 BUILDS = 2
 
@@ -30,7 +34,8 @@ def measure_growth(sizes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
     """One record a size: time a person to build and to load from a store, and memory.
 
     Crops are small, as those of the presets for a CPU, so that the largest store fits a disk. The
-    sizes are measured in turn, several times: the medians.
+    sizes are timed in turn, several times: the medians. Memory is that of a process of its own for
+    each size.
 
     Raises:
         InputError: the disk has no room for the stores.
@@ -42,22 +47,41 @@ def measure_growth(sizes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
             f"{folder}: stores of {sum(sizes)} people need {needed / 2**30:.1f} GiB, but only "
             f"{free / 2**30:.1f} GiB are free: give --folder on another disk, or smaller --growth"
         )
-    growing = [_Growing(people, side, folder / f"growth-{people}") for people in sizes]
-    taken = [g.memory_taken() for g in growing]
+    folders = {people: folder / f"growth-{people}" for people in sizes}
+    for people, place in folders.items():
+        make_frames(SMALL, people, place, random=np.random.default_rng(0))
+    taken = {people: _in_own_process(people, side, place) for people, place in folders.items()}
+    growing = [_Growing(people, side, place) for people, place in folders.items()]
     built = interleaved({str(g.people): g.build for g in growing}, BUILDS)
     loaded = interleaved({str(g.people): g.load for g in growing}, LOADS)
-    for g in growing:
-        shutil.rmtree(g.folder)
+    for place in folders.values():
+        shutil.rmtree(place)
     return [
         {
-            "people": g.people,
-            "build_ms_per_person": 1000 * median(built[str(g.people)]) / g.people,
-            "load_ms_per_person": 1000 * median(loaded[str(g.people)]) / (2 * LOADED),
-            "store_bytes": g.people * side * side * 3,
-            "resident_growth_bytes": memory,
+            "people": people,
+            "build_ms_per_person": 1000 * median(built[str(people)]) / people,
+            "load_ms_per_person": 1000 * median(loaded[str(people)]) / (2 * LOADED),
+            "store_bytes": people * side * side * 3,
+            "peak_growth_bytes": taken[people],
         }
-        for g, memory in zip(growing, taken, strict=True)
+        for people in sizes
     ]
+
+
+def memory_taken(people: int, side: int, folder: Path) -> int:
+    """Bytes that this process takes at its peak, more than before, to read a data set, build its
+    store and load an epoch; pages of the store that the system keeps in RAM are among them."""
+    before = resident_bytes()
+    growing = _Growing(people, side, folder)
+    growing.build()
+    growing.load()
+    return resident_bytes(peak=True) - before
+
+
+def _in_own_process(people: int, side: int, folder: Path) -> int:
+    # In a process that has measured before, what is freed is taken again unseen.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(memory_taken, people, side, folder).result()
 
 
 class _Growing:
@@ -67,15 +91,7 @@ class _Growing:
         self.people = people
         self.folder = folder
         self._window = (side, side)
-        self._dataset = make_frames(SMALL, people, folder, random=np.random.default_rng(0))
-
-    def memory_taken(self) -> int:
-        """Bytes that a first build and a first epoch leave resident."""
-        gc.collect()
-        before = resident_bytes()
-        self.build()
-        self.load()
-        return resident_bytes() - before
+        self._dataset = next(iter(load_dataset(folder).values()))
 
     def build(self) -> None:
         shutil.rmtree(self.folder / "store", ignore_errors=True)

@@ -13,11 +13,20 @@ from benchmarks.speed.pipeline import measure_pipeline
 from benchmarks.speed.scores import measure_scores
 from benchmarks.speed.steps import measure_steps, step_data
 from benchmarks.speed.waiting import measure_waiting
+from sspcm.config import load_config
 from sspcm.hardware import choose_hardware, environment, peak_memory
 from sspcm.methods import METHODS, method_class
 from wepdtof_pose.errors import InputError
 
 PARTS = ("pipeline", "steps", "waiting", "scores", "growth")
+PIPELINE_PEOPLE = 128
+"""People that are loaded in a repetition."""
+STEP_PEOPLE = 64
+"""People of the data set that steps are trained on."""
+SCORED_PEOPLE = 512
+"""Poses that are decoded and scored in a repetition."""
+WAITING_STEPS = 12
+"""Steps in a row."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +56,21 @@ class SpeedSetting:
     compile: bool = False
 
     def __post_init__(self) -> None:
+        for name, values in (
+            ("parts", self.parts),
+            ("methods", self.methods),
+            ("growth", self.growth),
+        ):
+            if not values or len(set(values)) < len(values):
+                raise InputError(f"{name} must be one or more, each named once")
         for part in self.parts:
             if part not in PARTS:
                 raise InputError(f"unknown part {part!r}: choose from {', '.join(PARTS)}")
         for method in self.methods:
             method_class(method)
+        if min(self.growth) < 1 or self.repeats < 1:
+            raise InputError("growth and repeats are numbers from 1 on")
+        load_config(overrides=_run_overrides(self, Path()))
 
 
 def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[str, Any]:
@@ -96,12 +115,6 @@ def _run_overrides(setting: SpeedSetting, data: Path) -> dict[str, Any]:
     }
 
 
-PIPELINE_PEOPLE = 128
-STEP_PEOPLE = 64
-SCORED_PEOPLE = 512
-WAITING_STEPS = 12
-
-
 def parse_size(text: str) -> tuple[int, int]:
     """(width, height) of a text such as 192x256.
 
@@ -109,6 +122,6 @@ def parse_size(text: str) -> tuple[int, int]:
         InputError: the text is not of that form.
     """
     parts: Sequence[str] = text.lower().split("x")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
         raise InputError(f"{text!r} is not a size: write WIDTHxHEIGHT, 192x256 for instance")
     return int(parts[0]), int(parts[1])

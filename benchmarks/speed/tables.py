@@ -104,13 +104,15 @@ def _growth(records: Sequence[dict[str, Any]]) -> list[str]:
         "people", "building, ms a person", "loading, ms a person", "store, MiB", "memory taken, MiB"
     )
     for one in records:
+        # Earlier versions measured what a process that had all sets in memory took in addition.
+        taken = one.get("peak_growth_bytes")
         lines.append(
             _row(
                 f"{one['people']:,}",
                 f"{one['build_ms_per_person']:.3f}",
                 f"{one['load_ms_per_person']:.3f}",
                 f"{one['store_bytes'] / 2**20:.0f}",
-                f"{one['resident_growth_bytes'] / 2**20:.0f}",
+                "n/a" if taken is None else f"{taken / 2**20:.0f}",
             )
         )
     return lines

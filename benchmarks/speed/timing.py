@@ -32,11 +32,14 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def resident_bytes() -> int:
-    """Memory of this process that is in RAM now, 0 where the system does not say."""
+def resident_bytes(*, peak: bool = False) -> int:
+    """Memory of this process in RAM, now or at its peak; 0 where the system does not say.
+
+    `getrusage` has a peak too, but that of a new process starts from its parent's.
+    """
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     except OSError:
         return 0
-    found = [line for line in lines if line.startswith("VmRSS:")]
+    found = [line for line in lines if line.startswith("VmHWM:" if peak else "VmRSS:")]
     return int(found[0].split()[1]) * 1024 if found else 0

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from benchmarks.cli import main
+from sspcm.run_folder import RunFolder
 
 TINY = (
     "data.crop_width=64",
@@ -44,3 +48,23 @@ def comparison(tiny_fisheye: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     found = CliRunner().invoke(main, _arguments(tiny_fisheye, output, *more))
     assert found.exit_code == 0, found.output
     return output
+
+
+@pytest.fixture
+def copied(comparison: Path, tmp_path: Path) -> Path:
+    """A copy of the comparison that a test may change."""
+    shutil.copytree(comparison, tmp_path / "copy", ignore=shutil.ignore_patterns("crops", "*.pt"))
+    return tmp_path / "copy"
+
+
+@pytest.fixture(scope="session")
+def change() -> Callable[[Path, Callable[[dict[str, Any]], object]], None]:
+    """Changes the result of a run folder by a function of it."""
+
+    def change_result(cell: Path, by: Callable[[dict[str, Any]], object]) -> None:
+        run = RunFolder(cell)
+        result = run.read_result()
+        by(result)
+        run.result_file.write_text(json.dumps(result))
+
+    return change_result

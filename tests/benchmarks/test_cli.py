@@ -8,7 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.cli import main
+from benchmarks.compare import comparison_text
+from benchmarks.plots import draw_plots
+from benchmarks.report import write_report
+from benchmarks.results import read_results
 from sspcm.run_folder import RunFolder
+from wepdtof_pose.errors import InputError
 
 
 def run(*arguments):
@@ -85,8 +90,22 @@ def test_plots_are_pictures(comparison):
         (("--ratio", "1k"), "1000"),
         (("--set", "optimisation.epoch=3"), "unknown config key 'optimisation.epoch'"),
         (("--set", "nonsense"), "KEY=VALUE"),
+        (("--set", "seed=7"), "use --seeds"),
+        (("--set", "data.sigma=2020-13-45"), "not valid YAML"),
+        (("--data", ""), "'data' must be a text, not ''"),
+        (("--network", "resnet19"), "unknown network 'resnet19'"),
     ],
-    ids=["method", "preset", "impossible budget", "config key", "setting"],
+    ids=[
+        "method",
+        "preset",
+        "impossible budget",
+        "config key",
+        "setting",
+        "axis",
+        "date",
+        "no data",
+        "network",
+    ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(
     tiny_fisheye, tmp_path, bench_arguments, more, message
@@ -99,6 +118,24 @@ def test_what_cannot_be_run_is_refused_in_one_line(
     assert message in found.output
     assert len(found.output.strip().splitlines()) == 1
     assert not (tmp_path / "out" / "cells").exists()
+
+
+@pytest.mark.parametrize("command", ["table", "plot", "report", "compare"])
+def test_an_unknown_score_is_refused(comparison, command):
+    folders = (comparison, comparison) if command == "compare" else (comparison,)
+    found = run(command, *folders, "--score", "F1")
+    assert found.exit_code == 2
+    assert "'F1' is not one of" in found.output
+
+
+def test_an_unknown_score_is_refused_from_python_too(comparison, tmp_path):
+    for refused in (
+        lambda: list(draw_plots(read_results(comparison), score="F1")),
+        lambda: write_report(comparison, tmp_path / "report.html", score="F1"),
+        lambda: comparison_text(comparison, comparison, score="F1"),
+    ):
+        with pytest.raises(InputError, match="unknown score 'F1'"):
+            refused()
 
 
 def test_a_folder_without_a_comparison(tmp_path):

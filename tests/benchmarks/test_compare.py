@@ -7,24 +7,13 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.cli import main
+from benchmarks.compare import _people_text
+from benchmarks.statistics import Difference, p_text
 from sspcm.run_folder import RunFolder
 
 
 def compare(*arguments):
     return CliRunner().invoke(main, ["compare", *map(str, arguments)])
-
-
-@pytest.fixture
-def copied(comparison, tmp_path):
-    shutil.copytree(comparison, tmp_path / "copy", ignore=shutil.ignore_patterns("crops", "*.pt"))
-    return tmp_path / "copy"
-
-
-def change(cell, change_result):
-    run = RunFolder(cell)
-    result = run.read_result()
-    change_result(result)
-    run.result_file.write_text(json.dumps(result))
 
 
 def test_a_result_is_identical_to_itself(comparison):
@@ -46,7 +35,7 @@ def test_changed_settings_and_software_are_listed(comparison, copied):
     assert "(1 of 8 runs)" in found.output
 
 
-def test_a_gain_of_every_run_is_more_than_noise_and_of_one_is_not(comparison, copied):
+def test_a_gain_of_every_run_is_more_than_noise_and_of_one_is_not(comparison, copied, change):
     gains = {"sspcm-8-seed0": 0.2, "sspcm-8-seed1": 0.2001, "supervised-8-seed0": 0.3}
     for name, gain in gains.items():
         network = "C" if name.startswith("sspcm") else "A"
@@ -62,7 +51,7 @@ def test_a_gain_of_every_run_is_more_than_noise_and_of_one_is_not(comparison, co
     assert lines["supervised, 8 labels"].endswith("within noise")
 
 
-def test_scores_of_other_data_are_not_compared(comparison, copied):
+def test_scores_of_other_data_are_not_compared(comparison, copied, change):
     for path in (copied / "cells").iterdir():
         change(path, lambda result: result.update(data_hash="other"))
     found = compare(comparison, copied)
@@ -81,8 +70,23 @@ def test_single_runs_are_compared_over_their_people(comparison, copied):
     found = compare(first, second)
     assert found.exit_code == 0, found.output
     line = next(text for text in found.output.splitlines() if "sspcm-8-seed0:" in text)
-    assert " frames: " in line
+    assert " scene" in line
+    assert "the choice of test people" in line
     assert line.split(":")[1].strip().startswith("-")
+
+
+def test_what_the_choice_of_people_explains():
+    found = [Difference(0.1, 0.05, 0.15, None, 9), Difference(0.1, -0.05, 0.25, None, 9)]
+    assert [_people_text(one, "scene") for one in found] == [
+        "+10.0 (+5.0 to +15.0), 9 scenes: more than the choice of test people",
+        "+10.0 (-5.0 to +25.0), 9 scenes: within the choice of test people",
+    ]
+    alone = _people_text(Difference(0.1, None, None, None, 1), "scene")
+    assert alone == "+10.0, one scene: the choice of test people is unknown"
+
+
+def test_probabilities_are_written_alike():
+    assert [p_text(p) for p in (None, 0.0004, 0.0314)] == ["n/a", "< 0.001", "0.031"]
 
 
 def test_single_runs_of_two_methods_are_a_pair(comparison, copied):
@@ -114,7 +118,7 @@ def test_runs_without_a_partner_are_named(comparison, copied):
         ((".", "../other"), "nothing in common"),
     ],
 )
-def test_what_cannot_be_compared(comparison, names, message):
+def test_what_cannot_be_compared(comparison, names, message, change):
     for cell in ("sspcm-8-seed0", "sspcm-8-seed1"):
         target = comparison.parent / "other" / "cells" / f"{cell}-of-others"
         shutil.copytree(comparison / "cells" / cell, target, dirs_exist_ok=True)

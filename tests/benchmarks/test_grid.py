@@ -68,6 +68,9 @@ def test_a_network_sets_its_keys_and_settings_reach_every_cell():
         ("networks: {a: {optimisation.epochs: 3}}", "network 'a' of the grid sets"),
         ("set: 3", "'set' must be configuration keys"),
         ("data: 3", "'data' must be a text"),
+        ("data: ''", "'data' must be a text"),
+        ("data: 2020-13-45", "not valid YAML"),
+        ("seeds: 0b_", "not valid YAML"),
         ("preset: huge", "unknown preset 'huge'"),
         ("methods: [magic]", "unknown method 'magic'"),
         ("{preset: paper, subsets: 2}", "where data.order is random"),
@@ -82,6 +85,52 @@ def test_a_bad_grid_is_refused_in_one_line(tmp_path, text, message):
     assert found.exit_code == 2
     assert message in found.output
     assert len(found.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("networks", "message"),
+    [
+        ({"a": {"network.width": 32}, "b": {"network.width": 32}}, "'a' and 'b' of the grid are"),
+        ({"a": {}, "b": {}}, "'a' and 'b' of the grid are the same"),
+        (
+            {
+                "a": {"network.name": "hrnet_w32"},
+                "b": {"network": {"name": "hrnet_w32", "width": 8}},
+            },
+            "'a' and 'b' of the grid are the same",
+        ),
+        ({"plain": {}, "subset1": {"network.width": 32}}, "two cells of the grid are called"),
+        (["resnet19"], "unknown network 'resnet19'"),
+        (["nowhere:Net"], "nowhere"),
+        ({"a": {"student.name": "resnet20"}}, "unknown network 'resnet20'"),
+        (
+            {"a": {"network.name": "hrnet_w32", "network.pretrained": "imagenet"}},
+            "no ImageNet file",
+        ),
+    ],
+    ids=str,
+)
+def test_networks_that_cannot_be_run_or_told_apart(networks, message):
+    with pytest.raises(InputError, match=message):
+        names(networks=networks, subsets=2)
+
+
+@pytest.mark.parametrize(
+    "key", ["method.name", "data.labels", "data.subset_seed", "seed", "data.path"]
+)
+def test_what_has_an_option_of_its_own_cannot_be_set(key):
+    with pytest.raises(InputError, match=f"{key!r} cannot be set for all cells: use --"):
+        make_grid({"set": {key: "1"}})
+    group, _, name = key.rpartition(".")
+    if group:
+        with pytest.raises(InputError, match=f"{key!r} cannot be set for all cells"):
+            make_grid({"set": {group: {name: "1"}}})
+
+
+def test_options_of_a_method_are_checked_with_the_grid():
+    with pytest.raises(InputError, match=r"unknown config key 'method\.options\.patch'"):
+        names(methods="sspcm", set={"method.options.patch": 3})
+    names(methods="sspcm", set={"method.options.patches": 3})
 
 
 def test_a_missing_grid_file():
@@ -106,12 +155,14 @@ def test_a_dry_run_writes_nothing_and_guesses_nothing(tmp_path):
     assert not output.exists()
 
 
-def test_a_dry_run_estimates_from_finished_cells(comparison, tiny_fisheye, bench_arguments):
+def test_a_dry_run_estimates_from_finished_cells(copied, change, tiny_fisheye, bench_arguments):
+    for name in ("sspcm-8-seed0", "sspcm-8-seed1", "sspcm-50pct-seed0", "sspcm-50pct-seed1"):
+        change(copied / "cells" / name, lambda result: result.update(training_seconds=600))
     more = ("--preset", "quick", "--ratio", "8", "--ratio", "16", "--seeds", "1", "--dry-run")
-    found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, comparison, *more))
+    found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, copied, *more))
     assert found.exit_code == 0, found.output
     rows = {line.split()[0]: line.split()[1:] for line in found.output.splitlines()[1:5]}
     assert rows["sspcm-8-seed0"] == ["finished", "6", "0.0"]
-    assert rows["sspcm-16-seed0"][:2] == ["missing", "6"]
-    assert float(rows["sspcm-16-seed0"][2]) >= 0
+    # As many steps as those that took ten minutes.
+    assert rows["sspcm-16-seed0"] == ["missing", "6", "10.0"]
     assert "hours of training in all" in found.output

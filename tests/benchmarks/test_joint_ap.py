@@ -1,15 +1,17 @@
 """What is computed from a cell's predictions agrees with the cell's own result."""
 
+import dataclasses
 import shutil
 
 import numpy as np
 import pytest
 
-from benchmarks.joint_ap import cell_predictions, measure_joint_ap
-from benchmarks.people_scores import person_oks, right_joints
+from benchmarks.joint_ap import cell_predictions, measure_joint_ap, scored_poses
+from benchmarks.people_scores import people_groups, person_oks, right_joints
 from benchmarks.results import read_cell
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.scoring import coco_scores
 
 
 @pytest.fixture
@@ -18,9 +20,20 @@ def cell(comparison):
 
 
 def test_right_joints_of_people_are_those_of_the_score(cell):
-    right, labelled, frames = right_joints(cell)
+    right, labelled, _ = right_joints(cell)
     assert right.sum() / labelled.sum() == pytest.approx(cell.scores()["PCK@0.2"])
-    assert len(frames) == cell.result["people_test"]
+
+
+def test_people_are_grouped_by_scene_where_scenes_are_known(cell):
+    test, _ = cell_predictions(cell)
+    kind, groups = right_joints(cell)[2]
+    scenes = test.frames["scene"].to_numpy()[test.frame_rows]
+    assert kind == "scene"
+    assert len(set(zip(groups, scenes, strict=True))) == len(set(scenes)) == len(set(groups))
+    frames = dataclasses.replace(test, frames=test.frames.assign(scene=None))
+    kind, groups = people_groups(frames)
+    assert kind == "frame"
+    np.testing.assert_array_equal(groups, test.frame_rows)
 
 
 def test_oks_of_people_is_that_of_the_joints(cell):
@@ -34,6 +47,15 @@ def test_every_joint_has_an_ap(cell):
     found = measure_joint_ap(cell)
     assert list(found) == list(get_keypoint_set("wepdtof-pose-14").joints)
     assert all(0 <= value <= 1 for value in found.values())
+    # The joints are better than nothing, and not all alike.
+    assert len(set(found.values())) > 1
+
+
+def test_all_joints_together_have_the_ap_of_the_cell(cell):
+    test, kept = scored_poses(cell)
+    scores = coco_scores(test, kept)
+    assert scores["AP"] == pytest.approx(cell.scores()["AP"])
+    assert scores["AR"] == pytest.approx(cell.scores()["AR"])
 
 
 def test_results_alone_have_no_predictions(comparison, tmp_path):

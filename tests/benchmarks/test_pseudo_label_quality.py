@@ -1,8 +1,12 @@
 """Quality of pseudo-labels: closed forms, and the measurement of a real cell."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.cli import main
 from benchmarks.pseudo_label_quality import (
     SHARES,
     auc,
@@ -12,6 +16,10 @@ from benchmarks.pseudo_label_quality import (
     ranking,
 )
 from benchmarks.results import read_cell
+from sspcm.crop_store import open_crop_store
+from sspcm.open_networks import open_networks
+from sspcm.sets import make_sets
+from wepdtof_pose.errors import InputError
 
 
 def test_auc_is_the_share_of_pairs_in_order():
@@ -49,12 +57,54 @@ def test_low_inconsistency_is_good():
     assert set(label_quality(right, np.arange(4.0), None)["by"]) == {"confidence"}
 
 
-def test_two_teachers_are_measured_on_people_that_the_run_did_not_see(comparison):
+@pytest.fixture(scope="module")
+def dual(tiny_fisheye, bench_arguments, tmp_path_factory):
+    """A finished cell of PoseDual with a pool of its own."""
+    output = tmp_path_factory.mktemp("dual") / "out"
+    more = ("--methods", "pose_dual", "--ratio", "8", "--preset", "quick")
+    pool = ("--set", f"data.unlabelled={tiny_fisheye}")
+    found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, output, *more, *pool))
+    assert found.exit_code == 0, found.output
+    return read_cell(output / "cells" / "pose_dual-8-seed0")
+
+
+def test_people_that_the_run_did_not_see_are_measured(comparison):
     cell = read_cell(comparison / "cells" / "sspcm-8-seed0")
     found = measure_pseudo_labels(cell)
-    assert found["teachers"] == "A and B"
+    assert found["as_taught"]
     assert found["people"] == cell.result["people_train"] - 8
-    assert 0 <= found["accuracy"] <= 1
-    one = measure_pseudo_labels(read_cell(comparison / "cells" / "supervised-8-seed0"))
-    assert one["teachers"] == "A"
-    assert set(one["by"]) == {"confidence"}
+    assert set(found["by"]) == {"confidence", "inconsistency"}
+
+
+def test_the_label_of_pose_dual_is_that_of_b_on_the_pool(dual):
+    found = measure_pseudo_labels(dual)
+    assert found["people"] == dual.result["people_unlabelled"] == 48
+    networks = open_networks(dual.folder)
+    sets = make_sets(dual.config.data)
+    people = sets.train.select_people(sets.unlabelled)
+    size = networks.crop_size
+    store = open_crop_store(
+        people, crop_size=size, window_size=size, folder=Path(dual.config.data.cache)
+    )
+    poses = networks.predict(store)
+    labelled = people.keypoints[..., 2] > 0
+    reach = 0.2 * np.sqrt(np.prod(people.boxes[:, 2:], axis=1))[:, None]
+
+    def accuracy(name):
+        error = np.linalg.norm(poses[name][..., :2] - people.keypoints[..., :2], axis=2)
+        return (error <= reach)[labelled].mean()
+
+    assert found["accuracy"] == pytest.approx(accuracy("B"))
+    confidence = sum(part["value"] for part in found["by"]["confidence"]["bins"]) / 10
+    assert confidence == pytest.approx(poses["B"][..., 2][labelled].mean(), rel=0.01)
+    # The positions of the networks are compared as they are, without shifts between pixels.
+    poses = networks.with_settings(decoding="none").predict(store)
+    distance = np.linalg.norm(poses["A"][..., :2] - poses["B"][..., :2], axis=2)
+    apart = (distance / (reach / 0.2))[labelled].mean()
+    inconsistency = sum(part["value"] for part in found["by"]["inconsistency"]["bins"]) / 10
+    assert inconsistency == pytest.approx(apart, rel=0.01)
+
+
+def test_a_method_without_labels_of_one_view_says_so(comparison):
+    with pytest.raises(InputError, match="method supervised"):
+        measure_pseudo_labels(read_cell(comparison / "cells" / "supervised-8-seed0"))

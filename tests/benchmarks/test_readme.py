@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.cli import main
 from benchmarks.readme import update_tables, with_tables
 from wepdtof_pose.errors import InputError
 
@@ -52,6 +54,39 @@ def test_a_folder_of_speed_measurements_is_a_table_too(tmp_path):
     assert "a CPU, 2 cores" in text
     assert "9.0 x" in text
     assert "old" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("one\n<!-- table of X -->\nprose\n<!-- table of Y -->\n<!-- end of table -->\n", "line 2"),
+        ("one\n<!-- scores of X -->\nprose\n", r"line 2: <!-- scores of X --> has no <!-- end"),
+        ("<!-- end of table -->\n", "line 1: <!-- end of table --> has no beginning"),
+    ],
+    ids=["before the next", "at the end", "an end alone"],
+)
+def test_a_mark_without_its_partner_changes_nothing(tmp_path, text, message):
+    file = tmp_path / "page.md"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message):
+        update_tables(file)
+    assert file.read_text() == text
+
+
+def test_a_mark_within_a_line_is_prose(comparison, tmp_path):
+    prose = "Write `<!-- table of FOLDER -->` and `<!-- end of table -->`.\n"
+    begin = f"{prose}<!-- table of {comparison} -->\n"
+    text = with_tables(f"{begin}<!-- end of table -->\n", tmp_path)
+    assert text.startswith(f"{begin}\nData")
+
+
+@pytest.mark.parametrize(
+    "option", [("--score", "AP"), ("--baseline", "sspcm"), ("--format", "csv")], ids=lambda o: o[0]
+)
+def test_options_of_one_table_do_not_go_with_a_file(tmp_path, option):
+    found = CliRunner().invoke(main, ["table", "--into", str(tmp_path / "page.md"), *option])
+    assert found.exit_code == 2
+    assert f"{option[0]} does not go with --into" in found.output
 
 
 def test_a_file_without_a_marked_table_is_refused(tmp_path):

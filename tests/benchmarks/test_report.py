@@ -11,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.cli import main
+from benchmarks.reproduce import commands
+from benchmarks.results import read_results
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
@@ -55,14 +57,65 @@ def test_it_has_every_section_and_loads_nothing(report):
     assert "url(" not in text
 
 
-def test_its_commands_have_the_cells_of_the_comparison(report):
-    text = report.read_text(encoding="utf-8")
-    command = re.search(r"<pre>sspcm-bench (run .*)", text)[1]
-    words = shlex.split(html.unescape(command))
+def commands_of(page):
+    text = html.unescape(page.read_text(encoding="utf-8"))
+    block = re.search(r"<pre>(.*?)</pre>", text, re.S)[1]
+    return [shlex.split(line) for line in block.splitlines()]
+
+
+def test_its_commands_have_the_cells_of_the_comparison(report, comparison):
+    run, table, again = commands_of(report)
+    assert run[-2:] == ["-o", f"{comparison.name}-again"]
     # A finished folder has nothing left to run, if the command means the same cells.
-    found = CliRunner().invoke(main, words)
+    found = CliRunner().invoke(main, [*run[1:-1], str(comparison)])
     assert found.exit_code == 0, found.output
     assert found.output.count("already there") == 8
+    assert table == ["sspcm-bench", "table", run[-1]]
+    assert again == ["sspcm-bench", "report", run[-1]]
+
+
+def test_commands_of_copied_results_run_in_a_folder_of_their_own(tmp_path, monkeypatch):
+    demo = Path(__file__).parents[2] / "results" / "demo"
+    copy = tmp_path / "my demo"
+    shutil.copytree(demo, copy)
+    arguments = ["report", str(copy), "--baseline", "sspcm", "--score", "PCK@0.2"]
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code == 0, found.output
+    run, table, again = commands_of(copy / "report.html")
+    options = ["my demo-again", "--baseline", "sspcm", "--score", "PCK@0.2"]
+    assert [table[2:], again[2:]] == [options, options]
+    monkeypatch.chdir(tmp_path)
+    found = CliRunner().invoke(main, [*run[1:], "--dry-run"])
+    assert found.exit_code == 0, found.output
+    assert "4 cells, 4 to run" in found.output
+    assert not Path("my demo-again").exists()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "cells"),
+    [
+        (("sspcm-8-seed0", "supervised-8-seed0"), 6),
+        (("sspcm-8-seed0",), 7),
+        (("supervised-50pct-seed0", "sspcm-8-seed1"), 6),
+    ],
+)
+def test_commands_mean_the_cells_that_are_there_and_no_others(
+    comparison, tmp_path, monkeypatch, left_out, cells
+):
+    copy = tmp_path / "copy"
+    ignored = shutil.ignore_patterns("crops", "*.pt", *left_out)
+    shutil.copytree(comparison, copy, ignore=ignored)
+    monkeypatch.chdir(tmp_path)
+    names = []
+    for words in map(shlex.split, commands(read_results(copy))):
+        if words[0] == "echo":
+            Path(words[-1]).write_text(words[1])
+            continue
+        found = CliRunner().invoke(main, [*words[1:], "--dry-run"])
+        assert found.exit_code == 0, found.output
+        names += [line.split()[0] for line in found.output.splitlines() if " missing " in line]
+    assert sorted(names) == sorted(path.name for path in (copy / "cells").iterdir())
+    assert len(names) == cells
 
 
 def test_results_without_data_and_predictions_say_so(tmp_path):

@@ -1,20 +1,28 @@
 """Cells in processes: failures, locks, threads, and what is prepared once."""
 
+import errno
+import fcntl
+import json
 import multiprocessing
 import os
 import shlex
 import shutil
+import threading
 import time
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
+from benchmarks import launch_local, runner
 from benchmarks.cell_run import LockedError, lock, remove_partial_files
 from benchmarks.cli import main
 from benchmarks.launch_local import threads_of_a_job
+from benchmarks.launching import Task
 from benchmarks.reproduce import commands
 from benchmarks.results import read_results
+from wepdtof_pose.errors import InputError
 
 
 def hold(path, held, release):
@@ -37,6 +45,32 @@ def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path):
         pass
 
 
+def wait_for(path):
+    with lock(path, waiting="waiting for somebody"):
+        pass
+
+
+def test_who_waits_for_a_lock_says_so(tmp_path, capfd):
+    with lock(tmp_path / "lock"):
+        thread = threading.Thread(target=wait_for, args=(tmp_path / "lock",))
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert capfd.readouterr().out == "waiting for somebody\n"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_not_somebody_who_holds_one(tmp_path, monkeypatch, number):
+    def refuse(stream, operation):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(InputError, match="cannot be locked"), lock(tmp_path / "lock"):
+        pass
+
+
 def test_half_written_files_are_removed_and_young_ones_spared(tmp_path):
     old, young = tmp_path / ".a.npy.x.part", tmp_path / "sub" / ".b.npy.y.part"
     young.parent.mkdir()
@@ -56,6 +90,47 @@ def test_threads_are_divided_among_jobs(monkeypatch):
     assert [threads_of_a_job(jobs) for jobs in (1, 2, 3, 16)] == [None, 4, 2, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert threads_of_a_job(2) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "variable", "names"),
+    [
+        (2, None, ["0", "1"]),
+        (2, "4,6", ["4", "6"]),
+        (1, "GPU-ab", ["GPU-ab"]),
+        (1, "3,9", ["3"]),
+        (0, None, []),
+        (0, "", []),
+    ],
+)
+def test_gpus_are_named_as_the_variable_names_them(monkeypatch, count, variable, names):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+    assert launch_local.visible_gpus() == names
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus"), [("auto", {"4", "6"}), ("cuda", {"4", "6"}), ("cpu", {None})]
+)
+def test_jobs_at_a_time_have_a_gpu_each(tmp_path, monkeypatch, device, gpus):
+    def work(task, gpu, threads):
+        (tmp_path / task.name).write_text(json.dumps(gpu))
+
+    fork = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: fork)
+    monkeypatch.setattr(launch_local, "visible_gpus", lambda: ["4", "6"])
+    monkeypatch.setattr(launch_local, "_work", work)
+    tasks = [Task(str(tmp_path), name, "", "") for name in ("a", "b")]
+    events = list(launch_local.launch(tasks, jobs=2, device=device, options={}))
+    assert sorted((event.name, event.state) for event in events) == [
+        ("a", "done"),
+        ("a", "started"),
+        ("b", "done"),
+        ("b", "started"),
+    ]
+    assert {json.loads((tmp_path / name).read_text()) for name in ("a", "b")} == gpus
 
 
 def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(
@@ -89,7 +164,8 @@ def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(
     assert [words[0] for words in again] == ["echo", "sspcm-bench", "sspcm-bench"]
     Path(again[0][-1]).write_text(again[0][1])
     for words in again[1:]:
-        third = CliRunner().invoke(main, words[1:])
+        assert words[-1] == "out-again"
+        third = CliRunner().invoke(main, [*words[1:-1], str(output)])
         assert third.exit_code == 0, third.output
         assert third.output.count("already there") == 1
 
@@ -105,3 +181,73 @@ def test_another_preset_or_configuration_needs_another_folder(
     found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, comparison, *more))
     assert found.exit_code == 2
     assert "holds a run with optimisation.learning_rate" in found.output
+
+
+def test_data_of_another_folder_are_refused_before_anything_is_made(
+    comparison, tiny_fisheye, bench_arguments, monkeypatch
+):
+    monkeypatch.setattr(runner, "generate", lambda *_, **__: pytest.fail("made data"))
+    before = sorted(comparison.rglob("*"))
+    for more, message in (
+        (("--data", "elsewhere"), "was made with data.path"),
+        (("--set", "data.test_seed=1"), "was made with data.test_seed = 0, not 1"),
+        (("--preset", "small"), "comparison at preset 'quick'"),
+    ):
+        arguments = bench_arguments(tiny_fisheye, comparison, "--ratio", "9", "--preset", "quick")
+        found = CliRunner().invoke(main, [*arguments, *more])
+        assert found.exit_code == 2, found.output
+        assert message in found.output
+    without = [word for word in arguments if word not in ("--data", str(tiny_fisheye))]
+    found = CliRunner().invoke(main, without)
+    assert found.exit_code == 2
+    assert "was made with data.path" in found.output
+    assert sorted(comparison.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "device"),
+    [
+        ((), "auto"),
+        (("--set", "device=cpu"), "cpu"),
+        (("--set", "device=cuda", "--device", "cpu"), "cpu"),
+    ],
+)
+def test_the_device_is_that_of_the_option_or_the_setting(tmp_path, monkeypatch, more, device):
+    seen = []
+    monkeypatch.setattr(runner, "unfinished", lambda cells, *_, **__: seen.append(cells))
+    arguments = [
+        "run",
+        "--preset",
+        "quick",
+        "--ratio",
+        "60",
+        "-o",
+        str(tmp_path / "out"),
+        "--dry-run",
+    ]
+    found = CliRunner().invoke(main, [*arguments, *more])
+    assert found.exit_code == 0, found.output
+    assert {cell.config.device for cell in seen[0]} == {device}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused_at_once(tmp_path):
+    arguments = ["run", "--preset", "quick", "--ratio", "60", "-o", str(tmp_path / "out")]
+    found = CliRunner().invoke(main, [*arguments, "--device", "cuda"])
+    assert found.exit_code == 2
+    assert "torch sees no CUDA device" in found.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_runs_on_a_fresh_folder_make_the_data_once(tmp_path, monkeypatch):
+    """The second one does not touch what the first one is making."""
+    making = []
+
+    def generate(folder, **_):
+        making.append(folder)
+        with pytest.raises(LockedError), lock(tmp_path / "locks" / "data.lock", patience=0):
+            pass
+
+    monkeypatch.setattr(runner, "generate", generate)
+    runner.make_fisheye(tmp_path, preset="quick")
+    assert making == [tmp_path / "data" / "fisheye-1000"]

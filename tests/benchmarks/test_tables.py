@@ -2,34 +2,25 @@
 
 import csv
 import io
-import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from benchmarks.estimate import estimate
+from benchmarks.layout import ComparisonFolder
+from benchmarks.presets import PRESETS
 from benchmarks.published import published_ap
-from benchmarks.results import difference, read_results
+from benchmarks.results import difference, read_cell, read_results
 from benchmarks.table_csv import runs_csv, summary_csv
 from benchmarks.table_text import latex, markdown
-from benchmarks.tables import make_report, mean_and_spread
+from benchmarks.tables import Table, make_report, mean_and_spread
+from sspcm.config import load_config
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 
 FACTS = ("data_hash", "split_hash", "recipe")
-
-
-@pytest.fixture
-def copied(comparison, tmp_path):
-    """A copy of the comparison that a test may change."""
-    shutil.copytree(comparison, tmp_path / "copy", ignore=shutil.ignore_patterns("crops", "*.pt"))
-    return tmp_path / "copy"
-
-
-def change(run, change_result):
-    result = run.read_result()
-    change_result(result)
-    run.result_file.write_text(json.dumps(result))
 
 
 @pytest.mark.parametrize(
@@ -48,8 +39,55 @@ def test_mean_and_spread_over_seeds(values, text):
 
 def test_published_figures_stand_only_beside_the_published_setting(comparison):
     found = read_results(comparison)
-    assert {published_ap("paper", cell) for cell in found.cells} == {None}
+    assert {published_ap(cell) for cell in found.cells} == {None}
     assert "Published AP is n/a" in markdown(make_report(found))
+
+
+def as_published(comparison, **changes):
+    """A cell of the published setting on COCO with 1,000 labels, but for some keys."""
+    overrides = {**PRESETS["paper"].overrides, "method.name": "sspcm", **changes}
+    coco = {"keypoint_set": "coco-17", "people_train": 149_813, "people_labelled": 1000}
+    cell = read_cell(comparison / "cells" / "sspcm-8-seed0")
+    return replace(cell, config=load_config(overrides=overrides), result={**cell.result, **coco})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"seed": 1}, {"data.path": "coco"}, {"device": "cuda"}, {"precision": "bfloat16"}],
+    ids=str,
+)
+def test_the_published_setting_has_its_figure(comparison, changes):
+    assert published_ap(as_published(comparison, **changes)) == 46.9
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"network.pretrained": None},
+        {"network.width": 16},
+        {"network.deconv_channels": 32},
+        {"student": {"name": "hrnet_w48"}},
+        {"data.unlabelled": "other"},
+        {"data.order": "random"},
+        {"data.sigma": 3.0},
+        {"data.crop_width": 288},
+        {"method.recipe": "released"},
+        {"method.options": {"patches": 0}},
+        {"easy_view.rotation": 10.0},
+        {"optimisation.epochs": 1},
+        {"optimisation.burn_in_epochs": 5},
+        {"evaluation.flip_test": True},
+        {"evaluation.decoding": "dark"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_another_setting_has_no_published_figure(comparison, changes):
+    assert published_ap(as_published(comparison, **changes)) is None
+
+
+def test_other_data_have_no_published_figure(comparison):
+    cell = as_published(comparison)
+    assert published_ap(replace(cell, result={**cell.result, "people_train": 5000})) is None
 
 
 @pytest.mark.parametrize("write", [markdown, latex])
@@ -69,11 +107,8 @@ def test_a_line_of_a_csv_names_everything_too(comparison):
         assert len(rows) == lines
         for row in rows:
             assert all(row[key] == found.cells[0].result[key] for key in FACTS)
-            assert (row["preset"], row["sigma_set"], row["steps"].rstrip(".0")) == (
-                "quick",
-                "wepdtof-pose-14",
-                "6",
-            )
+            assert (row["preset"], row["sigma_set"]) == ("quick", "wepdtof-pose-14")
+            assert float(row["steps"]) == 6
 
 
 def test_the_summary_is_that_of_the_runs(comparison):
@@ -102,16 +137,17 @@ def test_differences_are_paired_by_seed(comparison):
 def test_another_baseline_and_score(comparison):
     text = markdown(make_report(read_results(comparison), baseline="sspcm", score="PCK@0.2"))
     assert "Δ to sspcm" in text
-    assert "best PCK@0.2" in text
+    assert "| PCK@0.2 at best AP |" in text
+    assert "best PCK" not in text
     with pytest.raises(InputError, match="baseline 'pose_dual'"):
         make_report(read_results(comparison), baseline="pose_dual")
     with pytest.raises(InputError, match="unknown score 'F1'"):
         make_report(read_results(comparison), score="F1")
 
 
-def test_cells_that_differ_in_steps_or_augmentation_are_flagged(copied):
+def test_cells_that_differ_in_steps_or_augmentation_are_flagged(copied, change):
     assert not make_report(read_results(copied)).warnings
-    change(RunFolder(copied / "cells" / "sspcm-8-seed1"), lambda r: r.update(steps=12))
+    change(copied / "cells" / "sspcm-8-seed1", lambda r: r.update(steps=12))
     config = copied / "cells" / "supervised-8-seed0" / "config.yaml"
     config.write_text(config.read_text().replace("rotation: 30.0", "rotation: 20.0"))
     report = make_report(read_results(copied))
@@ -125,10 +161,65 @@ def test_cells_that_differ_in_steps_or_augmentation_are_flagged(copied):
     assert "optimiser steps" in summary_csv(read_results(copied))
 
 
-def test_cells_of_other_data_are_no_table(copied):
-    change(RunFolder(copied / "cells" / "sspcm-8-seed1"), lambda r: r.update(data_hash="other"))
+def test_cells_of_another_pool_or_with_other_options_are_flagged(copied, change):
+    change(copied / "cells" / "sspcm-8-seed0", lambda r: r.update(unlabelled_hash="other"))
+    change(copied / "cells" / "sspcm-8-seed1", lambda r: r.update(people_unlabelled=1))
+    config = copied / "cells" / "sspcm-50pct-seed0" / "config.yaml"
+    config.write_text(config.read_text().replace("options: {}", "options: {patches: 3}"))
+    found = make_report(read_results(copied)).warnings
+    assert [text.split(":")[0] for text in found] == [
+        "unlabelled data",
+        "people in the pool",
+        "options of sspcm",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *((text, True) for text in ("", "n/a", "58.1 ± 1.6", "-0.2 to 2.1", "< 0.001", "1,120")),
+        *((text, True) for text in ("10%", "+0.6", "-2.3 to +1.1")),
+        *((text, False) for text in ("all", "resnet18", "3.4, 3.5", "64 x 96")),
+    ],
+)
+def test_what_a_column_of_numbers_holds(text, number):
+    assert Table("", ("head",), ((text,),)).is_number(0) is number
+
+
+def test_cells_of_other_data_are_no_table(copied, change):
+    change(copied / "cells" / "sspcm-8-seed1", lambda r: r.update(data_hash="other"))
     with pytest.raises(InputError, match="differ in data_hash"):
         read_results(copied)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "names"),
+    [
+        ("deconv_channels: 8", "deconv_channels: 16", ("deconv 16", "deconv 8")),
+        ("sigma: 2.0", "sigma: 3.0", ("sigma 2", "sigma 3")),
+        ("crop_width: 64", "crop_width: 96", ("64 x 64", "96 x 64")),
+    ],
+)
+def test_networks_that_differ_in_one_part_are_rows_of_their_own(copied, before, after, names):
+    again = copied / "cells" / "sspcm-8-seed1-other"
+    shutil.copytree(copied / "cells" / "sspcm-8-seed1", again)
+    config = again / "config.yaml"
+    config.write_text(config.read_text().replace(before, after))
+    found = read_results(copied)
+    assert len(found.backbones) == 2
+    for backbone, name in zip(sorted(found.backbones), names, strict=True):
+        assert backbone.endswith(name) or f"{name}, 64 x 64" in backbone
+    assert sorted(len(group.cells) for group in found.groups) == [1, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"last": 3}', "3"])
+def test_a_result_that_is_none_is_named(copied, text):
+    file = copied / "cells" / "sspcm-8-seed1" / "result.json"
+    file.write_text(text)
+    with pytest.raises(InputError, match="is not the result of a run"):
+        read_results(copied)
+    with pytest.raises(InputError, match="is not the result of a run"):
+        estimate([], ComparisonFolder(copied))
 
 
 def test_two_cells_that_would_be_the_same_run_are_refused(copied):
@@ -138,17 +229,9 @@ def test_two_cells_that_would_be_the_same_run_are_refused(copied):
         read_results(copied)
 
 
-def test_what_older_results_did_not_record_is_not_guessed(copied):
+def test_what_older_results_did_not_record_is_not_guessed(copied, change):
     for path in (copied / "cells").iterdir():
-        change(RunFolder(path), lambda r: r.pop("peak_memory_bytes"))
-    cost = make_report(read_results(copied)).tables[1]
-    assert {row[cost.head.index("peak memory (MB)")] for row in cost.rows} == {"n/a"}
-
-
-def test_the_peak_memory_of_a_process_that_ran_several_cells_is_nobodys(copied):
-    assert all(cell.result["peak_memory_bytes"] for cell in read_results(copied).cells)
-    for path in sorted((copied / "cells").iterdir())[:5]:
-        change(RunFolder(path), lambda r: r.update(peak_memory_bytes=10**8))
+        change(path, lambda r: r.pop("peak_memory_bytes"))
     cost = make_report(read_results(copied)).tables[1]
     assert {row[cost.head.index("peak memory (MB)")] for row in cost.rows} == {"n/a"}
 

@@ -1,9 +1,14 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+from benchmarks.cli import main
+from benchmarks.speed import measure
 from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, make_frames
 from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
 from benchmarks.speed.pipeline import one_thread
@@ -43,8 +48,11 @@ def test_frames_are_as_large_and_as_full_as_their_kind_says(tmp_path, kind):
     dataset = make_frames(kind, 16, tmp_path, random=np.random.default_rng(0))
     assert len(dataset) == 16
     assert np.bincount(dataset.frame_rows).tolist() == [kind.people] * (16 // kind.people)
-    inside = dataset.keypoints[..., :2] < (kind.width, kind.height)
-    assert inside.all()
+    corners, sizes = dataset.boxes[:, None, :2], dataset.boxes[:, None, 2:]
+    points = dataset.keypoints[..., :2]
+    assert ((points >= corners) & (points <= corners + sizes)).all()
+    assert (corners >= 0).all()
+    assert (corners + sizes <= (kind.width, kind.height)).all()
     # A photograph takes one to three bits a pixel at this quality.
     size = (tmp_path / "images" / "000000.jpg").stat().st_size * 8 / (kind.width * kind.height)
     assert 0.7 < size < 6
@@ -87,8 +95,6 @@ def test_the_bare_step_has_the_passes_of_the_method(tmp_path, method, passes, wi
 
 
 def test_all_parts_give_records_that_json_holds_and_a_table(tmp_path, monkeypatch):
-    from benchmarks.speed import measure
-
     for name in ("PIPELINE_PEOPLE", "STEP_PEOPLE", "SCORED_PEOPLE"):
         monkeypatch.setattr(measure, name, 16)
     monkeypatch.setattr(measure, "WAITING_STEPS", 2)
@@ -100,6 +106,8 @@ def test_all_parts_give_records_that_json_holds_and_a_table(tmp_path, monkeypatc
     for title in ("Data pipeline", "Training step", "Waiting for data", "Decoding", "Growth"):
         assert title in text
     assert result["steps"][0]["ours_over_bare"] > 0
+    (growth,) = result["growth"]
+    assert growth["peak_growth_bytes"] > growth["store_bytes"] / 64
     assert not list(tmp_path.iterdir())
 
 
@@ -127,6 +135,70 @@ def test_a_size_that_is_none_is_refused(text):
 def test_an_unknown_part_is_refused():
     with pytest.raises(InputError, match=r"unknown part 'sped'.*pipeline"):
         SpeedSetting(parts=("sped",))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--parts", ""), "--parts '' names nothing"),
+        (("--parts", "steps,steps"), "parts must be one or more, each named once"),
+        (("--methods", ","), "--methods ',' names nothing"),
+        (("--methods", "magic"), "unknown method 'magic'"),
+        (("--growth", ""), "--growth '' names nothing"),
+        (("--growth", "²"), "write numbers of people"),
+        (("--growth", "0"), "from 1 on"),
+        (("--growth", "64,64"), "growth must be one or more, each named once"),
+        (("--crop", "100x100"), "must be a multiple of 32, not 100"),
+        (("--crop", "0x0"), "must be a multiple of 32, not 0"),
+        (("--crop", "²x64"), "is not a size"),
+        (("--precision", "float8"), "'precision' is 'float8'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_options_are_checked_before_anything_is_measured(monkeypatch, options, message):
+    monkeypatch.setattr(measure, "measure_speed", lambda *_, **__: pytest.fail("measured"))
+    found = CliRunner().invoke(main, ["speed", *options])
+    assert found.exit_code == 2
+    assert message in found.output
+    assert len(found.output.strip().splitlines()) == 1
+
+
+def test_the_command_writes_its_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "SCORED_PEOPLE", 16)
+    output = tmp_path / "speed"
+    options = ("--parts", "scores,growth", "--growth", "40,64", "--repeats", "1", "--device", "cpu")
+    found = CliRunner().invoke(main, ["speed", *options, "-o", str(output)])
+    assert found.exit_code == 0, found.output
+    assert (output / "speed.md").read_text() == found.output
+    result = json.loads((output / "speed.json").read_text())
+    assert [one["people"] for one in result["growth"]] == [40, 64]
+    assert "| 40 |" in found.output
+    assert "Training step" not in found.output
+
+
+def test_the_peak_remembers_memory_that_was_given_back():
+    code = (
+        "from benchmarks.speed.timing import resident_bytes as now\n"
+        "before = now(); block = b'x' * 2**28; during = now(); del block\n"
+        "print(before, during, now(), now(peak=True))"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    before, during, after, peak = map(int, printed.split())
+    assert during - before > 2**27
+    assert during - after > 2**27
+    assert peak - before > 2**27
+
+
+def test_growth_that_was_measured_otherwise_is_not_shown():
+    one = {"people": 10, "build_ms_per_person": 1.0, "load_ms_per_person": 1.0, "store_bytes": 0}
+    result = {
+        "environment": {"device": "a CPU", "cores": 2, "threads": 2, "packages": {"torch": "2"}}
+        | {"precision": "float32"},
+        "peak_memory_bytes": 2**30,
+        "growth": [one | {"resident_growth_bytes": 0}, one | {"peak_growth_bytes": 2**20}],
+    }
+    lines = speed_tables(result).splitlines()
+    assert [line.split("|")[-2].strip() for line in lines[-2:]] == ["n/a", "1"]
 
 
 def test_a_disk_without_room_is_refused(tmp_path):
