@@ -105,7 +105,8 @@ def _try_lock(stream: IO[str], path: Path) -> bool:
 def _train(folder: Path, config: str) -> str:
     import yaml
 
-    from sspcm.config import TrainConfig, from_dict
+    from sspcm.config import TrainConfig
+    from sspcm.config_io import from_dict
     from sspcm.training import train
 
     remove_partial_files(folder)

@@ -113,7 +113,7 @@ def run(
     from benchmarks.layout import ComparisonFolder
     from benchmarks.presets import get_preset
     from benchmarks.runner import make_fisheye, run_cells, unfinished
-    from sspcm.config import flatten, parse_override
+    from sspcm.config_io import flatten, parse_override
     from sspcm.hardware import choose_hardware
 
     content = read_grid_file(grid_file) if grid_file is not None else {}

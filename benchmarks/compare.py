@@ -15,7 +15,7 @@ from benchmarks.results import CellResult, numbers, read_cell, read_results
 from benchmarks.scores import require_score
 from benchmarks.statistics import Difference, p_text, paired_bootstrap, paired_difference
 from benchmarks.tables import interval
-from sspcm.config import flatten, to_dict
+from sspcm.config_io import flatten, to_dict
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 

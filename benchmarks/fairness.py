@@ -28,7 +28,7 @@ def uneven(comparison: Comparison) -> list[str]:
 
 def augmentation(comparison: Comparison) -> str:
     """The strength of the views as text: one warp for all methods, and what each one covers."""
-    from sspcm.config import from_dict
+    from sspcm.config_io import from_dict
     from sspcm.methods import METHODS
 
     config = comparison.cells[0].config

@@ -9,7 +9,8 @@ from typing import Any
 
 from benchmarks.backbones import backbone_of
 from benchmarks.presets import get_preset
-from sspcm.config import TrainConfig, from_dict, load_config
+from sspcm.config import TrainConfig
+from sspcm.config_io import from_dict, load_config
 from wepdtof_pose.errors import InputError
 
 NETWORK_KEYS = ("network.", "student.", "data.crop_width", "data.crop_height", "data.sigma")

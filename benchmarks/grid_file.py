@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from benchmarks.grid import Grid
-from sspcm.config import flatten
+from sspcm.config_io import flatten
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmarks.grid import Cell
-from sspcm.config import to_yaml
+from sspcm.config_io import to_yaml
 from wepdtof_pose.errors import InputError
 
 ENGINES: dict[str, str | None] = {"local": None, "slurm": "submitit", "ray": "ray"}

@@ -37,7 +37,7 @@ def published_ap(cell: CellResult) -> float | None:
     That is every key of the configuration that influences the numbers, and people of COCO's size.
     """
     from benchmarks.presets import PRESETS
-    from sspcm.config import flatten, load_config, to_dict
+    from sspcm.config_io import flatten, load_config, to_dict
 
     published, own = (
         {key: value for key, value in flatten(to_dict(config)).items() if key not in FREE_KEYS}

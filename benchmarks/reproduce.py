@@ -14,7 +14,7 @@ from benchmarks.grid import AXES, NETWORK_KEYS, cell_name
 from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import PRESETS
 from benchmarks.results import CellResult, Comparison
-from sspcm.config import flatten, load_config, to_dict
+from sspcm.config_io import flatten, load_config, to_dict
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def train(
     """
     import logging
 
-    from sspcm.config import load_config, parse_override
+    from sspcm.config_io import load_config, parse_override
     from sspcm.run_evaluation import percent
     from sspcm.training import train as run_training
     from wepdtof_pose.errors import InputError

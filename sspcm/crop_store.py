@@ -134,10 +134,6 @@ def cut_window(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> 
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
 
 
-read_frame = read_image
-"""The name by which the speed measurements know it."""
-
-
 def cache_folder(named: str | None) -> Path:
     """The folder that a configuration names for its crops, or the default one."""
     return Path(named) if named else default_cache()
@@ -164,7 +160,7 @@ def _build(
     shape = (len(dataset), window[1], window[0], 3)
 
     def cut_people(frame: int) -> None:
-        image = read_frame(dataset.root / names[frame])
+        image = read_image(dataset.root / names[frame])
         for person in people_of_frame[frame]:
             cut = cut_window(image, matrices[person], window)
             pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))

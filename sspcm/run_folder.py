@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sspcm.config import TrainConfig, flatten, load_config, to_dict, to_yaml
+from sspcm.config import TrainConfig
+from sspcm.config_io import flatten, load_config, to_dict, to_yaml
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_json, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet

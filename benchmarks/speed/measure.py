@@ -13,7 +13,7 @@ from benchmarks.speed.pipeline import measure_pipeline
 from benchmarks.speed.scores import measure_scores
 from benchmarks.speed.steps import measure_steps, step_data
 from benchmarks.speed.waiting import measure_waiting
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.hardware import choose_hardware, environment, peak_memory
 from sspcm.methods import METHODS, method_class
 from wepdtof_pose.errors import InputError

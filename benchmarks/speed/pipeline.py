@@ -16,8 +16,9 @@ from benchmarks.speed.plain_loader import PlainLoader
 from benchmarks.speed.timing import interleaved, median, ratio
 from sspcm.augment.views import EASY_VIEW, draw_views, region_to_crop
 from sspcm.batches import BatchMaker
-from sspcm.crop_store import CropStore, open_crop_store, read_frame, region_size
+from sspcm.crop_store import CropStore, open_crop_store, region_size
 from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.files import read_image
 
 JPEG_QUALITY = 95
 
@@ -85,7 +86,7 @@ def _measure(
             "ready": lambda: [_ready(maker, batch) for batch in batches],
             "jpeg": lambda: [cv2.imdecode(jpegs[row], cv2.IMREAD_COLOR) for row in rows],
             "decode frames": lambda: [
-                read_frame(dataset.root / name) for name in dataset.frames["file_name"]
+                read_image(dataset.root / name) for name in dataset.frames["file_name"]
             ],
             "build": build,
         },

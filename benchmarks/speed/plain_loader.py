@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from sspcm.crop_places import CropPlaces, places_of
-from sspcm.crop_store import read_frame
 from sspcm.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.files import read_image
 from wepdtof_pose.geometry import crop_matrices
 
 
@@ -31,7 +31,7 @@ class PlainLoader:
 
     def sample(self, person: int, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Normalised crop (3, H, W), target maps (J, H/4, W/4) and joint weights (J,)."""
-        image = cv2.cvtColor(read_frame(self._paths[self._frames[person]]), cv2.COLOR_BGR2RGB)
+        image = cv2.cvtColor(read_image(self._paths[self._frames[person]]), cv2.COLOR_BGR2RGB)
         zoom = float(np.clip(1 + 0.25 * random.standard_normal(), 0.75, 1.25))
         turn = float(np.clip(30 * random.standard_normal(), -60, 60)) * (random.random() < 0.6)
         matrix = crop_matrices(

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from benchmarks.speed.frames import PHOTOGRAPHS, make_frames
 from benchmarks.speed.timing import interleaved, median, ratio
 from sspcm.batches import Pool
-from sspcm.config import TrainConfig, load_config
+from sspcm.config import TrainConfig
+from sspcm.config_io import load_config
 from sspcm.hardware import Hardware, choose_hardware
 from sspcm.methods.method import Method
 from sspcm.optimiser import make_optimiser

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.speed.steps import Trainer
 from sspcm.batches import RawBatch, read_ahead
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.pairs import PairSampler, step_generator
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sspcm.config import from_dict
+from sspcm.config_io import from_dict
 from sspcm.methods.data_distill import DataDistill
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.methods.multi_augs import MultiAugs

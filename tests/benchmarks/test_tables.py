@@ -16,7 +16,7 @@ from benchmarks.results import difference, read_cell, read_results
 from benchmarks.table_csv import runs_csv, summary_csv
 from benchmarks.table_text import latex, markdown
 from benchmarks.tables import Table, make_report, mean_and_spread
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 

@@ -37,7 +37,7 @@ def single_run(tiny_fisheye: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _train(data: Path, folder: Path, changes: dict[str, Any]) -> Path:
-    from sspcm.config import load_config
+    from sspcm.config_io import load_config
     from sspcm.training import train
 
     settings = {"data.path": str(data), "data.cache": str(folder / "crops")}

@@ -1,7 +1,8 @@
 import pytest
 import yaml
 
-from sspcm.config import TrainConfig, load_config, parse_override, to_yaml
+from sspcm.config import TrainConfig
+from sspcm.config_io import load_config, parse_override, to_yaml
 from wepdtof_pose.errors import InputError
 
 

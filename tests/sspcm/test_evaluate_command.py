@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sspcm.cli import main
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.open_networks import open_networks
 from sspcm.run_evaluation import (
     TestPeople,

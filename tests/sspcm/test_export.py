@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from sspcm import export
 from sspcm.cli import main
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.open_networks import open_networks
 from sspcm.prediction import predict_inputs
 from sspcm.sets import make_sets

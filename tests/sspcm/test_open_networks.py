@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from torch import nn
 
 from sspcm.cli import main
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.methods import METHODS
 from sspcm.networks import build_network
 from sspcm.networks.architecture import network_of_state

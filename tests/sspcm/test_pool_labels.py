@@ -10,7 +10,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from sspcm.cli import main
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.methods.method import taught_by
 from sspcm.open_networks import open_networks
 from sspcm.pool_labels import run_labels

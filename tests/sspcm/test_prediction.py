@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from sspcm import prediction
 from sspcm.cli import main
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.detections import read_detections
 from sspcm.frame_sources import Frame, Source, find_sources, read_frames
 from sspcm.open_networks import open_networks

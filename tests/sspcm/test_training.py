@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.open_networks import open_networks
 from sspcm.optimiser import learning_rate
 from sspcm.run_evaluation import evaluate_networks, own_test_people

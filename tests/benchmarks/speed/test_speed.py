@@ -16,7 +16,7 @@ from benchmarks.speed.plain_loader import PlainLoader
 from benchmarks.speed.steps import Trainer, step_data
 from benchmarks.speed.tables import speed_tables
 from benchmarks.speed.timing import interleaved, ratio
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.heatmaps import gaussian_targets
 from wepdtof_pose.errors import InputError
 

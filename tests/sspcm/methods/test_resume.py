@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sspcm.config import load_config
+from sspcm.config_io import load_config
 from sspcm.methods import METHODS
 from sspcm.run_folder import RunFolder
 from sspcm.training import train

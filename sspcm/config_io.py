@@ -1,0 +1,145 @@
+"""Configurations from YAML, dictionaries and `--set a.b=c`, and back.
+
+An unknown key or a value of the wrong type is an error that names the key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from sspcm.config import TrainConfig
+from wepdtof_pose.errors import InputError
+
+
+def load_config(
+    path: Path | None = None, *, overrides: Mapping[str, Any] | None = None
+) -> TrainConfig:
+    """The configuration of a YAML file (or the defaults) with overrides `{"a.b": value}` applied.
+
+    Raises:
+        InputError: no such file, no YAML, an unknown key, or a value of the wrong type.
+    """
+    content: Any = {}
+    if path is not None:
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or 2020-13-45
+            raise InputError(f"{path}: not valid YAML: {error}") from None
+        content = {} if content is None else content
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: expected keys and values at the top level")
+    for key, value in (overrides or {}).items():
+        _set(content, key, value)
+    return from_dict(TrainConfig, content)
+
+
+def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
+    """The key and value of `a.b=c`; the value is read as YAML, and `option` named in errors."""
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise InputError(f"{option} {text!r}: expected KEY=VALUE")
+    try:
+        parsed = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError):
+        raise InputError(f"{option} {text!r}: the value is not valid YAML") from None
+    return key.strip(), parsed
+
+
+def to_yaml(config: TrainConfig) -> str:
+    """The resolved configuration as YAML."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """The configuration as plain containers; tuples become lists, as YAML has them."""
+    return _plain(dataclasses.asdict(config))
+
+
+def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys and values as `a.b` -> value; a group without keys is left out."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+_Config = TypeVar("_Config")
+
+
+def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = "") -> _Config:
+    """A configuration dataclass from nested dictionaries; keys left out keep their defaults."""
+    hints = typing.get_type_hints(kind)
+    unknown = [str(key) for key in content if key not in hints]
+    if unknown:
+        raise InputError(
+            f"unknown config key {prefix + unknown[0]!r}: choose from "
+            + ", ".join(prefix + name for name in hints)
+        )
+    values = {key: _convert(value, hints[key], key=prefix + key) for key, value in content.items()}
+    return kind(**values)
+
+
+def _convert(value: Any, hint: Any, *, key: str) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in arguments:
+            return None
+        hint = next(a for a in arguments if a is not type(None))
+        return _convert(value, hint, key=key)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise InputError(f"config key {key!r} must hold keys and values, not {value!r}")
+        return from_dict(hint, value, prefix=key + ".")
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"config key {key!r} must be a list, not {value!r}")
+        return tuple(_convert(item, arguments[0], key=key) for item in value)
+    if origin is not None and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            raise InputError(f"config key {key!r} must hold keys and values, not {value!r}")
+        return dict(value)
+    if hint is float and type(value) is int:
+        return float(value)
+    if hint is float and isinstance(value, str) and _is_number(value):
+        # YAML reads 1e-3, without a dot, as text.
+        return float(value)
+    if hint is str and type(value) is int:
+        return str(value)
+    if type(value) is not hint:
+        raise InputError(f"config key {key!r} must be of type {hint.__name__}, not {value!r}")
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _set(content: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        content = content.setdefault(parent, {})
+        if not isinstance(content, dict):
+            raise InputError(f"config key {key!r}: {parent!r} is a value, not a group of keys")
+    content[last] = value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
