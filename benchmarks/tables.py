@@ -117,6 +117,8 @@ def _provenance(comparison: Comparison) -> list[str]:
     steps = sorted({c.result["steps"] for c in comparison.cells})
     devices = sorted({f"{c.result['precision']} on {c.result['device']}" for c in comparison.cells})
     crops = "turned along the image radius" if config.data.upright else "as the frame is"
+    schedule, evaluation = config.optimisation, config.evaluation
+    flips = "flip test" if evaluation.flip_test else "no flip test"
     shown = any(published_ap(g.cells[0]) for g in comparison.groups)
     return [
         f"Data `{result['data_hash']}`, split `{result['split_hash']}` ({result['split']}); "
@@ -125,12 +127,14 @@ def _provenance(comparison: Comparison) -> list[str]:
         f"Preset `{comparison.preset}`: {'; '.join(comparison.backbones)}; "
         f"recipe `{result['recipe']}`; crops {crops}; {', '.join(devices)}.",
         f"Every method: {' or '.join(map(str, steps))} optimiser steps of "
-        f"{config.optimisation.batch_size} labelled people, the first "
-        f"{config.optimisation.burn_in_epochs} of {config.optimisation.epochs} epochs on labelled "
-        f"people alone; {augmentation(comparison)}.",
-        f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes; last "
-        "checkpoint unless said otherwise; mean ± standard deviation over runs (a run is a seed "
-        "and a labelled subset), Student's t for intervals of 95 % and for the paired test.",
+        f"{schedule.batch_size} labelled people, the first {schedule.burn_in_epochs} of "
+        f"{schedule.epochs} epochs on labelled people alone; learning rate "
+        f"{schedule.learning_rate:g}, times {schedule.factor:g} after epochs "
+        f"{' and '.join(map(str, schedule.milestones))}; {augmentation(comparison)}.",
+        f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes, "
+        f"{evaluation.decoding} decoding, {flips}; last checkpoint unless said otherwise; "
+        "mean ± standard deviation over runs (a run is a seed and a labelled subset), Student's t "
+        "for intervals of 95 % and for the paired test.",
         published_note(shown=shown),
     ]
 
