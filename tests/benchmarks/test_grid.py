@@ -24,7 +24,7 @@ def test_every_axis_is_in_the_name_but_defaults():
         labels=[60, "10%"],
         seeds=[0, 2],
         subsets=2,
-        networks=["resnet18", "hrnet_w32"],
+        networks=["resnet18_lateral", "hrnet_w32"],
     )
     assert len(found) == 2**5
     assert found[0] == "supervised-60-seed0"
@@ -48,7 +48,7 @@ def test_a_network_sets_its_keys_and_settings_reach_every_cell():
     cells = make_cells(grid, data=Path("data"), cache=Path("crops"))
     widths = {cell.name: cell.config.network.width for cell in cells}
     assert widths["sspcm-1k-seed0-wide"] == 32
-    assert widths["sspcm-1k-seed0"] == 16
+    assert widths["sspcm-1k-seed0"] == 8
     assert {cell.config.optimisation.epochs for cell in cells} == {3}
 
 
@@ -150,7 +150,7 @@ def test_a_dry_run_writes_nothing_and_guesses_nothing(tmp_path):
     found = CliRunner().invoke(main, arguments)
     assert found.exit_code == 0, found.output
     lines = found.output.splitlines()
-    assert lines[1].split() == ["supervised-60-seed0", "missing", "720", "unknown"]
+    assert lines[1].split() == ["supervised-60-seed0", "missing", "585", "unknown"]
     assert "2 cells, 2 to run" in found.output
     assert not output.exists()
 

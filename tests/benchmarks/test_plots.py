@@ -155,10 +155,9 @@ def test_what_is_missing_for_pseudo_labels_is_said(copied):
 
 
 def test_pseudo_labels_of_an_earlier_version_are_named():
-    demo = read_results(Path(__file__).parents[2] / "results" / "demo")
-    drawn = draw_pseudo_label_quality(demo, analyse(demo).pseudo_labels)
-    (text,) = drawn.left_out
-    assert text.startswith("what is taught exactly, of sspcm")
+    earlier = read_results(Path(__file__).parents[2] / "results" / "fisheye-small")
+    drawn = draw_pseudo_label_quality(earlier, analyse(earlier).pseudo_labels)
+    assert any(text.startswith("what is taught exactly, of ") for text in drawn.left_out)
 
 
 def test_every_method_has_a_look_of_its_own():
