@@ -44,7 +44,7 @@ PRESETS = {
             "network.width": 8,
             "network.deconv_channels": 32,
             "data.test_fraction": 0.3,
-            "optimisation.epochs": 13,
+            "optimisation.epochs": 12,
             "optimisation.epoch_steps": 45,
             "optimisation.burn_in_epochs": 8,
             "optimisation.milestones": [8, 11],

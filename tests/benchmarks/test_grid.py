@@ -150,7 +150,7 @@ def test_a_dry_run_writes_nothing_and_guesses_nothing(tmp_path):
     found = CliRunner().invoke(main, arguments)
     assert found.exit_code == 0, found.output
     lines = found.output.splitlines()
-    assert lines[1].split() == ["supervised-60-seed0", "missing", "585", "unknown"]
+    assert lines[1].split() == ["supervised-60-seed0", "missing", "540", "unknown"]
     assert "2 cells, 2 to run" in found.output
     assert not output.exists()
 
