@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from tqdm import tqdm
+from torch import nn
 
-from sspcm.batches import BatchMaker, Pool, read_ahead
+from sspcm.batches import Pool
 from sspcm.checkpoint import save_checkpoint
 from sspcm.config import TrainConfig
 from sspcm.crop_store import CropStore
@@ -30,14 +27,14 @@ from sspcm.evaluation import alignment, predict_people, score_people
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.methods.method import Method
 from sspcm.optimiser import learning_rate, make_optimiser
-from sspcm.pairs import PairSampler, step_generator, step_seed
+from sspcm.pairs import PairSampler
 from sspcm.pool_labels import pool_labels, require_labels
 from sspcm.role_networks import role_networks
 from sspcm.run_folder import RunFolder
 from sspcm.run_parts import about_networks, make_batch_maker, make_method, open_stores
 from sspcm.run_progress import Progress, restore, save
 from sspcm.sets import TrainingSets, make_sets
-from wepdtof_pose.errors import InputError
+from sspcm.training_epoch import require_numbers, train_epoch
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.predictions import to_results
 
@@ -145,10 +142,10 @@ def _train(
             group["lr"] = rate
         with hardware.autocast():
             method.begin_epoch(pool)
-        losses = _train_epoch(
+        losses = train_epoch(
             stepped, method, optimiser, sampler, batches, progress.epoch, config, hardware
         )
-        _require_numbers(losses, method, processes, progress.epoch + 1)
+        require_numbers(losses, method, processes, progress.epoch + 1)
         synchronise_buffers(method, processes)
         final = progress.epoch + 1 == config.optimisation.epochs
         # Before the epoch ends, while teachers of the past are still those of the past.
@@ -184,60 +181,6 @@ def _train(
     if processes.writes:
         run.write(run.result_file, result)
     return result
-
-
-def _train_epoch(
-    stepped: nn.Module,
-    method: Method,
-    optimiser: torch.optim.Optimizer,
-    sampler: PairSampler,
-    batches: BatchMaker,
-    epoch: int,
-    config: TrainConfig,
-    hardware: Hardware,
-) -> dict[str, float]:
-    """Mean losses and statistics of one epoch."""
-    labelled, unlabelled = sampler.epoch(epoch)
-    method.train()
-    totals: dict[str, Tensor] = {}
-    title = f"{config.method.name} epoch {epoch + 1}/{config.optimisation.epochs}"
-    burning_in = epoch < config.optimisation.burn_in_epochs
-    silent = None if sampler.rank == 0 else True
-    pooled = method.uses_unlabelled and not burning_in
-    readers = (
-        partial(
-            batches.read,
-            labelled[step],
-            unlabelled[step] if pooled else None,
-            step_generator(config.seed, epoch, step, sampler.rank),
-        )
-        for step in range(sampler.steps)
-    )
-    raw_batches = read_ahead(readers)
-    bar = tqdm(raw_batches, desc=title, total=sampler.steps, leave=False, disable=silent)
-    for step, raw in enumerate(bar):
-        # For what draws by itself, as Dropout in a network of one's own does.
-        torch.manual_seed(step_seed(config.seed, epoch, step, sampler.rank))
-        batch = batches.finish(raw)
-        optimiser.zero_grad(set_to_none=True)
-        with hardware.autocast():
-            losses = stepped(batch)
-        sum(losses.values(), start=torch.zeros((), device=hardware.device)).backward()
-        optimiser.step()
-        for name, value in {**losses, **method.statistics}.items():
-            totals[name] = totals.get(name, 0.0) + value.detach().float()
-    return {name: float(value) / sampler.steps for name, value in totals.items()}
-
-
-def _require_numbers(
-    losses: dict[str, float], method: Method, processes: Processes, epoch: int
-) -> None:
-    """Stop a run that has diverged, on every process, before anything of the epoch is saved."""
-    weights = all(bool(torch.isfinite(p).all()) for p in method.parameters())
-    if not all(processes.gather(weights and all(map(math.isfinite, losses.values())))):
-        raise InputError(
-            f"the loss is not a number in epoch {epoch}: lower optimisation.learning_rate"
-        )
 
 
 def _evaluate(
