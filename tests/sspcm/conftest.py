@@ -24,6 +24,20 @@ TINY = {
 }
 
 
+@pytest.fixture
+def settings(tiny_fisheye: Path, tmp_path: Path) -> dict[str, Any]:
+    """Configuration keys of a tiny run, for tests that train one of their own."""
+    return TINY | {
+        "data.path": str(tiny_fisheye),
+        "data.cache": str(tmp_path / "crops"),
+        "optimisation.epochs": 4,
+        "optimisation.epoch_steps": 5,
+        "optimisation.batch_size": 4,
+        "optimisation.milestones": [2],
+        "evaluation.every": 2,
+    }
+
+
 @pytest.fixture(scope="session")
 def tiny_run(tiny_fisheye: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _train(tiny_fisheye, tmp_path_factory.mktemp("tiny"), {})

@@ -14,40 +14,14 @@ import yaml
 
 from sspcm.config_io import load_config
 from sspcm.open_networks import open_networks
-from sspcm.optimiser import learning_rate
 from sspcm.run_evaluation import evaluate_networks, own_test_people
 from sspcm.run_folder import RunFolder
-from sspcm.run_parts import make_method
-from sspcm.run_progress import Progress
-from sspcm.sets import make_sets
 from sspcm.training import train
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.loading import load_dataset
-
-TINY = {
-    "data.labels": "12",
-    "data.order": "random",
-    "data.crop_width": 64,
-    "data.crop_height": 64,
-    "network.width": 8,
-    "network.deconv_channels": 8,
-    "optimisation.epochs": 4,
-    "optimisation.epoch_steps": 5,
-    "optimisation.batch_size": 4,
-    "optimisation.milestones": [2],
-    "evaluation.every": 2,
-    "device": "cpu",
-    "precision": "float32",
-    "threads": 1,
-}
-
-
-@pytest.fixture
-def settings(tiny_fisheye, tmp_path):
-    return TINY | {"data.path": str(tiny_fisheye), "data.cache": str(tmp_path / "crops")}
 
 
 def command(settings, folder, *more):
@@ -151,15 +125,6 @@ def test_a_folder_with_another_run_is_refused_with_the_difference(settings, tmp_
     assert [path.name for path in killed.path.iterdir()] == ["config.yaml"]
 
 
-def test_a_run_that_diverges_stops_before_it_saves(settings, tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    settings |= {"method.name": "supervised", "optimisation.learning_rate": 1e30}
-    with pytest.raises(InputError, match=r"not a number in epoch 1: lower optimisation\.learning"):
-        train(load_config(overrides=settings), folder.path)
-    assert not folder.metrics_file.exists()
-    assert not folder.last_checkpoint.exists()
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [("data_hash", "0"), ("processes", 2), ("device_type", "cuda"), ("precision", "bfloat16")],
@@ -178,23 +143,6 @@ def test_a_run_goes_on_only_as_it_began(single_run, tmp_path, key, value):
     write_json(run.environment_file, {k: v for k, v in began.items() if k != key})
     train(config, folder, resume=True)
     assert run.finished
-
-
-@pytest.mark.parametrize(
-    ("milestones", "early", "rates"),
-    [
-        ((2,), False, [1.0, 1.0, 0.1, 0.1]),
-        ((2,), True, [1.0, 0.1, 0.1, 0.1]),
-        ((1, 3), False, [1.0, 0.1, 0.1, 0.01]),
-    ],
-    ids=["one drop", "released after a resume", "two drops"],
-)
-def test_learning_rate_drops_at_milestones(milestones, early, rates):
-    config = load_config(
-        overrides={"optimisation.milestones": list(milestones), "optimisation.learning_rate": 1.0}
-    ).optimisation
-    found = [learning_rate(epoch, config, early=early) for epoch in range(4)]
-    assert found == pytest.approx(rates)
 
 
 @pytest.mark.parametrize("tested", ["held out", "one person"])
@@ -278,55 +226,3 @@ def test_an_unlabelled_set_and_both_recipes_train_to_a_score(settings, tmp_path,
     scores = result["last"]["C"]
     assert set(scores["per_joint"]) == set(get_keypoint_set("wepdtof-pose-14").joints)
     assert scores["sigma_set"] == "wepdtof-pose-14"
-
-
-@pytest.mark.parametrize(
-    ("method", "released", "best"),
-    [
-        ("sspcm", False, 3),
-        ("sspcm", True, 1),
-        ("pose_dual", True, 1),
-        ("multi_augs", False, 1),
-        ("multi_augs", True, 2),
-        ("pseudo_pose", True, 3),
-    ],
-)
-def test_the_best_epoch_is_by_the_network_of_the_recipe(settings, method, released, best):
-    config = load_config(overrides=settings | {"method.name": method})
-    selected_by = make_method(config, make_sets(config.data)).selected_by(released=released)
-    progress = Progress()
-    for a, b, last in ((0.5, 0.1, 0.1), (0.4, 0.3, 0.2), (0.3, 0.2, 0.4)):
-        progress.epoch += 1
-        scores = {"A": a, "B": b, "C": last, "teacher": a, "student": last}
-        progress.add_scores({name: {"AP": value} for name, value in scores.items()}, selected_by)
-    assert progress.best_epoch == best
-
-
-@pytest.mark.parametrize("method", ["pseudo_pose", "data_distill"])
-def test_a_burn_in_that_outlasts_the_teacher_leaves_the_student_labelled_people(
-    settings, tmp_path, method
-):
-    settings |= {
-        "method.name": method,
-        "optimisation.epochs": 4,
-        "optimisation.epoch_steps": 1,
-        "optimisation.burn_in_epochs": 3,
-    }
-    train(load_config(overrides=settings), tmp_path / "run")
-    found = [set(row["train"]) for row in RunFolder(tmp_path / "run").read_metrics()]
-    assert found[:3] == [{"supervised"}] * 3
-    assert found[3] == {"supervised", "pseudo", "joints_kept"}
-
-
-@pytest.mark.parametrize("method", ["sspcm", "pose_cons", "pose_dual", "multi_augs"])
-def test_burn_in_learns_from_labelled_people_alone(settings, tmp_path, method):
-    settings |= {
-        "method.name": method,
-        "optimisation.epochs": 2,
-        "optimisation.epoch_steps": 2,
-        "optimisation.burn_in_epochs": 1,
-    }
-    train(load_config(overrides=settings), tmp_path / "run")
-    first, second = RunFolder(tmp_path / "run").read_metrics()
-    assert set(first["train"]) == {"supervised"}
-    assert {"supervised", "consistency"} <= set(second["train"])
