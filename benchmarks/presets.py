@@ -57,11 +57,11 @@ PRESETS = {
             **_CPU,
             "network.width": 16,
             "network.deconv_channels": 16,
-            "optimisation.epochs": 10,
+            "optimisation.epochs": 9,
             "optimisation.epoch_steps": 80,
             "optimisation.burn_in_epochs": 6,
             "optimisation.milestones": [6, 8],
-            "evaluation.every": 2,
+            "evaluation.every": 3,
         },
     ),
     # The published setting: the defaults of the configuration, and networks from ImageNet.
