@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from wepdtof_pose.dataset import PoseDataset
+
 TINY = {
     "method.name": "sspcm",
     "data.labels": "12",
@@ -63,3 +65,11 @@ def _train(data: Path, folder: Path, changes: dict[str, Any]) -> Path:
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decoded crops of other data than the run's go to the test's own folder."""
     monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def test_people(tiny_run: Path) -> PoseDataset:
+    from sspcm.config_io import load_config
+    from sspcm.sets import make_sets
+
+    return make_sets(load_config(tiny_run / "config.yaml").data).test

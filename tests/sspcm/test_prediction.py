@@ -14,12 +14,10 @@ from click.testing import CliRunner, Result
 
 from sspcm import prediction
 from sspcm.cli import main
-from sspcm.config_io import load_config
 from sspcm.detections import read_detections
 from sspcm.frame_sources import Frame, Source, find_sources, read_frames
 from sspcm.open_networks import open_networks
 from sspcm.prediction import FRAMES_AT_ONCE, predict_inputs
-from sspcm.sets import make_sets
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
@@ -31,11 +29,6 @@ def run(*arguments: object) -> Result:
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
-
-
-@pytest.fixture
-def test_people(tiny_run: Path) -> PoseDataset:
-    return make_sets(load_config(tiny_run / "config.yaml").data).test
 
 
 @pytest.fixture

@@ -78,3 +78,8 @@ def write_folder() -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def data(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "my data ä", person_keypoints=make_dataset())

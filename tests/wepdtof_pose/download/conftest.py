@@ -181,3 +181,8 @@ def tree_of(folder: Path) -> dict[str, bytes]:
 @pytest.fixture
 def tree() -> Callable[[Path], dict[str, bytes]]:
     return tree_of
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "my data ä 数据"
