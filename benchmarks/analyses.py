@@ -65,7 +65,10 @@ def _collect(
     try:
         if not file.is_file():
             write_json(file, measure(cell), indent=1)
-        into.found[cell.folder] = read_json(file)
+        content = read_json(file)
+        if not isinstance(content, dict):
+            raise InputError(f"{file}: is not what was measured: delete it")
+        into.found[cell.folder] = content
     except InputError as error:
         into.missing[cell.folder] = str(error)
 

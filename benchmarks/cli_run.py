@@ -108,11 +108,11 @@ def run(
       sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
     """
     from benchmarks.grid import make_cells
-    from benchmarks.grid_file import make_grid, read_grid_file
+    from benchmarks.grid_file import make_grid, overrule, read_grid_file
     from benchmarks.launching import get_launcher
     from benchmarks.layout import ComparisonFolder
     from benchmarks.presets import get_preset
-    from benchmarks.runner import make_fisheye, run_cells, unfinished
+    from benchmarks.runner import make_fisheye, require_budgets, run_cells, unfinished
     from sspcm.config_io import flatten, parse_override
     from sspcm.hardware import choose_hardware
 
@@ -126,7 +126,7 @@ def run(
         "data": data,
         "preset": preset,
     }
-    content |= {key: value for key, value in given.items() if value is not None}
+    content = overrule(content, {k: value for k, value in given.items() if value is not None})
     overrides = flatten(dict(parse_override(text) for text in settings))
     if device is not None:
         overrides["device"] = device
@@ -143,6 +143,9 @@ def run(
     if launcher == "local":
         choose_hardware(cells[0].config.device, cells[0].config.precision)
     unfinished(cells, output, preset=grid.preset)
+    if grid.data is None or dry_run:
+        people = get_preset(grid.preset).people if grid.data is None else None
+        require_budgets(cells, people=people)
     if dry_run:
         from benchmarks.estimate import estimate, estimate_lines
 

@@ -76,7 +76,7 @@ def speed(
     from benchmarks.speed.tables import speed_tables
     from sspcm.methods import METHODS
     from wepdtof_pose.errors import InputError
-    from wepdtof_pose.files import write_json, write_text
+    from wepdtof_pose.files import make_folder, write_json, write_text
 
     sizes = names_of(growth, option="--growth")
     if not all(size.isdecimal() for size in sizes):
@@ -92,6 +92,8 @@ def speed(
         precision=precision,
         compile=compile,
     )
+    if output is not None:
+        make_folder(output)
     result = measure_speed(setting, folder=folder)
     text = speed_tables(result)
     if output is not None:

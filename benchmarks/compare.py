@@ -13,7 +13,7 @@ from benchmarks.backbones import Backbone, backbone_names, backbone_of
 from benchmarks.layout import ComparisonFolder
 from benchmarks.results import CellResult, numbers, read_cell, read_results
 from benchmarks.scores import require_score
-from benchmarks.statistics import Difference, p_text, paired_bootstrap, paired_difference
+from benchmarks.statistics import Difference, grouped_difference, p_text, paired_difference
 from benchmarks.tables import interval
 from sspcm.config_io import flatten, to_dict
 from sspcm.run_folder import RunFolder
@@ -96,7 +96,7 @@ def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]
 
 
 def people_difference(first: CellResult, second: CellResult) -> tuple[Difference, str] | None:
-    """Difference of PCK@0.2 of two runs with a bootstrap over the scenes of their test people.
+    """Difference of PCK@0.2 of two runs over the scenes of their test people.
 
     With it the kind of what is drawn: `frame` where no scenes are known. None where the predictions
     or the data are not there, or no joint is labelled.
@@ -107,7 +107,7 @@ def people_difference(first: CellResult, second: CellResult) -> tuple[Difference
         (right, labelled, (kind, groups)), (other, _, _) = right_joints(first), right_joints(second)
     except InputError:
         return None
-    found = paired_bootstrap(right, other, labelled, groups)
+    found = grouped_difference(right, other, labelled, groups)
     return None if found is None else (found, kind)
 
 
@@ -180,7 +180,7 @@ def _score_lines(pairs: list[Pairs], score: str) -> Iterator[str]:
             f"{interval(found.low, found.high, sign='+'):>16}  {p_text(found.p):>7}  {verdict}"
         )
     yield ""
-    yield "PCK@0.2 of single runs, bootstrap over the scenes of their test people (frames, where no"
+    yield "PCK@0.2 of single runs, over the scenes of their test people (frames, where no"
     yield "scenes are known):"
     for pair in pairs:
         for ours, theirs in zip(pair.first, pair.second, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,7 +141,8 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
 
 def cell_name(config: TrainConfig) -> str:
     """Name of a cell with the preset's own networks; others have `-NETWORK` behind it."""
-    labels = config.data.labels.replace("%", "pct")
+    # A file that lists people is a path: no part of it may become a folder.
+    labels = re.sub(r"[/\\]+", "_", config.data.labels.replace("%", "pct"))
     subset = f"-subset{config.data.subset_seed}" if config.data.subset_seed else ""
     return f"{config.method.name}-{labels}-seed{config.seed}{subset}"
 

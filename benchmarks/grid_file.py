@@ -63,6 +63,18 @@ def read_grid_file(path: Path) -> dict[str, Any]:
     return content
 
 
+def overrule(content: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a grid file with those that were given beside it, which go before.
+
+    Of seeds that the file gives by budget, those of the budgets that are left count.
+    """
+    found = {**content, **given}
+    seeds = found.get("seeds")
+    if "labels" in given and "seeds" not in given and isinstance(seeds, Mapping):
+        found["seeds"] = {key: of for key, of in seeds.items() if str(key) in given["labels"]}
+    return found
+
+
 def make_grid(content: Mapping[str, Any]) -> Grid:
     """The grid of these keys; those left out have their defaults.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.cell_run import run_cell
 from benchmarks.launching import Event, Task
+from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
 
 _EXIT_CODES = {"done": 0, "failed": 1, "busy": 75}
@@ -34,9 +35,10 @@ def launch(
     """Run the tasks, `jobs` at a time (one by default).
 
     With GPUs each job sees one of them; on a CPU the cores are divided among the jobs, unless
-    OMP_NUM_THREADS says how many threads a process has.
+    OMP_NUM_THREADS says how many threads a process has. Numbers depend on the threads: they are
+    the same however few tasks are left.
     """
-    jobs = max(1, min(jobs or 1, len(tasks)))
+    jobs = max(1, jobs)
     # A server that has torch loaded forks a clean process for each cell within milliseconds.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["sspcm.training"])
@@ -76,7 +78,7 @@ def threads_of_a_job(jobs: int) -> int | None:
     """CPU threads of each of so many jobs; None leaves torch's choice."""
     if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
         return None
-    return max(1, (os.cpu_count() or 1) // jobs)
+    return max(1, usable_cores() // jobs)
 
 
 def _work(task: Task, gpu: str | None, threads: int | None) -> None:

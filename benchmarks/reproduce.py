@@ -19,8 +19,10 @@ from sspcm.config_io import flatten, load_config, to_dict
 
 @dataclass(frozen=True)
 class _Settings:
-    """What cells of one command have in common: its options, and a network of a grid by name."""
+    """What cells of one command have in common: the environment's variables before it, its options,
+    and a network of a grid by name."""
 
+    variables: str
     options: str
     network: str
     network_keys: str
@@ -57,7 +59,7 @@ def commands(comparison: Comparison) -> list[str]:
     found = []
     output = shlex.quote(str(fresh_folder(comparison)))
     for number, ((settings, methods, (seeds, subsets)), budgets) in enumerate(by_labels.items()):
-        parts = ["sspcm-bench run"]
+        parts = [f"{settings.variables}sspcm-bench run"]
         axes = [f"--ratio {shlex.quote(labels)}" for labels in budgets]
         axes.append(f"--methods {','.join(methods)}")
         grid: dict[str, Any] = {}
@@ -108,7 +110,15 @@ def _settings(comparison: Comparison, cell: CellResult) -> _Settings:
             options += ["--device", str(value)]
         else:
             options += ["--set", f"{key}={_yaml(value)}"]
-    return _Settings(shlex.join(options), network, _yaml(keys))
+    return _Settings(_variables(cell), shlex.join(options), network, _yaml(keys))
+
+
+def _variables(cell: CellResult) -> str:
+    """Threads, where they were not all cores: a CPU's sums depend on how they are divided."""
+    threads, cores = cell.environment.get("threads"), cell.environment.get("cores")
+    if not threads or threads == cores or cell.config.threads or cell.result.get("device") != "cpu":
+        return ""
+    return f"OMP_NUM_THREADS={threads} "
 
 
 def _yaml(value: Any) -> str:

@@ -151,6 +151,8 @@ def read_cell(folder: Path) -> CellResult:
     if not isinstance(result, dict) or not result.keys() >= _RESULT:
         raise InputError(f"{run.result_file}: is not the result of a run")
     environment = read_json(run.environment_file) if run.environment_file.is_file() else {}
+    if not isinstance(environment, dict):
+        raise InputError(f"{run.environment_file}: is not the environment of a run")
     return CellResult(folder, config, result, run.read_metrics(), environment)
 
 

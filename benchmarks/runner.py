@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,14 @@ from benchmarks.launching import Event, Launcher, make_task
 from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import get_preset
 from benchmarks.progress import progress_bar
-from sspcm.config import TrainConfig
-from sspcm.run_folder import RunFolder
+from benchmarks.results import read_cell
+from sspcm.config import DataConfig, TrainConfig
+from sspcm.run_folder import RunFolder, same_data_path
 from sspcm.run_parts import open_stores
-from sspcm.sets import make_sets
+from sspcm.sets import is_list, make_sets
+from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.splits import label_budget
 from wepdtof_pose.synthetic.generate import generate
 
 DAY = 24 * 3600.0
@@ -43,7 +45,7 @@ def make_fisheye(output: Path, *, preset: str) -> None:
     place = ComparisonFolder(output)
     waiting = "waiting for another process that makes the fisheye set"
     with lock(place.lock("data"), patience=math.inf, waiting=waiting):
-        generate(place.fisheye(people), people=people, seed=0, workers=os.cpu_count() or 1)
+        generate(place.fisheye(people), people=people, seed=0, workers=usable_cores())
 
 
 def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell]:
@@ -66,6 +68,23 @@ def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell
         if not run.finished:
             missing.append(cell)
     return missing
+
+
+def require_budgets(cells: Sequence[Cell], *, people: int | None) -> None:
+    """Check the cells' data and label budgets.
+
+    Args:
+        cells: of the grid.
+        people: of the procedural set, which need not be made yet; None where the data are there.
+
+    Raises:
+        InputError: no such data, or a budget that they have not.
+    """
+    for data, config in _budgets(cells).items():
+        if people is None:
+            make_sets(data, released=config.method.recipe == "released")
+        elif not is_list(data.labels):
+            label_budget(data.labels, people)
 
 
 def run_cells(
@@ -107,7 +126,9 @@ def run_cells(
         tasks = [make_task(cell, output) for cell in missing]
         with progress_bar(missing, place) as say:
             device = cells[0].config.device
-            for event in launcher(tasks, jobs=jobs, device=device, options=options or {}):
+            # Of all cells, not of those that are missing: what is left must not change a run.
+            at_once = min(jobs, len(cells))
+            for event in launcher(tasks, jobs=at_once, device=device, options=options or {}):
                 states[event.name] = event.state
                 say(f"{numbers[event.name]} {_line(event, place)}")
     return Outcome(
@@ -118,37 +139,58 @@ def run_cells(
     )
 
 
+def _budgets(cells: Sequence[Cell]) -> dict[DataConfig, TrainConfig]:
+    """Data of the cells that differ in budget or source, and a configuration of each."""
+    return {
+        dataclasses.replace(cell.config.data, sigma=2.0, subset_seed=0): cell.config
+        for cell in cells
+    }
+
+
 def _require_one_table(folder: Path, config: TrainConfig) -> None:
     """Cells of other data, splits or recipes are no table."""
+    earlier = RunFolder(folder).load_config()
+    if not same_data_path(earlier.data.path, config.data.path):
+        raise _no_table(folder, "data.path", earlier.data.path, config.data.path)
     before, now = (
         {
-            "data.path": str(Path(one.data.path).resolve()),
             "data.test_fraction": one.data.test_fraction,
             "data.test_seed": one.data.test_seed,
             "method.recipe": one.method.recipe,
         }
-        for one in (RunFolder(folder).load_config(), config)
+        for one in (earlier, config)
     )
     for key, value in now.items():
         if before[key] != value:
-            raise InputError(
-                f"{folder}: was made with {key} = {before[key]!r}, not {value!r}, and would share "
-                "a table; name another folder"
-            )
+            raise _no_table(folder, key, before[key], value)
+
+
+def _require_same_data(place: ComparisonFolder, record: Mapping[str, Any]) -> None:
+    """Data that changed under their path would be noticed by the table, when all is trained."""
+    for path in sorted(place.cells.glob("*")):
+        if RunFolder(path).finished:
+            result = read_cell(path).result
+            for key in ("data_hash", "split_hash"):
+                if result.get(key) != record[key]:
+                    raise _no_table(path, key, result.get(key), record[key])
+
+
+def _no_table(folder: Path, key: str, before: object, now: object) -> InputError:
+    return InputError(
+        f"{folder}: was made with {key} = {before!r}, not {now!r}, and would share a table; name "
+        "another folder"
+    )
 
 
 def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
     """Check every label budget, and decode the crops once before the cells share them."""
-    budgets = {
-        dataclasses.replace(cell.config.data, sigma=2.0, subset_seed=0): cell.config
-        for cell in cells
-    }
     decoded = set()
     waiting = "waiting for another process that decodes crops"
     with lock(place.lock("crops"), patience=math.inf, waiting=waiting):
         remove_partial_files(place.crops, older_than=DAY)
-        for data, config in budgets.items():
+        for data, config in _budgets(cells).items():
             sets = make_sets(data, released=config.method.recipe == "released")
+            _require_same_data(place, sets.record)
             crops = (data.crop_size, data.upright, data.path, data.unlabelled, config.easy_view)
             if crops not in decoded:
                 decoded.add(crops)

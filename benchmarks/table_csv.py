@@ -53,6 +53,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
                 base = comparison.find(chosen, group.labels, group.backbone)
                 gain = difference(group, base, score)
                 line |= {
+                    "pairs": gain and gain.pairs,
                     f"{score} difference": gain and gain.mean,
                     f"{score} difference low": gain and gain.low,
                     f"{score} difference high": gain and gain.high,

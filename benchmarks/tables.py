@@ -184,7 +184,9 @@ def _difference_texts(
     if found is None:
         return "n/a", "n/a", "n/a"
     of_gain = interval(found.low, found.high, sign="+")
-    return f"{100 * found.mean:+.1f}", of_gain, p_text(found.p)
+    # The baseline may lack some of the seeds.
+    runs = "" if found.pairs == len(group.cells) else f" (of {found.pairs} runs)"
+    return f"{100 * found.mean:+.1f}{runs}", of_gain, p_text(found.p)
 
 
 def _cost_table(comparison: Comparison) -> Table:

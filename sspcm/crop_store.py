@@ -12,7 +12,9 @@ is a little smoother than the published crops (docs/recipes.md has the numbers).
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from tqdm import tqdm
 
 from sspcm.crop_places import CropPlaces, places_of
 from sspcm.pixel_file import PixelFile
+from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_image, replacing
@@ -106,7 +109,8 @@ def open_crop_store(
         workers: decoding threads; by default one a core.
 
     Raises:
-        InputError: an image is missing or cannot be decoded, or the folder cannot be made.
+        InputError: an image is missing or cannot be decoded, the folder cannot be made, or its disk
+            has no room for the store.
     """
     places = places_of(dataset, crop_size, upright=upright)
     matrices = places.matrices(crop_size, window_size)
@@ -119,7 +123,7 @@ def open_crop_store(
                 # What a build that was killed has left.
                 for leftover in folder.glob(f".{path.name}.*.part"):
                     leftover.unlink()
-                _build(dataset, matrices, window_size, path, workers or os.cpu_count() or 1)
+                _build(dataset, matrices, window_size, path, workers or usable_cores())
     return CropStore(
         pixels=PixelFile(path),
         joints=transform_points(dataset.keypoints[..., :2], matrices).astype(np.float32),
@@ -165,6 +169,7 @@ def _build(
             cut = cut_window(image, matrices[person], window)
             pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))
 
+    _require_room(path.parent, math.prod(shape), len(dataset))
     frames = list(people_of_frame)
     with replacing(path) as temporary, ThreadPoolExecutor(workers) as pool:
         pixels = PixelFile.create(temporary, shape)
@@ -173,6 +178,15 @@ def _build(
                 for _ in pool.map(cut_people, frames[first : first + _QUEUED_FRAMES]):
                     bar.update()
         pixels.flush()
+
+
+def _require_room(folder: Path, needed: int, people: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"{folder}: the crops of {people} people need {needed / 2**30:.1f} GiB, but only "
+            f"{free / 2**30:.1f} GiB are free: make room, or name another folder as data.cache"
+        )
 
 
 def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, int]) -> str:

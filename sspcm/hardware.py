@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import platform
 import resource
 import sys
@@ -13,9 +13,10 @@ from typing import Any
 
 import torch
 
+from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
 
-_PACKAGES = ("torch", "numpy", "pandas", "opencv-python-headless", "pycocotools")
+_PACKAGES = ("wepdtof-pose", "torch", "numpy", "pandas", "opencv-python-headless", "pycocotools")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hard
 
     `auto` takes CUDA where there is one, and bfloat16 where the hardware is fast at it: CUDA from
     compute capability 8.0 on, CPUs with bfloat16 instructions. A CUDA device without a number is
-    that of the process's local rank.
+    that of the process's local rank. Float32 on CUDA is exact: TF32 is switched off.
 
     Raises:
         InputError: CUDA is asked for and not there, or the device name is unknown.
@@ -62,6 +63,10 @@ def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hard
         chosen = torch.device("cuda", local_rank)
     if precision == "auto":
         precision = "bfloat16" if _fast_bfloat16(chosen) else "float32"
+    if precision == "float32" and chosen.type == "cuda":
+        # Torch multiplies in TF32 otherwise, with 10 bits of mantissa.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
     return Hardware(device=chosen, precision=getattr(torch, precision))
 
 
@@ -74,8 +79,9 @@ def environment(hardware: Hardware) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in _PACKAGES},
+        "sources": _source_hash(),
         "device": device,
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "threads": torch.get_num_threads(),
         "precision": str(hardware.precision).removeprefix("torch."),
     }
@@ -105,6 +111,17 @@ def _cpu_name() -> str:
         return names[0] if names else platform.machine()
     except OSError:
         return platform.processor() or platform.machine()
+
+
+def _source_hash() -> str:
+    """Hash of the code that makes the numbers: versions of one name differ during development."""
+    digest = hashlib.sha256()
+    for package in ("sspcm", "wepdtof_pose"):
+        root = Path(__file__).resolve().parents[1] / package
+        for file in sorted(root.rglob("*.py")):
+            digest.update(f"{file.relative_to(root.parent).as_posix()}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _version(package: str) -> str:

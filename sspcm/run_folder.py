@@ -119,6 +119,12 @@ class RunFolder:
                     f"with {now[key]!r}: restore that, or name another folder"
                 )
 
+    def threads_of_its_beginning(self) -> int | None:
+        """CPU threads of a run that goes on: sums depend on how they are divided."""
+        if not (self.resumable and self.environment_file.is_file()):
+            return None
+        return read_json(self.environment_file).get("threads")
+
     @property
     def resumable(self) -> bool:
         """Whether an epoch was finished, so that a resumed run goes on after it."""
@@ -134,12 +140,15 @@ class RunFolder:
         """The rows of metrics.jsonl; a last line that was cut short is left out."""
         if not self.metrics_file.is_file():
             return []
-        rows = []
+        rows: list[dict[str, Any]] = []
         for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except json.JSONDecodeError:
                 break
+            if not isinstance(row, dict):
+                raise InputError(f"{self.metrics_file}: line {len(rows) + 1} is not of a run")
+            rows.append(row)
         return rows
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
@@ -172,7 +181,9 @@ class RunFolder:
         before, now = flatten(to_dict(self.load_config())), flatten(to_dict(config))
         for key in sorted(before.keys() | now.keys()):
             # Where crops are cached has no influence on the numbers.
-            if before.get(key) != now.get(key) and key != "data.cache":
+            if key == "data.cache" or before.get(key) == now.get(key):
+                continue
+            if key != "data.path" or not same_data_path(before[key], now[key]):
                 raise InputError(
                     f"{self.path}: holds a run with {key} = {before.get(key)!r}, "
                     f"not {now.get(key)!r}; name another folder for the new configuration"
@@ -188,6 +199,13 @@ _CONDITIONS = (
     "device_type",
     "precision",
 )
+
+
+def same_data_path(before: str, now: str) -> bool:
+    """Whether two paths may be of the same data: one place, or one that was moved and keeps its
+    name. What the data hold is compared by their hashes when a run goes on."""
+    first, second = Path(before), Path(now)
+    return first.resolve() == second.resolve() or (first.name == second.name and not first.exists())
 
 
 def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:

@@ -27,6 +27,7 @@ class Progress:
         best_epoch: the epoch with the best scores, counted from 1; 0 before the first evaluation.
         best: scores of every network in that epoch.
         last: scores of every network in the last epoch that was evaluated.
+        peak_memory: bytes, of the processes that the run has had so far.
     """
 
     epoch: int = 0
@@ -34,6 +35,7 @@ class Progress:
     best_epoch: int = 0
     best: dict[str, Any] | None = None
     last: dict[str, Any] = field(default_factory=dict)
+    peak_memory: int = 0
 
     def add_scores(self, scores: dict[str, Any], selected_by: Sequence[str]) -> bool:
         """Take the scores of the epoch just done; says whether they are the best so far.

@@ -23,6 +23,9 @@ from wepdtof_pose.splits import (
     read_subset,
 )
 
+OWN_SPLIT = "the data set's own"
+"""The record's `split` of data that come in several annotation files."""
+
 
 @dataclass(frozen=True)
 class Sides:
@@ -156,7 +159,7 @@ def sides_of(config: DataConfig) -> Sides:
     record = {
         "data_hash": train.content_hash(),
         "split_hash": test.content_hash(),
-        "split": "the data set's own",
+        "split": OWN_SPLIT,
     }
     return Sides(train, test, annotated=train, record=record)
 

@@ -69,8 +69,6 @@ def _train(
     hardware = choose_hardware(
         config.device, config.chosen_precision, local_rank=processes.local_rank
     )
-    if config.threads:
-        torch.set_num_threads(config.threads)
     sets = make_sets(config.data, released=config.released)
     method = make_method(config, sets).to(hardware.device)
     if config.evaluation.pseudo_labels:
@@ -81,6 +79,9 @@ def _train(
         run.prepare(config, resume=resume or not processes.writes)
     if run.finished:
         return run.read_result()
+    threads = config.threads or run.threads_of_its_beginning()
+    if threads:
+        torch.set_num_threads(threads)
     surroundings = environment(hardware) | {
         "device_type": hardware.device.type,
         "processes": processes.count,
@@ -175,6 +176,7 @@ def _train(
         rows.append(row)
         if processes.writes:
             run.write_metrics(rows)
+            progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
             save(run, method, optimiser, progress, about)
 
     result = _result(config, sets, sampler, method, hardware, progress)
@@ -245,7 +247,7 @@ def _result(
         "steps": progress.epoch * sampler.steps,
         "processes": sampler.processes,
         "training_seconds": round(progress.seconds, 1),
-        "peak_memory_bytes": peak_memory(hardware),
+        "peak_memory_bytes": max(progress.peak_memory, peak_memory(hardware)),
         "parameters_trained": sum(p.numel() for p in method.parameters() if p.requires_grad),
         "parameters_predictor": sum(p.numel() for p in method.predictor().parameters()),
         "precision": str(hardware.precision).removeprefix("torch."),

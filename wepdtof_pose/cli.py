@@ -11,6 +11,7 @@ from wepdtof_pose.browse.command import browse, register
 from wepdtof_pose.cli_convert import convert
 from wepdtof_pose.cli_split import split
 from wepdtof_pose.commands import PATH, CommandGroup
+from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.doctor.command import doctor
 from wepdtof_pose.download.command import download
 
@@ -50,11 +51,9 @@ def synth(out: Path, people: int, seed: int, size: int, workers: int | None) -> 
     Example:
       wepdtof-pose synth fisheye --people 2000 --seed 1
     """
-    import os
-
     from wepdtof_pose.synthetic.generate import generate
 
-    generate(out, people=people, seed=seed, size=size, workers=workers or os.cpu_count() or 1)
+    generate(out, people=people, seed=seed, size=size, workers=workers or usable_cores())
     click.echo(f"{people} people in {out}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from wepdtof_pose.annotation_checks import usable_file_name
+from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.findings import Problem, Report
 from wepdtof_pose.formats.coco import find_image_root
 from wepdtof_pose.raw_annotations import RawFile
@@ -149,7 +149,7 @@ def _look_at(root: Path, names: np.ndarray) -> list[ImageFile]:
             return ImageFile(None)
         return look_at_image(_with_suffix(root / name))
 
-    with ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2)) as pool:
+    with ThreadPoolExecutor(max(1, usable_cores() // 2)) as pool:
         looked = pool.map(look, names)
         return list(tqdm(looked, total=len(names), desc="images", disable=None, leave=False))
 

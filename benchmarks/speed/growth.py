@@ -40,13 +40,8 @@ def measure_growth(sizes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: the disk has no room for the stores.
     """
-    side = region_size(CROP, largest_scale=1 + EASY_VIEW.scale)
-    needed, free = sum(sizes) * side * side * 3, shutil.disk_usage(folder).free
-    if needed * 1.2 > free:
-        raise InputError(
-            f"{folder}: stores of {sum(sizes)} people need {needed / 2**30:.1f} GiB, but only "
-            f"{free / 2**30:.1f} GiB are free: give --folder on another disk, or smaller --growth"
-        )
+    require_room(sizes, folder)
+    side = _window_side()
     folders = {people: folder / f"growth-{people}" for people in sizes}
     for people, place in folders.items():
         make_frames(SMALL, people, place, random=np.random.default_rng(0))
@@ -66,6 +61,25 @@ def measure_growth(sizes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
         }
         for people in sizes
     ]
+
+
+def require_room(sizes: Sequence[int], folder: Path) -> None:
+    """Check that stores of so many people fit the folder's disk.
+
+    Raises:
+        InputError: they do not.
+    """
+    needed = sum(sizes) * _window_side() ** 2 * 3
+    free = shutil.disk_usage(folder).free
+    if needed * 1.2 > free:
+        raise InputError(
+            f"{folder}: stores of {sum(sizes)} people need {needed / 2**30:.1f} GiB, but only "
+            f"{free / 2**30:.1f} GiB are free: give --folder on another disk, or smaller --growth"
+        )
+
+
+def _window_side() -> int:
+    return region_size(CROP, largest_scale=1 + EASY_VIEW.scale)
 
 
 def memory_taken(people: int, side: int, folder: Path) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.growth import measure_growth
+from benchmarks.speed.growth import measure_growth, require_room
 from benchmarks.speed.pipeline import measure_pipeline
 from benchmarks.speed.scores import measure_scores
 from benchmarks.speed.steps import measure_steps, step_data
@@ -83,6 +83,8 @@ def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[
     result: dict[str, Any] = {"environment": environment(hardware)}
     with tempfile.TemporaryDirectory(dir=folder, prefix="sspcm-speed-") as name:
         place = Path(name)
+        if "growth" in setting.parts:
+            require_room(setting.growth, place)
         if "pipeline" in setting.parts:
             result["pipeline"] = measure_pipeline(
                 setting.crop_size, place, people=PIPELINE_PEOPLE, repeats=setting.repeats

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from benchmarks.cli import main
 from benchmarks.grid import make_cells
-from benchmarks.grid_file import make_grid, read_grid_file
+from benchmarks.grid_file import make_grid, overrule, read_grid_file
 from wepdtof_pose.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,15 @@ def test_every_axis_is_in_the_name_but_defaults():
 def test_seeds_of_single_budgets():
     found = names(methods="sspcm", labels=[60, 90], seeds={60: 3, 90: [1]})
     assert found == ["sspcm-60-seed0", "sspcm-60-seed1", "sspcm-90-seed1", "sspcm-60-seed2"]
+
+
+def test_budgets_of_the_command_line_leave_the_others_seeds_out():
+    content = {"methods": "sspcm", "labels": [60, 90], "seeds": {60: 2, 90: 1}}
+    assert names(**overrule(content, {"labels": ["60"]})) == ["sspcm-60-seed0", "sspcm-60-seed1"]
+    assert names(**overrule(content, {"labels": ["90"], "seeds": 2})) == [
+        "sspcm-90-seed0",
+        "sspcm-90-seed1",
+    ]
 
 
 def test_a_network_sets_its_keys_and_settings_reach_every_cell():

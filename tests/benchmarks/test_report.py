@@ -85,7 +85,9 @@ def test_commands_of_copied_results_run_in_a_folder_of_their_own(tmp_path, monke
     options = ["my demo-again", "--baseline", "sspcm", "--score", "PCK@0.2"]
     assert [table[2:], again[2:]] == [options, options]
     monkeypatch.chdir(tmp_path)
-    found = CliRunner().invoke(main, [*run[1:], "--dry-run"])
+    # The committed cells were trained two at a time on two cores.
+    assert run[:2] == ["OMP_NUM_THREADS=1", "sspcm-bench"]
+    found = CliRunner().invoke(main, [*run[2:], "--dry-run"])
     assert found.exit_code == 0, found.output
     assert "4 cells, 4 to run" in found.output
     assert not Path("my demo-again").exists()

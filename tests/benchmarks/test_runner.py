@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -22,7 +23,12 @@ from benchmarks.launch_local import threads_of_a_job
 from benchmarks.launching import Task
 from benchmarks.reproduce import commands
 from benchmarks.results import read_results
+from sspcm.config_io import load_config
+from sspcm.sets import make_sets
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import write_json
+from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.splits import subset_record
 
 
 def hold(path, held, release):
@@ -86,10 +92,90 @@ def test_half_written_files_are_removed_and_young_ones_spared(tmp_path):
 
 def test_threads_are_divided_among_jobs(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(launch_local, "usable_cores", lambda: 8)
     assert [threads_of_a_job(jobs) for jobs in (1, 2, 3, 16)] == [None, 4, 2, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert threads_of_a_job(2) is None
+
+
+def test_what_is_left_to_run_does_not_change_a_cell(
+    tiny_fisheye, tmp_path, bench_arguments, monkeypatch
+):
+    """With one cell missing, a job must not get the cores of all."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    output = tmp_path / "out"
+    more = ("--ratio", "8", "--methods", "supervised", "--seeds", "2", "--preset", "quick")
+    arguments = bench_arguments(tiny_fisheye, output, *more, "--set", "threads=0", "--jobs", "2")
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    cell = output / "cells" / "supervised-8-seed1"
+    before = [(cell / name).read_text() for name in ("env.json", "predictions.json")]
+    shutil.rmtree(cell)
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    assert [(cell / name).read_text() for name in ("env.json", "predictions.json")] == before
+
+
+def test_data_that_changed_under_their_path_are_refused_before_anything_is_trained(
+    copied, tiny_fisheye, tmp_path, bench_arguments
+):
+    data = tmp_path / tiny_fisheye.name
+    shutil.copytree(tiny_fisheye, data)
+    more = ("--ratio", "9", "--methods", "supervised", "--preset", "quick")
+    for file in (data / "annotations").glob("*.json"):
+        content = json.loads(file.read_text())
+        content["annotations"][0]["bbox"][2] += 1
+        file.write_text(json.dumps(content))
+    for config in (copied / "cells").glob("*/config.yaml"):
+        config.write_text(config.read_text().replace(str(tiny_fisheye), str(data)))
+    found = CliRunner().invoke(main, bench_arguments(data, copied, *more))
+    assert found.exit_code == 2
+    assert "was made with data_hash" in found.output
+    assert not (copied / "cells" / "supervised-9-seed0").exists()
+
+
+def test_a_comparison_is_the_same_by_another_path_and_after_a_move(
+    copied, tiny_fisheye, tmp_path, bench_arguments, monkeypatch
+):
+    more = ("--ratio", "8", "--preset", "quick", "--dry-run")
+    configs = list((copied / "cells").glob("*/config.yaml"))
+    monkeypatch.chdir(tiny_fisheye.parent)
+    for path in (tiny_fisheye.name, str(tmp_path / "gone" / tiny_fisheye.name)):
+        for config in configs:
+            config.write_text(config.read_text().replace(str(tiny_fisheye), path))
+        found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, copied, *more))
+        assert found.exit_code == 0, found.output
+        assert "2 cells, 0 to run" in found.output
+        for config in configs:
+            config.write_text(config.read_text().replace(f"path: {path}", f"path: {tiny_fisheye}"))
+
+
+def test_a_list_of_people_in_a_folder(tiny_fisheye, tmp_path, bench_arguments):
+    config = load_config(overrides={"data.path": str(tiny_fisheye), "data.labels": "8"})
+    sets = make_sets(config.data)
+    whole = load_dataset(tiny_fisheye)["all"]
+    ids = sets.train.people["id"].iloc[sets.labelled]
+    rows = np.flatnonzero(whole.people["id"].isin(ids))
+    labelled = tmp_path / "lists" / "mine.json"
+    write_json(labelled, subset_record(whole, rows, labels="8", order="file", seed=None))
+    more = ("--ratio", str(labelled), "--methods", "supervised", "--preset", "quick")
+    found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, tmp_path / "out", *more))
+    assert found.exit_code == 0, found.output
+    assert len(read_results(tmp_path / "out").cells) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--ratio", "banana"), "'banana' is not understood"),
+        (("--ratio", "5k"), "asks for 5000 labelled people"),
+        (("--ratio", "8", "--data", "nowhere"), "nowhere: no such file or folder"),
+    ],
+)
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry run"])
+def test_impossible_budgets_and_data_are_refused_at_once(tmp_path, monkeypatch, more, message, dry):
+    monkeypatch.setattr(runner, "generate", lambda *_, **__: pytest.fail("made data"))
+    arguments = ["run", "--preset", "quick", *more, "-o", str(tmp_path / "out"), *dry]
+    found = CliRunner().invoke(main, arguments)
+    assert (found.exit_code, message in found.output) == (2, True), found.output
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.statistics import paired_bootstrap, paired_difference, summarise
+from benchmarks.statistics import grouped_difference, paired_difference, summarise
 
 FIRST = np.array([0.31, 0.35, 0.29, 0.40])
 SECOND = np.array([0.36, 0.37, 0.35, 0.41])
@@ -45,26 +45,35 @@ def test_what_is_more_than_noise(first, second, verdict):
     assert paired_difference(np.array(first), np.array(second)).verdict == verdict
 
 
-def test_the_bootstrap_of_independent_people_is_near_the_normal_interval():
+def test_people_who_are_groups_of_their_own_are_independent():
     random = np.random.default_rng(1)
     first, second = random.random(400), random.random(400) + 0.1
-    found = paired_bootstrap(first, second, np.ones(400), np.arange(400))
-    gain = second - first
-    reach = 1.96 * gain.std() / 20
-    assert found.mean == pytest.approx(gain.mean())
-    assert (found.low, found.high) == pytest.approx(
-        (gain.mean() - reach, gain.mean() + reach), abs=0.006
-    )
+    found = grouped_difference(first, second, np.ones(400), np.arange(400))
+    wanted = stats.ttest_rel(second, first)
+    interval = wanted.confidence_interval(0.95)
+    assert found.p == pytest.approx(wanted.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
 
 
-def test_the_bootstrap_draws_whole_groups():
+def test_groups_count_as_wholes():
     gain = np.repeat(np.random.default_rng(2).normal(size=20), 50)
-    alone = paired_bootstrap(np.zeros(1000), gain, np.ones(1000), np.arange(1000))
-    grouped = paired_bootstrap(np.zeros(1000), gain, np.ones(1000), np.repeat(np.arange(20), 50))
+    alone = grouped_difference(np.zeros(1000), gain, np.ones(1000), np.arange(1000))
+    grouped = grouped_difference(np.zeros(1000), gain, np.ones(1000), np.repeat(np.arange(20), 50))
     assert grouped.high - grouped.low > 4 * (alone.high - alone.low)
 
 
-def test_the_bootstrap_of_nothing():
+def test_few_groups_seldom_differ_by_chance():
+    random = np.random.default_rng(3)
+    wrong = 0
+    for _ in range(400):
+        gain = np.repeat(random.normal(size=4), 25) + random.normal(size=100)
+        weights = random.integers(8, 15, size=100)
+        found = grouped_difference(np.zeros(100), gain, weights, np.repeat(np.arange(4), 25))
+        wrong += found.leaves_out_0
+    assert wrong / 400 < 0.09
+
+
+def test_groups_of_nothing():
     zeros = np.zeros(3)
-    assert paired_bootstrap(zeros, zeros, zeros, np.arange(3)) is None
-    assert paired_bootstrap(zeros, zeros, np.ones(3), np.zeros(3)).low is None
+    assert grouped_difference(zeros, zeros, zeros, np.arange(3)) is None
+    assert grouped_difference(zeros, zeros, np.ones(3), np.zeros(3)).low is None

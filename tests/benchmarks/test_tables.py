@@ -18,6 +18,7 @@ from benchmarks.table_text import latex, markdown
 from benchmarks.tables import Table, make_report, mean_and_spread
 from sspcm.config_io import load_config
 from sspcm.run_folder import RunFolder
+from sspcm.sets import OWN_SPLIT
 from wepdtof_pose.errors import InputError
 
 FACTS = ("data_hash", "split_hash", "recipe")
@@ -46,7 +47,12 @@ def test_published_figures_stand_only_beside_the_published_setting(comparison):
 def as_published(comparison, **changes):
     """A cell of the published setting on COCO with 1,000 labels, but for some keys."""
     overrides = {**PRESETS["paper"].overrides, "method.name": "sspcm", **changes}
-    coco = {"keypoint_set": "coco-17", "people_train": 149_813, "people_labelled": 1000}
+    coco = {
+        "keypoint_set": "coco-17",
+        "people_train": 149_813,
+        "people_labelled": 1000,
+        "split": OWN_SPLIT,
+    }
     cell = read_cell(comparison / "cells" / "sspcm-8-seed0")
     return replace(cell, config=load_config(overrides=overrides), result={**cell.result, **coco})
 
@@ -87,7 +93,26 @@ def test_another_setting_has_no_published_figure(comparison, changes):
 
 def test_other_data_have_no_published_figure(comparison):
     cell = as_published(comparison)
-    assert published_ap(replace(cell, result={**cell.result, "people_train": 5000})) is None
+    for other in ({"people_train": 5000}, {"split": "held out by frame, seed 0"}):
+        assert published_ap(replace(cell, result={**cell.result, **other})) is None
+
+
+def test_a_difference_says_how_many_runs_it_rests_on(copied):
+    shutil.rmtree(copied / "cells" / "supervised-8-seed0")
+    found = read_results(copied)
+    assert " (of 1 runs)" in markdown(make_report(found))
+    rows = list(csv.DictReader(io.StringIO(summary_csv(found))))
+    assert [(row["runs"], row["pairs"]) for row in rows if row["method"] == "sspcm"] == [
+        ("2", "1"),
+        ("2", "2"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["env.json", "metrics.jsonl", "result.json"])
+def test_a_damaged_file_of_a_cell_is_named(copied, name):
+    (copied / "cells" / "sspcm-8-seed0" / name).write_text("[]\n")
+    with pytest.raises(InputError, match=name):
+        read_results(copied)
 
 
 @pytest.mark.parametrize("write", [markdown, latex])

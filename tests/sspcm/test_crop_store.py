@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,16 @@ def test_what_killed_builds_left_is_removed_and_nothing_else(tiny_fisheye, tmp_p
     open_store(people(tiny_fisheye), tmp_path)
     assert path.is_file()
     assert (leftover.exists(), other.exists()) == (False, True)
+
+
+def test_a_disk_without_room_is_said_before_anything_is_written(
+    tiny_fisheye, tmp_path, monkeypatch
+):
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(InputError, match=r"need 0\.0 GiB.*data\.cache"):
+        open_store(people(tiny_fisheye), tmp_path)
+    assert not list(tmp_path.glob("*.npy"))
 
 
 def test_a_folder_that_cannot_be_made_is_named(tiny_fisheye, tmp_path):

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from sspcm.config_io import load_config
@@ -62,6 +63,25 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(settings, tmp_path, method):
     assert result_without_time(broken) == result_without_time(whole)
     predictions = [RunFolder(f).predictions_file.read_bytes() for f in (whole, broken)]
     assert predictions[0] == predictions[1]
+
+
+def test_a_resumed_run_goes_on_with_its_threads_and_keeps_its_peak(settings, tmp_path):
+    settings |= {"method.name": "supervised", "threads": 0, "optimisation.epochs": 1}
+    run = RunFolder(tmp_path / "run")
+    train(load_config(overrides=settings), run.path)
+    environment, peak = read_json(run.environment_file), run.read_result()["peak_memory_bytes"]
+    write_json(run.environment_file, environment | {"threads": environment["threads"] + 1})
+    run.result_file.unlink()
+    state = torch.load(run.last_checkpoint, weights_only=True)
+    assert state["progress"]["peak_memory"] == pytest.approx(peak, rel=0.3)
+    state["progress"]["peak_memory"] = 10**15
+    torch.save(state, run.last_checkpoint)
+    try:
+        result = train(load_config(overrides=settings), run.path, resume=True)
+        assert torch.get_num_threads() == environment["threads"] + 1
+    finally:
+        torch.set_num_threads(environment["threads"])
+    assert result["peak_memory_bytes"] == 10**15
 
 
 def test_the_log_says_device_and_precision(settings, tmp_path):
