@@ -26,7 +26,8 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences; interval and p are None with one pair.
+    """Mean of paired differences; without interval and p (None) with one pair, and without p where
+    all pairs differ alike.
 
     Attributes:
         mean: of the second values less the first.
@@ -122,11 +123,11 @@ def _t_quantile(freedom: int) -> float:
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
-def _p_value(found: Summary) -> float:
+def _p_value(found: Summary) -> float | None:
     from scipy.special import stdtr
 
     assert found.spread is not None
     if found.spread == 0:
-        return 1.0 if found.mean == 0 else 0.0
+        return None
     t = abs(found.mean) / (found.spread / np.sqrt(found.count))
     return float(2 * stdtr(found.count - 1, -t))

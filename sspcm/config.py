@@ -9,6 +9,7 @@ from typing import Any
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.splits import TEST_FRACTION
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class DataConfig:
     labels: str = "1k"
     order: str = "file"
     subset_seed: int = 0
-    test_fraction: float = 1 / 6
+    test_fraction: float = TEST_FRACTION
     test_seed: int = 0
     exclude_labelled: bool = False
     crop_width: int = 192

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from sspcm.frame_sources import VIDEO_SUFFIXES
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.frame_lookup import VIDEO_SUFFIXES
 
 PERSON = 1
 """Category of people in COCO."""
@@ -72,7 +72,9 @@ def read_detections(path: Path, *, category_id: Any = PERSON) -> Detections:
         names = {
             image["id"]: image["file_name"]
             for image in images
-            if isinstance(image, dict) and {"id", "file_name"} <= image.keys()
+            if isinstance(image, dict)
+            and isinstance(image.get("id"), (int, str))
+            and isinstance(image.get("file_name"), str)
         }
     else:
         rows = content
@@ -92,6 +94,8 @@ def read_detections(path: Path, *, category_id: Any = PERSON) -> Detections:
         where = f"{path}: entry {number}"
         if not isinstance(row.get("image_id", row.get("file_name")), (int, str)):
             raise InputError(f"{where}: has neither an image_id nor a file_name")
+        if not isinstance(row.get("file_name", ""), str):
+            raise InputError(f"{where}: 'file_name' is no text")
         box = row.get("bbox")
         if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
             raise InputError(f"{where}: 'bbox' is not a list of 4 numbers")

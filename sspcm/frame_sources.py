@@ -12,9 +12,9 @@ import numpy as np
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_image
+from wepdtof_pose.frame_lookup import VIDEO_SUFFIXES
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 
 
 @dataclass(frozen=True)

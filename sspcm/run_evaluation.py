@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from sspcm.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.detections import PERSON, read_detections
@@ -17,6 +16,7 @@ from sspcm.sets import sides_of
 from sspcm.trained_networks import TrainedNetworks
 from wepdtof_pose.dataset import PoseDataset, make_people
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.frame_lookup import find_frames
 from wepdtof_pose.geometry import clip_boxes
 from wepdtof_pose.keypoints import KeypointSet, convert_keypoints, flip_pairs_by_name
 from wepdtof_pose.loading import load_dataset, take_split
@@ -206,13 +206,7 @@ def _detected_people(people: PoseDataset, file: Path) -> PoseDataset:
     """The detections on the data's frames as people without labels; `extra` has their scores."""
     category = people.meta.get("category", {}).get("id", PERSON)
     found = read_detections(file, category_id=category)
-    ids = pd.Index(people.frames["id"], dtype=object)
-    frame_rows = ids.get_indexer(pd.Index(found.image_ids, dtype=object))
-    # A name that two frames share says nothing.
-    names = people.frames["file_name"].drop_duplicates(keep=False)
-    named = pd.Index(names, dtype=object).get_indexer(pd.Index(found.file_names, dtype=object))
-    by_name = np.where(named >= 0, names.index.to_numpy()[named], -1)
-    frame_rows = np.where(frame_rows >= 0, frame_rows, by_name)
+    frame_rows = find_frames(people.frames, found.image_ids, found.file_names)
     sizes = people.frames[["width", "height"]].to_numpy()[frame_rows]
     _, kept = clip_boxes(found.boxes, sizes)
     kept &= frame_rows >= 0

@@ -177,7 +177,8 @@ def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np
         raise InputError(
             f"{path}: {(rows < 0).sum()} of the {len(rows)} people it names cannot be trained on: "
             "they are held out for testing (where a data set has one annotation file, "
-            "data.test_fraction and data.test_seed say who), or have no usable labels"
+            "data.test_fraction and data.test_seed say who; wepdtof-pose split --leave-out-test "
+            "leaves them out), or have no usable labels"
         )
     return rows.astype(np.int64)
 

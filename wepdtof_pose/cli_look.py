@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from wepdtof_pose.commands import PATH, SEED, one_split, refuse_unused
 
 _UNUSED = {
     "grid": ["rings", "scene", "fps"],
-    "heatmaps": ["rings", "predictions", "scene", "fps"],
+    "heatmaps": ["rings", "predictions", "threshold", "scene", "fps"],
     "sheet": ["fps", "seed"],
     "video": ["seed"],
     "whole frames": ["scene", "fps"],
@@ -113,6 +114,13 @@ def stats(path: Path, plots: Path | None) -> None:
 @click.option("--scene", help="The scene of --sheet and --video.  [default: the first]")
 @click.option("--fps", type=click.FloatRange(min=0.1), default=5, show_default=True)
 @click.option("--predictions", type=PATH, help="COCO results file to draw beside the annotations.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Predicted joints with a lower score are not drawn.",
+)
 @click.option("--split", help="train, val or test, where PATH has several.")
 @SEED
 def visualize(
@@ -127,6 +135,7 @@ def visualize(
     scene: str | None,
     fps: float,
     predictions: Path | None,
+    threshold: float,
     split: str | None,
     seed: int,
 ) -> None:
@@ -151,27 +160,31 @@ def visualize(
     if len(chosen) > 1:
         raise click.UsageError("give at most one of --grid, --heatmaps, --sheet and --video")
     refuse_unused(chosen[0], _UNUSED[chosen[0]])
+    if predictions is None:
+        refuse_unused("annotations alone", ["threshold"])
     dataset = one_split(path, split)
     found = None
     if predictions is not None:
         found = from_results(read_json(predictions), dataset, source=str(predictions))
     rng = np.random.default_rng(seed)
+    options: dict[str, Any]
     if sheet or video:
         name = "sheet.png" if sheet else "film.mp4"
         write = sequences.write_sheet if sheet else sequences.write_video
         rows = sequences.scene_rows(dataset, scene, limit=limit or (12 if sheet else 500))
-        options = {"rings": rings} if sheet else {"rings": rings, "fps": fps}
-        click.echo(str(write(dataset, out / name, rows, predictions=found, **options)))
+        options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
+        options |= {} if sheet else {"fps": fps}
+        click.echo(str(write(dataset, out / name, rows, **options)))
     elif heatmaps:
         file = out / "heatmaps.png"
         click.echo(str(draw.write_heatmaps(dataset, file, limit=limit or 12, rng=rng)))
     elif grid:
         file = out / "grid.png"
         limit = limit or 24
-        click.echo(str(draw.write_grid(dataset, file, limit=limit, rng=rng, predictions=found)))
+        options = {"predictions": found, "joint_threshold": threshold}
+        click.echo(str(draw.write_grid(dataset, file, limit=limit, rng=rng, **options)))
     else:
         limit = limit or 12
-        for file in draw.write_frames(
-            dataset, out, limit=limit, rng=rng, predictions=found, rings=rings
-        ):
+        options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
+        for file in draw.write_frames(dataset, out, limit=limit, rng=rng, **options):
             click.echo(str(file))

@@ -26,6 +26,12 @@ _SHARE = click.FloatRange(min=0)
     type=click.Choice(["person", "frame", "scene"]),
     help="What stays together.  [default: person for --labels, scene for sides]",
 )
+@click.option(
+    "--leave-out-test",
+    is_flag=True,
+    help="Choose among those whom sspcm train, by default, does not hold out for testing where "
+    "there is one annotation file.",
+)
 @click.option("--train", type=_SHARE, help="Share of the people on the train side (80, or 0.8).")
 @click.option("--val", type=_SHARE, help="Share of the validation side.")
 @click.option("--test", type=_SHARE, help="Share of the test side.")
@@ -37,6 +43,7 @@ def split(
     labels: str | None,
     order: str,
     by: str | None,
+    leave_out_test: bool,
     train: float | None,
     val: float | None,
     test: float | None,
@@ -52,9 +59,10 @@ def split(
 
     \b
     Example:
-      wepdtof-pose split fisheye --labels 10% --order stratified --seed 1 -o labelled.json
+      wepdtof-pose split fisheye --labels 10% --order random --leave-out-test -o labelled.json
       wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o sides.json
     """
+    from wepdtof_pose.errors import InputError
     from wepdtof_pose.files import require_other_file, write_json
     from wepdtof_pose.loading import annotation_files
 
@@ -62,8 +70,11 @@ def split(
     given = {side: share for side, share in shares.items() if share is not None}
     if (labels is None) == (not given):
         raise click.UsageError("give either --labels, or --train, --val and --test")
+    total = sum(given.values())
+    if labels is None and not (abs(total - 1) < 0.005 or abs(total - 100) < 0.5):
+        raise click.UsageError(f"the shares add up to {total:g}: they must make 100, or 1")
     if labels is None:
-        refuse_unused("the sides of --train, --val and --test", ["order"])
+        refuse_unused("the sides of --train, --val and --test", ["order", "leave_out_test"])
     elif order == "file":
         refuse_unused("file order", ["seed"])
     require_other_file(out, annotation_files(path).values())
@@ -80,14 +91,26 @@ def split(
             click.echo(f"{side}: {content['usable_people']} usable people{scenes}")
         click.echo(f"written to {out}")
         return
+    import numpy as np
+
     from wepdtof_pose import splits
     from wepdtof_pose.label_orders import choose_people
 
-    people = int(dataset.trainable().sum())
+    people_of_choice = np.arange(len(dataset))
+    if leave_out_test:
+        if len(annotation_files(path)) > 1:
+            raise InputError(
+                f"{path}: has several annotation files, of which none is held out: "
+                "--leave-out-test is for one file"
+            )
+        people_of_choice = splits.hold_out(dataset).train
+    choice = dataset.select_people(people_of_choice)
+    people = int(choice.trainable().sum())
     count = splits.label_budget(labels, people)
     unit = by or "person"
-    rows = choose_people(dataset, count, order=order, by=unit, seed=seed)  # type: ignore[arg-type]
+    rows = choose_people(choice, count, order=order, by=unit, seed=seed)  # type: ignore[arg-type]
     used = None if order == "file" else seed
-    record = splits.subset_record(dataset, rows, labels=labels, order=order, seed=used)
+    chosen = people_of_choice[rows]
+    record = splits.subset_record(dataset, chosen, labels=labels, order=order, seed=used)
     write_json(out, {**record, "by": unit}, indent=1)
     click.echo(f"{count} of {people} usable people written to {out}")

@@ -15,6 +15,7 @@ import pandas as pd
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import require_numbers
+from wepdtof_pose.frame_lookup import find_frames
 from wepdtof_pose.oks import oks_nms
 
 
@@ -141,7 +142,8 @@ def to_results(predictions: Predictions, *, category_id: int = 1) -> list[dict[s
 def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predictions:
     """The predictions of a parsed COCO results file; `source` names it in errors.
 
-    Boxes are taken only where every result has one.
+    Boxes are taken only where every result has one. A `file_name`, which the results of
+    `sspcm predict` have, goes before the image id.
 
     Raises:
         InputError: not a list of results, a field missing or of the wrong length, a value that is
@@ -162,18 +164,22 @@ def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predicti
         require_numbers([row.get("score")], 1, f"{where}: 'score'")
         if row.get("bbox") is not None:
             require_numbers(row["bbox"], 4, f"{where}: 'bbox'")
-    known = set(dataset.frames["id"].tolist())
-    for position, row in enumerate(content):
-        if not isinstance(row["image_id"], (int, str)) or row["image_id"] not in known:
-            raise InputError(
-                f"{source}: results[{position}] is of image {row['image_id']!r}, "
-                "which the data set does not list"
-            )
+        if not isinstance(row.get("file_name", ""), str):
+            raise InputError(f"{where}: 'file_name' is no text")
+    rows = find_frames(
+        dataset.frames,
+        [row["image_id"] for row in content],
+        [row.get("file_name") for row in content],
+    )
+    for position in np.flatnonzero(rows < 0).tolist():
+        row = content[position]
+        image = row.get("file_name", row["image_id"])
+        raise InputError(
+            f"{source}: results[{position}] is of image {image!r}, which the data set does not list"
+        )
     boxed = bool(content) and all(row.get("bbox") is not None for row in content)
-    frame_ids = np.empty(len(content), dtype=object)
-    frame_ids[:] = [row["image_id"] for row in content]
     return Predictions(
-        frame_ids=frame_ids,
+        frame_ids=dataset.frames["id"].to_numpy(dtype=object)[rows],
         keypoints=np.array([row["keypoints"] for row in content], dtype=np.float64).reshape(
             -1, count, 3
         ),

@@ -8,10 +8,9 @@ from typing import Any
 
 from wepdtof_pose import __version__
 from wepdtof_pose.annotation_checks import usable_file_name
-from wepdtof_pose.checks import add_problems, check_raw
+from wepdtof_pose.checks import validate
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, link_or_copy, read_json, replacing_folder, write_json
-from wepdtof_pose.findings import Report
 from wepdtof_pose.image_checks import image_root
 from wepdtof_pose.json_schema import annotation_schema, compile_schema
 from wepdtof_pose.loading import WHOLE, annotation_files
@@ -44,7 +43,6 @@ def write_repaired(path: Path | str, out: Path | str, *, images: bool = False) -
     files = annotation_files(path)
     record: dict[str, Any] = {"tool": "wepdtof-pose validate --fix", "version": __version__}
     record |= {"inputs": [], "changes": [], "missing_images": [], "remaining": {}}
-    remaining = Report()
     with replacing_folder(out) as folder:
         for split, file in files.items():
             content = read_json(file)
@@ -60,13 +58,11 @@ def write_repaired(path: Path | str, out: Path | str, *, images: bool = False) -
             record["inputs"].append({"file": file.name, "sha256": file_sha256(file)})
             record["changes"] += [{"file": file.name, **change} for change in changes]
             write_json(folder / "annotations" / file.name, repaired)
-            again = read_raw(repaired, source=file.name)
-            add_problems(remaining, again, check_raw(again))
             names = [i["file_name"] for i in repaired["images"] if isinstance(i, dict)]
             below = folder / "images" / ("" if split == WHOLE else _folder_name(file))
             record["missing_images"] += _link_images(image_root(file, names), names, below)
         record["dropped"] = sum(c["change"].startswith("dropped") for c in record["changes"])
-        record["remaining"] = remaining.as_dict()["counts"]
+        record["remaining"] = validate(folder, images=images).as_dict()["counts"]
         write_json(folder / CHANGES, record, indent=1)
     return record
 

@@ -52,13 +52,16 @@ def write_sheet(
     rows: np.ndarray,
     *,
     predictions: Predictions | None = None,
+    joint_threshold: float = 0.2,
     rings: bool = False,
     columns: int = 4,
 ) -> Path:
     """Draw frames, small and captioned with their names, on one page; returns the PNG file."""
     cells = []
     for row in tqdm(rows, desc="frames", disable=None, leave=False):
-        picture = _shrunk(_picture(dataset, int(row), predictions, rings), SHEET_SIDE)
+        picture = _shrunk(
+            _picture(dataset, int(row), predictions, joint_threshold, rings), SHEET_SIDE
+        )
         name = Path(dataset.frames["file_name"].iloc[row]).stem
         cells.append(drawing.with_caption(picture, name, size=12))
     write_image(file, drawing.grid(cells, columns=columns, gap=8))
@@ -71,6 +74,7 @@ def write_video(
     rows: np.ndarray,
     *,
     predictions: Predictions | None = None,
+    joint_threshold: float = 0.2,
     rings: bool = False,
     fps: float = 5,
 ) -> Path:
@@ -88,7 +92,9 @@ def write_video(
         try:
             writer = None
             for row in tqdm(rows, desc="frames", disable=None, leave=False):
-                picture = _shrunk(_picture(dataset, int(row), predictions, rings), _LONGEST_SIDE)
+                picture = _shrunk(
+                    _picture(dataset, int(row), predictions, joint_threshold, rings), _LONGEST_SIDE
+                )
                 if writer is None:
                     # Encoders want even sides.
                     size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
@@ -113,12 +119,17 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def _picture(
-    dataset: PoseDataset, row: int, predictions: Predictions | None, rings: bool
+    dataset: PoseDataset,
+    row: int,
+    predictions: Predictions | None,
+    joint_threshold: float,
+    rings: bool,
 ) -> np.ndarray:
     picture = frame_picture(dataset, row, rings=rings)
     if predictions is None:
         return picture
-    return drawing.grid([picture, predicted_frame(dataset, row, predictions)], columns=2, gap=8)
+    predicted = predicted_frame(dataset, row, predictions, joint_threshold=joint_threshold)
+    return drawing.grid([picture, predicted], columns=2, gap=8)
 
 
 def _shrunk(image: np.ndarray, longest_side: int) -> np.ndarray:

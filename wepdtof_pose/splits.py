@@ -106,7 +106,11 @@ def random_people(dataset: PoseDataset, count: int, rng: np.random.Generator) ->
     return rows[np.sort(rng.permutation(len(rows))[:count])]
 
 
-def hold_out(dataset: PoseDataset, *, fraction: float, seed: int) -> Split:
+TEST_FRACTION = 1 / 6
+"""Share of the people whom training holds out for testing where there is one annotation file."""
+
+
+def hold_out(dataset: PoseDataset, *, fraction: float = TEST_FRACTION, seed: int = 0) -> Split:
     """A test split of about `fraction` of the usable people, chosen by the seed.
 
     Whole scenes change sides where scenes are known (a frame without a scene counts as one of its

@@ -47,11 +47,13 @@ def write_frames(
         folder: made where it is missing.
         limit: at most so many frames, in file order.
         rng: chooses them.
-        predictions: drawn on a second copy of each frame, to the right of the annotations.
+        predictions: drawn on a second copy of each frame, to the right of the annotations; frames
+            without any are left out.
         joint_threshold: predicted joints with a lower score are not drawn.
         rings: draw the fisheye circle and rings of equal angle, too.
     """
-    rows = _choice(np.unique(dataset.frame_rows), limit, rng)
+    people = _on_predicted_frames(dataset, predictions)[dataset.frame_rows]
+    rows = _choice(np.unique(dataset.frame_rows[people]), limit, rng)
     make_folder(folder)
     files = []
     for position, row in enumerate(tqdm(rows, desc="frames", disable=None, leave=False)):
@@ -80,9 +82,11 @@ def write_grid(
     """Draw a random choice of the usable people as a grid of captioned crops into a PNG file.
 
     With predictions each cell has the annotated pose on the left and the prediction matched to it
-    on the right, captioned with its OKS. Arguments as in `write_frames`.
+    on the right, captioned with its OKS and the number of joints drawn. Arguments as in
+    `write_frames`.
     """
-    rows = _choice(np.flatnonzero(dataset.trainable()), limit, rng)
+    usable = dataset.trainable() & _on_predicted_frames(dataset, predictions)[dataset.frame_rows]
+    rows = _choice(np.flatnonzero(usable), limit, rng)
     matched = None if predictions is None else match_people(dataset, predictions)
     cells = []
     for row in tqdm(rows, desc="people", disable=None, leave=False):
@@ -94,7 +98,8 @@ def write_grid(
             if matched[row] >= 0:
                 predicted = predictions.keypoints[matched[row]]
                 pose = _as_visible(predicted, joint_threshold)
-                text = f"predicted: OKS {_oks(dataset, int(row), predicted):.2f}"
+                shown = int((pose[:, 2] > 0).sum())
+                text = f"predicted: OKS {_oks(dataset, int(row), predicted):.2f}, {shown} joints"
             pair = [
                 drawing.with_caption(cell, "annotated", size=14),
                 drawing.with_caption(person_picture(dataset, int(row), pose), text, size=14),
@@ -230,6 +235,13 @@ def predicted_frame(
 def _crop_matrix(dataset: PoseDataset, row: int, size: tuple[int, int]) -> np.ndarray:
     center, scale = boxes_to_center_scale(dataset.boxes[row : row + 1], size)
     return crop_matrices(center, scale, np.zeros(1), size)
+
+
+def _on_predicted_frames(dataset: PoseDataset, predictions: Predictions | None) -> np.ndarray:
+    """Frames (n,) bool that somebody was predicted on; all of them without predictions."""
+    if predictions is None:
+        return np.ones(len(dataset.frames), dtype=bool)
+    return dataset.frames["id"].isin(predictions.frame_ids).to_numpy()
 
 
 def _choice(rows: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:

@@ -128,6 +128,23 @@ def test_detected_boxes(single_run: Path, test_people: PoseDataset, tmp_path: Pa
     assert scores["networks"]["A"]["PCK@0.2"] < 0.7
 
 
+def test_a_file_name_goes_before_a_guessed_id(
+    single_run: Path, test_people: PoseDataset, tmp_path: Path
+) -> None:
+    """The id that `sspcm predict` reads out of a name may be that of another frame."""
+    file = tmp_path / "boxes.json"
+    name_of = dict(test_people.frames[["id", "file_name"]].to_numpy().tolist())
+    shifted = dict(zip(name_of, [*list(name_of)[1:], next(iter(name_of))], strict=True))
+    rows = [
+        {**row, "image_id": shifted[row["image_id"]], "file_name": name_of[row["image_id"]]}
+        for row in detections_of(test_people)
+    ]
+    write_json(file, rows)
+    networks = oracle(single_run, sure(test_people.keypoints))
+    test = TestPeople(test_people, "somewhere", "test")
+    assert evaluate_networks(networks, test, detections=file)["networks"]["A"]["AP"] == 1
+
+
 def test_duplicate_detections_are_suppressed(
     single_run: Path, test_people: PoseDataset, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from wepdtof_pose.cli import main
 from wepdtof_pose.files import read_image, read_json, write_json
+from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.splits import hold_out, read_subset
 
 HEAVY = ("numpy", "pandas", "cv2", "torch", "matplotlib", "scipy")
 
@@ -133,6 +135,17 @@ def test_sides_and_stratified_labels(
     assert result.output == f"4 of 8 usable people written to {file}\n"
     record = read_json(file)
     assert (record["order"], record["by"], record["seed"]) == ("stratified", "person", 0)
+
+
+def test_a_list_that_leaves_out_whom_training_holds_out(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labelled.json"
+    result = run("split", data, "--labels", "all", "--leave-out-test", "-o", file)
+    dataset = load_dataset(data)["all"]
+    train = hold_out(dataset).train
+    assert result.output == f"{len(train)} of {len(train)} usable people written to {file}\n"
+    assert len(train) < 6
+    assert read_json(file)["person_ids"] == dataset.people["id"].iloc[train].tolist()
+    assert read_subset(file, dataset).tolist() == train.tolist()
 
 
 def test_split_never_writes_over_what_it_reads(data: Path, tmp_path: Path) -> None:

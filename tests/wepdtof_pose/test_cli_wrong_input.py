@@ -52,6 +52,13 @@ def missing_image(folder: Path) -> None:
     (folder / "images" / "15.png").unlink()
 
 
+def two_files(folder: Path) -> None:
+    file = folder / "annotations" / "person_keypoints.json"
+    for name in ("train.json", "val.json"):
+        (folder / "annotations" / name).write_bytes(file.read_bytes())
+    file.unlink()
+
+
 def nothing(folder: Path) -> None:
     pass
 
@@ -87,6 +94,7 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (nothing, ("split", "DATA", "-o", "OUT", "--test", "1"), "no scenes are known"),
         (nothing, (*DRAW, "--sheet", "--scene", "x"), "no scene 'x'"),
         (nothing, ("validate", "OUT"), "no such file or folder"),
+        (two_files, (*SPLIT, "2", "--leave-out-test"), "--leave-out-test is for one file"),
         (nothing, ("validate", "DATA", "--fix", "DATA"), "exists already"),
         (nothing, (*DRAW, "--predictions", "DATA"), "is a folder, not a JSON file"),
         (nothing, ("synth", "DATA", "--people", "2"), "my data ä"),
@@ -116,6 +124,8 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
         ("stats", "--fast"),
         ("split", "x", "-o", "y"),
         ("visualize", "x", "-o", "y", "--grid", "--video"),
+        ("split", "x", "-o", "y", "--train", "0.8", "--test", "20"),
+        ("split", "x", "-o", "y", "--train", "80", "--val", "30", "--test", "10"),
     ],
     ids=" ".join,
 )
@@ -133,6 +143,8 @@ def test_wrong_usage_is_exit_code_2(arguments: tuple) -> None:
         (("visualize", "x", "--video", "--seed", "0"), "--seed"),
         (("split", "x", "--train", "1", "--order", "file"), "--order"),
         (("split", "x", "--labels", "1k", "--seed", "1"), "--seed"),
+        (("split", "x", "--train", "1", "--leave-out-test"), "--leave-out-test"),
+        (("visualize", "x", "--threshold", "0.1"), "--threshold"),
     ],
     ids=str,
 )

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,17 @@ def test_arrays_of_unlike_length_are_refused() -> None:
         Predictions(np.array([1]), poses([[1, 1]]), np.ones(2))
     with pytest.raises(InputError, match=r"\(1, 2\)"):
         Predictions(np.array([1]), np.ones((1, 2)), np.ones(1))
+
+
+def test_a_frame_is_named_by_its_file_first(make_dataset: Callable) -> None:
+    dataset = make_dataset([1, 1])
+    first, second = dataset.frames["file_name"]
+    results = to_results(predictions_of_people(dataset, dataset.keypoints))
+    swapped = [
+        {**row, "file_name": name} for row, name in zip(results, (second, first), strict=True)
+    ]
+    found = from_results(swapped, dataset, source="results.json")
+    assert found.frame_ids.tolist() == dataset.frames["id"].tolist()[::-1]
+    swapped[1]["file_name"] = "nobody.jpg"
+    with pytest.raises(InputError, match=r"results\[1\] is of image 'nobody\.jpg'"):
+        from_results(swapped, dataset, source="results.json")

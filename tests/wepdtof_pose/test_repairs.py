@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,14 @@ def test_images_of_a_repaired_copy(tmp_path: Path) -> None:
     assert not copy.is_symlink()
     assert [path.name for path in copy.parent.iterdir()] == ["a.jpg"]
     assert record["missing_images"] == ["b.jpg"]
+
+
+def test_missing_images_remain(tmp_path: Path) -> None:
+    shutil.copytree(sample_folder(), tmp_path / "in")
+    next((tmp_path / "in" / "images").rglob("*.jpg")).unlink()
+    record = write_repaired(tmp_path / "in", tmp_path / "out", images=True)
+    assert record["remaining"]["image-missing"] == 1
+    assert validate(tmp_path / "out", images=True).counts == record["remaining"]
 
 
 def test_an_existing_folder_is_refused(tmp_path: Path) -> None:

@@ -106,6 +106,21 @@ def test_predictions_are_drawn_on_a_second_copy(one: PoseDataset, tmp_path: Path
     np.testing.assert_array_equal(*halves)
 
 
+def test_only_people_on_predicted_frames_stand_in_a_grid(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    data = load_dataset(write_folder(tmp_path / "data", all=make_dataset([1, 2, 3])))["all"]
+    second = data.select_frames(np.array([1]))
+    found = predictions_of_people(second, second.keypoints)
+    options = {"limit": 9, "columns": 9, "predictions": found}
+    file = write_grid(data, tmp_path / "g.png", rng=np.random.default_rng(0), **options)
+    assert read_image(file).shape[1] == 2 * (2 * 240 + 8) + 8
+    frames = write_frames(
+        data, tmp_path / "v", limit=9, rng=np.random.default_rng(0), predictions=found
+    )
+    assert len(frames) == 1
+
+
 def test_nothing_to_draw(make_dataset: Callable, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no usable people"):
         write_grid(make_dataset([]), tmp_path / "g.png", limit=1, rng=np.random.default_rng(0))

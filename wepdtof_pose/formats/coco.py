@@ -67,7 +67,10 @@ def from_dict(
 ) -> PoseDataset:
     """The data set of a parsed COCO keypoint file; `source` names it in errors."""
     if not isinstance(content, dict):
-        raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
+        raise InputError(
+            f"{source}: expected a JSON object with 'images' and 'annotations'; other "
+            "formats: wepdtof-pose convert first"
+        )
     images = objects(content, "images", source)
     annotations = objects(content, "annotations", source)
     category = keypoint_category(content, source, required=keypoint_set is None)

@@ -31,7 +31,8 @@ def keypoint_category(
     if not found:
         raise InputError(
             f"{source}: no category names its keypoints: add 'keypoints', the list of joint "
-            "names, to the category"
+            "names, to the category (boxes of WEPDTOF and CEPDOF have none: wepdtof-pose convert "
+            "--from wepdtof first)"
         )
     names = ", ".join(shown(row.get("name", row["id"])) for row in found)
     raise InputError(f"{source}: several categories have keypoints ({names}); keep one of them")

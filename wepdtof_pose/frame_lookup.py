@@ -1,0 +1,51 @@
+"""Which frame of a data set a box or pose of another file is on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+"""Names of videos, which say nothing about the frame."""
+
+
+def find_frames(
+    frames: pd.DataFrame, image_ids: Sequence[Any], file_names: Sequence[str | None]
+) -> np.ndarray:
+    """Rows (n,) int64 of `frames`, -1 where it has no such frame.
+
+    A file name goes before an id: ids of files made without the annotations are guesses from
+    names. A name is that of the frame with the same path, else of the only one with the same last
+    part; where several frames have it, or there is none, the id says which.
+
+    Args:
+        frames: with columns `id` and `file_name`.
+        image_ids: (n,) ids; None where only a name is known.
+        file_names: (n,) names; None where only an id is known.
+    """
+    row_of = {frame_id: row for row, frame_id in enumerate(frames["id"])}
+    by_name = _rows_of_names(frames["file_name"])
+    by_last_part = _rows_of_names([Path(name).name for name in frames["file_name"]])
+    rows = np.full(len(image_ids), -1, dtype=np.int64)
+    for position, (image_id, name) in enumerate(zip(image_ids, file_names, strict=True)):
+        by_id = row_of.get(image_id, -1) if isinstance(image_id, (int, str)) else -1
+        if name is None or Path(name).suffix.lower() in VIDEO_SUFFIXES:
+            rows[position] = by_id
+            continue
+        found = by_name.get(name) or by_last_part.get(Path(name).name) or []
+        if len(found) == 1:
+            rows[position] = found[0]
+        elif by_id in found:
+            rows[position] = by_id
+    return rows
+
+
+def _rows_of_names(names: Sequence[str] | pd.Series) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        rows.setdefault(name, []).append(row)
+    return rows
