@@ -83,7 +83,7 @@ def draw_selection(comparison: Comparison) -> Drawn | str:
         axes[0].plot(epochs, 100 * values, color=colour, marker=marker, markersize=3, label=name)
     axes[0].set_ylabel("joints whose pair is chosen (%)")
     axes[0].set_title(f"{groups[0].method}, {comparison.place(groups[0])}")
-    axes[0].legend()
+    axes[0].legend(title="pair (' of the past)")
     for place, group in enumerate(groups):
         look = {"color": _PAIR_COLOURS[place % 4], "marker": _PAIR_MARKERS[place % 4]}
         for panel, key, factor in ((axes[1], "joints_kept", 100), (axes[2], "inconsistency", 1)):

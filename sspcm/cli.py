@@ -189,6 +189,10 @@ def predict(
         joint_threshold=threshold,
     )
     click.echo(f"{count.poses} poses on {count.frames} frames")
+    if draw and count.bare:
+        click.echo(
+            f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}"
+        )
     click.echo(f"written: {output}")
 
 

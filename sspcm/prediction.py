@@ -32,10 +32,17 @@ FRAMES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class PredictionCount:
-    """What was read and written: frames and poses."""
+    """What was read and written.
+
+    Attributes:
+        frames: read.
+        poses: written.
+        bare: poses without a joint that is sure enough to be drawn.
+    """
 
     frames: int
     poses: int
+    bare: int
 
 
 def predict_inputs(
@@ -72,7 +79,7 @@ def predict_inputs(
         raise InputError(f"{out}: is there already and not an empty folder; name another with -o")
     sources = find_sources(inputs)
     detections = None if boxes is None else read_detections(boxes)
-    frames = boxed = poses = 0
+    frames = boxed = poses = bare = 0
     with replacing_folder(out) as folder, ExitStack() as stack:
         stream = stack.enter_context((folder / RESULTS).open("w", encoding="utf-8"))
         results = _ResultsStream(stream)
@@ -84,6 +91,7 @@ def predict_inputs(
             frames += len(group.frames)
             boxed += len(group)
             poses += len(predictions)
+            bare += int((predictions.keypoints[..., 2] < joint_threshold).all(axis=1).sum())
             for place, frame in enumerate(group.frames):
                 found = predictions.select(predictions.frame_ids == place)
                 results.write(frame, found)
@@ -105,7 +113,7 @@ def predict_inputs(
                 "name or image id (the file name without suffix, or its number)"
             )
         results.close()
-    return PredictionCount(frames, poses)
+    return PredictionCount(frames, poses, bare)
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,7 @@ def test_a_video_becomes_a_video(
     done = run("predict", single_run, clip, *options, "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "19 poses on 20 frames" in done.output
+    assert "drawn as boxes" not in done.output
     rows = read_json(tmp_path / "out" / "predictions.json")
     assert [row["frame"] for row in rows] == list(range(1, 20))
     assert (rows[0]["image_id"], rows[0]["file_name"]) == ("clip_000001", "clip.mp4")
@@ -216,9 +217,11 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
         {"file_name": images[0].name, "category_id": 1, "bbox": [900, 60, 50, 60], "score": 0.9},
     ]
     write_json(tmp_path / "boxes.json", rows)
-    options = ["--boxes", tmp_path / "boxes.json", "--box-threshold", "0.5"]
+    options = ["--boxes", tmp_path / "boxes.json", "--box-threshold", "0.5", "--draw"]
+    options += ["--threshold", "9"]
     done = run("predict", single_run, images[0], *options, "-o", tmp_path / "out")
     assert "1 poses on 1 frames" in done.output
+    assert "1 poses are drawn as boxes: no joint of theirs scores 9" in done.output
     assert read_json(tmp_path / "out" / "predictions.json")[0]["bbox"][0] == 90
 
 
