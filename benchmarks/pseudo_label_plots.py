@@ -27,16 +27,6 @@ def draw_pseudo_label_quality(comparison: Comparison, measured: Measured) -> Dra
     groups, reasons = measured.split(learning)
     if not groups:
         return "; ".join(reasons)
-    earlier = [
-        group.method
-        for group in groups
-        if not all(measured.found[cell.folder].get("as_taught") for cell in group.cells)
-    ]
-    if earlier:
-        reasons.append(
-            f"what is taught exactly, of {', '.join(earlier)}: the files are of an earlier "
-            "version, which took the peak of the mean map of A and B for the label"
-        )
     figure = new_figure(PAGE, 4.6)
     ((by_confidence, by_position), (kept, areas)) = figure.subplots(2, 2)
     for place, group in enumerate(groups):
@@ -91,6 +81,7 @@ def draw_selection(comparison: Comparison) -> Drawn | str:
             label = comparison.place(group)
             panel.plot(epochs, factor * values, markersize=3, label=label, **look)
     axes[1].set_ylabel("joints that pass the mask (%)")
+    axes[2].margins(y=0.1)
     axes[2].set_ylabel("position inconsistency of the\nchosen pair (heatmap pixels)")
     axes[1].set_ylim(top=104)
     for panel in axes:

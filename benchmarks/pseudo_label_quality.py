@@ -63,7 +63,6 @@ def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
     return {
         "people": int(counted.any(axis=1).sum()),
         "right_within": THRESHOLD,
-        "as_taught": True,
         **label_quality(
             (error <= THRESHOLD)[counted],
             labels[..., 2][counted],

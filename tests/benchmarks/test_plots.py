@@ -16,7 +16,7 @@ from benchmarks.people_pictures import SHOWN, hardest_and_samples
 from benchmarks.people_scores import person_oks
 from benchmarks.plot_style import colour_and_marker
 from benchmarks.plots import write_plots
-from benchmarks.pseudo_label_plots import draw_pseudo_label_quality, statistic_of
+from benchmarks.pseudo_label_plots import statistic_of
 from benchmarks.published import METHOD_ORDER
 from benchmarks.report import summary_lines
 from benchmarks.results import CellResult, Group, read_results
@@ -152,12 +152,6 @@ def test_what_is_missing_for_pseudo_labels_is_said(copied):
     (text,) = (text for text in missing if text.startswith("pseudo_labels: "))
     assert "sspcm with 8 labels, as 2 of 2 runs cannot be measured" in text
     assert "checkpoint" in text
-
-
-def test_pseudo_labels_of_an_earlier_version_are_named():
-    earlier = read_results(Path(__file__).parents[2] / "results" / "fisheye-small")
-    drawn = draw_pseudo_label_quality(earlier, analyse(earlier).pseudo_labels)
-    assert any(text.startswith("what is taught exactly, of ") for text in drawn.left_out)
 
 
 def test_every_method_has_a_look_of_its_own():
