@@ -18,6 +18,7 @@ from sspcm.augment.views import EASY_VIEW
 from sspcm.batches import BatchMaker
 from sspcm.crop_store import open_crop_store, region_size
 from sspcm.pairs import PairSampler, step_generator
+from sspcm.pixel_file import PixelFile
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.loading import load_dataset
 
@@ -34,8 +35,8 @@ def measure_growth(sizes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
     """One record a size: time a person to build and to load from a store, and memory.
 
     Crops are small, as those of the presets for a CPU, so that the largest store fits a disk. The
-    sizes are timed in turn, several times: the medians. Memory is that of a process of its own for
-    each size.
+    time to write as many bytes and nothing else is what the disk alone sets. The sizes are timed in
+    turn, several times: the medians. Memory is that of a process of its own for each size.
 
     Raises:
         InputError: the disk has no room for the stores.
@@ -47,14 +48,16 @@ def measure_growth(sizes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
         make_frames(SMALL, people, place, random=np.random.default_rng(0))
     taken = {people: _in_own_process(people, side, place) for people, place in folders.items()}
     growing = [_Growing(people, side, place) for people, place in folders.items()]
-    built = interleaved({str(g.people): g.build for g in growing}, BUILDS)
+    tasks = {f"{task} {g.people}": getattr(g, task) for g in growing for task in ("build", "write")}
+    built = interleaved(tasks, BUILDS)
     loaded = interleaved({str(g.people): g.load for g in growing}, LOADS)
     for place in folders.values():
         shutil.rmtree(place)
     return [
         {
             "people": people,
-            "build_ms_per_person": 1000 * median(built[str(people)]) / people,
+            "build_ms_per_person": 1000 * median(built[f"build {people}"]) / people,
+            "write_ms_per_person": 1000 * median(built[f"write {people}"]) / people,
             "load_ms_per_person": 1000 * median(loaded[str(people)]) / (2 * LOADED),
             "store_bytes": people * side * side * 3,
             "peak_growth_bytes": taken[people],
@@ -69,7 +72,8 @@ def require_room(sizes: Sequence[int], folder: Path) -> None:
     Raises:
         InputError: they do not.
     """
-    needed = sum(sizes) * _window_side() ** 2 * 3
+    # All stores stay there, and a plain file as large is written beside them.
+    needed = (sum(sizes) + max(sizes)) * _window_side() ** 2 * 3
     free = shutil.disk_usage(folder).free
     if needed * 1.2 > free:
         raise InputError(
@@ -125,6 +129,16 @@ class _Growing:
         )
         everyone = np.arange(self.people)
         self._sampler = PairSampler(everyone, everyone, BATCH, 0, epoch_steps=LOADED // BATCH)
+
+    def write(self) -> None:
+        """A file as large as the store, to the disk and deleted."""
+        path = self.folder / "plain.npy"
+        row = np.zeros((*self._window, 3), np.uint8)
+        file = PixelFile.create(path, (self.people, *row.shape))
+        for person in range(self.people):
+            file.write(person, row)
+        file.flush()
+        path.unlink()
 
     def load(self) -> None:
         """An epoch of batches to ready tensors and targets: 2 LOADED people."""

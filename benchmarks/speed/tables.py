@@ -101,18 +101,22 @@ def _scores(one: dict[str, Any]) -> list[str]:
 def _growth(records: Sequence[dict[str, Any]]) -> list[str]:
     lines = ["**Growth** with the number of people", ""]
     lines += _head(
-        "people", "building, ms a person", "loading, ms a person", "store, MiB", "memory taken, MiB"
+        "people",
+        "building, ms a person",
+        "writing as many bytes, ms",
+        "loading, ms a person",
+        "store, MiB",
+        "memory taken, MiB",
     )
     for one in records:
-        # Earlier versions measured what a process that had all sets in memory took in addition.
-        taken = one.get("peak_growth_bytes")
         lines.append(
             _row(
                 f"{one['people']:,}",
                 f"{one['build_ms_per_person']:.3f}",
+                f"{one['write_ms_per_person']:.3f}",
                 f"{one['load_ms_per_person']:.3f}",
                 f"{one['store_bytes'] / 2**20:.0f}",
-                "n/a" if taken is None else f"{taken / 2**20:.0f}",
+                f"{one['peak_growth_bytes'] / 2**20:.0f}",
             )
         )
     return lines

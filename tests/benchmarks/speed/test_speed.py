@@ -108,6 +108,7 @@ def test_all_parts_give_records_that_json_holds_and_a_table(tmp_path, monkeypatc
     assert result["steps"][0]["ours_over_bare"] > 0
     (growth,) = result["growth"]
     assert growth["peak_growth_bytes"] > growth["store_bytes"] / 64
+    assert 0 < growth["write_ms_per_person"] < 1000
     assert not list(tmp_path.iterdir())
 
 
@@ -187,18 +188,6 @@ def test_the_peak_remembers_memory_that_was_given_back():
     assert during - before > 2**27
     assert during - after > 2**27
     assert peak - before > 2**27
-
-
-def test_growth_that_was_measured_otherwise_is_not_shown():
-    one = {"people": 10, "build_ms_per_person": 1.0, "load_ms_per_person": 1.0, "store_bytes": 0}
-    result = {
-        "environment": {"device": "a CPU", "cores": 2, "threads": 2, "packages": {"torch": "2"}}
-        | {"precision": "float32"},
-        "peak_memory_bytes": 2**30,
-        "growth": [one | {"resident_growth_bytes": 0}, one | {"peak_growth_bytes": 2**20}],
-    }
-    lines = speed_tables(result).splitlines()
-    assert [line.split("|")[-2].strip() for line in lines[-2:]] == ["n/a", "1"]
 
 
 def test_a_disk_without_room_is_refused(tmp_path):
