@@ -44,6 +44,30 @@ def test_seed_decides(make_dataset: Make) -> None:
     assert first == again != other
 
 
+def test_sides_hold_groups_of_all_sizes(make_dataset: Make) -> None:
+    sizes = np.random.default_rng(0).integers(1, 13, 1000)
+    dataset = make_dataset(sizes.tolist())
+    means = []
+    for seed in range(3):
+        sides = partition(dataset, SHARES, by="frame", seed=seed)
+        on_frames = {side: np.unique(dataset.frame_rows[rows]) for side, rows in sides.items()}
+        means.append([sizes[rows].mean() for rows in on_frames.values()])
+        off = [len(rows) - SHARES[side] / 100 * len(dataset) for side, rows in sides.items()]
+        assert np.abs(off).sum() <= 0.001 * len(dataset)
+    # The standard error of the mean of 100 such frames is 0.35 people.
+    np.testing.assert_allclose(np.mean(means, axis=0), sizes.mean(), atol=0.7)
+
+
+def test_seed_decides_where_scenes_differ_in_size(make_dataset: Make) -> None:
+    sizes = np.random.default_rng(1).integers(5, 60, 16)
+    dataset = make_dataset(sizes.tolist(), scenes=[f"s{i}" for i in range(16)])
+    sides = [partition(dataset, SHARES, seed=seed) for seed in range(10)]
+    assert len({tuple(chosen["test"]) for chosen in sides}) > 5
+    for chosen in sides:
+        off = [len(rows) - SHARES[side] / 100 * len(dataset) for side, rows in chosen.items()]
+        assert np.abs(off).max() < sizes.mean()
+
+
 def test_file_round_trip(make_dataset: Make, tmp_path: Path) -> None:
     dataset = make_dataset([2] * 10, scenes=["a", "b"] * 5)
     sides = partition(dataset, {"train": 1, "test": 1}, seed=3)
