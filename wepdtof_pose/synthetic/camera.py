@@ -7,7 +7,7 @@ is not mirrored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -112,8 +112,20 @@ def draw_camera(rng: np.random.Generator, size: int, position: Array) -> Camera:
     if rng.random() < 0.5:
         lens = EquidistantLens(cx, cy, radius / max_angle, max_angle)
     else:
-        k1, k2, k3, k4 = rng.normal(0, 1, 4) * [0.03, 0.008, 0.0015, 0.0002]
-        unit = KannalaBrandtLens(cx, cy, 1.0, k1, k2, k3, k4, max_angle)
-        lens = KannalaBrandtLens(cx, cy, radius / unit.radius, k1, k2, k3, k4, max_angle)
+        unit = _draw_kannala_brandt(rng, cx, cy, max_angle)
+        lens = replace(unit, focal=radius / unit.radius)
     tilt = rng.normal(0, np.deg2rad(5), 2) if rng.random() < 0.4 else np.zeros(2)
     return look_down(lens, position, size, roll=rng.uniform(-np.pi, np.pi), tilt=(tilt[0], tilt[1]))
+
+
+def _draw_kannala_brandt(
+    rng: np.random.Generator, cx: float, cy: float, max_angle: float
+) -> KannalaBrandtLens:
+    """A lens of focal length 1 with random coefficients."""
+    while True:
+        k1, k2, k3, k4 = rng.normal(0, 1, 4) * [0.03, 0.008, 0.0015, 0.0002]
+        try:
+            return KannalaBrandtLens(cx, cy, 1.0, k1, k2, k3, k4, max_angle)
+        except ValueError:
+            # About 3 in 1,000 draws fold the image back, and are drawn again.
+            continue
