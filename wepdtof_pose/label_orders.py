@@ -57,19 +57,19 @@ def stratified_people(dataset: PoseDataset, count: int, rng: np.random.Generator
     """Rows (count,) int64 of people drawn evenly over the scenes, in file order.
 
     In every scene people are drawn at random, and the scenes take turns in proportion to their
-    size: at any count each has its share to within one person. A larger count with a generator of
-    the same seed gives a superset.
+    size: at any count each has its share of the usable people to within one person. A larger count
+    with a generator of the same seed gives a superset.
 
     Raises:
         InputError: there are fewer usable people, or no scenes are known.
     """
     rows = _usable(dataset, count)
-    scenes = group_numbers(dataset, "scene")[rows]
+    scenes = pd.factorize(group_numbers(dataset, "scene")[rows])[0]
     shuffled = rng.permutation(len(rows))
     turn = pd.Series(scenes[shuffled]).groupby(scenes[shuffled]).cumcount().to_numpy()
-    share = (turn + 0.5) / np.bincount(scenes)[scenes[shuffled]]
-    first = shuffled[np.argsort(share, kind="stable")[:count]]
-    return rows[np.sort(first)]
+    taken = _people_of_scenes(np.bincount(scenes), count, rng)
+    chosen = shuffled[turn < taken[scenes[shuffled]]]
+    return rows[np.sort(chosen)]
 
 
 def group_numbers(dataset: PoseDataset, by: Literal["frame", "scene"]) -> np.ndarray:
@@ -96,6 +96,26 @@ def group_numbers(dataset: PoseDataset, by: Literal["frame", "scene"]) -> np.nda
 def _usable(dataset: PoseDataset, count: int) -> np.ndarray:
     """Rows of all usable people in file order, where there are `count`."""
     return first_people(dataset, max(count, int(dataset.trainable().sum())))
+
+
+def _people_of_scenes(sizes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """How many people (scenes,) of scenes of these sizes are among the first `count`.
+
+    The next label goes to the scene that must have one soonest, of those that lack one: the rule of
+    R. Tijdeman, The chairman assignment problem, Discrete Mathematics 32 (1980), by which no scene
+    is ever a whole person off its share. (The scene that lacks most may leave others behind.)
+    """
+    order = rng.permutation(len(sizes))  # Of scenes that are due at the same time.
+    size, people = sizes[order].astype(np.int64), int(sizes.sum())
+    slack = max(2 * len(sizes) - 2, 1)
+    taken = np.zeros(len(sizes), dtype=np.int64)
+    for labels in range(1, count + 1):
+        lacking = labels * size - taken * people
+        due = (people - people / slack - lacking) / size
+        taken[np.argmin(np.where(lacking * slack >= people, due, np.inf))] += 1
+    found = np.empty_like(taken)
+    found[order] = taken
+    return found
 
 
 def _people_by_group(

@@ -55,6 +55,23 @@ def test_every_scene_has_its_share(dataset: PoseDataset, count: int) -> None:
     assert np.abs(found - count * np.array([0.5, 0.25, 0.25])).max() <= 1
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [(1000, *[10] * 30), (3, 58, 2, 27, 253, 184, 2, 27, 15, 2), (7, 7, 7), (5,)],
+    ids=["one large scene", "one that lacks much behind others", "equal scenes", "one scene"],
+)
+def test_no_scene_is_a_person_off_its_share(make_dataset: Make, sizes: tuple[int, ...]) -> None:
+    dataset = make_dataset(sizes, scenes=[f"s{i}" for i in range(len(sizes))])
+    people = sum(sizes)
+    before = np.zeros(len(sizes))
+    for count in [*range(1, people, 1 + people // 60), people]:
+        rows = choose_people(dataset, count, order="stratified", seed=1)
+        found = np.bincount(dataset.frame_rows[rows], minlength=len(sizes))
+        assert np.abs(found - count * np.array(sizes) / people).max() < 1
+        assert (found >= before).all()
+        before = found
+
+
 @pytest.mark.parametrize("by", ["frame", "scene"])
 def test_only_the_last_group_is_cut(dataset: PoseDataset, by: str) -> None:
     rows = choose_people(dataset, 20, order="random", by=by, seed=2)
