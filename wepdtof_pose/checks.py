@@ -21,10 +21,12 @@ from wepdtof_pose.files import read_json
 from wepdtof_pose.finding_codes import CODES
 from wepdtof_pose.findings import Problem, Report
 from wepdtof_pose.joint_checks import check_keypoints, check_people_of_an_image, check_sides
+from wepdtof_pose.joint_name_checks import check_joint_names
 from wepdtof_pose.loading import annotation_files
 from wepdtof_pose.raw_annotations import RawFile, raw_content, read_raw
 
 CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
+    check_joint_names,
     check_ids,
     check_file_names,
     check_boxes,

@@ -33,6 +33,11 @@ CODES: dict[str, Code] = {
         "file whose categories do not say which joints there are",
         "keep one category with 'keypoints', the list of joint names in the file's order",
     ),
+    "joint-sides": Code(
+        "warning",
+        "joints that are called left or right, but have no opposite: mirrored views keep them",
+        "call them left_x and right_x, or add 'flip_pairs' (counted from 1) to the category",
+    ),
     "category-unknown": Code(
         "error",
         "person of a category that is not listed, and so is never read",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,6 +13,10 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.errors import InputError
+
+_BETWEEN_WORDS = re.compile(r"[\s_.-]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
+_OPPOSITE = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True)
@@ -111,20 +116,63 @@ def get_keypoint_set(name: str) -> KeypointSet:
 
 
 def canonical_joint_name(name: str) -> str:
-    """The canonical spelling of a joint name: lower case, underscores, aliases resolved."""
+    """The canonical spelling of a joint name: lower case, underscores, aliases, the side first.
+
+    The side may be the first or the last word, or a letter for it.
+
+    >>> [canonical_joint_name(name) for name in ("leftShoulder", "LShoulder", "shoulder_l")]
+    ['left_shoulder', 'left_shoulder', 'left_shoulder']
+    """
+    aliases = _definitions()["aliases"]
     plain = "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
-    return _definitions()["aliases"].get(plain, plain)
+    if plain in aliases:
+        return aliases[plain]
+    words = [word.lower() for word in _BETWEEN_WORDS.split(name) if word]
+    if len(words) > 1 and words[0] in _SIDES:
+        words[0] = _SIDES[words[0]]
+    elif len(words) > 1 and words[-1] in _SIDES:
+        words = [_SIDES[words[-1]], *words[:-1]]
+    spelled = "_".join(words)
+    return aliases.get(spelled, spelled)
 
 
 def flip_pairs_by_name(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Index pairs (left_x, right_x), lower index first, of the joints whose names say so."""
+    """Index pairs, lower index first, of the joints whose names differ in left and right only."""
     index = {name: i for i, name in enumerate(joints)}
     pairs = []
     for name, i in index.items():
-        mirrored = "right_" + name.removeprefix("left_")
-        if name.startswith("left_") and mirrored in index:
-            pairs.append((min(i, index[mirrored]), max(i, index[mirrored])))
+        mirrored = "_".join(_OPPOSITE.get(word, word) for word in name.split("_"))
+        if i < index.get(mirrored, -1):
+            pairs.append((i, index[mirrored]))
     return tuple(sorted(pairs))
+
+
+def with_flip_pairs(
+    keypoint_set: KeypointSet, pairs: Iterable[tuple[int, int]], *, source: str
+) -> KeypointSet:
+    """The set with the mirror pairs that a file states, where its names do not say them.
+
+    Args:
+        keypoint_set: the joints, paired by name.
+        pairs: 0-based index pairs: all that there are.
+        source: names the statement in errors.
+
+    Raises:
+        InputError: they are no pairs of these joints, leave out a pair that the names say, or pair
+            a joint of the built-in sets that has no side, such as the nose.
+    """
+    stated = tuple(sorted({(min(pair), max(pair)) for pair in pairs}))
+    own = set(stated) - set(keypoint_set.flip_pairs)
+    result = replace(keypoint_set, flip_pairs=stated)
+    known = get_keypoint_set("union-24").joints
+    wrong = any(keypoint_set.joints[joint] in known for pair in own for joint in pair)
+    if wrong or not set(keypoint_set.flip_pairs) <= set(stated):
+        raise InputError(
+            f"{source} is not the left-right exchange of {keypoint_set.name!r} "
+            f"({', '.join(joint[:30] for joint in keypoint_set.joints)}): "
+            "the joints are in another order than their names say"
+        )
+    return result
 
 
 def keypoint_set_from_names(

@@ -83,6 +83,12 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
         lambda c: c["categories"][0]["keypoints"].__setitem__(0, "neck"),
         {"category"},
     ),
+    "sides without an opposite": (
+        lambda c: c["categories"][0].update(
+            keypoint_set="ours", keypoints=["shoulderright", *c["categories"][0]["keypoints"][1:]]
+        ),
+        {"joint-sides"},
+    ),
     "another category": (person(category_id=5), {"category-unknown"}),
     "an image id twice": (image(1, id=6), {"image-id-repeated", "image-unknown"}),
     "an image that is not there": (person(image_id=10**6), {"image-unknown"}),

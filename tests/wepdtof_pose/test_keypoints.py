@@ -10,6 +10,7 @@ from wepdtof_pose.keypoints import (
     joint_mapping,
     keypoint_set_from_names,
     keypoint_set_names,
+    with_flip_pairs,
 )
 
 SETS = keypoint_set_names()
@@ -70,10 +71,58 @@ def test_two_sets_of_14_joints_are_told_apart_by_order() -> None:
         ("左肩", "left_shoulder"),
         ("脖子", "neck"),
         ("tail", "tail"),
+        ("shoulder_left", "left_shoulder"),
+        ("leftShoulder", "left_shoulder"),
+        ("LeftShoulder", "left_shoulder"),
+        ("LShoulder", "left_shoulder"),
+        ("LSHOULDER", "left_shoulder"),
+        ("L_Shoulder", "left_shoulder"),
+        ("shoulder.L", "left_shoulder"),
+        ("Shoulder-R", "right_shoulder"),
+        ("RBigToe", "right_big_toe"),
+        ("rightFoot", "right_foot"),
+        ("headTop", "head_top"),
+        ("TopHead", "head_top"),
+        ("left", "left"),
+        ("L5", "l5"),
+        ("thumb1_r", "right_thumb1"),
     ],
 )
 def test_joint_names(written: str, canonical: str) -> None:
     assert canonical_joint_name(written) == canonical
+    assert canonical_joint_name(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("shoulder_left", "nose", "shoulder_right"),
+        ("leftShoulder", "nose", "rightShoulder"),
+        ("LShoulder", "nose", "RShoulder"),
+        ("paw_l", "nose", "paw_r"),
+        ("front_left_paw", "nose", "front_right_paw"),
+    ],
+)
+def test_sides_are_told_however_they_are_spelled(names: tuple[str, ...]) -> None:
+    assert keypoint_set_from_names(names).flip_pairs == ((0, 2),)
+
+
+@pytest.mark.parametrize(
+    ("names", "pairs"),
+    [
+        (("nose", "left_eye", "right_eye"), []),
+        (("nose", "left_eye", "right_eye"), [(0, 1)]),
+        (("nose", "neck", "a"), [(0, 1)]),
+        (("nose", "neck", "a"), [(0, 2)]),
+        (("nose", "a", "b"), [(1, 3)]),
+        (("nose", "a", "b"), [(1, 1)]),
+    ],
+)
+def test_mirror_pairs_that_contradict_the_names(
+    names: tuple[str, ...], pairs: list[tuple[int, int]]
+) -> None:
+    with pytest.raises(InputError):
+        with_flip_pairs(keypoint_set_from_names(names), pairs, source="a file")
 
 
 @pytest.mark.parametrize(

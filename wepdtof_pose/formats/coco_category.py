@@ -10,9 +10,11 @@ from wepdtof_pose.formats.fields import require_id, shown
 from wepdtof_pose.keypoints import (
     KeypointSet,
     canonical_joint_name,
+    flip_pairs_by_name,
     get_keypoint_set,
     keypoint_set_from_names,
     keypoint_set_names,
+    with_flip_pairs,
 )
 
 
@@ -53,6 +55,10 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
         if any(not 0 <= joint < len(names) for edge in skeleton for joint in edge):
             skeleton = []
         found = keypoint_set_from_names(names, skeleton=skeleton, sigmas=category.get("sigmas"))
+        if category.get("flip_pairs") is not None:
+            pairs = [(int(a) - 1, int(b) - 1) for a, b in category["flip_pairs"]]
+            pairs += found.flip_pairs
+            found = with_flip_pairs(found, pairs, source="'flip_pairs'")
         declared = category.get("keypoint_set")
         if declared not in keypoint_set_names() or declared == found.name:
             return found
@@ -81,7 +87,7 @@ def require_joints(
 
 
 def category_of(keypoint_set: KeypointSet) -> dict[str, Any]:
-    """The category that describes these joints (skeleton 1-based)."""
+    """The category that describes these joints (skeleton and mirror pairs 1-based)."""
     category: dict[str, Any] = {
         "id": 1,
         "name": "person",
@@ -93,4 +99,6 @@ def category_of(keypoint_set: KeypointSet) -> dict[str, Any]:
     known = keypoint_set.name in keypoint_set_names()
     if not known and keypoint_set.sigmas is not None:
         category["sigmas"] = list(keypoint_set.sigmas)
+    if keypoint_set.flip_pairs != flip_pairs_by_name(keypoint_set.joints):
+        category["flip_pairs"] = [[a + 1, b + 1] for a, b in keypoint_set.flip_pairs]
     return category

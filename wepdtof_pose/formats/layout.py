@@ -143,6 +143,7 @@ def not_held(
     does, out of the keys below; `fields` are the other fields of people that it has a place for.
     """
     people, frames, points = dataset.people, dataset.frames, dataset.keypoints
+    own, named = dataset.keypoint_set, keypoint_set_from_names(dataset.keypoint_set.joints)
     unlabelled = points[..., 2] == 0
     counts = {
         "image ids": _differing(frames["id"].tolist()),
@@ -161,7 +162,10 @@ def not_held(
             bool(extra and set(extra) - set(fields)) for extra in people["extra"]
         ),
         "name, sigmas or skeleton of the keypoint set": int(
-            keypoint_set_from_names(dataset.keypoint_set.joints) != dataset.keypoint_set
+            replace(named, flip_pairs=own.flip_pairs) != own
+        ),
+        "mirror pairs that the names of the joints do not say": int(
+            named.flip_pairs != own.flip_pairs
         ),
         "fields of the file": len([key for key, value in dataset.meta.items() if value]),
     }

@@ -35,7 +35,10 @@ from wepdtof_pose.formats.yolo_yaml import DataFile, read_data_file, yaml_text
 from wepdtof_pose.image_size import image_size
 from wepdtof_pose.keypoints import KeypointSet
 
-_HELD = ("hidden joints (written as visible)",)
+_HELD = (
+    "hidden joints (written as visible)",
+    "mirror pairs that the names of the joints do not say",
+)
 
 
 def read(

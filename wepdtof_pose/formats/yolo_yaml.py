@@ -15,7 +15,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import WHOLE, split_folder
-from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names
+from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names, with_flip_pairs
 
 _DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}"
 """Twenty lists or mappings that open in one another."""
@@ -61,7 +61,7 @@ def read_data_file(path: Path, *, keypoint_set: KeypointSet | None = None) -> Da
         raise InputError(
             f"{file}: 'kpt_shape' has {shown(count)} joints, but {joints.name!r} has {len(joints)}"
         )
-    _check_flip(content.get("flip_idx"), joints, file)
+    joints = _with_flip(joints, content.get("flip_idx"), file)
     splits: dict[str, str] = {}
     own = content.get(_OWN_SPLITS)
     for split in ("train", "val", "test"):
@@ -166,13 +166,23 @@ def _joints(content: dict[Any, Any], file: Path) -> KeypointSet:
         raise InputError(f"{file}: {error}") from None
 
 
-def _check_flip(flip: Any, joints: KeypointSet, file: Path) -> None:
-    if flip is not None and flip != np.asarray(joints.flip_permutation).tolist():
+def _with_flip(joints: KeypointSet, flip: Any, file: Path) -> KeypointSet:
+    """The joints with the mirror pairs that `flip_idx` states, where it is there."""
+    if flip is None:
+        return joints
+    count = len(joints)
+    numbers = isinstance(flip, list) and all(type(number) is int for number in flip)
+    if (
+        not numbers
+        or sorted(flip) != list(range(count))
+        or any(flip[mirrored] != joint for joint, mirrored in enumerate(flip))
+    ):
         raise InputError(
-            f"{file}: 'flip_idx' is not the left-right exchange of {joints.name!r} "
-            f"({', '.join(joint[:30] for joint in joints.joints)}): "
-            "the joints are in another order than their names say"
+            f"{file}: 'flip_idx' is {shown(flip)}, not the numbers that 0 to {count - 1} become "
+            "when left and right are exchanged"
         )
+    pairs = [(joint, mirrored) for joint, mirrored in enumerate(flip) if joint < mirrored]
+    return with_flip_pairs(joints, pairs, source=f"{file}: 'flip_idx'")
 
 
 def _root(place: Any, file: Path) -> Path:

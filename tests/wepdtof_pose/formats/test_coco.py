@@ -60,8 +60,12 @@ def parse(content: Any, **arguments: Any) -> Any:
         {"category": {"skeleton": ...}},
         {"category": {"skeleton": [[1, 15]], "supercategory": "x"}},
         {"category": {"sigmas": [0.1, 0.2, 0.3]}},
+        {"category": {"keypoints": ["nose", "a", "b"], "flip_pairs": [[3, 2]]}},
     ],
-    ids=["plain", "text ids", "track and rotated box", "no skeleton", "wrong skeleton", "sigmas"],
+    ids=[
+        *("plain", "text ids", "track and rotated box", "no skeleton", "wrong skeleton", "sigmas"),
+        "mirror pairs",
+    ],
 )
 def test_round_trip_is_exact(changes: dict) -> None:
     content = make_content(**changes)
@@ -112,6 +116,16 @@ def test_own_sigmas_survive_a_conversion_that_drops_the_category() -> None:
     dataset = parse(make_content(category={"sigmas": [0.1, 0.2, 0.3]}))
     again = parse(coco.to_dict(dataset.with_keypoint_set(dataset.keypoint_set)))
     assert again.keypoint_set.sigmas == (0.1, 0.2, 0.3)
+
+
+def test_mirror_pairs_are_kept_where_the_names_do_not_say_them() -> None:
+    category = {"keypoints": ["nose", "a", "b"], "flip_pairs": [[3, 2]]}
+    dataset = parse(make_content(category=category))
+    assert dataset.keypoint_set.flip_pairs == ((1, 2),)
+    again = parse(coco.to_dict(dataset.with_keypoint_set(dataset.keypoint_set)))
+    assert again.keypoint_set.flip_pairs == ((1, 2),)
+    lost = WRITERS["cvat"]({"all": dataset}).not_held
+    assert lost["mirror pairs that the names of the joints do not say"] == 1
 
 
 def test_a_set_without_people_is_an_unlabelled_pool() -> None:
@@ -176,6 +190,9 @@ def test_keypoint_set_can_be_given_where_the_file_has_none() -> None:
         ({"category": {"keypoints": ["a", "a", "b"]}}, "twice"),
         ({"category": {"sigmas": [1]}}, "1 sigmas"),
         ({"category": {"skeleton": 5}}, "category 'person'"),
+        ({"category": {"flip_pairs": 5}}, "category 'person'"),
+        ({"category": {"flip_pairs": [[1, 2]]}}, "category 'person'"),
+        ({"category": {"flip_pairs": [[0, 1]]}}, "category 'person'"),
         ({"category": {"keypoint_set": "lsp-14"}}, "are not those of 'lsp-14'"),
     ],
     ids=str,

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
+from wepdtof_pose.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import yolo, yolo_yaml
 from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.loading import load_dataset
 
 NAMES = "kpt_names:\n  0: [nose, left_eye, right_eye]\n"
 LINE = "0 0.5 0.5 0.25 0.5 0.1 0.2 2 0.3 0.4 1 0 0 0\n"
@@ -131,7 +133,13 @@ def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
         (f"train: [a]\nkpt_shape: [3, 3]\n{NAMES}", "'train' is a list of 1"),
         (f"train: nowhere\nkpt_shape: [3, 3]\n{NAMES}", "nowhere: no such folder"),
         (f"train: images/train\nkpt_shape: [4, 3]\n{NAMES}", "has 4 joints, but 'custom' has 3"),
-        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 1, 2]\n{NAMES}", "'flip_idx'"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 1, 2]\n{NAMES}", "another order"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [1, 0, 2]\n{NAMES}", "another order"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [1, 2, 0]\n{NAMES}", "0 to 2 become"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2]\n{NAMES}", "0 to 2 become"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2, 9]\n{NAMES}", "0 to 2 become"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, a, 1]\n{NAMES}", "0 to 2 become"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: 5\n{NAMES}", "0 to 2 become"),
         ("a: &a [1]\nb: *a\n", "aliases are not supported at line 2"),
         ("a: [1\nb: 2", "at line 2"),
         ("[" * 5000, "nested too deeply"),
@@ -149,6 +157,29 @@ def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
 def test_broken_data_file(tmp_path: Path, text: str, error: str) -> None:
     with pytest.raises(InputError, match=error):
         yolo.read(write(tmp_path, text=text))
+
+
+@pytest.mark.parametrize(
+    "names", ["nose, shoulder_left, shoulder_right", "nose, a, b"], ids=["said by names", "not"]
+)
+def test_mirror_pairs_of_the_yaml_survive_conversions(tmp_path: Path, names: str) -> None:
+    text = "train: images/train\nval: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2, 1]\n"
+    path = write(tmp_path / "in", text=f"{text}kpt_names:\n  0: [{names}]\n")
+    convert(path, tmp_path / "coco", source_format="yolo")
+    assert load_dataset(tmp_path / "coco")["all"].keypoint_set.flip_pairs == ((1, 2),)
+    manifest = convert(
+        tmp_path / "coco", tmp_path / "out", source_format="coco", target_format="yolo"
+    )
+    assert not any("mirror" in what for what in manifest["not_held"])
+    assert yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())["flip_idx"] == [0, 2, 1]
+    assert yolo.read(tmp_path / "out").datasets["all"].keypoint_set.flip_pairs == ((1, 2),)
+
+
+def test_a_wrong_exchange_of_joints_that_are_given(tmp_path: Path) -> None:
+    text = f"train: images/train\nkpt_shape: [14, 3]\nflip_idx: {list(range(14))}\n"
+    path = write(tmp_path, text=text, labels="")
+    with pytest.raises(InputError, match="'flip_idx' is not the left-right exchange of 'aic-14'"):
+        yolo.read(path, keypoint_set=get_keypoint_set("aic-14"))
 
 
 @pytest.mark.parametrize(
