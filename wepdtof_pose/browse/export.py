@@ -9,8 +9,8 @@ from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.corrections import corrected_content, tagged_people
 from wepdtof_pose.browse.opening import dataset_name
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import require_other_file, write_json
-from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.files import file_sha256, require_other_file, write_json
+from wepdtof_pose.loading import annotation_files, load_dataset
 from wepdtof_pose.splits import subset_record
 
 
@@ -19,8 +19,8 @@ def export_corrections(
 ) -> int:
     """Write the corrected annotations of a path, or with a tag the label list of its people.
 
-    The data set is the one in FiftyOne's database, also where the file has changed since; gives
-    the number of people written.
+    The data set is the one in FiftyOne's database; corrections are written also where the file has
+    changed since. Gives the number of people written.
 
     Args:
         fiftyone: the module, from `start_fiftyone`.
@@ -31,7 +31,8 @@ def export_corrections(
 
     Raises:
         InputError: the path was never browsed, the split is not named or not there, `out` is an
-            annotation file of the path, or nobody has the tag.
+            annotation file of the path, nobody has the tag, or a label list is to name people of a
+            file that has changed since it was imported.
     """
     name = dataset_name(path)
     if not fiftyone.dataset_exists(name):
@@ -49,12 +50,21 @@ def export_corrections(
     people = tagged_people(dataset, chosen, tag)
     if not people:
         raise InputError(f"{path}: nobody has the tag {tag!r}")
-    current = load_dataset(path)
-    if chosen not in current:
-        raise InputError(f"{path}: has no split {chosen!r} any more")
-    rows = current[chosen].people["id"].isin(people).to_numpy().nonzero()[0]
-    record = subset_record(
-        current[chosen], rows, labels=str(len(rows)), order=f"tag {tag}", seed=None
-    )
+    _require_file_as_imported(path, chosen, dataset.info[fields.INFO]["hashes"])
+    current = load_dataset(path)[chosen]
+    rows = current.people["id"].isin(people).to_numpy().nonzero()[0]
+    record = subset_record(current, rows, labels=str(len(rows)), order=f"tag {tag}", seed=None)
     write_json(out, record)
     return len(rows)
+
+
+def _require_file_as_imported(path: Path, split: str, hashes: dict[str, str]) -> None:
+    current = annotation_files(path)
+    if split not in current:
+        raise InputError(f"{path}: has no split {split!r} any more")
+    if file_sha256(current[split]) != hashes[split]:
+        raise InputError(
+            f"{current[split]}: has changed since it was imported, and its ids may be other "
+            "people's now: keep the tags with --export FILE (without --tag), then import the data "
+            "again with --reload"
+        )

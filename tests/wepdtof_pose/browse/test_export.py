@@ -11,7 +11,7 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.browse.export import export_corrections
 from wepdtof_pose.browse.opening import open_dataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
+from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.loading import load_dataset
 from wepdtof_pose.splits import read_subset
 
@@ -120,6 +120,24 @@ def test_a_tag_as_a_label_list(fiftyone: Any, data: Path) -> None:
     people = load_dataset(data)["all"]
     rows = read_subset(data.parent / "out.json", people)
     assert set(people.people["id"].iloc[rows]) == expected
+
+
+def test_no_label_list_of_a_file_that_has_changed(fiftyone: Any, data: Path) -> None:
+    dataset = open_dataset(fiftyone, data)
+    frame = dataset.first()
+    frame.right_side.keypoints[0].tags.append("label me")
+    frame.save()
+    person = frame.right_side.keypoints[0].person
+    content = original(data)
+    content["annotations"][0]["id"], content["annotations"][1]["id"] = (
+        content["annotations"][i]["id"] for i in (1, 0)
+    )
+    write_json(data / "annotations" / "person_keypoints.json", content)
+    with pytest.raises(InputError, match="has changed since it was imported"):
+        written(fiftyone, data, tag="label me")
+    assert not (data.parent / "out.json").exists()
+    kept = [a["id"] for a in written(fiftyone, data)["annotations"] if "tags" in a]
+    assert kept == [person]
 
 
 @pytest.mark.parametrize(
