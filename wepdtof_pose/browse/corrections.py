@@ -24,6 +24,9 @@ from wepdtof_pose.finding_codes import CODES
 from wepdtof_pose.formats.grouping import box_of_joints, only_box_around
 from wepdtof_pose.formats.layout import decimal
 
+_CORRECTED = (fields.KEYPOINTS, fields.BOXES, fields.ROTATED_BOXES)
+"""Fields whose places are read; of the others, copies of parts of the pose, only the tags are."""
+
 
 @dataclass(frozen=True)
 class FrameNow:
@@ -47,8 +50,8 @@ def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
 
     What was not touched has the numbers of the imported file. People whose pose and box were
     deleted are left out, new ones get new ids: a new pose with the only new box around it, a pose
-    alone, or a box alone. Tags that a person set are in "tags" of image and annotation; findings of
-    `validate` and the split are not repeated.
+    alone, or a box alone. Tags that a person set, on a box, the pose or a copy of its parts, are in
+    "tags" of image and annotation; findings of `validate` and the split are not repeated.
 
     Raises:
         InputError: there is no such split, frames without the field `source`, a pose of another
@@ -86,7 +89,7 @@ def corrections(dataset: Any) -> int:
             before = dict(zip(frame.source["rows"], frame.source["annotations"], strict=True))
             now = _people_of(frame)
             count += sum(before.get(row) != now.get(row) for row in {*before, *now})
-            count += sum(len(_new_labels(frame, name)) for name in frame.labels)
+            count += sum(len(_new_labels(frame, name)) for name in _CORRECTED)
             count += _with_tags(frame.source["image"], frame.tags) != frame.source["image"]
     return count
 
@@ -103,8 +106,7 @@ def tagged_people(dataset: Any, split: str, tag: str) -> list[Any]:
 
 
 def _frames(dataset: Any, split: str) -> Iterator[FrameNow]:
-    names = (fields.KEYPOINTS, fields.BOXES, fields.ROTATED_BOXES)
-    wanted = ["tags", "metadata", fields.SOURCE, *names]
+    wanted = ["tags", "metadata", fields.SOURCE, *fields.LABEL_LISTS]
     for document in find_frames(dataset, split, wanted):
         if not document.get(fields.SOURCE):
             raise InputError(
@@ -116,8 +118,8 @@ def _frames(dataset: Any, split: str) -> Iterator[FrameNow]:
             source=json.loads(document[fields.SOURCE]),
             size=np.array([size["width"], size["height"]], dtype=np.float64),
             labels={
-                name: (document.get(name) or {}).get(fields.LABEL_LISTS[name]) or []
-                for name in names
+                name: (document.get(name) or {}).get(items) or []
+                for name, items in fields.LABEL_LISTS.items()
             },
             tags=[tag for tag in document.get("tags") or [] if tag not in CODES and tag != split],
         )
@@ -164,7 +166,7 @@ def _by_row(frame: FrameNow) -> dict[int, dict[str, dict[str, Any]]]:
         for label in labels:
             if label.get("row") is not None:
                 people.setdefault(label["row"], {})[name] = label
-    # A rotated box alone is what is left of somebody who was deleted.
+    # A rotated box or a copy alone is what is left of somebody who was deleted.
     return {
         row: labels
         for row, labels in people.items()

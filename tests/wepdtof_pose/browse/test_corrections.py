@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wepdtof_pose.browse import fields
-from wepdtof_pose.browse.corrections import corrected_content, corrections
+from wepdtof_pose.browse.corrections import corrected_content, corrections, tagged_people
 from wepdtof_pose.errors import InputError
 
 PERSON = {
@@ -22,8 +22,14 @@ POSE = {"points": [[0.1, 0.2], [0.3, 0.8]]}
 BOX = {"bounding_box": [0.05, 0.1, 0.5, 0.8], "tags": ["new"]}
 
 
-def dataset_with(*, poses: tuple = (), boxes: tuple = (), rotated: tuple = ()) -> SimpleNamespace:
-    """One frame of 100 x 50 pixels with one person of two joints, and new labels."""
+def dataset_with(
+    *,
+    poses: tuple = (),
+    boxes: tuple = (),
+    rotated: tuple = (),
+    copies: dict[str, tuple] | None = None,
+) -> SimpleNamespace:
+    """One frame of 100 x 50 pixels with one person of two joints, new labels, and copies."""
     source = {"image": {"id": 1, "file_name": "a.jpg"}, "rows": [0], "annotations": [PERSON]}
     known = {"row": 0, "points": [[0.05, 0.12]] * 2, "visibility": [2, 2]}
     frame = {
@@ -33,6 +39,7 @@ def dataset_with(*, poses: tuple = (), boxes: tuple = (), rotated: tuple = ()) -
         fields.KEYPOINTS: {"keypoints": [known, *poses]},
         fields.BOXES: {"detections": [KNOWN, *boxes]},
         fields.ROTATED_BOXES: {"polylines": list(rotated)},
+        **{name: {"keypoints": list(labels)} for name, labels in (copies or {}).items()},
     }
     found = SimpleNamespace(sort=lambda *_: iter([frame]))
     category = {"id": 1, "keypoints": ["a", "b"]}
@@ -86,3 +93,13 @@ def test_what_cannot_be_written_is_counted_and_refused(labels: dict, error: str)
     assert corrections(dataset) == 1
     with pytest.raises(InputError, match=error):
         corrected_content(dataset, "all")
+
+
+@pytest.mark.parametrize("field", [fields.RIGHT, fields.LEFT, fields.HIDDEN])
+def test_a_tag_on_a_copy_of_the_pose_is_the_persons(field: str) -> None:
+    copied = {"row": 0, "points": [[0.9, 0.9]] * 2}
+    assert corrections(dataset_with(copies={field: (copied,)})) == 0
+    dataset = dataset_with(copies={field: ({**copied, "tags": ["wrong side"]},)})
+    assert corrections(dataset) == 1
+    assert corrected_content(dataset, "all")["annotations"] == [{**PERSON, "tags": ["wrong side"]}]
+    assert tagged_people(dataset, "all", "wrong side") == [7]
