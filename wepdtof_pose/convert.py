@@ -21,7 +21,7 @@ from wepdtof_pose.files import (
     write_json,
     write_text,
 )
-from wepdtof_pose.formats.layout import Reading, image_places
+from wepdtof_pose.formats.layout import Reading, image_places, renamed_images
 from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -78,7 +78,8 @@ def convert(
         split: dataset.with_keypoint_set(target) if target else dataset
         for split, dataset in reading.datasets.items()
     }
-    _require_images(reading)
+    renamed = _renamed(reading)
+    _require_images(reading, renamed)
     layout = WRITERS[target_format](converted)
     manifest: dict[str, Any] = {
         "tool": _TOOL,
@@ -96,7 +97,7 @@ def convert(
     with replacing_folder(out) as folder:
         for name in sorted(layout.files):
             _write_file(folder / name, layout.files[name])
-        _link_images(layout.images, reading.renamed, folder)
+        _link_images(layout.images, renamed, folder)
         manifest["outputs"] = [
             {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
         ]
@@ -133,10 +134,18 @@ def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
     }
 
 
-def _require_images(reading: Reading) -> None:
+def _renamed(reading: Reading) -> dict[Path, Path]:
+    """Where the images lie that do not lie at root / file_name."""
+    renamed: dict[Path, Path] = {}
+    for dataset in reading.datasets.values():
+        renamed |= renamed_images(dataset.root, dataset.frames["file_name"])
+    return renamed | reading.renamed
+
+
+def _require_images(reading: Reading, renamed: dict[Path, Path]) -> None:
     for dataset in reading.datasets.values():
         paths = list(image_places(dataset, "images").values())
-        missing = [path for path in paths if not reading.renamed.get(path, path).is_file()]
+        missing = [path for path in paths if not renamed.get(path, path).is_file()]
         if missing:
             raise InputError(
                 f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "

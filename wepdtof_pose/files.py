@@ -95,6 +95,15 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(content)
 
 
+def missing_image(path: Path) -> str:
+    """The message that an image is not there, and whether it only has / where its name has \\."""
+    other = Path(str(path).replace("\\", "/"))
+    text = f"{path}: no such image"
+    if other == path or not other.is_file():
+        return text
+    return f"{text}, but {other} is there: write / in 'file_name', or convert"
+
+
 def read_image(path: Path) -> np.ndarray:
     """An image (height, width, 3) uint8, BGR, as stored: an EXIF orientation is not applied.
 
@@ -107,7 +116,7 @@ def read_image(path: Path) -> np.ndarray:
     try:
         content = np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such image") from None
+        raise InputError(missing_image(path)) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if not len(content):

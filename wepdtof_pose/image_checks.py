@@ -15,8 +15,10 @@ from tqdm import tqdm
 
 from wepdtof_pose.annotation_checks import usable_file_name
 from wepdtof_pose.cores import usable_cores
+from wepdtof_pose.files import missing_image
 from wepdtof_pose.findings import Problem, Report
 from wepdtof_pose.formats.coco import find_image_root
+from wepdtof_pose.formats.layout import name_forms
 from wepdtof_pose.raw_annotations import RawFile
 
 _SUFFIXES = ("", ".jpg", ".png")
@@ -83,16 +85,16 @@ def check_leaks(report: Report, files: dict[Path, RawFile], *, contents: bool) -
 
 def image_root(file: Path, names: Iterable[str]) -> Path:
     """The folder of the images of an annotation file, by the first of them that is there."""
-    usable = [name for name in names if usable_file_name(name)][:20]
-    usual = [find_image_root(file, [name]) for name in usable]
+    usable = [name for name in names if usable_file_name(name)]
     # WEPDTOF and CEPDOF keep the frames of <sequence>.json in a folder of that name.
     base = file.resolve().parent.parent
     sequence = [base / file.stem, base / "frames" / file.stem]
-    for name, root in zip(usable, usual, strict=True):
-        for place in (root, *sequence):
-            if _with_suffix(place / name).is_file():
-                return place
-    return (usual or [file.parent])[0]
+    return find_image_root(
+        file,
+        usable,
+        others=sequence,
+        forms=lambda name: (form + suffix for form in name_forms(name) for suffix in _SUFFIXES),
+    )
 
 
 def whole_image(content: bytes) -> bool:
@@ -125,7 +127,7 @@ def look_at_image(path: Path) -> ImageFile:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return ImageFile("image-missing", f"{path}: no such image")
+        return ImageFile("image-missing", missing_image(path))
     except OSError as error:
         return ImageFile("image-unreadable", f"{path}: cannot be read: {error.strerror}")
     digest = hashlib.sha256(content).hexdigest()

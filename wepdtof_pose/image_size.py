@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_image
+from wepdtof_pose.files import missing_image, read_image
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
@@ -26,7 +26,7 @@ def image_size(path: Path) -> tuple[int, int]:
         with path.open("rb") as stream:
             size = _png_size(stream) or _jpeg_size(stream)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such image") from None
+        raise InputError(missing_image(path)) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if size is None:

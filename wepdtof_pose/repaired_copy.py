@@ -11,6 +11,7 @@ from wepdtof_pose.annotation_checks import usable_file_name
 from wepdtof_pose.checks import validate
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, link_or_copy, read_json, replacing_folder, write_json
+from wepdtof_pose.formats.layout import name_forms
 from wepdtof_pose.image_checks import image_root
 from wepdtof_pose.json_schema import annotation_schema, compile_schema
 from wepdtof_pose.loading import WHOLE, annotation_files
@@ -97,8 +98,9 @@ def _link_images(root: Path, names: Iterable[Any], folder: Path) -> list[str]:
     missing = []
     usable = (name for name in names if isinstance(name, str) and usable_file_name(name))
     for name in dict.fromkeys(map(PurePosixPath, usable)):
-        if (root / name).is_file():
-            link_or_copy(root / name, folder / name)
+        there = [root / form for form in name_forms(str(name)) if (root / form).is_file()]
+        if there:
+            link_or_copy(there[0], folder / name)
         else:
             missing.append(str(name))
     return missing

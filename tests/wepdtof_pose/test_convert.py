@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from wepdtof_pose.checks import validate
 from wepdtof_pose.convert import convert
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
 from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.repaired_copy import write_repaired
+from wepdtof_pose.visualize import frame_picture
 
 CHANGED = {
     "annotations": "annotations/person_keypoints.json",
@@ -122,6 +126,42 @@ def test_missing_images_are_counted_and_leave_nothing(source: Path, tmp_path: Pa
     with pytest.raises(InputError, match=r"1 of 3 images are missing, the first is 15\.png"):
         convert(source, tmp_path / "out", source_format="coco")
     assert [p.name for p in tmp_path.iterdir()] == ["Quelle ä"]
+
+
+def test_the_folder_of_a_split_is_found_where_its_first_image_is_missing(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "in", person_keypoints_val2017=make_dataset())
+    (source / "images").rename(tmp_path / "val2017")
+    (source / "images").mkdir()
+    (tmp_path / "val2017").rename(source / "images" / "val2017")
+    (source / "images" / "val2017" / "5.png").unlink()
+    assert validate(source, images=True).counts["image-missing"] == 1
+    assert load_dataset(source)["all"].root == (source / "images" / "val2017").resolve()
+    with pytest.raises(InputError, match=r"1 of 3 images are missing, the first is 5\.png"):
+        convert(source, tmp_path / "out", source_format="coco")
+
+
+def test_backslashes_of_windows_in_file_names(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    dataset = make_dataset([1])
+    source = write_folder(tmp_path / "in", person_keypoints=dataset)
+    dataset.frames["file_name"] = ["cam1\\5.png"]
+    coco.write(dataset, source / "annotations" / "person_keypoints.json")
+    (source / "images" / "cam1").mkdir()
+    (source / "images" / "5.png").rename(source / "images" / "cam1" / "5.png")
+    (finding,) = validate(source, images=True).findings
+    assert finding.message.endswith("cam1/5.png is there: write / in 'file_name', or convert")
+    with pytest.raises(InputError, match=r"cam1/5\.png is there: write /"):
+        frame_picture(load_dataset(source)["all"], 0)
+    for copy in ("converted", "repaired"):
+        if copy == "converted":
+            convert(source, tmp_path / copy, source_format="coco")
+        else:
+            write_repaired(source, tmp_path / copy)
+        assert not validate(tmp_path / copy, images=True).counts
+        assert len(frame_picture(load_dataset(tmp_path / copy)["all"], 0))
 
 
 @pytest.mark.parametrize("name", ["../5.png", "/5.png"])

@@ -8,6 +8,7 @@ as the shortest decimal that gives that float32 again: up to 7 significant digit
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from wepdtof_pose.formats.coco_tables import (
     people_table,
 )
 from wepdtof_pose.formats.fields import objects, other_fields
-from wepdtof_pose.formats.layout import decimal
+from wepdtof_pose.formats.layout import decimal, first_root, name_forms
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -53,7 +54,7 @@ def of_file(
     """The data set of the parsed content of a file; see `read`."""
     dataset = from_dict(content, source=str(path), keypoint_set=keypoint_set, root=path.parent)
     if root is None:
-        root = find_image_root(path, list(dataset.frames["file_name"][:1]))
+        root = find_image_root(path, dataset.frames["file_name"].tolist())
     return replace(dataset, root=root)
 
 
@@ -120,21 +121,24 @@ def hidden_fields(dataset: PoseDataset) -> dict[str, int]:
     return {"other fields with names of COCO's own": sum(hidden)}
 
 
-def find_image_root(annotation_file: Path, file_names: list[str]) -> Path:
-    """The folder under which the first of these images lies, out of the usual layouts.
+def find_image_root(
+    annotation_file: Path,
+    file_names: Sequence[str],
+    *,
+    others: Iterable[Path] = (),
+    forms: Callable[[str], Iterable[str]] = name_forms,
+) -> Path:
+    """The folder under which one of these images lies (see `first_root`), out of the usual layouts.
 
     Beside an annotation file `<root>/annotations/person_keypoints_train2017.json` these are
     `<root>/images/train2017`, `<root>/images`, `<root>/train2017`, `<root>` and the file's own
-    folder. With no image found it is `<root>/images`.
+    folder, then `others`. With no image found it is `<root>/images`.
     """
     parent = annotation_file.resolve().parent
     base = parent.parent if parent.name == "annotations" else parent
     split = annotation_file.stem.split("_")[-1]
-    places = [base / "images" / split, base / "images", base / split, base, parent]
-    for place in places:
-        if file_names and (place / file_names[0]).is_file():
-            return place
-    return base / "images"
+    places = [base / "images" / split, base / "images", base / split, base, parent, *others]
+    return first_root(places, file_names, base / "images", forms=forms)
 
 
 def _is_of(annotation: dict[str, Any], category: dict[str, Any] | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +16,9 @@ from wepdtof_pose.keypoints import keypoint_set_from_names
 
 WHOLE = "all"
 """Name of the only split of a data set that is not divided."""
+
+SEARCHED = 20
+"""Images that are looked for before a folder is taken for the wrong one: some may be missing."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -71,21 +74,57 @@ def split_folder(folder: str, split: str) -> str:
     return folder if split == WHOLE else f"{folder}/{split}"
 
 
-def first_root(places: Iterable[Path], names: Collection[str], default: Path) -> Path:
-    """The first of these folders that has the first of these images, else the default."""
-    for name in list(names)[:1]:
+def name_forms(name: str) -> tuple[str, ...]:
+    """The names under which an image may lie: its own, and with / where it has \\ of Windows."""
+    return (name, name.replace("\\", "/")) if "\\" in name else (name,)
+
+
+def first_root(
+    places: Sequence[Path],
+    names: Sequence[str],
+    default: Path,
+    *,
+    forms: Callable[[str], Iterable[str]] = name_forms,
+) -> Path:
+    """The first of these folders that has one of these images, else the default.
+
+    The first image that is found decides; SEARCHED of them are looked for. `forms` gives the names
+    under which an image may lie.
+    """
+    for name in names[:SEARCHED]:
+        tried = list(forms(name))
         for place in places:
-            if (place / name).is_file():
+            if any((place / form).is_file() for form in tried):
                 return place
     return default
 
 
-def with_images(dataset: PoseDataset, images: Path | None, split: str = WHOLE) -> PoseDataset:
+def renamed_images(
+    root: Path, names: Iterable[str], *, forms: Callable[[str], Sequence[str]] = name_forms
+) -> dict[Path, Path]:
+    """Where the images lie that are not at `root / name`, but are under another form of it."""
+    found = {}
+    for name in names:
+        own, *others = (root / form for form in forms(name))
+        if others and not own.is_file():
+            there = next((other for other in others if other.is_file()), None)
+            if there is not None:
+                found[own] = there
+    return found
+
+
+def with_images(
+    dataset: PoseDataset,
+    images: Path | None,
+    split: str = WHOLE,
+    *,
+    forms: Callable[[str], Iterable[str]] = name_forms,
+) -> PoseDataset:
     """The data set with its images under a given folder (or its folder `split`)."""
     if images is None:
         return dataset
-    root = first_root([images / split, images], dataset.frames["file_name"].tolist(), images)
-    return replace(dataset, root=root)
+    names = dataset.frames["file_name"].tolist()
+    return replace(dataset, root=first_root([images / split, images], names, images, forms=forms))
 
 
 def split_files(path: Path, pattern: str) -> dict[str, Path]:

@@ -31,6 +31,8 @@ from wepdtof_pose.formats.layout import (
     Reading,
     add_counts,
     image_places,
+    name_forms,
+    renamed_images,
     with_images,
 )
 from wepdtof_pose.keypoints import (
@@ -60,11 +62,11 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         content = read_json(file, encodings=_ENCODINGS)
         dataset = from_dict(content, source=str(file), root=file.parent)
         names = dataset.frames["file_name"].tolist()
-        dataset = replace(dataset, root=coco.find_image_root(file, names[:1]))
-        dataset = with_images(dataset, images, SPLITS.get(split, split))
+        dataset = replace(dataset, root=coco.find_image_root(file, names, forms=names_on_disk))
+        dataset = with_images(dataset, images, SPLITS.get(split, split), forms=names_on_disk)
         datasets[split] = dataset
         left_out.append(coco.left_out(content))
-        renamed |= gbk_names(dataset.root, names)
+        renamed |= renamed_images(dataset.root, names, forms=names_on_disk)
     return Reading(datasets, list(files.values()), add_counts(*left_out), renamed)
 
 
@@ -108,16 +110,12 @@ def unknown_joints(names: list[Any]) -> list[str]:
     return [shown(name) for name in names if canonical_joint_name(str(name)) not in known]
 
 
-def gbk_names(root: Path, names: list[str]) -> dict[Path, Path]:
-    """Where images lie whose names on disk are GBK bytes, as old archives unpack."""
-    found = {}
-    for name in names:
-        if name.isascii() or (root / name).is_file():
-            continue
-        other = root / os.fsdecode(name.encode("gb18030"))
-        if other.is_file():
-            found[root / name] = other
-    return found
+def names_on_disk(name: str) -> tuple[str, ...]:
+    """The names under which an image may lie: also in GBK bytes, as old archives unpack."""
+    forms = name_forms(name)
+    if name.isascii():
+        return forms
+    return (*forms, *(os.fsdecode(form.encode("gb18030")) for form in forms))
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:

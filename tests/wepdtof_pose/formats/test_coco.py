@@ -226,3 +226,5 @@ def test_images_are_found_in_the_usual_places(tmp_path: Path, place: str) -> Non
     file = tmp_path / "annotations" / "person_keypoints_train2017.json"
     assert coco.find_image_root(file, ["a.jpg"]).resolve() == (tmp_path / place).resolve()
     assert coco.find_image_root(file, ["b.jpg"]) == tmp_path.resolve() / "images"
+    some_missing = ["b.jpg", "c.jpg", "a.jpg"]
+    assert coco.find_image_root(file, some_missing).resolve() == (tmp_path / place).resolve()

@@ -111,3 +111,24 @@ def test_gbk_file_names_on_disk_come_out_as_utf8(
     file.write_text(file.read_text().replace("5.png", "会议室.png"))
     convert(source, tmp_path / "out", source_format="wepdtof_pose", target_format="coco")
     assert (tmp_path / "out" / "images" / "会议室.png").is_file()
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["found", "--images"])
+def test_gbk_file_names_in_the_folders_of_the_release(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path, given: bool
+) -> None:
+    dataset = make_dataset([1])
+    write_folder(tmp_path / "made", a=dataset)
+    dataset.frames["file_name"] = ["会议室.png"]
+    source = release(dataset, tmp_path / "in")
+    folder = tmp_path / ("elsewhere" if given else "in/coco/images") / "train2017"
+    folder.mkdir(parents=True)
+    try:
+        (tmp_path / "made" / "images" / "5.png").rename(
+            folder / os.fsdecode("会议室.png".encode("gbk"))
+        )
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes UTF-8 names only")
+    images = folder.parent if given else None
+    convert(source, tmp_path / "out", source_format="wepdtof_pose", images=images)
+    assert (tmp_path / "out" / "images" / "train" / "会议室.png").is_file()
