@@ -1,5 +1,7 @@
 """YOLO pose: `data.yaml`, `images/<split>/` and one `labels/<split>/<image>.txt` an image.
 
+Where file names hold a folder `images` of their own, it is the last one that becomes `labels`.
+
 A line is `class cx cy w h` and then `x y v` of each joint, coordinates over the image's width and
 height. As in Ultralytics' own converter, x is divided by the width as it is: no half pixel is
 added. Loaders there refuse an image with anything outside 0..1, so boxes are cut to the image and
@@ -102,12 +104,16 @@ def image_names(folder: Path) -> list[str]:
 
 
 def label_file(folder: Path, name: str) -> Path:
-    """The label file of an image: the last `images` in the folder's path becomes `labels`."""
-    parts = list(folder.parts)
-    positions = [i for i, part in enumerate(parts) if part == "images"]
+    """Where loaders look for the labels of an image: its last folder `images` becomes `labels`.
+
+    That folder may be part of the name.
+    """
+    path = (folder / PurePosixPath(name)).with_suffix(".txt")
+    parts = list(path.parts)
+    positions = [i for i, part in enumerate(parts[:-1]) if part == "images"]
     if positions:
         parts[positions[-1]] = "labels"
-    return Path(*parts, PurePosixPath(name).with_suffix(".txt"))
+    return Path(*parts)
 
 
 def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.ndarray:
@@ -202,7 +208,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         rows = people_of_frames(dataset)
         for name, size, people in zip(frames["file_name"], whole, rows, strict=True):
             lines = to_lines(boxes[people], keypoints[people], size)
-            label = f"{split_folder('labels', split)}/{PurePosixPath(name).with_suffix('.txt')}"
+            label = label_file(Path(split_folder("images", split)), name).as_posix()
             if label in files:
                 raise InputError(f"{name!r}: another image has the same name but for the suffix")
             files[label] = "".join(f"{line}\n" for line in lines)

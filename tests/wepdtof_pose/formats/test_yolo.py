@@ -8,7 +8,7 @@ import yaml
 
 from wepdtof_pose.convert import convert
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats import yolo, yolo_yaml
+from wepdtof_pose.formats import coco, yolo, yolo_yaml
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.loading import load_dataset
 
@@ -116,6 +116,32 @@ def test_data_file_of_loaders(make_dataset: Callable) -> None:
     assert content["kpt_shape"] == [14, 3]
     assert content["flip_idx"] == [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8, 12, 13]
     assert (content["train"], content["val"]) == ("images", "images")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "images/a.jpg", "cam/images/b/a.jpg", "images.jpg"])
+def test_labels_lie_where_loaders_look(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path, name: str
+) -> None:
+    dataset = make_dataset([1])
+    write_folder(tmp_path / "made", x=dataset)
+    dataset.frames["file_name"] = [name]
+    coco.write(dataset, tmp_path / "in" / "annotations" / "person_keypoints.json")
+    image = tmp_path / "in" / "images" / name
+    image.parent.mkdir(parents=True)
+    (tmp_path / "made" / "images" / "5.png").rename(image)
+    convert(tmp_path / "in", tmp_path / "out", source_format="coco", target_format="yolo")
+    (written,) = tmp_path.glob("out/images/**/*.jpg")
+    # The rule of the published loaders, word for word: the last /images/ of the path.
+    label = "/labels/".join(str(written).rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt"
+    assert len(Path(label).read_text().splitlines()) == 1
+    assert len(yolo.read(tmp_path / "out").datasets["all"]) == 1
+
+
+def test_labels_of_a_split(make_dataset: Callable) -> None:
+    dataset = make_dataset([1, 1])
+    dataset.frames["file_name"] = ["a.jpg", "images/b.jpg"]
+    files = yolo.write({"train": dataset}).files
+    assert set(files) == {"data.yaml", "labels/train/a.txt", "images/train/labels/b.txt"}
 
 
 def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
