@@ -116,7 +116,8 @@ def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
     joints, counted = raw.keypoints.shape[1], numbers_of(raw.fields["num_keypoints"])
     # Lists of a wrong length are a finding of their own; who has none has no joint labelled.
     usual = ~raw.crowds & ((raw.keypoint_numbers == 3 * joints) | (raw.keypoint_numbers == 0))
-    wrong = usual & ~(counted == labelled) & ~(np.isnan(counted) & (labelled == 0))
+    # pycocotools reads count and area of crowd regions and of people without joints, too.
+    wrong = np.isnan(counted) | (usual & (counted != labelled))
 
     def count(i: int) -> str:
         if np.isnan(counted[i]):
@@ -131,7 +132,7 @@ def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
     area, box = numbers_of(raw.fields["area"]), raw.boxes[:, 2:].prod(axis=1)
     people = ~raw.crowds
     missing, bad = np.isnan(area), np.isinf(area)
-    yield of_people(raw, "area-missing", people & missing, lambda i: "no 'area'")
+    yield of_people(raw, "area-missing", missing, lambda i: "no 'area'")
     yield of_people(raw, "not-finite", people & bad, lambda i: "'area' is not finite")
     yield of_people(raw, "area-not-positive", people & (area <= 0), lambda i: f"area {area[i]:g}")
     # Outlines are drawn a little beyond boxes, hence 5 %.

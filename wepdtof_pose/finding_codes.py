@@ -126,7 +126,7 @@ CODES: dict[str, Code] = {
     ),
     "area-missing": Code(
         "error",
-        "person without an area: pycocotools stops with KeyError, or AP is 0",
+        "person or crowd region without an area: pycocotools stops with KeyError, or AP is 0",
         "convert, or --fix: 0.53 x width x height, as in the released evaluation",
         True,
     ),

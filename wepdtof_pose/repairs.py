@@ -172,19 +172,15 @@ class _Repair:
         labelled = joints[joints[:, 2] > 0]
         if not self._repair_box(row, person, labelled, (width, height), crowd):
             return
-        if person.get("num_keypoints") != len(labelled) and not crowd:
-            self._note(
-                "num-keypoints",
-                "annotations",
-                row,
-                f"num_keypoints {person.get('num_keypoints')} -> {len(labelled)}",
-            )
+        count, area = person.get("num_keypoints"), person.get("area")
+        if _missing(count) or (count != len(labelled) and not crowd):
             person["num_keypoints"] = len(labelled)
-        area = person.get("area")
-        if not crowd and not (area is not None and 0 < area < LARGEST):
+            change = f"num_keypoints {count} -> {len(labelled)}"
+            self._note("num-keypoints", "annotations", row, change)
+        if _missing(area) or (not 0 < area < LARGEST and not crowd):
             person["area"] = AREA_PER_BOX * person["bbox"][2] * person["bbox"][3]
             person["area_from_box"] = True
-            code = "area-missing" if area is None else "area-not-positive"
+            code = "area-missing" if _missing(area) else "area-not-positive"
             self._note(code, "annotations", row, f"area {area} -> {person['area']:.6g}, of the box")
         self._repair_rotated_box(row, person)
 
@@ -276,6 +272,11 @@ def _free_ids(start: int, known: set[Any]) -> Iterator[int]:
         number += 1
         if number not in known and str(number) not in known:
             yield number
+
+
+def _missing(value: Any) -> bool:
+    """Whether a number is null, not there or NaN."""
+    return value is None or value != value
 
 
 def _plain(values: np.ndarray) -> list[Any]:

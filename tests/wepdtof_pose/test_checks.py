@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from wepdtof_pose.annotations import sample_folder
 
 from wepdtof_pose.checks import validate, validate_dataset
@@ -175,6 +178,34 @@ def test_what_an_area_does_is_said(findings_of: Callable) -> None:
 def test_crowds_are_exempt(findings_of: Callable) -> None:
     crowd = person(iscrowd=1, keypoints=[0] * 42, num_keypoints=0, area=0, bbox=[0, 0, 0, 0])
     assert not findings_of(crowd).counts
+
+
+@pytest.mark.parametrize("crowd", [0, 1])
+@pytest.mark.parametrize(
+    ("field", "code"), [("num_keypoints", "num-keypoints"), ("area", "area-missing")]
+)
+def test_what_pycocotools_reads_of_everybody(
+    tmp_path: Path, findings_of: Callable, field: str, code: str, crowd: int
+) -> None:
+    found: list[dict] = []
+
+    def edit(content: dict) -> None:
+        row = content["annotations"][0]
+        row |= {"iscrowd": crowd, "keypoints": [0] * 42, "num_keypoints": 0}
+        del row[field]
+        found.append(content)
+
+    assert findings_of(edit).counts == {code: 1}
+    (tmp_path / "all.json").write_text(json.dumps(found[0]))
+    people = COCO(tmp_path / "all.json")
+    everybody = [
+        {**{name: row[name] for name in ("image_id", "category_id", "keypoints")}, "score": 1}
+        for row in found[0]["annotations"]
+    ]
+    evaluation = COCOeval(people, people.loadRes(everybody), "keypoints")
+    evaluation.params.kpt_oks_sigmas = np.full(14, 0.05)
+    with pytest.raises(KeyError, match=field):
+        evaluation.evaluate()
 
 
 def test_many_findings_are_counted_and_cut(findings_of: Callable) -> None:

@@ -83,6 +83,26 @@ def test_repair(damaged: tuple[Path, dict], tmp_path: Path) -> None:
     assert {"structure", "box-repeated", "person-id-zero", "image-unknown"} <= codes
 
 
+def test_what_pycocotools_reads_of_everybody_is_filled_in(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    rows = content["annotations"]
+    rows[0] |= {"iscrowd": 1, "bbox": [10, 10, 20, 30], "area": None}
+    rows[1] |= {"iscrowd": 1, "bbox": [0, 0, 0, 0], "area": float("nan"), "keypoints": [0] * 42}
+    rows[2] |= {"keypoints": [0] * 42}
+    rows[3] |= {"iscrowd": 1, "num_keypoints": 3, "area": 0}
+    for row in rows[:3]:
+        del row["num_keypoints"]
+    before = copy.deepcopy(rows[3:])
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(content))
+    assert validate(file).counts == {"num-keypoints": 3, "area-missing": 2}
+    assert write_repaired(file, tmp_path / "out")["remaining"] == {}
+    repaired = read_json(tmp_path / "out" / "annotations" / "a.json")["annotations"]
+    assert [row["num_keypoints"] for row in repaired[:3]] == [14, 0, 0]
+    assert [row["area"] for row in repaired[:2]] == [pytest.approx(0.53 * 600), 0]
+    assert repaired[3:] == before
+
+
 def test_nobody_whom_a_reader_takes_is_dropped(tmp_path: Path) -> None:
     content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
     rows = content["annotations"]
