@@ -172,7 +172,8 @@ class _Repair:
         labelled = joints[joints[:, 2] > 0]
         if not self._repair_box(row, person, labelled, (width, height), crowd):
             return
-        count, area = person.get("num_keypoints"), person.get("area")
+        count: Any = person.get("num_keypoints")
+        area: Any = person.get("area")
         if _missing(count) or (count != len(labelled) and not crowd):
             person["num_keypoints"] = len(labelled)
             change = f"num_keypoints {count} -> {len(labelled)}"
