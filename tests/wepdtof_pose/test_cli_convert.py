@@ -31,10 +31,10 @@ def test_what_cannot_be_held_is_on_the_terminal_and_in_the_manifest(
     source = write_folder(tmp_path / "in ä", person_keypoints=dataset)
     result = run(source, tmp_path / "out ö", "--from", "coco", "--to", "yolo")
     assert result.exit_code == 0
-    assert "yolo cannot hold: track ids (5)\n" in result.output
+    assert "yolo cannot hold: track ids (4)\n" in result.output
     manifest = json.loads((tmp_path / "out ö" / "manifest.json").read_text())
-    assert manifest["not_held"]["track ids"] == 5
-    assert manifest["not_held"]["crowd marks"] == 1
+    assert manifest["not_held"]["track ids"] == 4
+    assert manifest["not_held"]["crowd regions (left out)"] == 1
     for what, count in manifest["not_held"].items():
         assert f"yolo cannot hold: {what} ({count})\n" in result.output
 

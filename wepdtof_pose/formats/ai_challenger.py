@@ -3,7 +3,7 @@
 The original is a list of `{image_id, human_annotations: {human1: [x1, y1, x2, y2]},
 keypoint_annotations: {human1: [x, y, v, ...]}}`; the image is `<image_id>.jpg`. Its v is 1 for
 visible, 2 for hidden, 3 for absent: 2, 1 and 0 here. Sizes come from the images. There is no area:
-each person gets 0.53 of the box.
+each person gets 0.53 of the box. Nor are there crowd regions: they are left out on writing.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from wepdtof_pose.formats.layout import (
     people_of_frames,
     split_folder,
     with_images,
+    without_crowds,
 )
 from wepdtof_pose.image_size import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -150,7 +151,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
     files: dict[str, Any] = {}
     images: dict[str, Path] = {}
     lost: list[dict[str, int]] = []
-    for split, dataset in datasets.items():
+    for split, everybody in datasets.items():
+        dataset, crowds = without_crowds(everybody)
         if dataset.keypoint_set.joints != target.joints:
             raise InputError("ai_challenger holds its 14 joints only: add --keypoints aic-14")
         other = [n for n in dataset.frames["file_name"] if not n.endswith(".jpg")]
@@ -170,7 +172,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
             held.append("image ids")
         if dataset.keypoint_set == target:
             held.append("name, sigmas or skeleton of the keypoint set")
-        lost.append(not_held(dataset, held, fields=["human"]))
+        lost += [crowds, not_held(dataset, held, fields=["human"])]
         pairs = zip(_names_read(dataset), _humans(dataset), strict=True)
         lost.append({"names of people": sum(read not in (None, name) for read, name in pairs)})
     return Layout(files, images, add_counts(*lost))

@@ -30,7 +30,6 @@ from wepdtof_pose.keypoints import KeypointSet
 _HELD = (
     "person ids",
     "areas",
-    "crowd marks",
     "track ids",
     "rotated boxes",
     "hidden joints (written as visible)",

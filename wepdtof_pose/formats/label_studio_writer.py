@@ -35,7 +35,6 @@ _HELD = (
     "person ids",
     "scenes",
     "areas",
-    "crowd marks",
     "track ids",
     "rotated boxes",
     "hidden joints (written as visible)",

@@ -173,13 +173,25 @@ def add_counts(*counts: dict[str, int]) -> dict[str, int]:
     return total
 
 
+def without_crowds(dataset: PoseDataset) -> tuple[PoseDataset, dict[str, int]]:
+    """All frames with their people alone, for formats that would make people of crowd regions.
+
+    The second value counts the regions left out.
+    """
+    single = (dataset.people["iscrowd"] == 0).to_numpy()
+    people = dataset.people[single].reset_index(drop=True)
+    kept = replace(dataset, people=people, keypoints=dataset.keypoints[single])
+    return kept, {"crowd regions (left out)": int((~single).sum())}
+
+
 def not_held(
     dataset: PoseDataset, held: Collection[str] = (), *, fields: Collection[str] = ()
 ) -> dict[str, int]:
     """How often a data set has what a format cannot hold.
 
-    Every format holds file names, sizes, boxes and labelled joints. `held` names what else this one
-    does, out of the keys below; `fields` are the other fields of people that it has a place for.
+    Every format holds file names, sizes, boxes and labelled joints; crowd regions it holds, or
+    `without_crowds` counts them. `held` names what else this one does, out of the keys below;
+    `fields` are the other fields of people that it has a place for.
     """
     people, frames, points = dataset.people, dataset.frames, dataset.keypoints
     own, named = dataset.keypoint_set, keypoint_set_from_names(dataset.keypoint_set.joints)
@@ -189,7 +201,6 @@ def not_held(
         "person ids": _differing(people["id"].tolist()),
         "scenes": int(frames["scene"].notna().sum()),
         "areas": int((~area_follows_from_box(people)).sum()),
-        "crowd marks": int((people["iscrowd"] != 0).sum()),
         "track ids": int(people["track_id"].notna().sum()),
         "rotated boxes": int(people["rotated_cx"].notna().sum()),
         "hidden joints (written as visible)": int((points[..., 2] == 1).sum()),

@@ -6,6 +6,7 @@
   sides of 200 x scale pixels around the centre, moved down by 15 x scale. It may leave the image,
   and its area (0.53 of it) is no body's area: MPII is scored by PCKh, not OKS.
 * Sizes come from the images.
+* There are no crowd regions: they are left out on writing.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from wepdtof_pose.formats.layout import (
     image_places,
     not_held,
     split_folder,
+    without_crowds,
 )
 from wepdtof_pose.geometry import PIXEL_STD
 from wepdtof_pose.image_size import image_size
@@ -138,7 +140,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
     files: dict[str, Any] = {}
     images: dict[str, Path] = {}
     lost: list[dict[str, int]] = []
-    for split, dataset in datasets.items():
+    for split, everybody in datasets.items():
+        dataset, crowds = without_crowds(everybody)
         if dataset.keypoint_set.joints != get_keypoint_set("mpii-16").joints:
             raise InputError("mpii holds its 16 joints only: add --keypoints mpii-16")
         empty = ~dataset.frames["id"].isin(dataset.people["frame_id"])
@@ -149,7 +152,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
             not _CROP.isdisjoint(person["extra"] or {}) and _crop_as_read(person) is None
             for person in dataset.people.to_dict("records")
         ]
-        lost.append(not_held(dataset, fields=_CROP))
+        lost += [crowds, not_held(dataset, fields=_CROP)]
         lost.append({"center and scale that do not give the box": sum(foreign)})
         lost.append({"images without people": int(empty.sum())})
         lost.append({"sides of boxes (a square is kept)": int(oblong.sum())})

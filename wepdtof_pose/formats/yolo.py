@@ -5,7 +5,8 @@ Where file names hold a folder `images` of their own, it is the last one that be
 A line is `class cx cy w h` and then `x y v` of each joint, coordinates over the image's width and
 height. As in Ultralytics' own converter, x is divided by the width as it is: no half pixel is
 added. Loaders there refuse an image with anything outside 0..1, so boxes are cut to the image and
-joints outside it are not labelled on writing, and both are counted.
+joints outside it are not labelled on writing, and both are counted. So are crowd regions, which are
+left out: the format has none.
 
 `kpt_names` in data.yaml names the joints. Files without it need their keypoint set to be given.
 """
@@ -32,6 +33,7 @@ from wepdtof_pose.formats.layout import (
     not_held,
     people_of_frames,
     split_folder,
+    without_crowds,
 )
 from wepdtof_pose.formats.yolo_yaml import DataFile, read_data_file, yaml_text
 from wepdtof_pose.image_size import image_size
@@ -199,7 +201,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
     files: dict[str, Any] = {}
     images: dict[str, Path] = {}
     lost: list[dict[str, int]] = []
-    for split, dataset in datasets.items():
+    for split, everybody in datasets.items():
+        dataset, crowds = without_crowds(everybody)
         frames = dataset.frames
         sizes = frames[["width", "height"]].to_numpy(dtype=np.float64)[dataset.frame_rows]
         boxes, keypoints, changed = inside(dataset.boxes, dataset.keypoints, sizes)
@@ -213,7 +216,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
                 raise InputError(f"{name!r}: another image has the same name but for the suffix")
             files[label] = "".join(f"{line}\n" for line in lines)
         order = sorted(frames["file_name"]) != frames["file_name"].tolist()
-        lost += [changed, not_held(dataset, _HELD), {"order of the images": int(order)}]
+        lost += [crowds, changed, not_held(dataset, _HELD), {"order of the images": int(order)}]
     joints = next(iter(datasets.values())).keypoint_set
     files["data.yaml"] = yaml_text(joints, list(datasets))
     return Layout(files, images, add_counts(*lost))

@@ -12,6 +12,7 @@ import pytest
 from wepdtof_pose.convert import convert
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.formats import READABLE, WRITABLE, coco
+from wepdtof_pose.formats.layout import without_crowds
 from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.loading import load_dataset
 
@@ -34,7 +35,7 @@ def full(make_dataset: Callable, joints: str) -> PoseDataset:
         keypoint_set=joints,
         scenes=["a", "a", "b"],
         track_id=[1, None, 2, 3, 4, 4],
-        iscrowd=[0, 0, 1, 0, 0, 0],
+        iscrowd=[0, 0, 0, 1, 0, 0],
         area=[100.5, np.nan, 200, 300, 400, 500],
         # 300 is 0.53 of another box than the upright one: of a rotated box, say.
         area_from_box=np.array([False, True, False, True, False, False]),
@@ -68,6 +69,10 @@ def test_there_and_back(
     convert(tmp_path / "there", tmp_path / "back", source_format=name)
     again = next(iter(load_dataset(tmp_path / "back").values()))
 
+    if "crowd regions (left out)" in lost:
+        original, counted = without_crowds(original)
+        assert counted == {"crowd regions (left out)": 1}
+
     order = original.frames["file_name"].str.replace(".png", ".jpg").tolist()
     rows = [again.frames["file_name"].tolist().index(file) for file in order]
     people = np.concatenate([np.flatnonzero(again.frame_rows == row) for row in rows])
@@ -86,7 +91,7 @@ def test_there_and_back(
 
     same("sides of boxes (a square is kept)", ["x", "y", "w", "h"])
     same("areas", ["area", "area_from_box"])
-    same("crowd marks", ["iscrowd"])
+    same("crowds", ["iscrowd"])
     same("track ids", ["track_id"])
     same("person ids", ["id"])
     same("rotated boxes", list(ROTATED_BOX_COLUMNS))
@@ -118,18 +123,36 @@ def test_there_and_back(
         ("crowdpose", set()),
         (
             "ai_challenger",
-            {"areas", "crowd marks", "image ids", "other fields of people", "person ids"}
+            {
+                "areas",
+                "crowd regions (left out)",
+                "image ids",
+                "other fields of people",
+                "person ids",
+            }
             | {"rotated boxes", "scenes", "track ids"},
         ),
         (
             "mpii",
-            {"areas", "crowd marks", "image ids", "other fields of people", "person ids"}
+            {
+                "areas",
+                "crowd regions (left out)",
+                "image ids",
+                "other fields of people",
+                "person ids",
+            }
             | {"rotated boxes", "scenes", "track ids", "hidden joints (written as visible)"}
             | {"positions of joints that are not labelled", "sides of boxes (a square is kept)"},
         ),
         (
             "yolo",
-            {"areas", "crowd marks", "image ids", "other fields of people", "person ids"}
+            {
+                "areas",
+                "crowd regions (left out)",
+                "image ids",
+                "other fields of people",
+                "person ids",
+            }
             | {"rotated boxes", "scenes", "track ids", "order of the images"}
             | {"positions of joints that are not labelled"},
         ),
@@ -144,6 +167,21 @@ def test_what_each_cannot_hold_is_listed(make_dataset: Callable, name: str, lost
     dataset = full(make_dataset, JOINTS.get(name, "lsp-14"))
     dataset.frames["file_name"] = dataset.frames["file_name"].str.replace(".png", ".jpg")
     assert set(WRITERS[name]({"all": dataset}).not_held) == lost
+
+
+@pytest.mark.parametrize("name", ["yolo", "ai_challenger", "mpii"])
+def test_an_image_of_a_crowd_alone(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path, name: str
+) -> None:
+    crowd = make_dataset([2, 1], keypoint_set=JOINTS.get(name, "lsp-14"), iscrowd=[0, 1, 1])
+    source = jpeg_folder(crowd, write_folder, tmp_path / "in")
+    lost = convert(source, tmp_path / "there", source_format="coco", target_format=name)["not_held"]
+    assert lost["crowd regions (left out)"] == 2
+    (again,) = READERS[name](tmp_path / "there", None, None).datasets.values()
+    np.testing.assert_array_equal(
+        again.keypoints[0, :, 2] > 0, crowd.keypoints[0, :, 2] > 0, strict=True
+    )
+    assert len(again) == 1
 
 
 @pytest.mark.parametrize("name", WRITABLE)
