@@ -45,13 +45,15 @@ def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
         InputError: the predictions or the data are not there, or have changed.
     """
     test, predictions = cell_predictions(cell)
-    places = places_of(test, cell.config.data.crop_size, upright=cell.config.data.upright)
+    assert predictions.people is not None
+    tested = test.select_people(predictions.people)
+    places = places_of(tested, cell.config.data.crop_size, upright=cell.config.data.upright)
     sigmas = test.keypoint_set.require_sigmas()
     return test, suppress(predictions, crop_areas(places), sigmas, NMS_THRESHOLD)
 
 
 def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
-    """The test people of a finished cell and their predicted poses, a row each.
+    """Everybody on the test side of a finished cell, and the poses of those who were tested.
 
     Raises:
         InputError: the predictions or the data are not there, or have changed.
@@ -67,7 +69,7 @@ def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
             )
     source = str(run.predictions_file)
     predictions = from_results(read_json(run.predictions_file), sets.test, source=source)
-    if len(predictions) != len(sets.test):
-        raise InputError(f"{source}: has {len(predictions)} poses of {len(sets.test)} people")
-    # The engine writes one pose a test person, in their order.
-    return sets.test, dataclasses.replace(predictions, people=np.arange(len(sets.test)))
+    if len(predictions) != len(sets.tested):
+        raise InputError(f"{source}: has {len(predictions)} poses of {len(sets.tested)} people")
+    # The engine writes one pose a tested person, in their order.
+    return sets.test, dataclasses.replace(predictions, people=sets.tested)

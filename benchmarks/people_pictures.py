@@ -13,6 +13,7 @@ from benchmarks.results import CellResult, Comparison
 from benchmarks.statistics import summarise
 from wepdtof_pose import drawing
 from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.joint_errors import match_people
 from wepdtof_pose.predictions import Predictions
 from wepdtof_pose.visualize import person_picture
 
@@ -41,7 +42,7 @@ def hardest_and_samples(
     test = found[0][0]
     poses = [predictions for _, predictions in found]
     oks = [person_oks(test, predictions) for predictions in poses]
-    counted = np.flatnonzero(~np.isnan(oks[-1]))
+    counted = np.flatnonzero((match_people(test, poses[-1]) >= 0) & ~np.isnan(oks[-1]))
     hardest = counted[np.argsort(oks[-1][counted], kind="stable")[:SHOWN]]
     chosen = np.sort(np.random.default_rng(0).permutation(counted)[:SHOWN])
     hard, samples = (
@@ -70,7 +71,8 @@ def _row_of_pictures(
     pictures = [person_picture(test, row, test.keypoints[row], size=_SIZE)]
     texts = ["annotated"]
     for cell, predictions, values in zip(cells, poses, oks, strict=True):
-        points = predictions.keypoints[row].astype(np.float64)
+        pose_of = match_people(test, predictions)
+        points = predictions.keypoints[pose_of[row]].astype(np.float64)
         pose = np.concatenate([points[:, :2], np.full((len(points), 1), 2.0)], axis=1)
         pictures.append(person_picture(test, row, pose, size=_SIZE))
         texts.append(f"{cell.result['method']} {values[row]:.2f}")

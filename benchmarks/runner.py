@@ -21,7 +21,7 @@ from benchmarks.results import read_cell
 from sspcm.config import DataConfig, TrainConfig
 from sspcm.run_folder import RunFolder, same_data_path
 from sspcm.run_parts import open_stores
-from sspcm.sets import is_list, make_sets
+from sspcm.sets import make_sets
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.splits import label_budget
@@ -83,7 +83,7 @@ def require_budgets(cells: Sequence[Cell], *, people: int | None) -> None:
     for data, config in _budgets(cells).items():
         if people is None:
             make_sets(data, released=config.method.recipe == "released")
-        elif not is_list(data.labels):
+        elif not data.labels_file:
             label_budget(data.labels, people)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sspcm.command_options import PATH, opens_networks, size_of
-from wepdtof_pose.commands import CommandGroup
+from wepdtof_pose.commands import CommandGroup, refuse_unused
 
 if TYPE_CHECKING:
     from sspcm.trained_networks import TrainedNetworks
@@ -52,7 +52,8 @@ def train(
     import logging
 
     from sspcm.config_io import load_config, parse_override
-    from sspcm.run_evaluation import percent
+    from sspcm.distributed import is_writer
+    from sspcm.evaluation import percent
     from sspcm.training import train as run_training
     from wepdtof_pose.errors import InputError
 
@@ -70,6 +71,8 @@ def train(
     if not config.data.path:
         raise InputError("no data: name a data set with --data PATH (make one: wepdtof-pose synth)")
     result = run_training(config, output, resume=resume)
+    if not is_writer():
+        return
     for name, scores in result["last"].items():
         marker = " (reported)" if name == result["reported"] else ""
         click.echo(
@@ -81,7 +84,9 @@ def train(
 @main.command()
 @opens_networks(inference=True)
 @click.option("--data", type=PATH, help="COCO-keypoint JSON or dataset folder.")
-@click.option("--split", help="train, val or test, where --data has several.")
+@click.option(
+    "--split", help="train, val or test, where --data has several; all for a single file."
+)
 @click.option("--detections", type=PATH, help="COCO results file of boxes.")
 @click.option("--network", help="One network of the method, for example C.  [default: all]")
 @click.option("--per-joint", is_flag=True, help="Also print PCK@0.2 of each joint.")
@@ -98,13 +103,15 @@ def evaluate(
     """Score trained networks on a data set.
 
     RUN is a run folder, a checkpoint in one, or a file of weights (a released checkpoint, or what
-    import-weights wrote). Without --data a run is scored on its own test people. Boxes are the
-    annotated ones unless --detections names others. Where the joints of data and networks differ,
-    those that both have are scored, by name.
+    import-weights wrote). Without --data a run is scored on its own test people, and so it is where
+    --data is the one file that it was trained on (--split all scores everybody in it). Boxes are
+    the annotated ones unless --detections names others. Where the joints of data and networks
+    differ, those that both have are scored, by name.
 
     \b
     Example:
-      sspcm evaluate runs/sspcm-300 --data fisheye --split test --flip-test -o scores.json
+      sspcm evaluate runs/sspcm-300 --flip-test -o scores.json
+      sspcm evaluate runs/sspcm-300 --data other --split val
       sspcm evaluate model_best.pth --keypoints union-24 --data coco
     """
     from sspcm.run_evaluation import (
@@ -120,7 +127,11 @@ def evaluate(
         networks = networks.only(network)
     if data is None and split is not None:
         raise InputError("--split needs --data: a run's own test people are one split")
-    test = own_test_people(networks) if data is None else load_test_people(data, split)
+    test = (
+        own_test_people(networks)
+        if data is None
+        else load_test_people(data, split, networks=networks)
+    )
     result = evaluate_networks(networks, test, detections=detections)
     if output is not None:
         write_json(output, result, indent=1)
@@ -179,6 +190,10 @@ def predict(
     """
     from sspcm.prediction import predict_inputs
 
+    if boxes is None:
+        refuse_unused("whole frames: name --boxes", ["box_threshold"])
+    if not draw:
+        refuse_unused("poses that are not drawn: add --draw", ["threshold"])
     count = predict_inputs(
         networks.only(network or networks.reported),
         inputs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
@@ -27,6 +28,8 @@ class DataConfig:
         test_fraction: share of people held out where the data set has one annotation file.
         test_seed: seed of the held-out split.
         exclude_labelled: leave labelled people out of the unlabelled pool.
+        unlabelled_boxes: people of the pool need a box only; without it they have keypoints, as
+            published, though nothing is learned from those.
         crop_width: width of the crops in pixels.
         crop_height: height of the crops in pixels.
         sigma: standard deviation of target Gaussians in heatmap pixels.
@@ -43,6 +46,7 @@ class DataConfig:
     test_fraction: float = TEST_FRACTION
     test_seed: int = 0
     exclude_labelled: bool = False
+    unlabelled_boxes: bool = False
     crop_width: int = 192
     crop_height: int = 256
     sigma: float = 2.0
@@ -53,6 +57,11 @@ class DataConfig:
     def crop_size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
         return self.crop_width, self.crop_height
+
+    @property
+    def labels_file(self) -> Path | None:
+        """The list of labelled people, where `labels` is no budget."""
+        return Path(self.labels) if self.labels.endswith(".json") else None
 
 
 @dataclass(frozen=True)
@@ -202,6 +211,21 @@ class TrainConfig:
             raise InputError(
                 "config key 'data.exclude_labelled' has no meaning with data.unlabelled: the pool "
                 "is then another data set"
+            )
+        if self.data.subset_seed and (self.data.order != "random" or self.data.labels_file):
+            raise InputError(
+                "config key 'data.subset_seed' chooses among random subsets: it has no meaning "
+                + (
+                    "where data.labels names a list of people"
+                    if self.data.labels_file
+                    else "with data.order=file, which labels the first people"
+                )
+            )
+        epochs, burn_in = self.optimisation.epochs, self.optimisation.burn_in_epochs
+        if self.method.name != "supervised" and epochs <= burn_in:
+            raise InputError(
+                f"{epochs} epochs with a burn-in of {burn_in} learn from labelled people alone: "
+                "raise optimisation.epochs or lower optimisation.burn_in_epochs"
             )
         for group, network in (("network", self.network), ("student", self.student)):
             for key in ("width", "deconv_channels"):

@@ -61,12 +61,17 @@ class Processes:
             distributed.barrier()
 
 
+def is_writer() -> bool:
+    """Whether this process, of those that torchrun started, is the one that writes and prints."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def joined_processes(device: str) -> Iterator[Processes]:
     """The processes that torchrun started, joined for the time of the block; one without it.
 
     Raises:
-        InputError: several processes on one named CUDA device.
+        InputError: several processes on one named CUDA device, or more of them than GPUs.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -77,6 +82,9 @@ def joined_processes(device: str) -> Iterator[Processes]:
     on_gpu = device != "cpu" and torch.cuda.is_available()
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     if on_gpu:
+        gpus = torch.cuda.device_count()
+        if local_rank >= gpus:
+            raise InputError(f"process {local_rank + 1} on a machine with {gpus} GPUs: one each")
         torch.cuda.set_device(local_rank)
     distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     try:

@@ -79,15 +79,21 @@ def alignment(recipe: str | None) -> Alignment:
 
 
 def score_people(
-    test: PoseDataset, store: CropStore, keypoints: np.ndarray
+    test: PoseDataset, tested: np.ndarray, store: CropStore, keypoints: np.ndarray
 ) -> tuple[dict[str, Any], Predictions]:
     """Scores of one network's keypoints, and its predictions.
 
     A pose's score is the mean of its joint scores above 0.2, and AP sees the poses left by OKS-NMS
     at 0.9 with the area of the padded crops (both as published). PCK and the scores by radius, AP
     among them, see every person's own pose.
+
+    Args:
+        test: all people of the frames, crowds and people without labels included.
+        tested: (predicted,) rows of those whose poses were predicted.
+        store: their crops.
+        keypoints: (predicted, joints, 3) their poses, in the test people's joints.
     """
-    everyone = predictions_of_people(test, keypoints, scores=np.ones(len(test)))
+    everyone = predictions_of_people(test, keypoints, rows=tested, scores=np.ones(len(tested)))
     everyone = rescore(everyone, RESCORE_THRESHOLD)
     areas = crop_areas(store.places)
     kept = suppress(everyone, areas, test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
@@ -112,6 +118,11 @@ def score_detected(
     sigmas = test.keypoint_set.require_sigmas()
     kept = suppress(rescored, crop_areas(store.places), sigmas, NMS_THRESHOLD)
     return score(test, kept, radius_edges=_radius_edges(test, store)), kept
+
+
+def percent(value: float | None) -> str:
+    """A score of 0 to 1 as text."""
+    return "n/a" if value is None else f"{100 * value:.1f}"
 
 
 def crop_images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from sspcm.crop_store import open_crop_store
+from sspcm.decoding import fitting_blur
 from sspcm.heatmaps import HEATMAP_STRIDE
 from sspcm.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
 from sspcm.sets import sides_of
@@ -87,9 +88,10 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
 
     `crop_size` is [width, height]; a crop is the box (cut to the image, its far corner x + w - 1,
     y + h - 1), its shorter side grown to the crop's aspect ratio, times `crop_padding`. Pixels
-    (turned so that the image radius points up if `upright`)
-    0..255 in `color_order` are divided by 255, `mean` is subtracted, and `std` divides. A heatmap
-    pixel i lies on crop pixel `stride` i.
+    (turned so that the image radius points up if `upright`) 0..255 in `color_order` are divided by
+    255, `mean` is subtracted, and `std` divides. A heatmap pixel i lies on crop pixel `stride` i.
+    `decoding` is one of `sspcm.decoding.decode`, "dark" with its `blur_size`; `sigma` is that of
+    the Gaussians the network was trained on, in heatmap pixels.
     """
     joints = networks.keypoint_set
     values: dict[str, Any] = {
@@ -106,6 +108,8 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
         "mean": list(IMAGENET_MEAN),
         "std": list(IMAGENET_STD),
         "decoding": networks.evaluation.decoding,
+        "sigma": networks.sigma,
+        "blur_size": fitting_blur(networks.sigma),
         "network": networks.reported,
         "checkpoint": networks.record["checkpoint"],
         "checkpoint_sha256": networks.record["checkpoint_sha256"],

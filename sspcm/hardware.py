@@ -47,7 +47,7 @@ def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hard
     that of the process's local rank. Float32 on CUDA is exact: TF32 is switched off.
 
     Raises:
-        InputError: CUDA is asked for and not there, or the device name is unknown.
+        InputError: a CUDA device is asked for and not there, or its name is unknown.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -59,8 +59,14 @@ def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hard
         raise InputError(f"device {device!r} is not supported: choose auto, cpu, cuda or cuda:N")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {device!r} asked for, but torch sees no CUDA device here")
-    if chosen.type == "cuda" and chosen.index is None:
-        chosen = torch.device("cuda", local_rank)
+    if chosen.type == "cuda":
+        chosen = torch.device("cuda", local_rank if chosen.index is None else chosen.index)
+        count = torch.cuda.device_count()
+        if chosen.index >= count:
+            raise InputError(
+                f"device {str(chosen)!r} asked for, but torch sees {count} CUDA devices here, "
+                "numbered from 0"
+            )
     if precision == "auto":
         precision = "bfloat16" if _fast_bfloat16(chosen) else "float32"
     if precision == "float32" and chosen.type == "cuda":

@@ -6,17 +6,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from sspcm.checkpoint import load_checkpoint
 from sspcm.config import EvaluationConfig
 from sspcm.hardware import Hardware, choose_hardware
-from sspcm.methods import build_method
-from sspcm.methods.method import Method, MethodSetting
+from sspcm.methods.method import Method
 from sspcm.networks.architecture import network_of_state
 from sspcm.networks.weights import networks_of, read_weights
-from sspcm.role_networks import network_maker
 from sspcm.run_folder import RunFolder, keypoint_set_from_dict
+from sspcm.run_parts import method_of
 from sspcm.trained_networks import FixedNetworks, TrainedNetworks
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, replacing
@@ -117,16 +117,7 @@ def _open_run(
     state = load_checkpoint(file)["method"]
     keypoint_set = _keypoint_set_of_run(run, keypoints)
     joints = len(keypoint_set)
-    setting = MethodSetting(
-        make_network=network_maker(config, joints, pretrained=False),
-        joints=joints,
-        labelled_joints=torch.arange(joints),
-        crop_size=config.data.crop_size,
-        hard_view=config.hard_view,
-        released=config.released,
-        epochs=config.optimisation.epochs,
-    )
-    method = build_method(config.method.name, setting, config.method.options)
+    method = method_of(config, keypoint_set, labelled=np.arange(joints), pretrained=False)
     try:
         method.load_state_dict(state)
     except (RuntimeError, KeyError, TypeError) as error:

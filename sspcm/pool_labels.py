@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from sspcm.config import TrainConfig
-from sspcm.crop_store import cache_folder, open_crop_store
+from sspcm.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.decoding import decode, fitting_blur
 from sspcm.evaluation import crop_images
 from sspcm.hardware import Hardware
@@ -90,14 +90,7 @@ def label_people(
     there is no second teacher), and 1 where the method keeps the joint. In evaluation mode, on
     upright crops.
     """
-    size = config.data.crop_size
-    store = open_crop_store(
-        people,
-        crop_size=size,
-        window_size=size,
-        folder=cache_folder(config.data.cache),
-        upright=config.data.upright,
-    )
+    store = open_label_store(config, people)
     parts = []
     starts = range(0, len(store), config.evaluation.batch_size)
     with mode_of([method], training=False), torch.inference_mode():
@@ -121,6 +114,18 @@ def label_people(
             kept = taught.kept.cpu().numpy()
             parts.append(np.dstack([keypoints, distance, kept]).astype(np.float64))
     return np.concatenate(parts)
+
+
+def open_label_store(config: TrainConfig, people: PoseDataset) -> CropStore:
+    """The crops of people to be labelled."""
+    size = config.data.crop_size
+    return open_crop_store(
+        people,
+        crop_size=size,
+        window_size=size,
+        folder=cache_folder(config.data.cache),
+        upright=config.data.upright,
+    )
 
 
 def _entries(people: PoseDataset, labels: np.ndarray, labelled: np.ndarray) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from sspcm.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.detections import PERSON, read_detections
-from sspcm.evaluation import score_detected, score_people
+from sspcm.evaluation import percent, score_detected, score_people
+from sspcm.run_folder import RunFolder
 from sspcm.sets import sides_of
 from sspcm.trained_networks import TrainedNetworks
 from wepdtof_pose.dataset import PoseDataset, make_people
@@ -53,13 +54,23 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
     return TestPeople(sides.test, data.path, str(sides.record["split"]))
 
 
-def load_test_people(path: Path, split: str | None = None) -> TestPeople:
+def load_test_people(
+    path: Path, split: str | None = None, *, networks: TrainedNetworks | None = None
+) -> TestPeople:
     """A split of a data set: the one named, else the only one, else `val`, else `test`.
 
+    Where the only one is what the networks' run was trained on, the people whom it held out of
+    that, unless it is named.
+
     Raises:
-        InputError: no such data, no such split, or nothing says which.
+        InputError: no such data, no such split, nothing says which, or the networks' run learned
+            from these people.
     """
     splits = load_dataset(path)
+    if split is None and len(splits) == 1 and networks is not None:
+        held_out = _held_out(networks, next(iter(splits.values())), path)
+        if held_out is not None:
+            return held_out
     name = split or next((n for n in ("val", "test") if n in splits), next(iter(splits)))
     if split is None and name == "train":
         raise InputError(f"{path}: has a training split only; to evaluate on it: --split train")
@@ -74,8 +85,8 @@ def evaluate_networks(
 ) -> dict[str, Any]:
     """Scores of every network, with all that they depend on, as JSON can hold it.
 
-    On annotated boxes the usable people are evaluated, as after training (no crowds, nobody without
-    labels, area or box). On detected boxes everybody counts as COCO counts them. Where the networks
+    Everybody counts as COCO counts them, who ignores crowds and people without labels. Annotated
+    boxes are those of the usable people, as after training. Where the networks
     and the data have different joints, those that both have are scored, and "joints_not_scored"
     lists the data's others.
 
@@ -92,15 +103,18 @@ def evaluate_networks(
         InputError: an image is missing, no joint in common, nobody to score, no sigmas.
     """
     people = test.people
-    if detections is None:
-        people = people.select_people(people.trainable())
-        if not len(people):
-            raise InputError(f"{test.data}: no usable person to evaluate on")
+    tested = np.flatnonzero(people.trainable())
+    if detections is None and not len(tested):
+        raise InputError(f"{test.data}: no usable person to evaluate on")
     scored = joints_in_common(networks.keypoint_set, people.keypoint_set)
+    scored.require_sigmas()
     truth = people
     if scored.joints != people.keypoint_set.joints:
         truth = people.with_keypoint_set(scored)
-    boxes = people if detections is None else _detected_people(people, detections)
+    if detections is None:
+        boxes = people.select_people(tested)
+    else:
+        boxes = _detected_people(people, detections)
     size = networks.crop_size
     store = open_crop_store(
         boxes,
@@ -115,7 +129,7 @@ def evaluate_networks(
         if scored.joints != networks.keypoint_set.joints:
             keypoints = convert_keypoints(values, networks.keypoint_set, scored)
         if detections is None:
-            scores[name], _ = score_people(truth, store, keypoints)
+            scores[name], _ = score_people(truth, tested, store, keypoints)
         else:
             scores[name] = _score_on_detections(truth, boxes, store, keypoints)
         scores[name]["data_hash"] = people.content_hash()
@@ -166,11 +180,6 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
             )
 
 
-def percent(value: float | None) -> str:
-    """A score of 0 to 1 as text."""
-    return "n/a" if value is None else f"{100 * value:.1f}"
-
-
 def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
     """The data's keypoint set cut down to the joints that the networks predict.
 
@@ -194,6 +203,22 @@ def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
         skeleton=tuple((place[a], place[b]) for a, b in data.skeleton if {a, b} <= place.keys()),
         sigmas=None if data.sigmas is None else tuple(data.sigmas[row] for row in rows),
     )
+
+
+def _held_out(networks: TrainedNetworks, whole: PoseDataset, path: Path) -> TestPeople | None:
+    """The people that the networks' run held out of these data; None if it had other data."""
+    if networks.config is None:
+        return None
+    begun = RunFolder(Path(networks.record["source"])).read_environment()
+    if begun.get("data_hash") != whole.content_hash():
+        return None
+    sides = sides_of(replace(networks.config.data, path=str(path)))
+    if sides.record["split_hash"] != begun["split_hash"]:
+        raise InputError(
+            f"{path}: {networks.record['source']} has learned from these people: to score it on "
+            "them all the same: --split all"
+        )
+    return TestPeople(sides.test, str(path), str(sides.record["split"]))
 
 
 def _cache_of(networks: TrainedNetworks) -> Path:

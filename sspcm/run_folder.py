@@ -109,9 +109,7 @@ class RunFolder:
         Raises:
             InputError: something differs.
         """
-        if not self.resumable or not self.environment_file.is_file():
-            return
-        before = read_json(self.environment_file)
+        before = self.read_environment() if self.resumable else {}
         for key in _CONDITIONS:
             if key in before and before[key] != now[key]:
                 raise InputError(
@@ -121,9 +119,11 @@ class RunFolder:
 
     def threads_of_its_beginning(self) -> int | None:
         """CPU threads of a run that goes on: sums depend on how they are divided."""
-        if not (self.resumable and self.environment_file.is_file()):
-            return None
-        return read_json(self.environment_file).get("threads")
+        return self.read_environment().get("threads") if self.resumable else None
+
+    def read_environment(self) -> dict[str, Any]:
+        """What env.json says; nothing where there is none."""
+        return read_json(self.environment_file) if self.environment_file.is_file() else {}
 
     @property
     def resumable(self) -> bool:

@@ -16,22 +16,43 @@ from sspcm.methods import build_method
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.role_networks import network_maker
 from sspcm.sets import TrainingSets
+from wepdtof_pose.keypoints import KeypointSet
 
 
 def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
     """The method of a configuration, its networks initialised from seed and role."""
-    joints = len(sets.train.keypoint_set)
+    return method_of(
+        config, sets.train.keypoint_set, labelled=np.flatnonzero(labelled_joints(sets))
+    )
+
+
+def method_of(
+    config: TrainConfig,
+    keypoint_set: KeypointSet,
+    *,
+    labelled: np.ndarray,
+    pretrained: bool = True,
+) -> Method:
+    """The method of a configuration with networks for these joints.
+
+    Args:
+        config: the run's.
+        keypoint_set: the joints of the heatmaps.
+        labelled: numbers of the joints that the labelled people have.
+        pretrained: start from the weights that the configuration names; without, fresh ones.
+    """
+    joints = len(keypoint_set)
     setting = MethodSetting(
-        make_network=network_maker(config, joints),
+        make_network=network_maker(config, joints, pretrained=pretrained),
         joints=joints,
         largest_scale=1 + config.easy_view.scale,
-        labelled_joints=torch.from_numpy(np.flatnonzero(labelled_joints(sets))),
+        labelled_joints=torch.from_numpy(labelled),
         crop_size=config.data.crop_size,
         hard_view=config.hard_view,
         released=config.released,
         epochs=config.optimisation.epochs,
         sigma=config.data.sigma,
-        flip_permutation=torch.from_numpy(sets.train.keypoint_set.flip_permutation),
+        flip_permutation=torch.from_numpy(keypoint_set.flip_permutation),
     )
     return build_method(config.method.name, setting, config.method.options)
 
@@ -60,18 +81,17 @@ def labelled_joints(sets: TrainingSets) -> np.ndarray:
 
 
 def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore]:
-    """Stores of the training people (room for every view) and the test people (exact crops)."""
+    """Stores of the training people (room for every view) and the tested people (exact crops)."""
     folder = cache_folder(config.data.cache)
     crop = config.data.crop_size
     side = region_size(crop, largest_scale=1 + config.easy_view.scale)
     upright = config.data.upright
+    tested = sets.test.select_people(sets.tested)
     return (
         open_crop_store(
             sets.train, crop_size=crop, window_size=(side, side), folder=folder, upright=upright
         ),
-        open_crop_store(
-            sets.test, crop_size=crop, window_size=crop, folder=folder, upright=upright
-        ),
+        open_crop_store(tested, crop_size=crop, window_size=crop, folder=folder, upright=upright),
     )
 
 

@@ -49,14 +49,17 @@ class TrainingSets:
     """What a run learns from and is scored on.
 
     Attributes:
-        train: all usable training people; `labelled` and `unlabelled` are rows of it.
-        test: all usable test people.
+        train: training people; `labelled` and `unlabelled` are rows of it.
+        test: everybody on the test side; AP counts them as COCO does, who ignores crowds and people
+            without labels rather than counting poses on them as wrong.
+        tested: rows of `test` whose poses are predicted: the usable people.
         record: names and hashes of data and split, for the result.
         vocabulary: the joints of the labelled data set; those of `train` may be more.
     """
 
     train: PoseDataset
     test: PoseDataset
+    tested: np.ndarray
     labelled: np.ndarray
     unlabelled: np.ndarray
     record: dict[str, Any]
@@ -67,9 +70,10 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     """The sets that a configuration describes.
 
     A data set with annotation files for training and testing is used as it is split; a single
-    file gets a held-out test split by scene (by frame where no scenes are known). Training people
-    are in the data set's own joints, or in the 24-joint union where labelled and unlabelled data
-    differ (always, as released); test people keep their own joints.
+    file gets a held-out test split by scene (by frame where no scenes are known). The unlabelled
+    pool is the training side, or another data set; with `data.unlabelled_boxes` its people need no
+    keypoints. Training people are in the data set's own joints, or in the 24-joint union where
+    labelled and unlabelled data differ (always, as released); test people keep their own joints.
 
     Raises:
         InputError: no such data, an impossible label budget, an unusable list of labelled people,
@@ -77,21 +81,23 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     """
     sides = sides_of(config)
     record = dict(sides.record)
-    train = sides.train.select_people(sides.train.trainable())
-    test = sides.test.select_people(sides.test.trainable())
-    if not len(test):
+    own_pool = not config.unlabelled and config.unlabelled_boxes
+    train = sides.train.select_people(sides.train.boxed() if own_pool else sides.train.trainable())
+    usable = int(train.trainable().sum())
+    tested = np.flatnonzero(sides.test.trainable())
+    if not len(tested):
         raise InputError(f"{config.path}: no usable person to test on")
-    if is_list(config.labels):
-        labelled = _listed_people(Path(config.labels), sides.annotated, train)
-        record["labels_hash"] = file_sha256(Path(config.labels))[:16]
+    if config.labels_file:
+        labelled = _listed_people(config.labels_file, sides.annotated, train)
+        record["labels_hash"] = file_sha256(config.labels_file)[:16]
     else:
-        count = label_budget(config.labels, len(train))
+        count = label_budget(config.labels, usable)
         if config.order == "random":
             labelled = random_people(train, count, np.random.default_rng(config.subset_seed))
         else:
             labelled = first_people(train, count)
     pool = np.arange(len(train))
-    people_train, vocabulary = len(train), train.keypoint_set.joints
+    vocabulary = train.keypoint_set.joints
     if config.unlabelled:
         other = unlabelled_people(config)
         record["unlabelled_hash"] = other.content_hash()
@@ -106,15 +112,15 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         if not len(pool):
             raise InputError("data.exclude_labelled leaves no unlabelled people at this budget")
     record |= {
-        "people_train": people_train,
+        "people_train": usable,
         "people_labelled": len(labelled),
         "people_unlabelled": len(pool),
-        "people_test": len(test),
-        "keypoint_set": test.keypoint_set.name,
+        "people_test": len(tested),
+        "keypoint_set": sides.test.keypoint_set.name,
         "trained_keypoint_set": train.keypoint_set.name,
-        "labelled_order": "list" if is_list(config.labels) else config.order,
+        "labelled_order": "list" if config.labels_file else config.order,
     }
-    return TrainingSets(train, test, labelled, pool, record, vocabulary)
+    return TrainingSets(train, sides.test, tested, labelled, pool, record, vocabulary)
 
 
 def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np.ndarray]:
@@ -164,18 +170,14 @@ def sides_of(config: DataConfig) -> Sides:
     return Sides(train, test, annotated=train, record=record)
 
 
-def is_list(labels: str) -> bool:
-    """Whether `data.labels` names a file of `wepdtof-pose split` instead of a budget."""
-    return labels.endswith(".json")
-
-
 def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:
     """Rows of the usable training people that a label subset file names, in its order."""
     ids = annotated.people["id"].iloc[read_subset(path, annotated)]
     rows = pd.Index(train.people["id"], dtype=object).get_indexer(pd.Index(ids, dtype=object))
-    if not len(rows) or (rows < 0).any():
+    unusable = (rows < 0) | ~train.trainable()[rows]
+    if not len(rows) or unusable.any():
         raise InputError(
-            f"{path}: {(rows < 0).sum()} of the {len(rows)} people it names cannot be trained on: "
+            f"{path}: {unusable.sum()} of the {len(rows)} people it names cannot be trained on: "
             "they are held out for testing (where a data set has one annotation file, "
             "data.test_fraction and data.test_seed say who; wepdtof-pose split --leave-out-test "
             "leaves them out), or have no usable labels"
@@ -184,16 +186,25 @@ def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np
 
 
 def unlabelled_people(config: DataConfig) -> PoseDataset:
-    """The usable training people of the unlabelled data set.
+    """The people of the unlabelled data set's training side.
 
-    Their keypoints choose who is usable (people without any are not, as published) and, by their
-    names, the joints; nothing is learned from them.
+    Nothing is learned from their keypoints: these choose who is in the pool, as published, unless
+    `data.unlabelled_boxes` is set, and their names the joints.
+
+    Raises:
+        InputError: no such data, or nobody there can be in the pool.
     """
     splits = load_dataset(Path(config.unlabelled))
     pool = next(iter(splits.values())) if len(splits) == 1 else _named(splits, ("train",))
-    usable = pool.trainable()
+    usable = pool.boxed() if config.unlabelled_boxes else pool.trainable()
     if not usable.any():
-        raise InputError(f"{config.unlabelled}: no usable person for the unlabelled pool")
+        boxed = int(pool.boxed().sum())
+        raise InputError(
+            f"{config.unlabelled}: nobody for the unlabelled pool has keypoints, {boxed} have a "
+            "box: data.unlabelled_boxes=true takes people with a box alone"
+            if boxed and not config.unlabelled_boxes
+            else f"{config.unlabelled}: nobody for the unlabelled pool has a box"
+        )
     return pool.select_people(usable)
 
 

@@ -23,17 +23,17 @@ from sspcm.distributed import (
     require_identical,
     synchronise_buffers,
 )
-from sspcm.evaluation import alignment, predict_people, score_people
+from sspcm.evaluation import alignment, percent, predict_people, score_people
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.methods.method import Method
 from sspcm.optimiser import learning_rate, make_optimiser
 from sspcm.pairs import PairSampler
-from sspcm.pool_labels import pool_labels, require_labels
+from sspcm.pool_labels import open_label_store, pool_labels, require_labels
 from sspcm.role_networks import role_networks
 from sspcm.run_folder import RunFolder
 from sspcm.run_parts import about_networks, make_batch_maker, make_method, open_stores
 from sspcm.run_progress import Progress, restore, save
-from sspcm.sets import TrainingSets, make_sets
+from sspcm.sets import TrainingSets, make_sets, pool_people
 from sspcm.training_epoch import require_numbers, train_epoch
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.predictions import to_results
@@ -70,6 +70,7 @@ def _train(
         config.device, config.chosen_precision, local_rank=processes.local_rank
     )
     sets = make_sets(config.data, released=config.released)
+    sets.test.keypoint_set.require_sigmas()
     method = make_method(config, sets).to(hardware.device)
     if config.evaluation.pseudo_labels:
         require_labels(method, config)
@@ -107,6 +108,9 @@ def _train(
         run.write_keypoint_set(sets.train.keypoint_set)
 
     train_store, test_store = open_stores(config, sets)
+    if config.evaluation.pseudo_labels and processes.writes:
+        # Made now, so that a disk that is too small for it says so before anything is trained.
+        open_label_store(config, pool_people(config.data, sets)[0])
     sampler = PairSampler(
         sets.labelled,
         sets.unlabelled,
@@ -175,6 +179,7 @@ def _train(
         row["seconds"] = round(progress.seconds, 3)
         rows.append(row)
         if processes.writes:
+            _LOG.info("%s", _in_words(row, method, config.optimisation.epochs))
             run.write_metrics(rows)
             progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
             save(run, method, optimiser, progress, about)
@@ -217,12 +222,22 @@ def _evaluate(
     scores = {}
     for name, values in keypoints.items():
         in_test_joints = convert_keypoints(values, sets.train.keypoint_set, sets.test.keypoint_set)
-        scores[name], predictions = score_people(sets.test, store, in_test_joints)
+        scores[name], predictions = score_people(sets.test, sets.tested, store, in_test_joints)
         if run is not None and processes.writes and name == method.reported:
             category = sets.test.meta.get("category", {}).get("id", PERSON)
             results = to_results(predictions, category_id=category)
             run.write(run.predictions_file, results, indent=None)
     return scores
+
+
+def _in_words(row: dict[str, Any], method: Method, epochs: int) -> str:
+    """An epoch's row of metrics.jsonl as a line for people: losses, scores of what is reported."""
+    losses = {name: row["train"][name] for name in row["train"] if name not in method.statistics}
+    parts = [f"{name} loss {value:.4g}" for name, value in losses.items()]
+    if "scores" in row:
+        scores = row["scores"][method.reported]
+        parts += [f"{score} {percent(scores[score])}" for score in ("AP", "PCK@0.2")]
+    return f"epoch {row['epoch']}/{epochs}, {row['seconds']:.0f} s: {', '.join(parts)}"
 
 
 def _result(

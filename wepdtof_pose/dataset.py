@@ -136,12 +136,18 @@ class PoseDataset:
         Dropped: crowds, boxes that are empty after clipping to the frame, people without area, and
         people whose keypoint numbers are all 0 (the released loaders drop the same).
         """
+        labelled = self.keypoints.max(axis=(1, 2), initial=0) > 0
+        return self.boxed() & labelled & (self.people["area"] > 0).to_numpy()
+
+    def boxed(self) -> np.ndarray:
+        """Mask (people,) of those of whom a crop can be cut, labelled or not.
+
+        Dropped: crowds, and boxes that are empty after clipping to the frame.
+        """
         frames = self.frames.iloc[self.frame_rows]
         sizes = frames[["width", "height"]].to_numpy(dtype=np.float64)
         _, kept = clip_boxes(self.boxes, sizes)
-        labelled = self.keypoints.max(axis=(1, 2), initial=0) > 0
-        whole = (self.people["iscrowd"] == 0).to_numpy() & (self.people["area"] > 0).to_numpy()
-        return kept & labelled & whole
+        return kept & (self.people["iscrowd"] == 0).to_numpy()
 
     def content_hash(self) -> str:
         """Hash (16 hex digits) of frames, boxes, areas and keypoints: a score names it."""

@@ -66,13 +66,14 @@ def lens_of_zoomed(lens: Lens, zoom: float) -> Lens:
 def radial_angle(points: ArrayLike, center: ArrayLike) -> Floats:
     """Direction (...) from the centre to points (..., 2): clockwise from up, in (-pi, pi].
 
-    It is the angle in which a person who stands there points, feet to head.
+    The centre itself has 0. It is the angle in which a person who stands there points, feet to head.
 
     >>> np.rad2deg(radial_angle([[50, 0], [99, 50]], [50, 50])).tolist()
     [0.0, 90.0]
     """
     offset = np.asarray(points, dtype=np.float64) - np.asarray(center, dtype=np.float64)
-    return np.arctan2(offset[..., 0], -offset[..., 1])
+    # 0 - y, as the angle of (0, -0.0) would be pi.
+    return np.arctan2(offset[..., 0], 0.0 - offset[..., 1])
 
 
 def angle_difference(first: ArrayLike, second: ArrayLike) -> Floats:

@@ -5,12 +5,17 @@ import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from benchmarks.cli import main
 from benchmarks.joint_ap import cell_predictions, measure_joint_ap, scored_poses
+from benchmarks.people_pictures import SHOWN, hardest_and_samples
 from benchmarks.people_scores import people_groups, person_oks, right_joints
-from benchmarks.results import read_cell
+from benchmarks.results import read_cell, read_results
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.loading import load_dataset
 from wepdtof_pose.scoring import coco_scores
 
 
@@ -56,6 +61,32 @@ def test_all_joints_together_have_the_ap_of_the_cell(cell):
     scores = coco_scores(test, kept)
     assert scores["AP"] == pytest.approx(cell.scores()["AP"])
     assert scores["AR"] == pytest.approx(cell.scores()["AR"])
+
+
+@pytest.fixture(scope="module")
+def partly_labelled(tiny_fisheye, bench_arguments, tmp_path_factory):
+    """A cell whose data has people with a box alone, on the test side too."""
+    folder = tmp_path_factory.mktemp("partly")
+    people = load_dataset(tiny_fisheye)["all"]
+    people.keypoints[::2] = 0
+    coco.write(people, folder / "data" / "annotations" / "person_keypoints.json")
+    (folder / "data" / "images").symlink_to(people.root)
+    options = ["--methods", "supervised", "--ratio", "8", "--preset", "quick"]
+    found = CliRunner().invoke(main, bench_arguments(folder / "data", folder / "runs", *options))
+    assert found.exit_code == 0, found.output
+    return read_cell(folder / "runs" / "cells" / "supervised-8-seed0")
+
+
+def test_people_with_a_box_alone_do_not_shift_the_others(partly_labelled):
+    cell = partly_labelled
+    test, predictions = cell_predictions(cell)
+    assert len(predictions) == cell.result["people_test"] < len(test)
+    assert (test.keypoints[predictions.people, :, 2] > 0).any(axis=1).all()
+    right, labelled, _ = right_joints(cell)
+    assert right.sum() / labelled.sum() == pytest.approx(cell.scores()["PCK@0.2"])
+    assert coco_scores(*scored_poses(cell))["AP"] == pytest.approx(cell.scores()["AP"])
+    hard, samples = hardest_and_samples(read_results(cell.folder.parents[1]), None, "AP")
+    assert hard.count("<img") == samples.count("<img") == min(SHOWN, len(predictions))
 
 
 def test_results_alone_have_no_predictions(comparison, tmp_path):

@@ -25,6 +25,12 @@ def test_overrides_win_over_the_file(tmp_path):
     assert config.data.path == "somewhere"
 
 
+def test_supervised_training_may_be_shorter_than_the_burn_in():
+    short = {"optimisation.epochs": 5, "optimisation.burn_in_epochs": 6}
+    config = load_config(overrides=short | {"method.name": "supervised"})
+    assert config.optimisation.epochs == 5
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -53,6 +59,15 @@ def test_overrides_win_over_the_file(tmp_path):
         ({"easy_view.flip_probability": 1.5}, "from 0 to 1"),
         ({"hard_view.flip_probability": 0.5}, r"'hard_view\.flip_probability' must be 0"),
         ({"data.unlabelled": "x", "data.exclude_labelled": True}, "no meaning with"),
+        ({"data.subset_seed": 1}, r"'data\.subset_seed' .* with data\.order=file"),
+        (
+            {"data.subset_seed": 1, "data.order": "random", "data.labels": "listed.json"},
+            r"data\.labels names a list",
+        ),
+        (
+            {"optimisation.epochs": 5, "optimisation.burn_in_epochs": 5},
+            "learn from labelled people alone",
+        ),
     ],
 )
 def test_wrong_keys_and_values_are_named(overrides, message):

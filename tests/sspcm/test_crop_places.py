@@ -39,6 +39,12 @@ def test_the_image_radius_points_up_in_an_upright_crop(middle, rotation):
     assert places.scale[0, 1] * 200 == pytest.approx(40 * 1.25, rel=1e-5)
 
 
+@pytest.mark.parametrize("size", [(640, 480), (200, 200), (201, 200)])
+def test_a_crop_around_the_image_centre_is_not_turned(size):
+    places = crop_places(np.array([[0.0, 0.0, *size]]), np.array(size), CROP, upright=True)
+    assert places.rotation.tolist() == [0]
+
+
 def test_the_head_side_of_a_rotated_box_does_not_matter():
     box = np.array([[20.0, 20.0, 40.0, 40.0]])
     turned = [

@@ -1,5 +1,6 @@
 """The exported file gives torch's heatmaps, describes itself, and runs without this project."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -63,9 +64,15 @@ def test_the_file_describes_itself(exported: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("decoding", ["shift", "dark"])
 def test_the_example_gives_the_poses_of_predict(
-    tiny_run: Path, exported: Path, tmp_path: Path
+    tiny_run: Path, exported: Path, tmp_path: Path, decoding: str
 ) -> None:
+    if decoding == "dark":
+        exported = tmp_path / "dark.onnx"
+        options = ["--decoding", "dark", "-o", str(exported)]
+        done = CliRunner().invoke(main, ["export", str(tiny_run), *options])
+        assert done.exit_code == 0, done.output
     people = make_sets(load_config(tiny_run / "config.yaml").data).test
     image = people.root / people.frames["file_name"].iloc[0]
     height, width = cv2.imread(str(image)).shape[:2]
@@ -79,6 +86,8 @@ def test_the_example_gives_the_poses_of_predict(
         file = tmp_path / f"{number}.json"
         write_json(file, [{"file_name": image.name, "bbox": box, "score": 1}])
         networks = open_networks(tiny_run).only("C")
+        evaluation = dataclasses.replace(networks.evaluation, decoding=decoding)
+        networks = dataclasses.replace(networks, evaluation=evaluation)
         predict_inputs(networks, [image], tmp_path / str(number), boxes=file)
         (row,) = read_json(tmp_path / str(number) / "predictions.json")
         done = subprocess.run(
@@ -91,7 +100,9 @@ def test_the_example_gives_the_poses_of_predict(
         found = json.loads(done.stdout)
         assert tuple(found) == people.keypoint_set.joints
         wanted = np.array(row["keypoints"]).reshape(-1, 3)
-        np.testing.assert_allclose(list(found.values()), wanted, atol=5e-3)
+        # A Newton step on the almost flat maps of so short a training amplifies rounding.
+        atol = 5e-3 if decoding == "shift" else 5e-2
+        np.testing.assert_allclose(list(found.values()), wanted, atol=atol)
 
 
 def test_the_example_needs_nothing_of_this_project() -> None:

@@ -20,6 +20,7 @@ from sspcm.role_networks import network_maker
 from sspcm.run_parts import about_networks, make_method
 from sspcm.sets import make_sets
 from sspcm.trained_networks import FixedNetworks
+from sspcm.training import train
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 
@@ -131,7 +132,9 @@ def test_a_checkpoint_copied_out_of_its_run_says_what_it_needs(
     assert found.record["recipe"] == "corrected"
     scores = []
     for source in (copy, tiny_run / "checkpoints" / "best.pt"):
-        options = ["--data", tiny_fisheye, "--flip-test", "-o", tmp_path / "scores.json"]
+        # The copy does not know whom its run held out.
+        options = ["--data", tiny_fisheye, "--split", "all", "--flip-test"]
+        options += ["-o", tmp_path / "scores.json"]
         assert run("evaluate", source, *options).exit_code == 0
         scores.append(read_json(tmp_path / "scores.json"))
     assert scores[0]["networks"] == scores[1]["networks"]
@@ -233,6 +236,13 @@ def test_pretrained_weights_of_another_network(tiny_run: Path, tmp_path: Path) -
     config = config_of(tiny_run, network__pretrained=str(tmp_path / "deep.pth"))
     with pytest.raises(InputError, match=r"another depth, width|lacks parameters"):
         network_maker(config, 14)("A")
+
+
+def test_a_run_with_wider_views_is_opened_as_it_was_made(tiny_run: Path, tmp_path: Path) -> None:
+    wide = {"easy_view__scale": 0.5, "method__options": {"scales": [0.5, 1.0, 1.5]}}
+    config = config_of(tiny_run, method__name="data_distill", optimisation__epoch_steps=1, **wide)
+    train(config, tmp_path / "run")
+    assert open_networks(tmp_path / "run").reported == "student"
 
 
 @pytest.mark.parametrize("name", list(METHODS))

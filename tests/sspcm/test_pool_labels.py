@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,23 @@ def test_a_run_writes_them_and_learns_the_same(tiny_run: Path, tmp_path: Path) -
     assert any(
         one["inconsistency"] != two["inconsistency"] for one, two in zip(labels, after, strict=True)
     )
+
+
+def test_a_disk_without_room_for_their_crops_says_so_before_training(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Room for the windows of training, and not for the crops of those to be labelled."""
+    room = shutil.disk_usage(tmp_path)
+
+    def usage(folder: Path) -> object:
+        stores = list(Path(folder).glob("*.npy"))
+        return room if len(stores) < 2 else room._replace(free=0)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    changes = {"evaluation__pseudo_labels": True, "data__cache": str(tmp_path / "crops")}
+    with pytest.raises(InputError, match=r"people need .* are free"):
+        train_as(tiny_run, tmp_path / "run", **changes)
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 @pytest.mark.parametrize("method", ["pose_dual", "pose_cons", "multi_augs", "pseudo_pose"])

@@ -248,6 +248,8 @@ def damage(path: Path) -> None:
         (["good.png", "--boxes", "broken.json"], "broken.json: entry 0: 'bbox' is not a list of 4"),
         (["good.png", "-o", "sub"], "sub: is there already"),
         (["good.png", "--network", "Z"], "has no network 'Z'"),
+        (["good.png", "--box-threshold", "0.5"], "--box-threshold: without effect on whole frames"),
+        (["good.png", "--threshold", "0.5"], "--threshold: without effect on poses that are not"),
     ],
 )
 def test_unusable_input_is_one_line_and_leaves_nothing(

@@ -18,6 +18,7 @@ from sspcm.run_evaluation import (
 )
 from sspcm.trained_networks import TrainedNetworks
 from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
@@ -199,6 +200,67 @@ def test_own_people_are_those_of_the_file_crowds_and_empty_frames_included(
     fewer = dataclasses.replace(networks, poses=sure(people.keypoints)[1:])
     result = evaluate_networks(fewer, own, detections=tmp_path / "names.json")
     assert result["networks"]["A"]["predictions"] == len(people) - 1
+
+
+def test_poses_on_people_without_labels_are_ignored_on_annotated_boxes_too(
+    single_run: Path, test_people: PoseDataset
+) -> None:
+    """As pycocotools counts on the file: AP of the other people, and no false positive."""
+    people = dataclasses.replace(test_people, keypoints=test_people.keypoints.copy())
+    people.keypoints[0] = 0
+    tested = people.trainable()
+    assert tested.sum() == len(people) - 1
+    poses = sure(test_people.keypoints)[tested]
+    # The surest pose lands on the neighbour who has a box alone.
+    poses[0] = [*sure(test_people.keypoints)[0]]
+    same_frame = people.frame_rows == people.frame_rows[0]
+    assert same_frame[1], "the first two test people share a frame"
+    result = evaluate_networks(oracle(single_run, poses), TestPeople(people, "", ""))
+    scores = result["networks"]["A"]
+    assert scores["AP"] == pytest.approx(scores["AR"], abs=0.02)
+    assert 0.5 < scores["AR"] < 1
+    assert scores["predictions"] == scores["people"] == len(people) - 1
+    assert result["data_hash"] == people.content_hash()
+    crowds = people.people.assign(iscrowd=(np.arange(len(people)) == 0).astype(int))
+    crowd = evaluate_networks(
+        oracle(single_run, poses), TestPeople(dataclasses.replace(people, people=crowds), "", "")
+    )
+    assert crowd["networks"]["A"]["AP"] == scores["AP"]
+
+
+def test_a_run_is_not_scored_on_the_people_it_learned_from(
+    single_run: Path, tiny_fisheye: Path, tmp_path: Path
+) -> None:
+    networks = open_networks(single_run)
+    moved = tmp_path / "moved"
+    moved.symlink_to(tiny_fisheye, target_is_directory=True)
+    own = own_test_people(networks)
+    held_out = load_test_people(moved, networks=networks)
+    assert held_out.people.content_hash() == own.people.content_hash()
+    assert held_out.split == own.split == "held out by scene, seed 0"
+    assert len(load_test_people(moved, "all", networks=networks).people) == 48
+    # Another run that was given sides of its own, and its training file.
+    whole = load_dataset(tiny_fisheye)["all"]
+    other = tmp_path / "other"
+    for file in ("config.yaml", "env.json"):
+        other.mkdir(exist_ok=True)
+        (other / file).write_bytes((single_run / file).read_bytes())
+    write_json(
+        other / "env.json", read_json(other / "env.json") | {"split_hash": whole.content_hash()}
+    )
+    trained = dataclasses.replace(networks, record=networks.record | {"source": str(other)})
+    with pytest.raises(InputError, match=r"has learned from these people: .* --split all"):
+        load_test_people(tiny_fisheye, networks=trained)
+
+
+def test_data_without_sigmas_is_refused_before_anything_is_predicted(
+    single_run: Path, test_people: PoseDataset
+) -> None:
+    joints = dataclasses.replace(test_people.keypoint_set, name="mine", sigmas=None)
+    people = dataclasses.replace(test_people, keypoint_set=joints)
+    networks = oracle(single_run, np.zeros(()))
+    with pytest.raises(InputError, match="sigmas"):
+        evaluate_networks(networks, TestPeople(people, "", ""))
 
 
 def test_the_split_that_is_evaluated(tiny_fisheye: Path, tmp_path: Path) -> None:

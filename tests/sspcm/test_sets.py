@@ -48,6 +48,68 @@ def test_labelled_people_can_be_left_out_of_the_pool(tiny_fisheye):
         make_sets(config(tiny_fisheye, exclude_labelled=True, labels="all"))
 
 
+@pytest.fixture
+def few_labelled(tiny_fisheye, tmp_path):
+    """The tiny set where every second person has a box alone, and one is a crowd."""
+    whole = load_dataset(tiny_fisheye)["all"]
+    whole.keypoints[::2] = 0
+    whole.people.loc[0, "iscrowd"] = 1
+    coco.write(whole, tmp_path / "few" / "annotations" / "person_keypoints.json")
+    (tmp_path / "few" / "images").symlink_to(whole.root)
+    return tmp_path / "few"
+
+
+def test_people_with_a_box_alone_can_be_in_the_pool(few_labelled, tiny_fisheye):
+    without = make_sets(config(few_labelled, labels="all"))
+    sets = make_sets(config(few_labelled, labels="all", unlabelled_boxes=True))
+    usable = sets.train.trainable()
+    assert len(without.unlabelled) == len(without.labelled) == usable.sum()
+    assert sets.labelled.tolist() == np.flatnonzero(usable).tolist()
+    assert len(sets.unlabelled) == len(sets.train) > usable.sum()
+    assert not sets.train.people["iscrowd"].any()
+    assert sets.record["people_train"] == without.record["people_train"] == usable.sum()
+    with pytest.raises(InputError, match=f"only {usable.sum()} usable"):
+        make_sets(config(few_labelled, labels=str(usable.sum() + 1), unlabelled_boxes=True))
+    other = make_sets(config(tiny_fisheye, unlabelled=str(few_labelled), unlabelled_boxes=True))
+    assert len(other.unlabelled) == 47
+    assert other.train.trainable()[other.labelled].all()
+
+
+def test_a_list_may_not_name_people_with_a_box_alone(few_labelled, tmp_path):
+    whole = load_dataset(few_labelled)["all"]
+    sets = make_sets(config(few_labelled, labels="all", unlabelled_boxes=True))
+    ids = sets.train.people["id"].to_numpy()
+    for rows, refused in ((sets.labelled, None), (sets.unlabelled, "cannot be trained on")):
+        named = np.flatnonzero(whole.people["id"].isin(ids[rows]))
+        file = tmp_path / "listed.json"
+        file.write_text(json.dumps(subset_record(whole, named, labels="", order="", seed=None)))
+        wanted = config(few_labelled, labels=str(file), unlabelled_boxes=True)
+        if refused:
+            with pytest.raises(InputError, match=refused):
+                make_sets(wanted)
+        else:
+            assert make_sets(wanted).labelled.tolist() == rows.tolist()
+
+
+def test_a_pool_without_keypoints_names_the_option(tiny_fisheye, tmp_path):
+    whole = load_dataset(tiny_fisheye)["all"]
+    whole.keypoints[:] = 0
+    coco.write(whole, tmp_path / "annotations" / "person_keypoints.json")
+    (tmp_path / "images").symlink_to(whole.root)
+    with pytest.raises(InputError, match=r"48 have a box: data\.unlabelled_boxes=true"):
+        make_sets(config(tiny_fisheye, unlabelled=str(tmp_path)))
+    whole.people["iscrowd"] = 1
+    coco.write(whole, tmp_path / "annotations" / "person_keypoints.json")
+    with pytest.raises(InputError, match="nobody for the unlabelled pool has a box"):
+        make_sets(config(tiny_fisheye, unlabelled=str(tmp_path), unlabelled_boxes=True))
+
+
+def test_everybody_on_the_test_side_is_kept_for_scoring(few_labelled):
+    sets = make_sets(config(few_labelled))
+    assert len(sets.test) > len(sets.tested) == sets.test.trainable().sum()
+    assert sets.record["people_test"] == len(sets.tested)
+
+
 def test_random_budgets_are_nested_and_file_order_is_the_first(tiny_fisheye):
     small = make_sets(config(tiny_fisheye, order="random"))
     large = make_sets(config(tiny_fisheye, order="random", labels="20"))

@@ -1,5 +1,6 @@
 """Training runs end to end: the same numbers after a kill, and on several processes."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ import torch
 import yaml
 
 from sspcm.config_io import load_config
+from sspcm.hardware import choose_hardware
 from sspcm.open_networks import open_networks
 from sspcm.run_evaluation import evaluate_networks, own_test_people
 from sspcm.run_folder import RunFolder
@@ -94,6 +96,11 @@ def test_the_log_says_device_and_precision(settings, tmp_path):
     device = json.loads((tmp_path / "run" / "env.json").read_text())["device"]
     line = f"supervised, recipe corrected: resnet18 on {device}, float32, 1 threads, 1 processes"
     assert line in done.stderr.splitlines()
+    # A line an epoch, where no terminal shows the progress bar; scores where there are some.
+    epochs = [text for text in done.stderr.splitlines() if text.startswith("epoch ")]
+    assert [text.split(",")[0] for text in epochs] == [f"epoch {n}/4" for n in (1, 2, 3, 4)]
+    assert ["PCK@0.2 " in text for text in epochs] == [False, True, False, True]
+    assert all("supervised loss 0." in text for text in epochs)
 
 
 def test_the_run_folder_holds_everything(settings, tmp_path):
@@ -165,6 +172,29 @@ def test_a_run_goes_on_only_as_it_began(single_run, tmp_path, key, value):
     assert run.finished
 
 
+def test_data_without_sigmas_are_refused_before_the_first_epoch(settings, tmp_path, tiny_fisheye):
+    people = load_dataset(tiny_fisheye)["all"]
+    names = tuple(f"joint {number}" for number in range(14))
+    mine = dataclasses.replace(people.keypoint_set, name="mine", joints=names, sigmas=None)
+    file = tmp_path / "data" / "annotations" / "person_keypoints.json"
+    coco.write(dataclasses.replace(people, keypoint_set=mine, meta={}), file)
+    (tmp_path / "data" / "images").symlink_to(people.root)
+    settings["data.path"] = str(tmp_path / "data")
+    with pytest.raises(InputError, match="sigmas"):
+        train(load_config(overrides=settings), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("index", [2, 7])
+def test_a_gpu_that_is_not_there_is_named(monkeypatch, index):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(InputError, match=f"'cuda:{index}' asked for, but torch sees 2"):
+        choose_hardware(f"cuda:{index}", "auto")
+    with pytest.raises(InputError, match=f"'cuda:{index}' asked for"):
+        choose_hardware("cuda", "float32", local_rank=index)
+
+
 @pytest.mark.parametrize("tested", ["held out", "one person"])
 def test_two_processes_agree_and_write_one_run(settings, tmp_path, tiny_fisheye, tested):
     folder = tmp_path / "run"
@@ -184,6 +214,8 @@ def test_two_processes_agree_and_write_one_run(settings, tmp_path, tiny_fisheye,
         text=True,
     )
     assert found.returncode == 0, found.stderr
+    assert found.stdout.count("written: ") == 1
+    assert found.stderr.count("epoch 2/2") == 1
     result = RunFolder(folder).read_result()
     assert result["processes"] == 2
     assert len(RunFolder(folder).read_metrics()) == 2
