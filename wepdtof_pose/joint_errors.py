@@ -77,7 +77,10 @@ def match_people(dataset: PoseDataset, predictions: Predictions) -> np.ndarray:
 
 
 def head_sizes(dataset: PoseDataset) -> np.ndarray:
-    """Head lengths (people,) in pixels from head top to (upper) neck; NaN where not annotated."""
+    """Head lengths (people,) in pixels from head top to (upper) neck; NaN where not annotated.
+
+    MPII's own PCKh takes 0.6 of the diagonal of a rectangle around the head instead.
+    """
     joints = dataset.keypoint_set.joints
     neck = "upper_neck" if "upper_neck" in joints else "neck"
     if "head_top" not in joints or neck not in joints:

@@ -1,7 +1,11 @@
 """Scores of predicted poses: COCO AP and AR, PCK and PCKh, per joint and by image radius.
 
-AP and AR are pycocotools' own, with the keypoint set's sigmas and the data set's areas. Numbers
-that are not defined (AP of large people where there is none) are None, never 0 or -1.
+AP and AR are pycocotools' own, with the keypoint set's sigmas and the data set's areas. PCKh is not
+the metric published for MPII, whose head size is 0.6 of the diagonal of an annotated rectangle and
+which leaves pelvis and thorax out: here the head reaches from its top to the (upper) neck, and all
+labelled joints count. The figures of the two cannot be compared.
+
+Numbers that are not defined (AP of large people where there is none) are None, never 0 or -1.
 """
 
 from __future__ import annotations
@@ -40,10 +44,11 @@ def score(
 ) -> dict[str, Any]:
     """All scores of the predictions, as numbers, texts and dictionaries that JSON can hold.
 
-    Keys: the ten of `COCO_STATS`; "PCK@0.2" (the threshold is in the name) and "PCKh@0.5";
-    "per_joint" (joint name -> "PCK", "OKS": mean similarity, "labelled": count); "by_radius" (a
-    list, with `radius_edges` only); "people", "matched_people", "predictions" (counts);
-    "sigma_set", "area_rule" and "data_hash".
+    Keys: the ten of `COCO_STATS`; "PCK@0.2" (the threshold is in the name); "PCKh@0.5" (share of
+    joints within half of `head_sizes`, of people whose head is labelled: not MPII's published
+    metric, see above); "per_joint" (joint name -> "PCK", "OKS": mean similarity, "labelled":
+    count); "by_radius" (a list, with `radius_edges` only); "people", "matched_people",
+    "predictions" (counts); "sigma_set", "area_rule" and "data_hash".
 
     Args:
         dataset: the annotated people. Frames without people count: poses on them are wrong.

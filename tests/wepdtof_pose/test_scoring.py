@@ -7,7 +7,7 @@ import pytest
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
-from wepdtof_pose.joint_errors import match_people
+from wepdtof_pose.joint_errors import head_sizes, match_people
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
 from wepdtof_pose.predictions import Predictions, predictions_of_people
 from wepdtof_pose.scoring import COCO_STATS, RADIUS_EDGES, coco_scores, score
@@ -89,6 +89,21 @@ def test_pck_counts_distances_up_to_the_threshold() -> None:
     assert score(dataset, predict(dataset, 12.0, 12.5, 6.0, 6.5), pck_threshold=0.1)[
         "PCK@0.1"
     ] == pytest.approx(0.25)
+
+
+def test_pckh_holds_all_joints_against_the_length_from_head_top_to_upper_neck() -> None:
+    joints = get_keypoint_set("mpii-16")
+    dataset = make_dataset()
+    keypoints = np.full((4, 16, 3), 2, dtype=np.float32)
+    keypoints[..., :2] = CENTERS[:, None]
+    # 20 pixels to the thorax are no head; 12 to the upper neck are.
+    keypoints[:, joints.joints.index("upper_neck"), 1] += 12
+    keypoints[:, joints.joints.index("thorax"), 1] += 20
+    dataset = replace(dataset, keypoints=keypoints, keypoint_set=joints)
+    assert head_sizes(dataset).tolist() == [12] * 4
+    moved = keypoints.copy()
+    moved[:, joints.joints.index("pelvis"), 0] += 6.5
+    assert score(dataset, predictions_of_people(dataset, moved))["PCKh@0.5"] == 15 / 16
 
 
 def test_unlabelled_joints_and_crowds_do_not_count() -> None:
