@@ -35,7 +35,14 @@ _SHARE = click.FloatRange(min=0)
 @click.option("--train", type=_SHARE, help="Share of the people on the train side (80, or 0.8).")
 @click.option("--val", type=_SHARE, help="Share of the validation side.")
 @click.option("--test", type=_SHARE, help="Share of the test side.")
-@click.option("-o", "--out", metavar="FILE", type=PATH, required=True, help="JSON file to write.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="OUT",
+    type=PATH,
+    required=True,
+    help="JSON file to write; sides with a name that does not end in .json: a data set folder.",
+)
 @click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
 @SEED
 def split(
@@ -51,15 +58,17 @@ def split(
     split: str | None,
     seed: int,
 ) -> None:
-    """Choose the people whose labels are used, or the sides of a data set, and write their ids.
+    """Choose the people whose labels are used, or part a data set into sides.
 
     Give --labels, or shares of sides. Smaller budgets of the same order and seed lie inside larger
     ones. Sides share no scene, so that neighbouring frames never leak; with --by frame or person
-    they may. The file names the seed and hashes of the annotations, and is refused for others.
+    they may. They are written as a data set folder, which sspcm train --data takes, or as a list of
+    ids. Lists name the seed and hashes of the annotations, and are refused for others.
 
     \b
     Example:
       wepdtof-pose split fisheye --labels 10% --order random --leave-out-test -o labelled.json
+      wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o parted
       wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o sides.json
     """
     from wepdtof_pose.errors import InputError
@@ -85,10 +94,18 @@ def split(
         unit = by or "scene"
         sides = partition(dataset, given, by=unit, seed=seed)  # type: ignore[arg-type]
         record = partition_record(dataset, sides, shares=given, by=unit, seed=seed)  # type: ignore[arg-type]
-        write_json(out, record, indent=1)
+        alone = 0
+        if out.suffix.lower() == ".json":
+            write_json(out, record, indent=1)
+        else:
+            from wepdtof_pose.sides_folder import write_sides
+
+            alone = write_sides(dataset, sides, record, out)
         for side, content in record["sides"].items():
             scenes = f", {len(content['scenes'])} scenes" if content["scenes"] else ""
             click.echo(f"{side}: {content['usable_people']} usable people{scenes}")
+        if alone:
+            click.echo(f"left out: {alone} frames without people")
         click.echo(f"written to {out}")
         return
     import numpy as np

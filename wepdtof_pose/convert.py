@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from wepdtof_pose.files import (
     write_json,
     write_text,
 )
-from wepdtof_pose.formats.layout import Reading, image_places, renamed_images
+from wepdtof_pose.formats.layout import Layout, image_places, renamed_images
 from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -78,8 +78,7 @@ def convert(
         split: dataset.with_keypoint_set(target) if target else dataset
         for split, dataset in reading.datasets.items()
     }
-    renamed = _renamed(reading)
-    _require_images(reading, renamed)
+    renamed = find_images(reading.datasets, reading.renamed)
     layout = WRITERS[target_format](converted)
     manifest: dict[str, Any] = {
         "tool": _TOOL,
@@ -95,9 +94,7 @@ def convert(
         "not_held": layout.not_held,
     }
     with replacing_folder(out) as folder:
-        for name in sorted(layout.files):
-            _write_file(folder / name, layout.files[name])
-        _link_images(layout.images, renamed, folder)
+        place(layout, folder, renamed)
         manifest["outputs"] = [
             {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
         ]
@@ -107,11 +104,39 @@ def convert(
     return manifest
 
 
-def _write_file(path: Path, content: Any) -> None:
-    if isinstance(content, str):
-        write_text(path, content)
-    else:
-        write_json(path, content)
+def find_images(
+    datasets: Mapping[str, PoseDataset], renamed: Mapping[Path, Path] | None = None
+) -> dict[Path, Path]:
+    """Where the images lie that do not lie at root / file_name; `renamed` is what is known of that.
+
+    Raises:
+        InputError: images are missing, or the name of one leads out of its folder.
+    """
+    found: dict[Path, Path] = {}
+    for dataset in datasets.values():
+        found |= renamed_images(dataset.root, dataset.frames["file_name"])
+    found |= renamed or {}
+    for dataset in datasets.values():
+        paths = list(image_places(dataset, "images").values())
+        missing = [path for path in paths if not found.get(path, path).is_file()]
+        if missing:
+            raise InputError(
+                f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "
+                f"{missing[0].relative_to(dataset.root)} "
+                "(wepdtof-pose convert --images DIR says where they are)"
+            )
+    return found
+
+
+def place(layout: Layout, folder: Path, renamed: Mapping[Path, Path]) -> None:
+    """Write the files of a layout below a folder, and link or copy its images there."""
+    for name in sorted(layout.files):
+        content = layout.files[name]
+        write = write_text if isinstance(content, str) else write_json
+        write(folder / name, content)
+    images = layout.images.items()
+    for name, source in tqdm(images, desc="images", unit="", disable=None, leave=False):
+        link_or_copy(renamed.get(source, source), folder / name)
 
 
 def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
@@ -132,31 +157,6 @@ def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
         "joints_never_labelled": [j for j in converted.keypoint_set.joints if j not in present],
         "areas_from_boxes": int(np.sum(converted.people["area_from_box"])),
     }
-
-
-def _renamed(reading: Reading) -> dict[Path, Path]:
-    """Where the images lie that do not lie at root / file_name."""
-    renamed: dict[Path, Path] = {}
-    for dataset in reading.datasets.values():
-        renamed |= renamed_images(dataset.root, dataset.frames["file_name"])
-    return renamed | reading.renamed
-
-
-def _require_images(reading: Reading, renamed: dict[Path, Path]) -> None:
-    for dataset in reading.datasets.values():
-        paths = list(image_places(dataset, "images").values())
-        missing = [path for path in paths if not renamed.get(path, path).is_file()]
-        if missing:
-            raise InputError(
-                f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "
-                f"{missing[0].relative_to(dataset.root)} (--images DIR says where they are)"
-            )
-
-
-def _link_images(images: dict[str, Path], renamed: dict[Path, Path], folder: Path) -> None:
-    for name, source in tqdm(images.items(), desc="images", unit="", disable=None, leave=False):
-        target = folder / name
-        link_or_copy(renamed.get(source, source), target)
 
 
 def _require_replaceable(out: Path) -> None:

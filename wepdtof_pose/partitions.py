@@ -2,7 +2,8 @@
 
 Frames of one scene are near copies of one another, so whole scenes change sides. By wish only whole
 frames do, or single people: then sides share scenes, or frames, too. A split file names people,
-seed and hashes of the annotations, and is refused for other annotations.
+seed and hashes of the annotations, and is refused for other annotations. (`sides_folder` writes the
+sides as data that training takes.)
 """
 
 from __future__ import annotations

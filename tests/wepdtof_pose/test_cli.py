@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from wepdtof_pose.cli import main
 from wepdtof_pose.files import read_image, read_json, write_json
 from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.partitions import read_partition
 from wepdtof_pose.splits import hold_out, read_subset
 
 HEAVY = ("numpy", "pandas", "cv2", "torch", "matplotlib", "scipy")
@@ -135,6 +136,48 @@ def test_sides_and_stratified_labels(
     assert result.output == f"4 of 8 usable people written to {file}\n"
     record = read_json(file)
     assert (record["order"], record["by"], record["seed"]) == ("stratified", "person", 0)
+
+
+def test_sides_as_a_folder_that_is_data_again(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    dataset = make_dataset([2, 0, 2, 2, 2], scenes=["a", "a", "b", "a", "c"])
+    data, out = write_folder(tmp_path / "set", a=dataset), tmp_path / "parted ü"
+    sides = ("--train", 50, "--val", 25, "--test", 25, "-o", out)
+    result = run("split", data, *sides)
+    assert result.output.splitlines() == [
+        "train: 4 usable people, 1 scenes",
+        "val: 2 usable people, 1 scenes",
+        "test: 2 usable people, 1 scenes",
+        "left out: 1 frames without people",
+        f"written to {out}",
+    ]
+    assert run("validate", out).exit_code == 0
+    splits = load_dataset(out)
+    assert [(name, len(part)) for name, part in splits.items()] == [
+        ("train", 4),
+        ("val", 2),
+        ("test", 2),
+    ]
+    rows = read_partition(out / "sides.json", load_dataset(data)["all"])
+    for name, part in splits.items():
+        assert part.people["id"].tolist() == dataset.people["id"].iloc[rows[name]].tolist()
+        assert all((out / "images" / name / image).is_file() for image in part.frames["file_name"])
+    assert run("split", out, "--labels", 3, "-o", tmp_path / "few.json").exit_code == 0
+    assert len(read_subset(tmp_path / "few.json", splits["train"])) == 3
+    result = run("split", data, *sides)
+    assert result.exit_code == 2
+    assert "exists already" in result.output
+
+
+def test_sides_as_a_folder_need_the_images(data: Path, tmp_path: Path) -> None:
+    next((data / "images").iterdir()).unlink()
+    sides = ("--train", 1, "--by", "frame", "-o")
+    result = run("split", data, *sides, tmp_path / "parted")
+    assert result.exit_code == 2
+    assert "1 of 3 images are missing" in result.output
+    assert not (tmp_path / "parted").exists()
+    assert run("split", data, *sides, tmp_path / "sides.json").exit_code == 0
 
 
 def test_a_list_that_leaves_out_whom_training_holds_out(data: Path, tmp_path: Path) -> None:
