@@ -63,7 +63,7 @@ def make_report(
     require_score(score)
     chosen = chosen_baseline(comparison, baseline)
     return Report(
-        provenance=tuple(_provenance(comparison)),
+        provenance=tuple(_provenance(comparison, score)),
         warnings=tuple(uneven(comparison)),
         tables=(
             _score_table(comparison, chosen, score),
@@ -110,7 +110,7 @@ def interval(low: float | None, high: float | None, *, sign: str = "") -> str:
     return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
 
 
-def _provenance(comparison: Comparison) -> list[str]:
+def _provenance(comparison: Comparison, score: str) -> list[str]:
     cell = comparison.cells[0]
     result, config = cell.result, cell.config
     scores = cell.scores()
@@ -136,7 +136,17 @@ def _provenance(comparison: Comparison) -> list[str]:
         "mean ± standard deviation over runs (a run is a seed and a labelled subset), Student's t "
         "for intervals of 95 % and for the paired test.",
         published_note(shown=shown),
+        *_NOTES.get(score, ()),
     ]
+
+
+_NOTES = {
+    "PCKh@0.5": (
+        "PCKh@0.5 is within half of the distance from head top to neck, over all labelled joints: "
+        "not to be compared with figures published for MPII.",
+    )
+}
+"""What a score needs to be read rightly."""
 
 
 def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Table:

@@ -19,7 +19,7 @@ from wepdtof_pose.dataset import PoseDataset, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.frame_lookup import find_frames
 from wepdtof_pose.geometry import clip_boxes
-from wepdtof_pose.keypoints import KeypointSet, convert_keypoints, flip_pairs_by_name
+from wepdtof_pose.keypoints import KeypointSet, convert_keypoints
 from wepdtof_pose.loading import load_dataset, take_split
 from wepdtof_pose.predictions import Predictions
 
@@ -199,7 +199,9 @@ def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
     return KeypointSet(
         name=f"{data.name} ({len(rows)} of {len(data)} joints)",
         joints=joints,
-        flip_pairs=flip_pairs_by_name(joints),
+        flip_pairs=tuple(
+            (place[a], place[b]) for a, b in data.flip_pairs if {a, b} <= place.keys()
+        ),
         skeleton=tuple((place[a], place[b]) for a, b in data.skeleton if {a, b} <= place.keys()),
         sigmas=None if data.sigmas is None else tuple(data.sigmas[row] for row in rows),
     )

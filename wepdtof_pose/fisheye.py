@@ -66,7 +66,7 @@ def lens_of_zoomed(lens: Lens, zoom: float) -> Lens:
 def radial_angle(points: ArrayLike, center: ArrayLike) -> Floats:
     """Direction (...) from the centre to points (..., 2): clockwise from up, in (-pi, pi].
 
-    The centre itself has 0. It is the angle in which a person who stands there points, feet to head.
+    The centre itself has 0. A person who stands at a point points that way, feet to head.
 
     >>> np.rad2deg(radial_angle([[50, 0], [99, 50]], [50, 50])).tolist()
     [0.0, 90.0]

@@ -42,6 +42,8 @@ def test_published_figures_stand_only_beside_the_published_setting(comparison):
     found = read_results(comparison)
     assert {published_ap(cell) for cell in found.cells} == {None}
     assert "Published AP is n/a" in markdown(make_report(found))
+    assert "PCKh" not in markdown(make_report(found))
+    assert "not to be compared with" in markdown(make_report(found, score="PCKh@0.5"))
 
 
 def as_published(comparison, **changes):

@@ -21,7 +21,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats import coco
-from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
+from wepdtof_pose.keypoints import KeypointSet, convert_keypoints, get_keypoint_set
 from wepdtof_pose.loading import load_dataset
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -91,6 +91,13 @@ def test_a_keypoint_set_cut_down() -> None:
     assert all(cut.joints[a][4:].endswith(cut.joints[b][-4:]) for a, b in cut.flip_pairs)
     identity = np.arange(12)[None, :, None].astype(float)
     assert (convert_keypoints(identity, cut, cut) == identity).all()
+
+
+def test_stated_mirror_pairs_outlive_the_cut() -> None:
+    data = KeypointSet(name="bird", joints=("beak", "wing 1", "wing 2"), flip_pairs=((1, 2),))
+    networks = KeypointSet(name="wings", joints=("wing 2", "wing 1"), flip_pairs=((0, 1),))
+    cut = joints_in_common(networks, data)
+    assert (cut.joints, cut.flip_pairs) == (("wing 1", "wing 2"), ((0, 1),))
 
 
 def detections_of(people: PoseDataset, score: float = 0.9) -> list[dict[str, Any]]:
