@@ -1,7 +1,7 @@
 """What plots need beyond a cell's result, measured once on a finished cell and kept beside it.
 
-`joint_ap.json` needs the cell's predictions and data, `pseudo_labels.json` its last checkpoint and
-data. Both are small: they stay where those are not kept.
+`joint_ap.json` and `pck_curve.json` need the cell's predictions and data, `pseudo_labels.json` its
+last checkpoint and data. All are small: they stay where those are not kept.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Analyses:
     """All that is measured."""
 
     joint_ap: Measured = field(default_factory=Measured)
+    pck_curve: Measured = field(default_factory=Measured)
     pseudo_labels: Measured = field(default_factory=Measured)
 
 
@@ -53,6 +54,7 @@ def analyse(comparison: Comparison) -> Analyses:
     result = Analyses()
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):
         _collect(cell, "joint_ap.json", result.joint_ap, _measure_joints)
+        _collect(cell, "pck_curve.json", result.pck_curve, _measure_curve)
         if cell.result["method"] != "supervised":
             _collect(cell, "pseudo_labels.json", result.pseudo_labels, _measure_labels)
     return result
@@ -77,6 +79,12 @@ def _measure_joints(cell: CellResult) -> dict[str, Any]:
     from benchmarks.joint_ap import measure_joint_ap
 
     return measure_joint_ap(cell)
+
+
+def _measure_curve(cell: CellResult) -> dict[str, Any]:
+    from benchmarks.people_scores import pck_curve
+
+    return pck_curve(cell)
 
 
 def _measure_labels(cell: CellResult) -> dict[str, Any]:

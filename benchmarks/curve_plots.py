@@ -1,4 +1,4 @@
-"""Score against label budget, and against epoch."""
+"""Score against label budget, against epoch, and PCK against its threshold."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from benchmarks.analyses import Measured
 from benchmarks.plot_style import PAGE, Drawn, colour_and_marker, legend_above, new_figure
 from benchmarks.results import Comparison, Group, numbers
 from benchmarks.statistics import summarise
+from benchmarks.tables import chosen_baseline
 
 CURVES = ("AP", "PCK@0.2")
 """Scores that are drawn."""
@@ -76,6 +78,43 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
     return Drawn(figure, tuple(left_out))
 
 
+def draw_pck_curves(comparison: Comparison, measured: Measured) -> Drawn | str:
+    """PCK against its threshold, and the difference to the baseline: a row a budget and backbone.
+
+    Lines are means over runs.
+    """
+    groups, reasons = measured.split(comparison.groups)
+    if not groups:
+        return "; ".join(reasons)
+    rows: dict[str, list[Group]] = {}
+    for group in groups:
+        rows.setdefault(comparison.place(group), []).append(group)
+    baseline = chosen_baseline(comparison, None)
+    figure = new_figure(PAGE, 0.4 + 2.1 * len(rows))
+    axes = figure.subplots(len(rows), 2, squeeze=False, sharex=True)
+    for (place, shown), (whole, difference) in zip(rows.items(), axes, strict=True):
+        means = {group.method: _mean_pck(group, measured) for group in shown}
+        thresholds = measured.found[shown[0].cells[0].folder]["thresholds"]
+        for method, values in means.items():
+            look = colour_and_marker(method) | {"markevery": 8, "markersize": 3}
+            whole.plot(thresholds, values, label=method, **look)
+            if baseline in means:
+                difference.plot(thresholds, values - means[baseline], **look)
+        whole.set_ylabel("PCK (%)")
+        whole.set_ylim(bottom=0)
+        difference.set_ylabel(f"difference to {baseline} (points)")
+        for panel in (whole, difference):
+            panel.set_title(place)
+            panel.set_xlim(0, thresholds[-1])
+        if baseline not in means:
+            difference.set_axis_off()
+            reasons.append(f"differences with {place}: the baseline is not measured")
+    for panel in axes[-1]:
+        panel.set_xlabel("threshold (distance over √ box area)")
+    legend_above(figure, columns=8)
+    return Drawn(figure, tuple(reasons))
+
+
 def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
     """Epochs (n,) that all runs evaluated, and the score (runs, n) in percent, NaN if undefined."""
     runs = [
@@ -121,3 +160,8 @@ def _shade_burn_in(panel: Axes, comparison: Comparison) -> None:
     if len(burn_in) == 1 and (epochs := burn_in.pop()):
         panel.axvspan(0, epochs, color="#999999", alpha=0.12, linewidth=0)
         panel.set_xlim(left=0)
+
+
+def _mean_pck(group: Group, measured: Measured) -> np.ndarray:
+    """PCK (thresholds,) in percent, the mean over runs."""
+    return 100 * np.mean([measured.found[cell.folder]["PCK"] for cell in group.cells], axis=0)

@@ -15,6 +15,8 @@ from wepdtof_pose.predictions import Predictions
 THRESHOLD = 0.2
 """A joint is right within this share of the square root of the box area (PCK@0.2)."""
 
+CURVE = tuple(round(0.0125 * step, 4) for step in range(1, 41))
+"""Thresholds of `pck_curve`, up to half of the square root of the box area."""
 
 Groups = tuple[str, np.ndarray]
 """What people share, a scene or a frame, and which one (people,) each person is of."""
@@ -26,12 +28,31 @@ def right_joints(cell: CellResult) -> tuple[np.ndarray, np.ndarray, Groups]:
     Raises:
         InputError: the predictions or the data are not there, or have changed.
     """
-    test, predictions = cell_predictions(cell)
-    distances, labelled, _ = joint_distances(test, predictions)
-    size = np.sqrt(np.prod(test.boxes[:, 2:], axis=1))[:, None]
-    right = (distances <= THRESHOLD * size) & labelled
+    test, distances, labelled = _relative_distances(cell)
+    right = (distances <= THRESHOLD) & labelled
     counts = right.sum(axis=1).astype(float), labelled.sum(axis=1).astype(float)
     return *counts, people_groups(test)
+
+
+def pck_curve(cell: CellResult) -> dict[str, list[float]]:
+    """PCK of the reported network, last checkpoint, at every threshold of `CURVE`.
+
+    Keys: "thresholds" (shares of the square root of the box area) and "PCK" (0 to 1).
+
+    Raises:
+        InputError: the predictions or the data are not there, or have changed.
+    """
+    _, distances, labelled = _relative_distances(cell)
+    shares = [float((distances[labelled] <= threshold).mean()) for threshold in CURVE]
+    return {"thresholds": list(CURVE), "PCK": shares}
+
+
+def _relative_distances(cell: CellResult) -> tuple[PoseDataset, np.ndarray, np.ndarray]:
+    """The test people; distances (people, joints) over the root of the box area; a mask of joints
+    that count."""
+    test, predictions = cell_predictions(cell)
+    distances, labelled, _ = joint_distances(test, predictions)
+    return test, distances / np.sqrt(np.prod(test.boxes[:, 2:], axis=1))[:, None], labelled
 
 
 def people_groups(people: PoseDataset) -> Groups:

@@ -9,7 +9,7 @@ import matplotlib
 
 from benchmarks.analyses import analyse
 from benchmarks.breakdown_plots import draw_joints, draw_radius
-from benchmarks.curve_plots import draw_budgets, draw_learning_curves
+from benchmarks.curve_plots import draw_budgets, draw_learning_curves, draw_pck_curves
 from benchmarks.plot_style import STYLE, Drawn, save
 from benchmarks.pseudo_label_plots import draw_pseudo_label_quality, draw_selection
 from benchmarks.results import Comparison
@@ -19,6 +19,9 @@ CAPTIONS = {
     "label_budgets": "Score against label budget: mean and standard deviation over runs.",
     "learning_curves": "Scores of the reported network over the epochs: mean (thick) and single "
     "runs (thin).",
+    "pck_curves": "Share of joints that lie within a distance of where they are annotated, and the "
+    "difference of its means to the baseline: what a method gains or loses in gross errors (right) "
+    "and in exactness (left).",
     "joints": "Scores of each joint at the smallest label budget.",
     "radius": "Scores against the distance from the image centre (1 is the rim of the image "
     "circle) at the smallest label budget.",
@@ -45,6 +48,7 @@ def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[s
     plots: dict[str, Callable[[], Drawn | str]] = {
         "label_budgets": lambda: draw_budgets(comparison, score),
         "learning_curves": lambda: draw_learning_curves(comparison),
+        "pck_curves": lambda: draw_pck_curves(comparison, analyses.pck_curve),
         "joints": lambda: draw_joints(comparison, analyses.joint_ap),
         "radius": lambda: draw_radius(comparison),
         "pseudo_labels": lambda: draw_pseudo_label_quality(comparison, analyses.pseudo_labels),

@@ -76,7 +76,8 @@ def test_methods_with_one_seed_see_the_same_people(comparison):
 def test_plots_are_pictures(comparison):
     found = run("plot", comparison)
     assert found.exit_code == 0
-    for name in ("label_budgets", "learning_curves", "joints", "radius", "pseudo_labels"):
+    names = ("label_budgets", "learning_curves", "pck_curves", "joints", "radius", "pseudo_labels")
+    for name in names:
         assert (comparison / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (comparison / "plots" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
     assert (comparison / "cells" / "sspcm-8-seed0" / "pseudo_labels.json").is_file()

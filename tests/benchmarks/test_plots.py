@@ -10,7 +10,12 @@ import pytest
 
 from benchmarks.analyses import Measured, analyse
 from benchmarks.breakdown_plots import draw_joints, draw_radius
-from benchmarks.curve_plots import curve_of, draw_budgets, draw_learning_curves
+from benchmarks.curve_plots import (
+    curve_of,
+    draw_budgets,
+    draw_learning_curves,
+    draw_pck_curves,
+)
 from benchmarks.joint_ap import cell_predictions
 from benchmarks.people_pictures import SHOWN, hardest_and_samples
 from benchmarks.people_scores import person_oks
@@ -110,6 +115,36 @@ def test_a_joint_ap_that_is_missing_leaves_out_its_method_and_says_so(comparison
         assert len(drawn.left_out) == 2 if reasons is None else drawn.left_out == reasons
         assert set(legend_of(drawn)) == {"supervised", "sspcm"}
         assert titles_of(drawn) == {"8 labels"}
+
+
+def test_pck_curves_pass_through_the_score_and_the_baseline_has_no_difference(comparison):
+    found = read_results(comparison)
+    measured = analyse(found).pck_curve
+    cell = found.cells[0]
+    curve = measured.found[cell.folder]
+    assert np.all(np.diff(curve["PCK"]) >= 0)
+    at = curve["thresholds"].index(0.2)
+    assert curve["PCK"][at] == pytest.approx(cell.scores()["PCK@0.2"])
+    drawn = draw_pck_curves(found, measured)
+    assert drawn.left_out == ()
+    assert set(legend_of(drawn)) == {"supervised", "sspcm"}
+    whole, difference = drawn.figure.axes[:2]
+    values = {line.get_label(): line.get_ydata() for line in whole.lines}
+    below, above = (line.get_ydata() for line in difference.lines)
+    assert not below.any()
+    np.testing.assert_allclose(above, values["sspcm"] - values["supervised"])
+
+
+def test_pck_curves_without_the_baseline_or_predictions_say_so(comparison):
+    found = read_results(comparison)
+    measured = analyse(found).pck_curve
+    supervised = [c.folder for c in found.cells if c.result["method"] == "supervised"]
+    others = {k: v for k, v in measured.found.items() if k not in supervised}
+    drawn = draw_pck_curves(found, Measured(others, dict.fromkeys(supervised, "no disk")))
+    assert sum("the baseline is not measured" in text for text in drawn.left_out) == 2
+    assert sum("supervised with 8 labels" in text for text in drawn.left_out) == 1
+    nothing = Measured({}, dict.fromkeys(measured.found, "no disk"))
+    assert "no disk" in draw_pck_curves(found, nothing)
 
 
 def test_plots_of_one_network_name_it_where_there_are_several(copied):
