@@ -66,7 +66,8 @@ from wepdtof_pose.commands import PATH
     "launcher_settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Parameter of submitit or Ray, for example slurm_partition=gpu.",
+    help="Parameter of submitit (slurm_partition=gpu, timeout_min=120, cpus_per_task=8, mem_gb=32) "
+    "or of Ray (address=auto, num_cpus=4).",
 )
 @click.option(
     "-o",
@@ -100,6 +101,9 @@ def run(
     Run it again to go on: finished cells stay, an interrupted one goes on from its checkpoint, a
     failed one is tried again, and one that another process is running is left to it. Run it with
     more methods, budgets, seeds, subsets or networks to make the comparison larger.
+
+    A Slurm task may take 24 hours (timeout_min) and asks for one GPU: give --device cpu where there
+    is none.
 
     \b
     Example:

@@ -1,5 +1,6 @@
 """The launchers of clusters, on this machine: submitit's local executor and a local Ray."""
 
+import os
 import subprocess
 import sys
 
@@ -40,6 +41,60 @@ def test_slurm_options_are_submitits(tiny_fisheye, tmp_path, bench_arguments, mo
     assert "--launcher slurm:" in found.output
     assert "colour" in found.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A cluster whose sbatch keeps what it is given, or does what a test writes in its place."""
+    pytest.importorskip("submitit")
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    script = f'#!/bin/sh\ncp "$1" {tmp_path}/submitted.sh\necho Submitted batch job 7\n'
+    for name in ("srun", "sbatch"):
+        (commands / name).write_text(script)
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    return commands
+
+
+@pytest.mark.parametrize(
+    ("settings", "minutes"),
+    [((), "1440"), (("timeout_min=90",), "90"), (("slurm_time=30",), "30")],
+    ids=["a day by default", "submitit's name", "Slurm's name"],
+)
+def test_a_slurm_task_has_time_to_train(
+    tiny_fisheye, tmp_path, bench_arguments, slurm, settings, minutes
+):
+    options = [part for text in settings for part in ("--launcher-set", text)]
+    more = ("--launcher", "slurm", "--launcher-set", "cpus_per_task=4", *options)
+    found = launch(bench_arguments, tiny_fisheye, tmp_path / "out", *more)
+    assert found.exit_code == 0, found.output
+    for number in (0, 1):
+        assert f": submitted (job 7_{number}, at most {minutes} minutes)" in found.output
+    lines = (tmp_path / "submitted.sh").read_text().splitlines()
+    assert f"#SBATCH --time={minutes}" in lines
+    assert "#SBATCH --cpus-per-task=4" in lines
+    assert not any("gpus" in line for line in lines)
+
+
+def test_what_slurm_refuses_is_one_line(tiny_fisheye, tmp_path, bench_arguments, slurm):
+    refusal = "sbatch: error: invalid partition specified: nowhere"
+    (slurm / "sbatch").write_text(
+        f"#!/bin/sh\nprintf '{refusal}\nsbatch: error: failed\\n' >&2\nexit 1\n"
+    )
+    more = ("--launcher", "slurm", "--launcher-set", "slurm_partition=nowhere")
+    found = launch(bench_arguments, tiny_fisheye, tmp_path / "out", *more)
+    assert found.exit_code == 2
+    assert found.output.splitlines()[-1].endswith(f"--launcher slurm: {refusal}")
+    assert "submitted" not in found.output
+
+
+def test_a_slurm_option_of_the_wrong_kind(tiny_fisheye, tmp_path, bench_arguments, slurm):
+    more = ("--launcher", "slurm", "--launcher-set", "timeout_min=long")
+    found = launch(bench_arguments, tiny_fisheye, tmp_path / "out", *more)
+    assert found.exit_code == 2
+    assert 'Parameter "timeout_min" expected type' in found.output
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
