@@ -31,7 +31,7 @@ class DataFile:
     Attributes:
         file: the YAML file.
         root: folder that those of the splits are relative to.
-        splits: folder of images by split name, as the file has it.
+        splits: folder of images by split name, as the file has it, without one `../` too many.
         separate: whether `val` or `test` is another folder than `train`.
         keypoint_set: the joints.
         channels: numbers a joint, 2 or 3.
@@ -62,6 +62,7 @@ def read_data_file(path: Path, *, keypoint_set: KeypointSet | None = None) -> Da
             f"{file}: 'kpt_shape' has {shown(count)} joints, but {joints.name!r} has {len(joints)}"
         )
     joints = _with_flip(joints, content.get("flip_idx"), file)
+    root = _root(content.get("path"), file)
     splits: dict[str, str] = {}
     own = content.get(_OWN_SPLITS)
     for split in ("train", "val", "test"):
@@ -70,11 +71,11 @@ def read_data_file(path: Path, *, keypoint_set: KeypointSet | None = None) -> Da
             continue
         if not isinstance(place, str) or not place.isprintable() or len(place) > 1024:
             raise InputError(f"{file}: {split!r} is {shown(place)}, not the name of one folder")
+        place = _place(place, root)
         if place not in splits.values():
             splits[split] = place
     if not splits:
         raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
-    root = _root(content.get("path"), file)
     return DataFile(file, root, splits, len(splits) > 1, joints, channels)
 
 
@@ -192,3 +193,12 @@ def _root(place: Any, file: Path) -> Path:
             if folder.is_dir():
                 return folder
     return file.parent
+
+
+def _place(place: str, root: Path) -> str:
+    """A split's folder relative to the root; one `../` too many goes.
+
+    Exports of Roboflow have it: they are meant for loaders that look from a folder beside theirs.
+    """
+    inner = place.removeprefix("../")
+    return inner if not (root / place).is_dir() and (root / inner).is_dir() else place

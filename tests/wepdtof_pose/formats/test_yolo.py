@@ -69,6 +69,22 @@ def test_labels_stay_where_the_yaml_is_when_images_lie_elsewhere(
     assert datasets["train"].root == tmp_path / "far" / "images" / "train"
 
 
+def test_folders_of_roboflow_have_one_step_up_too_many(tmp_path: Path) -> None:
+    path = write(tmp_path / "in")
+    for split in ("train", "val"):
+        for kind in ("images", "labels"):
+            (path / split).mkdir(exist_ok=True)
+            (path / kind / split).rename(path / split / kind)
+    (path / "val" / "labels" / "a.txt").write_text(2 * LINE)
+    places = "train: ../train/images\nval: ../val/images\n"
+    (path / "data.yaml").write_text(f"{places}kpt_shape: [3, 3]\n{NAMES}")
+    datasets = yolo.read(path).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 2}
+    # Where the step up leads to a folder, it is meant.
+    (tmp_path / "train" / "images").mkdir(parents=True)
+    assert yolo.read(path).datasets["train"].root.resolve() == tmp_path / "train" / "images"
+
+
 def test_the_folder_of_the_only_split_may_be_given(tmp_path: Path) -> None:
     text = f"train: images/train\nval: images/train\nkpt_shape: [3, 3]\n{NAMES}"
     path = write(tmp_path / "in", text=text)
