@@ -22,6 +22,7 @@ from wepdtof_pose.formats.layout import (
     split_files,
 )
 from wepdtof_pose.formats.tool_records import (
+    PERSON_LABEL,
     ROTATED_LABEL,
     Person,
     dataset_of,
@@ -30,8 +31,6 @@ from wepdtof_pose.formats.tool_records import (
 )
 from wepdtof_pose.formats.xml_tree import read_xml
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
-
-PERSON_LABEL = "person"
 
 
 @dataclass

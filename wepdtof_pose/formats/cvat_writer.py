@@ -13,7 +13,6 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 import numpy as np
 
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
-from wepdtof_pose.formats.cvat import PERSON_LABEL
 from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
@@ -24,7 +23,7 @@ from wepdtof_pose.formats.layout import (
     people_of_frames,
     split_folder,
 )
-from wepdtof_pose.formats.tool_records import FIELDS, ROTATED_LABEL, attributes_of
+from wepdtof_pose.formats.tool_records import FIELDS, PERSON_LABEL, ROTATED_LABEL, attributes_of
 from wepdtof_pose.keypoints import KeypointSet
 
 _HELD = (

@@ -1,14 +1,15 @@
 """Label Studio JSON export: reader of `keypointlabels` and `rectanglelabels`, in percent.
 
 A keypoint belongs to the rectangle that is its parent (`parentID`: drag it onto the rectangle in
-the region tree), else to the only rectangle around it. A rectangle with a rotation is a rotated
-box: Label Studio turns it about its upper left corner. A region with the choice `hidden` is a
-hidden joint. Of several annotations of a task the last is taken; predictions are not read.
+the region tree), else to the only rectangle around it. Where rectangles have several labels, people
+are those that say `person` or are the parent of a keypoint. A rectangle with a rotation is a
+rotated box: Label Studio turns it about its upper left corner. A region with the choice `hidden` is
+a hidden joint. Of several annotations of a task the last is taken; predictions are not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,7 +19,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.fields import require_file_name, require_id, rows, shown
-from wepdtof_pose.formats.label_studio_regions import frame_size, people_of
+from wepdtof_pose.formats.label_studio_regions import frame_size, people_of, person_labels
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, Reading, add_counts, split_files
 from wepdtof_pose.formats.tool_records import Person, dataset_of, joints_named
 from wepdtof_pose.formats.xml_tree import read_xml
@@ -46,8 +47,21 @@ def read(
     datasets: dict[str, PoseDataset] = {}
     left_out = []
     files = split_files(path, "*.json")
+    contents = {
+        split: rows(read_json(file), str(file), "tasks with 'data' and 'annotations'")
+        for split, file in files.items()
+    }
+    labels = person_labels(
+        (
+            region
+            for split, tasks in contents.items()
+            for number, task in enumerate(tasks, start=1)
+            for region in _results(task, f"{files[split]}: task {number}")[0]
+        ),
+        str(path),
+    )
     for split, file in files.items():
-        tasks = rows(read_json(file), str(file), "tasks with 'data' and 'annotations'")
+        tasks = contents[split]
         beside = file.parent
         roots = [images / split, images] if images else []
         roots += [] if images else [beside / "images" / split, beside / "images", beside]
@@ -59,6 +73,7 @@ def read(
             names,
             root=root,
             source=str(file),
+            labels=labels,
             keypoint_set=keypoint_set,
             declared=declared,
         )
@@ -136,11 +151,13 @@ def from_tasks(
     *,
     root: Path,
     source: str,
+    labels: Collection[str],
     keypoint_set: KeypointSet | None = None,
     declared: Iterable[str] = (),
 ) -> tuple[PoseDataset, dict[str, int]]:
     """The data set of parsed tasks whose images have these names, and what was left out.
 
+    `labels` are those of people's rectangles (see `person_labels`).
     The joints are those of `keypoint_set`, else those `declared`, else those met, in their order.
     """
     frames: list[dict[str, Any]] = []
@@ -150,7 +167,7 @@ def from_tasks(
         where = f"{source}: task {row + 1} ({shown(name)[1:-1]})"
         results, others = _results(task, where)
         size = frame_size(results, task["data"], where) or image_size(root / name)
-        found, left_out = people_of(results, row, size, where)
+        found, left_out = people_of(results, labels, row, size, where)
         frames.append(_frame(task, name, size, where))
         people += found
         counts += [left_out, {"annotations of a task before its last": others}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import require_id, require_numbers, require_size, shown
 from wepdtof_pose.formats.grouping import only_box_around
-from wepdtof_pose.formats.tool_records import ROTATED_LABEL, Person
+from wepdtof_pose.formats.tool_records import PERSON_LABEL, ROTATED_LABEL, Person
 from wepdtof_pose.formats.wepdtof import bounds
 from wepdtof_pose.keypoints import canonical_joint_name
 
@@ -39,17 +40,56 @@ def frame_size(
     return row[keys[0]], row[keys[1]]
 
 
+def person_labels(regions: Iterable[dict[str, Any]], source: str) -> set[str]:
+    """The labels of rectangles that are people: the only one, else those that say `person`.
+
+    Raises:
+        InputError: neither labels nor parents of keypoints say which rectangles are people.
+    """
+    labels: set[str] = set()
+    parents = False
+    for region in regions:
+        kind = region.get("type")
+        label = _label(region.get("value"), kind)
+        if kind == "rectanglelabels" and label not in (None, ROTATED_LABEL):
+            labels.add(str(label))
+        parents |= kind == "keypointlabels" and _parent(region, source) is not None
+    if len(labels) < 2:
+        return labels
+    found = {label for label in labels if label.lower() == PERSON_LABEL}
+    if not found and not parents:
+        listed = ", ".join(shown(label) for label in sorted(labels))
+        raise InputError(
+            f"{source}: its rectangles are labelled {listed}: label people {PERSON_LABEL!r}, "
+            "or make them parents of their keypoints"
+        )
+    return found
+
+
 def people_of(
-    results: list[dict[str, Any]], frame: int, size: tuple[int, int], where: str
+    results: list[dict[str, Any]],
+    labels: Collection[str],
+    frame: int,
+    size: tuple[int, int],
+    where: str,
 ) -> tuple[list[Person], dict[str, int]]:
-    """The people of a task's regions, and what is left out."""
+    """The people of a task's regions, and what is left out.
+
+    People are the rectangles with one of these labels, and those that have joints or a rotated box.
+    """
+    places = [f"{where}: region {number}" for number in range(1, len(results) + 1)]
+    parents = {
+        _parent(region, place)
+        for region, place in zip(results, places, strict=True)
+        if region.get("type") == "keypointlabels"
+        or _label(region.get("value"), region.get("type")) == ROTATED_LABEL
+    }
     people: dict[Any, Person] = {}
     keypoints: list[tuple[Any, Any, str, float, float]] = []
     rotated: list[tuple[Any, list[float]]] = []
     hidden: set[Any] = set()
     others = 0
-    for number, region in enumerate(results, start=1):
-        place = f"{where}: region {number}"
+    for number, (region, place) in enumerate(zip(results, places, strict=True), start=1):
         kind, value = region.get("type"), region.get("value") or {}
         identity = region.get("id", f"region {number}")
         require_id(identity, f"{place}: 'id'")
@@ -62,7 +102,11 @@ def people_of(
             keypoints.append((identity, _parent(region, place), label, x, y))
         elif kind == "rectanglelabels" and label == ROTATED_LABEL:
             rotated.append((_parent(region, place), _rotated_box(value, size, place)))
-        elif kind == "rectanglelabels" and label is not None:
+        elif (
+            kind == "rectanglelabels"
+            and label is not None
+            and (label in labels or identity in parents)
+        ):
             if identity in people:
                 raise InputError(f"{place}: another rectangle has its id {shown(identity)}")
             people[identity] = _person(region, frame, size, place)

@@ -26,7 +26,7 @@ from wepdtof_pose.formats.layout import (
     people_of_frames,
     split_folder,
 )
-from wepdtof_pose.formats.tool_records import ROTATED_LABEL, attributes_of
+from wepdtof_pose.formats.tool_records import PERSON_LABEL, ROTATED_LABEL, attributes_of
 from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.keypoints import KeypointSet
 
@@ -92,7 +92,7 @@ def regions(
     key = f"person_{number}"
     box = np.array([person[side] for side in "xywh"], dtype=np.float64)
     notes = [f"{name}={text}" for name, text in attributes_of(person).items()]
-    rectangle = _rectangle(key, "person", box, 0.0, size)
+    rectangle = _rectangle(key, PERSON_LABEL, box, 0.0, size)
     found = [{**rectangle, "meta": {"text": notes}}]
     turned = np.array([person[name] for name in ROTATED_BOX_COLUMNS], dtype=np.float64)
     if np.isfinite(turned).all():
@@ -120,7 +120,7 @@ def interface(keypoint_set: KeypointSet) -> str:
     view = Element("View")
     SubElement(view, "Image", name="image", value="$image")
     boxes = SubElement(view, "RectangleLabels", name="boxes", toName="image", canRotate="true")
-    for label in ("person", ROTATED_LABEL):
+    for label in (PERSON_LABEL, ROTATED_LABEL):
         SubElement(boxes, "Label", value=label)
     points = SubElement(view, "KeyPointLabels", name="joints", toName="image")
     for joint in keypoint_set.joints:

@@ -19,6 +19,7 @@ from wepdtof_pose.formats.layout import area_follows_from_box
 from wepdtof_pose.formats.wepdtof import bounds
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
 
+PERSON_LABEL = "person"
 ROTATED_LABEL = "rotated_box"
 """Label of the box that holds a person's rotated box beside the upright one."""
 

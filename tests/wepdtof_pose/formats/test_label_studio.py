@@ -75,6 +75,41 @@ def test_joints_in_no_box_are_counted(tmp_path: Path) -> None:
     assert label_studio.read(path).left_out == {"joints in no person's box": 1}
 
 
+@pytest.mark.parametrize("person", ["person", "Person"])
+def test_rectangles_of_other_labels_are_no_people(tmp_path: Path, person: str) -> None:
+    chair, dog = rectangle("c", label="chair"), rectangle("d", label="dog")
+    path = write(tmp_path, chair, rectangle(label=person), keypoint(), dog)
+    reading = label_studio.read(path)
+    assert reading.datasets["all"].keypoints.tolist() == [[[40, 40, 2]]]
+    assert reading.left_out == {"regions that are no joint or box": 2}
+
+
+def test_a_rectangle_with_joints_is_a_person(tmp_path: Path) -> None:
+    people = [rectangle("a", label="adult"), rectangle("c", label="child")]
+    joints = [keypoint(parentID="a"), keypoint(key="l", parentID="c")]
+    path = write(tmp_path, *people, *joints, rectangle("d", label="dog"))
+    assert len(label_studio.read(path).datasets["all"]) == 2
+
+
+def test_the_only_label_may_be_any(tmp_path: Path) -> None:
+    others = [rectangle("s", label="worker"), keypoint(parentID="r")]
+    path = write(tmp_path, rectangle(label="worker"), *others)
+    assert len(label_studio.read(path).datasets["all"]) == 2
+
+
+def test_labels_of_all_splits_together(tmp_path: Path) -> None:
+    for split, regions in {
+        "train": [rectangle(), keypoint(), rectangle("c", label="chair")],
+        "val": [rectangle("c", label="chair"), keypoint()],
+    }.items():
+        write(tmp_path, *regions).rename(tmp_path / f"tasks_{split}.json")
+    (tmp_path / label_studio.INTERFACE).write_text(
+        '<View><KeyPointLabels name="j"><Label value="nose"/></KeyPointLabels></View>'
+    )
+    datasets = label_studio.read(tmp_path).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 0}
+
+
 @pytest.mark.parametrize(
     ("link", "there", "name"),
     [
@@ -106,6 +141,10 @@ def test_where_the_image_is(tmp_path: Path, link: str, there: str, name: str) ->
         ((rectangle(label="rotated_box"), keypoint()), "no rectangle as its parent"),
         ((rectangle(original_height=-1),), "'original_height' is -1"),
         ((rectangle(),), "names no joints"),
+        (
+            (rectangle("a", label="adult"), rectangle("c", label="child"), keypoint()),
+            "labelled 'adult', 'child': label people 'person', or make them parents",
+        ),
         ((5,), "'result': expected a JSON list of regions"),
     ],
     ids=str,
