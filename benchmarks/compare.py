@@ -21,7 +21,7 @@ from wepdtof_pose.errors import InputError
 
 SAME = ("data_hash", "split_hash", "recipe", "keypoint_set", "people_test")
 """What two results must share for their scores to be compared."""
-_IGNORED = ("data.cache", "data.path", "seed", "data.subset_seed")
+_IGNORED = ("data.cache", "data.path")
 
 
 @dataclass(frozen=True)

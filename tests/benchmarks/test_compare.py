@@ -105,6 +105,16 @@ def test_single_runs_of_two_methods_are_a_pair(comparison, copied):
     assert "one pair: noise unknown" in found.output
 
 
+def test_single_runs_of_two_seeds_and_subsets_differ_in_both(comparison, copied):
+    second = copied / "cells" / "sspcm-8-seed1"
+    config = second / "config.yaml"
+    config.write_text(config.read_text().replace("subset_seed: 0", "subset_seed: 3"))
+    found = compare(comparison / "cells" / "sspcm-8-seed0", second)
+    assert found.exit_code == 0, found.output
+    assert "  config data.subset_seed: 0 -> 3\n" in found.output
+    assert "  config seed: 0 -> 1\n" in found.output
+
+
 def test_runs_without_a_partner_are_named(comparison, copied):
     shutil.rmtree(copied / "cells" / "sspcm-8-seed1")
     found = compare(comparison, copied)
