@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from benchmarks.fairness import uneven
-from benchmarks.published import PUBLISHED, published_ap
+from benchmarks.published import PUBLISHED, published_ap, published_schedule
 from benchmarks.results import CellResult, Comparison, Group, difference
 from benchmarks.scores import CHOICES
 from benchmarks.statistics import summarise
@@ -39,6 +39,10 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
             "runs": len(group.cells),
             "network": group.reported,
         }
+        base = None
+        if chosen is not None:
+            base = comparison.find(chosen, group.labels, group.backbone)
+            line["pairs"] = _pairs(group, base)
         for score in CHOICES:
             found = summarise(group.values(score))
             best = summarise(group.values(score, which="best"))
@@ -50,10 +54,8 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
                 best_head(score): best and best.mean,
             }
             if chosen is not None:
-                base = comparison.find(chosen, group.labels, group.backbone)
                 gain = difference(group, base, score)
                 line |= {
-                    "pairs": gain and gain.pairs,
                     f"{score} difference": gain and gain.mean,
                     f"{score} difference low": gain and gain.low,
                     f"{score} difference high": gain and gain.high,
@@ -67,6 +69,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
         line |= {
             "published AP": "n/a" if figure is None else figure,
             "published source": "n/a" if figure is None else PUBLISHED["source"],
+            "published schedule": "n/a" if figure is None else published_schedule(group.cells[0]),
             "cells differ in": warning,
         }
         lines.append(line)
@@ -90,6 +93,13 @@ def runs_csv(comparison: Comparison) -> str:
                     line |= {f"{which} {score}": scores[score] for score in CHOICES}
                 lines.append(line | {key: cell.result.get(key) for key in COST})
     return _csv(lines)
+
+
+def _pairs(group: Group, baseline: Group | None) -> int | None:
+    """Runs with a partner of the same seed and subset; None for the baseline itself."""
+    if baseline is None or baseline is group:
+        return None
+    return len({cell.pair for cell in group.cells} & {cell.pair for cell in baseline.cells})
 
 
 def _place(comparison: Comparison, group: Group, cell: CellResult) -> dict[str, Any]:
