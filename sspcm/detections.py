@@ -11,6 +11,7 @@ import numpy as np
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.fields import require_id, rows, shown
 from wepdtof_pose.frame_lookup import VIDEO_SUFFIXES
 
 PERSON = 1
@@ -60,15 +61,19 @@ def read_detections(path: Path, *, category_id: Any = PERSON) -> Detections:
 
     Args:
         path: the JSON file.
-        category_id: category of people in it.
+        category_id: category of people, where the file has no `categories`; where it has, it is the
+            one called `person`, or else the only one with keypoints, or else the only one.
 
     Raises:
-        InputError: it is no such file, holds nobody, or a field is missing or no number.
+        InputError: it is no such file, holds nobody, does not say which category is a person's, or
+            a field is missing or no number.
     """
     content = read_json(path)
     names: dict[Any, str] = {}
     if isinstance(content, dict):
-        rows, images = content.get("annotations"), content.get("images", [])
+        entries, images = content.get("annotations"), content.get("images", [])
+        if content.get("categories"):
+            category_id = _person_category(content["categories"], str(path))
         names = {
             image["id"]: image["file_name"]
             for image in images
@@ -77,15 +82,15 @@ def read_detections(path: Path, *, category_id: Any = PERSON) -> Detections:
             and isinstance(image.get("file_name"), str)
         }
     else:
-        rows = content
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        entries = content
+    if not isinstance(entries, list) or not all(isinstance(row, dict) for row in entries):
         raise InputError(
             f"{path}: neither a COCO results file (a list of objects with image_id, bbox and "
             "score) nor a COCO data set"
         )
     people = [
         (number, row)
-        for number, row in enumerate(rows)
+        for number, row in enumerate(entries)
         if row.get("category_id", category_id) == category_id and not row.get("iscrowd")
     ]
     if not people:
@@ -108,6 +113,19 @@ def read_detections(path: Path, *, category_id: Any = PERSON) -> Detections:
         boxes=np.array([row["bbox"] for row in chosen], dtype=np.float64),
         scores=np.array([row.get("score", 1.0) for row in chosen], dtype=np.float64),
     )
+
+
+def _person_category(categories: Any, source: str) -> Any:
+    """The id of the category of people."""
+    described = rows(categories, f"{source}: 'categories'", "categories")
+    named = [row for row in described if str(row.get("name")).lower() == "person"]
+    jointed = [row for row in described if row.get("keypoints")]
+    for found in (named, jointed, described):
+        if len(found) == 1:
+            require_id(found[0].get("id"), f"{source}: the 'id' of a category")
+            return found[0]["id"]
+    listed = ", ".join(shown(row.get("name")) for row in described)
+    raise InputError(f"{source}: which of its categories are people? ({listed}): call one 'person'")
 
 
 def _is_number(value: Any) -> bool:
