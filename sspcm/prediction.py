@@ -72,14 +72,14 @@ def predict_inputs(
         joint_threshold: joints with a lower score are not drawn.
 
     Raises:
-        InputError: an input or the box file cannot be read, no box belongs to any frame, or `out`
-            holds something.
+        InputError: an input or the box file cannot be read, no box belongs to any frame or all that
+            do are left out, or `out` holds something.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: is there already and not an empty folder; name another with -o")
     sources = find_sources(inputs)
     detections = None if boxes is None else read_detections(boxes)
-    frames = boxed = poses = bare = 0
+    frames = matched = boxed = poses = bare = 0
     with replacing_folder(out) as folder, ExitStack() as stack:
         stream = stack.enter_context((folder / RESULTS).open("w", encoding="utf-8"))
         results = _ResultsStream(stream)
@@ -89,6 +89,8 @@ def predict_inputs(
         for group in _groups(networks, bar, detections, box_threshold, keep_images=draw):
             predictions = _predict(networks, group)
             frames += len(group.frames)
+            if detections is not None:
+                matched += sum(len(detections.rows_of(frame.keys)) for frame in group.frames)
             boxed += len(group)
             poses += len(predictions)
             bare += int((predictions.keypoints[..., 2] < joint_threshold).all(axis=1).sum())
@@ -107,6 +109,11 @@ def predict_inputs(
                     pictures.write(frame)
             # Let this group's images go before the next group's are decoded.
             del group, frame
+        if matched and not boxed:
+            raise InputError(
+                f"{boxes}: the {matched} boxes that belong to the {frames} frames all score less "
+                f"than --box-threshold {box_threshold:g} or lie outside their frame"
+            )
         if detections is not None and not boxed:
             raise InputError(
                 f"{boxes}: no box belongs to any of the {frames} frames: boxes are found by file "

@@ -209,6 +209,45 @@ def test_a_file_name_wins_over_an_image_id(tmp_path: Path) -> None:
     assert found.scores.tolist() == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("categories", "people"),
+    [
+        ([{"id": 1, "name": "car"}, {"id": 2, "name": "Person"}], [2]),
+        ([{"id": 1, "name": "car"}, {"id": 2, "name": "body", "keypoints": ["neck"]}], [2]),
+        ([{"id": 2, "name": "pedestrian"}], [2]),
+        ([], [1]),
+        (None, [1]),
+    ],
+)
+def test_people_are_the_category_that_says_so(
+    tmp_path: Path, categories: list[dict] | None, people: list[int]
+) -> None:
+    content = {
+        "images": [{"id": 1, "file_name": "1.jpg"}],
+        "categories": categories,
+        "annotations": [
+            {"image_id": 1, "category_id": number, "bbox": [number, 2, 3, 4]} for number in (1, 2)
+        ],
+    }
+    write_json(tmp_path / "data.json", content)
+    assert read_detections(tmp_path / "data.json").boxes[:, 0].tolist() == people
+
+
+@pytest.mark.parametrize(
+    ("categories", "error"),
+    [
+        ([{"id": 1, "name": "car"}, {"id": 2, "name": "dog"}], "are people.*'car', 'dog'"),
+        ([{"name": "person"}], "the 'id' of a category"),
+        ({"1": "person"}, "'categories': expected a JSON list"),
+    ],
+)
+def test_unusable_categories(tmp_path: Path, categories: Any, error: str) -> None:
+    box = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    write_json(tmp_path / "data.json", {"categories": categories, "annotations": [box]})
+    with pytest.raises(InputError, match=error):
+        read_detections(tmp_path / "data.json")
+
+
 def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: Path) -> None:
     rows = [
         {"file_name": images[0].name, "category_id": 1, "bbox": [60, 60, 50, 60], "score": 0.3},
@@ -245,6 +284,11 @@ def damage(path: Path) -> None:
             ["good.png", "--boxes", "other.json"],
             "other.json: no box belongs to any of the 1 frames",
         ),
+        (
+            ["good.png", "--boxes", "low.json", "--box-threshold", "0.5"],
+            "low.json: the 2 boxes that belong to the 1 frames all score less than "
+            "--box-threshold 0.5 or lie outside their frame",
+        ),
         (["good.png", "--boxes", "broken.json"], "broken.json: entry 0: 'bbox' is not a list of 4"),
         (["good.png", "-o", "sub"], "sub: is there already"),
         (["good.png", "--network", "Z"], "has no network 'Z'"),
@@ -271,6 +315,9 @@ def test_unusable_input_is_one_line_and_leaves_nothing(
     damage(write_video("cut.avi", frames=40))
     box = {"file_name": "other.png", "category_id": 1, "bbox": [1, 1, 9, 9], "score": 1}
     Path("other.json").write_text(json.dumps([box]))
+    low = {**box, "file_name": "good.png"}
+    boxes = [{**low, "score": 0.3}, {**low, "bbox": [900, 1, 9, 9]}]
+    Path("low.json").write_text(json.dumps(boxes))
     Path("broken.json").write_text(json.dumps([{**box, "bbox": [1, 1, 9]}]))
     before = sorted(tmp_path.rglob("*"))
     options = [] if "-o" in inputs else ["-o", "out"]
