@@ -48,7 +48,8 @@ def generate(
 
     The folder gets ``images/<scene>/<scene>_000001.jpg`` and ``annotations/
     person_keypoints.json`` (COCO keypoints). The bytes depend on ``people``, ``seed`` and
-    ``size`` only, not on ``workers``. An unfinished folder is completed.
+    ``size`` only, not on ``workers``. An unfinished folder is completed; a finished one gets the
+    frames back that it lacks, and keeps its annotations.
 
     Args:
         out: the folder; missing, empty, or one that the same arguments began.
@@ -81,13 +82,18 @@ def generate(
         "seed": int(seed),
         "size": int(size),
     }
-    if _claim(out, parameters) and (out / ANNOTATIONS).is_file():
-        return out
+    finished = _claim(out, parameters) and (out / ANNOTATIONS).is_file()
     plans = plan_scenes(people, seed)
-    with _progress(progress, people) as advance:
-        for plan in _render(out, plans, seed=seed, size=size, workers=workers):
-            advance(plan.quota)
-    _write_annotations(out, plans, parameters)
+    if finished:
+        lacking = _scenes_lacking_frames(out)
+        plans = [plan for plan in plans if plan.name in lacking]
+    if plans:
+        with _progress(progress, sum(plan.quota for plan in plans)) as advance:
+            for plan in _render(out, plans, seed=seed, size=size, workers=workers):
+                advance(plan.quota)
+    if not finished:
+        _write_annotations(out, plans, parameters)
+    shutil.rmtree(out / _RECORDS, ignore_errors=True)
     return out
 
 
@@ -196,7 +202,12 @@ def _write_annotations(out: Path, plans: list[ScenePlan], parameters: dict[str, 
     dataset = join_records(scenes, root=out / "images", info=parameters)
     _sweep(out)
     coco.write(dataset, out / ANNOTATIONS)
-    shutil.rmtree(out / _RECORDS, ignore_errors=True)
+
+
+def _scenes_lacking_frames(out: Path) -> set[str]:
+    frames = coco.read(out / ANNOTATIONS).frames
+    named = zip(frames["scene"], frames["file_name"], strict=True)
+    return {scene for scene, name in named if not (out / "images" / name).is_file()}
 
 
 def _record(out: Path, plan: ScenePlan) -> Path:

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,21 @@ def test_finished_folder_is_left_alone(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     generate(folder, people=PEOPLE, size=SIZE, seed=3, progress=False)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_lost_frames_of_a_finished_folder_come_back(
+    folder: Path, tmp_path: Path, workers: int
+) -> None:
+    out = tmp_path / "lost"
+    shutil.copytree(folder, out)
+    kept, *lost = sorted((out / "images").iterdir())
+    before = {path: path.stat().st_mtime_ns for path in [out / ANNOTATIONS, *kept.iterdir()]}
+    for scene in lost[:2]:
+        shutil.rmtree(scene)
+    generate(out, people=PEOPLE, size=SIZE, seed=3, workers=workers, progress=False)
+    assert digest(out) == digest(folder)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
 def test_foreign_folder_is_refused(folder: Path, tmp_path: Path) -> None:
