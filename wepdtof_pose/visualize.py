@@ -202,7 +202,7 @@ def person_picture(
     """The crop of person `row`, `size` (width, height) pixels, with a pose of (joints, 3)."""
     image = read_image(dataset.root / dataset.frames["file_name"].iloc[dataset.frame_rows[row]])
     matrix = _crop_matrix(dataset, row, size)
-    crop = cv2.warpAffine(image, matrix[0], size, flags=cv2.INTER_AREA)
+    crop = _cut(image, matrix[0], size)
     if pose is not None:
         moved = crop_pose(dataset, row, pose, size)
         drawing.draw_skeleton(
@@ -230,6 +230,20 @@ def predicted_frame(
             width=_width_for(image, extent),
         )
     return image
+
+
+def _cut(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The window (height, width, 3) that a matrix (2, 3) of one zoom moves the image to."""
+    zoom = np.hypot(*matrix[:, 0])
+    # A warp takes the mean of four pixels and skips the others: what shrinks is averaged before.
+    if zoom < 0.5:
+        whole = np.array(image.shape[1::-1])
+        shrunk = np.maximum(np.rint(zoom * whole), 1).astype(int)
+        image = cv2.resize(image, shrunk.tolist(), interpolation=cv2.INTER_AREA)
+        step = whole / shrunk
+        linear = matrix[:, :2]
+        matrix = np.column_stack([linear * step, matrix[:, 2] + linear @ ((step - 1) / 2)])
+    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
 
 
 def _crop_matrix(dataset: PoseDataset, row: int, size: tuple[int, int]) -> np.ndarray:

@@ -56,6 +56,29 @@ def test_a_person_is_drawn_where_the_crop_has_it(one: PoseDataset) -> None:
     np.testing.assert_allclose(middle_of(picture, drawing.MIDDLE), expected, atol=0.6)
 
 
+def test_what_shrinks_is_averaged(one: PoseDataset) -> None:
+    stripes = np.zeros((90, 120, 3), dtype=np.uint8)
+    stripes[:, ::2] = 200
+    cv2.imwrite(str(one.root / one.frames["file_name"].iloc[0]), stripes)
+    # One pixel of the picture is 5.2 of the frame; the inside, where nothing lies beyond the frame.
+    inside = person_picture(one, 0, None, size=(12, 16))[4:-4, 2:-2].astype(float)
+    assert np.abs(inside - 100).max() < 25
+
+
+@pytest.mark.parametrize("width", [12, 30, 48])
+def test_what_shrinks_stays_in_its_place(one: PoseDataset, width: int) -> None:
+    spot = np.zeros((90, 120, 3), dtype=np.uint8)
+    spot[30:51, 50:71] = 255  # its middle is the pixel (60, 40)
+    cv2.imwrite(str(one.root / one.frames["file_name"].iloc[0]), spot)
+    size = (width, width * 4 // 3)
+    picture = person_picture(one, 0, None, size=size)[..., 0].astype(float)
+    rows, columns = np.indices(picture.shape)
+    found = np.array([(columns * picture).sum(), (rows * picture).sum()]) / picture.sum()
+    zoom = width / (50 * 1.25)
+    expected = [size[0] / 2 + (60 - 45) * zoom, size[1] / 2 + (40 - 45.25) * zoom]
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
 def test_a_track_id_stands_at_the_rotated_box(
     make_dataset: Callable,
     write_folder: Callable,
