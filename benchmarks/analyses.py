@@ -1,7 +1,8 @@
 """What plots need beyond a cell's result, measured once on a finished cell and kept beside it.
 
-`joint_ap.json` and `pck_curve.json` need the cell's predictions and data, `pseudo_labels.json` its
-last checkpoint and data. All are small: they stay where those are not kept.
+`joint_ap.json` and `pck_curve.json` need the cell's predictions and data,
+`pseudo_label_quality.json` its last checkpoint and data. All are small: they stay where those are
+not kept.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def analyse(comparison: Comparison) -> Analyses:
         _collect(cell, "joint_ap.json", result.joint_ap, _measure_joints)
         _collect(cell, "pck_curve.json", result.pck_curve, _measure_curve)
         if cell.result["method"] != "supervised":
-            _collect(cell, "pseudo_labels.json", result.pseudo_labels, _measure_labels)
+            _collect(cell, "pseudo_label_quality.json", result.pseudo_labels, _measure_labels)
     return result
 
 

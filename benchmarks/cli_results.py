@@ -75,7 +75,7 @@ def plot(folder: Path, score: str) -> None:
     nothing to draw from is said.
 
     The quality of pseudo-labels is measured on finished cells that still have their checkpoint and
-    data, and kept in each cell's pseudo_labels.json.
+    data, and kept in each cell's pseudo_label_quality.json.
 
     \b
     Example:

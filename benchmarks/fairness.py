@@ -51,6 +51,31 @@ def augmentation(comparison: Comparison) -> str:
     return text + (f"; on it {', '.join(covers)}" if covers else "")
 
 
+def shared_steps(comparison: Comparison) -> str:
+    """How methods with a teacher that is trained first divide their steps; empty without any."""
+    from sspcm.config_io import from_dict
+    from sspcm.methods import METHODS
+
+    shares: dict[int, list[str]] = {}
+    epochs = comparison.cells[0].config.optimisation.epochs
+    for method in comparison.methods:
+        cell = next(cell for cell in comparison.cells if cell.result["method"] == method)
+        kind = METHODS.get(method)
+        if kind is None:
+            continue
+        options = from_dict(kind.Options, cell.config.method.options, prefix="method.options.")
+        if hasattr(options, "teacher_epochs"):
+            teacher = options.teacher_epochs or epochs // 2
+            shares.setdefault(teacher, []).append(method)
+    return "; ".join(
+        f"{' and '.join(methods)}: of these steps the first {teacher} epochs are a teacher's, "
+        f"which learns from labelled people alone, the other {epochs - teacher} the student's, "
+        "which starts afresh, each with the whole learning-rate schedule in its own epochs (the "
+        "papers train both in full)"
+        for teacher, methods in shares.items()
+    )
+
+
 def _facts(cell: CellResult) -> dict[str, Any]:
     scores = cell.scores()
     excluded = cell.config.data.exclude_labelled
@@ -71,6 +96,7 @@ def _facts(cell: CellResult) -> dict[str, Any]:
         "decoding": cell.config.evaluation.decoding,
         "upright crops": cell.config.data.upright,
         "labelled order": cell.result["labelled_order"],
+        f"list of people {cell.result['labels']}": cell.result.get("labels_hash"),
         "unlabelled data": cell.result.get("unlabelled_hash", "those of the labelled people"),
         "people in the pool": pool,
         "labelled people left out of the pool": excluded,

@@ -165,14 +165,16 @@ def _require_one_table(folder: Path, config: TrainConfig) -> None:
             raise _no_table(folder, key, before[key], value)
 
 
-def _require_same_data(place: ComparisonFolder, record: Mapping[str, Any]) -> None:
-    """Data that changed under their path would be noticed by the table, when all is trained."""
+def _require_same_data(place: ComparisonFolder, labels: str, record: Mapping[str, Any]) -> None:
+    """Data that changed under their path would be noticed by the table, when all is trained; a
+    list of labelled people that changed would be two lists under one name."""
     for path in sorted(place.cells.glob("*")):
         if RunFolder(path).finished:
             result = read_cell(path).result
-            for key in ("data_hash", "split_hash"):
-                if result.get(key) != record[key]:
-                    raise _no_table(path, key, result.get(key), record[key])
+            own_list = ("labels_hash",) if result["labels"] == labels else ()
+            for key in ("data_hash", "split_hash", *own_list):
+                if result.get(key) != record.get(key):
+                    raise _no_table(path, key, result.get(key), record.get(key))
 
 
 def _no_table(folder: Path, key: str, before: object, now: object) -> InputError:
@@ -190,7 +192,7 @@ def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
         remove_partial_files(place.crops, older_than=DAY)
         for data, config in _budgets(cells).items():
             sets = make_sets(data, released=config.method.recipe == "released")
-            _require_same_data(place, sets.record)
+            _require_same_data(place, data.labels, sets.record)
             crops = (data.crop_size, data.upright, data.path, data.unlabelled, config.easy_view)
             if crops not in decoded:
                 decoded.add(crops)

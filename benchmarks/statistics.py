@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
+"""Scores of 0 to 1 that differ by less are equal."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences; without interval and p (None) with one pair, and without p where
-    all pairs differ alike.
+    """Mean of paired differences; without interval and p (None) with one pair, and where all pairs
+    differ alike: their spread, 0, says nothing of the noise.
 
     Attributes:
         mean: of the second values less the first.
@@ -47,9 +49,9 @@ class Difference:
     def verdict(self) -> str:
         """Whether it is more than noise: the 95 % interval leaves out 0."""
         if self.low is None or self.high is None:
+            if self.pairs > 1:
+                return "all pairs differ alike: noise unknown" if self.mean else "none"
             return "one pair: noise unknown"
-        if self.low == self.high == 0:
-            return "none"
         return "more than noise" if self.leaves_out_0 else "within noise"
 
     @property
@@ -80,9 +82,7 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference | Non
     found = summarise(np.asarray(second) - np.asarray(first))
     if found is None:
         return None
-    if found.spread is None:
-        return Difference(found.mean, None, None, None, found.count)
-    return Difference(found.mean, found.low, found.high, _p_value(found), found.count)
+    return _tested(found)
 
 
 def grouped_difference(
@@ -113,8 +113,7 @@ def grouped_difference(
         return Difference(mean, None, None, None, count)
     spread = float((gain - mean * weight).std(ddof=1) / weight.mean())
     reach = _t_quantile(count - 1) * spread / np.sqrt(count)
-    found = Summary(mean, spread, mean - reach, mean + reach, count)
-    return Difference(mean, mean - reach, mean + reach, _p_value(found), count)
+    return _tested(Summary(mean, spread, mean - reach, mean + reach, count))
 
 
 def _t_quantile(freedom: int) -> float:
@@ -123,11 +122,14 @@ def _t_quantile(freedom: int) -> float:
     return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
 
 
-def _p_value(found: Summary) -> float | None:
+def _tested(found: Summary) -> Difference:
+    """The difference of which this is the summary, with Student's t test."""
     from scipy.special import stdtr
 
-    assert found.spread is not None
-    if found.spread == 0:
-        return None
-    t = abs(found.mean) / (found.spread / np.sqrt(found.count))
-    return float(2 * stdtr(found.count - 1, -t))
+    mean = found.mean if abs(found.mean) > ROUNDING else 0.0
+    if found.spread is None or found.spread <= ROUNDING:
+        return Difference(mean, None, None, None, found.count)
+    t = abs(mean) / (found.spread / np.sqrt(found.count))
+    return Difference(
+        mean, found.low, found.high, float(2 * stdtr(found.count - 1, -t)), found.count
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.fairness import augmentation, uneven
+from benchmarks.fairness import augmentation, shared_steps, uneven
 from benchmarks.published import published_ap, published_note
 from benchmarks.results import Comparison, Group, difference
 from benchmarks.scores import SCORES, require_score
@@ -119,6 +119,7 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
     crops = "turned along the image radius" if config.data.upright else "as the frame is"
     schedule, evaluation = config.optimisation, config.evaluation
     flips = "flip test" if evaluation.flip_test else "no flip test"
+    shared = shared_steps(comparison)
     shown = any(published_ap(g.cells[0]) for g in comparison.groups)
     return [
         f"Data `{result['data_hash']}`, split `{result['split_hash']}` ({result['split']}); "
@@ -130,7 +131,8 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
         f"{schedule.batch_size} labelled people, the first {schedule.burn_in_epochs} of "
         f"{schedule.epochs} epochs on labelled people alone; learning rate "
         f"{schedule.learning_rate:g}, times {schedule.factor:g} after epochs "
-        f"{' and '.join(map(str, schedule.milestones))}; {augmentation(comparison)}.",
+        f"{' and '.join(map(str, schedule.milestones))}; {augmentation(comparison)}"
+        f"{f'; {shared}' if shared else ''}.",
         f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes, "
         f"{evaluation.decoding} decoding, {flips}; last checkpoint unless said otherwise; "
         "mean ± standard deviation over runs (a run is a seed and a labelled subset), Student's t "

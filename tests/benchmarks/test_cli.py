@@ -80,7 +80,7 @@ def test_plots_are_pictures(comparison):
     for name in names:
         assert (comparison / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (comparison / "plots" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
-    assert (comparison / "cells" / "sspcm-8-seed0" / "pseudo_labels.json").is_file()
+    assert (comparison / "cells" / "sspcm-8-seed0" / "pseudo_label_quality.json").is_file()
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_a_network_sets_its_keys_and_settings_reach_every_cell():
         {
             "preset": "quick",
             "networks": {"wide": {"network.width": 32}, "plain": {}},
-            "set": {"optimisation.epochs": 3},
+            "set": {"optimisation.epochs": 3, "optimisation.burn_in_epochs": 1},
         }
     )
     cells = make_cells(grid, data=Path("data"), cache=Path("crops"))

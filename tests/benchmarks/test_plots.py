@@ -181,7 +181,7 @@ def test_undefined_scores_are_left_out_and_said(copied, change):
 
 
 def test_what_is_missing_for_pseudo_labels_is_said(copied):
-    for path in (copied / "cells").glob("*/pseudo_labels.json"):
+    for path in (copied / "cells").glob("*/pseudo_label_quality.json"):
         path.unlink()
     _, missing = write_plots(read_results(copied), copied / "plots")
     (text,) = (text for text in missing if text.startswith("pseudo_labels: "))

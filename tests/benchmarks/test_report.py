@@ -51,7 +51,7 @@ def test_it_has_every_section_and_loads_nothing(report):
     text = report.read_text(encoding="utf-8")
     assert tuple(re.findall("<h2>(.*?)</h2>", text)) == SECTIONS
     sources = re.findall(r'(?:src|href)="([^"]{0,20})', text)
-    assert len(sources) == 1 + 6 + 2 * 6
+    assert len(sources) == 1 + 7 + 2 * 6
     assert all(source.startswith("data:") for source in sources)
     assert "<script" not in text
     assert "url(" not in text
@@ -151,7 +151,7 @@ def test_chromium_shows_it_without_an_error_or_a_request(report, tmp_path):
         pictures = browser.execute_script(
             "return [...document.images].map(i => [i.complete, i.naturalWidth])"
         )
-        assert len(pictures) == 6 + 2 * 6
+        assert len(pictures) == 7 + 2 * 6
         assert all(complete and width > 0 for complete, width in pictures)
         wide = browser.execute_script(
             "return [document.documentElement.scrollWidth, window.innerWidth]"

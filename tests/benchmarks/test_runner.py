@@ -25,6 +25,7 @@ from benchmarks.reproduce import commands
 from benchmarks.results import read_results
 from sspcm.config_io import load_config
 from sspcm.sets import make_sets
+from wepdtof_pose.cli import main as toolkit
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
 from wepdtof_pose.loading import load_dataset
@@ -130,6 +131,29 @@ def test_data_that_changed_under_their_path_are_refused_before_anything_is_train
     assert found.exit_code == 2
     assert "was made with data_hash" in found.output
     assert not (copied / "cells" / "supervised-9-seed0").exists()
+
+
+def test_a_list_of_people_that_changed_is_not_taken_for_the_same_budget(
+    tiny_fisheye, tmp_path, bench_arguments
+):
+    listed = tmp_path / "listed.json"
+    options = ["--labels", "8", "--order", "random", "--leave-out-test"]
+
+    def run_with_list(seed, methods):
+        split = ["split", str(tiny_fisheye), *options, "--seed", seed, "-o", str(listed)]
+        listed.unlink(missing_ok=True)
+        assert CliRunner().invoke(toolkit, split).exit_code == 0
+        more = ("--ratio", str(listed), "--methods", methods, "--preset", "small")
+        return CliRunner().invoke(main, bench_arguments(tiny_fisheye, tmp_path / "runs", *more))
+
+    found = run_with_list("1", "supervised")
+    assert found.exit_code == 0, found.output
+    found = run_with_list("2", "supervised,sspcm")
+    assert found.exit_code == 2
+    assert "was made with labels_hash" in found.output
+    cells = [path.name for path in (tmp_path / "runs" / "cells").iterdir()]
+    assert len(cells) == 1
+    assert run_with_list("1", "supervised,sspcm").exit_code == 0
 
 
 def test_a_comparison_is_the_same_by_another_path_and_after_a_move(

@@ -39,10 +39,23 @@ def test_the_paired_test_is_students():
         ([0.1, 0.2, 0.3], [0.3, 0.2, 0.1], "within noise"),
         ([0.1], [0.3], "one pair: noise unknown"),
         ([0.1, 0.2], [0.1, 0.2], "none"),
+        ([0.1, 0.2], [0.2, 0.3], "all pairs differ alike: noise unknown"),
     ],
 )
 def test_what_is_more_than_noise(first, second, verdict):
     assert paired_difference(np.array(first), np.array(second)).verdict == verdict
+
+
+def test_pairs_that_differ_alike_tell_nothing_of_the_noise():
+    """Shares of the same joints often do, with two runs; rounding must not decide."""
+    counts = np.random.default_rng(0).integers(100, 6000, size=(500, 2))
+    found = [paired_difference(pair / 6873, (pair - 9) / 6873) for pair in counts]
+    assert {(one.low, one.high, one.p, one.leaves_out_0) for one in found} == {
+        (None, None, None, False)
+    }
+    groups = np.arange(8) // 2
+    alike = grouped_difference(np.full(8, 3.0), np.full(8, 4.0), np.full(8, 7.0), groups)
+    assert (alike.mean, alike.low, alike.p) == (pytest.approx(1 / 7), None, None)
 
 
 def test_people_who_are_groups_of_their_own_are_independent():
