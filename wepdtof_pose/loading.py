@@ -8,10 +8,8 @@ from pathlib import Path
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.layout import WHOLE
+from wepdtof_pose.formats.layout import SPLITS, WHOLE
 from wepdtof_pose.keypoints import KeypointSet
-
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 def load_dataset(
@@ -104,5 +102,5 @@ def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
 
 def _split_of(file: Path) -> str | None:
     words = re.findall("[a-z]+", file.stem.lower())
-    found = {_SPLITS[word] for word in words if word in _SPLITS}
+    found = {SPLITS[word] for word in words if word in SPLITS}
     return found.pop() if len(found) == 1 else None

@@ -17,6 +17,11 @@ from wepdtof_pose.keypoints import keypoint_set_from_names
 WHOLE = "all"
 """Name of the only split of a data set that is not divided."""
 
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""Names of splits by the words that files and folders have for them."""
+
+ANNOTATION_FOLDERS = ("annotations", "annot")
+
 SEARCHED = 20
 """Images that are looked for before a folder is taken for the wrong one: some may be missing."""
 
@@ -128,16 +133,18 @@ def with_images(
 
 
 def split_files(path: Path, pattern: str) -> dict[str, Path]:
-    """The annotation files under a path by split: a file, or those of a folder or `annotations/`.
+    """The annotation files under a path by split: a file, or those of a folder.
 
-    The only file of a folder is WHOLE; of several each must end in train, val or test.
+    They lie in the folder's `annotations/` or `annot/` where it has one. The only file is WHOLE; of
+    several each must end in train, val (or valid, validation) or test.
 
     Raises:
         InputError: there is none, or the names do not say the splits.
     """
     if not path.is_dir():
         return {WHOLE: path}
-    folder = path / "annotations" if (path / "annotations").is_dir() else path
+    inner = [path / name for name in ANNOTATION_FOLDERS if (path / name).is_dir()]
+    folder = inner[0] if inner else path
     files = [
         file
         for file in sorted(folder.glob(pattern))
@@ -147,8 +154,8 @@ def split_files(path: Path, pattern: str) -> dict[str, Path]:
         raise InputError(f"{path}: has no annotation files {pattern}")
     if len(files) == 1:
         return {WHOLE: files[0]}
-    named = {file.stem.split("_")[-1]: file for file in files}
-    if len(named) < len(files) or not set(named) <= {"train", "val", "test"}:
+    named = {SPLITS.get(file.stem.split("_")[-1], ""): file for file in files}
+    if len(named) < len(files) or "" in named:
         listed = ", ".join(file.name for file in files)
         raise InputError(f"{path}: has several annotation files ({listed}): give one of them")
     return {split: named[split] for split in ("train", "val", "test") if split in named}

@@ -27,6 +27,8 @@ from wepdtof_pose.formats.fields import (
     shown,
 )
 from wepdtof_pose.formats.layout import (
+    ANNOTATION_FOLDERS,
+    SEARCHED,
     WHOLE,
     Layout,
     Reading,
@@ -52,6 +54,8 @@ _CROP = frozenset({"center", "scale"})
 def read(path: Path, *, images: Path | None = None) -> Reading:
     """The people of an MPII JSON file; images lie in `images/` beside it or its folder.
 
+    That folder may be `annotations` or `annot`.
+
     Raises:
         InputError: the file is not usable, has no labels (the test list), or an image is missing.
     """
@@ -60,9 +64,11 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     for position, entry in enumerate(entries):
         _check(entry, f"{source}: [{position}]")
     names = list(dict.fromkeys(entry["image"] for entry in entries))
-    base = path.parent.parent if path.parent.name == "annotations" else path.parent
+    base = path.parent.parent if path.parent.name in ANNOTATION_FOLDERS else path.parent
     places = [base / "images" / path.stem, base / "images", base, path.parent]
     root = images or first_root(places, names, base / "images")
+    if not images and names and not any((root / name).is_file() for name in names[:SEARCHED]):
+        raise InputError(f"{root / names[0]}: no such image: say where they lie with --images")
     sizes = [image_size(root / name) for name in names]
     return Reading({WHOLE: from_entries(entries, names, sizes, root=root)}, [path])
 

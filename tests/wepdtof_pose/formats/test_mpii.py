@@ -9,6 +9,7 @@ import pytest
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import mpii
+from wepdtof_pose.formats.registry import READERS
 from wepdtof_pose.geometry import boxes_to_center_scale
 
 
@@ -38,6 +39,19 @@ def test_coordinates_count_from_zero(tmp_path: Path) -> None:
     assert dataset.keypoints[0, :2].tolist() == [[0, 0, 0], [20.5, 30, 2]]
     assert (len(dataset), len(dataset.frames)) == (2, 1)
     assert mpii.to_entries(dataset) == [make_entry()] * 2
+
+
+@pytest.mark.parametrize("folder", ["annotations", "annot"])
+def test_images_beside_the_folder_of_annotations(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    write(tmp_path, [make_entry()]).rename(tmp_path / folder / "train.json")
+    (tmp_path / folder / "valid.json").write_text(json.dumps([make_entry()] * 2))
+    reading = READERS["mpii"](tmp_path, None, None)
+    assert {name: len(dataset) for name, dataset in reading.datasets.items()} == {
+        "train": 1,
+        "val": 2,
+    }
+    assert {dataset.root for dataset in reading.datasets.values()} == {tmp_path / "images"}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +84,7 @@ def test_the_box_gives_the_published_crop() -> None:
         (make_entry(joints_vis=[2] * 16), "not all 0 or 1"),
         (make_entry(scale="big"), "'scale' holds 'big'"),
         (make_entry(center=...), "'center' is missing"),
-        (make_entry(image="b.jpg"), r"b\.jpg: no such image"),
+        (make_entry(image="b.jpg"), r"images/b\.jpg: no such image: .* with --images"),
         (make_entry(image=...), "'image' is not a usable file name"),
         ("x", "expected a JSON list"),
     ],
