@@ -3,7 +3,8 @@
 A person is a `skeleton`, or single `points` labelled with joint names, with a `box` in the same
 group (CVAT's `group_id`). Without a group the only box around all joints is taken; without any the
 box is the extent of the joints. A box with a rotation is a rotated box. A point that is `outside`
-is not labelled, one that is `occluded` is hidden.
+is not labelled, one that is `occluded` is hidden. Subsets of a project (Train, Validation, Test)
+are splits.
 """
 
 from __future__ import annotations
@@ -15,12 +16,7 @@ from xml.etree.ElementTree import Element
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
-from wepdtof_pose.formats.layout import (
-    Reading,
-    add_counts,
-    first_root,
-    split_files,
-)
+from wepdtof_pose.formats.layout import SPLITS, Reading, add_counts, first_root, split_files
 from wepdtof_pose.formats.tool_records import (
     PERSON_LABEL,
     ROTATED_LABEL,
@@ -48,26 +44,47 @@ def read(
 
     Args:
         path: the XML file or the folder.
-        images: folder of the images; by default `images/` beside the file, or its folder.
+        images: folder of the images; by default `images/` beside the file, or its folder. Those
+            of a subset may lie in a folder of its name there.
         keypoint_set: the joints, where the file does not name them (or to overrule it).
 
     Raises:
-        InputError: a file is missing or not usable; the message names image and shape.
+        InputError: a file is missing or not usable (the message names image and shape), or of
+            several subsets one is no split.
     """
     datasets: dict[str, PoseDataset] = {}
     left_out = []
     files = split_files(path, "*.xml")
     for split, file in files.items():
-        root = read_xml(file)
+        subsets = by_subset(read_xml(file), str(file))
+        names = _splits_of(list(subsets), str(file)) if len(subsets) > 1 else [split]
+        if len(subsets) > 1 and len(files) > 1:
+            raise InputError(f"{file}: has several subsets: give it alone, not with other files")
         beside = file.parent
-        places = [images / split, images] if images else []
-        places += [] if images else [beside / "images" / split, beside / "images", beside]
-        dataset, counts = from_tree(root, source=str(file), keypoint_set=keypoint_set)
-        names = dataset.frames["file_name"].tolist()
-        place = first_root(places, names, images or beside / "images")
-        datasets[split] = replace(dataset, root=place)
-        left_out.append(counts)
+        folder = images or beside / "images"
+        for name, (subset, root) in zip(names, subsets.items(), strict=True):
+            source = f"{file}, subset {subset}" if len(subsets) > 1 else str(file)
+            dataset, counts = from_tree(root, source=source, keypoint_set=keypoint_set)
+            places = [folder / inner for inner in (subset, name) if inner] + [folder]
+            places += [] if images else [beside]
+            place = first_root(places, dataset.frames["file_name"].tolist(), folder)
+            datasets[name] = replace(dataset, root=place)
+            left_out.append(counts)
     return Reading(datasets, list(files.values()), add_counts(*left_out))
+
+
+def by_subset(root: Element, source: str) -> dict[str, Element]:
+    """A parsed file as one for each subset of a CVAT project; "" where images say none."""
+    parts: dict[str, Element] = {}
+    for number, image in enumerate(root.findall("image"), start=1):
+        subset = image.get("subset", "")
+        if subset:
+            require_file_name(subset, f"{source}: image {number}", key="subset")
+        if subset not in parts:
+            parts[subset] = Element(root.tag)
+            parts[subset].extend(child for child in root if child.tag != "image")
+        parts[subset].append(image)
+    return parts or {"": root}
 
 
 def from_tree(
@@ -89,6 +106,17 @@ def from_tree(
     joints = keypoint_set or joints_named(labels.joints, people, source)
     dataset, changed = dataset_of(frames, people, joints, root=Path(), source=source)
     return dataset, add_counts(changed, *counts)
+
+
+def _splits_of(subsets: list[str], source: str) -> list[str]:
+    """The split that each of several subsets is."""
+    names = [SPLITS.get(subset.lower(), "") for subset in subsets]
+    if "" in names or len(set(names)) < len(names):
+        listed = ", ".join(shown(subset) for subset in subsets)
+        raise InputError(
+            f"{source}: has the subsets {listed}: name them Train, Validation and Test in CVAT"
+        )
+    return names
 
 
 def _labels(root: Element) -> _Labels:

@@ -57,6 +57,54 @@ def test_one_person(tmp_path: Path, shapes: tuple[str, ...]) -> None:
     assert dataset.frames["id"].tolist() == [4]
 
 
+def write_project(folder: Path, *subsets: str) -> Path:
+    """An export of a project: each subset has its own image a.jpg."""
+    parts = []
+    for number, subset in enumerate(subsets):
+        shapes = skeleton(point("nose")) * (number + 1)
+        head = f'<image id="{number}" name="a.jpg" subset="{subset}" width="100" height="80">'
+        parts.append(f"{head}{shapes}</image>")
+        (folder / "images" / subset).mkdir(parents=True)
+        (folder / "images" / subset / "a.jpg").write_text(subset)
+    (folder / "annotations.xml").write_text(
+        f"<annotations><version>1.1</version>{META}{''.join(parts)}</annotations>"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_subsets_of_a_project_are_splits(tmp_path: Path, given: bool) -> None:
+    path = write_project(tmp_path, "Train", "Validation")
+    datasets = cvat.read(path, images=path / "images" if given else None).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 2}
+    roots = {name: dataset.root for name, dataset in datasets.items()}
+    assert roots == {
+        "train": tmp_path / "images" / "Train",
+        "val": tmp_path / "images" / "Validation",
+    }
+
+
+def test_the_only_subset_is_no_split(tmp_path: Path) -> None:
+    datasets = cvat.read(write_project(tmp_path, "default")).datasets
+    assert {name: dataset.root for name, dataset in datasets.items()} == {
+        "all": tmp_path / "images" / "default"
+    }
+
+
+@pytest.mark.parametrize("subsets", [("Train", "default"), ("val", "Validation")])
+def test_subsets_that_are_no_splits(tmp_path: Path, subsets: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"has the subsets .*: name them Train, Validation and"):
+        cvat.read(write_project(tmp_path, *subsets))
+
+
+def test_subsets_beside_other_files(tmp_path: Path) -> None:
+    file = write_project(tmp_path, "Train", "Test") / "annotations.xml"
+    file.rename(tmp_path / "annotations_train.xml")
+    write(tmp_path).rename(tmp_path / "annotations_val.xml")
+    with pytest.raises(InputError, match=r"annotations_train\.xml: has several subsets"):
+        cvat.read(tmp_path)
+
+
 def test_a_skeleton_alone_gets_the_extent_of_its_joints(tmp_path: Path) -> None:
     path = write(tmp_path, skeleton(point("nose", "1,2"), point("left eye", "5,4")))
     reading = cvat.read(path)
