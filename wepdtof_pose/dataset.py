@@ -16,6 +16,7 @@ Conventions, here once for the whole project:
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,9 @@ class PoseDataset:
 
     def select_people(self, rows: np.ndarray) -> PoseDataset:
         """The people of these rows (a mask or indices), in that order, and their frames."""
+        everybody = rows.dtype == bool and rows.all()
+        if everybody and self.frames["id"].isin(self.people["frame_id"]).all():
+            return self
         people = self.people.loc[rows] if rows.dtype == bool else self.people.iloc[rows]
         frames = self.frames[self.frames["id"].isin(people["frame_id"])]
         return replace(
@@ -144,9 +148,11 @@ class PoseDataset:
 
         Dropped: crowds, and boxes that are empty after clipping to the frame.
         """
-        frames = self.frames.iloc[self.frame_rows]
-        sizes = frames[["width", "height"]].to_numpy(dtype=np.float64)
-        _, kept = clip_boxes(self.boxes, sizes)
+        sizes = self.frames[["width", "height"]].to_numpy()
+        rows, boxes = self.frame_rows, self.boxes
+        kept = np.empty(len(self), dtype=bool)
+        for block in row_blocks(len(self)):
+            _, kept[block] = clip_boxes(boxes[block], sizes[rows[block]])
         return kept & (self.people["iscrowd"] == 0).to_numpy()
 
     def content_hash(self) -> str:
@@ -155,10 +161,12 @@ class PoseDataset:
         digest.update("\n".join(self.keypoint_set.joints).encode())
         for column in ("id", "file_name", "width", "height"):
             digest.update("\n".join(map(str, self.frames[column])).encode())
-        digest.update("\n".join(map(str, self.people["frame_id"])).encode())
+        for block in row_blocks(len(self)):
+            ids = "\n".join(map(str, self.people["frame_id"].iloc[block]))
+            digest.update((ids if block.start == 0 else f"\n{ids}").encode())
         numbers = self.people[[*BOX_COLUMNS, "area", "iscrowd"]].to_numpy(dtype="<f8")
-        digest.update(np.ascontiguousarray(numbers).tobytes())
-        digest.update(np.ascontiguousarray(self.keypoints, dtype="<f4").tobytes())
+        digest.update(np.ascontiguousarray(numbers).data)
+        digest.update(np.ascontiguousarray(self.keypoints, dtype="<f4").data)
         return digest.hexdigest()[:16]
 
 
@@ -230,3 +238,9 @@ def make_frames(**columns: Any) -> pd.DataFrame:
     for name in ("scene", "extra"):
         frames[name] = pd.Series(columns.get(name, [None] * len(frames)), dtype=object)
     return frames[list(FRAME_COLUMNS)]
+
+
+def row_blocks(rows: int) -> Iterator[slice]:
+    """Slices of up to 65,536 rows each: what is computed of a million people at once takes hundreds
+    of megabytes on its way."""
+    return (slice(first, min(first + 65_536, rows)) for first in range(0, rows, 65_536))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import PoseDataset, row_blocks
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.fields import shown
@@ -179,9 +179,11 @@ def _groups(
     dataset: PoseDataset, usable: np.ndarray
 ) -> tuple[np.ndarray, Literal["scene", "frame"]]:
     """Which group each person belongs to, (people,) int64, and what the groups are."""
-    frames = dataset.frames.iloc[dataset.frame_rows]
-    by_frame = pd.factorize(frames["file_name"].to_numpy(dtype=object))[0]
-    scenes = pd.factorize(frames["scene"].to_numpy(dtype=object))[0]
+    rows = dataset.frame_rows
+    by_frame, scenes = (
+        pd.factorize(dataset.frames[name].to_numpy(dtype=object)[rows])[0]
+        for name in ("file_name", "scene")
+    )
     by_scene = np.where(scenes < 0, by_frame + scenes.max(initial=-1) + 1, scenes)
     by_scene = np.unique(by_scene, return_inverse=True)[1].reshape(-1)
     if (scenes >= 0).any() and len(np.unique(by_scene[usable])) > 1:
@@ -204,9 +206,11 @@ def _groups_nearest_to(target: float, sizes: np.ndarray, rng: np.random.Generato
 
 def _hash_of_sides(dataset: PoseDataset, train: np.ndarray, test: np.ndarray) -> str:
     names = dataset.frames["file_name"].to_numpy(dtype=object)[dataset.frame_rows]
-    ids = dataset.people["id"].to_numpy(dtype=object)
+    ids = dataset.people["id"].to_numpy()
     digest = hashlib.sha256()
     for side, rows in (("train", train), ("test", test)):
         digest.update(f"{side} {len(rows)}\n".encode())
-        digest.update("".join(f"{names[row]}\t{ids[row]}\n" for row in rows).encode())
+        for block in row_blocks(len(rows)):
+            lines = zip(names[rows[block]].tolist(), ids[rows[block]].tolist(), strict=True)
+            digest.update("".join(f"{name}\t{own}\n" for name, own in lines).encode())
     return digest.hexdigest()[:16]

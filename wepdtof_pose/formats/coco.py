@@ -8,7 +8,7 @@ as the shortest decimal that gives that float32 again: up to 7 significant digit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,17 @@ from wepdtof_pose.formats.coco_category import category_of, keypoint_category, k
 from wepdtof_pose.formats.coco_tables import (
     FRAME_FIELDS,
     PERSON_FIELDS,
+    Chunked,
     frames_table,
-    keypoint_array,
     people_table,
 )
 from wepdtof_pose.formats.fields import objects, other_fields
 from wepdtof_pose.formats.layout import decimal, first_root, name_forms
+from wepdtof_pose.json_lists import LongLists, long_lists
 from wepdtof_pose.keypoints import KeypointSet
+
+LISTS = ("images", "annotations")
+"""What is long in such a file."""
 
 
 def read(
@@ -45,7 +49,17 @@ def read(
         InputError: the file is missing, is not such a file, or breaks the format; the message
             names the field and the annotation.
     """
-    return of_file(read_json(path), path, keypoint_set=keypoint_set, root=root)
+    with long_lists(path, LISTS) as lists:
+        if lists is None:
+            return of_file(read_json(path), path, keypoint_set=keypoint_set, root=root)
+        dataset = _of_chunks(
+            lists.members,
+            *(Chunked(_objects(lists, key), lists.lengths[key]) for key in LISTS),
+            source=str(path),
+            keypoint_set=keypoint_set,
+            root=path.parent,
+        )
+    return _with_root(dataset, path, root)
 
 
 def of_file(
@@ -53,9 +67,7 @@ def of_file(
 ) -> PoseDataset:
     """The data set of the parsed content of a file; see `read`."""
     dataset = from_dict(content, source=str(path), keypoint_set=keypoint_set, root=path.parent)
-    if root is None:
-        root = find_image_root(path, dataset.frames["file_name"].tolist())
-    return replace(dataset, root=root)
+    return _with_root(dataset, path, root)
 
 
 def write(dataset: PoseDataset, path: Path) -> None:
@@ -72,25 +84,12 @@ def from_dict(
             f"{source}: expected a JSON object with 'images' and 'annotations'; other "
             "formats: wepdtof-pose convert first"
         )
-    images = objects(content, "images", source)
-    annotations = objects(content, "annotations", source)
-    category = keypoint_category(content, source, required=keypoint_set is None)
-    if keypoint_set is None:
-        assert category is not None
-        keypoint_set = keypoint_set_of(category, source)
-        own = {"category": category}
-    else:
-        own = {}
-    annotations = [a for a in annotations if _is_of(a, category)]
-    frames = frames_table(images, source)
-    meta = {k: v for k, v in content.items() if k not in ("images", "annotations", "categories")}
-    return PoseDataset(
-        frames=frames,
-        people=people_table(annotations, frames, source),
-        keypoints=keypoint_array(annotations, keypoint_set, source),
+    return _of_chunks(
+        {key: value for key, value in content.items() if key not in LISTS},
+        *(Chunked([rows], len(rows)) for rows in (objects(content, k, source) for k in LISTS)),
+        source=source,
         keypoint_set=keypoint_set,
         root=root,
-        meta={**meta, **own},
     )
 
 
@@ -139,6 +138,59 @@ def find_image_root(
     split = annotation_file.stem.split("_")[-1]
     places = [base / "images" / split, base / "images", base / split, base, parent, *others]
     return first_root(places, file_names, base / "images", forms=forms)
+
+
+def _of_chunks(
+    members: dict[str, Any],
+    images: Chunked,
+    annotations: Chunked,
+    *,
+    source: str,
+    keypoint_set: KeypointSet | None,
+    root: Path,
+) -> PoseDataset:
+    """The data set of a file's images and annotations, some at a time, and its other members."""
+    category = keypoint_category(members, source, required=keypoint_set is None)
+    meta = {key: value for key, value in members.items() if key != "categories"}
+    if keypoint_set is None:
+        assert category is not None
+        keypoint_set = keypoint_set_of(category, source)
+        meta["category"] = category
+    frames = frames_table(images, source)
+    people, keypoints = people_table(
+        Chunked(_of_category(annotations.chunks, category), annotations.rows),
+        frames,
+        keypoint_set,
+        source,
+    )
+    return PoseDataset(
+        frames=frames,
+        people=people,
+        keypoints=keypoints,
+        keypoint_set=keypoint_set,
+        root=root,
+        meta=meta,
+    )
+
+
+def _objects(lists: LongLists, key: str) -> Iterator[list[dict[str, Any]]]:
+    return (objects({key: items}, key, str(lists.path)) for items in lists.chunks(key))
+
+
+def _of_category(
+    annotations: Iterable[list[dict[str, Any]]], category: dict[str, Any] | None
+) -> Iterator[dict[int, dict[str, Any]]]:
+    """The annotations of the category by their positions in the file."""
+    first = 0
+    for chunk in annotations:
+        yield {first + row: one for row, one in enumerate(chunk) if _is_of(one, category)}
+        first += len(chunk)
+
+
+def _with_root(dataset: PoseDataset, path: Path, root: Path | None) -> PoseDataset:
+    if root is None:
+        root = find_image_root(path, dataset.frames["file_name"].tolist())
+    return replace(dataset, root=root)
 
 
 def _is_of(annotation: dict[str, Any], category: dict[str, Any] | None) -> bool:

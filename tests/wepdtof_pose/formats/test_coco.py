@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from wepdtof_pose import json_lists
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.registry import READERS, WRITERS
@@ -80,6 +82,65 @@ def test_round_trip_of_a_written_set(make_dataset: Callable, tmp_path: Path) -> 
     assert again.keypoint_set == dataset.keypoint_set
     assert again.frames["scene"].tolist() == ["a", "b", None]
     np.testing.assert_array_equal(again.keypoints, dataset.keypoints)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [range(1, 8), [*range(1, 6), "six", "seven"], [*range(1, 7), 2**63], ["a", *range(6)]],
+    ids=["numbers", "texts at the end", "a huge one", "a text first"],
+)
+def test_a_large_file_is_read_in_parts_as_it_would_be_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: list
+) -> None:
+    content = make_content()
+    (image,), (person,) = content["images"], content["annotations"]
+    people = [
+        {"track_id": 4},
+        {"category_id": 2},
+        {"rotated_box": [10, 20, 5.5, 9, -45]},
+        {"keypoints": None},
+        {"category_id": 2, "keypoints": "none"},
+        {"area": None},
+        {"note": "ä"},
+    ]
+    content["images"] = [{**image, "id": i, "scene": f"s{k}"} for k, i in enumerate(ids)]
+    content["annotations"] = [
+        {**person, "id": i, "image_id": i, **other} for i, other in zip(ids, people, strict=True)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    whole = coco.read(tmp_path / "a.json")
+    monkeypatch.setattr(json_lists, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(json_lists, "ITEMS", 2)
+    monkeypatch.setattr(coco, "read_json", None)
+    parts = coco.read(tmp_path / "a.json")
+    pd.testing.assert_frame_equal(parts.people, whole.people)
+    pd.testing.assert_frame_equal(parts.frames, whole.frames)
+    np.testing.assert_array_equal(parts.keypoints, whole.keypoints)
+    assert len(parts) == 5
+    assert (parts.meta, parts.keypoint_set) == (whole.meta, whole.keypoint_set)
+    assert (parts.root, parts.content_hash()) == (whole.root, whole.content_hash())
+    assert coco.to_dict(parts) == coco.to_dict(whole)
+
+
+def test_errors_name_the_place_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = make_content()
+    (image,), (person,) = content["images"], content["annotations"]
+    content["annotations"] = [{**person, "category_id": 2}] * 4 + [{**person, "bbox": [1]}]
+    broken = [content, {**make_content(), "images": [image, {**image, "width": 0}]}]
+    broken += [{**make_content(), "annotations": [person, 5]}, {**make_content(), "images": 5}]
+    errors = [
+        r"annotations\[4\] \(id 1\): 'bbox' has 1 numbers",
+        r"images\[1\]: 'width' is 0",
+        "'annotations' is missing or is not a list of objects",
+        "'images' is missing or is not a list of objects",
+    ]
+    for block in (1 << 20, 10):
+        monkeypatch.setattr(json_lists, "BLOCK_BYTES", block)
+        monkeypatch.setattr(json_lists, "ITEMS", 1)
+        for wrong, error in zip(broken, errors, strict=True):
+            (tmp_path / "a.json").write_text(json.dumps(wrong))
+            with pytest.raises(InputError, match=error):
+                coco.read(tmp_path / "a.json")
 
 
 def test_annotations_of_other_categories_are_counted(tmp_path: Path) -> None:
