@@ -185,9 +185,10 @@ class BatchMaker:
 
     def finish(self, raw: RawBatch) -> Batch:
         """The device's part: images, targets and weights."""
+        stored, labelled = self._store.joints(raw.rows)
         joints, visibility = view_joints(
-            torch.from_numpy(self._store.joints[raw.rows]),
-            torch.from_numpy(self._store.visibility[raw.rows]),
+            torch.from_numpy(stored),
+            torch.from_numpy(labelled),
             raw.labelled.matrices,
             raw.labelled.flip,
             self._flip_permutation,

@@ -15,6 +15,7 @@ import hashlib
 import math
 import os
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,15 +41,15 @@ class CropStore:
     Attributes:
         pixels: uint8 (people, height, width, 3) RGB: a file of which indexing reads rows, or an
             array.
-        joints: float32 (people, joints, 2) x, y in window pixels.
-        visibility: float32 (people, joints), 1 where labelled.
+        keypoints: float32 (people, joints, 3) x, y in frame pixels, visibility 0/1/2.
+        matrices: float64 (people, 2, 3) from frame to window pixels.
         places: where the crops lie on their frames.
         crop_size: (width, height) of a crop; the window has the same resolution.
     """
 
     pixels: PixelFile | np.ndarray
-    joints: np.ndarray
-    visibility: np.ndarray
+    keypoints: np.ndarray
+    matrices: np.ndarray
     places: CropPlaces
     crop_size: tuple[int, int]
 
@@ -59,6 +60,13 @@ class CropStore:
     def window_size(self) -> tuple[int, int]:
         """(width, height) of the stored windows in pixels."""
         return self.pixels.shape[2], self.pixels.shape[1]
+
+    def joints(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Joints of these people: float32 (N, joints, 2) x, y in window pixels, and visibility
+        (N, joints), 1 where labelled."""
+        found = self.keypoints[rows]
+        moved = transform_points(found[..., :2], self.matrices[rows])
+        return moved.astype(np.float32), (found[..., 2] > 0).astype(np.float32)
 
     def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
         """Copy windows of these rows into a contiguous uint8 array (N, height, width, 3)."""
@@ -126,8 +134,8 @@ def open_crop_store(
                 _build(dataset, matrices, window_size, path, workers or usable_cores())
     return CropStore(
         pixels=PixelFile(path),
-        joints=transform_points(dataset.keypoints[..., :2], matrices).astype(np.float32),
-        visibility=(dataset.keypoints[..., 2] > 0).astype(np.float32),
+        keypoints=dataset.keypoints,
+        matrices=matrices,
         places=places,
         crop_size=crop_size,
     )
@@ -159,25 +167,33 @@ def _build(
     path: Path,
     workers: int,
 ) -> None:
-    people_of_frame = dataset.people.groupby(dataset.frame_rows).indices
+    frames, people_of_frame = _by_frame(dataset.frame_rows)
     names = dataset.frames["file_name"].to_numpy()
     shape = (len(dataset), window[1], window[0], 3)
 
-    def cut_people(frame: int) -> None:
-        image = read_image(dataset.root / names[frame])
-        for person in people_of_frame[frame]:
+    def cut_people(number: int) -> None:
+        image = read_image(dataset.root / names[frames[number]])
+        for person in people_of_frame(number):
             cut = cut_window(image, matrices[person], window)
             pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))
 
     _require_room(path.parent, math.prod(shape), len(dataset))
-    frames = list(people_of_frame)
     with replacing(path) as temporary, ThreadPoolExecutor(workers) as pool:
         pixels = PixelFile.create(temporary, shape)
         with tqdm(total=len(frames), desc="crops", disable=None) as bar:
             for first in range(0, len(frames), _QUEUED_FRAMES):
-                for _ in pool.map(cut_people, frames[first : first + _QUEUED_FRAMES]):
+                queued = range(first, min(first + _QUEUED_FRAMES, len(frames)))
+                for _ in pool.map(cut_people, queued):
                     bar.update()
         pixels.flush()
+
+
+def _by_frame(frame_rows: np.ndarray) -> tuple[np.ndarray, Callable[[int], np.ndarray]]:
+    """The frames with people in ascending order, and who is on the n-th of them."""
+    order = np.argsort(frame_rows, kind="stable")
+    frames, starts = np.unique(frame_rows[order], return_index=True)
+    ends = np.append(starts[1:], len(order))
+    return frames, lambda number: order[starts[number] : ends[number]]
 
 
 def _require_room(folder: Path, needed: int, people: int) -> None:

@@ -185,7 +185,7 @@ def _join(
     networks: TrainedNetworks, frames: list[Frame], parts: list[tuple[np.ndarray, ...]]
 ) -> _Group:
     boxes, scores, center, scale, rotation, pixels = map(np.concatenate, zip(*parts, strict=True))
-    nothing = np.zeros((len(boxes), 0), dtype=np.float32)
+    places, size = CropPlaces(center, scale, rotation), networks.crop_size
     return _Group(
         frames=frames,
         boxes=boxes,
@@ -193,10 +193,10 @@ def _join(
         places=np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts]),
         crops=CropStore(
             pixels=pixels,
-            joints=nothing[..., None],
-            visibility=nothing,
-            places=CropPlaces(center, scale, rotation),
-            crop_size=networks.crop_size,
+            keypoints=np.zeros((len(boxes), 0, 3), dtype=np.float32),
+            matrices=places.matrices(size, size),
+            places=places,
+            crop_size=size,
         ),
     )
 

@@ -46,6 +46,21 @@ def test_a_built_store_is_opened_again_and_a_changed_frame_makes_a_new_one(tiny_
     assert not changed.pixels[of_frame[:1]].any()
 
 
+def test_joints_lie_in_the_windows_where_they_lie_on_the_frames(tiny_fisheye, tmp_path):
+    dataset = people(tiny_fisheye)
+    rows = np.array([5, 0, 5, 2])
+    store = open_store(dataset.select_people(np.arange(6)), tmp_path)
+    joints, visibility = store.joints(rows)
+    keypoints = dataset.keypoints[rows].astype(np.float64)
+    places = store.places
+    zoom = SIZE[0] / (200 * places.scale[rows, 0].astype(np.float64))
+    offset = keypoints[..., :2] - places.center[rows, None]
+    side = store.window_size[0]
+    np.testing.assert_allclose(joints, zoom[:, None, None] * offset + side / 2, atol=1e-3)
+    np.testing.assert_array_equal(visibility, keypoints[..., 2] > 0)
+    assert (joints.dtype, visibility.dtype) == (np.float32, np.float32)
+
+
 def test_what_killed_builds_left_is_removed_and_nothing_else(tiny_fisheye, tmp_path):
     open_store(people(tiny_fisheye), tmp_path)
     path = next(tmp_path.glob("*.npy"))
