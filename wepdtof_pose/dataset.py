@@ -92,7 +92,7 @@ class PoseDataset:
 
     def select_people(self, rows: np.ndarray) -> PoseDataset:
         """The people of these rows (a mask or indices), in that order, and their frames."""
-        everybody = rows.dtype == bool and rows.all()
+        everybody = rows.dtype == bool and len(rows) == len(self) and rows.all()
         if everybody and self.frames["id"].isin(self.people["frame_id"]).all():
             return self
         people = self.people.loc[rows] if rows.dtype == bool else self.people.iloc[rows]

@@ -11,8 +11,9 @@ import codecs
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,37 +49,39 @@ class LongLists:
         Raises:
             InputError: the file was changed since it was opened.
         """
-        items: list[Any] = []
-        try:
-            for item in _Text(self.file, self.starts[key]).items():
-                items.append(item)
-                if len(items) == ITEMS:
-                    yield items
-                    items = []
-        except (ValueError, RecursionError):
-            raise InputError(f"{self.path}: was changed while it was read; try again") from None
-        yield items
+        left = self.lengths[key]
+        text = _Text(self.file, self.starts[key]).items()
+        while True:
+            try:
+                items = list(islice(text, ITEMS))
+            except _BROKEN:
+                raise self._changed() from None
+            left -= len(items)
+            if left < 0 or (left and len(items) < ITEMS):
+                raise self._changed()
+            yield items
+            if len(items) < ITEMS:
+                return
+
+    def _changed(self) -> InputError:
+        return InputError(f"{self.path}: was changed while it was read; try again")
 
 
 @contextmanager
 def long_lists(path: Path, keys: Sequence[str]) -> Iterator[LongLists | None]:
     """Open a large JSON file (UTF-8) that holds an object with a list under each of these keys.
 
-    None for every other file, be it small, broken or not there: `read_json` takes those and says
-    what is wrong with them.
+    None for every other file, be it small, broken, a pipe or not there: `read_json` takes those and
+    says what is wrong with them.
     """
-    try:
-        file = path.open("rb")
-    except OSError:
-        yield None
-        return
-    with file:
+    with ExitStack() as stack:
         lists = None
-        if file.seek(0, 2) > BLOCK_BYTES:
-            try:
-                lists = _find_lists(path, file, keys)
-            except (ValueError, RecursionError):
-                lists = None
+        try:
+            # A pipe is not even opened: what was read of it would be lost.
+            if path.is_file() and path.stat().st_size > BLOCK_BYTES:
+                lists = _find_lists(path, stack.enter_context(path.open("rb")), keys)
+        except _BROKEN:
+            lists = None
         yield lists
 
 
@@ -177,6 +180,7 @@ class _Text:
         return bool(block)
 
 
+_BROKEN = (ValueError, RecursionError, OSError)
 _NO_SPACE = re.compile(r"[^ \t\n\r]")
 _DIGITS = re.compile(r"[-+.eE0-9]*")
 _DECODER = json.JSONDecoder()

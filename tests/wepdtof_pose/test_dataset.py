@@ -38,6 +38,15 @@ def test_people_without_keypoints_are_not_trainable(make_dataset: Make) -> None:
     assert replace(dataset, keypoints=keypoints).trainable().tolist() == [False, True]
 
 
+def test_all_people_are_the_data_set_itself_and_a_mask_of_others_is_refused(
+    make_dataset: Make,
+) -> None:
+    dataset = make_dataset([2, 1, 3])
+    assert dataset.select_people(np.ones(6, bool)) is dataset
+    with pytest.raises(IndexError):
+        dataset.select_people(np.ones(5, bool))
+
+
 @pytest.mark.parametrize("rows", [np.array([4, 1]), np.array([0, 1, 0, 0, 1, 0]) > 0])
 def test_select_people(make_dataset: Make, rows: np.ndarray) -> None:
     dataset = make_dataset([2, 1, 3])

@@ -1,4 +1,5 @@
 import json
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -95,11 +96,19 @@ def test_cut_files_are_never_read_as_shorter_ones(tmp_path: Path) -> None:
             assert lists is None
 
 
-def test_a_file_that_changes_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_lists, "BLOCK_BYTES", 8)
-    path = write(tmp_path, json.dumps(CONTENT))
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("items", [[], [1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 4, 5, 6, 7, 8, 9]])
+def test_a_file_that_changes_is_an_error(tmp_path: Path, items: list[int]) -> None:
+    path = write(tmp_path, json.dumps({"a": CONTENT["a"], "b": []}))
     with long_lists(path, ("a", "b")) as lists:
         assert lists is not None
-        path.write_text("{")
+        path.write_text(json.dumps({"a": items, "b": []}) if items else "{")
         with pytest.raises(InputError, match=r"a\.json: was changed while it was read"):
             list(lists.chunks("a"))
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_pipe_is_left_to_a_parser_unread(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with long_lists(tmp_path / "pipe", ("a", "b")) as lists:
+        assert lists is None

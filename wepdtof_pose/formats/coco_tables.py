@@ -74,7 +74,7 @@ def people_table(
     keypoints = np.empty((annotations.rows, len(keypoint_set), 3), dtype=np.float32)
     for chunk in annotations.chunks:
         first = parts.count
-        parts.add(_people(chunk, source))
+        parts.add(_people(chunk, first, source))
         keypoints[first : parts.count] = _keypoints(chunk, keypoint_set, source)
     people = parts.table()
     lost = ~people["frame_id"].isin(frames["id"]).to_numpy()
@@ -133,14 +133,14 @@ def _frames(images: list[dict[str, Any]], first: int, source: str) -> pd.DataFra
     )
 
 
-def _people(annotations: dict[int, dict[str, Any]], source: str) -> pd.DataFrame:
+def _people(annotations: dict[int, dict[str, Any]], first: int, source: str) -> pd.DataFrame:
     for position, annotation in annotations.items():
         _check_person(annotation, position, source)
     rows = annotations.values()
     boxes = np.array([a["bbox"] for a in rows], dtype=np.float64).reshape(-1, 4)
     nothing = [math.nan] * 5
     rotated = np.array([a.get("rotated_box") or nothing for a in rows], dtype=np.float64)
-    ids = [a.get("id", position + 1) for position, a in annotations.items()]
+    ids = [a.get("id", number) for number, a in enumerate(rows, start=first + 1)]
     return make_people(
         id=pd.Series(ids, dtype=object).infer_objects(),
         frame_id=pd.Series([a["image_id"] for a in rows], dtype=object).infer_objects(),
@@ -174,7 +174,7 @@ class _Parts:
             column = self._columns[name]
             if column.dtype != values.dtype and len(part):
                 # Ids: whole numbers, larger ones and texts have no type in common but this.
-                column = self._columns[name] = column.astype(object)
+                column = self._columns[name] = column.astype(object, copy=False)
                 values = values.astype(object)
             column[place] = values.array
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from wepdtof_pose.errors import InputError
@@ -75,7 +76,8 @@ def parse_number(text: Any, what: str) -> float:
 
 def other_fields(row: dict[str, Any], known: frozenset[str]) -> dict[str, Any] | None:
     """The fields of a row that no table holds; None where there are none."""
-    return {key: value for key, value in row.items() if key not in known} or None
+    # Their names are kept once, not once a row.
+    return {sys.intern(key): value for key, value in row.items() if key not in known} or None
 
 
 def shown(value: Any) -> str:

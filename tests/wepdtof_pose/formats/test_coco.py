@@ -122,6 +122,20 @@ def test_a_large_file_is_read_in_parts_as_it_would_be_whole(
     assert coco.to_dict(parts) == coco.to_dict(whole)
 
 
+def test_people_without_ids_are_counted_among_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = make_content(person={"id": ...})
+    person = content["annotations"][0]
+    others = [{"category_id": 2}, {}, {}, {"category_id": 2}, {}, {"id": "x"}]
+    content["annotations"] = [{**person, **other} for other in others]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    for block in (1 << 20, 10):
+        monkeypatch.setattr(json_lists, "BLOCK_BYTES", block)
+        monkeypatch.setattr(json_lists, "ITEMS", 2)
+        assert coco.read(tmp_path / "a.json").people["id"].tolist() == [1, 2, 3, "x"]
+
+
 def test_errors_name_the_place_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = make_content()
     (image,), (person,) = content["images"], content["annotations"]
