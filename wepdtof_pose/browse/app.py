@@ -113,6 +113,8 @@ def _require_free(address: str, port: int) -> None:
         with socket.socket(family, kind) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(place)
+    except UnicodeError:
+        raise InputError(f"{address!r} is no address: name another --address") from None
     except OSError as error:
         raise InputError(
             f"{address}:{port} cannot be listened on ({error.strerror}): name another --port"

@@ -17,6 +17,7 @@ from wepdtof_pose.browse.coordinates import (
     changed_keypoints,
     changed_rotated_box,
 )
+from wepdtof_pose.browse.documents import own_tags
 from wepdtof_pose.browse.storage import find_frames
 from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.errors import InputError
@@ -36,26 +37,29 @@ class FrameNow:
         source: image, rows and annotations, as imported.
         size: (2,) width and height in pixels.
         labels: the labels of each field now.
-        tags: those that a person set on the frame.
+        tags: the frame's, findings and the split among them.
+        split: its name.
     """
 
     source: dict[str, Any]
     size: np.ndarray
     labels: dict[str, list[dict[str, Any]]]
     tags: list[str]
+    split: str
 
 
 def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
     """The COCO content of a split, with the corrections made in the App.
 
-    What was not touched has the numbers of the imported file. People whose pose and box were
-    deleted are left out, new ones get new ids: a new pose with the only new box around it, a pose
-    alone, or a box alone. Tags that a person set, on a box, the pose or a copy of its parts, are in
-    "tags" of image and annotation; findings of `validate` and the split are not repeated.
+    What was not touched has the numbers of the imported file. Deleted frames, and people whose pose
+    and box were deleted, are left out; new people get new ids: a new pose with the only new box
+    around it, a pose alone, or a box alone. Tags that a person set, on a box, the pose or a copy of
+    its parts, are in "tags" of image and annotation; findings of `validate` and the split are not
+    repeated.
 
     Raises:
         InputError: there is no such split, frames without the field `source`, a pose of another
-            number of points, or a new rotated box, which is nobody's.
+            number of points, a rotated box without four corners, or a new one, which is nobody's.
     """
     record = dataset.info[fields.INFO]
     if split not in record["files"]:
@@ -67,10 +71,10 @@ def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
         ((row, a) for f in frames for row, a in _people_of(f).items()), key=itemgetter(0)
     )
     annotations = [annotation for _, annotation in known]
-    next_id = 1 + max((a["id"] for a in annotations if isinstance(a.get("id"), int)), default=0)
+    next_id = 1 + int(record["largest_ids"][split])
     added = [person for frame in frames for person in _new_people(frame, category)]
     annotations += [{"id": number, **a} for number, a in enumerate(added, start=next_id)]
-    images = [_with_tags(frame.source["image"], frame.tags) for frame in frames]
+    images = [_with_tags(f.source["image"], f.tags, f.split) for f in frames]
     return {
         "info": meta.pop("info", {}),
         **meta,
@@ -85,12 +89,15 @@ def corrections(dataset: Any) -> int:
     record = dataset.info.get(fields.INFO, {})
     count = 0
     for split in record.get("files", {}):
+        count += record["frames"][split]
         for frame in _frames(dataset, split):
+            count -= 1
             before = dict(zip(frame.source["rows"], frame.source["annotations"], strict=True))
             now = _people_of(frame)
             count += sum(before.get(row) != now.get(row) for row in {*before, *now})
             count += sum(len(_new_labels(frame, name)) for name in _CORRECTED)
-            count += _with_tags(frame.source["image"], frame.tags) != frame.source["image"]
+            image = frame.source["image"]
+            count += _with_tags(image, frame.tags, split) != image
     return count
 
 
@@ -100,7 +107,7 @@ def tagged_people(dataset: Any, split: str, tag: str) -> list[Any]:
     for frame in _frames(dataset, split):
         labels = _by_row(frame)
         for row, annotation in zip(frame.source["rows"], frame.source["annotations"], strict=True):
-            if tag in frame.tags or tag in _tags_of(labels.get(row, {})):
+            if row in labels and (tag in frame.tags or tag in _tags_of(labels[row])):
                 found.append((row, annotation["id"]))
     return [person for _, person in sorted(found, key=lambda entry: entry[0])]
 
@@ -121,7 +128,8 @@ def _frames(dataset: Any, split: str) -> Iterator[FrameNow]:
                 name: (document.get(name) or {}).get(items) or []
                 for name, items in fields.LABEL_LISTS.items()
             },
-            tags=[tag for tag in document.get("tags") or [] if tag not in CODES and tag != split],
+            tags=document.get("tags") or [],
+            split=split,
         )
 
 
@@ -192,14 +200,30 @@ def _corrected(
             now["bbox"] = [decimal(value) for value in changed.tolist()]
             if annotation.get("area_from_box"):
                 now["area"] = AREA_PER_BOX * float(changed[2] * changed[3])
-    if fields.ROTATED_BOXES in labels and "rotated_box" in annotation:
-        corners = np.array(labels[fields.ROTATED_BOXES]["points"], dtype=np.float64)
-        rotated = np.array(annotation["rotated_box"], dtype=np.float64)
-        if corners.shape == (1, 4, 2):
-            turned = changed_rotated_box(rotated, corners[0], frame.size)
-            if turned is not rotated:
-                now["rotated_box"] = [decimal(value) for value in turned.tolist()]
+    if "rotated_box" in annotation:
+        rotated = _rotated_box(annotation["rotated_box"], labels.get(fields.ROTATED_BOXES), frame)
+        now = {k: v for k, v in now.items() if k != "rotated_box"} if rotated is None else now
+        if rotated is not None:
+            now["rotated_box"] = rotated
     return _with_tags(now, _tags_of(labels))
+
+
+def _rotated_box(
+    imported: list[float], label: dict[str, Any] | None, frame: FrameNow
+) -> list[float] | None:
+    """The rotated box as it is now; None where it was deleted."""
+    if label is None:
+        return None
+    corners = label["points"]
+    if [len(line) for line in corners] != [4]:
+        count, where = sum(map(len, corners)), frame.source["image"]["file_name"]
+        raise InputError(
+            f"{where}: a rotated box has {count} corners instead of 4: delete it in the App, or "
+            "put the corners right"
+        )
+    box = np.array(imported, dtype=np.float64)
+    turned = changed_rotated_box(box, np.array(corners[0], dtype=np.float64), frame.size)
+    return imported if turned is box else [decimal(value) for value in turned.tolist()]
 
 
 def _new_person(
@@ -242,14 +266,16 @@ def _pose(label: dict[str, Any] | None, joints: int) -> tuple[np.ndarray, np.nda
 
 def _tags_of(labels: dict[str, dict[str, Any]]) -> list[str]:
     tags = [tag for label in labels.values() for tag in label.get("tags") or []]
-    return [tag for tag in dict.fromkeys(tags) if tag not in CODES]
+    return list(dict.fromkeys(tags))
 
 
-def _with_tags(entry: dict[str, Any], tags: list[str]) -> dict[str, Any]:
-    """The entry with these tags; as it is where they are those that it was imported with."""
-    own = entry.get("tags")
-    imported = [tag for tag in own if isinstance(tag, str)] if isinstance(own, list) else []
-    if set(tags) == {tag for tag in imported if tag not in CODES}:
+def _with_tags(entry: dict[str, Any], tags: list[str], split: str | None = None) -> dict[str, Any]:
+    """The entry with those of these tags that are no findings, and not the split unless the file
+    had that too; as it is where they are those that it was imported with."""
+    imported = own_tags(entry)
+    set_by_people = [tag for tag in tags if tag not in CODES and tag != split]
+    if set(set_by_people) == {tag for tag in imported if tag not in CODES and tag != split}:
         return entry
+    kept = [tag for tag in imported if tag == split] + set_by_people
     without = {key: value for key, value in entry.items() if key != "tags"}
-    return {**without, "tags": tags} if tags else without
+    return {**without, "tags": kept} if kept else without

@@ -34,7 +34,7 @@ def frame_documents(
     """
     content = to_dict(dataset)
     people_of_frame: dict[Any, Any] = dict(dataset.people.groupby(dataset.frame_rows).indices)
-    people = _people(dataset, tags, text_ids=text_ids)
+    people = _people(dataset, content["annotations"], tags, text_ids=text_ids)
     nobody = np.zeros(0, dtype=np.int64)
     for row, image in enumerate(content["images"]):
         rows = people_of_frame.get(row, nobody).tolist()
@@ -44,11 +44,10 @@ def frame_documents(
         hidden = sum(measure["hidden"] for measure in measures)
         of_people = {code for person in rows for code in tags.people.get(person, [])}
         found = sorted({*tags.frames.get(row, []), *of_people})
-        own_tags = [tag for tag in image.get("tags") or [] if isinstance(tag, str)]
         frame_id = image["id"]
         yield {
             "filepath": str((dataset.root / image["file_name"]).absolute()),
-            "tags": list(dict.fromkeys([split, *found, *own_tags])),
+            "tags": list(dict.fromkeys([split, *found, *own_tags(image)])),
             "metadata": {
                 "_cls": "ImageMetadata",
                 "width": image["width"],
@@ -104,14 +103,23 @@ def label_list(items: str, labels: list[dict[str, Any]]) -> dict[str, Any]:
     return {"_cls": items.capitalize(), items: labels}
 
 
+def own_tags(entry: dict[str, Any]) -> list[str]:
+    """The tags that an image or annotation of a file has; none where they are no list of texts."""
+    tags = entry.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
 def _people(
-    dataset: PoseDataset, tags: FoundTags, *, text_ids: bool
+    dataset: PoseDataset, annotations: list[dict[str, Any]], tags: FoundTags, *, text_ids: bool
 ) -> list[dict[str, dict[str, Any]]]:
     """The labels of each person by field."""
     from bson import ObjectId
 
     sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
-    points = relative_points(dataset.keypoints, sizes)
+    # The decimals that are kept as the source, not the float32 numbers: what comes back is compared
+    # with them.
+    flat = np.array([annotation["keypoints"] for annotation in annotations], dtype=np.float64)
+    points = relative_points(flat.reshape(dataset.keypoints.shape), sizes)
     visibility = dataset.keypoints[..., 2].astype(int)
     boxes = relative_boxes(dataset.boxes, sizes).tolist()
     rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
@@ -130,19 +138,16 @@ def _people(
     labelled, hidden = (measures[name].tolist() for name in ("labelled", "hidden"))
     ids, tracks = dataset.people["id"].tolist(), dataset.people["track_id"].tolist()
     crowds = (dataset.people["iscrowd"] != 0).tolist()
-    extras: list[Any] = dataset.people["extra"].tolist()
     result = []
     for row in range(len(dataset)):
         person: dict[str, Any] = {"row": row, "person": str(ids[row]) if text_ids else ids[row]}
         track = tracks[row] if isinstance(tracks[row], int) else None
         kind = "crowd" if crowds[row] else "person"
-        own = (extras[row] or {}).get("tags")
-        own_tags = [tag for tag in own if isinstance(tag, str)] if isinstance(own, list) else []
         labels = {
             fields.KEYPOINTS: keypoint_label(
                 kind,
                 whole[row],
-                dict.fromkeys([*tags.people.get(row, []), *own_tags]),
+                dict.fromkeys([*tags.people.get(row, []), *own_tags(annotations[row])]),
                 **person,
                 index=track,
                 track_id=track,

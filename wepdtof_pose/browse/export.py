@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
+
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.corrections import corrected_content, tagged_people
-from wepdtof_pose.browse.opening import dataset_name
+from wepdtof_pose.browse.opening import FORMAT, dataset_name
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, require_other_file, write_json
 from wepdtof_pose.loading import annotation_files, load_dataset
@@ -30,15 +32,21 @@ def export_corrections(
         tag: write the ids of the people who have this tag, or whose frame has it.
 
     Raises:
-        InputError: the path was never browsed, the split is not named or not there, `out` is an
-            annotation file of the path, nobody has the tag, or a label list is to name people of a
-            file that has changed since it was imported.
+        InputError: the path was never browsed, or not to the end of its import, the split is not
+            named or not there, `out` is an annotation file of the path, nobody has the tag, or a
+            label list is to name people of a file that has changed since it was imported.
     """
     name = dataset_name(path)
     if not fiftyone.dataset_exists(name):
         raise InputError(f"{path}: was not opened with 'wepdtof-pose browse' before")
     dataset = fiftyone.load_dataset(name)
-    files = dataset.info[fields.INFO]["files"]
+    record = dataset.info.get(fields.INFO, {})
+    if "hashes" not in record or record["format"] != FORMAT:
+        raise InputError(
+            f"{path}: its import into FiftyOne was cut short, or made by another version: open it "
+            f"with 'wepdtof-pose browse {path}' again"
+        )
+    files = record["files"]
     if split is None and len(files) > 1:
         raise InputError(f"{path}: has several splits ({', '.join(files)}): name one with --split")
     chosen = split or next(iter(files))
@@ -46,11 +54,17 @@ def export_corrections(
     if tag is None:
         content = corrected_content(dataset, chosen)
         write_json(out, content)
+        if count := record["left_out"][chosen]:
+            click.echo(
+                f"{count} annotation{'s' if count > 1 else ''} of categories without keypoints in "
+                f"{files[chosen]} are not in FiftyOne, nor in {out}",
+                err=True,
+            )
         return len(content["annotations"])
     people = tagged_people(dataset, chosen, tag)
     if not people:
         raise InputError(f"{path}: nobody has the tag {tag!r}")
-    _require_file_as_imported(path, chosen, dataset.info[fields.INFO]["hashes"])
+    _require_file_as_imported(path, chosen, record["hashes"])
     current = load_dataset(path)[chosen]
     rows = current.people["id"].isin(people).to_numpy().nonzero()[0]
     record = subset_record(current, rows, labels=str(len(rows)), order=f"tag {tag}", seed=None)

@@ -19,7 +19,8 @@ def named_files(texts: Sequence[str]) -> dict[str, Path]:
     of a file are replaced.
 
     Raises:
-        InputError: a name that cannot be one of a field, or that is given twice.
+        InputError: a name that cannot be one of a field, or that is given twice (large and small
+            letters are the same).
     """
     files: dict[str, Path] = {}
     for text in texts:
@@ -37,7 +38,8 @@ def named_files(texts: Sequence[str]) -> dict[str, Path]:
             stem = file.absolute().parent.name if file.stem == _RUN_FILE else file.stem
             name = re.sub(r"\W", "_", stem, flags=re.ASCII)
             name = name if _NAME.fullmatch(name) else f"run_{name}"
-        if name in files:
+        # FiftyOne takes views whose names differ in case alone for one.
+        if name.lower() in map(str.lower, files):
             raise InputError(
                 f"--predictions {text}: the name {name!r} is taken: give each file its own with "
                 "NAME=FILE"

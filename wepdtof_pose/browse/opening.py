@@ -21,19 +21,21 @@ from wepdtof_pose.browse.views import save_data_views
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, read_json
+from wepdtof_pose.formats.coco import left_out
 from wepdtof_pose.loading import annotation_files, load_dataset
 
-FORMAT = 1
+FORMAT = 2
 """Of what is stored; a data set of another format is imported again."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """One annotation file and what is in it."""
+    """One annotation file and what is in it; `left_out` annotations are no people."""
 
     file: Path
     dataset: PoseDataset
     tags: FoundTags
+    left_out: int
 
 
 def dataset_name(path: Path) -> str:
@@ -62,7 +64,9 @@ def open_dataset(fiftyone: Any, path: Path, *, reload: bool = False) -> Any:
         record = known.info.get(fields.INFO, {})
         if record.get("format") == FORMAT and record.get("hashes") == hashes:
             return known
-        _require_no_corrections(known, path)
+        # What another version stored cannot be compared; without hashes the import was cut short.
+        if record.get("format") == FORMAT and "hashes" in record:
+            _require_no_corrections(known, path)
     return import_dataset(fiftyone, name, path, hashes)
 
 
@@ -76,8 +80,9 @@ def read_splits(path: Path) -> dict[str, Split]:
     splits = {}
     for name, dataset in load_dataset(path).items():
         _report_missing_images(files[name], dataset)
-        tags = found_tags(read_json(files[name]), dataset, source=files[name].name)
-        splits[name] = Split(files[name], dataset, tags)
+        content = read_json(files[name])
+        tags = found_tags(content, dataset, source=files[name].name)
+        splits[name] = Split(files[name], dataset, tags, sum(left_out(content).values()))
     return splits
 
 
@@ -104,6 +109,10 @@ def fill(dataset: Any, splits: dict[str, Split]) -> None:
             # As text: keys of a file may be what the database does not take as keys.
             "meta": {name: json.dumps(split.dataset.meta) for name, split in splits.items()},
             "findings": {name: split.tags.whole for name, split in splits.items()},
+            "frames": {name: len(split.dataset.frames) for name, split in splits.items()},
+            "left_out": {name: split.left_out for name, split in splits.items()},
+            # As text: ids may be larger than the database's numbers.
+            "largest_ids": {n: str(_largest_id(split.dataset)) for n, split in splits.items()},
             "text_ids": text_ids,
             "runs": {},
         }
@@ -125,9 +134,14 @@ def _report_missing_images(file: Path, dataset: PoseDataset) -> None:
     click.echo(f"{text}, for example {missing[0]}; their frames are empty", err=True)
 
 
+def _largest_id(dataset: PoseDataset) -> int:
+    return max((name for name in dataset.people["id"].tolist() if isinstance(name, int)), default=0)
+
+
 def _has_text_ids(dataset: PoseDataset) -> bool:
+    # The database has no numbers of more than 64 bits.
     return any(
-        not isinstance(value, int)
+        not isinstance(value, int) or not -(2**63) <= value < 2**63
         for table in (dataset.frames, dataset.people)
         for value in table["id"].tolist()
     )

@@ -53,6 +53,9 @@ def add_pseudo_labels(
     wanted = {"file": str(file), "sha256": file_sha256(file), "split": of_split}
     if record.get("pseudo_labels") == wanted:
         return
+    # Where this is cut short, the next start begins anew.
+    dataset.info[fields.INFO] = {**record, "pseudo_labels": None}
+    dataset.save()
     remove_pseudo_labels(dataset)
     text_ids = record["text_ids"]
     fields.add_label_field(dataset, fields.PSEUDO_LABELS, "keypoints")

@@ -78,6 +78,9 @@ def add_runs(
         _scored(name, contents[name], datasets, split=split, source=str(file))
         for name, file in files.items()
     ]
+    # Where this is cut short, the next start finds no hashes here, and removes old and new runs.
+    dataset.info[fields.INFO] = {**record, "runs": dict.fromkeys([*record["runs"], *wanted])}
+    dataset.save()
     for name in record["runs"]:
         remove_run(dataset, name)
     for run in runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 MOST_SCENES = 30
@@ -41,7 +42,7 @@ def save_data_views(dataset: Any) -> None:
         views[f"split {name}"] = dataset.match(F("split") == name), f"frames of {name}"
     for name in dataset.distinct("scene")[:MOST_SCENES]:
         views[f"scene {name}"] = dataset.match(F("scene") == name), f"frames of {name}"
-    for name, (view, text) in views.items():
+    for name, (view, text) in zip(_kept_apart(views), views.values(), strict=True):
         dataset.save_view(name, view, description=text, overwrite=True)
 
 
@@ -74,6 +75,21 @@ def save_difference_view(dataset: Any, field: str) -> None:
         description="frames by the difference in mean OKS, lowest first",
         overwrite=True,
     )
+
+
+def _kept_apart(names: Iterable[str]) -> Iterator[str]:
+    """The names, with a number after those that FiftyOne would take for one before: it looks at
+    letters and digits of the Latin alphabet alone, and not at their case."""
+    from fiftyone.core.utils import to_slug
+
+    taken: set[str] = set()
+    for name in names:
+        own, number = name, 1
+        while to_slug(own) in taken:
+            number += 1
+            own = f"{name} {number}"
+        taken.add(to_slug(own))
+        yield own
 
 
 def _upper_quarter(counts: list[int]) -> int:

@@ -28,13 +28,17 @@ def dataset_with(
     boxes: tuple = (),
     rotated: tuple = (),
     copies: dict[str, tuple] | None = None,
+    person: dict[str, Any] = PERSON,
+    image: dict[str, Any] | None = None,
+    tags: tuple = (),
 ) -> SimpleNamespace:
     """One frame of 100 x 50 pixels with one person of two joints, new labels, and copies."""
-    source = {"image": {"id": 1, "file_name": "a.jpg"}, "rows": [0], "annotations": [PERSON]}
+    image = {"id": 1, "file_name": "a.jpg", **(image or {})}
+    source = {"image": image, "rows": [0], "annotations": [person]}
     known = {"row": 0, "points": [[0.05, 0.12]] * 2, "visibility": [2, 2]}
     frame = {
         "metadata": {"width": 100, "height": 50},
-        "tags": ["all"],
+        "tags": ["all", *tags],
         fields.SOURCE: json.dumps(source),
         fields.KEYPOINTS: {"keypoints": [known, *poses]},
         fields.BOXES: {"detections": [KNOWN, *boxes]},
@@ -43,7 +47,12 @@ def dataset_with(
     }
     found = SimpleNamespace(sort=lambda *_: iter([frame]))
     category = {"id": 1, "keypoints": ["a", "b"]}
-    record = {"files": {"all": "a.json"}, "meta": {"all": json.dumps({"category": category})}}
+    record = {
+        "files": {"all": "a.json"},
+        "meta": {"all": json.dumps({"category": category})},
+        "frames": {"all": 1},
+        "largest_ids": {"all": "7"},
+    }
     collection = SimpleNamespace(find=lambda *_: found)
     return SimpleNamespace(info={fields.INFO: record}, name="x", _sample_collection=collection)
 
@@ -103,3 +112,59 @@ def test_a_tag_on_a_copy_of_the_pose_is_the_persons(field: str) -> None:
     assert corrections(dataset) == 1
     assert corrected_content(dataset, "all")["annotations"] == [{**PERSON, "tags": ["wrong side"]}]
     assert tagged_people(dataset, "all", "wrong side") == [7]
+
+
+def test_deleted_frames_are_counted_and_their_ids_not_given_again() -> None:
+    dataset = dataset_with(poses=(POSE,))
+    dataset.info[fields.INFO] |= {"frames": {"all": 3}, "largest_ids": {"all": "40"}}
+    assert corrections(dataset) == 3
+    assert [person["id"] for person in added(dataset)] == [41]
+
+
+CORNERS = [[0.02, 0.04], [0.04, 0.04], [0.04, 0.12], [0.02, 0.12]]
+
+
+@pytest.mark.parametrize(
+    ("points", "left"),
+    [([CORNERS], [3, 4, 2, 4, 0]), (None, None), ([[[0.04, 0.04], *CORNERS[1:]]], [3.5, 4, 1, 4])],
+)
+def test_a_rotated_box_is_what_is_there_now(points: list | None, left: list | None) -> None:
+    person = {**PERSON, "rotated_box": [3, 4, 2, 4, 0]}
+    labels = () if points is None else ({"row": 0, "points": points},)
+    dataset = dataset_with(rotated=labels, person=person)
+    (now,) = corrected_content(dataset, "all")["annotations"]
+    if left is None or len(left) == 5:
+        assert now.get("rotated_box") == left
+    else:
+        assert now["rotated_box"] != person["rotated_box"]
+    assert corrections(dataset) == (left != person["rotated_box"])
+    assert {**now, "rotated_box": 0} == {**person, "rotated_box": 0}
+
+
+def test_a_rotated_box_without_four_corners_is_refused() -> None:
+    labels = ({"row": 0, "points": [CORNERS[:3], CORNERS[:2]]},)
+    dataset = dataset_with(rotated=labels, person={**PERSON, "rotated_box": [3, 4, 2, 4, 0]})
+    with pytest.raises(InputError, match=r"a\.jpg: a rotated box has 5 corners instead of 4"):
+        corrected_content(dataset, "all")
+
+
+def test_people_are_found_by_findings_and_the_split_too() -> None:
+    right = {fields.RIGHT: ({"row": 0, "points": [], "tags": ["area-not-positive"]},)}
+    dataset = dataset_with(copies=right, tags=("image-missing",))
+    assert corrections(dataset) == 0
+    for tag in ("area-not-positive", "image-missing", "all"):
+        assert tagged_people(dataset, "all", tag) == [7]
+    gone = dataset_with(tags=("label me",))
+    (frame,) = gone._sample_collection.find().sort()
+    frame[fields.KEYPOINTS]["keypoints"] = frame[fields.BOXES]["detections"] = []
+    gone._sample_collection.find = lambda *_: SimpleNamespace(sort=lambda *_: iter([frame]))
+    assert tagged_people(gone, "all", "label me") == []
+
+
+def test_own_tags_of_an_image_that_are_the_splits_name_stay() -> None:
+    image = {"tags": ["all", "night"]}
+    assert corrections(dataset_with(image=image, tags=("night",))) == 0
+    dataset = dataset_with(image=image, tags=("night", "blurred"))
+    assert corrections(dataset) == 1
+    (written,) = corrected_content(dataset, "all")["images"]
+    assert written["tags"] == ["all", "night", "blurred"]

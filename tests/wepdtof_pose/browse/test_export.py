@@ -1,6 +1,7 @@
 """The way back: what was corrected in FiftyOne, in a file."""
 
 import shutil
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,11 @@ import numpy as np
 import pytest
 from wepdtof_pose.annotations import sample_folder
 
+from wepdtof_pose.browse import opening
+from wepdtof_pose.browse.corrections import corrections
 from wepdtof_pose.browse.export import export_corrections
 from wepdtof_pose.browse.opening import open_dataset
+from wepdtof_pose.browse.storage import insert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.loading import load_dataset
@@ -102,6 +106,55 @@ def test_tags_of_frames_and_people_come_back_and_are_read_again(fiftyone: Any, d
         fiftyone, data.parent / "out.json", data.parent / "twice.json", split=None, tag=None
     )
     assert read_json(data.parent / "twice.json") == content
+
+
+def test_numbers_of_many_digits_come_back_untouched(fiftyone: Any, data: Path) -> None:
+    content = original(data)
+    for number, annotation in enumerate(content["annotations"]):
+        annotation["keypoints"][0] = 12.34567 + number
+    content["images"][0]["tags"] = "night"
+    write_json(data / "annotations" / "person_keypoints.json", content)
+    dataset = open_dataset(fiftyone, data)
+    assert corrections(dataset) == 0
+    assert "n" not in dataset.count_sample_tags()
+    assert written(fiftyone, data) == content
+
+
+def test_annotations_that_are_no_people_are_said_to_be_missing(
+    fiftyone: Any, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = original(data)
+    content = original(data)
+    content["categories"].append({"id": 2, "name": "car"})
+    content["annotations"].append({**content["annotations"][0], "id": 900, "category_id": 2})
+    write_json(data / "annotations" / "person_keypoints.json", content)
+    open_dataset(fiftyone, data)
+    assert written(fiftyone, data) == before
+    assert "1 annotation of categories without keypoints" in capsys.readouterr().err
+
+
+def test_a_frame_that_was_deleted_is_a_correction(fiftyone: Any, data: Path) -> None:
+    dataset = open_dataset(fiftyone, data)
+    dataset.delete_samples([dataset.first().id])
+    assert corrections(dataset) == 1
+    assert len(written(fiftyone, data)["images"]) == len(original(data)["images"]) - 1
+
+
+def test_an_import_that_was_cut_short_is_not_exported(
+    fiftyone: Any, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(dataset: Any, documents: Any) -> None:
+        insert(dataset, islice(documents, 2))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(opening, "insert", half)
+    with pytest.raises(KeyboardInterrupt):
+        open_dataset(fiftyone, data)
+    with pytest.raises(InputError, match="was cut short"):
+        written(fiftyone, data)
+    monkeypatch.undo()
+    open_dataset(fiftyone, data)
+    assert written(fiftyone, data) == original(data)
 
 
 def test_a_tag_as_a_label_list(fiftyone: Any, data: Path) -> None:

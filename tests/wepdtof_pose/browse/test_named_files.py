@@ -28,6 +28,7 @@ def test_names(text: str, name: str, file: str) -> None:
         (["1a=x.json"], "the name '1a' must be a letter"),
         (["a.b=x.json"], "the name 'a.b' must be a letter"),
         (["a=x.json", "a=y.json"], "the name 'a' is taken"),
+        (["a=x.json", "A=y.json"], "the name 'A' is taken"),
         (["one/results.json", "two/results.json"], "the name 'results' is taken"),
     ],
 )

@@ -221,6 +221,30 @@ def test_ids_that_are_texts(fiftyone: Any, data: Path) -> None:
     assert corrected_content(dataset, "all") == content
 
 
+def test_ids_that_the_database_has_no_numbers_for(fiftyone: Any, data: Path) -> None:
+    file = data / "annotations" / "person_keypoints.json"
+    content = read_json(file)
+    content["annotations"][0]["id"] = 2**63
+    write_json(file, content)
+    dataset = open_dataset(fiftyone, data)
+    assert str(2**63) in dataset.values("keypoints.keypoints.person", unwind=True)
+
+
+def test_scenes_whose_names_fiftyone_takes_for_one_have_views_each(
+    fiftyone: Any, data: Path
+) -> None:
+    file = data / "annotations" / "person_keypoints.json"
+    content = read_json(file)
+    for image, scene in zip(
+        content["images"], ("hall 1", "hall-1", "大厅", "办公室"), strict=False
+    ):
+        image["scene"] = scene
+    write_json(file, content)
+    dataset = open_dataset(fiftyone, data)
+    views = [view for view in dataset.list_saved_views() if view.startswith("scene ")]
+    assert len(views) == len(dataset.distinct("scene")) >= 4
+
+
 def test_images_that_are_not_there(
     fiftyone: Any, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

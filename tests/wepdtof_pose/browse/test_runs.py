@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from wepdtof_pose.annotations import sample_folder
 
+from wepdtof_pose.browse import run_fields
 from wepdtof_pose.browse.opening import open_dataset
 from wepdtof_pose.browse.run_fields import add_runs
 from wepdtof_pose.dataset import PoseDataset
@@ -118,6 +119,27 @@ def test_other_predictions_take_the_place_of_the_first(
     assert "oks_bad" in left[0]
     add_runs(dataset, data, {}, split=None)
     assert ({*dataset.get_field_schema(flat=True)}, {*dataset.list_saved_views()}) == before
+
+
+def test_a_loading_that_was_cut_short_is_done_again(
+    fiftyone: Any, sample: PoseDataset, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = open_dataset(fiftyone, sample_folder(), reload=True)
+    one, other = {"good": files["good"]}, {"bad": files["bad"]}
+    add_runs(dataset, {"all": sample}, one, split=None)
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_fields, "update_frames", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        add_runs(dataset, {"all": sample}, other, split=None)
+    monkeypatch.undo()
+    add_runs(dataset, {"all": sample}, one, split=None)
+    schema = dataset.get_field_schema()
+    assert "predictions_good" in schema
+    assert "predictions_bad" not in schema
+    assert len(dataset.exists("predictions_good")) > 0
 
 
 def test_the_split_follows_from_the_images(
