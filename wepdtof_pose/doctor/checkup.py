@@ -28,9 +28,17 @@ _OPENCV = (
 _WANTED_OPENCV = "opencv-python-headless"
 _PROBE_TORCH = """
 import json, torch
-devices = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
-value = float((torch.ones(8, 8) @ torch.ones(8, 8)).sum())
-print(json.dumps({"version": torch.__version__, "devices": devices, "value": value}))
+names = {f"cuda:{i}": torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())}
+wrong = []
+for device in ["cpu", *names]:
+    try:
+        ones = torch.ones(8, 8, device=device)
+        if (ones @ ones).sum().item() != 512:
+            wrong.append(f"{device} multiplies wrongly")
+    except RuntimeError as error:
+        wrong.append(f"{device} does not compute: {str(error).splitlines()[0]}")
+devices = [f"{device} {name}" for device, name in names.items()]
+print(json.dumps({"devices": devices, "wrong": wrong}))
 """
 _PROBE_FIFTYONE = """
 import json, sys
@@ -112,6 +120,9 @@ def check_torch() -> Line:
         return Line("torch", "problem", text, "pip install --force-reinstall torch==2.13.0")
     found = json.loads(done.stdout.splitlines()[-1])
     devices = ", ".join(["cpu", *found["devices"]])
+    if found["wrong"]:
+        remedy = "install a build of torch for this machine's GPU and driver"
+        return Line("torch", "problem", f"{version}: {'; '.join(found['wrong'])}", remedy)
     if not found["devices"] and shutil.which("nvidia-smi") and _has_gpu():
         text = f"{version} sees only the cpu, but there is a GPU"
         return Line("torch", "problem", text, "install a CUDA build of torch for the GPU's driver")
