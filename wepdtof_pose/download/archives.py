@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from wepdtof_pose.download.disk import require_space
+from wepdtof_pose.download.disk import NoRoom, require_space
 from wepdtof_pose.download.entries import (
     USUAL_LIMITS,
     Entry,
@@ -49,12 +49,17 @@ _DAMAGED = (
 )
 
 
+class BadArchive(InputError):
+    """An archive that is of no use, on any disk."""
+
+
 def archive_kind(path: Path) -> str:
     """ "zip", "tar" or "tar.gz", told by content and not by name.
 
     Raises:
-        InputError: it is missing, a folder, a web page, or another kind of file; the message says
-            which and what to do.
+        InputError: it is missing or a folder.
+        BadArchive: it is a web page, or another kind of file; the message says which and what to
+            do.
     """
     try:
         with path.open("rb") as stream:
@@ -71,15 +76,15 @@ def archive_kind(path: Path) -> str:
         return "tar"
     for magic, kind in _BY_HAND.items():
         if start.startswith(magic):
-            raise InputError(
+            raise BadArchive(
                 f"{path}: is a {kind} archive, which is not unpacked here: unpack it by hand, "
                 "pack the folder as .zip or .tar, and give that file"
             )
     try:
         refuse_page("", start)
     except Refused as page:
-        raise InputError(f"{path}: is no archive: what saved it {page}") from None
-    raise InputError(f"{path}: is not a zip, tar or tar.gz archive (begins with {start[:8]!r})")
+        raise BadArchive(f"{path}: is no archive: what saved it {page}") from None
+    raise BadArchive(f"{path}: is not a zip, tar or tar.gz archive (begins with {start[:8]!r})")
 
 
 def unpack(path: Path, folder: Path, *, limits: Limits = USUAL_LIMITS) -> int:
@@ -90,7 +95,8 @@ def unpack(path: Path, folder: Path, *, limits: Limits = USUAL_LIMITS) -> int:
     The folder may be left half full on an error: give a temporary one.
 
     Raises:
-        InputError: it is no archive, damaged, encrypted, unsafe, a bomb, or the disk is full.
+        BadArchive: it is no archive, damaged, encrypted, unsafe or a bomb.
+        InputError: it cannot be read, the folder cannot be written, or the disk is full.
     """
     kind = archive_kind(path)
     try:
@@ -98,10 +104,12 @@ def unpack(path: Path, folder: Path, *, limits: Limits = USUAL_LIMITS) -> int:
             total = check_entries(entries, packed=path.stat().st_size, limits=limits)
             require_space(folder, total, what=f"unpacking {path.name}")
             return _write(entries, read, folder, name=path.name)
+    except NoRoom as error:
+        raise NoRoom(f"{path}: not unpacked: {error}") from None
     except InputError as error:
-        raise InputError(f"{path}: not unpacked: {error}") from None
+        raise BadArchive(f"{path}: not unpacked: {error}") from None
     except _DAMAGED as error:
-        raise InputError(f"{path}: not unpacked: damaged or cut short: {error}") from None
+        raise BadArchive(f"{path}: not unpacked: damaged or cut short: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: not unpacked: {error.strerror or error}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -121,6 +122,16 @@ def check_wepdtof_pose(folder: Path) -> list[str]:
             f"holds no COCO keypoint annotations: no *.json with people that have keypoints{other}"
         )
     return notes
+
+
+def image_names(folder: Path) -> frozenset[str]:
+    """What the annotation files below a folder call their images, with / between folders."""
+    names: set[str] = set()
+    for file in folder.rglob("*.json"):
+        with suppress(InputError):
+            rows = _rows(_read_json_any(file, file.name), "images") or []
+            names.update(str(row.get("file_name")).replace("\\", "/") for row in rows)
+    return frozenset(names)
 
 
 def images_below(folder: Path) -> list[Path]:

@@ -18,15 +18,19 @@ HASHES = "downloads.json"
 _SPARE = 64 << 20
 
 
+class NoRoom(InputError):
+    """The disk is too small for what is to be written."""
+
+
 def require_space(folder: Path, needed: int, *, what: str) -> None:
     """Nothing, where the disk of the folder has so many bytes free (and a little to spare).
 
     Raises:
-        InputError: it has not.
+        NoRoom: it has not.
     """
     free = shutil.disk_usage(folder).free
     if needed > 0 and free < needed + _SPARE:
-        raise InputError(
+        raise NoRoom(
             f"{folder}: {what} needs {human(needed)}, but the disk has {human(free)} free: "
             "make room, or give another folder with --root"
         )

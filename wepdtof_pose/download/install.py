@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from wepdtof_pose.download.archives import unpack
-from wepdtof_pose.download.checks import check_content, images_below
+from wepdtof_pose.download.archives import BadArchive, unpack
+from wepdtof_pose.download.checks import check_content, image_names, images_below
 from wepdtof_pose.download.disk import (
     locked,
     record_hash,
@@ -19,7 +19,7 @@ from wepdtof_pose.download.fetch import fetch
 from wepdtof_pose.download.http import USUAL_PATIENCE, Patience
 from wepdtof_pose.download.part import Expected, mark
 from wepdtof_pose.download.sources import RemoteFile, Source, name_of_url, require_http
-from wepdtof_pose.download.staging import dropping, merged, stripped, unpacking
+from wepdtof_pose.download.staging import dropping, put_together, unpacking
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, make_folder
 
@@ -127,11 +127,12 @@ def _install_given(
             folder = staging / str(number)
             folder.mkdir()
             say(f"{file.name}: {unpack(file, folder)} files unpacked")
-        whole = merged([stripped(staging / str(n)) for n in range(len(files))])
+        unpacked = [staging / str(number) for number in range(len(files))]
+        whole = put_together(unpacked, image_names(staging))
         try:
             notes = check_content(source.check, whole)
         except InputError as error:
-            raise InputError(f"{', '.join(names)}: {error}") from None
+            raise BadArchive(f"{', '.join(names)}: {error}") from None
         for note in notes:
             say(f"  {note}")
         for key, digest, file in zip(keys, hashes, files, strict=True):
@@ -200,13 +201,13 @@ def _install_file(
         inner = staging / file.inner
         if not inner.is_dir():
             found = ", ".join(sorted(p.name for p in staging.iterdir())[:5])
-            raise InputError(f"{archive}: has no folder {file.inner}/ (found: {found})")
+            raise BadArchive(f"{archive}: has no folder {file.inner}/ (found: {found})")
         missing = [name for name in file.holds if not (inner / name).is_file()]
         if missing:
-            raise InputError(f"{archive}: lacks {', '.join(missing)}")
+            raise BadArchive(f"{archive}: lacks {', '.join(missing)}")
         images = len(images_below(inner)) if file.images is not None else None
         if images != file.images:
-            raise InputError(f"{archive}: has {images} images, expected {file.images}")
+            raise BadArchive(f"{archive}: has {images} images, expected {file.images}")
         record_hash(root, key, sha256=digest, size=archive.stat().st_size)
         target = root / source.folder / file.target
         make_folder(target.parent)

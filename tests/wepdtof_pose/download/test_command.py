@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -12,9 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wepdtof_pose.cli import main
-from wepdtof_pose.download import install
+from wepdtof_pose.download import archives, install
 from wepdtof_pose.download.checks import SEQUENCES
 from wepdtof_pose.download.sources import name_of_url, read_registry, shown
+from wepdtof_pose.errors import InputError
 
 
 def run(*arguments: object) -> Result:
@@ -175,6 +177,46 @@ def test_a_wepdtof_pose_archive(
 
 
 @pytest.mark.parametrize(
+    ("names", "images", "expected"),
+    [
+        (["train/a.jpg"], {"t.zip": ["train/a.jpg"]}, ["train/a.jpg"]),
+        (["train\\a.jpg"], {"t.zip": ["all/train/a.jpg"]}, ["train/a.jpg"]),
+        (["a.jpg"], {"t.zip": ["train/a.jpg"]}, ["a.jpg"]),
+        (
+            ["a.jpg"],
+            {"t.zip": ["x/train/a.jpg"], "v.zip": ["val/a.jpg"]},
+            ["train/a.jpg", "val/a.jpg"],
+        ),
+        (["x" * 300], {"t.zip": ["images/a.jpg"]}, None),
+    ],
+)
+def test_images_in_archives_of_their_own_lie_where_the_annotations_name_them(
+    root: Path,
+    zip_file: Callable,
+    tree: Callable,
+    names: list[str],
+    images: dict[str, list[str]],
+    expected: list[str] | None,
+) -> None:
+    person = {"id": 1, "image_id": 0, "keypoints": [1] * 42}
+    content = {
+        "images": [{"id": k, "file_name": n, "width": 9, "height": 9} for k, n in enumerate(names)],
+        "annotations": [person],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    annotations = {"coco/annotations/people.json": json.dumps(content).encode()}
+    given = [zip_file(annotations, "annotations.zip")]
+    given += [zip_file(dict.fromkeys(files, b"x"), name) for name, files in images.items()]
+    options = [word for archive in given for word in ("--archive", archive)]
+    result = run("--root", root, "--accept-license", *options)
+    if expected is None:
+        assert "none of its 1 images is there" in result.output
+        return
+    assert result.exit_code == 0, result.output
+    assert set(tree(root / "wepdtof-pose")) == {"annotations/people.json", *expected}
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
         (pose(51), "not 42 numbers"),
@@ -204,6 +246,27 @@ def test_a_direct_link(root: Path, server: Any, make_zip: Callable) -> None:
     result = run(*options, "--sha256", hashlib.sha256(content).hexdigest().upper())
     assert result.exit_code == 0, result.output
     assert sorted(p.name for p in root.iterdir()) == [".download.lock", "downloads.json", "wepdtof"]
+
+
+def test_a_download_is_kept_where_the_disk_is_at_fault_and_removed_where_it_is(
+    root: Path, server: Any, make_zip: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = read_registry()["wepdtof"]
+    url = server.serve("/WEPDTOF.zip", make_zip(wepdtof()))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "_write", full)
+        with pytest.raises(InputError, match=r"not unpacked: No space left on device$"):
+            install.download(source, root, url=url)
+    install.download(source, root, url=url)
+    assert len(server.pages["/WEPDTOF.zip"].requests) == 1
+    bad = server.serve("/other.zip", make_zip({"other.txt": b"x"}))
+    with pytest.raises(InputError, match=r"\(the downloaded archive was removed\)"):
+        install.download(source, root / "second", url=bad)
+    assert not list(root.glob("second/downloads/*/*"))
 
 
 def test_what_another_link_of_the_same_name_left_is_not_taken(
