@@ -38,6 +38,13 @@ from benchmarks.options import names_of
     show_default=True,
     help="Data set sizes in people, comma-separated.",
 )
+@click.option(
+    "--memory-people",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Size of one more data set, of which only the memory is measured; 0 for none.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
 @click.option("--compile", is_flag=True, help="Compile our networks with torch.compile.")
@@ -59,6 +66,7 @@ def speed(
     batch: int,
     repeats: int,
     growth: str,
+    memory_people: int,
     device: str,
     precision: str,
     compile: bool,
@@ -88,6 +96,7 @@ def speed(
         batch_size=batch,
         repeats=repeats,
         growth=tuple(int(size) for size in sizes),
+        memory_people=memory_people,
         device=device,
         precision=precision,
         compile=compile,

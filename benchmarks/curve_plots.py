@@ -37,7 +37,9 @@ def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
             panel.set_xticklabels([f"{count:,}" for count in people])
             panel.set_xlabel("labelled people")
             panel.set_ylabel(f"{name} (%)")
-            panel.set_ylim(bottom=0)
+            # From 0, unless all lines would lie on one another in the upper half.
+            low, high = panel.get_ylim()
+            panel.set_ylim(bottom=0 if low < high / 2 else low)
             if len(rows) > 1:
                 panel.set_title(backbone)
     legend_above(figure, columns=8)

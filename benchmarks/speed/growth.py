@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,9 +16,12 @@ from benchmarks.speed.frames import SMALL, make_frames
 from benchmarks.speed.timing import interleaved, median, resident_bytes
 from sspcm.augment.views import EASY_VIEW
 from sspcm.batches import BatchMaker
+from sspcm.config_io import load_config
 from sspcm.crop_store import open_crop_store, region_size
 from sspcm.pairs import PairSampler, step_generator
 from sspcm.pixel_file import PixelFile
+from sspcm.sets import make_sets
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.loading import load_dataset
 
@@ -31,92 +34,134 @@ LOADS = 5
 BUILDS = 2
 
 
-def measure_growth(sizes: Sequence[int], folder: Path) -> list[dict[str, Any]]:
+MEMORY_CROP = (8, 12)
+"""Crops of a data set of which only the memory is measured: the store of a million fits a disk."""
+FEWEST = 2 * SMALL.people
+"""People on two frames, one for either side of a split."""
+
+
+def measure_growth(
+    sizes: Sequence[int], folder: Path, *, memory_people: int = 0
+) -> list[dict[str, Any]]:
     """One record a size: time a person to build and to load from a store, and memory.
 
     Crops are small, as those of the presets for a CPU, so that the largest store fits a disk. The
     time to write as many bytes and nothing else is what the disk alone sets. The sizes are timed in
-    turn, several times: the medians. Memory is that of a process of its own for each size.
+    turn, several times: the medians. Memory is that of a process of its own for each size. A last
+    record is of `memory_people` (0: none) in crops of `MEMORY_CROP`, whose times are None.
 
     Raises:
         InputError: the disk has no room for the stores.
     """
-    require_room(sizes, folder)
-    side = _window_side()
+    require_room(sizes, folder, memory_people=memory_people)
     folders = {people: folder / f"growth-{people}" for people in sizes}
     for people, place in folders.items():
-        make_frames(SMALL, people, place, random=np.random.default_rng(0))
-    taken = {people: _in_own_process(people, side, place) for people, place in folders.items()}
-    growing = [_Growing(people, side, place) for people, place in folders.items()]
-    tasks = {f"{task} {g.people}": getattr(g, task) for g in growing for task in ("build", "write")}
+        _in_own_process(_make, people, place)
+    taken = {n: _in_own_process(memory_taken, place, CROP) for n, place in folders.items()}
+    growing = [_Growing(_whole(place), place, CROP) for place in folders.values()]
+    tasks = {f"{task} {len(g)}": getattr(g, task) for g in growing for task in ("build", "write")}
     built = interleaved(tasks, BUILDS)
-    loaded = interleaved({str(g.people): g.load for g in growing}, LOADS)
+    loaded = interleaved({str(len(g)): g.load for g in growing}, LOADS)
     for place in folders.values():
         shutil.rmtree(place)
-    return [
+    records: list[dict[str, Any]] = [
         {
             "people": people,
+            "crop_size": list(CROP),
             "build_ms_per_person": 1000 * median(built[f"build {people}"]) / people,
             "write_ms_per_person": 1000 * median(built[f"write {people}"]) / people,
             "load_ms_per_person": 1000 * median(loaded[str(people)]) / (2 * LOADED),
-            "store_bytes": people * side * side * 3,
-            "peak_growth_bytes": taken[people],
+            "store_bytes": _store_bytes(people, CROP),
+            **taken[people],
         }
         for people in sizes
     ]
+    if memory_people:
+        place = folder / "memory"
+        _in_own_process(_make, memory_people, place)
+        of_all = _in_own_process(memory_taken, place, MEMORY_CROP)
+        shutil.rmtree(place)
+        records.append(
+            {"people": memory_people, "crop_size": list(MEMORY_CROP)}
+            | {f"{name}_ms_per_person": None for name in ("build", "write", "load")}
+            | {"store_bytes": _store_bytes(memory_people, MEMORY_CROP), **of_all}
+        )
+    return records
 
 
-def require_room(sizes: Sequence[int], folder: Path) -> None:
+def require_room(sizes: Sequence[int], folder: Path, *, memory_people: int = 0) -> None:
     """Check that stores of so many people fit the folder's disk.
 
     Raises:
         InputError: they do not.
     """
     # All stores stay there, and a plain file as large is written beside them.
-    needed = (sum(sizes) + max(sizes)) * _window_side() ** 2 * 3
+    needed = _store_bytes(sum(sizes) + max(sizes), CROP) + _store_bytes(memory_people, MEMORY_CROP)
+    needed += (sum(sizes) + memory_people) * _ANNOTATION_BYTES
     free = shutil.disk_usage(folder).free
     if needed * 1.2 > free:
         raise InputError(
-            f"{folder}: stores of {sum(sizes)} people need {needed / 2**30:.1f} GiB, but only "
-            f"{free / 2**30:.1f} GiB are free: give --folder on another disk, or smaller --growth"
+            f"{folder}: stores of {sum(sizes) + memory_people} people need "
+            f"{needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free: give --folder on "
+            "another disk, or a smaller --growth or --memory-people"
         )
 
 
-def _window_side() -> int:
-    return region_size(CROP, largest_scale=1 + EASY_VIEW.scale)
-
-
-def memory_taken(people: int, side: int, folder: Path) -> int:
-    """Bytes that this process takes at its peak, more than before, to read a data set, build its
-    store and load an epoch; pages of the store that the system keeps in RAM are among them."""
+def memory_taken(folder: Path, crop: tuple[int, int]) -> dict[str, int]:
+    """Memory of this process at its peak, in all and more than before, to read and split a data
+    set as a run does, build the store of its training people and load an epoch."""
     before = resident_bytes()
-    growing = _Growing(people, side, folder)
+    config = load_config(overrides={"data.path": str(folder), "data.labels": "10%"})
+    growing = _Growing(make_sets(config.data).train, folder, crop)
     growing.build()
     growing.load()
-    return resident_bytes(peak=True) - before
+    peak = resident_bytes(peak=True)
+    return {"peak_growth_bytes": peak - before, "peak_bytes": peak}
 
 
-def _in_own_process(people: int, side: int, folder: Path) -> int:
+def _make(people: int, folder: Path) -> None:
+    make_frames(SMALL, people, folder, random=np.random.default_rng(0))
+
+
+def _whole(folder: Path) -> PoseDataset:
+    return next(iter(load_dataset(folder).values()))
+
+
+def _window_side(crop: tuple[int, int]) -> int:
+    return region_size(crop, largest_scale=1 + EASY_VIEW.scale)
+
+
+def _store_bytes(people: int, crop: tuple[int, int]) -> int:
+    return people * _window_side(crop) ** 2 * 3
+
+
+def _in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
     # In a process that has measured before, what is freed is taken again unseen.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(memory_taken, people, side, folder).result()
+        return pool.submit(function, *arguments).result()
 
 
 class _Growing:
-    """A data set of so many people, whose store is built and read again and again."""
+    """People whose store is built and read again and again."""
 
-    def __init__(self, people: int, side: int, folder: Path) -> None:
-        self.people = people
-        self.folder = folder
-        self._window = (side, side)
-        self._dataset = next(iter(load_dataset(folder).values()))
+    def __init__(self, people: PoseDataset, folder: Path, crop: tuple[int, int]) -> None:
+        self._people = people
+        self._folder = folder
+        self._crop = crop
+        self._window = (_window_side(crop),) * 2
+
+    def __len__(self) -> int:
+        return len(self._people)
 
     def build(self) -> None:
-        shutil.rmtree(self.folder / "store", ignore_errors=True)
+        shutil.rmtree(self._folder / "store", ignore_errors=True)
         store = open_crop_store(
-            self._dataset, crop_size=CROP, window_size=self._window, folder=self.folder / "store"
+            self._people,
+            crop_size=self._crop,
+            window_size=self._window,
+            folder=self._folder / "store",
         )
-        joints = self._dataset.keypoint_set
+        joints = self._people.keypoint_set
         self._maker = BatchMaker(
             store,
             strength=EASY_VIEW,
@@ -127,15 +172,15 @@ class _Growing:
             bgr=False,
             memory_format=torch.channels_last,
         )
-        everyone = np.arange(self.people)
+        everyone = np.arange(len(self))
         self._sampler = PairSampler(everyone, everyone, BATCH, 0, epoch_steps=LOADED // BATCH)
 
     def write(self) -> None:
         """A file as large as the store, to the disk and deleted."""
-        path = self.folder / "plain.npy"
+        path = self._folder / "plain.npy"
         row = np.zeros((*self._window, 3), np.uint8)
-        file = PixelFile.create(path, (self.people, *row.shape))
-        for person in range(self.people):
+        file = PixelFile.create(path, (len(self), *row.shape))
+        for person in range(len(self)):
             file.write(person, row)
         file.flush()
         path.unlink()
@@ -145,3 +190,7 @@ class _Growing:
         labelled, unlabelled = self._sampler.epoch(0)
         for step, (rows, pool) in enumerate(zip(labelled, unlabelled, strict=True)):
             self._maker.finish(self._maker.read(rows, pool, step_generator(0, 0, step)))
+
+
+_ANNOTATION_BYTES = 512
+"""Of a person in the annotation file, and somewhat more."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.growth import measure_growth, require_room
+from benchmarks.speed.growth import FEWEST, measure_growth, require_room
 from benchmarks.speed.pipeline import measure_pipeline
 from benchmarks.speed.scores import measure_scores
 from benchmarks.speed.steps import measure_steps, step_data
@@ -40,6 +40,7 @@ class SpeedSetting:
         batch_size: people a step.
         repeats: repetitions of everything timed.
         growth: data set sizes.
+        memory_people: size of one more, of which only the memory is measured; 0 for none.
         device: as in a run's configuration.
         precision: as in a run's configuration.
         compile: compile the networks.
@@ -51,6 +52,7 @@ class SpeedSetting:
     batch_size: int = 8
     repeats: int = 5
     growth: tuple[int, ...] = (1_000, 10_000, 100_000)
+    memory_people: int = 1_000_000
     device: str = "auto"
     precision: str = "auto"
     compile: bool = False
@@ -68,8 +70,10 @@ class SpeedSetting:
                 raise InputError(f"unknown part {part!r}: choose from {', '.join(PARTS)}")
         for method in self.methods:
             method_class(method)
-        if min(self.growth) < 1 or self.repeats < 1:
-            raise InputError("growth and repeats are numbers from 1 on")
+        if min(self.growth) < FEWEST or 0 < self.memory_people < FEWEST or self.repeats < 1:
+            raise InputError(
+                f"growth and memory_people are numbers from {FEWEST} on, repeats from 1 on"
+            )
         load_config(overrides=_run_overrides(self, Path()))
 
 
@@ -84,7 +88,7 @@ def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[
     with tempfile.TemporaryDirectory(dir=folder, prefix="sspcm-speed-") as name:
         place = Path(name)
         if "growth" in setting.parts:
-            require_room(setting.growth, place)
+            require_room(setting.growth, place, memory_people=setting.memory_people)
         if "pipeline" in setting.parts:
             result["pipeline"] = measure_pipeline(
                 setting.crop_size, place, people=PIPELINE_PEOPLE, repeats=setting.repeats
@@ -98,7 +102,9 @@ def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[
         if "scores" in setting.parts:
             result["scores"] = measure_scores(SCORED_PEOPLE, repeats=setting.repeats)
         if "growth" in setting.parts:
-            result["growth"] = measure_growth(setting.growth, place)
+            result["growth"] = measure_growth(
+                setting.growth, place, memory_people=setting.memory_people
+            )
     return result | {"peak_memory_bytes": peak_memory(hardware)}
 
 

@@ -102,21 +102,25 @@ def _growth(records: Sequence[dict[str, Any]]) -> list[str]:
     lines = ["**Growth** with the number of people", ""]
     lines += _head(
         "people",
+        "crops",
         "building, ms a person",
         "writing as many bytes, ms",
         "loading, ms a person",
         "store, MiB",
         "memory taken, MiB",
+        "memory in all, MiB",
     )
     for one in records:
+        width, height = one["crop_size"]
+        times = [one[f"{name}_ms_per_person"] for name in ("build", "write", "load")]
         lines.append(
             _row(
                 f"{one['people']:,}",
-                f"{one['build_ms_per_person']:.3f}",
-                f"{one['write_ms_per_person']:.3f}",
-                f"{one['load_ms_per_person']:.3f}",
+                f"{width} x {height}",
+                *("n/a" if time is None else f"{time:.3f}" for time in times),
                 f"{one['store_bytes'] / 2**20:.0f}",
                 f"{one['peak_growth_bytes'] / 2**20:.0f}",
+                f"{one['peak_bytes'] / 2**20:.0f}",
             )
         )
     return lines

@@ -155,6 +155,16 @@ def test_plots_of_one_network_name_it_where_there_are_several(copied):
         assert titles_of(drawn) == {f"8 labels, {found.groups[0].backbone}"}
 
 
+@pytest.mark.parametrize(("lowest", "from_zero"), [(0.7, False), (0.1, True)])
+def test_budgets_are_drawn_from_zero_unless_all_lie_far_above(copied, change, lowest, from_zero):
+    for place, cell in enumerate(sorted((copied / "cells").iterdir())):
+        value = 0.8 if place else lowest
+        change(cell, lambda r, value=value: r["last"][r["reported"]].update({"PCK@0.2": value}))
+    panel = draw_budgets(read_results(copied), "AP").figure.axes[1]
+    assert panel.get_ylabel() == "PCK@0.2 (%)"
+    assert (panel.get_ylim()[0] == 0) == from_zero
+
+
 def test_a_legend_has_the_methods_of_every_row(comparison):
     found = read_results(comparison)
     groups = tuple(g for g in found.groups if (g.labels, g.method) != ("8", "sspcm"))

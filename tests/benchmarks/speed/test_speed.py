@@ -99,16 +99,24 @@ def test_all_parts_give_records_that_json_holds_and_a_table(tmp_path, monkeypatc
         monkeypatch.setattr(measure, name, 16)
     monkeypatch.setattr(measure, "WAITING_STEPS", 2)
     setting = SpeedSetting(
-        methods=("supervised",), crop_size=(32, 32), batch_size=2, repeats=1, growth=(64,)
+        methods=("supervised",),
+        crop_size=(32, 32),
+        batch_size=2,
+        repeats=1,
+        growth=(64,),
+        memory_people=96,
     )
     result = json.loads(json.dumps(measure_speed(setting, folder=tmp_path)))
     text = speed_tables(result)
     for title in ("Data pipeline", "Training step", "Waiting for data", "Decoding", "Growth"):
         assert title in text
     assert result["steps"][0]["ours_over_bare"] > 0
-    (growth,) = result["growth"]
+    growth, largest = result["growth"]
     assert growth["peak_growth_bytes"] > growth["store_bytes"] / 64
     assert 0 < growth["write_ms_per_person"] < 1000
+    assert (largest["people"], largest["load_ms_per_person"]) == (96, None)
+    assert largest["peak_bytes"] > largest["peak_growth_bytes"] > 0
+    assert "| 96 | 8 x 12 | n/a |" in text
     assert not list(tmp_path.iterdir())
 
 
@@ -147,7 +155,8 @@ def test_an_unknown_part_is_refused():
         (("--methods", "magic"), "unknown method 'magic'"),
         (("--growth", ""), "--growth '' names nothing"),
         (("--growth", "²"), "write numbers of people"),
-        (("--growth", "0"), "from 1 on"),
+        (("--growth", "0"), "from 16 on"),
+        (("--memory-people", "5"), "from 16 on"),
         (("--growth", "64,64"), "growth must be one or more, each named once"),
         (("--crop", "100x100"), "must be a multiple of 32, not 100"),
         (("--crop", "0x0"), "must be a multiple of 32, not 0"),
@@ -167,8 +176,9 @@ def test_options_are_checked_before_anything_is_measured(monkeypatch, options, m
 def test_the_command_writes_its_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "SCORED_PEOPLE", 16)
     output = tmp_path / "speed"
-    options = ("--parts", "scores,growth", "--growth", "40,64", "--repeats", "1", "--device", "cpu")
-    found = CliRunner().invoke(main, ["speed", *options, "-o", str(output)])
+    options = ("--parts", "scores,growth", "--growth", "40,64", "--memory-people", "0")
+    once = ("--repeats", "1", "--device", "cpu", "-o", str(output))
+    found = CliRunner().invoke(main, ["speed", *options, *once])
     assert found.exit_code == 0, found.output
     assert (output / "speed.md").read_text() == found.output
     result = json.loads((output / "speed.json").read_text())
