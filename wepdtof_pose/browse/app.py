@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +28,9 @@ PATIENCE = 120.0
 
 
 def serve(fiftyone: Any, dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
-    """Show the data set in the App, and return when the person presses Ctrl-C.
+    """Show the data set in the App, and return at Ctrl-C or when the process is asked to end.
+
+    To be called in the main thread: while it runs, SIGTERM is taken as Ctrl-C is.
 
     Args:
         fiftyone: the module, from `start_fiftyone`.
@@ -40,7 +43,11 @@ def serve(fiftyone: Any, dataset: Any, *, address: str, port: int, open_browser:
         InputError: the address is not this machine's, the port is in use, or the App ended.
     """
     _require_free(address, port)
-    with tempfile.TemporaryFile() as log, _running_app(fiftyone, address, port, log) as app:
+    with (
+        _sigterm_as_interrupt(),
+        tempfile.TemporaryFile() as log,
+        _running_app(fiftyone, address, port, log) as app,
+    ):
         _wait_until_it_answers(app, address, port, log)
         host = "localhost" if address == LOOPBACK else address
         page = f"http://{host}:{port}/datasets/{quote(dataset.name)}"
@@ -53,6 +60,16 @@ def serve(fiftyone: Any, dataset: Any, *, address: str, port: int, open_browser:
         except KeyboardInterrupt:
             return
         raise InputError(f"the FiftyOne App ended: {_last_line(log)}")
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """Raise KeyboardInterrupt at SIGTERM, which otherwise would leave the App's server running."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -41,12 +41,16 @@ ORANGE, BLUE = (0, 94, 213), (233, 180, 86)
 
 
 @contextmanager
-def served(*arguments: object) -> Iterator[str]:
+def served(*arguments: object, ended_by: signal.Signals = signal.SIGINT) -> Iterator[str]:
     """Address of the page that `wepdtof-pose browse` serves meanwhile."""
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port = trial.getsockname()[1]
-    code = "from wepdtof_pose.cli import main; main(prog_name='wepdtof-pose')"
+    # As in a terminal, whatever runs the tests: a job in the background has Ctrl-C ignored.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from wepdtof_pose.cli import main; main(prog_name='wepdtof-pose')"
+    )
     options = ["--port", port, "--no-open"]
     command = [sys.executable, "-u", "-c", code, "browse", *arguments, *options]
     process = subprocess.Popen(
@@ -63,8 +67,9 @@ def served(*arguments: object) -> Iterator[str]:
         assert listening == {"127.0.0.1"}
         yield found[0]
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ended_by)
         assert process.wait(60) == 0
+        assert not _listening_addresses(port)
 
 
 def _listening_addresses(port: int) -> set[str]:
@@ -231,7 +236,7 @@ def test_the_sample_with_predictions(
 @pytest.mark.usefixtures("fiftyone_home")
 def test_photographs(page: Page, realdata_dir: Path) -> None:
     datasets = load_dataset(realdata_dir / "tiny_coco")
-    with served(realdata_dir / "tiny_coco") as address:
+    with served(realdata_dir / "tiny_coco", ended_by=signal.SIGTERM) as address:
         page.open(address)
         assert page.count() == sum(len(dataset.frames) for dataset in datasets.values()) == 100
         page.choose_view("crowded")
