@@ -26,6 +26,10 @@ class CropPlaces:
     scale: np.ndarray
     rotation: np.ndarray
 
+    def select(self, rows: np.ndarray) -> CropPlaces:
+        """The places of these people."""
+        return CropPlaces(self.center[rows], self.scale[rows], self.rotation[rows])
+
     def matrices(self, crop_size: tuple[int, int], window: tuple[int, int]) -> np.ndarray:
         """Affine matrices (people, 2, 3) from frame pixels to the window around each crop."""
         matrices = crop_matrices(self.center, self.scale, self.rotation, crop_size)

@@ -42,14 +42,12 @@ class CropStore:
         pixels: uint8 (people, height, width, 3) RGB: a file of which indexing reads rows, or an
             array.
         keypoints: float32 (people, joints, 3) x, y in frame pixels, visibility 0/1/2.
-        matrices: float64 (people, 2, 3) from frame to window pixels.
         places: where the crops lie on their frames.
         crop_size: (width, height) of a crop; the window has the same resolution.
     """
 
     pixels: PixelFile | np.ndarray
     keypoints: np.ndarray
-    matrices: np.ndarray
     places: CropPlaces
     crop_size: tuple[int, int]
 
@@ -65,7 +63,9 @@ class CropStore:
         """Joints of these people: float32 (N, joints, 2) x, y in window pixels, and visibility
         (N, joints), 1 where labelled."""
         found = self.keypoints[rows]
-        moved = transform_points(found[..., :2], self.matrices[rows])
+        # Of these people alone: matrices of everybody would be kept for all of a run.
+        matrices = self.places.select(rows).matrices(self.crop_size, self.window_size)
+        moved = transform_points(found[..., :2], matrices)
         return moved.astype(np.float32), (found[..., 2] > 0).astype(np.float32)
 
     def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
@@ -135,7 +135,6 @@ def open_crop_store(
     return CropStore(
         pixels=PixelFile(path),
         keypoints=dataset.keypoints,
-        matrices=matrices,
         places=places,
         crop_size=crop_size,
     )

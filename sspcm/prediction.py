@@ -185,7 +185,6 @@ def _join(
     networks: TrainedNetworks, frames: list[Frame], parts: list[tuple[np.ndarray, ...]]
 ) -> _Group:
     boxes, scores, center, scale, rotation, pixels = map(np.concatenate, zip(*parts, strict=True))
-    places, size = CropPlaces(center, scale, rotation), networks.crop_size
     return _Group(
         frames=frames,
         boxes=boxes,
@@ -194,9 +193,8 @@ def _join(
         crops=CropStore(
             pixels=pixels,
             keypoints=np.zeros((len(boxes), 0, 3), dtype=np.float32),
-            matrices=places.matrices(size, size),
-            places=places,
-            crop_size=size,
+            places=CropPlaces(center, scale, rotation),
+            crop_size=networks.crop_size,
         ),
     )
 

@@ -241,6 +241,6 @@ def make_frames(**columns: Any) -> pd.DataFrame:
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
-    """Slices of up to 65,536 rows each: what is computed of a million people at once takes hundreds
+    """Slices of up to 16,384 rows each: what is computed of a million people at once takes hundreds
     of megabytes on its way."""
-    return (slice(first, min(first + 65_536, rows)) for first in range(0, rows, 65_536))
+    return (slice(first, min(first + 16_384, rows)) for first in range(0, rows, 16_384))

@@ -1,4 +1,4 @@
-"""The long lists of a JSON file, a few thousand items at a time.
+"""The long lists of a JSON file, a thousand items at a time.
 
 Parsed whole, the annotations of a million people take gigabytes, most of them for numbers that are
 one Python object each. Here a file is gone through twice: once to find where its lists begin and
@@ -21,7 +21,7 @@ from wepdtof_pose.errors import InputError
 
 BLOCK_BYTES = 1 << 22
 """How much is read at a time; a file no larger than this is cheaper parsed whole."""
-ITEMS = 4096
+ITEMS = 1024
 """Items of a list that are in memory at a time."""
 
 

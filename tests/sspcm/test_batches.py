@@ -93,7 +93,7 @@ def test_a_host_and_a_device_warp_to_the_same_picture():
     regions = blobs.reshape(4, 130, 130, 3)
     draw = draw_views(4, ViewStrength(), generator=torch.Generator().manual_seed(0))
     matrices = region_to_crop(draw, 130, (64, 80))
-    store = CropStore(regions, *[np.zeros((4, 1, 3))] * 2, None, (64, 80))
+    store = CropStore(regions, np.zeros((4, 1, 3)), None, (64, 80))
     crops = np.empty((4, 80, 64, 3), np.uint8)
     store.warp_into(np.arange(4), matrices.numpy(), crops)
     on_host = normalise(torch.from_numpy(crops).permute(0, 3, 1, 2), bgr=False)

@@ -33,7 +33,6 @@ def blobs(points):
     return CropStore(
         pixels=np.repeat((255 * light).astype(np.uint8)[..., None], 3, axis=3),
         keypoints=np.zeros((people, 2, 3), np.float32),
-        matrices=np.zeros((people, 2, 3)),
         places=CropPlaces(
             center=np.zeros((people, 2), np.float32),
             scale=np.ones((people, 2), np.float32),
