@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from benchmarks.speed.frames import SMALL, make_frames
-from benchmarks.speed.timing import interleaved, median, resident_bytes
+from benchmarks.speed.timing import Task, interleaved, median, resident_bytes
 from sspcm.augment.views import EASY_VIEW
 from sspcm.batches import BatchMaker
 from sspcm.config_io import load_config
@@ -31,8 +31,9 @@ BATCH = 32
 LOADED = 3200
 """Labelled people, and as many unlabelled ones, in an epoch that is loaded."""
 LOADS = 5
-BUILDS = 2
-
+BUILDS = 3
+BUILT = 10_000
+"""People whose crops are built in what is timed, at least: a small store is built several times."""
 
 MEMORY_CROP = (8, 12)
 """Crops of a data set of which only the memory is measured: the store of a million fits a disk."""
@@ -59,7 +60,12 @@ def measure_growth(
         _in_own_process(_make, people, place)
     taken = {n: _in_own_process(memory_taken, place, CROP) for n, place in folders.items()}
     growing = [_Growing(_whole(place), place, CROP) for place in folders.values()]
-    tasks = {f"{task} {len(g)}": getattr(g, task) for g in growing for task in ("build", "write")}
+    turns = {people: max(1, BUILT // people) for people in sizes}
+    tasks = {
+        f"{task} {len(g)}": _repeated(getattr(g, task), turns[len(g)])
+        for g in growing
+        for task in ("build", "write")
+    }
     built = interleaved(tasks, BUILDS)
     loaded = interleaved({str(len(g)): g.load for g in growing}, LOADS)
     for place in folders.values():
@@ -68,8 +74,12 @@ def measure_growth(
         {
             "people": people,
             "crop_size": list(CROP),
-            "build_ms_per_person": 1000 * median(built[f"build {people}"]) / people,
-            "write_ms_per_person": 1000 * median(built[f"write {people}"]) / people,
+            "build_ms_per_person": 1000
+            * median(built[f"build {people}"])
+            / (people * turns[people]),
+            "write_ms_per_person": 1000
+            * median(built[f"write {people}"])
+            / (people * turns[people]),
             "load_ms_per_person": 1000 * median(loaded[str(people)]) / (2 * LOADED),
             "store_bytes": _store_bytes(people, CROP),
             **taken[people],
@@ -117,6 +127,10 @@ def memory_taken(folder: Path, crop: tuple[int, int]) -> dict[str, int]:
     growing.load()
     peak = resident_bytes(peak=True)
     return {"peak_growth_bytes": peak - before, "peak_bytes": peak}
+
+
+def _repeated(task: Task, times: int) -> Task:
+    return lambda: [task() for _ in range(times)]
 
 
 def _make(people: int, folder: Path) -> None:
