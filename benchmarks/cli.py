@@ -7,10 +7,12 @@ import click
 from benchmarks.cli_results import compare, plot, report, table
 from benchmarks.cli_run import run
 from benchmarks.cli_speed import speed
+from wepdtof_pose import __version__
 from wepdtof_pose.commands import CommandGroup
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sspcm-bench")
 def main() -> None:
     """Comparison of semi-supervised pose methods."""
 

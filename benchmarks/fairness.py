@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.results import CellResult, Comparison
@@ -28,18 +29,10 @@ def uneven(comparison: Comparison) -> list[str]:
 
 def augmentation(comparison: Comparison) -> str:
     """The strength of the views as text: one warp for all methods, and what each one covers."""
-    from sspcm.config_io import from_dict
-    from sspcm.methods import METHODS
-
     config = comparison.cells[0].config
     easy, hard = config.easy_view, config.hard_view
     covers = []
-    for method in comparison.methods:
-        cell = next(cell for cell in comparison.cells if cell.result["method"] == method)
-        kind = METHODS.get(method)
-        if kind is None:
-            continue
-        options = from_dict(kind.Options, cell.config.method.options, prefix="method.options.")
+    for method, cell, options in _options(comparison):
         views = _hard_views(options, released=cell.config.method.recipe == "released")
         if views:
             covers.append(f"{method} {' or '.join(views)}")
@@ -53,17 +46,9 @@ def augmentation(comparison: Comparison) -> str:
 
 def shared_steps(comparison: Comparison) -> str:
     """How methods with a teacher that is trained first divide their steps; empty without any."""
-    from sspcm.config_io import from_dict
-    from sspcm.methods import METHODS
-
     shares: dict[int, list[str]] = {}
     epochs = comparison.cells[0].config.optimisation.epochs
-    for method in comparison.methods:
-        cell = next(cell for cell in comparison.cells if cell.result["method"] == method)
-        kind = METHODS.get(method)
-        if kind is None:
-            continue
-        options = from_dict(kind.Options, cell.config.method.options, prefix="method.options.")
+    for method, _, options in _options(comparison):
         if hasattr(options, "teacher_epochs"):
             teacher = options.teacher_epochs or epochs // 2
             shares.setdefault(teacher, []).append(method)
@@ -74,6 +59,18 @@ def shared_steps(comparison: Comparison) -> str:
         "papers train both in full)"
         for teacher, methods in shares.items()
     )
+
+
+def _options(comparison: Comparison) -> Iterator[tuple[str, CellResult, Any]]:
+    """Each known method, its first cell, and that cell's options."""
+    from sspcm.config_io import from_dict
+    from sspcm.methods import METHODS
+
+    for method in comparison.methods:
+        if kind := METHODS.get(method):
+            cell = next(cell for cell in comparison.cells if cell.result["method"] == method)
+            options = from_dict(kind.Options, cell.config.method.options, prefix="method.options.")
+            yield method, cell, options
 
 
 def _facts(cell: CellResult) -> dict[str, Any]:

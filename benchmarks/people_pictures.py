@@ -14,8 +14,8 @@ from benchmarks.statistics import summarise
 from wepdtof_pose import drawing
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.joint_errors import match_people
+from wepdtof_pose.pictures import person_picture
 from wepdtof_pose.predictions import Predictions
-from wepdtof_pose.visualize import person_picture
 
 SHOWN = 6
 """People of each kind."""

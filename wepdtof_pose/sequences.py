@@ -13,8 +13,8 @@ from wepdtof_pose import drawing
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing, write_image
+from wepdtof_pose.pictures import frame_picture, predicted_frame
 from wepdtof_pose.predictions import Predictions
-from wepdtof_pose.visualize import frame_picture, predicted_frame
 
 SHEET_SIDE = 480
 """Longer side in pixels of a frame on a contact sheet."""

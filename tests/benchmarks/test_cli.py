@@ -12,7 +12,9 @@ from benchmarks.compare import comparison_text
 from benchmarks.plots import draw_plots
 from benchmarks.report import write_report
 from benchmarks.results import read_results
+from sspcm.cli import main as sspcm
 from sspcm.run_folder import RunFolder
+from wepdtof_pose import __version__
 from wepdtof_pose.errors import InputError
 
 
@@ -150,3 +152,8 @@ def test_help_is_quick_to_load_and_imports_no_torch():
     code = "import sys; import benchmarks.cli, sspcm.cli; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("command", "name"), [(main, "sspcm-bench"), (sspcm, "sspcm")])
+def test_version(command, name):
+    assert CliRunner().invoke(command, ["--version"]).output == f"{name}, version {__version__}\n"

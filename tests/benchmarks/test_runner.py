@@ -1,14 +1,8 @@
 """Cells in processes: failures, locks, threads, and what is prepared once."""
 
-import errno
-import fcntl
 import json
-import multiprocessing
-import os
 import shlex
 import shutil
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,87 +10,17 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks import launch_local, runner
-from benchmarks.cell_run import LockedError, lock, remove_partial_files
+from benchmarks import runner
+from benchmarks.cell_run import LockedError, lock
 from benchmarks.cli import main
-from benchmarks.launch_local import threads_of_a_job
-from benchmarks.launching import Task
 from benchmarks.reproduce import commands
 from benchmarks.results import read_results
 from sspcm.config_io import load_config
 from sspcm.sets import make_sets
 from wepdtof_pose.cli import main as toolkit
-from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
 from wepdtof_pose.loading import load_dataset
 from wepdtof_pose.splits import subset_record
-
-
-def hold(path, held, release):
-    with lock(path):
-        held.set()
-        release.wait()
-
-
-def test_a_lock_is_held_by_one_process_and_ends_with_it(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    held, release = context.Event(), context.Event()
-    process = context.Process(target=hold, args=(tmp_path / "lock", held, release))
-    process.start()
-    assert held.wait(30)
-    with pytest.raises(LockedError), lock(tmp_path / "lock", patience=0.2):
-        pass
-    process.kill()
-    process.join()
-    with lock(tmp_path / "lock", patience=5):
-        pass
-
-
-def wait_for(path):
-    with lock(path, waiting="waiting for somebody"):
-        pass
-
-
-def test_who_waits_for_a_lock_says_so(tmp_path, capfd):
-    with lock(tmp_path / "lock"):
-        thread = threading.Thread(target=wait_for, args=(tmp_path / "lock",))
-        thread.start()
-        thread.join(0.3)
-        assert thread.is_alive()
-    thread.join(30)
-    assert not thread.is_alive()
-    assert capfd.readouterr().out == "waiting for somebody\n"
-
-
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_is_not_somebody_who_holds_one(tmp_path, monkeypatch, number):
-    def refuse(stream, operation):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(InputError, match="cannot be locked"), lock(tmp_path / "lock"):
-        pass
-
-
-def test_half_written_files_are_removed_and_young_ones_spared(tmp_path):
-    old, young = tmp_path / ".a.npy.x.part", tmp_path / "sub" / ".b.npy.y.part"
-    young.parent.mkdir()
-    for path in (old, young, tmp_path / "c.part"):
-        path.write_text("half")
-    os.utime(old, (time.time() - 100, time.time() - 100))
-    remove_partial_files(tmp_path, older_than=50)
-    assert (old.exists(), young.exists()) == (False, True)
-    remove_partial_files(tmp_path)
-    assert not young.exists()
-    assert (tmp_path / "c.part").exists()
-
-
-def test_threads_are_divided_among_jobs(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(launch_local, "usable_cores", lambda: 8)
-    assert [threads_of_a_job(jobs) for jobs in (1, 2, 3, 16)] == [None, 4, 2, 1]
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert threads_of_a_job(2) is None
 
 
 def test_what_is_left_to_run_does_not_change_a_cell(
@@ -200,47 +124,6 @@ def test_impossible_budgets_and_data_are_refused_at_once(tmp_path, monkeypatch, 
     arguments = ["run", "--preset", "quick", *more, "-o", str(tmp_path / "out"), *dry]
     found = CliRunner().invoke(main, arguments)
     assert (found.exit_code, message in found.output) == (2, True), found.output
-
-
-@pytest.mark.parametrize(
-    ("count", "variable", "names"),
-    [
-        (2, None, ["0", "1"]),
-        (2, "4,6", ["4", "6"]),
-        (1, "GPU-ab", ["GPU-ab"]),
-        (1, "3,9", ["3"]),
-        (0, None, []),
-        (0, "", []),
-    ],
-)
-def test_gpus_are_named_as_the_variable_names_them(monkeypatch, count, variable, names):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if variable is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
-    assert launch_local.visible_gpus() == names
-
-
-@pytest.mark.parametrize(
-    ("device", "gpus"), [("auto", {"4", "6"}), ("cuda", {"4", "6"}), ("cpu", {None})]
-)
-def test_jobs_at_a_time_have_a_gpu_each(tmp_path, monkeypatch, device, gpus):
-    def work(task, gpu, threads):
-        (tmp_path / task.name).write_text(json.dumps(gpu))
-
-    fork = multiprocessing.get_context("fork")
-    monkeypatch.setattr(multiprocessing, "get_context", lambda _: fork)
-    monkeypatch.setattr(launch_local, "visible_gpus", lambda: ["4", "6"])
-    monkeypatch.setattr(launch_local, "_work", work)
-    tasks = [Task(str(tmp_path), name, "", "") for name in ("a", "b")]
-    events = list(launch_local.launch(tasks, jobs=2, device=device, options={}))
-    assert sorted((event.name, event.state) for event in events) == [
-        ("a", "done"),
-        ("a", "started"),
-        ("b", "done"),
-        ("b", "started"),
-    ]
-    assert {json.loads((tmp_path / name).read_text()) for name in ("a", "b")} == gpus
 
 
 def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(

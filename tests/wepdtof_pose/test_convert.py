@@ -13,8 +13,8 @@ from wepdtof_pose.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
 from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.pictures import frame_picture
 from wepdtof_pose.repaired_copy import write_repaired
-from wepdtof_pose.visualize import frame_picture
 
 CHANGED = {
     "annotations": "annotations/person_keypoints.json",

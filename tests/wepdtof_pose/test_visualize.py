@@ -12,16 +12,10 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_image
 from wepdtof_pose.lenses import EquidistantLens
 from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.pictures import frame_picture, gaussian_heatmaps, person_picture
 from wepdtof_pose.predictions import predictions_of_people
 from wepdtof_pose.sequences import scene_rows, write_sheet, write_video
-from wepdtof_pose.visualize import (
-    frame_picture,
-    gaussian_heatmaps,
-    person_picture,
-    write_frames,
-    write_grid,
-    write_heatmaps,
-)
+from wepdtof_pose.visualize import write_frames, write_grid, write_heatmaps
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from wepdtof_pose.cli import main
 from wepdtof_pose.download import archives, install
 from wepdtof_pose.download.checks import SEQUENCES
-from wepdtof_pose.download.sources import name_of_url, read_registry, shown
+from wepdtof_pose.download.sources import read_registry
 from wepdtof_pose.errors import InputError
 
 
@@ -319,19 +319,6 @@ def test_wrong_usage(options: list[str], message: str, tmp_path: Path) -> None:
     result = run("--accept-license", "--root", tmp_path / "r", *options)
     assert result.exit_code == 2
     assert message in result.output
-
-
-def test_the_registry_is_whole() -> None:
-    sources = read_registry()
-    assert set(sources) == {"wepdtof-pose", "wepdtof", "coco"}
-    assert all(source.licence and source.citation and source.steps for source in sources.values())
-    assert sum(file.size or 0 for file in sources["coco"].files if not file.optional) > 20e9
-
-
-def test_urls_in_messages_and_as_names() -> None:
-    assert shown("https://me:pw@host/a.zip?key=1") == "https://host/a.zip?..."
-    assert name_of_url("https://host/a%20b/..%2F..%2Fevil.zip?x") == "evil.zip"
-    assert name_of_url("https://host/") == "archive"
 
 
 def test_two_at_a_time_are_refused(tmp_path: Path, zip_file: Callable) -> None:
