@@ -77,6 +77,7 @@ def legend_above(figure: Figure, *, columns: int = 4) -> None:
 def save(figure: Figure, stem: Path) -> list[Path]:
     """Write a figure as PNG and PDF; without dates, the same figure gives the same bytes."""
     files = []
+    figure.align_ylabels()
     with matplotlib.rc_context(STYLE):
         for suffix, absent in (("png", "Software"), ("pdf", "CreationDate")):
             file = stem.with_name(f"{stem.name}.{suffix}")
