@@ -66,6 +66,12 @@ def invert(matrices: Tensor) -> Tensor:
     return torch.cat([linear, -linear @ matrices[..., 2:]], dim=-1)
 
 
+def compose(second: Tensor, first: Tensor) -> Tensor:
+    """Matrices (N, 2, 3) that do what `first` does, then what `second` does."""
+    linear = second[..., :2]
+    return torch.cat([linear @ first[..., :2], linear @ first[..., 2:] + second[..., 2:]], dim=-1)
+
+
 def transform_points(points: Tensor, matrices: Tensor) -> Tensor:
     """Points (N, J, 2) moved by matrices (N, 2, 3)."""
     return points @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,11 +31,14 @@ class PoolView:
         rows: (N,) int64 rows of the training people.
         matrices: (N, 2, 3) float64 from stored to crop pixels.
         flip: (N,) bool, mirrored. All three are on the CPU.
+        through: the same people, (N, 3, H, W) normalised, through other such matrices: their stored
+            pixels are resampled once more, not the easy views.
     """
 
     rows: Tensor
     matrices: Tensor
     flip: Tensor
+    through: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -201,15 +205,21 @@ class BatchMaker:
             heatmap_size,
             sigma=self._sigma,
         )
-        pool_view = None
-        if raw.pool is not None:
+        pool, pool_view = raw.pool, None
+        if pool is not None:
             assert raw.pool_rows is not None
-            pool_view = PoolView(torch.from_numpy(raw.pool_rows), raw.pool.matrices, raw.pool.flip)
+            pool = replace(pool, pixels=pool.pixels.to(self._device, non_blocking=True))
+            pool_view = PoolView(
+                torch.from_numpy(raw.pool_rows),
+                pool.matrices,
+                pool.flip,
+                through=partial(self._through, raw.pool_rows, pool),
+            )
         return Batch(
             labelled=self._images(raw.labelled),
             target=target,
             target_weight=weight * self._vocabulary,
-            unlabelled=None if raw.pool is None else self._images(raw.pool),
+            unlabelled=None if pool is None else self._images(pool),
             unlabelled_weight=self._vocabulary.expand(len(raw.rows), -1),
             generator=raw.generator,
             pool_view=pool_view,
@@ -223,14 +233,23 @@ class BatchMaker:
     def _read(self, rows: np.ndarray, draw: ViewDraw) -> RawViews:
         side, crop_size = self._store.window_size[0], self._store.crop_size
         matrices = region_to_crop(draw, side, crop_size)
-        on_gpu = self._device.type == "cuda"
-        size = (side, side) if on_gpu else crop_size
-        pixels = torch.empty(len(rows), size[1], size[0], 3, dtype=torch.uint8, pin_memory=on_gpu)
-        if on_gpu:
-            self._store.read_into(rows, pixels.numpy())
-        else:
-            self._store.warp_into(rows, matrices.numpy(), pixels.numpy())
+        if self._device.type != "cuda":
+            return RawViews(self._warped(rows, matrices), matrices, draw.flip)
+        pixels = torch.empty(len(rows), side, side, 3, dtype=torch.uint8, pin_memory=True)
+        self._store.read_into(rows, pixels.numpy())
         return RawViews(pixels, matrices, draw.flip)
+
+    def _warped(self, rows: np.ndarray, matrices: Tensor) -> Tensor:
+        width, height = self._store.crop_size
+        pixels = torch.empty(len(rows), height, width, 3, dtype=torch.uint8)
+        self._store.warp_into(rows, matrices.numpy(), pixels.numpy())
+        return pixels
+
+    def _through(self, rows: np.ndarray, raw: RawViews, matrices: Tensor) -> Tensor:
+        """Images (N, 3, H, W) of the same people as `raw`, whose pixels are on the device."""
+        on_gpu = self._device.type == "cuda"
+        pixels = raw.pixels if on_gpu else self._warped(rows, matrices)
+        return self._images(replace(raw, pixels=pixels, matrices=matrices))
 
     def _images(self, raw: RawViews) -> Tensor:
         pixels = raw.pixels.to(self._device, non_blocking=True)

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from sspcm.augment import colour, mixing, occlusion
 from sspcm.augment.views import ViewDraw
+from sspcm.batches import Batch
 from sspcm.decoding import argmax_positions
 from sspcm.heatmaps import HEATMAP_STRIDE
 from sspcm.methods.method import MethodSetting
@@ -147,21 +148,33 @@ def draw_hard_view(
 @torch.no_grad()
 def make_hard_views(
     setting: MethodSetting,
-    easy: Tensor,
+    batch: Batch,
     hard_views: Sequence[HardView],
     taught: Sequence[Tensor],
     draw: HardDraw,
 ) -> list[Tensor]:
     """The hard views (N, 3, H, W) of one step, each made from the easy view.
 
+    Where nothing is done to the easy views but the warp (PoseCons and PoseDual "affine"), all hard
+    views are one, and where the batch says how the easy views were made, their warp and this one
+    are applied together: pixels are resampled once, not twice.
+
     Args:
         setting: recipe and geometry.
-        easy: (N, 3, H, W) easy views.
+        batch: with (N, 3, H, W) easy views of the pool.
         hard_views: the operations of each.
         taught: for each, the maps (N, J, h, w) that its network learns from: the joints that
             are occluded are theirs.
         draw: the draws.
     """
+    easy, pool = batch.unlabelled, batch.pool_view
+    assert easy is not None
+    if not any(hard_views):
+        if pool is not None and not setting.released:
+            view = setting.warp_pool(pool, draw.view)
+        else:
+            view = setting.warp_images(easy, draw.view)
+        return [view] * len(hard_views)
     made = []
     for hard_view, maps, draws in zip(hard_views, taught, draw.operations, strict=True):
         images = easy

@@ -11,9 +11,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from sspcm.affine import heatmap_matrices, normalised_theta, view_matrices, warp, warp_normalised
+from sspcm.affine import (
+    compose,
+    heatmap_matrices,
+    invert,
+    normalised_theta,
+    view_matrices,
+    warp,
+    warp_normalised,
+)
 from sspcm.augment.views import HARD_VIEW, ViewDraw, ViewStrength
-from sspcm.batches import Batch, Pool
+from sspcm.batches import Batch, Pool, PoolView
 from sspcm.decoding import argmax_positions
 from wepdtof_pose.errors import InputError
 
@@ -137,6 +145,17 @@ class MethodSetting:
         if self.released:
             return warp_normalised(images, self._theta(images, views))
         return warp(images, self._matrices(images, views), self.crop_size)
+
+    def warp_pool(self, pool: PoolView, views: ViewDraw) -> Tensor:
+        """The pool's images (N, 3, H, W) in the hard view, resampled once, by both warps together.
+
+        They end where the easy view does, as if that had been warped. Not for `released`.
+        """
+        to_easy = view_matrices(views.scale, views.rotation, self.crop_size)
+        images = pool.through(compose(invert(to_easy), pool.matrices))
+        width, height = self.crop_size
+        easy = images.new_ones(len(images), 1, height, width)
+        return images * warp(easy, to_easy.to(images.device), self.crop_size)
 
     def warp_heatmaps(self, heatmaps: Tensor, views: ViewDraw) -> Tensor:
         """Heatmaps (N, J, h, w) in the hard view: the same warp as the images'."""

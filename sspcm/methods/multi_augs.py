@@ -165,7 +165,7 @@ class MultiAugs(Method):
         count = len(self.hard_views)
         views = make_hard_views(
             self.setting,
-            x_u,
+            batch,
             self.hard_views * len(networks),
             [maps for maps in taught for _ in range(count)],
             draw,

@@ -122,7 +122,7 @@ class PoseCons(Method):
         if x_u is None:
             return {"supervised": supervised}
         taught = teacher_maps([self.network], x_u, mode=self.options.teacher_mode)
-        (view,) = make_hard_views(self.setting, x_u, [self.options.hard_view], taught, draw)
+        (view,) = make_hard_views(self.setting, batch, [self.options.hard_view], taught, draw)
         (target,) = warp_targets(self.setting, taught, draw.view)
         consistency = heatmap_mse(self.network(view), target, w_u)
         return {"supervised": supervised, "consistency": consistency}

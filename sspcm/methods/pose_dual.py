@@ -77,7 +77,7 @@ class PoseDual(Method):
         )
         for_a, for_b = t_b, t_a
         view_a, view_b = make_hard_views(
-            self.setting, x_u, [self.options.hard_view] * 2, [for_a, for_b], draw
+            self.setting, batch, [self.options.hard_view] * 2, [for_a, for_b], draw
         )
         target_a, target_b = warp_targets(self.setting, [for_a, for_b], draw.view)
         consistency = heatmap_mse(self.network_a(view_a), target_a, w_u) + heatmap_mse(

@@ -211,7 +211,7 @@ class Sspcm(Method):
         self.statistics["joints_kept"] = (w_student > 0).float().mean()
 
         taught = [t_b, t_a, t_e]
-        views = make_hard_views(self.setting, x_u, [self.options.hard_view] * 3, taught, draw)
+        views = make_hard_views(self.setting, batch, [self.options.hard_view] * 3, taught, draw)
         s_a, s_b, s_c = (network(view) for network, view in zip(students, views, strict=True))
         target_a, target_b, target_c = warp_targets(self.setting, taught, draw.view)
         consistency = (
