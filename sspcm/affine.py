@@ -30,10 +30,9 @@ def warp(images: Tensor, output_to_input: Tensor, output_size: tuple[int, int]) 
     columns = matrix[:, :, 0, None] * x
     rows = matrix[:, :, 1, None] * y + matrix[:, :, 2, None]
     source = rows[:, :, :, None] + columns[:, :, None, :]
-    half = (
-        torch.tensor([in_width - 1, in_height - 1], dtype=torch.float64, device=images.device) / 2
-    )
-    grid = (source / half[None, :, None, None] - 1).permute(0, 2, 3, 1).to(images.dtype)
+    across = source[:, 0] / ((in_width - 1) / 2) - 1
+    down = source[:, 1] / ((in_height - 1) / 2) - 1
+    grid = torch.stack([across, down], dim=3).to(images.dtype)
     return functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="zeros", align_corners=True
     )

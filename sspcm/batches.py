@@ -99,7 +99,8 @@ def easy_views(
         bgr: hand the channels over in BGR order, as the released code does.
     """
     pixels = regions.permute(0, 3, 1, 2).float()
-    return normalise(warp(pixels, invert(matrices).to(regions.device), crop_size), bgr=bgr)
+    to_region = invert(matrices).to(regions.device, non_blocking=True)
+    return normalise(warp(pixels, to_region, crop_size), bgr=bgr)
 
 
 def view_joints(
@@ -171,6 +172,7 @@ class BatchMaker:
         self._strength = strength
         self._sigma = sigma
         self._device = device
+        self._host_warps = device.type == "cpu"
         self._bgr = bgr
         self._memory_format = memory_format
         self._flip_permutation = torch.from_numpy(flip_permutation)
@@ -200,8 +202,8 @@ class BatchMaker:
         width, height = self._store.crop_size
         heatmap_size = (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE)
         target, weight = gaussian_targets(
-            joints.to(self._device),
-            visibility.to(self._device),
+            joints.to(self._device, non_blocking=True),
+            visibility.to(self._device, non_blocking=True),
             heatmap_size,
             sigma=self._sigma,
         )
@@ -233,9 +235,10 @@ class BatchMaker:
     def _read(self, rows: np.ndarray, draw: ViewDraw) -> RawViews:
         side, crop_size = self._store.window_size[0], self._store.crop_size
         matrices = region_to_crop(draw, side, crop_size)
-        if self._device.type != "cuda":
+        if self._host_warps:
             return RawViews(self._warped(rows, matrices), matrices, draw.flip)
-        pixels = torch.empty(len(rows), side, side, 3, dtype=torch.uint8, pin_memory=True)
+        pinned = self._device.type == "cuda"
+        pixels = torch.empty(len(rows), side, side, 3, dtype=torch.uint8, pin_memory=pinned)
         self._store.read_into(rows, pixels.numpy())
         return RawViews(pixels, matrices, draw.flip)
 
@@ -247,18 +250,17 @@ class BatchMaker:
 
     def _through(self, rows: np.ndarray, raw: RawViews, matrices: Tensor) -> Tensor:
         """Images (N, 3, H, W) of the same people as `raw`, whose pixels are on the device."""
-        on_gpu = self._device.type == "cuda"
-        pixels = raw.pixels if on_gpu else self._warped(rows, matrices)
+        pixels = self._warped(rows, matrices) if self._host_warps else raw.pixels
         return self._images(replace(raw, pixels=pixels, matrices=matrices))
 
     def _images(self, raw: RawViews) -> Tensor:
         pixels = raw.pixels.to(self._device, non_blocking=True)
-        if self._device.type == "cuda":
+        if self._host_warps:
+            images = normalise(pixels.permute(0, 3, 1, 2), bgr=self._bgr)
+        else:
             images = easy_views(
                 pixels, raw.matrices, crop_size=self._store.crop_size, bgr=self._bgr
             )
-        else:
-            images = normalise(pixels.permute(0, 3, 1, 2), bgr=self._bgr)
         return images.contiguous(memory_format=self._memory_format)
 
 

@@ -41,8 +41,8 @@ def gaussian_targets(
     width, height = heatmap_size
     reach = 3 * sigma
     mean = torch.trunc(joints / stride + 0.5)
-    size = torch.tensor([width, height], device=joints.device)
-    outside = ((mean - reach >= size) | (mean + reach + 1 < 0)).any(dim=-1)
+    x, y = mean.unbind(-1)
+    outside = (x - reach >= width) | (y - reach >= height) | (mean + reach + 1 < 0).any(dim=-1)
     weight = torch.where(outside, 0.0, visibility).float()
 
     # The Gaussian is a product of its two axes: width + height exponentials a joint.

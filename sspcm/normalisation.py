@@ -30,5 +30,7 @@ def _scale_channels(images: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
     # Whole image rows against a row of factors: a vector of three would be taken three by three.
     rows = images.permute(0, 2, 3, 1).flatten(2).float()
     width = images.shape[3]
-    factor, offset = (value.to(images.device).repeat(width) for value in (factor, offset))
+    factor, offset = (
+        value.to(images.device, non_blocking=True).repeat(width) for value in (factor, offset)
+    )
     return torch.addcmul(offset, rows, factor).unflatten(2, (width, 3)).permute(0, 3, 1, 2)

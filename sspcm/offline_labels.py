@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from sspcm.affine import heatmap_matrices, invert, transform_points, warp
+from sspcm.affine import compose, heatmap_matrices, invert, transform_points, warp
 from sspcm.augment.views import ViewDraw
 from sspcm.batches import Pool, PoolView, view_joints
 from sspcm.decoding import argmax_positions, shift_positions
@@ -97,10 +97,10 @@ def averaged_maps(
             continue
         if transform.flip:
             maps = maps[:, flip_permutation.to(maps.device)]
-        to_view = heatmap_matrices(_after(matrices, invert(upright)))
+        to_view = heatmap_matrices(compose(matrices, invert(upright)))
         size = (maps.shape[3], maps.shape[2])
         shown = torch.cat([maps, torch.ones_like(maps[:, :1])], dim=1)
-        shown = warp(shown, to_view.to(maps.device), size)
+        shown = warp(shown, to_view.to(maps.device, non_blocking=True), size)
         total, count = total + shown[:, :-1], count + shown[:, -1:]
     return total / count, upright
 
@@ -133,7 +133,12 @@ def offline_targets(
         view.flip,
         flip_permutation,
     )
-    return gaussian_targets(joints.to(device), kept.to(device), heatmap_size, sigma=sigma)
+    return gaussian_targets(
+        joints.to(device, non_blocking=True),
+        kept.to(device, non_blocking=True),
+        heatmap_size,
+        sigma=sigma,
+    )
 
 
 def _same_view(transform: Transform, people: int) -> ViewDraw:
@@ -142,9 +147,3 @@ def _same_view(transform: Transform, people: int) -> ViewDraw:
         rotation=torch.full((people,), transform.rotation, dtype=torch.float64),
         flip=torch.full((people,), transform.flip),
     )
-
-
-def _after(second: Tensor, first: Tensor) -> Tensor:
-    """Matrices (N, 2, 3) of the map `first`, then `second`."""
-    linear = second[..., :2] @ first[..., :2]
-    return torch.cat([linear, second[..., :2] @ first[..., 2:] + second[..., 2:]], dim=-1)

@@ -54,14 +54,14 @@ def rand_augment(
     """
     strength = magnitude / HIGHEST_MAGNITUDE
     result = pixels.round().clamp(0, 255)
-    chosen, centres = draw.operation.cpu(), draw.centre.to(pixels.device)
+    chosen, centres = draw.operation.cpu(), draw.centre.to(pixels.device, non_blocking=True)
     operations = OPERATIONS | ({"cutout": cut_fixed_square} if released else {})
     for turn in range(chosen.shape[1]):
         before, result = result, result.clone()
         for number, operation in enumerate(operations.values()):
             rows = (chosen[:, turn] == number).nonzero().squeeze(1)
             if len(rows):
-                rows = rows.to(pixels.device)
+                rows = rows.to(pixels.device, non_blocking=True)
                 result[rows] = operation(before[rows], strength, centres[rows, turn])
     return result
 
@@ -164,12 +164,11 @@ OPERATIONS: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
 
 def _grey_square(pixels: Tensor, half_side: float, centre: Tensor) -> Tensor:
     height, width = pixels.shape[2:]
-    size = torch.tensor([width, height], device=pixels.device)
     half = torch.full_like(centre, half_side).round().long()
-    middle = (centre * size).long()
+    middle = torch.stack([centre[:, 0] * width, centre[:, 1] * height], dim=1).long()
     inside = inside_windows(middle[:, None], half[:, None], (width, height))
-    grey = pixels.new_tensor(GREY)[:, None, None]
-    return torch.where(inside[:, None], grey, pixels)
+    grey = torch.tensor(GREY, dtype=pixels.dtype).to(pixels.device, non_blocking=True)
+    return torch.where(inside[:, None], grey[:, None, None], pixels)
 
 
 def _luma(pixels: Tensor) -> Tensor:

@@ -108,13 +108,12 @@ def inside_windows(
         released: clamp columns to the height and rows to the width, as the released code does.
     """
     width, height = size
-    limit = torch.tensor([height, width] if released else [width, height], device=centre.device)
-    low = (centre - half).clamp(min=0).minimum(limit)
-    high = (centre + half).clamp(min=0).minimum(limit)
+    last_column, last_row = (height, width) if released else (width, height)
+    low, high = centre - half, centre + half
     x = torch.arange(width, device=centre.device)
     y = torch.arange(height, device=centre.device)
-    columns = (x >= low[..., :1]) & (x < high[..., :1])
-    rows = (y >= low[..., 1:]) & (y < high[..., 1:])
+    columns = (x >= low[..., :1]) & (x < high[..., :1].clamp(max=last_column))
+    rows = (y >= low[..., 1:]) & (y < high[..., 1:].clamp(max=last_row))
     return (rows[..., :, None] & columns[..., None, :]).any(dim=1)
 
 

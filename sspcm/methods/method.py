@@ -155,7 +155,7 @@ class MethodSetting:
         images = pool.through(compose(invert(to_easy), pool.matrices))
         width, height = self.crop_size
         easy = images.new_ones(len(images), 1, height, width)
-        return images * warp(easy, to_easy.to(images.device), self.crop_size)
+        return images * warp(easy, self._matrices(images, views), self.crop_size)
 
     def warp_heatmaps(self, heatmaps: Tensor, views: ViewDraw) -> Tensor:
         """Heatmaps (N, J, h, w) in the hard view: the same warp as the images'."""
@@ -165,10 +165,12 @@ class MethodSetting:
         return warp(heatmaps, matrices, (heatmaps.shape[3], heatmaps.shape[2]))
 
     def _theta(self, images: Tensor, views: ViewDraw) -> Tensor:
-        return normalised_theta(views.scale, views.rotation).to(images.device)
+        theta = normalised_theta(views.scale, views.rotation)
+        return theta.to(images.device, non_blocking=True)
 
     def _matrices(self, images: Tensor, views: ViewDraw) -> Tensor:
-        return view_matrices(views.scale, views.rotation, self.crop_size).to(images.device)
+        matrices = view_matrices(views.scale, views.rotation, self.crop_size)
+        return matrices.to(images.device, non_blocking=True)
 
 
 @torch.no_grad()

@@ -1,0 +1,156 @@
+"""Training steps on another device: nothing is mixed up, and the host never waits for the device.
+
+A copy that is not `non_blocking`, or a value that the host asks for, makes the host wait until the
+device has done all that it was given, and the device then waits for the host's next order.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sspcm.augment.views import EASY_VIEW
+from sspcm.batches import Batch, BatchMaker
+from sspcm.crop_places import CropPlaces
+from sspcm.crop_store import CropStore
+from sspcm.methods import METHODS
+from sspcm.methods.method import Method, MethodSetting
+from sspcm.methods.pseudo_pose import PseudoPose
+from sspcm.offline_labels import OfflineLabels
+
+PEOPLE, JOINTS, CROP, SIDE = 4, 3, (32, 64), 120
+
+CASES = [
+    *((name, {}, False) for name in METHODS),
+    *((name, {}, True) for name in ("pose_cons", "pose_dual", "sspcm", "multi_augs")),
+    ("pose_cons", {"augmentation": "affine"}, False),
+    ("pose_dual", {"augmentation": "rand_augment"}, False),
+    ("sspcm", {"position_threshold": 0.3, "score_reweighting": True}, False),
+    ("multi_augs", {"views": ("jc", "jo", "co", "mu", "cm", "ra")}, False),
+]
+
+
+def every_case(test):
+    return pytest.mark.parametrize(
+        ("name", "options", "released"),
+        CASES,
+        ids=[
+            " ".join([name, *options, *(["released"] if released else [])])
+            for name, options, released in CASES
+        ],
+    )(test)
+
+
+class NeverWaits(TorchDispatchMode):
+    """Refuses copies between devices for which the host would wait."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if func is torch.ops.aten._to_copy.default:
+            moved = args[0].device != result.device
+            assert kwargs.get("non_blocking") or not moved, "a blocking copy between devices"
+        return result
+
+
+def network(role: str) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, JOINTS, 3, 2, 1)
+    )
+
+
+def step_of(
+    name: str, options: dict[str, object], device: torch.device, *, released: bool
+) -> Callable[[], dict[str, torch.Tensor]]:
+    """The losses of a step from raw pixels on, past the first epoch."""
+    setting = MethodSetting(
+        make_network=network,
+        joints=JOINTS,
+        labelled_joints=torch.arange(JOINTS),
+        crop_size=CROP,
+        released=released,
+    )
+    cls = METHODS[name]
+    method: Method = cls(setting, cls.Options(**options)).to(device).train()
+    if isinstance(method, PseudoPose):
+        method.labels = OfflineLabels(
+            torch.full((PEOPLE, JOINTS, 2), 60.0), torch.ones(PEOPLE, JOINTS)
+        )
+        method.epochs_done = method.teacher_epochs
+    else:
+        method.end_epoch()
+        method.end_epoch()
+    batches = batches_on(device, released=released)
+    rows = np.arange(PEOPLE)
+
+    def step() -> dict[str, torch.Tensor]:
+        batch: Batch = batches.finish(
+            batches.read(rows, rows[::-1].copy(), torch.Generator().manual_seed(0))
+        )
+        losses = method(batch)
+        sum(losses.values(), start=torch.zeros((), device=device)).backward()
+        return losses | method.statistics
+
+    return step
+
+
+def batches_on(device: torch.device, *, released: bool) -> BatchMaker:
+    noise = np.random.default_rng(0).integers(256, size=(PEOPLE * SIDE, SIDE, 3), dtype=np.uint8)
+    store = CropStore(
+        pixels=cv2.GaussianBlur(noise, (0, 0), 4).reshape(PEOPLE, SIDE, SIDE, 3),
+        keypoints=np.full((PEOPLE, JOINTS, 3), 2, np.float32),
+        places=CropPlaces(
+            center=np.zeros((PEOPLE, 2), np.float32),
+            scale=np.ones((PEOPLE, 2), np.float32),
+            rotation=np.zeros(PEOPLE),
+        ),
+        crop_size=CROP,
+    )
+    return BatchMaker(
+        store,
+        strength=EASY_VIEW,
+        sigma=2.0,
+        flip_permutation=np.arange(JOINTS),
+        labelled_joints=np.ones(JOINTS, bool),
+        device=device,
+        bgr=released,
+        memory_format=torch.channels_last,
+    )
+
+
+@every_case
+def test_a_step_moves_what_it_needs_and_never_waits(name, options, released):
+    """On the device without memory that torch has: shapes and devices as on a GPU, no values."""
+    step = step_of(name, options, torch.device("meta"), released=released)
+    with NeverWaits():
+        found = step()
+    assert {value.device.type for value in found.values()} == {"meta"}
+
+
+@pytest.mark.gpu
+@every_case
+def test_a_step_on_a_gpu_never_waits_and_gives_what_a_cpu_gives(name, options, released):
+    values = []
+    for device in (torch.device("cpu"), torch.device("cuda", 0)):
+        torch.manual_seed(0)
+        step = step_of(name, options, device, released=released)
+        if device.type == "cuda":
+            step()  # the first step may set up libraries
+            torch.manual_seed(0)
+            step = step_of(name, options, device, released=released)
+            torch.cuda.synchronize()
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            found = step()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        values.append({key: float(value) for key, value in found.items()})
+    on_cpu, on_gpu = values
+    assert on_gpu.keys() == on_cpu.keys()
+    for key in {"supervised", "consistency", "pseudo"} & on_cpu.keys():
+        # A GPU warps pixels as floating point numbers, the host as whole levels.
+        assert on_gpu[key] == pytest.approx(on_cpu[key], rel=0.05), key
