@@ -12,6 +12,7 @@ from benchmarks.published import published_ap, published_note
 from benchmarks.results import Comparison, Group, difference
 from benchmarks.scores import SCORES, require_score
 from benchmarks.statistics import p_text, summarise
+from sspcm.config import OptimisationConfig
 from wepdtof_pose.errors import InputError
 
 _NUMBER = re.compile(r"(n/a|[-+<]? ?[\d,.]+%?( (±|to) [-+]?[\d,.]+)?)?")
@@ -110,6 +111,14 @@ def interval(low: float | None, high: float | None, *, sign: str = "") -> str:
     return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
 
 
+def learning_rate(schedule: OptimisationConfig) -> str:
+    """The schedule in words."""
+    *earlier, last = map(str, schedule.milestones or ("",))
+    epochs = f"epochs {', '.join(earlier)} and {last}" if earlier else f"epoch {last}"
+    drops = f", times {schedule.factor:g} after {epochs}" if schedule.milestones else ""
+    return f"learning rate {schedule.learning_rate:g}{drops}"
+
+
 def _provenance(comparison: Comparison, score: str) -> list[str]:
     cell = comparison.cells[0]
     result, config = cell.result, cell.config
@@ -129,9 +138,8 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
         f"recipe `{result['recipe']}`; crops {crops}; {', '.join(devices)}.",
         f"Every method: {' or '.join(map(str, steps))} optimiser steps of "
         f"{schedule.batch_size} labelled people, the first {schedule.burn_in_epochs} of "
-        f"{schedule.epochs} epochs on labelled people alone; learning rate "
-        f"{schedule.learning_rate:g}, times {schedule.factor:g} after epochs "
-        f"{' and '.join(map(str, schedule.milestones))}; {augmentation(comparison)}"
+        f"{schedule.epochs} epochs on labelled people alone; {learning_rate(schedule)}; "
+        f"{augmentation(comparison)}"
         f"{f'; {shared}' if shared else ''}.",
         f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes, "
         f"{evaluation.decoding} decoding, {flips}; last checkpoint unless said otherwise; "

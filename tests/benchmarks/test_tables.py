@@ -12,7 +12,8 @@ from benchmarks.layout import ComparisonFolder
 from benchmarks.results import difference, read_results
 from benchmarks.table_csv import runs_csv, summary_csv
 from benchmarks.table_text import latex, markdown
-from benchmarks.tables import Table, make_report, mean_and_spread
+from benchmarks.tables import Table, learning_rate, make_report, mean_and_spread
+from sspcm.config import OptimisationConfig
 from sspcm.run_folder import RunFolder
 from wepdtof_pose.errors import InputError
 
@@ -31,6 +32,19 @@ FACTS = ("data_hash", "split_hash", "recipe")
 )
 def test_mean_and_spread_over_seeds(values, text):
     assert mean_and_spread(np.array(values)) == text
+
+
+@pytest.mark.parametrize(
+    ("milestones", "drops"),
+    [
+        ((), ""),
+        ((6,), ", times 0.1 after epoch 6"),
+        ((6, 8), ", times 0.1 after epochs 6 and 8"),
+        ((6, 18, 22), ", times 0.1 after epochs 6, 18 and 22"),
+    ],
+)
+def test_the_learning_rate_in_words(milestones, drops):
+    assert learning_rate(OptimisationConfig(milestones=milestones)) == f"learning rate 0.001{drops}"
 
 
 def test_a_difference_says_how_many_runs_it_rests_on(copied):
