@@ -33,6 +33,9 @@ def warp(images: Tensor, output_to_input: Tensor, output_size: tuple[int, int]) 
     across = source[:, 0] / ((in_width - 1) / 2) - 1
     down = source[:, 1] / ((in_height - 1) / 2) - 1
     grid = torch.stack([across, down], dim=3).to(images.dtype)
+    if images.is_cuda:
+        # cuDNN's sampler is handed the strides as they are, and may know none but these.
+        images = images.contiguous()
     return functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="zeros", align_corners=True
     )

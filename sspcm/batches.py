@@ -98,7 +98,7 @@ def easy_views(
         crop_size: (width, height) in pixels.
         bgr: hand the channels over in BGR order, as the released code does.
     """
-    pixels = regions.permute(0, 3, 1, 2).float()
+    pixels = regions.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     to_region = invert(matrices).to(regions.device, non_blocking=True)
     return normalise(warp(pixels, to_region, crop_size), bgr=bgr)
 

@@ -86,11 +86,15 @@ def joined_processes(device: str) -> Iterator[Processes]:
         if local_rank >= gpus:
             raise InputError(f"process {local_rank + 1} on a machine with {gpus} GPUs: one each")
         torch.cuda.set_device(local_rank)
-    distributed.init_process_group("nccl" if on_gpu else "gloo", timeout=_PATIENCE)
-    try:
-        yield Processes(distributed.get_rank(), distributed.get_world_size(), local_rank)
-    finally:
-        distributed.destroy_process_group()
+    distributed.init_process_group(
+        "nccl" if on_gpu else "gloo",
+        timeout=_PATIENCE,
+        device_id=torch.device("cuda", local_rank) if on_gpu else None,
+    )
+    yield Processes(distributed.get_rank(), distributed.get_world_size(), local_rank)
+    # Not where the block fails: with NCCL it waits for the others, which may wait for this process.
+    # Its error is to be printed, and torchrun then ends them.
+    distributed.destroy_process_group()
 
 
 def distribute(method: Method, processes: Processes, *, synchronise_batchnorm: bool) -> nn.Module:

@@ -17,7 +17,7 @@ from sspcm.config import EvaluationConfig, TrainConfig
 from sspcm.crop_store import CropStore
 from sspcm.evaluation import alignment, predict_people
 from sspcm.hardware import Hardware
-from sspcm.methods.method import Method, mode_of
+from sspcm.methods.method import Method, mean_map, mode_of
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import KeypointSet
 
@@ -122,7 +122,7 @@ class FixedNetworks(Method):
         """Heatmaps of each network, and the mean of A's and B's."""
         maps = {name: network(images) for name, network in self.networks.items()}
         if "B" in maps:
-            maps["mean"] = 0.5 * (maps["A"] + maps["B"])
+            maps["mean"] = mean_map(maps["A"], maps["B"])
         return maps
 
     def predictor(self) -> nn.Module:

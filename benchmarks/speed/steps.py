@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from benchmarks.speed.timing import interleaved, median, ratio
 from sspcm.batches import Pool
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
-from sspcm.hardware import Hardware, choose_hardware
+from sspcm.hardware import choose_hardware
 from sspcm.methods.method import Method
 from sspcm.optimiser import make_optimiser
 from sspcm.pairs import step_generator
@@ -94,11 +94,10 @@ class Trainer:
     """A method in the middle of a run, ready to take steps on one batch."""
 
     def __init__(self, config: TrainConfig, *, plain: bool = False) -> None:
-        self.hardware = choose_hardware(config.device, config.precision)
+        # On a GPU, exact fp32 for the plain steps switches TF32 off, of which bfloat16 has no use.
+        self.hardware = choose_hardware(config.device, "float32" if plain else config.precision)
         if plain:
-            self.hardware = Hardware(
-                self.hardware.device, torch.float32, memory_format=torch.contiguous_format
-            )
+            self.hardware = replace(self.hardware, memory_format=torch.contiguous_format)
         self.sets = sets = make_sets(config.data)
         self.method: Method = make_method(config, sets).to(self.hardware.device)
         self.method.to(memory_format=self.hardware.memory_format)  # type: ignore[call-overload]
@@ -155,12 +154,14 @@ class Trainer:
         def loss() -> Tensor:
             total = torch.zeros((), device=self.hardware.device)
             for one in passes:
-                one.network.train(one.training)
+                if one.network.training != one.training:
+                    one.network.train(one.training)
                 with torch.set_grad_enabled(one.gradient):
                     maps = one.network(one.images)
                 if one.gradient:
                     total = total + maps.float().mean()
-                one.network.train(True)
+                if not one.training:
+                    one.network.train(True)
             return total
 
         self._descend(loss)

@@ -12,7 +12,7 @@ def speed_tables(result: dict[str, Any]) -> str:
     lines = [
         f"{environment['device']}, {environment['cores']} cores, {environment['threads']} threads, "
         f"torch {environment['packages']['torch']}, {environment['precision']}; peak memory "
-        f"{result['peak_memory_bytes'] / 2**20:.0f} MiB."
+        f"of everything measured {result['peak_memory_bytes'] / 2**20:.0f} MiB."
     ]
     for part, table in _TABLES.items():
         if part in result:

@@ -189,6 +189,11 @@ def teacher_maps(networks: Sequence[nn.Module], images: Tensor, *, mode: str) ->
         return [network(images).float() for network in networks]
 
 
+def mean_map(a: Tensor, b: Tensor) -> Tensor:
+    """The mean map (N, J, h, w) float32 of two networks; under autocast theirs are bfloat16."""
+    return 0.5 * (a.float() + b.float())
+
+
 def taught_by(own: Tensor, other: Tensor | None = None) -> Taught:
     """What maps (N, J, h, w) teach, all joints kept; `other` are the maps of a second network."""
     positions, peaks = argmax_positions(own)

@@ -28,6 +28,7 @@ from sspcm.methods.method import (
     Method,
     MethodSetting,
     Taught,
+    mean_map,
     require_teacher_mode,
     taught_by,
     teacher_maps,
@@ -187,7 +188,7 @@ class MultiAugs(Method):
         """Heatmaps of A; with two networks also of B and the mean of their maps."""
         maps = {role: network(images) for role, network in self.networks.items()}
         if len(maps) == 2:
-            maps["mean"] = 0.5 * (maps["A"] + maps["B"])
+            maps["mean"] = mean_map(maps["A"], maps["B"])
         return maps
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from sspcm.augment.views import draw_views
 from sspcm.batches import Batch
 from sspcm.losses import heatmap_mse
 from sspcm.methods.hard_views import HardDraw, draw_hard_view, make_hard_views, warp_targets
-from sspcm.methods.method import Method, MethodSetting, Taught, taught_by, teacher_maps
+from sspcm.methods.method import Method, MethodSetting, Taught, mean_map, taught_by, teacher_maps
 from sspcm.methods.pose_cons import PoseCons
 
 
@@ -91,7 +91,7 @@ class PoseDual(Method):
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Heatmaps of A, B and the mean of their maps."""
         a, b = self.network_a(images), self.network_b(images)
-        return {"A": a, "B": b, "mean": 0.5 * (a + b)}
+        return {"A": a, "B": b, "mean": mean_map(a, b)}
 
     @torch.no_grad()
     def taught(self, images: Tensor) -> Taught:

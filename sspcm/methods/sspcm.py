@@ -24,6 +24,7 @@ from sspcm.methods.method import (
     Method,
     MethodSetting,
     Taught,
+    mean_map,
     require_teacher_mode,
     taught_by,
     teacher_maps,
@@ -230,7 +231,7 @@ class Sspcm(Method):
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Heatmaps of A, B, the mean of their maps, and C."""
         a, b = self.teacher_a(images), self.teacher_b(images)
-        return {"A": a, "B": b, "mean": 0.5 * (a + b), "C": self.student(images)}
+        return {"A": a, "B": b, "mean": mean_map(a, b), "C": self.student(images)}
 
     def predictor(self) -> nn.Module:
         """The student."""

@@ -46,14 +46,22 @@ def every_case(test):
 
 
 class NeverWaits(TorchDispatchMode):
-    """Refuses copies between devices for which the host would wait."""
+    """Refuses copies between devices for which the host would wait.
+
+    What it cannot see are numbers that are assigned, `t[1, 1] = 5`: torch copies them on a GPU.
+    """
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         if func is torch.ops.aten._to_copy.default:
-            moved = args[0].device != result.device
-            assert kwargs.get("non_blocking") or not moved, "a blocking copy between devices"
+            assert kwargs.get("non_blocking") or args[0].device == result.device, "blocking copy"
+        elif func is torch.ops.aten.copy_.default:
+            non_blocking = kwargs.get("non_blocking") or any(args[2:])
+            assert non_blocking or args[0].device == args[1].device, "blocking copy"
+        elif func in (torch.ops.aten.index.Tensor, torch.ops.aten.index_put_.default):
+            places = {index.device for index in args[1] if index is not None}
+            assert places == {args[0].device}, "indices on another device"
         return result
 
 
@@ -110,7 +118,7 @@ def batches_on(device: torch.device, *, released: bool) -> BatchMaker:
         ),
         crop_size=CROP,
     )
-    return BatchMaker(
+    batches = BatchMaker(
         store,
         strength=EASY_VIEW,
         sigma=2.0,
@@ -120,6 +128,9 @@ def batches_on(device: torch.device, *, released: bool) -> BatchMaker:
         bgr=released,
         memory_format=torch.channels_last,
     )
+    # A CPU too then warps pixels as floating point numbers, as a GPU does, not as whole levels.
+    batches._host_warps = False
+    return batches
 
 
 @every_case
@@ -152,5 +163,4 @@ def test_a_step_on_a_gpu_never_waits_and_gives_what_a_cpu_gives(name, options, r
     on_cpu, on_gpu = values
     assert on_gpu.keys() == on_cpu.keys()
     for key in {"supervised", "consistency", "pseudo"} & on_cpu.keys():
-        # A GPU warps pixels as floating point numbers, the host as whole levels.
-        assert on_gpu[key] == pytest.approx(on_cpu[key], rel=0.05), key
+        assert on_gpu[key] == pytest.approx(on_cpu[key], rel=0.01), key
