@@ -7,7 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from benchmarks.analyses import Measured
-from benchmarks.plot_style import PAGE, Drawn, colour_and_marker, legend_above, new_figure
+from benchmarks.plot_style import (
+    PAGE,
+    Drawn,
+    colour_and_marker,
+    legend_above,
+    new_figure,
+    spread_lines,
+)
 from benchmarks.results import Comparison, Group, numbers
 from benchmarks.statistics import summarise
 from benchmarks.tables import chosen_baseline
@@ -37,9 +44,7 @@ def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
             panel.set_xticklabels([f"{count:,}" for count in people])
             panel.set_xlabel("labelled people")
             panel.set_ylabel(f"{name} (%)")
-            # From 0, unless all lines would lie on one another in the upper half.
-            low, high = panel.get_ylim()
-            panel.set_ylim(bottom=0 if low < high / 2 else low)
+            spread_lines(panel)
             if len(rows) > 1:
                 panel.set_title(backbone)
     legend_above(figure, columns=8)
@@ -72,7 +77,7 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
                     )
             panel.set_title(place)
             panel.set_ylabel(f"{curve} (%)")
-            panel.set_ylim(bottom=0)
+            spread_lines(panel)
             _shade_burn_in(panel, comparison)
     for panel in axes[-1]:
         panel.set_xlabel("epoch")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.published import METHOD_ORDER
@@ -72,6 +73,12 @@ def legend_above(figure: Figure, *, columns: int = 4) -> None:
             loc="outside upper center",
             ncols=min(columns, len(entries)),
         )
+
+
+def spread_lines(panel: Axes) -> None:
+    """Start the panel at 0, unless all lines would lie on one another in its upper half."""
+    low, high = panel.get_ylim()
+    panel.set_ylim(bottom=0 if low < high / 2 else low)
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
