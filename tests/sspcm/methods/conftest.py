@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from sspcm.augment.views import HARD_VIEW, ViewStrength
-from sspcm.batches import Batch, Pool, PoolView
+from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
+from sspcm.batches import Batch, BatchMaker, Pool, PoolView
+from sspcm.crop_places import CropPlaces
+from sspcm.crop_store import CropStore
 from sspcm.methods.method import MethodSetting
 
 JOINTS, CROP, PEOPLE = 3, (32, 64), 4
@@ -75,6 +77,35 @@ def make_batch():
             "generator": torch.Generator().manual_seed(seed),
         }
         return Batch(**(values | changes))
+
+    return make
+
+
+@pytest.fixture
+def batches_of():
+    """What makes batches of people whose stored pixels (PEOPLE, S, S, 3) are given."""
+
+    def make(pixels, *, device="cpu", bgr=False):
+        store = CropStore(
+            pixels=pixels,
+            keypoints=np.full((PEOPLE, JOINTS, 3), 2, np.float32),
+            places=CropPlaces(
+                center=np.zeros((PEOPLE, 2), np.float32),
+                scale=np.ones((PEOPLE, 2), np.float32),
+                rotation=np.zeros(PEOPLE),
+            ),
+            crop_size=CROP,
+        )
+        return BatchMaker(
+            store,
+            strength=EASY_VIEW,
+            sigma=2.0,
+            flip_permutation=np.arange(JOINTS),
+            labelled_joints=np.ones(JOINTS, bool),
+            device=torch.device(device),
+            bgr=bgr,
+            memory_format=torch.channels_last,
+        )
 
     return make
 

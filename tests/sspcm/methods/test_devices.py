@@ -13,10 +13,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sspcm.augment.views import EASY_VIEW
 from sspcm.batches import Batch, BatchMaker
-from sspcm.crop_places import CropPlaces
-from sspcm.crop_store import CropStore
 from sspcm.methods import METHODS
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.methods.pseudo_pose import PseudoPose
@@ -72,7 +69,12 @@ def network(role: str) -> nn.Module:
 
 
 def step_of(
-    name: str, options: dict[str, object], device: torch.device, *, released: bool
+    name: str,
+    options: dict[str, object],
+    batches_of: Callable[..., BatchMaker],
+    *,
+    device: torch.device,
+    released: bool,
 ) -> Callable[[], dict[str, torch.Tensor]]:
     """The losses of a step from raw pixels on, past the first epoch."""
     setting = MethodSetting(
@@ -92,7 +94,11 @@ def step_of(
     else:
         method.end_epoch()
         method.end_epoch()
-    batches = batches_on(device, released=released)
+    noise = np.random.default_rng(0).integers(256, size=(PEOPLE * SIDE, SIDE, 3), dtype=np.uint8)
+    pixels = cv2.GaussianBlur(noise, (0, 0), 4).reshape(PEOPLE, SIDE, SIDE, 3)
+    batches = batches_of(pixels, device=device, bgr=released)
+    # A CPU too then warps pixels as floating point numbers, as a GPU does, not as whole levels.
+    batches._host_warps = False
     rows = np.arange(PEOPLE)
 
     def step() -> dict[str, torch.Tensor]:
@@ -106,37 +112,10 @@ def step_of(
     return step
 
 
-def batches_on(device: torch.device, *, released: bool) -> BatchMaker:
-    noise = np.random.default_rng(0).integers(256, size=(PEOPLE * SIDE, SIDE, 3), dtype=np.uint8)
-    store = CropStore(
-        pixels=cv2.GaussianBlur(noise, (0, 0), 4).reshape(PEOPLE, SIDE, SIDE, 3),
-        keypoints=np.full((PEOPLE, JOINTS, 3), 2, np.float32),
-        places=CropPlaces(
-            center=np.zeros((PEOPLE, 2), np.float32),
-            scale=np.ones((PEOPLE, 2), np.float32),
-            rotation=np.zeros(PEOPLE),
-        ),
-        crop_size=CROP,
-    )
-    batches = BatchMaker(
-        store,
-        strength=EASY_VIEW,
-        sigma=2.0,
-        flip_permutation=np.arange(JOINTS),
-        labelled_joints=np.ones(JOINTS, bool),
-        device=device,
-        bgr=released,
-        memory_format=torch.channels_last,
-    )
-    # A CPU too then warps pixels as floating point numbers, as a GPU does, not as whole levels.
-    batches._host_warps = False
-    return batches
-
-
 @every_case
-def test_a_step_moves_what_it_needs_and_never_waits(name, options, released):
+def test_a_step_moves_what_it_needs_and_never_waits(name, options, released, batches_of):
     """On the device without memory that torch has: shapes and devices as on a GPU, no values."""
-    step = step_of(name, options, torch.device("meta"), released=released)
+    step = step_of(name, options, batches_of, device=torch.device("meta"), released=released)
     with NeverWaits():
         found = step()
     assert {value.device.type for value in found.values()} == {"meta"}
@@ -144,15 +123,17 @@ def test_a_step_moves_what_it_needs_and_never_waits(name, options, released):
 
 @pytest.mark.gpu
 @every_case
-def test_a_step_on_a_gpu_never_waits_and_gives_what_a_cpu_gives(name, options, released):
+def test_a_step_on_a_gpu_never_waits_and_gives_what_a_cpu_gives(
+    name, options, released, batches_of
+):
     values = []
     for device in (torch.device("cpu"), torch.device("cuda", 0)):
         torch.manual_seed(0)
-        step = step_of(name, options, device, released=released)
+        step = step_of(name, options, batches_of, device=device, released=released)
         if device.type == "cuda":
             step()  # the first step may set up libraries
             torch.manual_seed(0)
-            step = step_of(name, options, device, released=released)
+            step = step_of(name, options, batches_of, device=device, released=released)
             torch.cuda.synchronize()
             torch.cuda.set_sync_debug_mode("error")
         try:

@@ -5,40 +5,23 @@ import numpy as np
 import pytest
 import torch
 
-from sspcm.augment.views import EASY_VIEW, HARD_VIEW, draw_views
-from sspcm.batches import BatchMaker
-from sspcm.crop_places import CropPlaces
-from sspcm.crop_store import CropStore
+from sspcm.augment.views import HARD_VIEW, draw_views
 from sspcm.methods.hard_views import HardDraw, JointCutout, make_hard_views
 from sspcm.methods.pose_dual import PoseDual
 
 PEOPLE, CROP, SIDE = 4, (32, 64), 120
 
 
-def batch_of(pixels):
-    """A batch whose pool is these stored pixels (N, S, S, 3)."""
-    store = CropStore(
-        pixels=pixels,
-        keypoints=np.zeros((PEOPLE, 3, 3), np.float32),
-        places=CropPlaces(
-            center=np.zeros((PEOPLE, 2), np.float32),
-            scale=np.ones((PEOPLE, 2), np.float32),
-            rotation=np.zeros(PEOPLE),
-        ),
-        crop_size=CROP,
-    )
-    batches = BatchMaker(
-        store,
-        strength=EASY_VIEW,
-        sigma=2.0,
-        flip_permutation=np.arange(3),
-        labelled_joints=np.ones(3, bool),
-        device=torch.device("cpu"),
-        bgr=False,
-        memory_format=torch.channels_last,
-    )
-    rows = np.arange(PEOPLE)
-    return batches.finish(batches.read(rows, rows[::-1].copy(), torch.Generator().manual_seed(3)))
+@pytest.fixture
+def noisy_batch(batches_of):
+    """A batch whose pool is noise that was blurred so much."""
+
+    def make(*, blur):
+        batches, rows = batches_of(pixels(blur)), np.arange(PEOPLE)
+        raw = batches.read(rows, rows[::-1].copy(), torch.Generator().manual_seed(3))
+        return batches.finish(raw)
+
+    return make
 
 
 def pixels(blur):
@@ -60,14 +43,14 @@ def hard_views(setting, batch, operations=((), ())):
     return made, setting.warp_images(batch.unlabelled, draw.view)
 
 
-def test_the_easy_views_come_back_through_their_own_matrices():
-    batch = batch_of(pixels(blur=0))
+def test_the_easy_views_come_back_through_their_own_matrices(noisy_batch):
+    batch = noisy_batch(blur=0)
     again = batch.pool_view.through(batch.pool_view.matrices)
     assert torch.equal(again, batch.unlabelled)
 
 
-def test_one_resampling_shows_what_two_show(make_setting):
-    (view, _), twice = hard_views(make_setting(), batch_of(pixels(blur=4)))
+def test_one_resampling_shows_what_two_show(make_setting, noisy_batch):
+    (view, _), twice = hard_views(make_setting(), noisy_batch(blur=4))
     levels = 255 * 0.225 * (view - twice).abs()
     assert levels.mean() < 0.3
     assert levels.max() < 4
@@ -76,8 +59,8 @@ def test_one_resampling_shows_what_two_show(make_setting):
     assert (view == 0).all(dim=1).equal(outside)
 
 
-def test_one_resampling_blurs_less(make_setting):
-    (view, _), twice = hard_views(make_setting(), batch_of(pixels(blur=0)))
+def test_one_resampling_blurs_less(make_setting, noisy_batch):
+    (view, _), twice = hard_views(make_setting(), noisy_batch(blur=0))
     middle = (..., slice(24, 40), slice(8, 24))
     assert view[middle].std() > 1.15 * twice[middle].std()
 
@@ -89,16 +72,16 @@ def test_one_resampling_blurs_less(make_setting):
         pytest.param({}, ((JointCutout(1),), ()), id="one of the views has more than the warp"),
     ],
 )
-def test_other_views_are_warped_from_the_easy_ones(make_setting, setting, operations):
-    (_, view), twice = hard_views(make_setting(**setting), batch_of(pixels(blur=0)), operations)
+def test_other_views_are_warped_from_the_easy_ones(make_setting, noisy_batch, setting, operations):
+    (_, view), twice = hard_views(make_setting(**setting), noisy_batch(blur=0), operations)
     assert torch.equal(view, twice)
 
 
-def test_networks_that_see_the_warp_alone_share_one_view(make_setting, watch):
+def test_networks_that_see_the_warp_alone_share_one_view(make_setting, noisy_batch, watch):
     setting = make_setting()
     method = PoseDual(setting, PoseDual.Options(augmentation="affine"))
     seen = [watch(network) for network in (method.network_a, method.network_b)]
-    batch = batch_of(pixels(blur=0))
+    batch = noisy_batch(blur=0)
     losses = method.losses(batch, method.draw(PEOPLE, batch.generator))
     assert losses["consistency"] > 0
     (of_a, *_), (of_b, *_) = (passes[-1] for passes in seen)
