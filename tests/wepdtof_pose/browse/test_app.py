@@ -127,13 +127,18 @@ class Page:
         self.until(lambda: f"view={slug}" in self.driver.current_url)
 
     def click(self, name: str) -> None:
-        """Click on the element that the App calls so, when nothing moves over it any more."""
+        """Click on the element that the App calls so, when neither it nor what is over it moves."""
         from selenium.common.exceptions import WebDriverException
 
         def clicked() -> bool:
             with contextlib.suppress(WebDriverException):
-                self.named(name).click()
-                return True
+                element = self.named(name)
+                # A menu that is still opening has its options elsewhere a moment later.
+                place = element.rect
+                time.sleep(0.3)
+                if element.rect == place:
+                    element.click()
+                    return True
             return False
 
         self.until(clicked)
