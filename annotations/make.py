@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from wepdtof_pose.annotations import croissant
 
-from wepdtof_pose import drawing
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import make_folder, write_image, write_json
 from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.label_orders import choose_people
-from wepdtof_pose.loading import load_dataset
-from wepdtof_pose.splits import subset_record
+from wepdtof_pose.pictures import annotators
+from wepdtof_pose.splits.hold_out import subset_record
+from wepdtof_pose.splits.label_budgets import choose_people
 from wepdtof_pose.synthetic.generate import generate
 
 PEOPLE, SIZE, SEED = 160, 320, 5
@@ -103,13 +103,13 @@ def joint_drawing(*, width: int = 560, height: int = 660) -> np.ndarray:
     places = np.array([MEAN_POSE[name] for name in joints.joints])
     points = (0.13, 0.02) * np.array([width, height]) + places * (0.74 * width, 0.94 * height)
     pose = np.concatenate([points, np.full((len(points), 1), 2)], axis=1)
-    drawing.draw_skeleton(image, pose, joints, width=5)
+    annotators.draw_skeleton(image, pose, joints, width=5)
     for index, (name, point) in enumerate(zip(joints.joints, points, strict=True)):
         text = f"{index} {name.replace('_', ' ')}"
         side = name.split("_")[0]
         offset = {"right": (-14 - 7.3 * len(text), 8), "left": (14, 8)}.get(side, (16, 4))
         place = point + np.array(offset)
-        drawing.draw_label(image, text, place, size=9, color=drawing.joint_color(name))
+        annotators.draw_label(image, text, place, size=9, color=annotators.joint_color(name))
     return image
 
 

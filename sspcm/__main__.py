@@ -1,5 +1,5 @@
 """`python -m sspcm` is the command sspcm, so that torchrun can start it."""
 
-from sspcm.cli import main
+from sspcm.commands.main import main
 
 main()

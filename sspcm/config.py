@@ -10,7 +10,7 @@ from typing import Any
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.splits import TEST_FRACTION
+from wepdtof_pose.splits.hold_out import TEST_FRACTION
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 
 from wepdtof_pose.dataset import AREA_PER_BOX, PoseDataset
 from wepdtof_pose.files import write_json
+from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.loading import load_dataset
 
 
 @dataclass(frozen=True)

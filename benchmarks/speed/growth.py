@@ -15,15 +15,15 @@ import torch
 from benchmarks.speed.frames import SMALL, make_frames
 from benchmarks.speed.timing import Task, interleaved, median, resident_bytes
 from sspcm.augment.views import EASY_VIEW
-from sspcm.batches import BatchMaker
 from sspcm.config_io import load_config
-from sspcm.crop_store import open_crop_store, region_size
-from sspcm.pairs import PairSampler, step_generator
-from sspcm.pixel_file import PixelFile
-from sspcm.sets import make_sets
+from sspcm.data.batches import BatchMaker
+from sspcm.data.crop_store import open_crop_store, region_size
+from sspcm.data.pixel_file import PixelFile
+from sspcm.data.sampler import PairSampler, step_generator
+from sspcm.data.sets import make_sets
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.formats.loading import load_dataset
 
 CROP = (64, 96)
 """Width and height of the crops in pixels."""

@@ -15,8 +15,8 @@ from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, FrameKind, make_frames
 from benchmarks.speed.plain_loader import PlainLoader
 from benchmarks.speed.timing import interleaved, median, ratio
 from sspcm.augment.views import EASY_VIEW, draw_views, region_to_crop
-from sspcm.batches import BatchMaker
-from sspcm.crop_store import CropStore, open_crop_store, region_size
+from sspcm.data.batches import BatchMaker
+from sspcm.data.crop_store import CropStore, open_crop_store, region_size
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import read_image
 

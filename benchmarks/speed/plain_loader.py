@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sspcm.crop_places import CropPlaces, places_of
-from sspcm.normalisation import IMAGENET_MEAN, IMAGENET_STD
+from sspcm.data.crop_places import CropPlaces, places_of
+from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import read_image
 from wepdtof_pose.geometry import crop_matrices

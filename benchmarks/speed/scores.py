@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from benchmarks.speed.timing import interleaved, median, ratio
-from sspcm.decoding import decode
+from sspcm.heatmaps.decoding import decode
 from wepdtof_pose.geometry import crop_matrices, invert_affine
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.oks import joint_similarity
+from wepdtof_pose.scores.oks import joint_similarity
 
 HEATMAP = (48, 64)
 

@@ -13,16 +13,16 @@ from torch import Tensor, nn
 
 from benchmarks.speed.frames import PHOTOGRAPHS, make_frames
 from benchmarks.speed.timing import interleaved, median, ratio
-from sspcm.batches import Pool
+from sspcm.assembly import make_batch_maker, make_method, open_stores
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
+from sspcm.data.batches import Pool
+from sspcm.data.sampler import step_generator
+from sspcm.data.sets import make_sets
 from sspcm.hardware import choose_hardware
 from sspcm.methods.method import Method
-from sspcm.optimiser import make_optimiser
-from sspcm.pairs import step_generator
-from sspcm.role_networks import role_networks
-from sspcm.run_parts import make_batch_maker, make_method, open_stores
-from sspcm.sets import make_sets
+from sspcm.networks.roles import role_networks
+from sspcm.training.optimiser import make_optimiser
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from benchmarks.speed.steps import Trainer
-from sspcm.batches import RawBatch, read_ahead
 from sspcm.config_io import load_config
-from sspcm.pairs import PairSampler, step_generator
+from sspcm.data.batches import RawBatch, read_ahead
+from sspcm.data.sampler import PairSampler, step_generator
 
 
 def measure_waiting(overrides: Mapping[str, Any], *, steps: int) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from sspcm.methods.method import MethodSetting
+from sspcm.methods.offline_labels import UPRIGHT, Transform
 from sspcm.methods.pseudo_pose import PseudoPose
-from sspcm.offline_labels import UPRIGHT, Transform
 from wepdtof_pose.errors import InputError
 
 

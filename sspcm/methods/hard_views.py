@@ -15,11 +15,11 @@ from torch import Generator, Tensor
 
 from sspcm.augment import colour, mixing, occlusion
 from sspcm.augment.views import ViewDraw
-from sspcm.batches import Batch
-from sspcm.decoding import argmax_positions
-from sspcm.heatmaps import HEATMAP_STRIDE
+from sspcm.data.batches import Batch
+from sspcm.data.normalisation import denormalise, normalise
+from sspcm.heatmaps.decoding import argmax_positions
+from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.methods.method import MethodSetting
-from sspcm.normalisation import denormalise, normalise
 
 
 class Operation(Protocol):

@@ -11,7 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from sspcm.affine import (
+from sspcm.augment.views import HARD_VIEW, ViewDraw, ViewStrength
+from sspcm.data.batches import Batch, Pool, PoolView
+from sspcm.heatmaps.affine import (
     compose,
     heatmap_matrices,
     invert,
@@ -20,9 +22,7 @@ from sspcm.affine import (
     warp,
     warp_normalised,
 )
-from sspcm.augment.views import HARD_VIEW, ViewDraw, ViewStrength
-from sspcm.batches import Batch, Pool, PoolView
-from sspcm.decoding import argmax_positions
+from sspcm.heatmaps.decoding import argmax_positions
 from wepdtof_pose.errors import InputError
 
 

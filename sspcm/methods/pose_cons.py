@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sspcm.augment.views import draw_views
-from sspcm.batches import Batch
-from sspcm.losses import heatmap_mse
+from sspcm.data.batches import Batch
+from sspcm.heatmaps.losses import heatmap_mse
 from sspcm.methods.hard_views import (
     HardDraw,
     HardView,

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from sspcm.augment.views import draw_views
-from sspcm.batches import Batch
-from sspcm.losses import heatmap_mse
+from sspcm.data.batches import Batch
+from sspcm.heatmaps.losses import heatmap_mse
 from sspcm.methods.hard_views import HardDraw, draw_hard_view, make_hard_views, warp_targets
 from sspcm.methods.method import Method, MethodSetting, Taught, mean_map, taught_by, teacher_maps
 from sspcm.methods.pose_cons import PoseCons

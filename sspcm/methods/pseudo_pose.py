@@ -12,10 +12,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from sspcm.batches import Batch, Pool
-from sspcm.losses import heatmap_mse
+from sspcm.data.batches import Batch, Pool
+from sspcm.heatmaps.losses import heatmap_mse
 from sspcm.methods.method import Method, MethodSetting, Taught, mode_of, taught_by, teacher_maps
-from sspcm.offline_labels import UPRIGHT, OfflineLabels, Transform, label_pool, offline_targets
+from sspcm.methods.offline_labels import (
+    UPRIGHT,
+    OfflineLabels,
+    Transform,
+    label_pool,
+    offline_targets,
+)
 from wepdtof_pose.errors import InputError
 
 

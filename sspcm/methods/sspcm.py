@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sspcm.augment.views import draw_views
-from sspcm.batches import Batch
-from sspcm.losses import heatmap_mse
+from sspcm.data.batches import Batch
+from sspcm.heatmaps.losses import heatmap_mse
 from sspcm.methods.hard_views import (
     CutOcclude,
     HardDraw,
@@ -29,7 +29,7 @@ from sspcm.methods.method import (
     taught_by,
     teacher_maps,
 )
-from sspcm.pseudo_labels import (
+from sspcm.methods.position_inconsistency import (
     most_consistent_pair,
     position_agreement,
     position_mask,

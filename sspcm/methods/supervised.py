@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from sspcm.batches import Batch
-from sspcm.losses import heatmap_mse
+from sspcm.data.batches import Batch
+from sspcm.heatmaps.losses import heatmap_mse
 from sspcm.methods.method import Method, MethodSetting
 
 

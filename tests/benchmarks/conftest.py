@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.cli import main
-from sspcm.run_folder import RunFolder
+from benchmarks.commands.main import main
+from sspcm.runs.folder import RunFolder
 
 TINY = (
     "data.crop_width=64",

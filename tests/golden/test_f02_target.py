@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sspcm.heatmaps import gaussian_targets
+from sspcm.heatmaps.targets import gaussian_targets
 
 
 @pytest.fixture(scope="module")

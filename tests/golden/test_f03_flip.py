@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sspcm.flips import (
+from sspcm.heatmaps.flips import (
     average_flipped,
     flip_heatmaps,
     flip_keypoints,

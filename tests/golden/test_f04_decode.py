@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sspcm.decoding import Decoding, argmax_positions, blur_heatmaps, decode
+from sspcm.heatmaps.decoding import Decoding, argmax_positions, blur_heatmaps, decode
 
 PIXELS = 1e-3
 

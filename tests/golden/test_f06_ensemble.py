@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sspcm.pseudo_labels import (
+from sspcm.methods.position_inconsistency import (
     most_consistent_pair,
     position_agreement,
     position_mask,

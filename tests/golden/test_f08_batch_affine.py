@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from sspcm.affine import normalised_theta, warp_normalised
 from sspcm.augment.views import views_from_draws
+from sspcm.heatmaps.affine import normalised_theta, warp_normalised
 
 
 @pytest.fixture(scope="module")

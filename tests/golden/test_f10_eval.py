@@ -9,9 +9,9 @@ import pytest
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
-from wepdtof_pose.oks import oks_matrix, oks_nms, pose_oks
-from wepdtof_pose.predictions import Predictions, from_results, rescore, suppress
-from wepdtof_pose.scoring import coco_scores
+from wepdtof_pose.scores.coco import coco_scores
+from wepdtof_pose.scores.oks import oks_matrix, oks_nms, pose_oks
+from wepdtof_pose.scores.predictions import Predictions, from_results, rescore, suppress
 
 JOINTS = get_keypoint_set("wepdtof-pose-14")
 PIPELINES = ["in_vis_0.2_oks_0.9", "in_vis_0.6_oks_0.05"]

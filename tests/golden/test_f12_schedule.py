@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sspcm.config import OptimisationConfig
-from sspcm.optimiser import learning_rate
-from sspcm.pairs import released_partners
+from sspcm.data.sampler import released_partners
+from sspcm.training.optimiser import learning_rate
 
 
 @pytest.fixture(scope="module")

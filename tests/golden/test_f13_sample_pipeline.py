@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from sspcm.augment.views import ViewDraw, region_to_crop
-from sspcm.batches import easy_views, view_joints
-from sspcm.crop_places import CropPlaces
-from sspcm.crop_store import cut_window, region_size
-from sspcm.heatmaps import gaussian_targets
-from sspcm.normalisation import normalise
+from sspcm.data.batches import easy_views, view_joints
+from sspcm.data.crop_places import CropPlaces
+from sspcm.data.crop_store import cut_window, region_size
+from sspcm.data.normalisation import normalise
+from sspcm.heatmaps.targets import gaussian_targets
 from wepdtof_pose.geometry import (
     boxes_to_center_scale,
     clip_boxes,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from sspcm.affine import normalised_theta
 from sspcm.augment.occlusion import JITTER, PatchDraw
 from sspcm.augment.views import views_from_draws
-from sspcm.batches import Batch
+from sspcm.data.batches import Batch
+from sspcm.heatmaps.affine import normalised_theta
 from sspcm.methods.hard_views import HardDraw
 from sspcm.methods.method import MethodSetting
 from sspcm.methods.pose_cons import PoseCons

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wepdtof_pose.convert import convert
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats import coco, wepdtof, wepdtof_pose
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.convert import convert
+from wepdtof_pose.formats.datasets import wepdtof, wepdtof_pose
+from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
-from wepdtof_pose.loading import load_dataset
 
 SAMPLES = "mmpose_samples"
 SETS = {

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from wepdtof_pose.files import read_image, read_json
-from wepdtof_pose.formats import coco, lsp
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.datasets import lsp
+from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.loading import load_dataset
 
 SAMPLES = "mmpose_samples"
 

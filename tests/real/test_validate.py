@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wepdtof_pose.checks import validate, validate_dataset
-from wepdtof_pose.formats import lsp
+from wepdtof_pose.formats.datasets import lsp
+from wepdtof_pose.validation.validate import validate, validate_dataset
 
 WEPDTOF = "wepdtof_boxes/ground_truth/WEPDTOF"
 

@@ -54,7 +54,7 @@ def single_run(tiny_fisheye: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def _train(data: Path, folder: Path, changes: dict[str, Any]) -> Path:
     from sspcm.config_io import load_config
-    from sspcm.training import train
+    from sspcm.training.train import train
 
     settings = {"data.path": str(data), "data.cache": str(folder / "crops")}
     train(load_config(overrides=TINY | settings | changes), folder / "run")
@@ -70,6 +70,6 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def test_people(tiny_run: Path) -> PoseDataset:
     from sspcm.config_io import load_config
-    from sspcm.sets import make_sets
+    from sspcm.data.sets import make_sets
 
     return make_sets(load_config(tiny_run / "config.yaml").data).test

@@ -8,11 +8,11 @@ import pytest
 import wepdtof_pose.annotations
 from wepdtof_pose.annotations import make, sample_folder
 
-from wepdtof_pose.checks import validate
 from wepdtof_pose.files import file_sha256, read_image, read_json
+from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.loading import load_dataset
-from wepdtof_pose.splits import read_subset
+from wepdtof_pose.splits.hold_out import read_subset
+from wepdtof_pose.validation.validate import validate
 
 CARD = Path(wepdtof_pose.annotations.__file__).parent
 

@@ -8,8 +8,9 @@ import pytest
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "toolkit.md"
 MODULES = [
-    *("checks", "fisheye", "findings", "json_schema", "keypoints", "label_orders", "lenses"),
-    *("side_exchange", "splits", "stats"),
+    *("fisheye.lenses", "fisheye.people", "keypoints", "splits.hold_out", "splits.label_budgets"),
+    *("statistics.tables", "validation.findings", "validation.left_right", "validation.schema"),
+    "validation.validate",
 ]
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from wepdtof_pose.browse import fields
-from wepdtof_pose.drawing import LEFT, MIDDLE, RIGHT, ROTATED_BOX, Color
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.pictures.annotators import LEFT, MIDDLE, RIGHT, ROTATED_BOX, Color
 
 RUN_COLORS = ("#cc79a7", "#f0e442", "#999999")
 """Colours of predictions, of Okabe and Ito, in the order in which the files are named."""

@@ -21,9 +21,9 @@ from wepdtof_pose.browse.documents import own_tags
 from wepdtof_pose.browse.storage import find_frames
 from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.finding_codes import CODES
-from wepdtof_pose.formats.grouping import box_of_joints, only_box_around
 from wepdtof_pose.formats.layout import decimal
+from wepdtof_pose.formats.tools.grouping import box_of_joints, only_box_around
+from wepdtof_pose.validation.codes import CODES
 
 _CORRECTED = (fields.KEYPOINTS, fields.BOXES, fields.ROTATED_BOXES)
 """Fields whose places are read; of the others, copies of parts of the pose, only the tags are."""

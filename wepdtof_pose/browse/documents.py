@@ -18,7 +18,7 @@ from wepdtof_pose.browse.coordinates import relative_boxes, relative_corners, re
 from wepdtof_pose.browse.found_tags import FoundTags
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.formats.coco import to_dict
-from wepdtof_pose.person_measures import person_measures
+from wepdtof_pose.statistics.measures import person_measures
 
 
 def frame_documents(

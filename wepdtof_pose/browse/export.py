@@ -12,8 +12,8 @@ from wepdtof_pose.browse.corrections import corrected_content, tagged_people
 from wepdtof_pose.browse.opening import FORMAT, dataset_name
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, require_other_file, write_json
-from wepdtof_pose.loading import annotation_files, load_dataset
-from wepdtof_pose.splits import subset_record
+from wepdtof_pose.formats.loading import annotation_files, load_dataset
+from wepdtof_pose.splits.hold_out import subset_record
 
 
 def export_corrections(

@@ -6,9 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from wepdtof_pose.checks import check_raw
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.raw_annotations import read_raw
+from wepdtof_pose.validation.raw_file import read_raw
+from wepdtof_pose.validation.validate import check_raw
 
 
 @dataclass(frozen=True)

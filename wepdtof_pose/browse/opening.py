@@ -22,7 +22,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, read_json
 from wepdtof_pose.formats.coco import left_out
-from wepdtof_pose.loading import annotation_files, load_dataset
+from wepdtof_pose.formats.loading import annotation_files, load_dataset
 
 FORMAT = 2
 """Of what is stored; a data set of another format is imported again."""

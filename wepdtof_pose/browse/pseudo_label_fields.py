@@ -18,7 +18,7 @@ from wepdtof_pose.browse.storage import stored_frames, update_frames
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, read_json
-from wepdtof_pose.predictions import from_results
+from wepdtof_pose.scores.predictions import from_results
 
 _JOINT_LISTS = ("inconsistency", "kept")
 _OF_POSES: dict[str, Any] = {

@@ -11,7 +11,7 @@ import yaml
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_text, write_text
-from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.formats.loading import load_dataset
 
 _SOURCE_FILES = ("__init__.py", "fiftyone.yml")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

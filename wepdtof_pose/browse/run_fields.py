@@ -1,6 +1,6 @@
 """Predictions in the App: poses, OKS of each person, error of each joint, AP of each frame.
 
-All numbers are those of `wepdtof_pose.frame_scores`, which are the evaluator's; FiftyOne's own
+All numbers are those of `wepdtof_pose.scores.by_frame`, which are the evaluator's; FiftyOne's own
 keypoint OKS is another measure and is not used.
 """
 
@@ -23,8 +23,8 @@ from wepdtof_pose.browse.storage import StoredFrame, stored_frames, update_frame
 from wepdtof_pose.browse.views import save_difference_view, save_run_views
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import file_sha256, read_json
-from wepdtof_pose.frame_scores import FrameScores, frame_scores
-from wepdtof_pose.predictions import Predictions, from_results
+from wepdtof_pose.scores.by_frame import FrameScores, frame_scores
+from wepdtof_pose.scores.predictions import Predictions, from_results
 
 _OF_FRAMES: dict[str, Any] = {"oks": float, "worst_oks": float, "missed": int, "ap": float}
 _OF_PEOPLE: dict[str, Any] = {"oks": float, "missed": bool, "error": [float]}

@@ -27,8 +27,8 @@ from wepdtof_pose.formats.coco_tables import (
     people_table,
 )
 from wepdtof_pose.formats.fields import objects, other_fields
+from wepdtof_pose.formats.json_lists import LongLists, long_lists
 from wepdtof_pose.formats.layout import decimal, first_root, name_forms
-from wepdtof_pose.json_lists import LongLists, long_lists
 from wepdtof_pose.keypoints import KeypointSet
 
 LISTS = ("images", "annotations")

@@ -10,19 +10,14 @@ from typing import Any
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats import (
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.datasets import (
     ai_challenger,
-    coco,
     crowdpose,
-    cvat,
-    cvat_writer,
-    label_studio,
-    label_studio_writer,
     lsp,
     mpii,
     wepdtof,
     wepdtof_pose,
-    yolo,
 )
 from wepdtof_pose.formats.layout import (
     WHOLE,
@@ -34,8 +29,9 @@ from wepdtof_pose.formats.layout import (
     split_folder,
     with_images,
 )
+from wepdtof_pose.formats.loading import annotation_files, require_same_joints
+from wepdtof_pose.formats.tools import cvat, cvat_writer, label_studio, label_studio_writer, yolo
 from wepdtof_pose.keypoints import KeypointSet
-from wepdtof_pose.loading import annotation_files, require_same_joints
 
 Reader = Callable[[Path, Path | None, KeypointSet | None], Reading]
 """Reads a path; the folder of the images and the joints may be given."""

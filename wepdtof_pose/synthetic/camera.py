@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wepdtof_pose.lenses import EquidistantLens, KannalaBrandtLens, Lens
+from wepdtof_pose.fisheye.lenses import EquidistantLens, KannalaBrandtLens, Lens
 from wepdtof_pose.synthetic.rays import Array
 
 SAMPLES = 2

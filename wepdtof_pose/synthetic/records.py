@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.fisheye.lenses import KannalaBrandtLens, Lens
 from wepdtof_pose.formats import coco
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.lenses import KannalaBrandtLens, Lens
 from wepdtof_pose.synthetic.scenes import SceneFrame
 
 

@@ -30,7 +30,7 @@ def download_and_prepare(
         InputError: no data set at the path.
     """
     from wepdtof_pose.files import write_json
-    from wepdtof_pose.loading import load_dataset
+    from wepdtof_pose.formats.loading import load_dataset
     from wepdtof_pose.synthetic.generate import generate
 
     pointer = Path(dataset_dir) / POINTER

@@ -7,7 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from benchmarks.cli import main
+from benchmarks.commands.main import main
 from benchmarks.speed import growth, measure
 from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, make_frames
 from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
@@ -17,7 +17,7 @@ from benchmarks.speed.steps import Trainer, step_data
 from benchmarks.speed.tables import speed_tables
 from benchmarks.speed.timing import interleaved, ratio
 from sspcm.config_io import load_config
-from sspcm.heatmaps import gaussian_targets
+from sspcm.heatmaps.targets import gaussian_targets
 from wepdtof_pose.errors import InputError
 
 

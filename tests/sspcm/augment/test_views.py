@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewDraw, draw_views, region_to_crop
-from sspcm.crop_places import CropPlaces
+from sspcm.data.crop_places import CropPlaces
 from wepdtof_pose.geometry import crop_matrices, transform_points
 
 CROP = (96, 128)

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
-from sspcm.batches import Batch, BatchMaker, Pool, PoolView
-from sspcm.crop_places import CropPlaces
-from sspcm.crop_store import CropStore
+from sspcm.data.batches import Batch, BatchMaker, Pool, PoolView
+from sspcm.data.crop_places import CropPlaces
+from sspcm.data.crop_store import CropStore
 from sspcm.methods.method import MethodSetting
 
 JOINTS, CROP, PEOPLE = 3, (32, 64), 4

@@ -13,11 +13,11 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sspcm.batches import Batch, BatchMaker
+from sspcm.data.batches import Batch, BatchMaker
 from sspcm.methods import METHODS
 from sspcm.methods.method import Method, MethodSetting
+from sspcm.methods.offline_labels import OfflineLabels
 from sspcm.methods.pseudo_pose import PseudoPose
-from sspcm.offline_labels import OfflineLabels
 
 PEOPLE, JOINTS, CROP, SIDE = 4, 3, (32, 64), 120
 

@@ -5,8 +5,8 @@ import torch
 
 from sspcm.config_io import load_config
 from sspcm.methods import METHODS
-from sspcm.run_folder import RunFolder
-from sspcm.training import train
+from sspcm.runs.folder import RunFolder
+from sspcm.training.train import train
 
 TINY = {
     "data.labels": "8",

@@ -18,8 +18,8 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.browse.mongodb import find_mongod
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import write_json
-from wepdtof_pose.loading import load_dataset
-from wepdtof_pose.predictions import predictions_of_people, to_results
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.scores.predictions import predictions_of_people, to_results
 
 
 @pytest.fixture(scope="session")

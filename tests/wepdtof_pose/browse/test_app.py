@@ -27,7 +27,7 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.browse.opening import dataset_name
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import read_json, write_image
-from wepdtof_pose.loading import load_dataset
+from wepdtof_pose.formats.loading import load_dataset
 
 pytestmark = pytest.mark.fiftyone
 
@@ -49,7 +49,7 @@ def served(*arguments: object, ended_by: signal.Signals = signal.SIGINT) -> Iter
     # As in a terminal, whatever runs the tests: a job in the background has Ctrl-C ignored.
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from wepdtof_pose.cli import main; main(prog_name='wepdtof-pose')"
+        "from wepdtof_pose.commands.main import main; main(prog_name='wepdtof-pose')"
     )
     options = ["--port", port, "--no-open"]
     command = [sys.executable, "-u", "-c", code, "browse", *arguments, *options]
@@ -277,8 +277,8 @@ def test_pictures_of_a_fisheye_set(page: Page, write_predictions: Callable, tmp_
 
 
 def _lowest_mean_oks(dataset: PoseDataset, file: Path) -> float:
-    from wepdtof_pose.frame_scores import frame_scores
-    from wepdtof_pose.predictions import from_results
+    from wepdtof_pose.scores.by_frame import frame_scores
+    from wepdtof_pose.scores.predictions import from_results
 
     scores = frame_scores(dataset, from_results(read_json(file), dataset, source="file"))
     frames = np.unique(dataset.frame_rows)

@@ -16,8 +16,8 @@ from wepdtof_pose.browse.opening import open_dataset
 from wepdtof_pose.browse.storage import insert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
-from wepdtof_pose.loading import load_dataset
-from wepdtof_pose.splits import read_subset
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.splits.hold_out import read_subset
 
 pytestmark = pytest.mark.fiftyone
 

@@ -17,7 +17,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.geometry import rotated_box_corners
-from wepdtof_pose.person_measures import person_measures
+from wepdtof_pose.statistics.measures import person_measures
 
 pytestmark = pytest.mark.fiftyone
 

@@ -15,9 +15,9 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats import coco
-from wepdtof_pose.loading import load_dataset
-from wepdtof_pose.predictions import from_results
-from wepdtof_pose.scoring import coco_evaluation, coco_scores, frame_order
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.scores.coco import coco_evaluation, coco_scores, frame_order
+from wepdtof_pose.scores.predictions import from_results
 
 pytestmark = pytest.mark.fiftyone
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 FILES = {f"val/{i:03}.jpg": np.random.default_rng(i).bytes(100_000) for i in range(4)}
-COMMAND = [sys.executable, "-c", "from wepdtof_pose.cli import main; main()", "download"]
+COMMAND = [sys.executable, "-c", "from wepdtof_pose.commands.main import main; main()", "download"]
 
 KILL_BEFORE_EACH_CHANGE = """
 import os, signal, sys

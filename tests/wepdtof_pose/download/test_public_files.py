@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from click.testing import CliRunner, Result
 
-from wepdtof_pose.cli import main
+from wepdtof_pose.commands.main import main
 
 
 def run(*arguments: object) -> Result:

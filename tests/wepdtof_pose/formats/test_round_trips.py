@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wepdtof_pose.convert import convert
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.formats import READABLE, WRITABLE, coco
+from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.layout import without_crowds
+from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.formats.registry import READERS, WRITERS
-from wepdtof_pose.loading import load_dataset
 
 JOINTS = {
     "mpii": "mpii-16",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wepdtof_pose.lenses import KannalaBrandtLens
+from wepdtof_pose.fisheye.lenses import KannalaBrandtLens
 from wepdtof_pose.synthetic.camera import draw_camera
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from wepdtof_pose.lenses import EquidistantLens
+from wepdtof_pose.fisheye.lenses import EquidistantLens
 from wepdtof_pose.synthetic.background import render_background
 from wepdtof_pose.synthetic.bodies import JOINTS, Build, Pose, pose_body
 from wepdtof_pose.synthetic.camera import Camera, look_down

@@ -1,0 +1,1 @@
+"""The command sspcm-bench. Heavy imports live inside the commands."""

@@ -1,0 +1,21 @@
+"""The command sspcm-bench: compare methods over label budgets, seeds, subsets and networks."""
+
+from __future__ import annotations
+
+import click
+
+from benchmarks.commands.results import compare, plot, report, table
+from benchmarks.commands.run import run
+from benchmarks.commands.speed import speed
+from wepdtof_pose import __version__
+from wepdtof_pose.commands.shared import CommandGroup
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sspcm-bench")
+def main() -> None:
+    """Comparison of semi-supervised pose methods."""
+
+
+for command in (run, table, plot, report, compare, speed):
+    main.add_command(command)

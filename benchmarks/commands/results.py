@@ -1,0 +1,150 @@
+"""Commands on results: table, plot, report, compare. Heavy imports live inside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from benchmarks.results.scores import CHOICES
+from wepdtof_pose.commands.shared import PATH
+
+BASELINE = click.option(
+    "--baseline", help="Method that others are compared to.  [default: supervised]"
+)
+SCORE = click.option(
+    "--score",
+    type=click.Choice(CHOICES),
+    default="AP",
+    show_default=True,
+    help="What methods are compared by.",
+)
+
+
+@click.command()
+@click.argument("folder", type=PATH, required=False)
+@click.option(
+    "--format",
+    type=click.Choice(["markdown", "csv", "latex"]),
+    default="markdown",
+    show_default=True,
+    help="What is printed.",
+)
+@BASELINE
+@SCORE
+@click.option("--into", type=PATH, help="Instead make the tables marked in this file anew.")
+def table(
+    folder: Path | None, format: str, baseline: str | None, score: str, into: Path | None
+) -> None:
+    """Print the tables of a comparison; also writes table.md, .csv and .tex and runs.csv there.
+
+    \b
+    Example:
+      sspcm-bench table runs/fisheye --baseline pose_dual --format latex
+
+    A text file marks a table by two comments, <!-- table of FOLDER --> and <!-- end of table -->;
+    <!-- table of FOLDER by PCK@0.2 --> compares by another score than AP.
+
+    \b
+    Example:
+      sspcm-bench table --into README.md
+    """
+    from benchmarks.tables.readme import update_tables
+
+    if (folder is None) == (into is None):
+        raise click.UsageError("give either a comparison's FOLDER or --into FILE")
+    if into is not None:
+        source_of = click.get_current_context().get_parameter_source
+        for name in ("format", "baseline", "score"):
+            if source_of(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{name} does not go with --into: a mark says it itself")
+        click.echo(f"{into}: {update_tables(into)} tables")
+    elif folder is not None:
+        print_tables(folder, baseline=baseline, score=score, style=format)
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@SCORE
+def plot(folder: Path, score: str) -> None:
+    """Draw the plots of a comparison into FOLDER/plots (PNG and PDF).
+
+    Score against label budget, learning curves, scores per joint and by distance from the image
+    centre, quality of pseudo-labels, and how they are chosen over the epochs. What there is
+    nothing to draw from is said.
+
+    The quality of pseudo-labels is measured on finished cells that still have their checkpoint and
+    data, and kept in each cell's pseudo_label_quality.json.
+
+    \b
+    Example:
+      sspcm-bench plot runs/fisheye
+    """
+    from benchmarks.plots.plots import write_plots
+    from benchmarks.results.results import read_results
+
+    written, missing = write_plots(read_results(folder), folder / "plots", score=score)
+    for path in written:
+        click.echo(path)
+    for text in missing:
+        click.echo(f"not drawn: {text}", err=True)
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@BASELINE
+@SCORE
+@click.option("-o", "--output", type=PATH, help="HTML file.  [default: FOLDER/report.html]")
+def report(folder: Path, baseline: str | None, score: str, output: Path | None) -> None:
+    """Write one HTML page that opens offline: tables, plots, predictions, commands.
+
+    \b
+    Example:
+      sspcm-bench report runs/fisheye
+    """
+    from benchmarks.report.report import write_report
+
+    file = output or folder / "report.html"
+    write_report(folder, file, baseline=baseline, score=score)
+    click.echo(f"written: {file}")
+
+
+@click.command()
+@click.argument("first", metavar="A", type=PATH)
+@click.argument("second", metavar="B", type=PATH)
+@SCORE
+def compare(first: Path, second: Path, score: str) -> None:
+    """What changed between two results, and whether it is more than noise.
+
+    A and B are comparisons' folders or single run folders. Runs are paired by method, label budget,
+    networks, seed and labelled subset.
+
+    \b
+    Example:
+      sspcm-bench compare runs/before runs/after --score PCK@0.2
+    """
+    from benchmarks.tables.compare import comparison_text
+
+    click.echo(comparison_text(first, second, score=score))
+
+
+def print_tables(folder: Path, *, baseline: str | None, score: str, style: str) -> None:
+    """Print the tables of a comparison in one style, and write them in every style."""
+    from benchmarks.results.results import read_results
+    from benchmarks.tables.table_csv import runs_csv, summary_csv
+    from benchmarks.tables.table_text import latex, markdown
+    from benchmarks.tables.tables import make_report
+    from wepdtof_pose.files import write_text
+
+    comparison = read_results(folder)
+    tables = make_report(comparison, baseline=baseline, score=score)
+    texts = {
+        "markdown": markdown(tables),
+        "csv": summary_csv(comparison, baseline=baseline),
+        "latex": latex(tables),
+    }
+    for key, name in (("markdown", "table.md"), ("csv", "table.csv"), ("latex", "table.tex")):
+        write_text(folder / name, texts[key])
+    write_text(folder / "runs.csv", runs_csv(comparison))
+    click.echo(texts[style])

@@ -1,0 +1,177 @@
+"""The command `sspcm-bench run`. Heavy imports live inside it, so that --help is quick."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.commands.options import names_of
+from wepdtof_pose.commands.shared import PATH
+
+
+@click.command()
+@click.option("--grid", "grid_file", type=PATH, help="YAML file of a grid; options overrule it.")
+@click.option(
+    "--ratio",
+    "ratios",
+    multiple=True,
+    help="Label budget: 1k, 5k, 10k, all, a count or a percentage. May be repeated.  [default: 1k]",
+)
+@click.option("--methods", help="Comma-separated.  [default: supervised,sspcm]")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), help="Number of seeds, from 0 on.  [default: 1]"
+)
+@click.option(
+    "--subsets",
+    type=click.IntRange(min=1),
+    help="Number of random labelled subsets, from seed 0 on.  [default: 1]",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    help="Network, for example resnet50. May be repeated.  [default: the preset's]",
+)
+@click.option(
+    "--data", help="COCO-keypoint JSON or dataset folder; by default a procedural fisheye set."
+)
+@click.option("--preset", help="quick, small or paper.  [default: small]")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Overrule a configuration key in every cell.",
+)
+@click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
+@click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it may take.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Cells at a time.  [default: 1; all that the cluster takes]",
+)
+@click.option(
+    "--launcher",
+    type=click.Choice(["local", "slurm", "ray"]),
+    default="local",
+    show_default=True,
+    help="Processes of this machine, a Slurm job array (submitit), or a Ray cluster.",
+)
+@click.option(
+    "--launcher-set",
+    "launcher_settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Parameter of submitit (slurm_partition=gpu, timeout_min=120, cpus_per_task=8, mem_gb=32) "
+    "or of Ray (address=auto, num_cpus=4).",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    default=Path("runs/comparison"),
+    show_default=True,
+    help="Folder of the comparison.",
+)
+def run(
+    grid_file: Path | None,
+    ratios: tuple[str, ...],
+    methods: str | None,
+    seeds: int | None,
+    subsets: int | None,
+    networks: tuple[str, ...],
+    data: str | None,
+    preset: str | None,
+    settings: tuple[str, ...],
+    device: str | None,
+    dry_run: bool,
+    jobs: int | None,
+    launcher: str,
+    launcher_settings: tuple[str, ...],
+    output: Path,
+) -> None:
+    """Train every method at every label budget, then print the table.
+
+    Everything that can be checked is checked before anything is made.
+
+    Run it again to go on: finished cells stay, an interrupted one goes on from its checkpoint, a
+    failed one is tried again, and one that another process is running is left to it. Run it with
+    more methods, budgets, seeds, subsets or networks to make the comparison larger.
+
+    A Slurm task may take 24 hours (timeout_min) and asks for one GPU: give --device cpu where there
+    is none.
+
+    \b
+    Example:
+      sspcm-bench run --ratio 300 --methods supervised,sspcm --seeds 2 -o runs/fisheye
+      sspcm-bench run --grid grid.yaml --jobs 2 -o runs/fisheye --dry-run
+      sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
+    """
+    from benchmarks.grid.grid import make_cells
+    from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
+    from benchmarks.layout import ComparisonFolder
+    from benchmarks.presets import get_preset
+    from benchmarks.running.launching import get_launcher
+    from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
+    from sspcm.config_io import flatten, parse_override
+    from sspcm.hardware import choose_hardware
+
+    content = read_grid_file(grid_file) if grid_file is not None else {}
+    given: dict[str, Any] = {
+        "labels": list(ratios) or None,
+        "methods": None if methods is None else names_of(methods, option="--methods"),
+        "seeds": seeds,
+        "subsets": subsets,
+        "networks": list(networks) or None,
+        "data": data,
+        "preset": preset,
+    }
+    content = overrule(content, {k: value for k, value in given.items() if value is not None})
+    overrides = flatten(dict(parse_override(text) for text in settings))
+    if device is not None:
+        overrides["device"] = device
+    options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)
+    launch = get_launcher(launcher, options)
+    grid = make_grid(content)
+    # The procedural set is seen from the ceiling: people point along the image radius.
+    upright = {"data.upright": True} if grid.data is None else {}
+    grid = replace(grid, settings={**upright, **grid.settings, **overrides})
+    place = ComparisonFolder(output)
+    fisheye = place.fisheye(get_preset(grid.preset).people)
+    path = fisheye if grid.data is None else Path(grid.data)
+    cells = make_cells(grid, data=path, cache=place.crops)
+    if launcher == "local":
+        choose_hardware(cells[0].config.device, cells[0].config.precision)
+    unfinished(cells, output, preset=grid.preset)
+    if grid.data is None or dry_run:
+        people = get_preset(grid.preset).people if grid.data is None else None
+        require_budgets(cells, people=people)
+    if dry_run:
+        from benchmarks.running.estimate import estimate, estimate_lines
+
+        for line in estimate_lines(estimate(cells, place), jobs=jobs or 1):
+            click.echo(line)
+        return
+
+    if grid.data is None:
+        make_fisheye(output, preset=grid.preset)
+    outcome = run_cells(
+        cells, output, preset=grid.preset, launcher=launch, jobs=jobs or 0, options=options
+    )
+    if len(outcome.failed + outcome.busy + outcome.queued) < len(cells):
+        from benchmarks.commands.results import print_tables
+
+        print_tables(output, baseline=None, score="AP", style="markdown")
+    for title, names in (
+        ("in the cluster's queue", outcome.queued),
+        ("run by another process", outcome.busy),
+        ("failed", outcome.failed),
+    ):
+        if names:
+            click.echo(f"{title}: {', '.join(names)}", err=True)
+    if outcome.failed:
+        sys.exit(1)

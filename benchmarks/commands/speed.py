@@ -1,0 +1,111 @@
+"""The command `sspcm-bench speed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmarks.commands.options import names_of
+
+
+@click.command()
+@click.option(
+    "--parts",
+    default="pipeline,steps,waiting,scores,growth",
+    show_default=True,
+    help="What to measure, comma-separated.",
+)
+@click.option("--methods", help="Whose training steps, comma-separated; by default all.")
+@click.option("--crop", default="192x256", show_default=True, help="Crop WIDTHxHEIGHT in pixels.")
+@click.option(
+    "--batch",
+    default=8,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Labelled people a step, and as many unlabelled ones.",
+)
+@click.option(
+    "--repeats",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How often everything is timed; the tables have medians.",
+)
+@click.option(
+    "--growth",
+    default="1000,10000,100000",
+    show_default=True,
+    help="Data set sizes in people, comma-separated.",
+)
+@click.option(
+    "--memory-people",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Size of one more data set, of which only the memory is measured; 0 for none.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
+@click.option("--compile", is_flag=True, help="Compile our networks with torch.compile.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where temporary files go; by default the system's folder for them.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for speed.json and speed.md.",
+)
+def speed(
+    parts: str,
+    methods: str | None,
+    crop: str,
+    batch: int,
+    repeats: int,
+    growth: str,
+    memory_people: int,
+    device: str,
+    precision: str,
+    compile: bool,
+    folder: Path | None,
+    output: Path | None,
+) -> None:
+    """Measure data pipeline and training steps here, against plain code and the bare networks.
+
+    Example: sspcm-bench speed -o results/speed
+
+    Example: sspcm-bench speed --parts steps --methods sspcm --batch 32 --device cuda
+    """
+    from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
+    from benchmarks.speed.tables import speed_tables
+    from benchmarks.tables.readme import SPEED_FILE
+    from sspcm.methods import METHODS
+    from wepdtof_pose.errors import InputError
+    from wepdtof_pose.files import make_folder, write_json, write_text
+
+    sizes = names_of(growth, option="--growth")
+    if not all(size.isdecimal() for size in sizes):
+        raise InputError(f"--growth {growth!r}: write numbers of people, 1000,10000 for instance")
+    setting = SpeedSetting(
+        parts=tuple(names_of(parts, option="--parts")),
+        methods=tuple(METHODS if methods is None else names_of(methods, option="--methods")),
+        crop_size=parse_size(crop),
+        batch_size=batch,
+        repeats=repeats,
+        growth=tuple(int(size) for size in sizes),
+        memory_people=memory_people,
+        device=device,
+        precision=precision,
+        compile=compile,
+    )
+    if output is not None:
+        make_folder(output)
+    result = measure_speed(setting, folder=folder)
+    text = speed_tables(result)
+    if output is not None:
+        write_json(output / SPEED_FILE, result, indent=1)
+        write_text(output / "speed.md", text + "\n")
+    click.echo(text)

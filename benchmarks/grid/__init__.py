@@ -1,0 +1,1 @@
+"""What is compared: the cells of a grid, from options or a file."""

@@ -1,0 +1,176 @@
+"""The cells of a comparison: methods x label budgets x seeds x label subsets x networks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.grid.backbones import backbone_of
+from benchmarks.presets import get_preset
+from sspcm.config import TrainConfig
+from sspcm.config_io import from_dict, load_config
+from wepdtof_pose.errors import InputError
+
+NETWORK_KEYS = ("network.", "student.", "data.crop_width", "data.crop_height", "data.sigma")
+"""Configuration keys (or their beginnings) that a network of a grid may set."""
+AXES = {
+    "method.name": "--methods",
+    "data.labels": "--ratio",
+    "data.subset_seed": "--subsets",
+    "seed": "--seeds",
+    "data.path": "--data",
+}
+"""Configuration keys that a grid varies or names itself -> the option that does so."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training run of a comparison: its folder's name and its configuration."""
+
+    name: str
+    config: TrainConfig
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is compared.
+
+    Attributes:
+        methods: names of methods.
+        labels: label budgets.
+        seeds: seeds of each label budget.
+        subsets: seeds of the random choice of labelled people.
+        networks: name -> configuration keys that make it; a name is part of the cells' names.
+        preset: name of the preset.
+        data: COCO-keypoint JSON or dataset folder; None is the preset's procedural set.
+        settings: configuration keys of every cell.
+    """
+
+    methods: tuple[str, ...]
+    labels: tuple[str, ...]
+    seeds: Mapping[str, tuple[int, ...]]
+    subsets: tuple[int, ...] = (0,)
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    preset: str = "small"
+    data: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in self.settings:
+            if key in AXES:
+                raise InputError(
+                    f"config key {key!r} cannot be set for all cells: use {AXES[key]}, or its key "
+                    "of a grid file"
+                )
+        for name, overrides in self.networks.items():
+            for key in overrides:
+                if not key.startswith(NETWORK_KEYS):
+                    raise InputError(
+                        f"network {name!r} of the grid sets {key!r}; a network sets "
+                        f"{', '.join(NETWORK_KEYS)} only: settings of all cells go under 'set'"
+                    )
+
+
+def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
+    """All cells in the order of the grid, seeds outermost.
+
+    The order makes a table that is interrupted hold whole comparisons. A network that is that of
+    preset and settings adds nothing to a cell's name, so that grids can grow in one folder.
+
+    Args:
+        grid: what is compared.
+        data: of the grid, or the procedural set.
+        cache: folder of the decoded crops.
+
+    Raises:
+        InputError: unknown method, network or preset, a configuration that cannot be, or cells
+            that nothing would tell apart.
+    """
+    from sspcm.methods import method_class
+
+    for method in grid.methods:
+        method_class(method)
+    common = {
+        **get_preset(grid.preset).overrides,
+        "data.path": str(data),
+        "data.cache": str(cache),
+        **grid.settings,
+    }
+    plain = load_config(overrides=common)
+    if grid.subsets != (0,) and plain.data.order != "random":
+        raise InputError("label subsets differ only where data.order is random")
+    _require_different(grid, common)
+    cells: dict[str, Cell] = {}
+    every_seed = sorted({seed for seeds in grid.seeds.values() for seed in seeds})
+    for seed in every_seed:
+        for subset in grid.subsets:
+            for labels in grid.labels:
+                if seed not in grid.seeds[labels]:
+                    continue
+                for network, overrides in grid.networks.items():
+                    for method in grid.methods:
+                        config = load_config(
+                            overrides=common
+                            | dict(overrides)
+                            | {
+                                "method.name": method,
+                                "data.labels": labels,
+                                "data.subset_seed": subset,
+                                "seed": seed,
+                            }
+                        )
+                        suffix = "" if backbone_of(config) == backbone_of(plain) else f"-{network}"
+                        cell = Cell(cell_name(config) + suffix, config)
+                        if cell.name in cells:
+                            raise InputError(
+                                f"two cells of the grid are called {cell.name}: rename the network "
+                                f"{network!r}"
+                            )
+                        cells[cell.name] = cell
+    configs = [cell.config for cell in cells.values()]
+    for config in {config.method.name: config for config in configs}.values():
+        options = method_class(config.method.name).Options
+        from_dict(options, config.method.options, prefix="method.options.")
+    for config in {backbone_of(config): config for config in configs}.values():
+        _require_networks(config)
+    return list(cells.values())
+
+
+def cell_name(config: TrainConfig) -> str:
+    """Name of a cell with the preset's own networks; others have `-NETWORK` behind it."""
+    # A file that lists people is a path: no part of it may become a folder.
+    labels = re.sub(r"[/\\]+", "_", config.data.labels.replace("%", "pct"))
+    subset = f"-subset{config.data.subset_seed}" if config.data.subset_seed else ""
+    return f"{config.method.name}-{labels}-seed{config.seed}{subset}"
+
+
+def _require_different(grid: Grid, common: Mapping[str, Any]) -> None:
+    names: dict[object, str] = {}
+    for name, overrides in grid.networks.items():
+        first = names.setdefault(backbone_of(load_config(overrides={**common, **overrides})), name)
+        if first != name:
+            raise InputError(f"networks {first!r} and {name!r} of the grid are the same")
+
+
+def _require_networks(config: TrainConfig) -> None:
+    """Check what only a cell's own process would find wrong."""
+    from sspcm.networks import NETWORKS
+    from sspcm.networks.roles import IMAGENET, network_maker
+    from sspcm.networks.weights import IMAGENET_FILES
+
+    for role, network in (("A", config.network), ("C", config.student)):
+        if network is None:
+            continue
+        if network.name not in NETWORKS:
+            # A network of one's own is tried with as many joints as the procedural set has.
+            network_maker(config, 14, pretrained=False)(role)
+        elif network.pretrained == IMAGENET and (
+            network.name not in IMAGENET_FILES or network.width != 64
+        ):
+            raise InputError(
+                f"no ImageNet file is known for {network.name} of width {network.width}: set "
+                "pretrained to a local file, or to null"
+            )

@@ -1,0 +1,174 @@
+"""Score against label budget, against epoch, and PCK against its threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from benchmarks.analyses.analyses import Measured
+from benchmarks.plots.plot_style import (
+    PAGE,
+    Drawn,
+    colour_and_marker,
+    legend_above,
+    new_figure,
+    spread_lines,
+)
+from benchmarks.results.results import Comparison, Group, numbers
+from benchmarks.results.statistics import summarise
+from benchmarks.tables.tables import chosen_baseline
+
+CURVES = ("AP", "PCK@0.2")
+"""Scores that are drawn."""
+
+
+def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
+    """Score of the last checkpoint against the number of labelled people, a line a method."""
+    if len(comparison.budgets) < 2:
+        return "there is one label budget only"
+    scores = list(dict.fromkeys((*CURVES, score)))
+    rows = comparison.backbones
+    figure = new_figure(PAGE, 0.4 + 2.1 * len(rows))
+    axes = figure.subplots(len(rows), len(scores), squeeze=False)
+    for row, backbone in enumerate(rows):
+        groups = [group for group in comparison.groups if group.backbone == backbone]
+        people = sorted({g.cells[0].result["people_labelled"] for g in groups})
+        for panel, name in zip(axes[row], scores, strict=True):
+            for place, method in enumerate(comparison.methods):
+                beside = place - (len(comparison.methods) - 1) / 2
+                _budget_line(panel, [g for g in groups if g.method == method], name, beside)
+            panel.set_xscale("log")
+            panel.xaxis.set_major_locator(FixedLocator(people))
+            panel.xaxis.set_minor_locator(NullLocator())
+            panel.set_xticklabels([f"{count:,}" for count in people])
+            panel.set_xlabel("labelled people")
+            panel.set_ylabel(f"{name} (%)")
+            spread_lines(panel)
+            if len(rows) > 1:
+                panel.set_title(backbone)
+    legend_above(figure, columns=8)
+    undefined = (
+        f"{name} of {group.method} with {comparison.place(group)}: it is not defined for every run"
+        for group in comparison.groups
+        for name in scores
+        if summarise(group.values(name)) is None
+    )
+    return Drawn(figure, tuple(undefined))
+
+
+def draw_learning_curves(comparison: Comparison) -> Drawn:
+    """Scores against epoch: a row of panels a label budget and backbone, a line a method."""
+    rows: dict[str, list[Group]] = {}
+    for group in comparison.groups:
+        rows.setdefault(comparison.place(group), []).append(group)
+    figure = new_figure(PAGE, 0.4 + 1.9 * len(rows))
+    axes = figure.subplots(len(rows), len(CURVES), squeeze=False, sharex=True)
+    left_out = []
+    for row, (place, groups) in enumerate(rows.items()):
+        for panel, curve in zip(axes[row], CURVES, strict=True):
+            for group in groups:
+                epochs, values = curve_of(group, curve)
+                _curve(panel, group, epochs, values)
+                if not len(epochs) or np.isnan(values).any():
+                    left_out.append(
+                        f"{curve} of {group.method} with {place}: it is not there for every run "
+                        "at every epoch"
+                    )
+            panel.set_title(place)
+            panel.set_ylabel(f"{curve} (%)")
+            spread_lines(panel)
+            _shade_burn_in(panel, comparison)
+    for panel in axes[-1]:
+        panel.set_xlabel("epoch")
+    legend_above(figure, columns=8)
+    return Drawn(figure, tuple(left_out))
+
+
+def draw_pck_curves(comparison: Comparison, measured: Measured) -> Drawn | str:
+    """PCK against its threshold, and the difference to the baseline: a row a budget and backbone.
+
+    Lines are means over runs.
+    """
+    groups, reasons = measured.split(comparison.groups)
+    if not groups:
+        return "; ".join(reasons)
+    rows: dict[str, list[Group]] = {}
+    for group in groups:
+        rows.setdefault(comparison.place(group), []).append(group)
+    baseline = chosen_baseline(comparison, None)
+    figure = new_figure(PAGE, 0.4 + 2.1 * len(rows))
+    axes = figure.subplots(len(rows), 2, squeeze=False, sharex=True)
+    for (place, shown), (whole, difference) in zip(rows.items(), axes, strict=True):
+        means = {group.method: _mean_pck(group, measured) for group in shown}
+        thresholds = measured.found[shown[0].cells[0].folder]["thresholds"]
+        for method, values in means.items():
+            look = colour_and_marker(method) | {"markevery": 8, "markersize": 3}
+            whole.plot(thresholds, values, label=method, **look)
+            if baseline in means:
+                difference.plot(thresholds, values - means[baseline], **look)
+        whole.set_ylabel("PCK (%)")
+        whole.set_ylim(bottom=0)
+        difference.set_ylabel(f"difference to {baseline} (points)")
+        for panel in (whole, difference):
+            panel.set_title(place)
+            panel.set_xlim(0, thresholds[-1])
+        if baseline not in means:
+            difference.set_axis_off()
+            reasons.append(f"differences with {place}: the baseline is not measured")
+    for panel in axes[-1]:
+        panel.set_xlabel("threshold (distance over √ box area)")
+    legend_above(figure, columns=8)
+    return Drawn(figure, tuple(reasons))
+
+
+def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
+    """Epochs (n,) that all runs evaluated, and the score (runs, n) in percent, NaN if undefined."""
+    runs = [
+        {
+            row["epoch"]: row["scores"][group.reported].get(score)
+            for row in cell.metrics
+            if "scores" in row
+        }
+        for cell in group.cells
+    ]
+    epochs = sorted(set.intersection(*(set(run) for run in runs)))
+    values = [100 * numbers(run[epoch] for epoch in epochs) for run in runs]
+    return np.array(epochs), np.array(values)
+
+
+def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> None:
+    found = [(g.cells[0].result["people_labelled"], summarise(g.values(score))) for g in groups]
+    known = [(people, summary) for people, summary in found if summary is not None]
+    if not known:
+        return
+    # Methods stand a little beside each other, so that their bars do not hide one another.
+    at = np.array([people for people, _ in known]) * 1.02**place
+    panel.errorbar(
+        at,
+        [100 * summary.mean for _, summary in known],
+        yerr=[100 * (summary.spread or 0.0) for _, summary in known],
+        capsize=2,
+        elinewidth=0.8,
+        label=groups[0].method,
+        **colour_and_marker(groups[0].method),
+    )
+
+
+def _curve(panel: Axes, group: Group, epochs: np.ndarray, values: np.ndarray) -> None:
+    look = colour_and_marker(group.method)
+    for run in values if len(values) > 1 else ():
+        panel.plot(epochs, run, color=look["color"], linewidth=0.6, alpha=0.45)
+    panel.plot(epochs, values.mean(axis=0), label=group.method, markersize=3, **look)
+
+
+def _shade_burn_in(panel: Axes, comparison: Comparison) -> None:
+    burn_in = {cell.config.optimisation.burn_in_epochs for cell in comparison.cells}
+    if len(burn_in) == 1 and (epochs := burn_in.pop()):
+        panel.axvspan(0, epochs, color="#999999", alpha=0.12, linewidth=0)
+        panel.set_xlim(left=0)
+
+
+def _mean_pck(group: Group, measured: Measured) -> np.ndarray:
+    """PCK (thresholds,) in percent, the mean over runs."""
+    return 100 * np.mean([measured.found[cell.folder]["PCK"] for cell in group.cells], axis=0)

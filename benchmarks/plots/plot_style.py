@@ -1,0 +1,94 @@
+"""How plots look: sizes of a paper, colours that the colour-blind tell apart, and markers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.results.published import METHOD_ORDER
+from wepdtof_pose.files import replacing
+
+COLUMN, PAGE = 3.4, 7.0
+"""Widths in inches of a column and of a page."""
+COLOURS = ("#666666", "#56B4E9", "#E69F00", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
+"""Okabe and Ito's palette, grey for the baseline."""
+MARKERS = ("o", "v", "^", "s", "D", "P", "X")
+STYLE: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.alpha": 0.3,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.fontsize": 7,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "sspcm-bench",
+    "savefig.dpi": 300,
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure, and what it leaves out and why."""
+
+    figure: Figure
+    left_out: tuple[str, ...] = ()
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, sizes in inches; drawn on within `matplotlib.rc_context(STYLE)`."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def colour_and_marker(method: str) -> dict[str, Any]:
+    """Colour and marker of a method, the same in every plot; unpublished ones share black."""
+    if method not in METHOD_ORDER:
+        return {"color": "black", "marker": "*"}
+    index = METHOD_ORDER.index(method)
+    return {"color": COLOURS[index], "marker": MARKERS[index]}
+
+
+def legend_above(figure: Figure, *, columns: int = 4) -> None:
+    """One legend above all panels, with the entries of all of them."""
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        if axes.get_legend() is None:
+            for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+                entries.setdefault(name, handle)
+    if entries:
+        figure.legend(
+            list(entries.values()),
+            list(entries),
+            loc="outside upper center",
+            ncols=min(columns, len(entries)),
+        )
+
+
+def spread_lines(panel: Axes) -> None:
+    """Start the panel at 0, unless all lines would lie on one another in its upper half."""
+    low, high = panel.get_ylim()
+    panel.set_ylim(bottom=0 if low < high / 2 else low)
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PNG and PDF; without dates, the same figure gives the same bytes."""
+    files = []
+    figure.align_ylabels()
+    with matplotlib.rc_context(STYLE):
+        for suffix, absent in (("png", "Software"), ("pdf", "CreationDate")):
+            file = stem.with_name(f"{stem.name}.{suffix}")
+            with replacing(file) as temporary:
+                figure.savefig(temporary, format=suffix, metadata={absent: None})
+            files.append(file)
+    return files

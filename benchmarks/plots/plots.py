@@ -1,0 +1,74 @@
+"""All plots of a comparison, those that there is something to draw from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import matplotlib
+
+from benchmarks.analyses.analyses import analyse
+from benchmarks.plots.breakdown_plots import draw_joints, draw_radius
+from benchmarks.plots.curve_plots import draw_budgets, draw_learning_curves, draw_pck_curves
+from benchmarks.plots.plot_style import STYLE, Drawn, save
+from benchmarks.plots.pseudo_label_plots import draw_pseudo_label_quality, draw_selection
+from benchmarks.results.results import Comparison
+from benchmarks.results.scores import require_score
+
+CAPTIONS = {
+    "label_budgets": "Score against label budget: mean and standard deviation over runs.",
+    "learning_curves": "Scores of the reported network over the epochs: mean (thick) and single "
+    "runs (thin).",
+    "pck_curves": "Share of joints that lie within a distance of where they are annotated, and the "
+    "difference of its means to the baseline: what a method gains or loses in gross errors (right) "
+    "and in exactness (left).",
+    "joints": "Scores of each joint at the smallest label budget.",
+    "radius": "Scores against the distance from the image centre (1 is the rim of the image "
+    "circle) at the smallest label budget.",
+    "pseudo_labels": "Quality of what unlabelled people are taught with the networks of the last "
+    "epoch, measured against their true labels, before any mask: share of right joints (PCK@0.2) "
+    "against confidence (the height of the peak that the method judges by) and against position "
+    "inconsistency (the distance between the networks that teach), and of the share that is kept "
+    "when joints are ranked by either. AUC is the probability that a right joint is ranked above "
+    "a wrong one: filled by inconsistency, hollow by confidence. Bars are standard deviations over "
+    "runs.",
+    "pseudo_label_selection": "How pseudo-labels are chosen during training: which pair of "
+    "teachers agrees best, and the share of joints that pass the mask.",
+}
+
+
+def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[str, Drawn | str]]:
+    """Name and figure of every plot, or the reason why it cannot be drawn.
+
+    Raises:
+        InputError: no such score.
+    """
+    require_score(score)
+    analyses = analyse(comparison)
+    plots: dict[str, Callable[[], Drawn | str]] = {
+        "label_budgets": lambda: draw_budgets(comparison, score),
+        "learning_curves": lambda: draw_learning_curves(comparison),
+        "pck_curves": lambda: draw_pck_curves(comparison, analyses.pck_curve),
+        "joints": lambda: draw_joints(comparison, analyses.joint_ap),
+        "radius": lambda: draw_radius(comparison),
+        "pseudo_labels": lambda: draw_pseudo_label_quality(comparison, analyses.pseudo_labels),
+        "pseudo_label_selection": lambda: draw_selection(comparison),
+    }
+    for name, draw in plots.items():
+        with matplotlib.rc_context(STYLE):
+            yield name, draw()
+
+
+def write_plots(
+    comparison: Comparison, folder: Path, *, score: str = "AP"
+) -> tuple[list[Path], list[str]]:
+    """Write every plot as PNG and PDF; gives the files, and what could not be drawn and why."""
+    written: list[Path] = []
+    missing: list[str] = []
+    for name, drawn in draw_plots(comparison, score=score):
+        if isinstance(drawn, str):
+            missing.append(f"{name}: {drawn}")
+        else:
+            written += save(drawn.figure, folder / name)
+            missing += [f"{name}: {text}" for text in drawn.left_out]
+    return written, missing

@@ -1,0 +1,172 @@
+"""One HTML page of a comparison that opens offline: no script, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.layout import ComparisonFolder
+from benchmarks.plots.plots import CAPTIONS, draw_plots
+from benchmarks.report.html_page import code_block, figure, heading, list_of, page, paragraph, table
+from benchmarks.report.people_pictures import PICTURES_CAPTION, hardest_and_samples
+from benchmarks.report.reproduce import commands, fresh_folder
+from benchmarks.results.results import Comparison, difference, read_results
+from benchmarks.results.scores import require_score
+from benchmarks.results.statistics import summarise
+from benchmarks.tables.tables import (
+    Table,
+    chosen_baseline,
+    make_report,
+    mean_and_spread,
+)
+from sspcm.runs.folder import RunFolder
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import write_text
+
+
+def write_report(
+    folder: Path, file: Path, *, baseline: str | None = None, score: str = "AP"
+) -> None:
+    """Write the page of a comparison's folder.
+
+    Args:
+        folder: the comparison.
+        file: HTML file to write.
+        baseline: method that others are compared to; `supervised` by default.
+        score: what methods are compared by.
+
+    Raises:
+        InputError: no comparison, no finished cell, or no such baseline or score.
+    """
+    require_score(score)
+    comparison = read_results(folder)
+    parts = [
+        *_summary(comparison, baseline, score),
+        *_tables(comparison, baseline, score),
+        *_plots(comparison, score),
+        *_pictures(comparison, baseline, score),
+        *_environment(comparison),
+        *_reproduce(comparison, baseline, score),
+    ]
+    write_text(file, page(f"Comparison {folder.resolve().name}", parts))
+
+
+def summary_lines(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+    """A sentence a label budget and backbone: the methods, best first, and what they gain."""
+    chosen = chosen_baseline(comparison, baseline)
+    for backbone in comparison.backbones:
+        for labels in comparison.budgets:
+            base = None if chosen is None else comparison.find(chosen, labels, backbone)
+            found = []
+            for method in comparison.methods:
+                group = comparison.find(method, labels, backbone)
+                values = None if group is None else summarise(group.values(score))
+                if group is None or values is None:
+                    continue
+                text = f"{method} {mean_and_spread(group.values(score))}"
+                gain = difference(group, base, score)
+                if gain is not None:
+                    text += f" ({100 * gain.mean:+.1f}, {gain.verdict})"
+                found.append((values.mean, text))
+                where = comparison.place(group)
+            ranked = [text for _, text in sorted(found, key=lambda pair: -pair[0])]
+            if ranked:
+                yield f"{where}: {score} of {', '.join(ranked)}."
+
+
+def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+    yield heading("Summary")
+    cells = ComparisonFolder(comparison.folder).cells
+    unfinished = [
+        path.name
+        for path in sorted(cells.glob("*"))
+        if path.is_dir() and not RunFolder(path).finished
+    ]
+    yield paragraph(
+        f"{len(comparison.cells)} finished runs: {len(comparison.methods)} methods, label budgets "
+        f"{', '.join(comparison.budgets)}, {len(comparison.backbones)} backbone(s)."
+    )
+    if unfinished:
+        yield paragraph(f"Not finished, and not in this report: {', '.join(unfinished)}.")
+    chosen = chosen_baseline(comparison, baseline)
+    if chosen is not None:
+        yield paragraph(
+            f"Best first; in parentheses the difference to {chosen} over the runs that both have, "
+            "and whether its 95 % interval leaves out 0."
+        )
+    yield list_of(summary_lines(comparison, baseline, score))
+
+
+def _tables(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+    report = make_report(comparison, baseline=baseline, score=score)
+    yield heading("What was measured")
+    yield list_of(report.provenance)
+    if report.warnings:
+        yield paragraph("The cells differ in what should be the same:")
+        yield list_of(report.warnings)
+    for content in report.tables:
+        yield heading(content.title)
+        yield table(content)
+
+
+def _plots(comparison: Comparison, score: str) -> Iterator[str]:
+    yield heading("Plots")
+    missing = []
+    for name, drawn in draw_plots(comparison, score=score):
+        if isinstance(drawn, str):
+            missing.append(f"{name.replace('_', ' ')}: {drawn}")
+        else:
+            yield figure(drawn.figure, CAPTIONS[name])
+            missing += [f"{name.replace('_', ' ')}: {text}" for text in drawn.left_out]
+    if missing:
+        yield paragraph("Not drawn:")
+        yield list_of(missing)
+
+
+def _pictures(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+    try:
+        hardest, samples = hardest_and_samples(
+            comparison, chosen_baseline(comparison, baseline), score
+        )
+    except InputError as error:
+        yield heading("Predictions")
+        yield paragraph(f"Not shown: {error}")
+        return
+    yield heading("Sample predictions")
+    yield paragraph(PICTURES_CAPTION.format(place=comparison.place(comparison.groups[0])))
+    yield samples
+    yield heading("Hardest cases")
+    yield paragraph("The people whose poses have the lowest OKS.")
+    yield hardest
+
+
+def _environment(comparison: Comparison) -> Iterator[str]:
+    yield heading("Environment")
+    kinds: dict[str, list[str]] = {}
+    for cell in comparison.cells:
+        text = json.dumps(cell.environment, sort_keys=True)
+        kinds.setdefault(text, []).append(cell.folder.name)
+    for text, names in kinds.items():
+        content = json.loads(text)
+        packages = content.pop("packages", {})
+        rows = [(str(k), str(v)) for k, v in (*content.items(), *packages.items())]
+        yield paragraph(f"{len(names)} run(s): {', '.join(names)}")
+        yield table(Table("Environment", ("what", "value"), tuple(rows)))
+
+
+def _reproduce(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+    options = ["--baseline", baseline] if baseline else []
+    options += ["--score", score] if score != "AP" else []
+    output = str(fresh_folder(comparison))
+    yield heading("Commands to reproduce")
+    yield code_block(
+        "\n".join(
+            [
+                *commands(comparison),
+                shlex.join(["sspcm-bench", "table", output, *options]),
+                shlex.join(["sspcm-bench", "report", output, *options]),
+            ]
+        )
+    )

@@ -1,0 +1,1 @@
+"""Results of finished cells, grouped, with published figures beside them."""

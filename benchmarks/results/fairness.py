@@ -1,0 +1,121 @@
+"""Whether the cells of a table may be compared: same optimiser steps, same augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks.results.results import CellResult, Comparison
+
+
+def uneven(comparison: Comparison) -> list[str]:
+    """What the cells of a comparison differ in and should not, a line each; empty is fair.
+
+    Steps, schedule, batch size, the unlabelled pool, the strength of both views' warps, sigma set,
+    area rule and precision are compared; options, which belong to a method, among its cells.
+    """
+    found = []
+    facts = [_facts(cell) for cell in comparison.cells]
+    for key in dict.fromkeys(key for fact in facts for key in fact):
+        values: dict[str, list[str]] = {}
+        for cell, fact in zip(comparison.cells, facts, strict=True):
+            if key in fact:
+                values.setdefault(str(fact[key]), []).append(cell.folder.name)
+        if len(values) > 1:
+            kinds = "; ".join(f"{value} in {_few(names)}" for value, names in values.items())
+            found.append(f"{key}: {kinds}")
+    return found
+
+
+def augmentation(comparison: Comparison) -> str:
+    """The strength of the views as text: one warp for all methods, and what each one covers."""
+    config = comparison.cells[0].config
+    easy, hard = config.easy_view, config.hard_view
+    covers = []
+    for method, cell, options in _options(comparison):
+        views = _hard_views(options, released=cell.config.method.recipe == "released")
+        if views:
+            covers.append(f"{method} {' or '.join(views)}")
+    text = (
+        f"views of every method: scale ± {easy.scale:g} and rotation {easy.rotation:g}° "
+        f"(probability {easy.rotation_probability:g}, mirrored {easy.flip_probability:g}), hard "
+        f"view ± {hard.scale:g} and {hard.rotation:g}° ({hard.rotation_probability:g})"
+    )
+    return text + (f"; on it {', '.join(covers)}" if covers else "")
+
+
+def shared_steps(comparison: Comparison) -> str:
+    """How methods with a teacher that is trained first divide their steps; empty without any."""
+    shares: dict[int, list[str]] = {}
+    epochs = comparison.cells[0].config.optimisation.epochs
+    for method, _, options in _options(comparison):
+        if hasattr(options, "teacher_epochs"):
+            teacher = options.teacher_epochs or epochs // 2
+            shares.setdefault(teacher, []).append(method)
+    return "; ".join(
+        f"{' and '.join(methods)}: of these steps the first {teacher} epochs are a teacher's, "
+        f"which learns from labelled people alone, the other {epochs - teacher} the student's, "
+        "which starts afresh, each with the whole learning-rate schedule in its own epochs (the "
+        "papers train both in full)"
+        for teacher, methods in shares.items()
+    )
+
+
+def _options(comparison: Comparison) -> Iterator[tuple[str, CellResult, Any]]:
+    """Each known method, its first cell, and that cell's options."""
+    from sspcm.config_io import from_dict
+    from sspcm.methods import METHODS
+
+    for method in comparison.methods:
+        if kind := METHODS.get(method):
+            cell = next(cell for cell in comparison.cells if cell.result["method"] == method)
+            options = from_dict(kind.Options, cell.config.method.options, prefix="method.options.")
+            yield method, cell, options
+
+
+def _facts(cell: CellResult) -> dict[str, Any]:
+    scores = cell.scores()
+    excluded = cell.config.data.exclude_labelled
+    pool = cell.result.get("people_unlabelled")
+    if excluded and not cell.config.data.unlabelled:
+        # What is left varies with the label budget, as it should.
+        pool = "the training people without the labelled ones"
+    return {
+        "optimiser steps": cell.result["steps"],
+        "batch size": cell.config.optimisation.batch_size * cell.result.get("processes", 1),
+        "learning rate": cell.config.optimisation.learning_rate,
+        "milestones": (cell.config.optimisation.milestones, cell.config.optimisation.factor),
+        "burn-in epochs": cell.config.optimisation.burn_in_epochs,
+        "epochs": cell.config.optimisation.epochs,
+        "easy view": cell.config.easy_view,
+        "hard view": cell.config.hard_view,
+        "flip test": cell.config.evaluation.flip_test,
+        "decoding": cell.config.evaluation.decoding,
+        "upright crops": cell.config.data.upright,
+        "labelled order": cell.result["labelled_order"],
+        f"list of people {cell.result['labels']}": cell.result.get("labels_hash"),
+        "unlabelled data": cell.result.get("unlabelled_hash", "those of the labelled people"),
+        "people in the pool": pool,
+        "labelled people left out of the pool": excluded,
+        "sigma set": scores["sigma_set"],
+        "area rule": scores["area_rule"],
+        "precision": cell.result["precision"],
+        f"options of {cell.result['method']}": dict(cell.config.method.options),
+    }
+
+
+def _hard_views(options: Any, *, released: bool) -> list[str]:
+    if hasattr(options, "hard_views"):
+        views = options.hard_views(released=released)
+    else:
+        views = [getattr(options, "hard_view", ())]
+    return [" + ".join(_operation(item) for item in view) for view in views if view]
+
+
+def _operation(operation: Any) -> str:
+    values = ", ".join(f"{key} {value}" for key, value in vars(operation).items())
+    return f"{type(operation).__name__} ({values})" if values else type(operation).__name__
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

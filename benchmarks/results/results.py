@@ -1,0 +1,202 @@
+"""Results of a comparison: its finished cells, grouped over seeds and labelled subsets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.grid.backbones import backbone_names, backbone_of
+from benchmarks.layout import ComparisonFolder
+from benchmarks.results.published import METHOD_ORDER
+from benchmarks.results.statistics import Difference, paired_difference
+from sspcm.config import TrainConfig
+from sspcm.runs.folder import RunFolder
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+
+_RESULT = {"method", "labels", "people_labelled", "reported", "last", "best", "steps"}
+"""What every result has."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A finished cell: its configuration, result, learning curve and environment."""
+
+    folder: Path
+    config: TrainConfig
+    result: dict[str, Any]
+    metrics: list[dict[str, Any]]
+    environment: dict[str, Any]
+
+    @property
+    def pair(self) -> tuple[int, int]:
+        """Seed and labelled subset: what runs of two methods have in common."""
+        return self.config.seed, self.config.data.subset_seed
+
+    def scores(self, *, network: str | None = None, which: str = "last") -> dict[str, Any]:
+        """All scores of a network (the reported one by default), of the last or best checkpoint."""
+        return self.result[which][network or self.result["reported"]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cells of one method and backbone at one label budget, one a seed and subset."""
+
+    method: str
+    labels: str
+    backbone: str
+    cells: tuple[CellResult, ...]
+
+    @property
+    def reported(self) -> str:
+        """The network that the method is judged by."""
+        return self.cells[0].result["reported"]
+
+    def values(self, score: str, *, network: str | None = None, which: str = "last") -> np.ndarray:
+        """A score (cells,) of a network (the reported one by default); NaN where undefined."""
+        return numbers(cell.scores(network=network, which=which)[score] for cell in self.cells)
+
+    def facts(self, key: str) -> np.ndarray:
+        """A number (cells,) of the results, for example `steps`; NaN where it was not recorded."""
+        return numbers(cell.result.get(key) for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The finished cells of a comparison, in the order of backbone, budget and method."""
+
+    folder: Path
+    preset: str
+    groups: tuple[Group, ...]
+
+    @property
+    def cells(self) -> list[CellResult]:
+        """All of them."""
+        return [cell for group in self.groups for cell in group.cells]
+
+    @property
+    def backbones(self) -> list[str]:
+        """Networks that are compared."""
+        return list(dict.fromkeys(group.backbone for group in self.groups))
+
+    @property
+    def budgets(self) -> list[str]:
+        """Label budgets, smallest first."""
+        by_size = sorted(self.groups, key=lambda g: g.cells[0].result["people_labelled"])
+        return list(dict.fromkeys(group.labels for group in by_size))
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods, in the published order."""
+        return sorted({group.method for group in self.groups}, key=_method_order)
+
+    @property
+    def first_groups(self) -> list[Group]:
+        """The methods on the first backbone at its smallest label budget."""
+        first = self.groups[0]
+        return [
+            group
+            for group in self.groups
+            if (group.labels, group.backbone) == (first.labels, first.backbone)
+        ]
+
+    def place(self, group: Group) -> str:
+        """Label budget of a group, and its backbone where there are several."""
+        several = len(self.backbones) > 1
+        return f"{group.labels} labels" + (f", {group.backbone}" if several else "")
+
+    def find(self, method: str, labels: str, backbone: str) -> Group | None:
+        """The group of these three."""
+        for group in self.groups:
+            if (group.method, group.labels, group.backbone) == (method, labels, backbone):
+                return group
+        return None
+
+
+def read_results(output: Path) -> Comparison:
+    """The finished cells of a comparison's folder.
+
+    Raises:
+        InputError: no comparison there, no finished cell, cells of different data or splits, or
+            two cells that would be the same run of a table.
+    """
+    place = ComparisonFolder(output)
+    preset = place.read_preset()
+    cells = [read_cell(path) for path in sorted(place.cells.glob("*")) if RunFolder(path).finished]
+    if not cells:
+        raise InputError(f"{output}: no cell is finished yet")
+    for key in ("data_hash", "split_hash", "recipe"):
+        kinds = {str(cell.result.get(key)) for cell in cells}
+        if len(kinds) > 1:
+            raise InputError(f"{output}: its cells differ in {key}: {', '.join(sorted(kinds))}")
+    return Comparison(output, preset, tuple(_groups(cells)))
+
+
+def read_cell(folder: Path) -> CellResult:
+    """A finished run folder as a cell.
+
+    Raises:
+        InputError: it is none.
+    """
+    run = RunFolder(folder)
+    config = run.load_config()
+    if not run.finished:
+        raise InputError(f"{folder}: the run is not finished")
+    result = run.read_result()
+    if not isinstance(result, dict) or not result.keys() >= _RESULT:
+        raise InputError(f"{run.result_file}: is not the result of a run")
+    environment = read_json(run.environment_file) if run.environment_file.is_file() else {}
+    if not isinstance(environment, dict):
+        raise InputError(f"{run.environment_file}: is not the environment of a run")
+    return CellResult(folder, config, result, run.read_metrics(), environment)
+
+
+def numbers(values: Iterable[float | None]) -> np.ndarray:
+    """The values as float64; None is NaN."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def difference(group: Group, baseline: Group | None, score: str) -> Difference | None:
+    """Difference of a score to the baseline, over the seeds and subsets that both have."""
+    if baseline is None or baseline is group:
+        return None
+    of_group = {cell.pair: row for row, cell in enumerate(group.cells)}
+    of_baseline = {cell.pair: row for row, cell in enumerate(baseline.cells)}
+    common = sorted(of_group.keys() & of_baseline.keys())
+    return paired_difference(
+        baseline.values(score)[[of_baseline[pair] for pair in common]],
+        group.values(score)[[of_group[pair] for pair in common]],
+    )
+
+
+def _groups(cells: Sequence[CellResult]) -> list[Group]:
+    names = backbone_names(backbone_of(cell.config) for cell in cells)
+    found: dict[tuple[str, int, str, str], list[CellResult]] = {}
+    for cell in cells:
+        key = (
+            names[backbone_of(cell.config)],
+            cell.result["people_labelled"],
+            cell.result["labels"],
+            cell.result["method"],
+        )
+        found.setdefault(key, []).append(cell)
+    groups = []
+    for key in sorted(found, key=lambda key: (*key[:3], _method_order(key[3]))):
+        members = sorted(found[key], key=lambda cell: cell.pair)
+        for first, second in pairwise(members):
+            if first.pair == second.pair:
+                raise InputError(
+                    f"{first.folder} and {second.folder} have the same method, budget, seed, "
+                    "subset and networks: a table cannot tell them apart"
+                )
+        groups.append(Group(key[3], key[2], key[0], tuple(members)))
+    return groups
+
+
+def _method_order(method: str) -> tuple[int, str]:
+    return (METHOD_ORDER.index(method) if method in METHOD_ORDER else len(METHOD_ORDER), method)

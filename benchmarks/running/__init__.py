@@ -1,0 +1,1 @@
+"""Cells run to their end: here, on a Slurm cluster, or on Ray."""

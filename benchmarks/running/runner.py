@@ -1,0 +1,208 @@
+"""Runs the cells of a comparison that are not finished, through a launcher."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.grid.grid import Cell
+from benchmarks.layout import ComparisonFolder
+from benchmarks.presets import get_preset
+from benchmarks.results.results import read_cell
+from benchmarks.running.cell_run import lock, remove_partial_files
+from benchmarks.running.launching import Event, Launcher, make_task
+from benchmarks.running.progress import progress_bar
+from sspcm.assembly import open_stores
+from sspcm.config import DataConfig, TrainConfig
+from sspcm.data.sets import make_sets
+from sspcm.runs.folder import RunFolder, same_data_path
+from wepdtof_pose.cores import usable_cores
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.splits.hold_out import label_budget
+from wepdtof_pose.synthetic.generate import generate
+
+DAY = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Names of the cells that failed, that another process runs, and that wait in a queue."""
+
+    failed: tuple[str, ...]
+    busy: tuple[str, ...]
+    queued: tuple[str, ...]
+
+
+def make_fisheye(output: Path, *, preset: str) -> None:
+    """Make the procedural fisheye set of a preset under the comparison's folder, if not there."""
+    people = get_preset(preset).people
+    place = ComparisonFolder(output)
+    waiting = "waiting for another process that makes the fisheye set"
+    with lock(place.lock("data"), patience=math.inf, waiting=waiting):
+        generate(place.fisheye(people), people=people, seed=0, workers=usable_cores())
+
+
+def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell]:
+    """The cells that are to be run, after a look at what the folder holds.
+
+    Raises:
+        InputError: it holds a comparison at another preset, of other data, splits or recipe, or a
+            cell with another configuration.
+    """
+    place = ComparisonFolder(output)
+    place.check_preset(preset)
+    for path in sorted(place.cells.glob("*")):
+        if RunFolder(path).finished:
+            _require_one_table(path, cells[0].config)
+    missing = []
+    for cell in cells:
+        run = RunFolder(place.cell(cell.name))
+        if run.config_file.is_file():
+            run.prepare(cell.config, resume=True)
+        if not run.finished:
+            missing.append(cell)
+    return missing
+
+
+def require_budgets(cells: Sequence[Cell], *, people: int | None) -> None:
+    """Check the cells' data and label budgets.
+
+    Args:
+        cells: of the grid.
+        people: of the procedural set, which need not be made yet; None where the data are there.
+
+    Raises:
+        InputError: no such data, or a budget that they have not.
+    """
+    for data, config in _budgets(cells).items():
+        if people is None:
+            make_sets(data, released=config.method.recipe == "released")
+        elif not data.labels_file:
+            label_budget(data.labels, people)
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    output: Path,
+    *,
+    preset: str,
+    launcher: Launcher,
+    jobs: int = 0,
+    options: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Run what is missing.
+
+    A cell that fails leaves what it printed, with the traceback, in `logs/` and does not stop the
+    others.
+
+    Args:
+        cells: of the grid.
+        output: folder of the comparison.
+        preset: its name, for the record.
+        launcher: runs the cells.
+        jobs: cells at a time; 0 is the launcher's default.
+        options: of the launcher.
+
+    Raises:
+        InputError: a label budget or the data cannot be used, or the folder holds other cells;
+            nothing has been run then.
+    """
+    place = ComparisonFolder(output)
+    missing = unfinished(cells, output, preset=preset)
+    _prepare_data(missing, place)
+    place.write_preset(preset)
+    for number, cell in enumerate(cells, start=1):
+        if cell not in missing:
+            click.echo(f"[{number}/{len(cells)}] {cell.name}: already there")
+    numbers = {cell.name: f"[{n}/{len(cells)}]" for n, cell in enumerate(cells, start=1)}
+    states: dict[str, str] = {}
+    if missing:
+        tasks = [make_task(cell, output) for cell in missing]
+        with progress_bar(missing, place) as say:
+            device = cells[0].config.device
+            # Of all cells, not of those that are missing: what is left must not change a run.
+            at_once = min(jobs, len(cells))
+            for event in launcher(tasks, jobs=at_once, device=device, options=options or {}):
+                states[event.name] = event.state
+                say(f"{numbers[event.name]} {_line(event, place)}")
+    return Outcome(
+        *(
+            tuple(name for name, state in states.items() if state == wanted)
+            for wanted in ("failed", "busy", "submitted")
+        )
+    )
+
+
+def _budgets(cells: Sequence[Cell]) -> dict[DataConfig, TrainConfig]:
+    """Data of the cells that differ in budget or source, and a configuration of each."""
+    return {
+        dataclasses.replace(cell.config.data, sigma=2.0, subset_seed=0): cell.config
+        for cell in cells
+    }
+
+
+def _require_one_table(folder: Path, config: TrainConfig) -> None:
+    """Cells of other data, splits or recipes are no table."""
+    earlier = RunFolder(folder).load_config()
+    if not same_data_path(earlier.data.path, config.data.path):
+        raise _no_table(folder, "data.path", earlier.data.path, config.data.path)
+    before, now = (
+        {
+            "data.test_fraction": one.data.test_fraction,
+            "data.test_seed": one.data.test_seed,
+            "method.recipe": one.method.recipe,
+        }
+        for one in (earlier, config)
+    )
+    for key, value in now.items():
+        if before[key] != value:
+            raise _no_table(folder, key, before[key], value)
+
+
+def _require_same_data(place: ComparisonFolder, labels: str, record: Mapping[str, Any]) -> None:
+    """Data that changed under their path would be noticed by the table, when all is trained; a
+    list of labelled people that changed would be two lists under one name."""
+    for path in sorted(place.cells.glob("*")):
+        if RunFolder(path).finished:
+            result = read_cell(path).result
+            own_list = ("labels_hash",) if result["labels"] == labels else ()
+            for key in ("data_hash", "split_hash", *own_list):
+                if result.get(key) != record.get(key):
+                    raise _no_table(path, key, result.get(key), record.get(key))
+
+
+def _no_table(folder: Path, key: str, before: object, now: object) -> InputError:
+    return InputError(
+        f"{folder}: was made with {key} = {before!r}, not {now!r}, and would share a table; name "
+        "another folder"
+    )
+
+
+def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
+    """Check every label budget, and decode the crops once before the cells share them."""
+    decoded = set()
+    waiting = "waiting for another process that decodes crops"
+    with lock(place.lock("crops"), patience=math.inf, waiting=waiting):
+        remove_partial_files(place.crops, older_than=DAY)
+        for data, config in _budgets(cells).items():
+            sets = make_sets(data, released=config.method.recipe == "released")
+            _require_same_data(place, data.labels, sets.record)
+            crops = (data.crop_size, data.upright, data.path, data.unlabelled, config.easy_view)
+            if crops not in decoded:
+                decoded.add(crops)
+                open_stores(config, sets)
+
+
+def _line(event: Event, place: ComparisonFolder) -> str:
+    note = f" ({event.note})" if event.note else ""
+    if event.state == "failed":
+        return f"{event.name}: failed{note}, see {place.log(event.name)}"
+    if event.state == "busy":
+        return f"{event.name}: left to another process that runs it"
+    return f"{event.name}: {event.state}{note}"

@@ -1,0 +1,1 @@
+"""Tables of a comparison: text, CSV, LaTeX, and those kept up to date in documents."""

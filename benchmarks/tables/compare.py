@@ -1,0 +1,215 @@
+"""What changed between two results: configuration, data, and scores run by run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.grid.backbones import Backbone, backbone_names, backbone_of
+from benchmarks.layout import ComparisonFolder
+from benchmarks.results.results import CellResult, numbers, read_cell, read_results
+from benchmarks.results.scores import require_score
+from benchmarks.results.statistics import Difference, grouped_difference, p_text, paired_difference
+from benchmarks.tables.tables import interval
+from sspcm.config_io import flatten, to_dict
+from sspcm.runs.folder import RunFolder
+from wepdtof_pose.errors import InputError
+
+SAME = ("data_hash", "split_hash", "recipe", "keypoint_set", "people_test")
+"""What two results must share for their scores to be compared."""
+_IGNORED = ("data.cache", "data.path")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Runs of both results with the same method, budget, seed and subset.
+
+    Attributes:
+        name: method, budget and, where there are several, backbone.
+        first: runs of the first result.
+        second: their partners.
+    """
+
+    name: str
+    first: tuple[CellResult, ...]
+    second: tuple[CellResult, ...]
+
+
+def comparison_text(first: Path, second: Path, *, score: str = "AP") -> str:
+    """The comparison of two comparisons' folders, or two run folders, as lines of text.
+
+    Raises:
+        InputError: no results there, nothing in common, or no such score.
+    """
+    require_score(score)
+    of_first, of_second = _cells(first), _cells(second)
+    pairs = pair_cells(of_first, of_second)
+    lines = [f"A: {first} ({len(of_first)} runs)", f"B: {second} ({len(of_second)} runs)"]
+    if not pairs:
+        kinds = [
+            ", ".join(sorted({" with ".join(_kind(cell)) for cell in cells}))
+            for cells in (of_first, of_second)
+        ]
+        raise InputError(f"nothing in common to compare: A has {kinds[0]}; B has {kinds[1]}")
+    changed = list(_changed(pairs))
+    lines += ["", "changed:" if changed else "changed: nothing in configuration, data and software"]
+    lines += [f"  {text}" for text in changed]
+    other = [key for key in SAME if _differs(pairs, key)]
+    if other:
+        lines += [
+            "",
+            f"the scores are of different {', '.join(other)}: their differences mean nothing, and "
+            "are not tested",
+        ]
+        return "\n".join(lines)
+    lines += ["", *_score_lines(pairs, score), "", *_alone(of_first, of_second, pairs)]
+    return "\n".join(lines).rstrip()
+
+
+def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]:
+    """The runs that both have, by method, budget and backbone.
+
+    Where each result has one backbone, a changed backbone is a change of configuration. Two single
+    runs are a pair, whatever they are.
+    """
+    if len(first) == len(second) == 1:
+        names = [" with ".join(_kind(cells[0])) for cells in (first, second)]
+        return [Pairs(" and ".join(dict.fromkeys(names)), (first[0],), (second[0],))]
+    several = max(len({backbone_of(c.config) for c in cells}) for cells in (first, second)) > 1
+    backbones = backbone_names(backbone_of(c.config) for c in (*first, *second)) if several else {}
+    found: dict[tuple[str, ...], tuple[list[CellResult], list[CellResult]]] = {}
+    partners = {(_kind(cell, backbones), cell.pair): cell for cell in second}
+    for cell in first:
+        kind = _kind(cell, backbones)
+        partner = partners.get((kind, cell.pair))
+        if partner is not None:
+            ours, theirs = found.setdefault(kind, ([], []))
+            ours.append(cell)
+            theirs.append(partner)
+    return [
+        Pairs(", ".join(kind), tuple(ours), tuple(theirs)) for kind, (ours, theirs) in found.items()
+    ]
+
+
+def people_difference(first: CellResult, second: CellResult) -> tuple[Difference, str] | None:
+    """Difference of PCK@0.2 of two runs over the scenes of their test people.
+
+    With it the kind of what is drawn: `frame` where no scenes are known. None where the predictions
+    or the data are not there, or no joint is labelled.
+    """
+    from benchmarks.analyses.people_scores import right_joints
+
+    try:
+        (right, labelled, (kind, groups)), (other, _, _) = right_joints(first), right_joints(second)
+    except InputError:
+        return None
+    found = grouped_difference(right, other, labelled, groups)
+    return None if found is None else (found, kind)
+
+
+def _cells(folder: Path) -> list[CellResult]:
+    if RunFolder(folder).config_file.is_file():
+        return [read_cell(folder)]
+    if not ComparisonFolder(folder).record_file.is_file():
+        raise InputError(f"{folder}: is neither a comparison's folder nor a run folder")
+    return read_results(folder).cells
+
+
+def _kind(cell: CellResult, backbones: Mapping[Backbone, str] | None = None) -> tuple[str, ...]:
+    kind = (cell.result["method"], f"{cell.result['labels']} labels")
+    return (*kind, backbones[backbone_of(cell.config)]) if backbones else kind
+
+
+def _changed(pairs: list[Pairs]) -> Iterator[str]:
+    """Every key that differs in some pair of runs, with its values and how many pairs differ."""
+    found: dict[str, dict[str, int]] = {}
+    count = 0
+    for pair in pairs:
+        for ours, theirs in zip(pair.first, pair.second, strict=True):
+            count += 1
+            before, after = _facts(ours), _facts(theirs)
+            for key in sorted(before.keys() | after.keys()):
+                values = before.get(key, "not there"), after.get(key, "not there")
+                if values[0] != values[1]:
+                    text = f"{values[0]} -> {values[1]}"
+                    found.setdefault(key, {}).setdefault(text, 0)
+                    found[key][text] += 1
+    for key, texts in found.items():
+        for text, number in texts.items():
+            yield f"{key}: {text}" + ("" if number == count else f" ({number} of {count} runs)")
+
+
+def _facts(cell: CellResult) -> dict[str, Any]:
+    config = flatten(to_dict(cell.config))
+    facts = {f"config {key}": value for key, value in config.items() if key not in _IGNORED}
+    facts |= {key: cell.result.get(key) for key in SAME}
+    facts |= {key: cell.result.get(key) for key in ("steps", "precision", "device", "processes")}
+    facts["sigma_set"] = cell.scores().get("sigma_set")
+    facts["area_rule"] = cell.scores().get("area_rule")
+    return facts | {f"environment {k}": v for k, v in flatten(cell.environment).items()}
+
+
+def _differs(pairs: list[Pairs], key: str) -> bool:
+    return any(
+        ours.result.get(key) != theirs.result.get(key)
+        for pair in pairs
+        for ours, theirs in zip(pair.first, pair.second, strict=True)
+    )
+
+
+def _score_lines(pairs: list[Pairs], score: str) -> Iterator[str]:
+    width = max(len(pair.name) for pair in pairs)
+    yield (
+        f"{score:{width}}  {'runs':>4}  {'A':>6}  {'B':>6}  {'B - A':>6}  "
+        f"{'95 % interval':>16}  {'p':>7}  over runs"
+    )
+    for pair in pairs:
+        before, after = _values(pair.first, score), _values(pair.second, score)
+        found = paired_difference(before, after)
+        if found is None:
+            yield f"{pair.name:{width}}  {len(before):>4}  n/a: the score is not defined"
+            continue
+        verdict = "identical" if (before == after).all() else found.verdict
+        yield (
+            f"{pair.name:{width}}  {len(before):>4}  {100 * before.mean():>6.1f}  "
+            f"{100 * after.mean():>6.1f}  {100 * found.mean:>+6.1f}  "
+            f"{interval(found.low, found.high, sign='+'):>16}  {p_text(found.p):>7}  {verdict}"
+        )
+    yield ""
+    yield "PCK@0.2 of single runs, over the scenes of their test people (frames, where no"
+    yield "scenes are known):"
+    for pair in pairs:
+        for ours, theirs in zip(pair.first, pair.second, strict=True):
+            drawn = people_difference(ours, theirs)
+            text = "n/a: predictions or data are not there"
+            if drawn is not None:
+                text = _people_text(*drawn)
+            yield f"  {ours.folder.name}: {text}"
+
+
+def _people_text(found: Difference, kind: str) -> str:
+    mean = f"{100 * found.mean:+.1f}"
+    if found.low is None:
+        return f"{mean}, one {kind}: the choice of test people is unknown"
+    reach = "more than" if found.leaves_out_0 else "within"
+    return (
+        f"{mean} ({interval(found.low, found.high, sign='+')}), {found.pairs} {kind}s: {reach} the "
+        "choice of test people"
+    )
+
+
+def _alone(first: list[CellResult], second: list[CellResult], pairs: list[Pairs]) -> Iterator[str]:
+    """Runs without a partner."""
+    paired = {cell.folder for pair in pairs for cell in (*pair.first, *pair.second)}
+    for name, cells in (("A", first), ("B", second)):
+        alone = [cell.folder.name for cell in cells if cell.folder not in paired]
+        if alone:
+            yield f"in {name} alone: {', '.join(alone)}"
+
+
+def _values(cells: tuple[CellResult, ...], score: str) -> np.ndarray:
+    return numbers(cell.scores()[score] for cell in cells)

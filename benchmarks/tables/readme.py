@@ -1,0 +1,89 @@
+"""Tables inside a text file, kept equal to the result files they come from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.results.results import read_results
+from benchmarks.speed.tables import speed_tables
+from benchmarks.tables.table_text import markdown
+from benchmarks.tables.tables import make_report
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, read_text, write_text
+
+SPEED_FILE = "speed.json"
+
+_MARK = re.compile(
+    r"^<!-- ((?P<what>table|scores) of (?P<folder>[^ ]+)( by (?P<score>[^ ]+))?|end of table) -->$",
+    re.MULTILINE,
+)
+
+
+def with_tables(text: str, base: Path, *, source: str = "text") -> str:
+    """The text with every marked table made anew from its comparison's folder.
+
+    A table stands between the lines `<!-- table of FOLDER -->` and `<!-- end of table -->`; FOLDER
+    is relative to `base`, and `FOLDER by SCORE` compares by another score than AP. With
+    `scores` instead of `table`, cost and single networks are left out. FOLDER may also be one that
+    `sspcm-bench speed` wrote. `source` names the text in errors.
+
+    Raises:
+        InputError: a folder holds no finished comparison, there is no such score, or a mark has no
+            partner.
+    """
+
+    parts, done = [], 0
+    for begin, end in _blocks(text, source):
+        parts += [text[done : begin.end()], "\n\n", _table(begin, base), "\n"]
+        done = end.start()
+    return "".join([*parts, text[done:]])
+
+
+def update_tables(file: Path) -> int:
+    """Make the tables of a file anew; gives their number.
+
+    Raises:
+        InputError: the file cannot be read, marks no table, or a mark has no partner.
+    """
+    text = read_text(file)
+    count = len(list(_blocks(text, str(file))))
+    if not count:
+        raise InputError(
+            f"{file}: marks no table (<!-- table of FOLDER --> ... <!-- end of table -->)"
+        )
+    write_text(file, with_tables(text, file.parent, source=str(file)))
+    return count
+
+
+def _blocks(text: str, source: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
+    """The two marks of every table."""
+    begin: re.Match[str] | None = None
+    for mark in _MARK.finditer(text):
+        if mark["what"] is not None and begin is None:
+            begin = mark
+        elif mark["what"] is None and begin is not None:
+            yield begin, mark
+            begin = None
+        else:
+            raise _alone(begin or mark, text, source)
+    if begin is not None:
+        raise _alone(begin, text, source)
+
+
+def _alone(mark: re.Match[str], text: str, source: str) -> InputError:
+    line = 1 + text.count("\n", 0, mark.start())
+    partner = "beginning" if mark["what"] is None else "<!-- end of table -->"
+    return InputError(f"{source}: line {line}: {mark[0]} has no {partner}")
+
+
+def _table(begin: re.Match[str], base: Path) -> str:
+    folder = base / begin["folder"]
+    if (folder / SPEED_FILE).is_file():
+        return speed_tables(read_json(folder / SPEED_FILE))
+    report = make_report(read_results(folder), score=begin["score"] or "AP")
+    if begin["what"] == "scores":
+        report = replace(report, tables=report.tables[:1])
+    return markdown(report)

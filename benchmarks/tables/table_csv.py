@@ -1,0 +1,124 @@
+"""Tables as CSV: a line a method and budget, or a line a run and network; every line says all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from benchmarks.results.fairness import uneven
+from benchmarks.results.published import PUBLISHED, published_ap, published_schedule
+from benchmarks.results.results import CellResult, Comparison, Group, difference
+from benchmarks.results.scores import CHOICES
+from benchmarks.results.statistics import summarise
+from benchmarks.tables.tables import best_head, chosen_baseline
+
+FACTS = ("data_hash", "split_hash", "split", "recipe", "keypoint_set", "people_labelled")
+COST = (
+    "steps",
+    "training_seconds",
+    "peak_memory_bytes",
+    "parameters_trained",
+    "parameters_predictor",
+)
+
+
+def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
+    """A line a method, budget and backbone: of every score the mean, the standard deviation, the
+    95 % interval, the difference to the baseline, and the best checkpoint; then the cost.
+
+    Raises:
+        InputError: no cell of that baseline.
+    """
+    chosen = chosen_baseline(comparison, baseline)
+    warning = " | ".join(uneven(comparison))
+    lines = []
+    for group in comparison.groups:
+        line: dict[str, Any] = {
+            **_place(comparison, group, group.cells[0]),
+            "runs": len(group.cells),
+            "network": group.reported,
+        }
+        base = None
+        if chosen is not None:
+            base = comparison.find(chosen, group.labels, group.backbone)
+            line["pairs"] = _pairs(group, base)
+        for score in CHOICES:
+            found = summarise(group.values(score))
+            best = summarise(group.values(score, which="best"))
+            line |= {
+                score: found and found.mean,
+                f"{score} sd": found and found.spread,
+                f"{score} low": found and found.low,
+                f"{score} high": found and found.high,
+                best_head(score): best and best.mean,
+            }
+            if chosen is not None:
+                gain = difference(group, base, score)
+                line |= {
+                    f"{score} difference": gain and gain.mean,
+                    f"{score} difference low": gain and gain.low,
+                    f"{score} difference high": gain and gain.high,
+                    f"{score} difference p": gain and gain.p,
+                }
+        line |= {"baseline": chosen}
+        for key in COST:
+            cost = summarise(group.facts(key))
+            line[key] = cost and cost.mean
+        figure = published_ap(group.cells[0])
+        line |= {
+            "published AP": "n/a" if figure is None else figure,
+            "published source": "n/a" if figure is None else PUBLISHED["source"],
+            "published schedule": "n/a" if figure is None else published_schedule(group.cells[0]),
+            "cells differ in": warning,
+        }
+        lines.append(line)
+    return _csv(lines)
+
+
+def runs_csv(comparison: Comparison) -> str:
+    """A line a run and network, with every score of the last and the best checkpoint."""
+    lines = []
+    for group in comparison.groups:
+        for cell in group.cells:
+            for network in cell.result["last"]:
+                line: dict[str, Any] = {
+                    **_place(comparison, group, cell),
+                    "seed": cell.config.seed,
+                    "subset": cell.config.data.subset_seed,
+                    "network": network,
+                }
+                for which in ("last", "best"):
+                    scores = cell.scores(network=network, which=which)
+                    line |= {f"{which} {score}": scores[score] for score in CHOICES}
+                lines.append(line | {key: cell.result.get(key) for key in COST})
+    return _csv(lines)
+
+
+def _pairs(group: Group, baseline: Group | None) -> int | None:
+    """Runs with a partner of the same seed and subset; None for the baseline itself."""
+    if baseline is None or baseline is group:
+        return None
+    return len({cell.pair for cell in group.cells} & {cell.pair for cell in baseline.cells})
+
+
+def _place(comparison: Comparison, group: Group, cell: CellResult) -> dict[str, Any]:
+    scores = cell.scores()
+    return {
+        "preset": comparison.preset,
+        "backbone": group.backbone,
+        "labels": cell.result["labels"],
+        "method": cell.result["method"],
+        **{key: cell.result.get(key) for key in FACTS},
+        "sigma_set": scores["sigma_set"],
+        "area_rule": scores["area_rule"],
+    }
+
+
+def _csv(lines: list[dict[str, Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n")
+    writer.writeheader()
+    for line in lines:
+        writer.writerow({key: "" if value is None else value for key, value in line.items()})
+    return stream.getvalue()

@@ -1,0 +1,276 @@
+"""The tables of a comparison, free of any format: what they were measured on, then rows of text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.results.fairness import augmentation, shared_steps, uneven
+from benchmarks.results.published import published_ap, published_note
+from benchmarks.results.results import Comparison, Group, difference
+from benchmarks.results.scores import SCORES, require_score
+from benchmarks.results.statistics import p_text, summarise
+from sspcm.config import OptimisationConfig
+from wepdtof_pose.errors import InputError
+
+_NUMBER = re.compile(r"(n/a|[-+<]? ?[\d,.]+%?( (±|to) [-+]?[\d,.]+)?)?")
+DEFAULT_BASELINE = "supervised"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, the heads of the columns, and rows of texts of the same number."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def is_number(self, column: int) -> bool:
+        """Whether a column holds numbers alone: with a spread, as an interval, or n/a."""
+        return all(_NUMBER.fullmatch(row[column]) for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Report:
+    """All tables of a comparison, with what every number in them depends on.
+
+    Attributes:
+        provenance: data, split, recipe, sigmas, preset, steps, augmentation: a sentence or two
+            each. Code is between backticks.
+        warnings: what makes the comparison unfair; empty if nothing does.
+        tables: scores, cost, and every network.
+    """
+
+    provenance: tuple[str, ...]
+    warnings: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
+def make_report(
+    comparison: Comparison, *, baseline: str | None = None, score: str = "AP"
+) -> Report:
+    """The tables.
+
+    Args:
+        comparison: its finished cells.
+        baseline: method that the others are compared to; `supervised` by default where it is.
+        score: by which they are compared.
+
+    Raises:
+        InputError: no cell of that baseline, or no such score.
+    """
+    require_score(score)
+    chosen = chosen_baseline(comparison, baseline)
+    return Report(
+        provenance=tuple(_provenance(comparison, score)),
+        warnings=tuple(uneven(comparison)),
+        tables=(
+            _score_table(comparison, chosen, score),
+            _cost_table(comparison),
+            _network_table(comparison, score),
+        ),
+    )
+
+
+def chosen_baseline(comparison: Comparison, name: str | None) -> str | None:
+    """The baseline's method; None where none is named and nothing is supervised.
+
+    Raises:
+        InputError: no cell of the named method.
+    """
+    if name is None:
+        return DEFAULT_BASELINE if DEFAULT_BASELINE in comparison.methods else None
+    if name not in comparison.methods:
+        raise InputError(
+            f"{comparison.folder}: has no cell of the baseline {name!r}: choose one of "
+            + ", ".join(comparison.methods)
+        )
+    return name
+
+
+def mean_and_spread(values: np.ndarray, *, factor: float = 100.0) -> str:
+    """`mean ± standard deviation`; no spread with one value, n/a if undefined."""
+    found = summarise(values)
+    if found is None:
+        return "n/a"
+    mean = f"{factor * found.mean:.1f}"
+    return mean if found.spread is None else f"{mean} ± {factor * found.spread:.1f}"
+
+
+def best_head(score: str) -> str:
+    """Head of a score's column for the best checkpoint, which is chosen by AP."""
+    return "best AP" if score == "AP" else f"{score} at best AP"
+
+
+def interval(low: float | None, high: float | None, *, sign: str = "") -> str:
+    """`low to high` in percent; n/a where there is none."""
+    if low is None or high is None:
+        return "n/a"
+    return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
+
+
+def learning_rate(schedule: OptimisationConfig) -> str:
+    """The schedule in words."""
+    *earlier, last = map(str, schedule.milestones or ("",))
+    epochs = f"epochs {', '.join(earlier)} and {last}" if earlier else f"epoch {last}"
+    drops = f", times {schedule.factor:g} after {epochs}" if schedule.milestones else ""
+    return f"learning rate {schedule.learning_rate:g}{drops}"
+
+
+def _provenance(comparison: Comparison, score: str) -> list[str]:
+    cell = comparison.cells[0]
+    result, config = cell.result, cell.config
+    scores = cell.scores()
+    steps = sorted({c.result["steps"] for c in comparison.cells})
+    devices = sorted({f"{c.result['precision']} on {c.result['device']}" for c in comparison.cells})
+    crops = "turned along the image radius" if config.data.upright else "as the frame is"
+    schedule, evaluation = config.optimisation, config.evaluation
+    flips = "flip test" if evaluation.flip_test else "no flip test"
+    shared = shared_steps(comparison)
+    shown = any(published_ap(g.cells[0]) for g in comparison.groups)
+    return [
+        f"Data `{result['data_hash']}`, split `{result['split_hash']}` ({result['split']}); "
+        f"{result['people_train']} people to train on, {result['people_test']} to test on, "
+        f"{result['keypoint_set']}.",
+        f"Preset `{comparison.preset}`: {'; '.join(comparison.backbones)}; "
+        f"recipe `{result['recipe']}`; crops {crops}; {', '.join(devices)}.",
+        f"Every method: {' or '.join(map(str, steps))} optimiser steps of "
+        f"{schedule.batch_size} labelled people, the first {schedule.burn_in_epochs} of "
+        f"{schedule.epochs} epochs on labelled people alone; {learning_rate(schedule)}; "
+        f"{augmentation(comparison)}"
+        f"{f'; {shared}' if shared else ''}.",
+        f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes, "
+        f"{evaluation.decoding} decoding, {flips}; last checkpoint unless said otherwise; "
+        "mean ± standard deviation over runs (a run is a seed and a labelled subset), Student's t "
+        "for intervals of 95 % and for the paired test.",
+        published_note(shown=shown),
+        *_NOTES.get(score, ()),
+    ]
+
+
+_NOTES = {
+    "PCKh@0.5": (
+        "PCKh@0.5 is within half of the distance from head top to neck, over all labelled joints: "
+        "not to be compared with figures published for MPII.",
+    )
+}
+"""What a score needs to be read rightly."""
+
+
+def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Table:
+    others = [name for name in SCORES if name != score]
+    compared = [] if baseline is None else [f"Δ to {baseline}", "95 % interval of Δ", "p"]
+    head = [
+        *_place_head(comparison),
+        "method",
+        "network",
+        "runs",
+        score,
+        "95 % interval",
+        *compared,
+        *others,
+        best_head(score),
+        "published AP",
+    ]
+    rows = []
+    for group in comparison.groups:
+        values = summarise(group.values(score))
+        figure = published_ap(group.cells[0])
+        rows.append(
+            (
+                *_place(comparison, group),
+                group.method,
+                group.reported,
+                str(len(group.cells)),
+                mean_and_spread(group.values(score)),
+                "n/a" if values is None else interval(values.low, values.high),
+                *(_difference_texts(comparison, group, baseline, score) if baseline else ()),
+                *(mean_and_spread(group.values(name)) for name in others),
+                mean_and_spread(group.values(score, which="best")),
+                "n/a" if figure is None else f"{figure:.1f}",
+            )
+        )
+    return Table("Scores of the reported networks", tuple(head), tuple(rows))
+
+
+def _difference_texts(
+    comparison: Comparison, group: Group, baseline: str, score: str
+) -> tuple[str, str, str]:
+    if group.method == baseline:
+        return "", "", ""
+    found = difference(group, comparison.find(baseline, group.labels, group.backbone), score)
+    if found is None:
+        return "n/a", "n/a", "n/a"
+    of_gain = interval(found.low, found.high, sign="+")
+    # The baseline may lack some of the seeds.
+    runs = "" if found.pairs == len(group.cells) else f" (of {found.pairs} runs)"
+    return f"{100 * found.mean:+.1f}{runs}", of_gain, p_text(found.p)
+
+
+def _cost_table(comparison: Comparison) -> Table:
+    head = (
+        *_place_head(comparison),
+        "method",
+        "steps",
+        "minutes of training",
+        "peak memory (MB)",
+        "parameters trained",
+        "parameters at inference",
+    )
+    rows = tuple(
+        (
+            *_place(comparison, group),
+            group.method,
+            _number(group.facts("steps")),
+            mean_and_spread(group.facts("training_seconds"), factor=1 / 60),
+            _number(group.facts("peak_memory_bytes") / 1e6),
+            _number(group.facts("parameters_trained")),
+            _number(group.facts("parameters_predictor")),
+        )
+        for group in comparison.groups
+    )
+    return Table("Cost", head, rows)
+
+
+def _network_table(comparison: Comparison, score: str) -> Table:
+    other = "AP" if score == "PCK@0.2" else "PCK@0.2"
+    head = (
+        *_place_head(comparison),
+        "method",
+        "network",
+        score,
+        other,
+        best_head(score),
+        f"{score} of every run",
+    )
+    rows = []
+    for group in comparison.groups:
+        for network in group.cells[0].result["last"]:
+            runs = group.values(score, network=network)
+            rows.append(
+                (
+                    *_place(comparison, group),
+                    group.method,
+                    network,
+                    mean_and_spread(runs),
+                    mean_and_spread(group.values(other, network=network)),
+                    mean_and_spread(group.values(score, network=network, which="best")),
+                    ", ".join("n/a" if np.isnan(v) else f"{100 * v:.1f}" for v in runs),
+                )
+            )
+    return Table("Every network", head, tuple(rows))
+
+
+def _place_head(comparison: Comparison) -> list[str]:
+    return ["backbone", "labels"] if len(comparison.backbones) > 1 else ["labels"]
+
+
+def _place(comparison: Comparison, group: Group) -> list[str]:
+    several = len(comparison.backbones) > 1
+    return [group.backbone, group.labels] if several else [group.labels]
+
+
+def _number(values: np.ndarray) -> str:
+    return "n/a" if np.isnan(values).any() else f"{values.mean():,.0f}"

@@ -1,0 +1,111 @@
+"""The parts of a run that its configuration and sets decide: method, crop stores, batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import torch
+
+from sspcm.config import TrainConfig
+from sspcm.data.batches import BatchMaker
+from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store, region_size
+from sspcm.data.sets import TrainingSets
+from sspcm.hardware import Hardware
+from sspcm.methods import build_method
+from sspcm.methods.method import Method, MethodSetting
+from sspcm.networks.roles import network_maker
+from wepdtof_pose.keypoints import KeypointSet
+
+
+def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
+    """The method of a configuration, its networks initialised from seed and role."""
+    return method_of(
+        config, sets.train.keypoint_set, labelled=np.flatnonzero(labelled_joints(sets))
+    )
+
+
+def method_of(
+    config: TrainConfig,
+    keypoint_set: KeypointSet,
+    *,
+    labelled: np.ndarray,
+    pretrained: bool = True,
+) -> Method:
+    """The method of a configuration with networks for these joints.
+
+    Args:
+        config: the run's.
+        keypoint_set: the joints of the heatmaps.
+        labelled: numbers of the joints that the labelled people have.
+        pretrained: start from the weights that the configuration names; without, fresh ones.
+    """
+    joints = len(keypoint_set)
+    setting = MethodSetting(
+        make_network=network_maker(config, joints, pretrained=pretrained),
+        joints=joints,
+        largest_scale=1 + config.easy_view.scale,
+        labelled_joints=torch.from_numpy(labelled),
+        crop_size=config.data.crop_size,
+        hard_view=config.hard_view,
+        released=config.released,
+        epochs=config.optimisation.epochs,
+        sigma=config.data.sigma,
+        flip_permutation=torch.from_numpy(keypoint_set.flip_permutation),
+    )
+    return build_method(config.method.name, setting, config.method.options)
+
+
+def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> dict[str, Any]:
+    """What a checkpoint says of its networks, so that it can be used without its run folder."""
+    return {
+        "keypoint_set": dataclasses.asdict(sets.train.keypoint_set),
+        "crop_size": list(config.data.crop_size),
+        "bgr": config.released,
+        "upright": config.data.upright,
+        "sigma": config.data.sigma,
+        "method": config.method.name,
+        "recipe": config.method.recipe,
+        "roles": dict(method.roles),
+        "reported": method.reported,
+    }
+
+
+def labelled_joints(sets: TrainingSets) -> np.ndarray:
+    """Mask (joints,) of those of the labelled data set, as published: not of its union with others.
+
+    A joint that none of the labelled people has still learns from the pool's consistency.
+    """
+    return np.isin(sets.train.keypoint_set.joints, sets.vocabulary)
+
+
+def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore]:
+    """Stores of the training people (room for every view) and the tested people (exact crops)."""
+    folder = cache_folder(config.data.cache)
+    crop = config.data.crop_size
+    side = region_size(crop, largest_scale=1 + config.easy_view.scale)
+    upright = config.data.upright
+    tested = sets.test.select_people(sets.tested)
+    return (
+        open_crop_store(
+            sets.train, crop_size=crop, window_size=(side, side), folder=folder, upright=upright
+        ),
+        open_crop_store(tested, crop_size=crop, window_size=crop, folder=folder, upright=upright),
+    )
+
+
+def make_batch_maker(
+    config: TrainConfig, sets: TrainingSets, store: CropStore, hardware: Hardware
+) -> BatchMaker:
+    """What makes the batches of a run."""
+    return BatchMaker(
+        store,
+        strength=config.easy_view,
+        sigma=config.data.sigma,
+        flip_permutation=sets.train.keypoint_set.flip_permutation,
+        labelled_joints=labelled_joints(sets),
+        device=hardware.device,
+        bgr=config.released,
+        memory_format=hardware.memory_format,
+    )

@@ -1,0 +1,1 @@
+"""The command sspcm. Heavy imports live inside the commands."""

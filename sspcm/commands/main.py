@@ -1,0 +1,218 @@
+"""The command sspcm: training, and what one does with trained networks.
+
+Heavy imports live inside the commands, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sspcm.commands.networks import export, import_weights, pseudo_labels
+from sspcm.commands.options import PATH, opens_networks
+from wepdtof_pose import __version__
+from wepdtof_pose.commands.shared import CommandGroup, refuse_unused
+
+if TYPE_CHECKING:
+    from sspcm.inference.networks import TrainedNetworks
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sspcm")
+def main() -> None:
+    """Semi-supervised pose training, evaluation, prediction and export."""
+
+
+@main.command()
+@click.option("--data", help="COCO-keypoint JSON or dataset folder.")
+@click.option("--method", help="Method, for example supervised or sspcm.")
+@click.option(
+    "--labels", help="Label budget (1k, 300, 10% or all), or a list of wepdtof-pose split."
+)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule one key.")
+@click.option("--seed", type=int, help="Seed of networks, batches and views.")
+@click.option("--device", help="auto, cpu, cuda or cuda:N.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run folder.")
+@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+def train(
+    data: str | None,
+    method: str | None,
+    labels: str | None,
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    seed: int | None,
+    device: str | None,
+    output: Path,
+    resume: bool,
+) -> None:
+    """Train one method and evaluate its networks.
+
+    Example: sspcm train --method sspcm --data fisheye --labels 300 -o runs/sspcm-300
+    """
+    import logging
+
+    from sspcm.config_io import load_config, parse_override
+    from sspcm.inference.scores import percent
+    from sspcm.training.distributed import is_writer
+    from sspcm.training.train import train as run_training
+    from wepdtof_pose.errors import InputError
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    named: dict[str, Any] = {
+        "data.path": data,
+        "method.name": method,
+        "data.labels": labels,
+        "seed": seed,
+        "device": device,
+    }
+    overrides = {key: value for key, value in named.items() if value is not None}
+    overrides |= dict(parse_override(text) for text in settings)
+    config = load_config(config_file, overrides=overrides)
+    if not config.data.path:
+        raise InputError("no data: name a data set with --data PATH (make one: wepdtof-pose synth)")
+    result = run_training(config, output, resume=resume)
+    if not is_writer():
+        return
+    for name, scores in result["last"].items():
+        marker = " (reported)" if name == result["reported"] else ""
+        click.echo(
+            f"{name}: AP {percent(scores['AP'])}  PCK@0.2 {percent(scores['PCK@0.2'])}{marker}"
+        )
+    click.echo(f"written: {output}")
+
+
+@main.command()
+@opens_networks(inference=True)
+@click.option("--data", type=PATH, help="COCO-keypoint JSON or dataset folder.")
+@click.option(
+    "--split", help="train, val or test, where --data has several; all for a single file."
+)
+@click.option("--detections", type=PATH, help="COCO results file of boxes.")
+@click.option("--network", help="One network of the method, for example C.  [default: all]")
+@click.option("--per-joint", is_flag=True, help="Also print PCK@0.2 of each joint.")
+@click.option("-o", "--output", type=PATH, help="JSON file for all scores.")
+def evaluate(
+    networks: TrainedNetworks,
+    data: Path | None,
+    split: str | None,
+    detections: Path | None,
+    network: str | None,
+    per_joint: bool,
+    output: Path | None,
+) -> None:
+    """Score trained networks on a data set.
+
+    RUN is a run folder, a checkpoint in one, or a file of weights (a released checkpoint, or what
+    import-weights wrote). Without --data a run is scored on its own test people, and so it is where
+    --data is the one file that it was trained on (--split all scores everybody in it). Boxes are
+    the annotated ones unless --detections names others. Where the joints of data and networks
+    differ, those that both have are scored, by name.
+
+    \b
+    Example:
+      sspcm evaluate runs/sspcm-300 --flip-test -o scores.json
+      sspcm evaluate runs/sspcm-300 --data other --split val
+      sspcm evaluate model_best.pth --keypoints union-24 --data coco
+    """
+    from sspcm.inference.evaluate import (
+        evaluate_networks,
+        load_test_people,
+        own_test_people,
+        table_lines,
+    )
+    from wepdtof_pose.errors import InputError
+    from wepdtof_pose.files import write_json
+
+    if network is not None:
+        networks = networks.only(network)
+    if data is None and split is not None:
+        raise InputError("--split needs --data: a run's own test people are one split")
+    test = (
+        own_test_people(networks)
+        if data is None
+        else load_test_people(data, split, networks=networks)
+    )
+    result = evaluate_networks(networks, test, detections=detections)
+    if output is not None:
+        write_json(output, result, indent=1)
+    for line in table_lines(result, per_joint=per_joint):
+        click.echo(line)
+    if output is not None:
+        click.echo(f"written: {output}")
+
+
+@main.command()
+@opens_networks(inference=True)
+@click.argument("inputs", metavar="INPUTS...", nargs=-1, required=True, type=PATH)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=PATH,
+    default=Path("predictions"),
+    show_default=True,
+    help="Folder to write, new or empty.",
+)
+@click.option("--boxes", type=PATH, help="COCO results file of boxes.")
+@click.option(
+    "--box-threshold", type=float, default=0.0, show_default=True, help="Least score of a box."
+)
+@click.option("--draw", is_flag=True, help="Also write drawings, and a video for a video.")
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.2,
+    show_default=True,
+    help="Least score of a joint that is drawn.",
+)
+@click.option("--network", help="A network of the method.  [default: the reported one]")
+def predict(
+    networks: TrainedNetworks,
+    inputs: tuple[Path, ...],
+    output: Path,
+    boxes: Path | None,
+    box_threshold: float,
+    draw: bool,
+    threshold: float,
+    network: str | None,
+) -> None:
+    """Predict poses on images, folders and videos.
+
+    Each whole frame is one person, unless --boxes names a COCO results file: its boxes are found by
+    file name or image id (the file name without suffix, or the number that it is; for a video
+    NAME_000001, or the frame number from 1 on where it is the only input).
+
+    DIR gets predictions.json (COCO results with file names) and, with --draw, drawings/.
+
+    \b
+    Example:
+      sspcm predict runs/sspcm-300 photos clip.mp4 --boxes detections.json --draw -o poses
+    """
+    from sspcm.inference.predict import predict_inputs
+
+    if boxes is None:
+        refuse_unused("whole frames: name --boxes", ["box_threshold"])
+    if not draw:
+        refuse_unused("poses that are not drawn: add --draw", ["threshold"])
+    count = predict_inputs(
+        networks.only(network or networks.reported),
+        inputs,
+        output,
+        boxes=boxes,
+        box_threshold=box_threshold,
+        draw=draw,
+        joint_threshold=threshold,
+    )
+    click.echo(f"{count.poses} poses on {count.frames} frames")
+    if draw and count.bare:
+        click.echo(
+            f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}"
+        )
+    click.echo(f"written: {output}")
+
+
+for command in (pseudo_labels, export, import_weights):
+    main.add_command(command)

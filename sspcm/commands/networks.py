@@ -1,0 +1,110 @@
+"""Commands that write what trained networks are and say: pseudo-labels, export, import-weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sspcm.commands.options import PATH, opens_networks, size_of
+
+if TYPE_CHECKING:
+    from sspcm.inference.networks import TrainedNetworks
+
+
+@click.command("pseudo-labels")
+@opens_networks(inference=True)
+@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="File to write.")
+def pseudo_labels(networks: TrainedNetworks, output: Path) -> None:
+    """Write what the unlabelled people of a run are taught.
+
+    A COCO results file with, for each joint, the confidence, the position inconsistency of the
+    teachers (heatmap pixels) and whether the student learns from it; `wepdtof-pose browse
+    --pseudo-labels` shows it. For sspcm, pose_dual, pose_cons, multi_augs and pseudo_pose. With
+    --set evaluation.pseudo_labels=true a run writes it itself, with the teachers of the past that
+    a checkpoint of sspcm does not have any more.
+
+    \b
+    Example:
+      sspcm pseudo-labels runs/sspcm-300 -o pseudo_labels.json
+    """
+    from sspcm.inference.pool_labels import run_labels
+    from wepdtof_pose.files import write_json
+
+    entries = run_labels(networks)
+    write_json(output, entries)
+    click.echo(f"{len(entries)} people written to {output}")
+
+
+@click.command()
+@opens_networks(inference=False)
+@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="ONNX file.")
+@click.option("--network", help="A network of the method.  [default: the reported one]")
+def export(
+    networks: TrainedNetworks,
+    output: Path,
+    network: str | None,
+) -> None:
+    """Write a network as an ONNX file that runs without this project.
+
+    The file is kept only if onnxruntime gives torch's heatmaps on random images and on crops of
+    people. Joint names, crop size, normalisation, channel order and decoding are in its metadata;
+    examples/onnx_predict.py uses them. Needs the extra `export`.
+
+    \b
+    Example:
+      sspcm export runs/sspcm-300 -o student.onnx
+    """
+    from sspcm.inference.export import export_onnx
+
+    check = export_onnx(networks, output, name=network)
+    click.echo(
+        f"onnxruntime and torch differ by at most {check.difference:.1e} of the largest value "
+        f"(random images, {check.crops})"
+    )
+    click.echo(f"written: {output}")
+
+
+@click.command("import-weights")
+@click.argument("file", type=PATH)
+@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="File to write.")
+@click.option(
+    "--keypoints",
+    metavar="SET",
+    default="union-24",
+    show_default=True,
+    help="Joints of the heatmaps.",
+)
+@click.option(
+    "--crop-size", metavar="WxH", default="192x256", show_default=True, help="Crop in pixels."
+)
+@click.option(
+    "--colour",
+    type=click.Choice(["bgr", "rgb"]),
+    default="bgr",
+    show_default=True,
+    help="Channel order that the networks take.",
+)
+def import_weights(file: Path, output: Path, keypoints: str, crop_size: str, colour: str) -> None:
+    """Map the parameter names of a released checkpoint to this project's.
+
+    FILE holds one, two or three PoseResNets or HRNets, as the released SSPCM, Semi_Human_Pose and
+    MultiAugs save them. The file written can be evaluated, exported, and started from
+    (--set network.pretrained=FILE gives A and B, and C, their own).
+
+    \b
+    Example:
+      sspcm import-weights model_best.pth -o released.pt --keypoints union-24
+    """
+    from sspcm.inference.open import import_weights as run_import
+
+    found = run_import(
+        file,
+        output,
+        keypoints=keypoints,
+        crop_size=size_of(crop_size),
+        bgr=colour == "bgr",
+    )
+    click.echo(f"networks: {', '.join(found.names())}")
+    click.echo(f"written: {output}")

@@ -1,0 +1,221 @@
+"""CropStore: every frame decoded once, every person's pixels kept at crop resolution.
+
+A store is one array file (people, height, width, 3), uint8 RGB, in NumPy's own format: a row is one
+read at a known place, several processes share the page cache, and memory does not grow with the
+number of people. JPEG files of the same regions are a fifth of the size, but decoding a region
+again costs several times the rest of the sample's work (`sspcm-bench speed` prints both). The
+store's name is a hash of what it was made from (images with size and modification time, boxes,
+sizes): a changed source is a new store. What is warped out of a store has been resampled twice, and
+is a little smoother than the published crops (docs/recipes.md has the numbers).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from filelock import FileLock
+from tqdm import tqdm
+
+from sspcm.data.crop_places import CropPlaces, places_of
+from sspcm.data.pixel_file import PixelFile
+from wepdtof_pose.cores import usable_cores
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import make_folder, read_image, replacing
+from wepdtof_pose.geometry import transform_points
+
+
+@dataclass(frozen=True)
+class CropStore:
+    """Pixels and joints of people in windows centred on them.
+
+    Attributes:
+        pixels: uint8 (people, height, width, 3) RGB: a file of which indexing reads rows, or an
+            array.
+        keypoints: float32 (people, joints, 3) x, y in frame pixels, visibility 0/1/2.
+        places: where the crops lie on their frames.
+        crop_size: (width, height) of a crop; the window has the same resolution.
+    """
+
+    pixels: PixelFile | np.ndarray
+    keypoints: np.ndarray
+    places: CropPlaces
+    crop_size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def window_size(self) -> tuple[int, int]:
+        """(width, height) of the stored windows in pixels."""
+        return self.pixels.shape[2], self.pixels.shape[1]
+
+    def joints(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Joints of these people: float32 (N, joints, 2) x, y in window pixels, and visibility
+        (N, joints), 1 where labelled."""
+        found = self.keypoints[rows]
+        # Of these people alone: matrices of everybody would be kept for all of a run.
+        matrices = self.places.select(rows).matrices(self.crop_size, self.window_size)
+        moved = transform_points(found[..., :2], matrices)
+        return moved.astype(np.float32), (found[..., 2] > 0).astype(np.float32)
+
+    def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
+        """Copy windows of these rows into a contiguous uint8 array (N, height, width, 3)."""
+        if isinstance(self.pixels, PixelFile):
+            self.pixels.read_into(rows, out)
+        else:
+            np.take(self.pixels, rows, axis=0, out=out)
+
+    def warp_into(self, rows: np.ndarray, matrices: np.ndarray, out: np.ndarray) -> None:
+        """Warp windows of these rows into uint8 (N, H, W, 3): bilinear, black outside.
+
+        Args:
+            rows: (N,) people.
+            matrices: (N, 2, 3) from window to output pixels.
+            out: where to; contiguous.
+        """
+        window = np.empty((1, *self.pixels.shape[1:]), np.uint8)
+        size = (out.shape[2], out.shape[1])
+        for index in range(len(rows)):
+            self.read_into(rows[index : index + 1], window)
+            cv2.warpAffine(window[0], matrices[index], size, dst=out[index], flags=cv2.INTER_LINEAR)
+
+
+def region_size(crop_size: tuple[int, int], *, largest_scale: float) -> int:
+    """Side of a square window, in pixels, that holds every rotation of a crop zoomed out so far."""
+    diagonal = float(np.hypot(*crop_size)) * largest_scale
+    return 2 * int(np.ceil(diagonal / 2)) + 2
+
+
+def open_crop_store(
+    dataset: PoseDataset,
+    *,
+    crop_size: tuple[int, int],
+    window_size: tuple[int, int],
+    folder: Path,
+    upright: bool = False,
+    workers: int | None = None,
+) -> CropStore:
+    """The store of all people of the data set, built if it is not there yet.
+
+    Args:
+        dataset: the people; those it holds must be trainable.
+        crop_size: (width, height) of crops in pixels, which sets the resolution.
+        window_size: (width, height) kept around each person: the crop size for evaluation,
+            `region_size` squared for augmentation.
+        folder: where stores are kept.
+        upright: turn each person so that the image radius points up (fisheye).
+        workers: decoding threads; by default one a core.
+
+    Raises:
+        InputError: an image is missing or cannot be decoded, the folder cannot be made, or its disk
+            has no room for the store.
+    """
+    places = places_of(dataset, crop_size, upright=upright)
+    matrices = places.matrices(crop_size, window_size)
+    path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
+    if not path.is_file():
+        make_folder(folder)
+        # Of several processes that want the same store one builds it and the others wait.
+        with FileLock(path.with_suffix(".lock")):
+            if not path.is_file():
+                # What a build that was killed has left.
+                for leftover in folder.glob(f".{path.name}.*.part"):
+                    leftover.unlink()
+                _build(dataset, matrices, window_size, path, workers or usable_cores())
+    return CropStore(
+        pixels=PixelFile(path),
+        keypoints=dataset.keypoints,
+        places=places,
+        crop_size=crop_size,
+    )
+
+
+def cut_window(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One window (height, width, 3) uint8 cut from a frame: bilinear, black outside."""
+    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+
+
+def cache_folder(named: str | None) -> Path:
+    """The folder that a configuration names for its crops, or the default one."""
+    return Path(named) if named else default_cache()
+
+
+def default_cache() -> Path:
+    """The user's cache folder for crops: $WEPDTOF_CACHE_DIR, else beside other caches."""
+    named = os.environ.get("WEPDTOF_CACHE_DIR")
+    if named:
+        return Path(named) / "crops"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "wepdtof-pose" / "crops"
+
+
+def _build(
+    dataset: PoseDataset,
+    matrices: np.ndarray,
+    window: tuple[int, int],
+    path: Path,
+    workers: int,
+) -> None:
+    frames, people_of_frame = _by_frame(dataset.frame_rows)
+    names = dataset.frames["file_name"].to_numpy()
+    shape = (len(dataset), window[1], window[0], 3)
+
+    def cut_people(number: int) -> None:
+        image = read_image(dataset.root / names[frames[number]])
+        for person in people_of_frame(number):
+            cut = cut_window(image, matrices[person], window)
+            pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))
+
+    _require_room(path.parent, math.prod(shape), len(dataset))
+    with replacing(path) as temporary, ThreadPoolExecutor(workers) as pool:
+        pixels = PixelFile.create(temporary, shape)
+        with tqdm(total=len(frames), desc="crops", disable=None) as bar:
+            for first in range(0, len(frames), _QUEUED_FRAMES):
+                queued = range(first, min(first + _QUEUED_FRAMES, len(frames)))
+                for _ in pool.map(cut_people, queued):
+                    bar.update()
+        pixels.flush()
+
+
+def _by_frame(frame_rows: np.ndarray) -> tuple[np.ndarray, Callable[[int], np.ndarray]]:
+    """The frames with people in ascending order, and who is on the n-th of them."""
+    order = np.argsort(frame_rows, kind="stable")
+    frames, starts = np.unique(frame_rows[order], return_index=True)
+    ends = np.append(starts[1:], len(order))
+    return frames, lambda number: order[starts[number] : ends[number]]
+
+
+def _require_room(folder: Path, needed: int, people: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise InputError(
+            f"{folder}: the crops of {people} people need {needed / 2**30:.1f} GiB, but only "
+            f"{free / 2**30:.1f} GiB are free: make room, or name another folder as data.cache"
+        )
+
+
+def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, int]) -> str:
+    digest = hashlib.sha256(repr(window).encode())
+    digest.update(np.ascontiguousarray(matrices).tobytes())
+    digest.update(np.ascontiguousarray(dataset.frame_rows).tobytes())
+    for name in dataset.frames["file_name"]:
+        path = dataset.root / name
+        try:
+            stat = path.stat()
+        except OSError:
+            raise InputError(f"{path}: no such image file") from None
+        digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+    return digest.hexdigest()[:24]
+
+
+_QUEUED_FRAMES = 1024

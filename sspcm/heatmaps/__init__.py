@@ -1,0 +1,1 @@
+"""Heatmaps: targets, losses, flips, warps, and decoding to coordinates."""

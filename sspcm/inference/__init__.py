@@ -1,0 +1,1 @@
+"""What is done with trained networks: evaluation, prediction, pseudo-labels, export."""

@@ -1,0 +1,268 @@
+"""Evaluate trained networks on a COCO-keypoint data set, on annotated or on detected boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
+from sspcm.data.sets import sides_of
+from sspcm.inference.detections import PERSON, read_detections
+from sspcm.inference.networks import TrainedNetworks
+from sspcm.inference.scores import percent, score_detected, score_people
+from sspcm.runs.folder import RunFolder
+from wepdtof_pose.dataset import PoseDataset, make_people
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.loading import load_dataset, take_split
+from wepdtof_pose.geometry import clip_boxes
+from wepdtof_pose.keypoints import KeypointSet, convert_keypoints
+from wepdtof_pose.scores.frame_lookup import find_frames
+from wepdtof_pose.scores.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class TestPeople:
+    """Who is evaluated on.
+
+    Attributes:
+        people: all people of the split, usable or not.
+        data: path of the data, as it was given.
+        split: name of the split.
+    """
+
+    __test__ = False
+
+    people: PoseDataset
+    data: str
+    split: str
+
+
+def own_test_people(networks: TrainedNetworks) -> TestPeople:
+    """The test people of the networks' own run; neither its labels nor its pool are read.
+
+    Raises:
+        InputError: there is no run, or its data are not there any more.
+    """
+    if networks.config is None:
+        raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
+    data = networks.config.data
+    sides = sides_of(data)
+    return TestPeople(sides.test, data.path, str(sides.record["split"]))
+
+
+def load_test_people(
+    path: Path, split: str | None = None, *, networks: TrainedNetworks | None = None
+) -> TestPeople:
+    """A split of a data set: the one named, else the only one, else `val`, else `test`.
+
+    Where the only one is what the networks' run was trained on, the people whom it held out of
+    that, unless it is named.
+
+    Raises:
+        InputError: no such data, no such split, nothing says which, or the networks' run learned
+            from these people.
+    """
+    splits = load_dataset(path)
+    if split is None and len(splits) == 1 and networks is not None:
+        held_out = _held_out(networks, next(iter(splits.values())), path)
+        if held_out is not None:
+            return held_out
+    name = split or next((n for n in ("val", "test") if n in splits), next(iter(splits)))
+    if split is None and name == "train":
+        raise InputError(f"{path}: has a training split only; to evaluate on it: --split train")
+    return TestPeople(take_split(splits, name, path=path), str(path), name)
+
+
+def evaluate_networks(
+    networks: TrainedNetworks,
+    test: TestPeople,
+    *,
+    detections: Path | None = None,
+) -> dict[str, Any]:
+    """Scores of every network, with all that they depend on, as JSON can hold it.
+
+    Everybody counts as COCO counts them, who ignores crowds and people without labels. Annotated
+    boxes are those of the usable people, as after training. Where the networks
+    and the data have different joints, those that both have are scored, and "joints_not_scored"
+    lists the data's others.
+
+    Keys: those of `TrainedNetworks.record`; "data", "split", "data_hash", "boxes", "keypoint_set"
+    (of the networks), "joints_not_scored", "sigma_set", "area_rule", "decoding", "flip_test",
+    "precision", "reported", and "networks" (name -> scores, see `wepdtof_pose.scores.coco.score`).
+
+    Args:
+        networks: all of a method or one of them.
+        test: who is evaluated on.
+        detections: a COCO results file of boxes; annotated boxes if None.
+
+    Raises:
+        InputError: an image is missing, no joint in common, nobody to score, no sigmas.
+    """
+    people = test.people
+    tested = np.flatnonzero(people.trainable())
+    if detections is None and not len(tested):
+        raise InputError(f"{test.data}: no usable person to evaluate on")
+    scored = joints_in_common(networks.keypoint_set, people.keypoint_set)
+    scored.require_sigmas()
+    truth = people
+    if scored.joints != people.keypoint_set.joints:
+        truth = people.with_keypoint_set(scored)
+    if detections is None:
+        boxes = people.select_people(tested)
+    else:
+        boxes = _detected_people(people, detections)
+    size = networks.crop_size
+    store = open_crop_store(
+        boxes,
+        crop_size=size,
+        window_size=size,
+        folder=_cache_of(networks),
+        upright=networks.upright,
+    )
+    scores = {}
+    for name, values in networks.predict(store).items():
+        keypoints = values
+        if scored.joints != networks.keypoint_set.joints:
+            keypoints = convert_keypoints(values, networks.keypoint_set, scored)
+        if detections is None:
+            scores[name], _ = score_people(truth, tested, store, keypoints)
+        else:
+            scores[name] = _score_on_detections(truth, boxes, store, keypoints)
+        scores[name]["data_hash"] = people.content_hash()
+    first = next(iter(scores.values()))
+    return {
+        **networks.record,
+        "data": test.data,
+        "split": test.split,
+        "data_hash": first["data_hash"],
+        "boxes": "annotated" if detections is None else str(detections),
+        "keypoint_set": networks.keypoint_set.name,
+        "joints_not_scored": [j for j in people.keypoint_set.joints if j not in scored.joints],
+        "sigma_set": first["sigma_set"],
+        "area_rule": first["area_rule"],
+        "decoding": networks.evaluation.decoding,
+        "flip_test": networks.evaluation.flip_test,
+        "precision": str(networks.hardware.precision).removeprefix("torch."),
+        "reported": networks.reported,
+        "networks": scores,
+    }
+
+
+def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
+    """What `evaluate_networks` gave, as lines of text: where the scores are from, then tables."""
+    networks = result["networks"]
+    boxes = "annotated boxes" if result["boxes"] == "annotated" else f"boxes of {result['boxes']}"
+    flip = "flip test" if result["flip_test"] else "no flip test"
+    yield f"{result['data']} ({result['split']}, hash {result['data_hash']}), {boxes}"
+    yield f"{result['source']} ({result['checkpoint']}), {result['decoding']} decoding, {flip}"
+    yield f"sigmas of {result['sigma_set']}, areas {result['area_rule']}"
+    if result["joints_not_scored"]:
+        yield (
+            f"not scored, as the networks ({result['keypoint_set']}) lack them: "
+            + ", ".join(result["joints_not_scored"])
+        )
+    columns = ("AP", "AP50", "AP75", "AR", "PCK@0.2")
+    yield "".join(f"{title:>9}" for title in ("network", *columns))
+    for name, scores in networks.items():
+        marker = "  reported" if name == result["reported"] and len(networks) > 1 else ""
+        yield f"{name:>9}" + "".join(f"{percent(scores[c]):>9}" for c in columns) + marker
+    if per_joint:
+        yield ""
+        yield f"{'PCK@0.2':16}{'labelled':>9}" + "".join(f"{name:>9}" for name in networks)
+        for joint, first in next(iter(networks.values()))["per_joint"].items():
+            values = (scores["per_joint"][joint]["PCK"] for scores in networks.values())
+            yield f"{joint:16}{first['labelled']:>9}" + "".join(
+                f"{percent(value):>9}" for value in values
+            )
+
+
+def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
+    """The data's keypoint set cut down to the joints that the networks predict.
+
+    Raises:
+        InputError: no joint in common.
+    """
+    rows = [row for row, joint in enumerate(data.joints) if joint in networks.joints]
+    if len(rows) == len(data):
+        return data
+    if not rows:
+        raise InputError(
+            f"the networks' joints ({networks.name}) and the data's ({data.name}) have none in "
+            "common"
+        )
+    place = {row: index for index, row in enumerate(rows)}
+    joints = tuple(data.joints[row] for row in rows)
+    return KeypointSet(
+        name=f"{data.name} ({len(rows)} of {len(data)} joints)",
+        joints=joints,
+        flip_pairs=tuple(
+            (place[a], place[b]) for a, b in data.flip_pairs if {a, b} <= place.keys()
+        ),
+        skeleton=tuple((place[a], place[b]) for a, b in data.skeleton if {a, b} <= place.keys()),
+        sigmas=None if data.sigmas is None else tuple(data.sigmas[row] for row in rows),
+    )
+
+
+def _held_out(networks: TrainedNetworks, whole: PoseDataset, path: Path) -> TestPeople | None:
+    """The people that the networks' run held out of these data; None if it had other data."""
+    if networks.config is None:
+        return None
+    begun = RunFolder(Path(networks.record["source"])).read_environment()
+    if begun.get("data_hash") != whole.content_hash():
+        return None
+    sides = sides_of(replace(networks.config.data, path=str(path)))
+    if sides.record["split_hash"] != begun["split_hash"]:
+        raise InputError(
+            f"{path}: {networks.record['source']} has learned from these people: to score it on "
+            "them all the same: --split all"
+        )
+    return TestPeople(sides.test, str(path), str(sides.record["split"]))
+
+
+def _cache_of(networks: TrainedNetworks) -> Path:
+    named = None if networks.config is None else networks.config.data.cache
+    # A run that was made elsewhere may name a folder that makes no sense here.
+    return cache_folder(named if named and Path(named).is_dir() else None)
+
+
+def _detected_people(people: PoseDataset, file: Path) -> PoseDataset:
+    """The detections on the data's frames as people without labels; `extra` has their scores."""
+    category = people.meta.get("category", {}).get("id", PERSON)
+    found = read_detections(file, category_id=category)
+    frame_rows = find_frames(people.frames, found.image_ids, found.file_names)
+    sizes = people.frames[["width", "height"]].to_numpy()[frame_rows]
+    _, kept = clip_boxes(found.boxes, sizes)
+    kept &= frame_rows >= 0
+    if not kept.any():
+        raise InputError(f"{file}: no detection lies on an image of the data set")
+    boxes = found.boxes[kept]
+    count = len(boxes)
+    return PoseDataset(
+        frames=people.frames,
+        people=make_people(
+            id=np.arange(count),
+            frame_id=people.frames["id"].to_numpy()[frame_rows[kept]],
+            **dict(zip(("x", "y", "w", "h"), boxes.T, strict=True)),
+            extra=[{"score": float(value)} for value in found.scores[kept]],
+        ),
+        keypoints=np.zeros((count, len(people.keypoint_set), 3), dtype=np.float32),
+        keypoint_set=people.keypoint_set,
+        root=people.root,
+    ).select_people(np.arange(count))
+
+
+def _score_on_detections(
+    truth: PoseDataset, boxes: PoseDataset, store: CropStore, keypoints: np.ndarray
+) -> dict[str, Any]:
+    predictions = Predictions(
+        frame_ids=boxes.people["frame_id"].to_numpy(),
+        keypoints=keypoints,
+        scores=np.array([extra["score"] for extra in boxes.people["extra"]]),
+        boxes=boxes.boxes,
+    )
+    scores, _ = score_detected(truth, store, predictions)
+    return scores

@@ -1,0 +1,215 @@
+"""Write a trained network as an ONNX file, and check it against torch before it is kept.
+
+The file maps `images` (N, 3, H, W) float32 to `heatmaps` (N, J, H/4, W/4), N free. Its
+metadata say all that is needed to use it without this project (see examples/onnx_predict.py).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sspcm.data.crop_store import open_crop_store
+from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
+from sspcm.data.sets import sides_of
+from sspcm.heatmaps.decoding import fitting_blur
+from sspcm.heatmaps.targets import HEATMAP_STRIDE
+from sspcm.inference.networks import OneNetwork, TrainedNetworks
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import replacing
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.geometry import CROP_PADDING
+
+TOLERANCE = 1e-4
+"""Largest difference between onnxruntime and torch, over the largest heatmap value."""
+
+CROPS = 8
+"""People whose crops are compared."""
+
+
+@dataclass(frozen=True)
+class ExportCheck:
+    """What was compared: the largest difference over the largest value, and on what crops."""
+
+    difference: float
+    crops: str
+
+
+def export_onnx(networks: TrainedNetworks, out: Path, *, name: str | None = None) -> ExportCheck:
+    """Write one network as ONNX; the file appears only after onnxruntime agreed with torch.
+
+    Compared are the outputs for random images, one and several at once, and for crops of real
+    people: of the run's own data, or where those are not there, of the procedural set.
+
+    Args:
+        networks: see `sspcm.inference.open`; on the CPU in float32.
+        out: the ONNX file.
+        name: which network; the reported one if None.
+
+    Raises:
+        InputError: the extra `export` is not installed, no such network, or the outputs differ.
+    """
+    _require_extra()
+    chosen = networks.only(name or networks.reported)
+    network = chosen.method
+    assert isinstance(network, OneNetwork)
+    network.to(device="cpu", dtype=torch.float32)
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network.eval()
+    crops, origin = _real_crops(chosen)
+    width, height = chosen.crop_size
+    noise = torch.randn(3, 3, height, width, generator=torch.Generator().manual_seed(0))
+    with replacing(out) as temporary:
+        _write(network, noise[:2], temporary, metadata(chosen))
+        difference = max(
+            _difference(network, temporary, images) for images in (noise, noise[:1], crops)
+        )
+        if not difference <= TOLERANCE:
+            raise InputError(
+                f"{out}: not written: onnxruntime's heatmaps differ from torch's by "
+                f"{difference:.2g} of the largest value (allowed: {TOLERANCE:g})"
+            )
+    return ExportCheck(difference, origin)
+
+
+def metadata(networks: TrainedNetworks) -> dict[str, str]:
+    """What the ONNX file says about itself: texts, lists as JSON.
+
+    `crop_size` is [width, height]; a crop is the box (cut to the image, its far corner x + w - 1,
+    y + h - 1), its shorter side grown to the crop's aspect ratio, times `crop_padding`. Pixels
+    (turned so that the image radius points up if `upright`) 0..255 in `color_order` are divided by
+    255, `mean` is subtracted, and `std` divides. A heatmap pixel i lies on crop pixel `stride` i.
+    `decoding` is one of `sspcm.heatmaps.decoding.decode`, "dark" with its `blur_size`; `sigma` is
+    that of the Gaussians the network was trained on, in heatmap pixels.
+    """
+    joints = networks.keypoint_set
+    values: dict[str, Any] = {
+        "keypoint_set": joints.name,
+        "joints": list(joints.joints),
+        "skeleton": [list(edge) for edge in joints.skeleton],
+        "flip_pairs": [list(pair) for pair in joints.flip_pairs],
+        "sigmas": joints.sigmas,
+        "crop_size": list(networks.crop_size),
+        "crop_padding": CROP_PADDING,
+        "upright": networks.upright,
+        "stride": HEATMAP_STRIDE,
+        "color_order": "BGR" if networks.bgr else "RGB",
+        "mean": list(IMAGENET_MEAN),
+        "std": list(IMAGENET_STD),
+        "decoding": networks.evaluation.decoding,
+        "sigma": networks.sigma,
+        "blur_size": fitting_blur(networks.sigma),
+        "network": networks.reported,
+        "checkpoint": networks.record["checkpoint"],
+        "checkpoint_sha256": networks.record["checkpoint_sha256"],
+        "method": networks.record["method"],
+        "recipe": networks.record["recipe"],
+    }
+    return {
+        key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
+    }
+
+
+def _require_extra() -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            __import__(package)
+        except ImportError:
+            raise InputError(
+                f"export needs the package {package}: install the extra 'export' "
+                "(pip install 'wepdtof-pose[export]')"
+            ) from None
+
+
+def _write(
+    network: torch.nn.Module, images: torch.Tensor, path: Path, texts: dict[str, str]
+) -> None:
+    import onnx
+
+    with _quiet():
+        program = torch.onnx.export(
+            network,
+            (images,),
+            dynamo=True,
+            input_names=["images"],
+            output_names=["heatmaps"],
+            dynamic_shapes=({0: torch.export.Dim("people")},),
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    onnx.helper.set_model_props(model, texts)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def _difference(network: torch.nn.Module, path: Path, images: torch.Tensor) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    (found,) = session.run(["heatmaps"], {"images": images.numpy()})
+    with torch.inference_mode():
+        wanted = network(images).numpy()
+    if found.shape != wanted.shape or not np.isfinite(found).all():
+        return float("inf")
+    return float(np.abs(found - wanted).max() / max(np.abs(wanted).max(), 1e-6))
+
+
+def _real_crops(networks: TrainedNetworks) -> tuple[torch.Tensor, str]:
+    """Normalised crops (n, 3, H, W) of a few people, and whose they are."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            if networks.config is None:
+                raise InputError("no run, so no data")
+            people, origin = sides_of(networks.config.data).test, "the run's test people"
+            images = _crops_of(people, networks, Path(folder))
+        except InputError:
+            from wepdtof_pose.synthetic.generate import generate
+
+            data = generate(Path(folder) / "data", people=CROPS, size=256, progress=False)
+            people, origin = next(iter(load_dataset(data).values())), "procedural people"
+            images = _crops_of(people, networks, Path(folder))
+    return images, origin
+
+
+def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> torch.Tensor:
+    size = networks.crop_size
+    usable = np.flatnonzero(people.trainable())[:CROPS]
+    if not len(usable):
+        raise InputError("nobody usable")
+    store = open_crop_store(
+        people.select_people(usable),
+        crop_size=size,
+        window_size=size,
+        folder=folder,
+        upright=networks.upright,
+    )
+    pixels = torch.from_numpy(store.pixels[:]).permute(0, 3, 1, 2).float()
+    return normalise(pixels, bgr=networks.bgr).contiguous()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's warnings about its own insides."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,159 @@
+"""Trained networks as evaluation, prediction and export see them, whatever they came from.
+
+They are networks by name, the joints of their heatmaps, and how a crop has to look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sspcm.config import EvaluationConfig, TrainConfig
+from sspcm.data.batches import Batch
+from sspcm.data.crop_store import CropStore
+from sspcm.hardware import Hardware
+from sspcm.inference.scores import alignment, predict_people
+from sspcm.methods.method import Method, mean_map, mode_of
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.keypoints import KeypointSet
+
+
+@dataclass(frozen=True)
+class TrainedNetworks:
+    """Networks on the device, ready for `predict_people`.
+
+    Attributes:
+        method: gives heatmaps by network name.
+        keypoint_set: the joints of the heatmaps.
+        crop_size: (width, height) of crops in pixels.
+        bgr: the networks take channels in BGR order.
+        evaluation: batch size, decoding and flip test of the run, or the defaults.
+        hardware: where the networks are.
+        config: of the run; None where there is no run.
+        record: where the networks came from, for a result.
+        upright: whether they were trained on crops turned along the image radius.
+        sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
+    """
+
+    method: Method
+    keypoint_set: KeypointSet
+    crop_size: tuple[int, int]
+    bgr: bool
+    evaluation: EvaluationConfig
+    hardware: Hardware
+    config: TrainConfig | None
+    record: dict[str, Any]
+    upright: bool = False
+    sigma: float = 2.0
+
+    @property
+    def reported(self) -> str:
+        """Name of the network that the method is judged by."""
+        return self.method.reported
+
+    def names(self) -> list[str]:
+        """Names of all networks (and means of networks)."""
+        blank = torch.zeros(1, 3, *self.crop_size[::-1], device=self.hardware.device)
+        with mode_of([self.method], training=False), torch.inference_mode():
+            return list(self.method.heatmaps(blank))
+
+    def only(self, name: str) -> TrainedNetworks:
+        """The same with one network alone.
+
+        Raises:
+            InputError: no such network; the message lists those there are.
+        """
+        if name != self.reported and name not in (names := self.names()):
+            raise InputError(
+                f"{self.record['source']}: has no network {name!r}: choose one of "
+                + ", ".join(names)
+            )
+        return replace(self, method=OneNetwork(self.method, name))
+
+    def with_settings(
+        self, *, decoding: str | None = None, flip_test: bool | None = None
+    ) -> TrainedNetworks:
+        """The same with another decoding or flip test, where given."""
+        evaluation = replace(
+            self.evaluation,
+            decoding=self.evaluation.decoding if decoding is None else decoding,
+            flip_test=self.evaluation.flip_test if flip_test is None else flip_test,
+        )
+        return replace(self, evaluation=evaluation)
+
+    def predict(self, crops: CropStore) -> dict[str, np.ndarray]:
+        """Keypoints (people, joints, 3) in frame pixels with joint scores, by network name."""
+        return predict_people(
+            self.method,
+            crops,
+            self.evaluation,
+            self.hardware,
+            flip_permutation=self.keypoint_set.flip_permutation,
+            bgr=self.bgr,
+            sigma=self.sigma,
+            align=alignment(self.record["recipe"]),
+        )
+
+
+class FixedNetworks(Method):
+    """Trained networks without the method that trained them: for inference only."""
+
+    uses_unlabelled = False
+
+    def __init__(self, networks: dict[str, nn.Module], *, reported: str | None = None) -> None:
+        super().__init__()
+        self.networks = nn.ModuleDict(networks)
+        # Of three networks the last is the student; two are equals.
+        self.reported = reported or ("C" if "C" in networks else "A")
+        self.statistics: dict[str, Tensor] = {}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Not trainable."""
+        raise InputError("networks read from a file of weights are not trained further")
+
+    def end_epoch(self) -> None:
+        """Nothing changes."""
+
+    def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
+        """Heatmaps of each network, and the mean of A's and B's."""
+        maps = {name: network(images) for name, network in self.networks.items()}
+        if "B" in maps:
+            maps["mean"] = mean_map(maps["A"], maps["B"])
+        return maps
+
+    def predictor(self) -> nn.Module:
+        """The reported network."""
+        return self.networks[self.reported]
+
+
+class OneNetwork(Method):
+    """One network of a method alone; images (N, 3, H, W) to heatmaps (N, J, H/4, W/4)."""
+
+    uses_unlabelled = False
+
+    def __init__(self, method: Method, name: str) -> None:
+        super().__init__()
+        self.method = method
+        self.reported = name
+        self.statistics: dict[str, Tensor] = {}
+
+    def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
+        """Heatmaps of the network."""
+        if self.reported == self.method.reported:
+            return self.method.predictor()(images)
+        return self.method.heatmaps(images)[self.reported]
+
+    def end_epoch(self) -> None:
+        """Nothing changes."""
+
+    def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
+        """Heatmaps under the network's name."""
+        return {self.reported: self(images)}
+
+    def predictor(self) -> nn.Module:
+        """Itself."""
+        return self

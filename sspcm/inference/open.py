@@ -1,0 +1,240 @@
+"""Open trained networks: a run folder, one of its checkpoints, or a file of weights alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sspcm.assembly import method_of
+from sspcm.config import EvaluationConfig
+from sspcm.hardware import Hardware, choose_hardware
+from sspcm.inference.networks import FixedNetworks, TrainedNetworks
+from sspcm.methods.method import Method
+from sspcm.networks.architecture import network_of_state
+from sspcm.networks.weights import networks_of, read_weights
+from sspcm.runs.checkpoint import load_checkpoint
+from sspcm.runs.folder import RunFolder, keypoint_set_from_dict
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import file_sha256, replacing
+from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
+
+
+def open_networks(
+    path: Path,
+    *,
+    checkpoint: str = "last",
+    keypoints: str | None = None,
+    crop_size: tuple[int, int] | None = None,
+    bgr: bool | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+) -> TrainedNetworks:
+    """The trained networks under a path.
+
+    Args:
+        path: a run folder, a checkpoint inside one, or a file of weights: a checkpoint copied out
+            of its run, what `sspcm import-weights` writes, or a released checkpoint.
+        checkpoint: of a run folder, `last` or `best`.
+        keypoints: name of the keypoint set of the heatmaps, where nothing beside the weights says
+            so.
+        crop_size: (width, height) of crops in pixels, of a file of weights that does not say so
+            (192 x 256 if None).
+        bgr: channel order, of a file of weights that does not say so (BGR if None, as released).
+        device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
+        precision: `auto`, `float32`, `bfloat16`; the run's own if None.
+
+    Raises:
+        InputError: nothing usable there, or nothing says which joints the heatmaps are of.
+    """
+    folder = run_folder_of(path)
+    if folder is None:
+        return _open_weights(path, keypoints, crop_size, bgr, device or "auto", precision or "auto")
+    for option, value in (("--crop-size", crop_size), ("--colour", bgr)):
+        if value is not None:
+            raise InputError(f"{path}: {option} is for files of weights; a run says it itself")
+    run = RunFolder(folder)
+    file = run.path / "checkpoints" / f"{checkpoint}.pt" if path.is_dir() else path
+    return _open_run(run, file, keypoints, device, precision)
+
+
+def import_weights(
+    source: Path, out: Path, *, keypoints: str, crop_size: tuple[int, int], bgr: bool
+) -> TrainedNetworks:
+    """Write the networks of a released checkpoint under our names, with what they need to be used.
+
+    The file holds `state_dict` (the parameters as `A.conv1.weight`, ...) and `about` (keypoint set,
+    crop size, channel order); `network.pretrained` and `open_networks` take it. Its networks are
+    given back as read from it.
+
+    Args:
+        source: the released checkpoint, or any file with ResNets or HRNets of the same layout.
+        out: the file to write.
+        keypoints: name of the keypoint set of the heatmaps.
+        crop_size: (width, height) in pixels of the crops that the networks were trained on.
+        bgr: the networks take channels in BGR order.
+
+    Raises:
+        InputError: it holds no such networks, or their heatmaps are not of these joints.
+    """
+    found = _open_weights(source, keypoints, crop_size, bgr, "cpu")
+    assert isinstance(found.method, FixedNetworks)
+    about = {
+        "keypoint_set": dataclasses.asdict(found.keypoint_set),
+        "crop_size": list(crop_size),
+        "bgr": bgr,
+        "source": source.name,
+        "source_sha256": found.record["checkpoint_sha256"],
+    }
+    state = {name: value.contiguous() for name, value in found.method.networks.state_dict().items()}
+    with replacing(out) as temporary:
+        torch.save({"state_dict": state, "about": about}, temporary)
+    return _open_weights(out, None, None, None, "cpu")
+
+
+def run_folder_of(path: Path) -> Path | None:
+    """The run folder that the path is, or that a checkpoint file lies in; None for other files.
+
+    Raises:
+        InputError: there is no such path.
+    """
+    if path.is_dir():
+        return path
+    if not path.is_file():
+        raise InputError(f"{path}: no such run folder or checkpoint file")
+    places = [parent for parent in path.resolve().parents[:2] if (parent / "config.yaml").is_file()]
+    return places[0] if places else None
+
+
+def _open_run(
+    run: RunFolder, file: Path, keypoints: str | None, device: str | None, precision: str | None
+) -> TrainedNetworks:
+    config = run.load_config()
+    hardware = choose_hardware(device or config.device, precision or config.chosen_precision)
+    state = load_checkpoint(file)["method"]
+    keypoint_set = _keypoint_set_of_run(run, keypoints)
+    joints = len(keypoint_set)
+    method = method_of(config, keypoint_set, labelled=np.arange(joints), pretrained=False)
+    try:
+        method.load_state_dict(state)
+    except (RuntimeError, KeyError, TypeError) as error:
+        lines = str(error).splitlines()
+        raise InputError(
+            f"{file}: does not fit the run's configuration and the {joints} joints of "
+            f"{keypoint_set.name!r}: {lines[min(1, len(lines) - 1)].strip()}"
+        ) from None
+    return TrainedNetworks(
+        method=_on_device(method, hardware),
+        keypoint_set=keypoint_set,
+        crop_size=config.data.crop_size,
+        bgr=config.released,
+        evaluation=config.evaluation,
+        hardware=hardware,
+        config=config,
+        record={
+            "source": str(run.path),
+            "checkpoint": file.stem,
+            "checkpoint_sha256": file_sha256(file),
+            "method": config.method.name,
+            "recipe": config.method.recipe,
+        },
+        upright=config.data.upright,
+        sigma=config.data.sigma,
+    )
+
+
+def _keypoint_set_of_run(run: RunFolder, name: str | None) -> KeypointSet:
+    found = run.read_keypoint_set()
+    if found is not None:
+        if name is not None and name != found.name:
+            raise InputError(f"{run.path}: its joints are {found.name!r}, not {name!r}")
+        return found
+    if name is not None:
+        return get_keypoint_set(name)
+    raise InputError(f"{run.path}: has no keypoints.json: name the joints with --keypoints")
+
+
+def _open_weights(
+    path: Path,
+    keypoints: str | None,
+    crop_size: tuple[int, int] | None,
+    bgr: bool | None,
+    device: str,
+    precision: str = "auto",
+) -> TrainedNetworks:
+    hardware = choose_hardware(device, precision)
+    found = networks_of(read_weights(path))
+    about = _read_about(path)
+    roles = about.get("roles", dict(zip(found, "ABC", strict=False)))
+    states = {name: found[entry] for entry, name in roles.items() if entry in found}
+    if not states:
+        raise InputError(f"{path}: holds no ResNet or HRNet (no 'conv1' over three colours)")
+    networks = {
+        name: network_of_state(state, source=f"{path}: network {name}")
+        for name, state in states.items()
+    }
+    keypoint_set = _keypoint_set_of_file(path, about, keypoints)
+    for name, state in states.items():
+        count = len(state["final_layer.bias"])
+        if count != len(keypoint_set):
+            raise InputError(
+                f"{path}: network {name} has {count} heatmaps, but keypoint set "
+                f"{keypoint_set.name!r} has {len(keypoint_set)} joints"
+            )
+    return TrainedNetworks(
+        method=_on_device(FixedNetworks(networks, reported=about.get("reported")), hardware),
+        keypoint_set=keypoint_set,
+        crop_size=crop_size or tuple(about.get("crop_size", (192, 256))),
+        bgr=bgr if bgr is not None else bool(about.get("bgr", True)),
+        evaluation=EvaluationConfig(),
+        hardware=hardware,
+        config=None,
+        record={
+            "source": str(path),
+            "checkpoint": path.name,
+            "checkpoint_sha256": file_sha256(path),
+            "method": about.get("method"),
+            "recipe": about.get("recipe"),
+        },
+        upright=bool(about.get("upright", False)),
+        sigma=float(about.get("sigma", 2.0)),
+    )
+
+
+def _keypoint_set_of_file(path: Path, about: dict[str, Any], name: str | None) -> KeypointSet:
+    if "keypoint_set" in about:
+        found = keypoint_set_from_dict(about["keypoint_set"], source=str(path))
+        if name is not None and name != found.name:
+            raise InputError(f"{path}: its joints are {found.name!r}, not {name!r}")
+        return found
+    if name is None:
+        raise InputError(
+            f"{path}: does not say which joints its heatmaps are of: name them with --keypoints "
+            f"({', '.join(keypoint_set_names())}); the released checkpoints have union-24"
+        )
+    return get_keypoint_set(name)
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    """What a file that we wrote says about its networks; empty for other files.
+
+    Raises:
+        InputError: it is a checkpoint of a run from before checkpoints said so.
+    """
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    about = content.get("about") if isinstance(content, dict) else None
+    if about is None and isinstance(content, dict) and "method" in content:
+        raise InputError(
+            f"{path}: does not say what its networks need, and lies in no run folder: put it back "
+            "into the 'checkpoints' folder of its run, beside whose config.yaml it can be used"
+        )
+    return about if isinstance(about, dict) else {}
+
+
+def _on_device(method: Method, hardware: Hardware) -> Method:
+    method.to(hardware.device)
+    method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
+    return method.eval()

@@ -1,0 +1,154 @@
+"""Pseudo-labels of a run's unlabelled people: a COCO results file with more about each joint.
+
+Networks label as they are, in evaluation mode and on upright crops. In training they see other
+views of the people and, with `teacher_mode: train` (the default), batch statistics: what is written
+is what they teach, not a record of every step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from sspcm.assembly import labelled_joints
+from sspcm.config import TrainConfig
+from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
+from sspcm.data.sets import TrainingSets, make_sets, pool_people
+from sspcm.hardware import Hardware
+from sspcm.heatmaps.decoding import decode, fitting_blur
+from sspcm.inference.networks import TrainedNetworks
+from sspcm.inference.scores import crop_images
+from sspcm.methods.method import Method, mode_of
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.keypoints import convert_keypoints
+
+
+def run_labels(networks: TrainedNetworks) -> list[dict[str, Any]]:
+    """The pseudo-labels that the networks of a run's checkpoint give its unlabelled people.
+
+    At the end of an epoch SSPCM's past teachers are the present ones, and a checkpoint is written
+    then: here its four pairs are one. With `evaluation.pseudo_labels` the run writes them before.
+
+    Raises:
+        InputError: there is no run, its data are not there, its method has no pseudo-labels, or a
+            flip test is asked for.
+    """
+    if networks.config is None:
+        raise InputError(f"{networks.record['source']}: is no run, so it has taught nobody")
+    if networks.evaluation.flip_test and not networks.config.evaluation.flip_test:
+        raise InputError("--flip-test: people are taught from one view, which is not mirrored")
+    config = replace(networks.config, evaluation=networks.evaluation)
+    sets = make_sets(config.data, released=config.released)
+    require_labels(networks.method, config)
+    return pool_labels(networks.method, config, sets, networks.hardware)
+
+
+def require_labels(method: Method, config: TrainConfig) -> None:
+    """Check that the method has pseudo-labels to write, on one blank crop.
+
+    Raises:
+        InputError: it has none.
+    """
+    try:
+        device = next(method.parameters()).device
+        method.taught(torch.zeros(1, 3, *config.data.crop_size[::-1], device=device))
+    except InputError as error:
+        raise InputError(f"method {config.method.name}: {error}") from None
+
+
+def pool_labels(
+    method: Method, config: TrainConfig, sets: TrainingSets, hardware: Hardware
+) -> list[dict[str, Any]]:
+    """One entry a person of the unlabelled pool, in the joints of the pool's own file.
+
+    Keys: those of a COCO results file (`keypoints` has the confidence of each joint as its third
+    number; `score` is their mean), `person_id`, `labelled` (also one of the labelled people), and
+    lists with a number for each joint: `inconsistency` (heatmap pixels, None where there is no
+    second teacher) and `kept` (1 where the student learns from the joint). Joints that the networks
+    lack are 0, with inconsistency None.
+    """
+    people, rows = pool_people(config.data, sets)
+    labels = label_people(method, config, people, hardware)
+    labels[..., 4] *= labelled_joints(sets)
+    # One more channel, so that joints the networks lack, which become 0, are told apart.
+    labels = np.dstack([labels, np.ones(labels.shape[:2])])
+    in_own_joints = convert_keypoints(labels, sets.train.keypoint_set, people.keypoint_set)
+    return _entries(people, in_own_joints, np.isin(rows, sets.labelled))
+
+
+def label_people(
+    method: Method, config: TrainConfig, people: PoseDataset, hardware: Hardware
+) -> np.ndarray:
+    """What the method teaches about people: (people, joints of the networks, 5) float64.
+
+    The numbers are x and y in frame pixels, confidence, inconsistency (heatmap pixels, NaN where
+    there is no second teacher), and 1 where the method keeps the joint. In evaluation mode, on
+    upright crops.
+    """
+    store = open_label_store(config, people)
+    parts = []
+    starts = range(0, len(store), config.evaluation.batch_size)
+    with mode_of([method], training=False), torch.inference_mode():
+        for start in tqdm(starts, desc="pseudo-labels", leave=False, disable=None):
+            block = slice(start, start + config.evaluation.batch_size)
+            images = crop_images(store.pixels[block], hardware, bgr=config.released)
+            with hardware.autocast():
+                taught = method.taught(images)
+            keypoints = decode(
+                taught.heatmaps,
+                store.places.center[block],
+                store.places.scale[block],
+                rotation=store.places.rotation[block],
+                method=config.evaluation.decoding,  # type: ignore[arg-type]
+                blur_size=fitting_blur(config.data.sigma),
+            )
+            keypoints[..., 2] = taught.confidence.float().cpu().numpy()
+            distance = np.full(keypoints.shape[:2], np.nan)
+            if taught.inconsistency is not None:
+                distance = taught.inconsistency.float().cpu().numpy()
+            kept = taught.kept.cpu().numpy()
+            parts.append(np.dstack([keypoints, distance, kept]).astype(np.float64))
+    return np.concatenate(parts)
+
+
+def open_label_store(config: TrainConfig, people: PoseDataset) -> CropStore:
+    """The crops of people to be labelled."""
+    size = config.data.crop_size
+    return open_crop_store(
+        people,
+        crop_size=size,
+        window_size=size,
+        folder=cache_folder(config.data.cache),
+        upright=config.data.upright,
+    )
+
+
+def _entries(people: PoseDataset, labels: np.ndarray, labelled: np.ndarray) -> list[dict[str, Any]]:
+    category = people.meta.get("category", {}).get("id", 1)
+    entries = []
+    ids = zip(people.people["frame_id"].tolist(), people.people["id"].tolist(), strict=True)
+    for row, (frame_id, person_id) in enumerate(ids):
+        keypoints, distance, kept, known = np.split(labels[row], [3, 4, 5], axis=1)
+        unknown = np.isnan(distance) | (known == 0)
+        entries.append(
+            {
+                "image_id": frame_id,
+                "category_id": category,
+                "keypoints": keypoints.round(3).ravel().tolist(),
+                "score": float(keypoints[:, 2].mean()),
+                "bbox": people.boxes[row].tolist(),
+                "person_id": person_id,
+                "labelled": bool(labelled[row]),
+                "inconsistency": [
+                    None if none else round(float(value), 3)
+                    for value, none in zip(distance.ravel(), unknown.ravel(), strict=True)
+                ],
+                "kept": [int(value) for value in kept.ravel()],
+            }
+        )
+    return entries

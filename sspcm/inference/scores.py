@@ -1,0 +1,165 @@
+"""Scores of a method's networks on test people with ground-truth boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sspcm.config import EvaluationConfig
+from sspcm.data.crop_places import CropPlaces
+from sspcm.data.crop_store import CropStore
+from sspcm.data.normalisation import normalise
+from sspcm.hardware import Hardware
+from sspcm.heatmaps.decoding import decode, fitting_blur
+from sspcm.heatmaps.flips import Alignment, average_flipped
+from sspcm.methods.method import Method, mode_of
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.geometry import PIXEL_STD
+from wepdtof_pose.scores.coco import RADIUS_EDGES, coco_scores, score
+from wepdtof_pose.scores.predictions import Predictions, predictions_of_people, rescore, suppress
+
+RESCORE_THRESHOLD = 0.2
+"""Joints above this score count towards a pose's score (published)."""
+NMS_THRESHOLD = 0.9
+"""Poses of one frame that overlap more than this in OKS are one (published)."""
+
+
+def predict_people(
+    method: Method,
+    store: CropStore,
+    config: EvaluationConfig,
+    hardware: Hardware,
+    *,
+    flip_permutation: np.ndarray,
+    bgr: bool,
+    sigma: float,
+    align: Alignment,
+    share: slice = slice(None),
+) -> dict[str, np.ndarray]:
+    """Keypoints (people, joints, 3) in frame pixels with joint scores, of every network.
+
+    Args:
+        method: its networks are put into evaluation mode for the time.
+        store: crops of the people, windows of exactly the crop size.
+        config: batch size, decoding and flip test.
+        hardware: where to compute.
+        flip_permutation: joint order of a mirrored person.
+        bgr: channel order that the networks were trained with.
+        sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
+        align: how the mirrored maps of the flip test meet the others.
+        share: the people to predict; all of them by default.
+    """
+    parts: dict[str, list[np.ndarray]] = {}
+    with mode_of([method], training=False), torch.inference_mode():
+        first, last, _ = share.indices(len(store))
+        for start in range(first, last, config.batch_size):
+            rows = slice(start, min(start + config.batch_size, last))
+            images = crop_images(store.pixels[rows], hardware, bgr=bgr)
+            for name, maps in _heatmaps(
+                method, images, hardware, flip_permutation if config.flip_test else None, align
+            ).items():
+                keypoints = decode(
+                    maps,
+                    store.places.center[rows],
+                    store.places.scale[rows],
+                    rotation=store.places.rotation[rows],
+                    method=config.decoding,  # type: ignore[arg-type]
+                    blur_size=fitting_blur(sigma),
+                )
+                parts.setdefault(name, []).append(keypoints)
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}
+
+
+def alignment(recipe: str | None) -> Alignment:
+    """How a flip test moves mirrored maps: exactly, or by a whole pixel as published."""
+    return "subpixel" if recipe == "corrected" else "pixel"
+
+
+def score_people(
+    test: PoseDataset, tested: np.ndarray, store: CropStore, keypoints: np.ndarray
+) -> tuple[dict[str, Any], Predictions]:
+    """Scores of one network's keypoints, and its predictions.
+
+    A pose's score is the mean of its joint scores above 0.2, and AP sees the poses left by OKS-NMS
+    at 0.9 with the area of the padded crops (both as published). PCK and the scores by radius, AP
+    among them, see every person's own pose.
+
+    Args:
+        test: all people of the frames, crowds and people without labels included.
+        tested: (predicted,) rows of those whose poses were predicted.
+        store: their crops.
+        keypoints: (predicted, joints, 3) their poses, in the test people's joints.
+    """
+    everyone = predictions_of_people(test, keypoints, rows=tested, scores=np.ones(len(tested)))
+    everyone = rescore(everyone, RESCORE_THRESHOLD)
+    areas = crop_areas(store.places)
+    kept = suppress(everyone, areas, test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
+    scores = score(test, everyone, radius_edges=_radius_edges(test, store))
+    return scores | coco_scores(test, kept), everyone
+
+
+def score_detected(
+    test: PoseDataset, store: CropStore, predictions: Predictions
+) -> tuple[dict[str, Any], Predictions]:
+    """Scores of one network's poses on detected boxes, and the poses that were scored.
+
+    A pose's score is its detection's times the mean of its joint scores above 0.2; all scores see
+    the poses left by OKS-NMS, PCK those of them that OKS matches to a person.
+
+    Args:
+        test: all people of the frames, crowds and people without labels included.
+        store: crops of the detections.
+        predictions: the poses (in the test people's joints), scores and boxes of the detections.
+    """
+    rescored = rescore(predictions, RESCORE_THRESHOLD)
+    sigmas = test.keypoint_set.require_sigmas()
+    kept = suppress(rescored, crop_areas(store.places), sigmas, NMS_THRESHOLD)
+    return score(test, kept, radius_edges=_radius_edges(test, store)), kept
+
+
+def percent(value: float | None) -> str:
+    """A score of 0 to 1 as text."""
+    return "n/a" if value is None else f"{100 * value:.1f}"
+
+
+def crop_images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:
+    """Images (N, 3, H, W) as networks take them, of stored crops (N, H, W, 3) uint8."""
+    raw = torch.from_numpy(pixels).to(hardware.device).permute(0, 3, 1, 2)
+    return normalise(raw, bgr=bgr).contiguous(memory_format=hardware.memory_format)
+
+
+def crop_areas(places: CropPlaces) -> np.ndarray:
+    """Areas (people,) of the padded crops in frame pixels squared."""
+    return np.prod(places.scale.astype(np.float64) * PIXEL_STD, axis=1)
+
+
+def _radius_edges(test: PoseDataset, store: CropStore) -> tuple[float, ...] | None:
+    return RADIUS_EDGES if _is_fisheye(test, store) else None
+
+
+def _is_fisheye(test: PoseDataset, store: CropStore) -> bool:
+    """Whether the frames are a ceiling camera's: they say so, boxes are rotated, or crops are."""
+    stated = any(isinstance(extra, dict) and "fisheye" in extra for extra in test.frames["extra"])
+    rotated = test.people[list(ROTATED_BOX_COLUMNS)].notna().to_numpy().any()
+    return bool(stated or rotated or store.places.rotation.any())
+
+
+def _heatmaps(
+    method: Method,
+    images: Tensor,
+    hardware: Hardware,
+    flip_permutation: np.ndarray | None,
+    align: Alignment,
+) -> dict[str, Tensor]:
+    with hardware.autocast():
+        maps = method.heatmaps(images)
+        if flip_permutation is None:
+            return {name: value.float() for name, value in maps.items()}
+        mirrored = method.heatmaps(images.flip(3))
+    return {
+        name: average_flipped(value.float(), mirrored[name].float(), flip_permutation, align=align)
+        for name, value in maps.items()
+    }

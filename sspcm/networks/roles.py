@@ -1,0 +1,101 @@
+"""The network of each role of a method: named, seeded, and started from a file where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from sspcm.config import NetworkConfig, TrainConfig
+from sspcm.heatmaps.targets import HEATMAP_STRIDE
+from sspcm.networks import NETWORKS, build_network
+from sspcm.networks.weights import load_imagenet, load_initial
+from wepdtof_pose.errors import InputError
+
+IMAGENET = "imagenet"
+"""Value of `network.pretrained` that asks for torchvision's ImageNet file of the ResNet."""
+
+
+def network_maker(
+    config: TrainConfig, joints: int, *, pretrained: bool = True
+) -> Callable[[str], nn.Module]:
+    """A function from a role (`A`, `B`, `C`, ...) to its new network.
+
+    Fresh weights depend on the run's seed and the role. C takes the configuration's `student`
+    where there is one. The function raises InputError for an unknown network, unusable initial
+    weights, or a network of your own that does not map (N, 3, H, W) to (N, J, H/4, W/4).
+
+    Args:
+        config: of the run.
+        joints: number of heatmaps J.
+        pretrained: load the initial weights that the configuration names; not needed where a
+            checkpoint follows.
+    """
+
+    def make_network(role: str) -> nn.Module:
+        chosen = config.student if role == "C" and config.student else config.network
+        state = np.random.SeedSequence([config.seed, ord(role)]).generate_state(1, np.uint64)[0]
+        generator = torch.Generator().manual_seed(int(state >> 1))
+        network = build_network(chosen.name, joints, generator=generator, **network_options(chosen))
+        if chosen.name not in NETWORKS:
+            _require_heatmaps(network, chosen.name, joints, config.data.crop_size)
+        if pretrained and chosen.pretrained is not None:
+            _load_pretrained(network, chosen, role)
+        return network
+
+    return make_network
+
+
+def role_networks(method: nn.Module) -> list[nn.Module]:
+    """The networks that a method owns, lagged copies included."""
+    found: list[nn.Module] = []
+    for child in method.children():
+        found += list(child.children()) if isinstance(child, nn.ModuleDict) else [child]
+    return found
+
+
+def network_options(config: NetworkConfig) -> dict[str, int]:
+    """The options that the named network has: only the ResNets can be scaled."""
+    if not config.name.startswith("resnet"):
+        return {}
+    return {"width": config.width, "deconv_channels": config.deconv_channels}
+
+
+def _load_pretrained(network: nn.Module, config: NetworkConfig, role: str) -> None:
+    assert config.pretrained is not None
+    if config.name not in NETWORKS:
+        raise InputError(
+            f"network.pretrained is {config.pretrained!r}, but {config.name} is a network of your "
+            "own: load its weights in its constructor"
+        )
+    if config.pretrained == IMAGENET:
+        load_imagenet(network, config.name)
+    else:
+        load_initial(network, Path(config.pretrained), role=role)
+
+
+def _require_heatmaps(
+    network: nn.Module, name: str, joints: int, crop_size: tuple[int, int]
+) -> None:
+    width, height = crop_size
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            found = network(torch.zeros(1, 3, height, width))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"network {name!r} cannot be applied to images (1, 3, {height}, {width}): {error}"
+        ) from None
+    finally:
+        network.train(training)
+    wanted = (1, joints, height // HEATMAP_STRIDE, width // HEATMAP_STRIDE)
+    shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+    if shape != wanted:
+        raise InputError(
+            f"network {name!r} maps images (1, 3, {height}, {width}) to {shape}, but heatmaps "
+            f"{wanted} are needed"
+        )

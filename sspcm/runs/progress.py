@@ -1,0 +1,95 @@
+"""How far a run is, and the checkpoint that it goes on from after an interruption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from sspcm.hardware import Hardware
+from sspcm.runs.checkpoint import load_checkpoint, save_checkpoint
+from sspcm.runs.folder import RunFolder
+
+SELECTION_SCORE = "AP"
+"""Score by which the best checkpoint is chosen."""
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        epoch: epochs done.
+        seconds: spent in training so far, without evaluation and writing pseudo-labels.
+        best_epoch: the epoch with the best scores, counted from 1; 0 before the first evaluation.
+        best: scores of every network in that epoch.
+        last: scores of every network in the last epoch that was evaluated.
+        peak_memory: bytes, of the processes that the run has had so far.
+    """
+
+    epoch: int = 0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best: dict[str, Any] | None = None
+    last: dict[str, Any] = field(default_factory=dict)
+    peak_memory: int = 0
+
+    def add_scores(self, scores: dict[str, Any], selected_by: Sequence[str]) -> bool:
+        """Take the scores of the epoch just done; says whether they are the best so far.
+
+        Args:
+            scores: network name -> score name -> value.
+            selected_by: the networks whose mean score counts.
+        """
+        self.last = scores
+        if self.best is not None:
+            now, before = (
+                sum(of[name][SELECTION_SCORE] or 0.0 for name in selected_by)
+                for of in (scores, self.best)
+            )
+            if now <= before:
+                return False
+        self.best, self.best_epoch = scores, self.epoch
+        return True
+
+
+def save(
+    run: RunFolder,
+    method: nn.Module,
+    optimiser: Optimizer,
+    progress: Progress,
+    about: dict[str, Any],
+) -> None:
+    """Write the checkpoint that `restore` reads: networks (and what they are), optimiser, progress.
+
+    Args:
+        run: where to.
+        method: owns the networks.
+        optimiser: its state.
+        progress: how far the run is.
+        about: see `run_parts.about_networks`.
+    """
+    save_checkpoint(
+        run.last_checkpoint,
+        {
+            "method": method.state_dict(),
+            "about": about,
+            "optimiser": optimiser.state_dict(),
+            "progress": dict(vars(progress)),
+        },
+    )
+
+
+def restore(
+    run: RunFolder, method: nn.Module, optimiser: Optimizer, hardware: Hardware
+) -> Progress:
+    """Put method and optimiser where the run's last checkpoint left them; untouched without one."""
+    if not run.last_checkpoint.is_file():
+        return Progress()
+    state = load_checkpoint(run.last_checkpoint, device=hardware.device)
+    method.load_state_dict(state["method"])
+    optimiser.load_state_dict(state["optimiser"])
+    return Progress(**state["progress"])

@@ -1,0 +1,89 @@
+"""One epoch of a run: its batches, steps, draws and mean losses."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from sspcm.config import TrainConfig
+from sspcm.data.batches import BatchMaker, read_ahead
+from sspcm.data.sampler import PairSampler, step_generator, step_seed
+from sspcm.hardware import Hardware
+from sspcm.methods.method import Method
+from sspcm.training.distributed import Processes
+from wepdtof_pose.errors import InputError
+
+
+def train_epoch(
+    stepped: nn.Module,
+    method: Method,
+    optimiser: torch.optim.Optimizer,
+    sampler: PairSampler,
+    batches: BatchMaker,
+    epoch: int,
+    config: TrainConfig,
+    hardware: Hardware,
+) -> dict[str, float]:
+    """Take the steps of one epoch; gives the means of losses and statistics.
+
+    What a step draws depends on the seed, the epoch (from 0), the step and the rank alone.
+
+    Args:
+        stepped: the method as it is called, wrapped where there are several processes.
+        method: the method itself.
+        optimiser: over its parameters, at the epoch's learning rate.
+        sampler: who is in which step.
+        batches: makes them.
+        epoch: from 0.
+        config: the run's.
+        hardware: where, and at which precision.
+    """
+    labelled, unlabelled = sampler.epoch(epoch)
+    method.train()
+    totals: dict[str, Tensor] = {}
+    title = f"{config.method.name} epoch {epoch + 1}/{config.optimisation.epochs}"
+    burning_in = epoch < config.optimisation.burn_in_epochs
+    silent = None if sampler.rank == 0 else True
+    pooled = method.uses_unlabelled and not burning_in
+    readers = (
+        partial(
+            batches.read,
+            labelled[step],
+            unlabelled[step] if pooled else None,
+            step_generator(config.seed, epoch, step, sampler.rank),
+        )
+        for step in range(sampler.steps)
+    )
+    raw_batches = read_ahead(readers)
+    bar = tqdm(raw_batches, desc=title, total=sampler.steps, leave=False, disable=silent)
+    for step, raw in enumerate(bar):
+        # For what draws by itself, as Dropout in a network of one's own does.
+        torch.manual_seed(step_seed(config.seed, epoch, step, sampler.rank))
+        batch = batches.finish(raw)
+        optimiser.zero_grad(set_to_none=True)
+        with hardware.autocast():
+            losses = stepped(batch)
+        sum(losses.values(), start=torch.zeros((), device=hardware.device)).backward()
+        optimiser.step()
+        for name, value in {**losses, **method.statistics}.items():
+            totals[name] = totals.get(name, 0.0) + value.detach().float()
+    return {name: float(value) / sampler.steps for name, value in totals.items()}
+
+
+def require_numbers(
+    losses: dict[str, float], method: Method, processes: Processes, epoch: int
+) -> None:
+    """Stop a run that has diverged, on every process, before anything of the epoch is saved.
+
+    Raises:
+        InputError: a loss or a weight of the epoch (from 1) is not finite, in any process.
+    """
+    weights = all(bool(torch.isfinite(p).all()) for p in method.parameters())
+    if not all(processes.gather(weights and all(map(math.isfinite, losses.values())))):
+        raise InputError(
+            f"the loss is not a number in epoch {epoch}: lower optimisation.learning_rate"
+        )

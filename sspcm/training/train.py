@@ -1,0 +1,270 @@
+"""One training run, from a configuration to a finished run folder; it reads top to bottom."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from sspcm.assembly import about_networks, make_batch_maker, make_method, open_stores
+from sspcm.config import TrainConfig
+from sspcm.data.batches import Pool
+from sspcm.data.crop_store import CropStore
+from sspcm.data.sampler import PairSampler
+from sspcm.data.sets import TrainingSets, make_sets, pool_people
+from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
+from sspcm.inference.detections import PERSON
+from sspcm.inference.pool_labels import open_label_store, pool_labels, require_labels
+from sspcm.inference.scores import alignment, percent, predict_people, score_people
+from sspcm.methods.method import Method
+from sspcm.networks.roles import role_networks
+from sspcm.runs.checkpoint import save_checkpoint
+from sspcm.runs.folder import RunFolder
+from sspcm.runs.progress import Progress, restore, save
+from sspcm.training.distributed import (
+    Processes,
+    distribute,
+    joined_processes,
+    require_identical,
+    synchronise_buffers,
+)
+from sspcm.training.epoch import require_numbers, train_epoch
+from sspcm.training.optimiser import learning_rate, make_optimiser
+from wepdtof_pose.keypoints import convert_keypoints
+from wepdtof_pose.scores.predictions import to_results
+
+_LOG = logging.getLogger(__name__)
+
+CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
+"""Scores written for every evaluated epoch; the result has all of them."""
+
+
+def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[str, Any]:
+    """Train, evaluate and write a run folder; gives the result that it also writes.
+
+    A finished run is not trained again. An interrupted one goes on from its last checkpoint and
+    ends as if it had never stopped.
+
+    Args:
+        config: everything that influences the numbers.
+        folder: the run folder, made if needed.
+        resume: go on with the run that the folder holds.
+
+    Raises:
+        InputError: the folder holds another run, or one that began on other data, processes or
+            hardware, or the configuration or data cannot be used, or training diverges.
+    """
+    with joined_processes(config.device) as processes:
+        return _train(config, folder, processes, resume=resume)
+
+
+def _train(
+    config: TrainConfig, folder: Path, processes: Processes, *, resume: bool
+) -> dict[str, Any]:
+    hardware = choose_hardware(
+        config.device, config.chosen_precision, local_rank=processes.local_rank
+    )
+    sets = make_sets(config.data, released=config.released)
+    sets.test.keypoint_set.require_sigmas()
+    method = make_method(config, sets).to(hardware.device)
+    if config.evaluation.pseudo_labels:
+        require_labels(method, config)
+    method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
+    run = RunFolder(folder)
+    with processes.writer_first():
+        run.prepare(config, resume=resume or not processes.writes)
+    if run.finished:
+        return run.read_result()
+    threads = config.threads or run.threads_of_its_beginning()
+    if threads:
+        torch.set_num_threads(threads)
+    surroundings = environment(hardware) | {
+        "device_type": hardware.device.type,
+        "processes": processes.count,
+        "data_hash": sets.record["data_hash"],
+        "split_hash": sets.record["split_hash"],
+        "unlabelled_hash": sets.record.get("unlabelled_hash"),
+        "labels_hash": sets.record.get("labels_hash"),
+    }
+    run.require_same_conditions(surroundings)
+    if processes.writes:
+        if not run.resumable:
+            run.write(run.environment_file, surroundings)
+        _LOG.info(
+            "%s, recipe %s: %s on %s, %s, %d threads, %d processes",
+            config.method.name,
+            config.method.recipe,
+            config.network.name,
+            surroundings["device"],
+            surroundings["precision"],
+            surroundings["threads"],
+            processes.count,
+        )
+        run.write_keypoint_set(sets.train.keypoint_set)
+
+    train_store, test_store = open_stores(config, sets)
+    if config.evaluation.pseudo_labels and processes.writes:
+        # Made now, so that a disk that is too small for it says so before anything is trained.
+        open_label_store(config, pool_people(config.data, sets)[0])
+    sampler = PairSampler(
+        sets.labelled,
+        sets.unlabelled,
+        config.optimisation.batch_size,
+        config.seed,
+        epoch_steps=config.optimisation.epoch_steps,
+        rank=processes.rank,
+        processes=processes.count,
+        released=config.released,
+    )
+    batches = make_batch_maker(config, sets, train_store, hardware)
+    pool = Pool(
+        np.unique(sets.unlabelled), len(train_store), config.evaluation.batch_size, batches.views
+    )
+    if config.synchronise_batchnorm:
+        method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
+    if config.compile:
+        for network in role_networks(method):
+            network.compile()
+    optimiser = make_optimiser(method, config.optimisation)
+    progress = restore(run, method, optimiser, hardware)
+    # As published, resuming the released schedule drops the rate one epoch early.
+    early = config.released and progress.epoch > 0
+    rows = run.read_metrics()[: progress.epoch]
+    about = about_networks(config, sets, method)
+    stepped = distribute(method, processes, synchronise_batchnorm=config.synchronise_batchnorm)
+
+    while progress.epoch < config.optimisation.epochs:
+        started = time.perf_counter()
+        rate = learning_rate(
+            method.schedule_epoch(progress.epoch), config.optimisation, early=early
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        with hardware.autocast():
+            method.begin_epoch(pool)
+        losses = train_epoch(
+            stepped, method, optimiser, sampler, batches, progress.epoch, config, hardware
+        )
+        require_numbers(losses, method, processes, progress.epoch + 1)
+        synchronise_buffers(method, processes)
+        final = progress.epoch + 1 == config.optimisation.epochs
+        # Before the epoch ends, while teachers of the past are still those of the past.
+        training = time.perf_counter() - started
+        if final and config.evaluation.pseudo_labels and processes.writes:
+            labels = pool_labels(method, config, sets, hardware)
+            run.write(run.pseudo_labels_file, labels, indent=None)
+        started = time.perf_counter()
+        method.end_epoch()
+        require_identical(method, processes)
+        progress.epoch += 1
+        progress.seconds += training + time.perf_counter() - started
+        row: dict[str, Any] = {"epoch": progress.epoch, "learning_rate": rate, "train": losses}
+
+        if final or progress.epoch % config.evaluation.every == 0:
+            scores = _evaluate(
+                method, sets, test_store, config, hardware, processes, run if final else None
+            )
+            row["scores"] = {
+                name: {key: value[key] for key in CURVE_SCORES} for name, value in scores.items()
+            }
+            selected_by = method.selected_by(released=config.released)
+            if progress.add_scores(scores, selected_by) and processes.writes:
+                best = {"method": method.state_dict(), "about": about}
+                save_checkpoint(run.best_checkpoint, best)
+        row["seconds"] = round(progress.seconds, 3)
+        rows.append(row)
+        if processes.writes:
+            _LOG.info("%s", _in_words(row, method, config.optimisation.epochs))
+            run.write_metrics(rows)
+            progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
+            save(run, method, optimiser, progress, about)
+
+    result = _result(config, sets, sampler, method, hardware, progress)
+    if processes.writes:
+        run.write(run.result_file, result)
+    return result
+
+
+def _evaluate(
+    method: Method,
+    sets: TrainingSets,
+    store: CropStore,
+    config: TrainConfig,
+    hardware: Hardware,
+    processes: Processes,
+    run: RunFolder | None,
+) -> dict[str, Any]:
+    """Scores of every network; with a run, the reported network's predictions are written.
+
+    Every process predicts its share of the test people, and all of them score the whole.
+    """
+    everywhere = processes.gather(
+        predict_people(
+            method,
+            store,
+            config.evaluation,
+            hardware,
+            flip_permutation=sets.train.keypoint_set.flip_permutation,
+            bgr=config.released,
+            sigma=config.data.sigma,
+            align=alignment(config.method.recipe),
+            share=processes.share(len(store)),
+        )
+    )
+    # A process without a share, of fewer people than processes, has predicted nothing.
+    parts = [part for part in everywhere if part]
+    keypoints = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    scores = {}
+    for name, values in keypoints.items():
+        in_test_joints = convert_keypoints(values, sets.train.keypoint_set, sets.test.keypoint_set)
+        scores[name], predictions = score_people(sets.test, sets.tested, store, in_test_joints)
+        if run is not None and processes.writes and name == method.reported:
+            category = sets.test.meta.get("category", {}).get("id", PERSON)
+            results = to_results(predictions, category_id=category)
+            run.write(run.predictions_file, results, indent=None)
+    return scores
+
+
+def _in_words(row: dict[str, Any], method: Method, epochs: int) -> str:
+    """An epoch's row of metrics.jsonl as a line for people: losses, scores of what is reported."""
+    losses = {name: row["train"][name] for name in row["train"] if name not in method.statistics}
+    parts = [f"{name} loss {value:.4g}" for name, value in losses.items()]
+    if "scores" in row:
+        scores = row["scores"][method.reported]
+        parts += [f"{score} {percent(scores[score])}" for score in ("AP", "PCK@0.2")]
+    return f"epoch {row['epoch']}/{epochs}, {row['seconds']:.0f} s: {', '.join(parts)}"
+
+
+def _result(
+    config: TrainConfig,
+    sets: TrainingSets,
+    sampler: PairSampler,
+    method: Method,
+    hardware: Hardware,
+    progress: Progress,
+) -> dict[str, Any]:
+    return {
+        "method": config.method.name,
+        "recipe": config.method.recipe,
+        "reported": method.reported,
+        "seed": config.seed,
+        "labels": config.data.labels,
+        **sets.record,
+        "last": progress.last,
+        "best": progress.best,
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "steps": progress.epoch * sampler.steps,
+        "processes": sampler.processes,
+        "training_seconds": round(progress.seconds, 1),
+        "peak_memory_bytes": max(progress.peak_memory, peak_memory(hardware)),
+        "parameters_trained": sum(p.numel() for p in method.parameters() if p.requires_grad),
+        "parameters_predictor": sum(p.numel() for p in method.predictor().parameters()),
+        "precision": str(hardware.precision).removeprefix("torch."),
+        "device": hardware.device.type,
+    }

@@ -1,0 +1,95 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from benchmarks.commands.main import main
+from benchmarks.tables.readme import update_tables, with_tables
+from wepdtof_pose.errors import InputError
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/results.md"])
+def test_the_tables_are_those_of_the_committed_results(name):
+    file = ROOT / name
+    text = file.read_text(encoding="utf-8")
+    assert "<!-- table of " in text
+    assert with_tables(text, file.parent) == text
+
+
+def test_a_marked_table_is_replaced_and_the_rest_stays(comparison, tmp_path):
+    file = tmp_path / "page.md"
+    file.write_text(f"before\n<!-- table of {comparison} -->\nold\n<!-- end of table -->\nafter\n")
+    assert update_tables(file) == 1
+    text = file.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("<!-- end of table -->\nafter\n")
+    assert "old" not in text
+    assert "| 8 " in text
+    assert with_tables(text, tmp_path) == text
+
+
+def test_scores_alone(comparison, tmp_path):
+    marked = f"<!-- scores of {comparison} by PCK@0.2 -->\n<!-- end of table -->\n"
+    text = with_tables(marked, tmp_path)
+    assert "Scores of the reported networks" in text
+    assert "95 % interval" in text
+    assert "Cost:" not in text
+    assert "Every network:" not in text
+    assert with_tables(text, tmp_path) == text
+
+
+def test_a_folder_of_speed_measurements_is_a_table_too(tmp_path):
+    result = {
+        "environment": {"device": "a CPU", "cores": 2, "threads": 2, "packages": {"torch": "2"}}
+        | {"precision": "float32"},
+        "peak_memory_bytes": 2**30,
+        "scores": {"people_per_second": {"ours": 90.0, "looped": 10.0}, "looped_over_ours": 9.0},
+    }
+    (tmp_path / "speed").mkdir()
+    (tmp_path / "speed" / "speed.json").write_text(json.dumps(result))
+    text = with_tables("<!-- table of speed -->\nold\n<!-- end of table -->\n", tmp_path)
+    assert "a CPU, 2 cores" in text
+    assert "9.0 x" in text
+    assert "old" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("one\n<!-- table of X -->\nprose\n<!-- table of Y -->\n<!-- end of table -->\n", "line 2"),
+        ("one\n<!-- scores of X -->\nprose\n", r"line 2: <!-- scores of X --> has no <!-- end"),
+        ("<!-- end of table -->\n", "line 1: <!-- end of table --> has no beginning"),
+    ],
+    ids=["before the next", "at the end", "an end alone"],
+)
+def test_a_mark_without_its_partner_changes_nothing(tmp_path, text, message):
+    file = tmp_path / "page.md"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message):
+        update_tables(file)
+    assert file.read_text() == text
+
+
+def test_a_mark_within_a_line_is_prose(comparison, tmp_path):
+    prose = "Write `<!-- table of FOLDER -->` and `<!-- end of table -->`.\n"
+    begin = f"{prose}<!-- table of {comparison} -->\n"
+    text = with_tables(f"{begin}<!-- end of table -->\n", tmp_path)
+    assert text.startswith(f"{begin}\nData")
+
+
+@pytest.mark.parametrize(
+    "option", [("--score", "AP"), ("--baseline", "sspcm"), ("--format", "csv")], ids=lambda o: o[0]
+)
+def test_options_of_one_table_do_not_go_with_a_file(tmp_path, option):
+    found = CliRunner().invoke(main, ["table", "--into", str(tmp_path / "page.md"), *option])
+    assert found.exit_code == 2
+    assert f"{option[0]} does not go with --into" in found.output
+
+
+def test_a_file_without_a_marked_table_is_refused(tmp_path):
+    (tmp_path / "page.md").write_text("nothing here\n")
+    with pytest.raises(InputError, match="marks no table"):
+        update_tables(tmp_path / "page.md")

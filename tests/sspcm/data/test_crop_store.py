@@ -1,0 +1,132 @@
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sspcm.data.crop_store import open_crop_store, region_size
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.loading import load_dataset
+
+SIZE = (64, 96)
+ROOT = Path(__file__).parents[3]
+
+
+def people(tiny_fisheye):
+    return next(iter(load_dataset(tiny_fisheye).values()))
+
+
+def open_store(dataset, folder):
+    side = region_size(SIZE, largest_scale=1.25)
+    return open_crop_store(dataset, crop_size=SIZE, window_size=(side, side), folder=folder)
+
+
+def test_a_built_store_is_opened_again_and_a_changed_frame_makes_a_new_one(tiny_fisheye, tmp_path):
+    dataset = people(tiny_fisheye)
+    first = open_store(dataset, tmp_path)
+    files = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.npy")}
+    again = open_store(dataset, tmp_path)
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.npy")} == files
+    np.testing.assert_array_equal(first.pixels[:], again.pixels[:])
+
+    frame = dataset.root / dataset.frames["file_name"].iloc[0]
+    before, stamp = frame.read_bytes(), frame.stat()
+    try:
+        cv2.imwrite(str(frame), np.zeros((256, 256, 3), np.uint8))
+        changed = open_store(dataset, tmp_path)
+    finally:
+        frame.write_bytes(before)
+        os.utime(frame, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+    of_frame = np.flatnonzero(dataset.frame_rows == 0)
+    assert not changed.pixels[of_frame[:1]].any()
+
+
+def test_joints_lie_in_the_windows_where_they_lie_on_the_frames(tiny_fisheye, tmp_path):
+    dataset = people(tiny_fisheye)
+    rows = np.array([5, 0, 5, 2])
+    store = open_store(dataset.select_people(np.arange(6)), tmp_path)
+    joints, visibility = store.joints(rows)
+    keypoints = dataset.keypoints[rows].astype(np.float64)
+    places = store.places
+    zoom = SIZE[0] / (200 * places.scale[rows, 0].astype(np.float64))
+    offset = keypoints[..., :2] - places.center[rows, None]
+    side = store.window_size[0]
+    np.testing.assert_allclose(joints, zoom[:, None, None] * offset + side / 2, atol=1e-3)
+    np.testing.assert_array_equal(visibility, keypoints[..., 2] > 0)
+    assert (joints.dtype, visibility.dtype) == (np.float32, np.float32)
+
+
+def test_what_killed_builds_left_is_removed_and_nothing_else(tiny_fisheye, tmp_path):
+    open_store(people(tiny_fisheye), tmp_path)
+    path = next(tmp_path.glob("*.npy"))
+    path.unlink()
+    leftover, other = tmp_path / f".{path.name}.abc.part", tmp_path / ".other.npy.abc.part"
+    leftover.touch()
+    other.touch()
+    open_store(people(tiny_fisheye), tmp_path)
+    assert path.is_file()
+    assert (leftover.exists(), other.exists()) == (False, True)
+
+
+def test_a_disk_without_room_is_said_before_anything_is_written(
+    tiny_fisheye, tmp_path, monkeypatch
+):
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    with pytest.raises(InputError, match=r"need 0\.0 GiB.*data\.cache"):
+        open_store(people(tiny_fisheye), tmp_path)
+    assert not list(tmp_path.glob("*.npy"))
+
+
+def test_a_folder_that_cannot_be_made_is_named(tiny_fisheye, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file/crops: the folder cannot be made"):
+        open_store(people(tiny_fisheye), tmp_path / "file" / "crops")
+
+
+def test_processes_that_want_the_same_store_build_it_once(tiny_fisheye, tmp_path):
+    program = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from sspcm.data import crop_store
+from wepdtof_pose.formats.loading import load_dataset
+build, built = crop_store._build, []
+crop_store._build = lambda *values: (built.append(1), build(*values))
+people = next(iter(load_dataset(Path({str(tiny_fisheye)!r})).values()))
+store = crop_store.open_crop_store(
+    people, crop_size=(64, 96), window_size=(64, 96), folder=Path({str(tmp_path)!r})
+)
+print(len(built), int(store.pixels[:].astype(int).sum()))
+"""
+    started = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    found = [process.communicate()[0].split() for process in started]
+    assert sum(int(built) for built, _ in found) == 1
+    assert len({total for _, total in found}) == 1
+
+
+def test_warped_rows_are_the_warp_of_the_stored_windows(tiny_fisheye, tmp_path):
+    store = open_store(people(tiny_fisheye), tmp_path)
+    rows = np.array([3, 0])
+    matrices = np.array([[[0.5, 0.0, -8.0], [0.0, 0.5, 4.0]], [[0.0, 1.0, -20.0], [-1.0, 0, 90.0]]])
+    out = np.empty((2, SIZE[1], SIZE[0], 3), np.uint8)
+    store.warp_into(rows, matrices, out)
+    for row, matrix, warped in zip(rows, matrices, out, strict=True):
+        expected = cv2.warpAffine(store.pixels[row : row + 1][0], matrix, SIZE)
+        np.testing.assert_array_equal(warped, expected)
+
+
+def test_a_store_that_was_cut_short_is_refused_by_name(tiny_fisheye, tmp_path):
+    open_store(people(tiny_fisheye), tmp_path)
+    path = next(tmp_path.glob("*.npy"))
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(InputError, match="cut short; delete it"):
+        open_store(people(tiny_fisheye), tmp_path)

@@ -1,0 +1,206 @@
+"""What is labelled, what is the pool, what is tested on; and two data sets with other joints."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from sspcm.assembly import labelled_joints
+from sspcm.config import DataConfig
+from sspcm.data.sets import make_sets
+from wepdtof_pose.commands.main import main as toolkit
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.splits.hold_out import subset_record
+
+
+def config(data, **values):
+    return DataConfig(path=str(data), labels=values.pop("labels", "8"), **values)
+
+
+@pytest.fixture(scope="module")
+def mpii_copy(tiny_fisheye, tmp_path_factory):
+    """The tiny set with the joints of MPII, frames and images as they are."""
+    folder = tmp_path_factory.mktemp("mpii")
+    whole = load_dataset(tiny_fisheye)["all"]
+    path = folder / "annotations" / "person_keypoints.json"
+    coco.write(whole.with_keypoint_set(get_keypoint_set("mpii-16")), path)
+    (folder / "images").symlink_to(whole.root, target_is_directory=True)
+    return folder
+
+
+def test_the_pool_is_all_training_people_labelled_ones_included(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye))
+    assert len(sets.labelled) == 8
+    assert sets.unlabelled.tolist() == list(range(len(sets.train)))
+    frames = set(sets.train.frames["scene"]) & set(sets.test.frames["scene"])
+    assert not frames
+
+
+def test_labelled_people_can_be_left_out_of_the_pool(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye, exclude_labelled=True))
+    assert not set(sets.unlabelled) & set(sets.labelled)
+    assert len(sets.unlabelled) + 8 == len(sets.train)
+    with pytest.raises(InputError, match="leaves no unlabelled people"):
+        make_sets(config(tiny_fisheye, exclude_labelled=True, labels="all"))
+
+
+@pytest.fixture
+def few_labelled(tiny_fisheye, tmp_path):
+    """The tiny set where every second person has a box alone, and one is a crowd."""
+    whole = load_dataset(tiny_fisheye)["all"]
+    whole.keypoints[::2] = 0
+    whole.people.loc[0, "iscrowd"] = 1
+    coco.write(whole, tmp_path / "few" / "annotations" / "person_keypoints.json")
+    (tmp_path / "few" / "images").symlink_to(whole.root)
+    return tmp_path / "few"
+
+
+def test_people_with_a_box_alone_can_be_in_the_pool(few_labelled, tiny_fisheye):
+    without = make_sets(config(few_labelled, labels="all"))
+    sets = make_sets(config(few_labelled, labels="all", unlabelled_boxes=True))
+    usable = sets.train.trainable()
+    assert len(without.unlabelled) == len(without.labelled) == usable.sum()
+    assert sets.labelled.tolist() == np.flatnonzero(usable).tolist()
+    assert len(sets.unlabelled) == len(sets.train) > usable.sum()
+    assert not sets.train.people["iscrowd"].any()
+    assert sets.record["people_train"] == without.record["people_train"] == usable.sum()
+    with pytest.raises(InputError, match=f"only {usable.sum()} usable"):
+        make_sets(config(few_labelled, labels=str(usable.sum() + 1), unlabelled_boxes=True))
+    other = make_sets(config(tiny_fisheye, unlabelled=str(few_labelled), unlabelled_boxes=True))
+    assert len(other.unlabelled) == 47
+    assert other.train.trainable()[other.labelled].all()
+
+
+def test_a_list_may_not_name_people_with_a_box_alone(few_labelled, tmp_path):
+    whole = load_dataset(few_labelled)["all"]
+    sets = make_sets(config(few_labelled, labels="all", unlabelled_boxes=True))
+    ids = sets.train.people["id"].to_numpy()
+    for rows, refused in ((sets.labelled, None), (sets.unlabelled, "cannot be trained on")):
+        named = np.flatnonzero(whole.people["id"].isin(ids[rows]))
+        file = tmp_path / "listed.json"
+        file.write_text(json.dumps(subset_record(whole, named, labels="", order="", seed=None)))
+        wanted = config(few_labelled, labels=str(file), unlabelled_boxes=True)
+        if refused:
+            with pytest.raises(InputError, match=refused):
+                make_sets(wanted)
+        else:
+            assert make_sets(wanted).labelled.tolist() == rows.tolist()
+
+
+def test_a_pool_without_keypoints_names_the_option(tiny_fisheye, tmp_path):
+    whole = load_dataset(tiny_fisheye)["all"]
+    whole.keypoints[:] = 0
+    coco.write(whole, tmp_path / "annotations" / "person_keypoints.json")
+    (tmp_path / "images").symlink_to(whole.root)
+    with pytest.raises(InputError, match=r"48 have a box: data\.unlabelled_boxes=true"):
+        make_sets(config(tiny_fisheye, unlabelled=str(tmp_path)))
+    whole.people["iscrowd"] = 1
+    coco.write(whole, tmp_path / "annotations" / "person_keypoints.json")
+    with pytest.raises(InputError, match="nobody for the unlabelled pool has a box"):
+        make_sets(config(tiny_fisheye, unlabelled=str(tmp_path), unlabelled_boxes=True))
+
+
+def test_everybody_on_the_test_side_is_kept_for_scoring(few_labelled):
+    sets = make_sets(config(few_labelled))
+    assert len(sets.test) > len(sets.tested) == sets.test.trainable().sum()
+    assert sets.record["people_test"] == len(sets.tested)
+
+
+def test_random_budgets_are_nested_and_file_order_is_the_first(tiny_fisheye):
+    small = make_sets(config(tiny_fisheye, order="random"))
+    large = make_sets(config(tiny_fisheye, order="random", labels="20"))
+    assert set(small.labelled) < set(large.labelled)
+    assert make_sets(config(tiny_fisheye)).labelled.tolist() == list(range(8))
+
+
+def test_data_sets_with_other_joints_meet_in_the_union_by_name(tiny_fisheye, mpii_copy):
+    sets = make_sets(config(mpii_copy, unlabelled=str(tiny_fisheye)))
+    union = get_keypoint_set("union-24")
+    assert sets.train.keypoint_set == union
+    assert sets.test.keypoint_set.name == "mpii-16"
+    assert sets.record["trained_keypoint_set"] == "union-24"
+    known = {union.joints[j] for j in np.flatnonzero(labelled_joints(sets))}
+    # As published: all joints of the labelled set, whether or not anybody has them.
+    assert known == set(get_keypoint_set("mpii-16").joints)
+    assert "nose" not in known
+    assert sets.unlabelled.min() >= sets.labelled.max()
+    assert all((sets.train.root / name).is_file() for name in sets.train.frames["file_name"])
+
+
+def test_a_joint_that_none_of_few_labelled_people_has_is_learned_from_all_the_same(
+    tiny_fisheye, tmp_path
+):
+    whole = load_dataset(tiny_fisheye)["all"]
+    whole.keypoints[:, 3] = 0
+    coco.write(whole, tmp_path / "annotations" / "person_keypoints.json")
+    (tmp_path / "images").symlink_to(whole.root)
+    sets = make_sets(config(tmp_path, labels="1"))
+    assert labelled_joints(sets).all()
+
+
+def test_an_unlabelled_set_with_the_same_joints_keeps_them(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye, unlabelled=str(tiny_fisheye)))
+    assert sets.train.keypoint_set.name == "wepdtof-pose-14"
+    assert len(sets.unlabelled) == len(load_dataset(tiny_fisheye)["all"])
+
+
+def test_the_released_recipe_always_trains_the_union(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye), released=True)
+    assert len(sets.train.keypoint_set) == 24
+    assert len(sets.test.keypoint_set) == 14
+    assert labelled_joints(sets).sum() == 14
+
+
+@pytest.fixture
+def two_sides(tiny_fisheye, tmp_path):
+    """The tiny set as a data set with annotation files of its own for training and testing."""
+    whole = load_dataset(tiny_fisheye)["all"]
+    for name, rows in (("train", np.arange(36)), ("val", np.arange(36, 48))):
+        coco.write(whole.select_people(rows), tmp_path / "data" / "annotations" / f"{name}.json")
+    (tmp_path / "data" / "images").symlink_to(whole.root)
+    return tmp_path / "data"
+
+
+def test_a_list_of_the_toolkit_says_who_is_labelled(two_sides, tmp_path):
+    file = tmp_path / "labelled.json"
+    options = ["--split", "train", "--labels", "7", "--order", "random", "--seed", "3"]
+    done = CliRunner().invoke(toolkit, ["split", str(two_sides), *options, "-o", str(file)])
+    assert done.exit_code == 0, done.output
+    sets = make_sets(config(two_sides, labels=str(file)))
+    named = json.loads(file.read_text())["person_ids"]
+    assert sets.train.people["id"].iloc[sets.labelled].tolist() == named
+    assert (sets.record["people_labelled"], sets.record["labelled_order"]) == (7, "list")
+    assert len(sets.record["labels_hash"]) == 16
+    assert len(sets.unlabelled) == 36
+
+
+def test_lists_that_cannot_be_are_refused(tiny_fisheye, two_sides, tmp_path):
+    whole = load_dataset(tiny_fisheye)["all"]
+    file = tmp_path / "labelled.json"
+    rows = np.arange(len(whole))
+    file.write_text(json.dumps(subset_record(whole, rows, labels="all", order="file", seed=None)))
+    with pytest.raises(InputError, match=r"of the 48 people it names cannot be trained on: they"):
+        make_sets(config(tiny_fisheye, labels=str(file)))
+    with pytest.raises(InputError, match="was made from"):
+        make_sets(config(two_sides, labels=str(file)))
+    with pytest.raises(InputError, match="no such file"):
+        make_sets(config(two_sides, labels="nowhere.json"))
+    # Those that are not held out are fine.
+    train = make_sets(config(tiny_fisheye)).train.people["id"]
+    rows = np.flatnonzero(whole.people["id"].isin(train))[::3]
+    file.write_text(json.dumps(subset_record(whole, rows, labels="?", order="file", seed=None)))
+    sets = make_sets(config(tiny_fisheye, labels=str(file)))
+    assert sets.train.people["id"].iloc[sets.labelled].tolist() == whole.people["id"][rows].tolist()
+
+
+def test_joints_outside_the_union_are_named(tiny_fisheye, tmp_path):
+    content = json.loads((tiny_fisheye / "annotations" / "person_keypoints.json").read_text())
+    content["categories"][0]["keypoints"][13] = "tail"
+    content["categories"][0].pop("keypoint_set", None)
+    (tmp_path / "animals.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="has no tail"):
+        make_sets(config(tiny_fisheye, unlabelled=str(tmp_path / "animals.json")))

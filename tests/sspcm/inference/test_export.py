@@ -1,0 +1,140 @@
+"""The exported file gives torch's heatmaps, describes itself, and runs without this project."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from sspcm.commands.main import main
+from sspcm.config_io import load_config
+from sspcm.data.sets import make_sets
+from sspcm.inference import export
+from sspcm.inference.open import open_networks
+from sspcm.inference.predict import predict_inputs
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, write_json
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "onnx_predict.py"
+
+
+@pytest.fixture(scope="session")
+def exported(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason="needs the extra 'export'")
+    file = tmp_path_factory.mktemp("exported") / "student.onnx"
+    done = CliRunner().invoke(main, ["export", str(tiny_run), "-o", str(file)])
+    assert done.exit_code == 0, done.output
+    assert "the run's test people" in done.output
+    return file
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("people", [1, 5])
+def test_heatmaps_for_any_number_of_people(tiny_run: Path, exported: Path, people: int) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
+    images = torch.randn(people, 3, 64, 64, generator=torch.Generator().manual_seed(people))
+    (found,) = session.run(["heatmaps"], {"images": images.numpy()})
+    with torch.inference_mode():
+        wanted = open_networks(tiny_run).method.heatmaps(images)
+    assert found.shape == (people, 14, 16, 16)
+    np.testing.assert_allclose(found, wanted["C"], atol=1e-5)
+    assert not np.allclose(found, wanted["A"], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_file_describes_itself(exported: Path) -> None:
+    import onnx
+
+    about = {entry.key: entry.value for entry in onnx.load(exported).metadata_props}
+    assert about["keypoint_set"] == "wepdtof-pose-14"
+    assert json.loads(about["joints"])[0] == "right_shoulder"
+    assert json.loads(about["crop_size"]) == [64, 64]
+    assert json.loads(about["mean"]) == [0.485, 0.456, 0.406]
+    assert (about["color_order"], about["decoding"]) == ("RGB", "shift")
+    assert (about["network"], about["method"]) == ("C", "sspcm")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decoding", ["shift", "dark"])
+def test_the_example_gives_the_poses_of_predict(
+    tiny_run: Path, exported: Path, tmp_path: Path, decoding: str
+) -> None:
+    if decoding == "dark":
+        exported = tmp_path / "dark.onnx"
+        options = ["--decoding", "dark", "-o", str(exported)]
+        done = CliRunner().invoke(main, ["export", str(tiny_run), *options])
+        assert done.exit_code == 0, done.output
+    people = make_sets(load_config(tiny_run / "config.yaml").data).test
+    image = people.root / people.frames["file_name"].iloc[0]
+    height, width = cv2.imread(str(image)).shape[:2]
+    # Inside the image, over its border at the top left, and over the far corner.
+    boxes = [
+        people.boxes[0].tolist(),
+        [-10.0, -20.0, 70.0, 90.0],
+        [width - 40.5, height - 60.0, 80, 90],
+    ]
+    for number, box in enumerate(boxes):
+        file = tmp_path / f"{number}.json"
+        write_json(file, [{"file_name": image.name, "bbox": box, "score": 1}])
+        networks = open_networks(tiny_run).only("C")
+        evaluation = dataclasses.replace(networks.evaluation, decoding=decoding)
+        networks = dataclasses.replace(networks, evaluation=evaluation)
+        predict_inputs(networks, [image], tmp_path / str(number), boxes=file)
+        (row,) = read_json(tmp_path / str(number) / "predictions.json")
+        done = subprocess.run(
+            [sys.executable, EXAMPLE, exported, image, *map(str, box)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert tuple(found) == people.keypoint_set.joints
+        wanted = np.array(row["keypoints"]).reshape(-1, 3)
+        # A Newton step on the almost flat maps of so short a training amplifies rounding.
+        atol = 5e-3 if decoding == "shift" else 5e-2
+        np.testing.assert_allclose(list(found.values()), wanted, atol=atol)
+
+
+def test_the_example_needs_nothing_of_this_project() -> None:
+    imports = {
+        line.split()[1] for line in EXAMPLE.read_text().splitlines() if line.startswith("import ")
+    }
+    assert imports == {"json", "sys", "cv2", "numpy", "onnxruntime"}
+    assert "from " not in EXAMPLE.read_text()
+
+
+@pytest.mark.slow
+def test_another_network_than_torchs_is_not_kept(
+    tiny_run: Path, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_student(network: object, images: object, path: Path, texts: object) -> None:
+        path.write_bytes(exported.read_bytes())
+
+    monkeypatch.setattr(export, "_write", write_student)
+    with pytest.raises(InputError, match="differ from torch's"):
+        export.export_onnx(open_networks(tiny_run), tmp_path / "a.onnx", name="A")
+    assert not list(tmp_path.iterdir())
+    export.export_onnx(open_networks(tiny_run), tmp_path / "c.onnx", name="C")
+    assert (tmp_path / "c.onnx").is_file()
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_extra_is_named(
+    single_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    done = CliRunner().invoke(main, ["export", str(single_run), "-o", str(tmp_path / "m.onnx")])
+    assert done.exit_code == 2
+    assert f"needs the package {package}" in done.output
+    assert "wepdtof-pose[export]" in done.output
+    assert not list(tmp_path.iterdir())

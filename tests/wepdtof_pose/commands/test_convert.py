@@ -1,0 +1,97 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from wepdtof_pose.commands.main import main
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import READABLE, WRITABLE
+from wepdtof_pose.formats.coco import to_dict
+from wepdtof_pose.formats.convert import convert
+from wepdtof_pose.formats.loading import load_dataset
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["convert", *map(str, arguments)])
+
+
+def test_help_lists_the_formats() -> None:
+    text = " ".join(run("--help").output.split())
+    assert f"Format of IN: {', '.join(READABLE)}." in text
+    assert f"Format of OUT: {', '.join(WRITABLE)}." in text
+
+
+def test_what_cannot_be_held_is_on_the_terminal_and_in_the_manifest(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    dataset = make_dataset(track_id=[1, 2, 3, 4, 5, None], iscrowd=[1, 0, 0, 0, 0, 0])
+    source = write_folder(tmp_path / "in ä", person_keypoints=dataset)
+    result = run(source, tmp_path / "out ö", "--from", "coco", "--to", "yolo")
+    assert result.exit_code == 0
+    assert "yolo cannot hold: track ids (4)\n" in result.output
+    manifest = json.loads((tmp_path / "out ö" / "manifest.json").read_text())
+    assert manifest["not_held"]["track ids"] == 4
+    assert manifest["not_held"]["crowd regions (left out)"] == 1
+    for what, count in manifest["not_held"].items():
+        assert f"yolo cannot hold: {what} ({count})\n" in result.output
+
+
+def test_images_elsewhere(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
+    (source / "images").rename(tmp_path / "far away")
+    options = ("--from", "coco", "--to", "coco")
+    refused = run(source, tmp_path / "out", *options)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "3 of 3 images are missing" in refused.stderr
+    assert "--images DIR" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    found = run(source, tmp_path / "out", *options, "--images", tmp_path / "far away")
+    assert found.exit_code == 0
+    assert (tmp_path / "out" / "images" / "5.png").is_file()
+
+
+def test_joints_of_a_source_that_does_not_name_them(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    dataset = make_dataset(keypoint_set="lsp-14")
+    source = write_folder(tmp_path / "in", person_keypoints=dataset)
+    content = {**to_dict(dataset), "categories": []}
+    (source / "annotations" / "person_keypoints.json").write_text(json.dumps(content))
+    options = {"source_format": "coco", "keypoints": "wepdtof-pose-14"}
+    with pytest.raises(InputError, match="no category names its keypoints"):
+        convert(source, tmp_path / "out", **options)
+    convert(source, tmp_path / "out", source_keypoints="lsp-14", **options)
+    # right_shoulder is joint 0 of WEPDTOF-Pose and joint 8 of LSP.
+    found = load_dataset(tmp_path / "out")["all"].keypoints
+    np.testing.assert_array_equal(found[:, 0], dataset.keypoints[:, 8])
+
+
+@pytest.mark.parametrize("name", ["lsp", "mpii", "wepdtof"])
+def test_formats_that_fix_their_joints(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match="says itself which joints it has"):
+        convert(tmp_path, tmp_path / "out", source_format=name, source_keypoints="lsp-14")
+
+
+@pytest.mark.parametrize("target", WRITABLE)
+def test_again_gives_the_same_bytes(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path, target: str
+) -> None:
+    joints = {"mpii": "mpii-16", "crowdpose": "crowdpose-14", "ai_challenger": "aic-14"}
+    dataset = make_dataset(keypoint_set=joints.get(target, "wepdtof-pose-14"))
+    source = write_folder(tmp_path / "in", person_keypoints=dataset)
+    file = source / "annotations" / "person_keypoints.json"
+    file.write_text(file.read_text().replace(".png", ".jpg"))
+    for image in list((source / "images").iterdir()):
+        image.rename(image.with_suffix(".jpg"))
+    out = tmp_path / "out"
+    contents = []
+    for _ in range(2):
+        convert(source, out, source_format="coco", target_format=target)
+        contents.append({str(p): p.read_bytes() for p in out.rglob("*") if p.is_file()})
+    assert contents[0] == contents[1]
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="is not an unchanged result"):
+        convert(source, out, source_format="coco", target_format=target)

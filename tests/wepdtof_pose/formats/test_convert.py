@@ -1,0 +1,199 @@
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.convert import convert
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.pictures.people import frame_picture
+from wepdtof_pose.validation.repaired_copy import write_repaired
+from wepdtof_pose.validation.validate import validate
+
+CHANGED = {
+    "annotations": "annotations/person_keypoints.json",
+    "new image": "images/new.png",
+    "other image": "images/5.png",
+    "extra": "notes.txt",
+    "manifest": "manifest.json",
+}
+
+
+@pytest.fixture
+def source(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> Path:
+    return write_folder(tmp_path / "Quelle ä", person_keypoints=make_dataset())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_same_joints_same_data(source: Path, tmp_path: Path) -> None:
+    before = contents(source)
+    out = tmp_path / "neu" / "out"
+    manifest = convert(source, out, source_format="coco")
+    assert contents(source) == before
+    original, converted = load_dataset(source)["all"], load_dataset(out)["all"]
+    assert converted.content_hash() == original.content_hash()
+    assert converted.root == out / "images"
+    assert sorted(p.name for p in out.iterdir()) == ["annotations", "images", "manifest.json"]
+    assert json.loads((out / "manifest.json").read_text()) == manifest
+    assert str(tmp_path) not in (out / "manifest.json").read_text()
+    assert (out / "images" / "5.png").read_bytes() == before["images/5.png"]
+
+
+def test_other_joints_say_what_is_lost(source: Path, tmp_path: Path) -> None:
+    manifest = convert(source, tmp_path / "out", source_format="coco", keypoints="coco-17")
+    split = manifest["splits"]["all"]
+    assert split["labels_of_joints_dropped"] == {"head_top": 6, "neck": 6}
+    assert split["joints_never_labelled"][0] == "nose"
+    assert split["people"] == 6
+    assert load_dataset(tmp_path / "out")["all"].keypoint_set.name == "coco-17"
+
+
+def test_again_gives_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    convert(source, out, source_format="coco")
+    first = contents(out)
+    # A run that was killed leaves this behind.
+    (tmp_path / ".out.part" / "images").mkdir(parents=True)
+    (tmp_path / ".out.part" / "images" / "half.png").write_text("")
+    convert(source, out, source_format="coco")
+    assert contents(out) == first
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["Quelle ä", "out"]
+
+
+def test_images_are_copied_where_links_are_not_possible(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_link(*_: object) -> None:
+        raise OSError(18, "cross-device link")
+
+    monkeypatch.setattr(os, "link", no_link)
+    convert(source, tmp_path / "out", source_format="coco")
+    copy = tmp_path / "out" / "images" / "5.png"
+    assert copy.read_bytes() == (source / "images" / "5.png").read_bytes()
+    assert not copy.samefile(source / "images" / "5.png")
+
+
+def test_splits_keep_their_names(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "in", a_train=make_dataset(), a_val=make_dataset([1]))
+    convert(source, tmp_path / "out", source_format="coco", keypoints="lsp-14")
+    datasets = load_dataset(tmp_path / "out")
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 6, "val": 1}
+    assert datasets["val"].root == tmp_path / "out" / "images" / "val"
+
+
+def test_lspet_folder(tmp_path: Path) -> None:
+    joints = np.ones((14, 3, 2))
+    joints[:, :2] = np.random.default_rng(0).uniform(5, 40, (14, 2, 2))
+    savemat(tmp_path / "joints.mat", {"joints": joints})
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "im00002.jpg"), np.zeros((50, 60, 3), dtype=np.uint8))
+    manifest = convert(
+        tmp_path, tmp_path / "out", source_format="lspet", keypoints="wepdtof-pose-14"
+    )
+    assert manifest["left_out"]["people without an image"] == 1
+    dataset = load_dataset(tmp_path / "out")["all"]
+    # right_shoulder is joint 0 of WEPDTOF-Pose and joint 8 of LSP.
+    np.testing.assert_allclose(dataset.keypoints[0, 0, :2], joints[8, :2, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"source_format": "voc"}, "cannot read format 'voc': one of coco, wepdtof_pose, "),
+        ({"source_format": "coco", "target_format": "lsp"}, "cannot write format 'lsp'"),
+        ({"source_format": "coco", "keypoints": "x"}, "unknown keypoint set 'x'"),
+    ],
+)
+def test_unknown_names(source: Path, tmp_path: Path, arguments: dict, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        convert(source, tmp_path / "out", **arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_images_are_counted_and_leave_nothing(source: Path, tmp_path: Path) -> None:
+    (source / "images" / "15.png").unlink()
+    with pytest.raises(InputError, match=r"1 of 3 images are missing, the first is 15\.png"):
+        convert(source, tmp_path / "out", source_format="coco")
+    assert [p.name for p in tmp_path.iterdir()] == ["Quelle ä"]
+
+
+def test_the_folder_of_a_split_is_found_where_its_first_image_is_missing(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "in", person_keypoints_val2017=make_dataset())
+    (source / "images").rename(tmp_path / "val2017")
+    (source / "images").mkdir()
+    (tmp_path / "val2017").rename(source / "images" / "val2017")
+    (source / "images" / "val2017" / "5.png").unlink()
+    assert validate(source, images=True).counts["image-missing"] == 1
+    assert load_dataset(source)["all"].root == (source / "images" / "val2017").resolve()
+    with pytest.raises(InputError, match=r"1 of 3 images are missing, the first is 5\.png"):
+        convert(source, tmp_path / "out", source_format="coco")
+
+
+def test_backslashes_of_windows_in_file_names(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    dataset = make_dataset([1])
+    source = write_folder(tmp_path / "in", person_keypoints=dataset)
+    dataset.frames["file_name"] = ["cam1\\5.png"]
+    coco.write(dataset, source / "annotations" / "person_keypoints.json")
+    (source / "images" / "cam1").mkdir()
+    (source / "images" / "5.png").rename(source / "images" / "cam1" / "5.png")
+    (finding,) = validate(source, images=True).findings
+    assert finding.message.endswith("cam1/5.png is there: write / in 'file_name', or convert")
+    with pytest.raises(InputError, match=r"cam1/5\.png is there: write /"):
+        frame_picture(load_dataset(source)["all"], 0)
+    for copy in ("converted", "repaired"):
+        if copy == "converted":
+            convert(source, tmp_path / copy, source_format="coco")
+        else:
+            write_repaired(source, tmp_path / copy)
+        assert not validate(tmp_path / copy, images=True).counts
+        assert len(frame_picture(load_dataset(tmp_path / copy)["all"], 0))
+
+
+@pytest.mark.parametrize("name", ["../5.png", "/5.png"])
+def test_image_names_that_lead_out(source: Path, tmp_path: Path, name: str) -> None:
+    file = source / "annotations" / "person_keypoints.json"
+    file.write_text(file.read_text().replace('"5.png"', json.dumps(name)))
+    with pytest.raises(InputError, match="leads out of the image folder"):
+        convert(source, tmp_path / "out", source_format="coco")
+
+
+@pytest.mark.parametrize("change", [*CHANGED, "foreign"])
+def test_what_it_did_not_write_is_not_replaced(source: Path, tmp_path: Path, change: str) -> None:
+    out = tmp_path / "out"
+    if change == "foreign":
+        out.mkdir()
+        (out / "diary.txt").write_text("")
+    else:
+        convert(source, out, source_format="coco")
+        (out / CHANGED[change]).unlink(missing_ok=True)
+        (out / CHANGED[change]).write_text("{}")
+    before = contents(out)
+    with pytest.raises(InputError, match="is not empty and is not an unchanged result"):
+        convert(source, out, source_format="coco")
+    assert contents(out) == before
+
+
+def test_an_empty_folder_may_be_filled(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    assert convert(source, tmp_path / "out", source_format="coco")["images"] == 3
+
+
+@pytest.mark.parametrize("place", ["", ".."])
+def test_the_source_is_never_replaced(source: Path, place: str) -> None:
+    with pytest.raises(InputError, match="the source lies in it"):
+        convert(source, source / place, source_format="coco")

@@ -1,0 +1,243 @@
+"""Damaged annotation files of every format: an InputError or success, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from damaged_files import damaged
+from scipy.io import savemat
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.convert import convert
+from wepdtof_pose.formats.registry import READERS, WRITERS
+
+FILES = 2000
+"""So many of the real files; of those that the tests write, half as many."""
+SEED = 2024
+CONVERTED = 0.15
+"""Share of the damaged files that also go through `convert`."""
+
+JOINTS = {
+    "mpii": "mpii-16",
+    "crowdpose": "crowdpose-14",
+    "ai_challenger": "aic-14",
+    "yolo": "coco-17",
+}
+REAL = {
+    "tiny_coco": "coco",
+    "mmpose_samples/coco": "coco",
+    "mmpose_samples/aic": "ai_challenger",
+    "mmpose_samples/mpii": "mpii",
+    "mmpose_samples/crowdpose": "crowdpose",
+    "cepdof_sample": "wepdtof",
+    "rapid_sample/tiny_val": "wepdtof",
+    "wepdtof_boxes/ground_truth/WEPDTOF": "wepdtof",
+    "lspet": "lspet",
+}
+"""Folder of real annotations: the format that it is in."""
+MAIN_FILES = {
+    "mmpose_samples/coco": "test_coco.json",
+    "mmpose_samples/mpii": "test_mpii.json",
+    "mmpose_samples/crowdpose": "test_crowdpose.json",
+    "wepdtof_boxes/ground_truth/WEPDTOF": "empty_store.json",
+}
+"""Of a folder with several files, the one that is taken."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A sound data set: its format, what the reader takes, and the files to damage."""
+
+    form: str
+    path: Path
+    files: list[Path]
+
+
+def _source(form: str, path: Path) -> Source:
+    """All annotation files of a folder, or the one file."""
+    files = [path] if path.is_file() else sorted(path.rglob("*"))
+    return Source(
+        form,
+        path,
+        [
+            file
+            for file in files
+            if file.suffix in (".json", ".xml", ".yaml", ".txt", ".mat")
+            and file.name not in ("manifest.json", "ORIGIN.txt")
+            and file.stat().st_size
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def real_sources(realdata_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    """Copies of real annotations beside their images."""
+    home = tmp_path_factory.mktemp("real")
+    sources = []
+    for folder, form in REAL.items():
+        path = home / folder
+        shutil.copytree(realdata_dir / folder, path, copy_function=_copy_annotations)
+        sources.append(_source(form, path / MAIN_FILES.get(folder, "")))
+    return sources
+
+
+def _copy_annotations(source: str, target: str) -> None:
+    if Path(source).suffix in (".jpg", ".png"):
+        Path(target).symlink_to(source)
+    else:
+        shutil.copyfile(source, target)
+
+
+@pytest.fixture(scope="module")
+def made_sources(
+    make_dataset: Callable, write_folder: Callable, tmp_path_factory: pytest.TempPathFactory
+) -> list[Source]:
+    """A small data set of each format."""
+    home = tmp_path_factory.mktemp("sound")
+    plain = write_folder(
+        home / "coco",
+        person_keypoints=make_dataset(
+            track_id=[1, None, 2, 3, 4, 4],
+            iscrowd=[0, 0, 1, 0, 0, 0],
+            rotated_cx=[40.0] * 6,
+            rotated_cy=[50.0] * 6,
+            rotated_w=[20.0] * 6,
+            rotated_h=[30.0] * 6,
+            rotated_angle=[-30.0] * 6,
+        ),
+    )
+    found = {"coco": plain}
+    for image in list((plain / "images").iterdir()):
+        jpeg = cv2.imencode(".jpg", np.zeros((90, 120, 3), dtype=np.uint8))[1].tobytes()
+        image.with_suffix(".jpg").write_bytes(jpeg)
+    file = plain / "annotations" / "person_keypoints.json"
+    file.write_text(file.read_text().replace(".png", ".jpg"))
+    for name in WRITERS.keys() - {"coco"}:
+        joints = JOINTS.get(name)
+        convert(plain, home / name, source_format="coco", target_format=name, keypoints=joints)
+        found[name] = home / name
+    for variant in ("lsp", "lspet"):
+        folder = home / variant
+        (folder / "images").mkdir(parents=True)
+        joints = np.random.default_rng(0).uniform(5, 60, (14, 3, 2))
+        joints[:, 2] = 1
+        if variant == "lsp":
+            joints = joints.transpose(1, 0, 2)
+        savemat(folder / "joints.mat", {"joints": joints})
+        for number in (1, 2):
+            digits = 4 if variant == "lsp" else 5
+            (folder / "images" / f"im{number:0{digits}d}.jpg").write_bytes(jpeg)
+        found[variant] = folder
+    found["wepdtof"] = _write_boxes(home / "wepdtof", jpeg)
+    return [_source(form, found[form]) for form in sorted(found)]
+
+
+def _write_boxes(folder: Path, jpeg: bytes) -> Path:
+    for name in ("a", "b", "c"):
+        (folder / "frames" / name).mkdir(parents=True)
+        (folder / "frames" / name / f"{name}_000001.jpg").write_bytes(jpeg)
+    box = [30.5, 40, 20, 30.25, -17.188]
+    person = {"image_id": "a_000001", "bbox": box, "area": 605.0, "person_id": 3, "iscrowd": 0}
+    image = {"file_name": "a_000001.jpg", "id": "a_000001", "width": 120, "height": 90}
+    listed = [{"img_name": "b_000001", "bboxes": [box, box], "scores": [1, 1], "id": [7, 7]}]
+    tags = "".join(
+        f"<{k}>{v}</{k}>" for k, v in zip(["cx", "cy", "w", "h", "angle"], box, strict=True)
+    )
+    xml = (
+        "<annotation><size><width>120</width><height>90</height></size>"
+        f"<object><robndbox>{tags}</robndbox></object></annotation>"
+    )
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / "a.json").write_text(
+        json.dumps({"images": [image], "annotations": [person] * 2})
+    )
+    (folder / "annotations" / "b.json").write_text(json.dumps(listed))
+    (folder / "annotations" / "c_000001.xml").write_text(xml)
+    return folder
+
+
+def test_what_is_damaged_is_sound(made_sources: list[Source]) -> None:
+    assert {source.form for source in made_sources} == READERS.keys()
+    for source in made_sources:
+        _check_sound(source)
+
+
+def test_real_files_are_sound(real_sources: list[Source]) -> None:
+    for source in real_sources:
+        _check_sound(source)
+
+
+def _check_sound(source: Source) -> None:
+    assert source.files, source.path
+    datasets = READERS[source.form](source.path, None, None).datasets
+    assert sum(len(dataset.frames) for dataset in datasets.values()) >= 1, source.path
+
+
+def test_damaged_files_are_refused_or_read(made_sources: list[Source], tmp_path: Path) -> None:
+    _damage_and_read(made_sources, FILES // 2, tmp_path)
+
+
+def test_damaged_real_files_are_refused_or_read(real_sources: list[Source], tmp_path: Path) -> None:
+    _damage_and_read(real_sources, FILES, tmp_path)
+
+
+def _damage_and_read(sources: list[Source], count: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(SEED)
+    out = tmp_path / "out"
+    outcomes = {"read": 0, "refused": 0}
+    failures: list[str] = []
+    for number in range(count):
+        source = sources[number % len(sources)]
+        file = source.files[rng.integers(len(source.files))]
+        sound = file.read_bytes()
+        started = time.process_time()
+        try:
+            file.write_bytes(damaged(sound, rng))
+            outcome = _outcome(partial(READERS[source.form], source.path, None, None))
+            if rng.random() < CONVERTED:
+                target = list(WRITERS)[rng.integers(len(WRITERS))]
+                joints = [None, "wepdtof-pose-14", JOINTS.get(target)][rng.integers(3)]
+                formats = {"source_format": source.form, "target_format": target}
+                converted = _outcome(
+                    partial(convert, source.path, out, keypoints=joints, **formats)
+                )
+                left = [p.name for p in tmp_path.iterdir()]
+                if converted not in outcomes:
+                    outcome = converted
+                elif left != (["out"] if converted == "read" else []):
+                    outcome = f"convert was {converted} and left {left}"
+                shutil.rmtree(out, ignore_errors=True)
+            if outcome in outcomes:
+                outcomes[outcome] += 1
+            else:
+                failures.append(f"{source.form}: {outcome}: {file.read_bytes()[:3000]!r}")
+        finally:
+            file.write_bytes(sound)
+        if time.process_time() - started > 3:
+            failures.append(f"{source.path}: took too long")
+    assert not failures, "\n".join(failures[:5])
+    assert outcomes["refused"] > count / 3
+    assert outcomes["read"] > count / 20
+
+
+def _outcome(call: Callable[[], object]) -> str:
+    """ "read", "refused" with one clear line, or what else happened."""
+    try:
+        call()
+    except InputError as error:
+        clear = str(error).isprintable() and 0 < len(str(error)) < 1000
+        return "refused" if clear else f"unclear message {error}"
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} in {place.name}, line {place.lineno}: {error}"
+    return "read"

@@ -1,0 +1,199 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.tools import cvat
+from wepdtof_pose.keypoints import get_keypoint_set
+
+META = (
+    "<meta><job><labels><label><name>body</name><type>skeleton</type></label>"
+    "<label><name>nose</name><type>points</type><parent>body</parent></label>"
+    "<label><name>left eye</name><type>points</type><parent>body</parent></label>"
+    "</labels></job></meta>"
+)
+
+
+def box(extra: str = "", corners: tuple = (10, 20, 30, 60), label: str = "person") -> str:
+    xtl, ytl, xbr, ybr = corners
+    sides = f'xtl="{xtl}" ytl="{ytl}" xbr="{xbr}" ybr="{ybr}"'
+    return f'<box label="{label}" {sides} {extra}></box>'
+
+
+def point(label: str, points: str = "12,30", extra: str = "") -> str:
+    return f'<points label="{label}" points="{points}" {extra}></points>'
+
+
+def skeleton(*points: str, extra: str = "") -> str:
+    return f'<skeleton label="body" {extra}>{"".join(points)}</skeleton>'
+
+
+def write(folder: Path, *shapes: str, meta: str = META, image: str | None = None) -> Path:
+    head = image or '<image id="4" name="a.jpg" width="100" height="80">'
+    text = f"<annotations><version>1.1</version>{meta}{head}{''.join(shapes)}</image></annotations>"
+    (folder / "annotations.xml").write_text(text)
+    return folder / "annotations.xml"
+
+
+G = 'group_id="1"'
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        (box(G), skeleton(point("nose"), point("left eye", extra='occluded="1"'), extra=G)),
+        (skeleton(point("nose"), point("left eye", extra='occluded="1"'), extra=G), box(G)),
+        (skeleton(point("nose"), point("left eye", extra='occluded="1"')), box()),
+        (point("nose", extra=G), point("left eye", extra=f'occluded="1" {G}'), box(G)),
+    ],
+    ids=["grouped", "box last", "only box around", "single points"],
+)
+def test_one_person(tmp_path: Path, shapes: tuple[str, ...]) -> None:
+    dataset = cvat.read(write(tmp_path, *shapes)).datasets["all"]
+    assert dataset.boxes.tolist() == [[10, 20, 20, 40]]
+    assert dataset.keypoint_set.joints == ("nose", "left_eye")
+    assert dataset.keypoints.tolist() == [[[12, 30, 2], [12, 30, 1]]]
+    assert dataset.frames["id"].tolist() == [4]
+
+
+def write_project(folder: Path, *subsets: str) -> Path:
+    """An export of a project: each subset has its own image a.jpg."""
+    parts = []
+    for number, subset in enumerate(subsets):
+        shapes = skeleton(point("nose")) * (number + 1)
+        head = f'<image id="{number}" name="a.jpg" subset="{subset}" width="100" height="80">'
+        parts.append(f"{head}{shapes}</image>")
+        (folder / "images" / subset).mkdir(parents=True)
+        (folder / "images" / subset / "a.jpg").write_text(subset)
+    (folder / "annotations.xml").write_text(
+        f"<annotations><version>1.1</version>{META}{''.join(parts)}</annotations>"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_subsets_of_a_project_are_splits(tmp_path: Path, given: bool) -> None:
+    path = write_project(tmp_path, "Train", "Validation")
+    datasets = cvat.read(path, images=path / "images" if given else None).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 2}
+    roots = {name: dataset.root for name, dataset in datasets.items()}
+    assert roots == {
+        "train": tmp_path / "images" / "Train",
+        "val": tmp_path / "images" / "Validation",
+    }
+
+
+def test_the_only_subset_is_no_split(tmp_path: Path) -> None:
+    datasets = cvat.read(write_project(tmp_path, "default")).datasets
+    assert {name: dataset.root for name, dataset in datasets.items()} == {
+        "all": tmp_path / "images" / "default"
+    }
+
+
+@pytest.mark.parametrize("subsets", [("Train", "default"), ("val", "Validation")])
+def test_subsets_that_are_no_splits(tmp_path: Path, subsets: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"has the subsets .*: name them Train, Validation and"):
+        cvat.read(write_project(tmp_path, *subsets))
+
+
+def test_subsets_beside_other_files(tmp_path: Path) -> None:
+    file = write_project(tmp_path, "Train", "Test") / "annotations.xml"
+    file.rename(tmp_path / "annotations_train.xml")
+    write(tmp_path).rename(tmp_path / "annotations_val.xml")
+    with pytest.raises(InputError, match=r"annotations_train\.xml: has several subsets"):
+        cvat.read(tmp_path)
+
+
+def test_a_skeleton_alone_gets_the_extent_of_its_joints(tmp_path: Path) -> None:
+    path = write(tmp_path, skeleton(point("nose", "1,2"), point("left eye", "5,4")))
+    reading = cvat.read(path)
+    assert reading.datasets["all"].boxes.tolist() == [[1, 2, 4, 2]]
+    assert reading.left_out == {"boxes that are the extent of the joints": 1}
+
+
+def test_ids_that_are_not_unique_are_numbered_anew_and_counted(tmp_path: Path) -> None:
+    twice = box().replace("></box>", '><attribute name="person_id">7</attribute></box>')
+    reading = cvat.read(write(tmp_path, twice, twice))
+    assert reading.datasets["all"].people["id"].tolist() == [1, 2]
+    (count,) = reading.left_out.values()
+    assert count == 2
+
+
+def test_a_turned_box_is_a_rotated_box(tmp_path: Path) -> None:
+    people = cvat.read(write(tmp_path, box('rotation="330"'))).datasets["all"].people
+    assert people["rotated_angle"].tolist() == [-30]
+    assert people["rotated_cx"].tolist() == [20]
+    assert people["w"][0] == pytest.approx(20 * np.cos(np.pi / 6) + 40 * 0.5)
+
+
+def test_points_that_are_outside_are_not_labelled(tmp_path: Path) -> None:
+    path = write(tmp_path, skeleton(point("nose"), point("left eye", extra='outside="1"')))
+    assert cvat.read(path).datasets["all"].keypoints[0, :, 2].tolist() == [2, 0]
+
+
+def test_all_points_in_one_shape_need_the_joints(tmp_path: Path) -> None:
+    path = write(tmp_path, point("person", ";".join(["1,2"] * 14)), meta="")
+    with pytest.raises(InputError, match=r"14 points without names: .* --source-keypoints"):
+        cvat.read(path)
+    found = cvat.read(path, keypoint_set=get_keypoint_set("lsp-14")).datasets["all"]
+    assert found.keypoints[0, 3].tolist() == [1, 2, 2]
+
+
+def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    others = ('<polygon label="car" points="1,2;3,4;5,6"></polygon>', box(label="car"))
+    reading = cvat.read(write(tmp_path, *others, point("nose"), box()))
+    assert len(reading.datasets["all"]) == 1
+    assert reading.left_out == {"shapes that are no person": 2, "joints in no group": 1}
+
+
+def test_attributes(tmp_path: Path) -> None:
+    attributes = "".join(
+        f'<attribute name="{name}">{value}</attribute>'
+        for name, value in {"track_id": "7", "area": "", "mood": "fine"}.items()
+    )
+    shape = box().replace("></box>", f">{attributes}</box>")
+    people = cvat.read(write(tmp_path, shape)).datasets["all"].people
+    assert people["track_id"].tolist() == [7]
+    assert people["extra"].tolist() == [{"mood": "fine"}]
+    assert people["area_from_box"].tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "error"),
+    [
+        ((box(corners=("x", 1, 2, 3)),), r"image 1 \('a.jpg'\): shape 1 <box>: 'xtl' is 'x'"),
+        ((box(G), box(G)), "two boxes; a group is one person"),
+        ((skeleton(point("nose"), point("nose")),), "'nose' twice"),
+        ((skeleton(point("nose", "1;2")),), "instead of x,y"),
+        ((skeleton(point("nose", "1,2;3,4")),), "2 points instead of 1"),
+        ((skeleton(point("tail")),), "'tail' is no joint of"),
+    ],
+    ids=str,
+)
+def test_broken_shapes(tmp_path: Path, shapes: tuple[str, ...], error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        cvat.read(write(tmp_path, *shapes))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("<annotations><track/></annotations>", "CVAT for video"),
+        ("<other/>", "not <annotations>"),
+        ("<annotations>", "no element found at line 1"),
+        ("<annotations></annotation>", "mismatched tag at line 1"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><annotations>&b;</annotations>', "line 1: declares"),
+        ("<a>" * 60, "nested too deeply"),
+        ("<annotations/>", "names no joints"),
+        ("", "no element found"),
+        ('<annotations><image name="a" width="0" height="5"/></annotations>', "'width' is 0"),
+        ('<annotations><image width="9" height="5"/></annotations>', "'name' is not a usable"),
+    ],
+    ids=str,
+)
+def test_broken_files(tmp_path: Path, text: str, error: str) -> None:
+    (tmp_path / "a.xml").write_text(text)
+    with pytest.raises(InputError, match=error) as raised:
+        cvat.read(tmp_path / "a.xml")
+    assert "a.xml" in str(raised.value)

@@ -1,0 +1,169 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.tools import label_studio
+from wepdtof_pose.formats.tools.label_studio_regions import HIDDEN
+from wepdtof_pose.geometry import rotated_box_corners
+
+
+def region(kind: str, key: str, value: dict, **fields: Any) -> dict[str, Any]:
+    size = {"original_width": 200, "original_height": 80}
+    return {"id": key, "type": kind, "value": value, **size, **fields}
+
+
+def rectangle(key: str = "r", **fields: Any) -> dict[str, Any]:
+    value = {"x": 10, "y": 25, "width": 30, "height": 50, "rotation": fields.pop("rotation", 0)}
+    label = fields.pop("label", "person")
+    return region("rectanglelabels", key, {**value, "rectanglelabels": [label]}, **fields)
+
+
+def keypoint(name: str = "nose", key: str = "k", x: float = 20, **fields: Any) -> dict[str, Any]:
+    value = {"x": x, "y": 50, "width": 0.5, "keypointlabels": [name]}
+    return region("keypointlabels", key, value, **fields)
+
+
+def write(folder: Path, *regions: Any, link: Any = "images/a.jpg", **task: Any) -> Path:
+    content = {"id": 9, "data": {"image": link}, "annotations": [{"result": list(regions)}], **task}
+    (folder / "tasks.json").write_text(json.dumps([content]))
+    return folder / "tasks.json"
+
+
+@pytest.mark.parametrize("fields", [{"parentID": "r"}, {}], ids=["parent", "only box around"])
+def test_one_person(tmp_path: Path, fields: dict) -> None:
+    choice = region("choices", "k", {"choices": [HIDDEN]})
+    path = write(tmp_path, keypoint(**fields), rectangle(), keypoint("left eye", "e"), choice)
+    dataset = label_studio.read(path).datasets["all"]
+    assert dataset.boxes.tolist() == [[20, 20, 60, 40]]
+    assert dataset.keypoints.tolist() == [[[40, 40, 1], [40, 40, 2]]]
+    assert dataset.keypoint_set.joints == ("nose", "left_eye")
+    assert dataset.frames[["id", "width", "height"]].values.tolist() == [[9, 200, 80]]
+
+
+def test_a_rectangle_turns_about_its_upper_left_corner(tmp_path: Path) -> None:
+    path = write(tmp_path, rectangle(rotation=30), keypoint(parentID="r"))
+    people = label_studio.read(path).datasets["all"].people
+    turned = people[[f"rotated_{key}" for key in ("cx", "cy", "w", "h", "angle")]].to_numpy()[0]
+    np.testing.assert_allclose(rotated_box_corners(turned)[0], [20, 20], atol=1e-9)
+    assert turned[2:].tolist() == [60, 40, 30]
+
+
+def test_the_interface_says_the_order_of_the_joints(tmp_path: Path) -> None:
+    labels = "".join(f'<Label value="{name}"/>' for name in ("left_eye", "nose", "neck"))
+    (tmp_path / label_studio.INTERFACE).write_text(
+        f'<View><KeyPointLabels name="j">{labels}</KeyPointLabels></View>'
+    )
+    dataset = label_studio.read(write(tmp_path, rectangle(), keypoint())).datasets["all"]
+    assert dataset.keypoint_set.joints == ("left_eye", "nose", "neck")
+
+
+def test_the_last_annotation_that_was_not_cancelled(tmp_path: Path) -> None:
+    first, last = {"result": []}, {"result": [rectangle(), keypoint()]}
+    cancelled = {"result": [], "was_cancelled": True}
+    reading = label_studio.read(write(tmp_path, annotations=[first, last, cancelled]))
+    assert len(reading.datasets["all"]) == 1
+    assert reading.left_out == {"annotations of a task before its last": 2}
+
+
+def test_joints_in_no_box_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, rectangle(), keypoint(), keypoint("neck", "n", x=90))
+    assert label_studio.read(path).left_out == {"joints in no person's box": 1}
+
+
+@pytest.mark.parametrize("person", ["person", "Person"])
+def test_rectangles_of_other_labels_are_no_people(tmp_path: Path, person: str) -> None:
+    chair, dog = rectangle("c", label="chair"), rectangle("d", label="dog")
+    path = write(tmp_path, chair, rectangle(label=person), keypoint(), dog)
+    reading = label_studio.read(path)
+    assert reading.datasets["all"].keypoints.tolist() == [[[40, 40, 2]]]
+    assert reading.left_out == {"regions that are no joint or box": 2}
+
+
+def test_a_rectangle_with_joints_is_a_person(tmp_path: Path) -> None:
+    people = [rectangle("a", label="adult"), rectangle("c", label="child")]
+    joints = [keypoint(parentID="a"), keypoint(key="l", parentID="c")]
+    path = write(tmp_path, *people, *joints, rectangle("d", label="dog"))
+    assert len(label_studio.read(path).datasets["all"]) == 2
+
+
+def test_the_only_label_may_be_any(tmp_path: Path) -> None:
+    others = [rectangle("s", label="worker"), keypoint(parentID="r")]
+    path = write(tmp_path, rectangle(label="worker"), *others)
+    assert len(label_studio.read(path).datasets["all"]) == 2
+
+
+def test_labels_of_all_splits_together(tmp_path: Path) -> None:
+    for split, regions in {
+        "train": [rectangle(), keypoint(), rectangle("c", label="chair")],
+        "val": [rectangle("c", label="chair"), keypoint()],
+    }.items():
+        write(tmp_path, *regions).rename(tmp_path / f"tasks_{split}.json")
+    (tmp_path / label_studio.INTERFACE).write_text(
+        '<View><KeyPointLabels name="j"><Label value="nose"/></KeyPointLabels></View>'
+    )
+    datasets = label_studio.read(tmp_path).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 0}
+
+
+@pytest.mark.parametrize(
+    ("link", "there", "name"),
+    [
+        ("images/a.jpg", "images/a.jpg", "a.jpg"),
+        ("/data/local-files/?d=some%20where/a.jpg", "images/a.jpg", "a.jpg"),
+        ("/data/upload/3/0a1b2c3d-a.jpg", "images/a.jpg", "a.jpg"),
+        ("https://host/x/sub/a%20b.jpg?token=5", "images/sub/a b.jpg", "sub/a b.jpg"),
+        ("C:\\data\\a.jpg", "a.jpg", "a.jpg"),
+        ("../../a.jpg", "images/a.jpg", "a.jpg"),
+    ],
+)
+def test_where_the_image_is(tmp_path: Path, link: str, there: str, name: str) -> None:
+    (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
+    image = cv2.imencode(".jpg", np.zeros((8, 9, 3), dtype=np.uint8))[1].tobytes()
+    (tmp_path / there).write_bytes(image)
+    dataset = label_studio.read(write(tmp_path, rectangle(), keypoint(), link=link)).datasets["all"]
+    assert dataset.frames["file_name"].tolist() == [name]
+    assert (dataset.root / name).read_bytes() == image
+
+
+@pytest.mark.parametrize(
+    ("regions", "error"),
+    [
+        ((rectangle(), keypoint(x="left")), "task 1 .*: region 2: 'x' and 'y' holds 'left'"),
+        ((rectangle(), rectangle()), "region 2: another rectangle has its id 'r'"),
+        ((rectangle(), keypoint(), keypoint(key="l")), "the joint 'nose' twice"),
+        ((rectangle(original_width=9), keypoint()), "different image sizes"),
+        ((rectangle(image_rotation=90), keypoint()), "turned by 90 degrees"),
+        ((rectangle(label="rotated_box"), keypoint()), "no rectangle as its parent"),
+        ((rectangle(original_height=-1),), "'original_height' is -1"),
+        ((rectangle(),), "names no joints"),
+        (
+            (rectangle("a", label="adult"), rectangle("c", label="child"), keypoint()),
+            "labelled 'adult', 'child': label people 'person', or make them parents",
+        ),
+        ((5,), "'result': expected a JSON list of regions"),
+    ],
+    ids=str,
+)
+def test_broken_regions(tmp_path: Path, regions: tuple, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        label_studio.read(write(tmp_path, *regions))
+
+
+@pytest.mark.parametrize(
+    ("task", "error"),
+    [
+        ({"link": 5}, "names no image"),
+        ({"data": None}, "has no object 'data'"),
+        ({"annotations": {}}, "'annotations': expected a JSON list"),
+        ({"annotations": []}, r"a\.jpg: no such image"),
+    ],
+    ids=str,
+)
+def test_broken_tasks(tmp_path: Path, task: dict, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        label_studio.read(write(tmp_path, rectangle(), **task))

@@ -1,0 +1,261 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.convert import convert
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.formats.tools import yolo, yolo_yaml
+from wepdtof_pose.keypoints import get_keypoint_set
+
+NAMES = "kpt_names:\n  0: [nose, left_eye, right_eye]\n"
+LINE = "0 0.5 0.5 0.25 0.5 0.1 0.2 2 0.3 0.4 1 0 0 0\n"
+
+
+def write(
+    folder: Path,
+    *,
+    text: str = f"train: images/train\nval: images/val\nkpt_shape: [3, 3]\n{NAMES}",
+    labels: str | None = LINE,
+) -> Path:
+    for split in ("train", "val"):
+        (folder / "images" / split).mkdir(parents=True)
+        (folder / "labels" / split).mkdir(parents=True)
+        image = cv2.imencode(".png", np.zeros((80, 200, 3), dtype=np.uint8))[1]
+        (folder / "images" / split / "a.png").write_bytes(image.tobytes())
+    if labels is not None:
+        (folder / "labels" / "train" / "a.txt").write_text(labels)
+    (folder / "data.yaml").write_text(text)
+    return folder
+
+
+def test_numbers_are_relative_to_the_image(tmp_path: Path) -> None:
+    datasets = yolo.read(write(tmp_path)).datasets
+    train = datasets["train"]
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 0}
+    assert train.boxes.tolist() == [[75, 20, 50, 40]]
+    np.testing.assert_allclose(train.keypoints[0], [[20, 16, 2], [60, 32, 1], [0, 0, 0]])
+    assert train.keypoint_set.joints == ("nose", "left_eye", "right_eye")
+
+
+@pytest.mark.parametrize("labels", [None, "", "\n"], ids=["no file", "empty file", "empty line"])
+def test_images_without_people(tmp_path: Path, labels: str | None) -> None:
+    path = write(tmp_path, labels=labels)
+    (path / "labels" / "val" / "a.txt").write_text(LINE)
+    reading = yolo.read(path)
+    dataset = reading.datasets["train"]
+    assert (len(dataset), len(dataset.frames)) == (0, 1)
+    assert sum(reading.left_out.values()) == (labels is None)
+
+
+def test_without_any_label_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has a label file, such as .*labels/train/a\.txt"):
+        yolo.read(write(tmp_path, labels=None))
+
+
+@pytest.mark.parametrize("images", ["far", "far/images"])
+def test_labels_stay_where_the_yaml_is_when_images_lie_elsewhere(
+    tmp_path: Path, images: str
+) -> None:
+    path = write(tmp_path / "in")
+    (tmp_path / "far").mkdir()
+    (path / "images").rename(tmp_path / "far" / "images")
+    datasets = yolo.read(path, images=tmp_path / images).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 0}
+    assert datasets["train"].root == tmp_path / "far" / "images" / "train"
+
+
+def test_folders_of_roboflow_have_one_step_up_too_many(tmp_path: Path) -> None:
+    path = write(tmp_path / "in")
+    for split in ("train", "val"):
+        for kind in ("images", "labels"):
+            (path / split).mkdir(exist_ok=True)
+            (path / kind / split).rename(path / split / kind)
+    (path / "val" / "labels" / "a.txt").write_text(2 * LINE)
+    places = "train: ../train/images\nval: ../val/images\n"
+    (path / "data.yaml").write_text(f"{places}kpt_shape: [3, 3]\n{NAMES}")
+    datasets = yolo.read(path).datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 2}
+    # Where the step up leads to a folder, it is meant.
+    (tmp_path / "train" / "images").mkdir(parents=True)
+    assert yolo.read(path).datasets["train"].root.resolve() == tmp_path / "train" / "images"
+
+
+def test_the_folder_of_the_only_split_may_be_given(tmp_path: Path) -> None:
+    text = f"train: images/train\nval: images/train\nkpt_shape: [3, 3]\n{NAMES}"
+    path = write(tmp_path / "in", text=text)
+    (path / "images").rename(tmp_path / "far")
+    assert len(yolo.read(path, images=tmp_path / "far" / "train").datasets["all"]) == 1
+
+
+def test_only_other_classes(tmp_path: Path) -> None:
+    assert len(yolo.read(write(tmp_path, labels="1" + LINE[1:])).datasets["train"]) == 0
+
+
+def test_two_numbers_a_joint(tmp_path: Path) -> None:
+    text = f"train: images/train\nkpt_shape: [3, 2]\n{NAMES}"
+    path = write(tmp_path, text=text, labels="0 0.5 0.5 0.25 0.5 0.1 0.2 0 0 0.5 0\n")
+    assert yolo.read(path).datasets["all"].keypoints[0, :, 2].tolist() == [2, 0, 2]
+
+
+def test_other_classes_are_counted(tmp_path: Path) -> None:
+    reading = yolo.read(write(tmp_path, labels=LINE + "1" + LINE[1:]))
+    assert len(reading.datasets["train"]) == 1
+    assert len(yolo.read(tmp_path).datasets["val"]) == 0
+    assert reading.left_out["objects of other classes than 0"] == 1
+
+
+def test_joints_may_be_given(tmp_path: Path) -> None:
+    text = "train: images/train\nkpt_shape: [14, 3]\n"
+    path = write(tmp_path, text=text, labels="0 0.5 0.5 0.25 0.5" + " 0.5 0.5 2" * 14)
+    with pytest.raises(InputError, match="--source-keypoints"):
+        yolo.read(path)
+    found = yolo.read(path, keypoint_set=get_keypoint_set("aic-14")).datasets["all"]
+    assert found.keypoint_set.name == "aic-14"
+
+
+def test_what_loaders_would_refuse_is_cut_and_counted() -> None:
+    boxes = np.array([[-5.0, 10, 20, 30], [10, 10, 20, 30]])
+    keypoints = np.array([[[-1, 5, 2]], [[50, 5, 1]]], dtype=np.float32)
+    cut, kept, counts = yolo.inside(boxes, keypoints, np.array([[100, 80]] * 2))
+    assert cut.tolist() == [[0, 10, 15, 30], [10, 10, 20, 30]]
+    assert kept.tolist() == [[[0, 0, 0]], [[50, 5, 1]]]
+    assert list(counts.values()) == [1, 1]
+
+
+def test_data_file_of_loaders(make_dataset: Callable) -> None:
+    content = yaml.safe_load(yolo.write({"all": make_dataset()}).files["data.yaml"])
+    assert content["kpt_shape"] == [14, 3]
+    assert content["flip_idx"] == [3, 4, 5, 0, 1, 2, 9, 10, 11, 6, 7, 8, 12, 13]
+    assert (content["train"], content["val"]) == ("images", "images")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "images/a.jpg", "cam/images/b/a.jpg", "images.jpg"])
+def test_labels_lie_where_loaders_look(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path, name: str
+) -> None:
+    dataset = make_dataset([1])
+    write_folder(tmp_path / "made", x=dataset)
+    dataset.frames["file_name"] = [name]
+    coco.write(dataset, tmp_path / "in" / "annotations" / "person_keypoints.json")
+    image = tmp_path / "in" / "images" / name
+    image.parent.mkdir(parents=True)
+    (tmp_path / "made" / "images" / "5.png").rename(image)
+    convert(tmp_path / "in", tmp_path / "out", source_format="coco", target_format="yolo")
+    (written,) = tmp_path.glob("out/images/**/*.jpg")
+    # The rule of the published loaders, word for word: the last /images/ of the path.
+    label = "/labels/".join(str(written).rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt"
+    assert len(Path(label).read_text().splitlines()) == 1
+    assert len(yolo.read(tmp_path / "out").datasets["all"]) == 1
+
+
+def test_labels_of_a_split(make_dataset: Callable) -> None:
+    dataset = make_dataset([1, 1])
+    dataset.frames["file_name"] = ["a.jpg", "images/b.jpg"]
+    files = yolo.write({"train": dataset}).files
+    assert set(files) == {"data.yaml", "labels/train/a.txt", "images/train/labels/b.txt"}
+
+
+def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
+    dataset = make_dataset([1, 1])
+    dataset.frames["file_name"] = ["a.png", "a.jpg"]
+    with pytest.raises(InputError, match="the same name but for the suffix"):
+        yolo.write({"all": dataset})
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("train: images/train\n" + NAMES, "'kpt_shape' is None"),
+        ("kpt_shape: [3, 3]\n" + NAMES, "names no folder"),
+        (f"train: [a]\nkpt_shape: [3, 3]\n{NAMES}", "'train' is a list of 1"),
+        (f"train: nowhere\nkpt_shape: [3, 3]\n{NAMES}", "nowhere: no such folder"),
+        (f"train: images/train\nkpt_shape: [4, 3]\n{NAMES}", "has 4 joints, but 'custom' has 3"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 1, 2]\n{NAMES}", "another order"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [1, 0, 2]\n{NAMES}", "another order"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [1, 2, 0]\n{NAMES}", "0 to 2 become"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2]\n{NAMES}", "0 to 2 become"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2, 9]\n{NAMES}", "0 to 2 become"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, a, 1]\n{NAMES}", "0 to 2 become"),
+        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: 5\n{NAMES}", "0 to 2 become"),
+        ("a: &a [1]\nb: *a\n", "aliases are not supported at line 2"),
+        ("a: [1\nb: 2", "at line 2"),
+        ("[" * 5000, "nested too deeply"),
+        ('{"a":' * 5000, "nested too deeply"),
+        ("- " * 5000, "nested too deeply"),
+        (
+            'train: images/train\nkpt_shape: [1, 3]\nkpt_names: ["a\\0b"]\n',
+            "'kpt_names' is no list of joint names",
+        ),
+        ("a: !!int x", "not usable YAML"),
+        ("5", "expected names and values"),
+    ],
+    ids=str,
+)
+def test_broken_data_file(tmp_path: Path, text: str, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        yolo.read(write(tmp_path, text=text))
+
+
+@pytest.mark.parametrize(
+    "names", ["nose, shoulder_left, shoulder_right", "nose, a, b"], ids=["said by names", "not"]
+)
+def test_mirror_pairs_of_the_yaml_survive_conversions(tmp_path: Path, names: str) -> None:
+    text = "train: images/train\nval: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2, 1]\n"
+    path = write(tmp_path / "in", text=f"{text}kpt_names:\n  0: [{names}]\n")
+    convert(path, tmp_path / "coco", source_format="yolo")
+    assert load_dataset(tmp_path / "coco")["all"].keypoint_set.flip_pairs == ((1, 2),)
+    manifest = convert(
+        tmp_path / "coco", tmp_path / "out", source_format="coco", target_format="yolo"
+    )
+    assert not any("mirror" in what for what in manifest["not_held"])
+    assert yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())["flip_idx"] == [0, 2, 1]
+    assert yolo.read(tmp_path / "out").datasets["all"].keypoint_set.flip_pairs == ((1, 2),)
+
+
+def test_a_wrong_exchange_of_joints_that_are_given(tmp_path: Path) -> None:
+    text = f"train: images/train\nkpt_shape: [14, 3]\nflip_idx: {list(range(14))}\n"
+    path = write(tmp_path, text=text, labels="")
+    with pytest.raises(InputError, match="'flip_idx' is not the left-right exchange of 'aic-14'"):
+        yolo.read(path, keypoint_set=get_keypoint_set("aic-14"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        (LINE + "0 1 2\n", r"a\.txt: line 2 has 3 numbers instead of 14"),
+        (LINE.replace("0.25", "wide"), "line 1 is 'wide', not a number"),
+        (LINE.replace("0.25", "nan"), "line 1 is 'nan', not a finite"),
+        (LINE.replace("0.25", "1e20"), "not relative to the image"),
+        (LINE.replace(" 1 0 0 0", " 3 0 0 0"), "visibilities"),
+    ],
+    ids=str,
+)
+def test_broken_labels(tmp_path: Path, labels: str, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        yolo.read(write(tmp_path, labels=labels))
+
+
+@pytest.mark.parametrize(
+    "splits", [["train", "val"], ["train", "test"], ["val", "test"], ["val"], ["test"]], ids=str
+)
+def test_yaml_text_is_read_back(tmp_path: Path, splits: list[str]) -> None:
+    joints = get_keypoint_set("lsp-14")
+    text = yolo_yaml.yaml_text(joints, splits)
+    assert {"train", "val"} <= set(yaml.safe_load(text))
+    (tmp_path / "data.yaml").write_text(text)
+    data = yolo_yaml.read_data_file(tmp_path)
+    assert data.keypoint_set == joints
+    assert data.splits == {split: f"images/{split}" for split in splits}
+
+
+def test_images_that_share_a_label_file(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (path / "images" / "train" / "a.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a\.jpg and a\.png have one label file"):
+        yolo.read(path)

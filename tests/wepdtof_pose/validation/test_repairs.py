@@ -1,0 +1,183 @@
+"""A repaired copy has none of the problems that can be repaired, and says what was changed."""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from wepdtof_pose.annotations import sample_folder
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.validation.codes import CODES
+from wepdtof_pose.validation.repaired_copy import write_repaired
+from wepdtof_pose.validation.validate import validate
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    rows = content["annotations"]
+    rows.append("no object")
+    rows.append(copy.deepcopy(rows[3]) | {"id": rows[3]["id"]})  # an exact copy
+    rows[0]["id"] = rows[1]["id"]
+    del rows[2]["id"]
+    rows[3]["id"] = 0
+    rows[4]["image_id"] = "nowhere"
+    rows[5]["keypoints"][0] = float("nan")
+    rows[6]["keypoints"][2] = 7
+    rows[7]["keypoints"].pop()
+    rows[8]["bbox"] = [10, 10, 0, 5]
+    rows[9] |= {"bbox": [-500, 10, 5, 5], "keypoints": [0] * 42, "num_keypoints": 0}
+    rows[10]["keypoints"][:2] = [320.5, 100]
+    rows[11]["keypoints"][:2] = [900, 100]
+    rows[12]["num_keypoints"] = 0
+    del rows[13]["area"]
+    rows[14]["area"] = -1
+    cx, cy, w, h, angle = rows[15]["rotated_box"]
+    rows[15]["rotated_box"] = [cx, cy, h, w, angle + 90]
+    rows[16]["area"] = float("inf")
+    file = tmp_path / "in put" / "annotations" / "person_keypoints.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(content))
+    (tmp_path / "in put" / "images").symlink_to(sample_folder().resolve() / "images")
+    return file.parent.parent, content
+
+
+def test_repair(damaged: tuple[Path, dict], tmp_path: Path) -> None:
+    folder, content = damaged
+    file = folder / "annotations" / "person_keypoints.json"
+    before, out = file.read_bytes(), tmp_path / "out ß"
+    record = write_repaired(folder, out)
+    assert file.read_bytes() == before
+    assert read_json(out / "changes.json") == record
+    report = validate(out, images=True)
+    assert not [code for code in report.counts if CODES[code].repaired], report.as_text()
+    assert report.counts == record["remaining"]
+    load_dataset(out)
+
+    repaired = read_json(out / "annotations" / "person_keypoints.json")
+    people = {row["id"]: row for row in repaired["annotations"]}
+    original = content["annotations"]
+    assert len(people) == len(repaired["annotations"]) == 60 - 2  # unknown image, lost box
+    # Undamaged people are as they were.
+    for row in original[17:60]:
+        assert people[row["id"]] == row
+    assert people[original[5]["id"]]["keypoints"][:3] == [0, 0, 0]
+    assert people[original[6]["id"]]["keypoints"][2] == 2
+    assert people[original[10]["id"]]["keypoints"][:2] == [319, 100]
+    assert people[original[11]["id"]]["keypoints"][:3] == [0, 0, 0]
+    assert people[original[12]["id"]]["num_keypoints"] == 14
+    box = people[original[14]["id"]]["bbox"]
+    assert people[original[14]["id"]]["area"] == pytest.approx(0.53 * box[2] * box[3])
+    assert people[original[14]["id"]]["area_from_box"] is True
+    fixed, was = people[original[15]["id"]]["rotated_box"], original[15]["rotated_box"]
+    np.testing.assert_allclose(fixed[2:4], was[3:1:-1])
+    assert record["dropped"] == 4  # and the entry that is none, and the copy
+    codes = {change["code"] for change in record["changes"]}
+    assert {"structure", "box-repeated", "person-id-zero", "image-unknown"} <= codes
+
+
+def test_what_pycocotools_reads_of_everybody_is_filled_in(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    rows = content["annotations"]
+    rows[0] |= {"iscrowd": 1, "bbox": [10, 10, 20, 30], "area": None}
+    rows[1] |= {"iscrowd": 1, "bbox": [0, 0, 0, 0], "area": float("nan"), "keypoints": [0] * 42}
+    rows[2] |= {"keypoints": [0] * 42}
+    rows[3] |= {"iscrowd": 1, "num_keypoints": 3, "area": 0}
+    for row in rows[:3]:
+        del row["num_keypoints"]
+    before = copy.deepcopy(rows[3:])
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(content))
+    assert validate(file).counts == {"num-keypoints": 3, "area-missing": 2}
+    assert write_repaired(file, tmp_path / "out")["remaining"] == {}
+    repaired = read_json(tmp_path / "out" / "annotations" / "a.json")["annotations"]
+    assert [row["num_keypoints"] for row in repaired[:3]] == [14, 0, 0]
+    assert [row["area"] for row in repaired[:2]] == [pytest.approx(0.53 * 600), 0]
+    assert repaired[3:] == before
+
+
+def test_nobody_whom_a_reader_takes_is_dropped(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    rows = content["annotations"]
+    forms = [
+        {"track_id": 3.0},
+        {"iscrowd": 0.0},
+        {"num_keypoints": 14.0},
+        {"area_from_box": 1},
+        {"num_keypoints": "14"},
+        {"area": "wide", "area_from_box": "yes"},
+    ]
+    for row, form in zip(rows, forms, strict=False):
+        row.update(form)
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({**content, "annotations": rows[:6]}))
+    assert validate(file).counts == {"structure": 2}
+    record = write_repaired(file, tmp_path / "out")
+    assert (record["dropped"], record["remaining"]) == (0, {})
+    assert [change["change"] for change in record["changes"][:2]] == [
+        "'num_keypoints' is a text instead of a number or null: made anew",
+        "'area' is a text instead of a number or null: made anew",
+    ]
+    repaired = read_json(tmp_path / "out" / "annotations" / "a.json")["annotations"]
+    assert [row["id"] for row in repaired] == [row["id"] for row in rows[:6]]
+    assert (repaired[4]["num_keypoints"], repaired[5]["area_from_box"]) == (14, True)
+
+
+def test_sizes_of_images(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    content["images"][0]["width"] = 640
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "a.json").write_text(json.dumps(content))
+    (tmp_path / "images").symlink_to(sample_folder().resolve() / "images")
+    write_repaired(tmp_path, tmp_path / "out", images=True)
+    assert read_json(tmp_path / "out" / "annotations" / "a.json")["images"][0]["width"] == 320
+    name = content["images"][0]["file_name"]
+    assert cv2.imread(str(tmp_path / "out" / "images" / name)).shape == (320, 320, 3)
+
+
+def test_images_of_a_repaired_copy(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    images = content["images"]
+    image = sample_folder() / "images" / images[0]["file_name"]
+    (tmp_path / "in" / "images").mkdir(parents=True)
+    (tmp_path / "in" / "elsewhere.jpg").write_bytes(image.read_bytes())
+    (tmp_path / "in" / "images" / "a.jpg").symlink_to("../elsewhere.jpg")
+    for row, name in zip(images, ["a.jpg", "./a.jpg", "b.jpg", "../c.jpg"], strict=False):
+        row["file_name"] = name
+    file = tmp_path / "in" / "annotations" / "a.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({**content, "images": images[:4]}))
+    record = write_repaired(tmp_path / "in", tmp_path / "out")
+    copy = tmp_path / "out" / "images" / "a.jpg"
+    assert copy.read_bytes() == image.read_bytes()
+    assert not copy.is_symlink()
+    assert [path.name for path in copy.parent.iterdir()] == ["a.jpg"]
+    assert record["missing_images"] == ["b.jpg"]
+
+
+def test_missing_images_remain(tmp_path: Path) -> None:
+    shutil.copytree(sample_folder(), tmp_path / "in")
+    next((tmp_path / "in" / "images").rglob("*.jpg")).unlink()
+    record = write_repaired(tmp_path / "in", tmp_path / "out", images=True)
+    assert record["remaining"]["image-missing"] == 1
+    assert validate(tmp_path / "out", images=True).counts == record["remaining"]
+
+
+def test_an_existing_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match="exists already"):
+        write_repaired(sample_folder(), tmp_path / "out")
+
+
+def test_nothing_is_left_where_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[]x")
+    with pytest.raises(InputError):
+        write_repaired(tmp_path / "a.json", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

@@ -1,0 +1,83 @@
+"""The command wepdtof-pose convert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wepdtof_pose.formats import READABLE, WRITABLE
+
+
+@click.command()
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--from",
+    "source_format",
+    metavar="FORMAT",
+    required=True,
+    help=f"Format of IN: {', '.join(READABLE)}.",
+)
+@click.option(
+    "--to",
+    "target_format",
+    metavar="FORMAT",
+    required=True,
+    help=f"Format of OUT: {', '.join(WRITABLE)}.",
+)
+@click.option("--keypoints", metavar="SET", help="Convert the joints, by name, to this set.")
+@click.option(
+    "--images",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of the images, where IN does not have them.",
+)
+@click.option(
+    "--source-keypoints", metavar="SET", help="Joints of IN, where it does not name them."
+)
+def convert(
+    source: Path,
+    out: Path,
+    source_format: str,
+    target_format: str,
+    keypoints: str | None,
+    images: Path | None,
+    source_keypoints: str | None,
+) -> None:
+    """Convert the data set IN to another format in the new folder OUT.
+
+    IN is never edited; OUT appears whole or not at all. OUT/manifest.json says what was read and
+    written, what was left out, and what the format of OUT cannot hold.
+
+    \b
+    Example:
+      wepdtof-pose convert lspet out --from lspet --to coco --keypoints wepdtof-pose-14
+      wepdtof-pose convert fisheye to_label --from coco --to cvat
+    """
+    from wepdtof_pose.formats.convert import convert as run
+
+    manifest = run(
+        source,
+        out,
+        source_format=source_format,
+        target_format=target_format,
+        keypoints=keypoints,
+        images=images,
+        source_keypoints=source_keypoints,
+    )
+    for name, split in manifest["splits"].items():
+        click.echo(
+            f"{name}: {split['people']} people on {split['frames']} frames, "
+            f"{split['labelled_joints']} labelled joints of {split['keypoint_set']}"
+        )
+        for joint, count in split["labels_of_joints_dropped"].items():
+            click.echo(f"  dropped, not in {split['keypoint_set']}: {joint} ({count} labels)")
+        if split["joints_never_labelled"]:
+            click.echo(f"  not labelled in IN: {', '.join(split['joints_never_labelled'])}")
+    for reason, count in manifest["left_out"].items():
+        if count:
+            click.echo(f"left out: {count} {reason}")
+    for what, count in manifest["not_held"].items():
+        click.echo(f"{target_format} cannot hold: {what} ({count})")
+    click.echo(f"written to {out}")

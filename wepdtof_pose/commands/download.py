@@ -1,0 +1,123 @@
+"""The command `wepdtof-pose download`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wepdtof_pose.commands.shared import PATH
+
+if TYPE_CHECKING:
+    from wepdtof_pose.download.sources import Source
+
+_DEFAULT = "wepdtof-pose"
+
+
+@click.command()
+@click.option(
+    "--source",
+    metavar="NAME",
+    help=f"wepdtof-pose, wepdtof or coco.  [default: {_DEFAULT}; all, to check links]",
+)
+@click.option(
+    "--root",
+    metavar="DIR",
+    type=PATH,
+    default="data",
+    show_default=True,
+    help="Folder of all data sets.",
+)
+@click.option(
+    "--archive",
+    "archives",
+    metavar="FILE",
+    type=PATH,
+    multiple=True,
+    help="A .zip, .tar or .tar.gz at hand, instead of a download; once for each archive.",
+)
+@click.option("--url", help="A direct link to the archive.")
+@click.option(
+    "--sha256", metavar="H", help="What the archive must have; else the first one counts."
+)
+@click.option(
+    "--only", metavar="NAME", multiple=True, help="Only this file of coco: val2017, for one."
+)
+@click.option("--accept-license", is_flag=True, help="Accept the terms shown (for scripts).")
+@click.option("--check-links", is_flag=True, help="Only report whether each link answers.")
+@click.option("--registry", metavar="FILE", type=PATH, help="Sources of your own: a mirror, say.")
+def download(
+    source: str | None,
+    root: Path,
+    archives: tuple[Path, ...],
+    url: str | None,
+    sha256: str | None,
+    only: tuple[str, ...],
+    accept_license: bool,
+    check_links: bool,
+    registry: Path | None,
+) -> None:
+    """Download a data set, or take its archive, check it, and unpack it into DIR.
+
+    Interrupted, it goes on when run again. WEPDTOF-Pose and WEPDTOF cannot be fetched without a
+    person: the steps are printed, and --archive or --url takes what you got.
+
+    \b
+    Example:
+      wepdtof-pose download --source coco --only annotations_trainval2017 --only val2017
+      wepdtof-pose download --source wepdtof --archive WEPDTOF.zip
+    """
+    from wepdtof_pose.download.sources import read_registry, require_sha256, take_source
+
+    sources = read_registry(registry)
+    if check_links:
+        names = [take_source(sources, source)] if source else list(sources.values())
+        _report_links(names, url)
+        return
+    chosen = take_source(sources, source or _DEFAULT)
+    if sha256 is not None:
+        sha256 = require_sha256(sha256)
+    _show_terms(chosen)
+    if chosen.files or archives or url:
+        _require_accepted(accept_license)
+    else:
+        click.echo("\nSteps:")
+        for number, step in enumerate(chosen.steps, start=1):
+            click.echo(f"  {number}. {step}")
+        click.echo("")
+
+    from wepdtof_pose.download.install import download as run
+
+    folder = run(chosen, root, archives=archives, url=url, sha256=sha256, only=only, say=click.echo)
+    click.echo(f"ready: {folder}")
+
+
+def _show_terms(source: Source) -> None:
+    click.echo(f"{source.title}\nLicence: {source.licence}\nPlease cite: {source.citation}")
+
+
+def _require_accepted(accepted: bool) -> None:
+    from wepdtof_pose.errors import InputError
+
+    if accepted:
+        return
+    if not sys.stdin.isatty():
+        raise InputError("these terms must be accepted: read them, then add --accept-license")
+    if not click.confirm("Do you accept these terms?", default=False):
+        raise InputError("nothing was downloaded: the terms were not accepted")
+
+
+def _report_links(sources: list[Source], url: str | None) -> None:
+    from wepdtof_pose.download.links import Link, check_links, links_of
+    from wepdtof_pose.download.sources import require_http
+
+    links = [Link(require_http(url))] if url else [n for s in sources for n in links_of(s)]
+    bad = 0
+    for report in check_links(links):
+        click.echo(report.line())
+        bad += report.problem is not None
+    click.echo(f"{len(links)} links, {bad} of them bad")
+    if bad:
+        sys.exit(1)

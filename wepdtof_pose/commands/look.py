@@ -1,0 +1,190 @@
+"""Commands that look at a data set: validate, stats, visualize. Heavy imports live inside them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wepdtof_pose.commands.shared import PATH, SEED, one_split, refuse_unused
+
+_UNUSED = {
+    "grid": ["rings", "scene", "fps"],
+    "heatmaps": ["rings", "predictions", "threshold", "scene", "fps"],
+    "sheet": ["fps", "seed"],
+    "video": ["seed"],
+    "whole frames": ["scene", "fps"],
+}
+"""Options of visualize without effect, by what is drawn."""
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option("--images", is_flag=True, help="Read the image files too: slower.")
+@click.option(
+    "--fix", metavar="OUT", type=PATH, help="Write a repaired copy to the new folder OUT."
+)
+@click.option("--json", "as_json", is_flag=True, help="Findings as JSON instead of a table.")
+@click.option(
+    "--places",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Places to show of each kind of finding in the table.",
+)
+def validate(path: Path, images: bool, fix: Path | None, as_json: bool, places: int) -> None:
+    """Find what is wrong with annotations, also in files that no reader takes.
+
+    Exit code 1 where there are errors, 0 where there are warnings only. Boxes of WEPDTOF and
+    CEPDOF are checked, too. --fix repairs what follows from the file itself, never in place;
+    OUT/changes.json lists every change and what remains.
+
+    \b
+    Example:
+      wepdtof-pose validate fisheye --images --fix repaired
+    """
+    from wepdtof_pose.validation.validate import validate as run
+
+    report = run(path, images=images)
+    record = None
+    if fix is not None:
+        from wepdtof_pose.validation.repaired_copy import write_repaired
+
+        record = write_repaired(path, fix, images=images)
+    if as_json:
+        content = report.as_dict()
+        if record is not None:
+            content["fixed"] = {k: record[k] for k in ("changes", "dropped", "remaining")}
+        click.echo(json.dumps(content, ensure_ascii=False, indent=1))
+    else:
+        click.echo(report.as_text(places=places))
+        if record is not None:
+            left = ", ".join(f"{n} {code}" for code, n in record["remaining"].items())
+            number, dropped = len(record["changes"]), record["dropped"]
+            click.echo(
+                f"{number} changes, listed in {fix}/changes.json; entries dropped: {dropped}"
+            )
+            click.echo(f"remaining in {fix}: {left or 'nothing'}")
+    if report.errors:
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option(
+    "--plots", metavar="DIR", type=PATH, help="Draw plots (PNG and PDF) into this folder."
+)
+def stats(path: Path, plots: Path | None) -> None:
+    """Count people, frames, scenes and labels; measure boxes, places and poses.
+
+    \b
+    Example:
+      wepdtof-pose stats fisheye --plots plots
+    """
+    from wepdtof_pose.formats.loading import load_dataset
+    from wepdtof_pose.statistics.tables import all_tables, counts
+
+    for name, dataset in load_dataset(path).items():
+        click.echo(f"{name} ({dataset.keypoint_set.name}, hash {dataset.content_hash()})")
+        for what, count in counts(dataset).items():
+            click.echo(f"  {what:24}{'n/a' if count is None else count:>10}")
+        for title, table in all_tables(dataset).items():
+            text = table.to_string(float_format="{:.1f}".format, na_rep="n/a")
+            click.echo(f"\n{title}\n{text}")
+        click.echo()
+        if plots is not None:
+            from wepdtof_pose.statistics.plots import write_plots
+
+            for file in write_plots(dataset, plots, name=name):
+                click.echo(str(file))
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option("-o", "--out", metavar="DIR", type=PATH, required=True, help="Folder for pictures.")
+@click.option("--limit", type=click.IntRange(min=1), help="Frames (or people) to draw.")
+@click.option("--grid", is_flag=True, help="One grid of people instead of whole frames.")
+@click.option("--heatmaps", is_flag=True, help="A grid with the training heatmaps over the people.")
+@click.option("--rings", is_flag=True, help="Draw the fisheye circle with rings of equal angle.")
+@click.option("--sheet", is_flag=True, help="Frames of a scene, in order, on one contact sheet.")
+@click.option("--video", is_flag=True, help="Frames of a scene, in order, as an mp4 film.")
+@click.option("--scene", help="The scene of --sheet and --video.  [default: the first]")
+@click.option("--fps", type=click.FloatRange(min=0.1), default=5, show_default=True)
+@click.option("--predictions", type=PATH, help="COCO results file to draw beside the annotations.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.2,
+    show_default=True,
+    help="Predicted joints with a lower score are not drawn.",
+)
+@click.option("--split", help="train, val or test, where PATH has several.")
+@SEED
+def visualize(
+    path: Path,
+    out: Path,
+    limit: int | None,
+    grid: bool,
+    heatmaps: bool,
+    rings: bool,
+    sheet: bool,
+    video: bool,
+    scene: str | None,
+    fps: float,
+    predictions: Path | None,
+    threshold: float,
+    split: str | None,
+    seed: int,
+) -> None:
+    """Draw skeletons and boxes on a random choice of frames, or a grid of people, or a film.
+
+    A person's right is drawn warm, the left cool, the middle white; hidden joints are rings.
+
+    \b
+    Example:
+      wepdtof-pose visualize fisheye -o pictures --grid --limit 24
+      wepdtof-pose visualize fisheye -o pictures --video --rings
+    """
+    import numpy as np
+
+    from wepdtof_pose.files import read_json
+    from wepdtof_pose.pictures import films
+    from wepdtof_pose.pictures import frames as draw
+    from wepdtof_pose.scores.predictions import from_results
+
+    kinds = {"grid": grid, "heatmaps": heatmaps, "sheet": sheet, "video": video}
+    chosen = [name for name, wanted in kinds.items() if wanted] or ["whole frames"]
+    if len(chosen) > 1:
+        raise click.UsageError("give at most one of --grid, --heatmaps, --sheet and --video")
+    refuse_unused(chosen[0], _UNUSED[chosen[0]])
+    if predictions is None:
+        refuse_unused("annotations alone", ["threshold"])
+    dataset = one_split(path, split)
+    found = None
+    if predictions is not None:
+        found = from_results(read_json(predictions), dataset, source=str(predictions))
+    rng = np.random.default_rng(seed)
+    options: dict[str, Any]
+    if sheet or video:
+        name = "sheet.png" if sheet else "film.mp4"
+        write = films.write_sheet if sheet else films.write_video
+        rows = films.scene_rows(dataset, scene, limit=limit or (12 if sheet else 500))
+        options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
+        options |= {} if sheet else {"fps": fps}
+        click.echo(str(write(dataset, out / name, rows, **options)))
+    elif heatmaps:
+        file = out / "heatmaps.png"
+        click.echo(str(draw.write_heatmaps(dataset, file, limit=limit or 12, rng=rng)))
+    elif grid:
+        file = out / "grid.png"
+        limit = limit or 24
+        options = {"predictions": found, "joint_threshold": threshold}
+        click.echo(str(draw.write_grid(dataset, file, limit=limit, rng=rng, **options)))
+    else:
+        limit = limit or 12
+        options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
+        for file in draw.write_frames(dataset, out, limit=limit, rng=rng, **options):
+            click.echo(str(file))

@@ -1,0 +1,58 @@
+"""What the commands share: a group that shows bad input as one line, and common options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from wepdtof_pose.errors import InputError
+
+if TYPE_CHECKING:
+    from wepdtof_pose.dataset import PoseDataset
+
+PATH = click.Path(path_type=Path)
+SEED = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the choice."
+)
+
+
+class CommandGroup(click.Group):
+    """A command group that shows bad input and failing files as one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command; an InputError or OSError ends the program with exit code 2."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click ends quietly where nobody reads the output any more
+            raise
+        except OSError as error:
+            place = "" if error.filename is None else f"{error.filename}: "
+            message = f"{place}{error.strerror or error}"
+        except InputError as error:
+            message = str(error)
+        click.echo(f"{ctx.info_name}: error: {message}", err=True)
+        sys.exit(2)
+
+
+def refuse_unused(what: str, names: Iterable[str]) -> None:
+    """Refuse parameters that were given to the command, but have no effect on what was chosen."""
+    ctx = click.get_current_context()
+    given = [n for n in names if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    if given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise click.UsageError(f"{options}: without effect on {what}")
+
+
+def one_split(path: Path, name: str | None) -> PoseDataset:
+    """The named split; without a name the only one, else "train", else the first."""
+    from wepdtof_pose.formats.loading import load_dataset, take_split
+
+    datasets = load_dataset(path)
+    if name is None:
+        return datasets["train"] if "train" in datasets else next(iter(datasets.values()))
+    return take_split(datasets, name, path=path)

@@ -1,0 +1,133 @@
+"""The command split: label budgets, and train, validation and test sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wepdtof_pose.commands.shared import PATH, SEED, one_split, refuse_unused
+
+_SHARE = click.FloatRange(min=0)
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option("--labels", help="1k, 5k, 10k, all, a count, or a percentage (10%).")
+@click.option(
+    "--order",
+    type=click.Choice(["file", "random", "stratified"]),
+    default="file",
+    show_default=True,
+    help="The first people of the file, as published; random; or the same share of every scene.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(["person", "frame", "scene"]),
+    help="What stays together.  [default: person for --labels, scene for sides]",
+)
+@click.option(
+    "--leave-out-test",
+    is_flag=True,
+    help="Choose among those whom sspcm train, by default, does not hold out for testing where "
+    "there is one annotation file.",
+)
+@click.option("--train", type=_SHARE, help="Share of the people on the train side (80, or 0.8).")
+@click.option("--val", type=_SHARE, help="Share of the validation side.")
+@click.option("--test", type=_SHARE, help="Share of the test side.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="OUT",
+    type=PATH,
+    required=True,
+    help="JSON file to write; sides with a name that does not end in .json: a data set folder.",
+)
+@click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
+@SEED
+def split(
+    path: Path,
+    labels: str | None,
+    order: str,
+    by: str | None,
+    leave_out_test: bool,
+    train: float | None,
+    val: float | None,
+    test: float | None,
+    out: Path,
+    split: str | None,
+    seed: int,
+) -> None:
+    """Choose the people whose labels are used, or part a data set into sides.
+
+    Give --labels, or shares of sides. Smaller budgets of the same order and seed lie inside larger
+    ones. Sides share no scene, so that neighbouring frames never leak; with --by frame or person
+    they may. They are written as a data set folder, which sspcm train --data takes, or as a list of
+    ids. Lists name the seed and hashes of the annotations, and are refused for others.
+
+    \b
+    Example:
+      wepdtof-pose split fisheye --labels 10% --order random --leave-out-test -o labelled.json
+      wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o parted
+      wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o sides.json
+    """
+    from wepdtof_pose.errors import InputError
+    from wepdtof_pose.files import require_other_file, write_json
+    from wepdtof_pose.formats.loading import annotation_files
+
+    shares = {"train": train, "val": val, "test": test}
+    given = {side: share for side, share in shares.items() if share is not None}
+    if (labels is None) == (not given):
+        raise click.UsageError("give either --labels, or --train, --val and --test")
+    total = sum(given.values())
+    if labels is None and not (abs(total - 1) < 0.005 or abs(total - 100) < 0.5):
+        raise click.UsageError(f"the shares add up to {total:g}: they must make 100, or 1")
+    if labels is None:
+        refuse_unused("the sides of --train, --val and --test", ["order", "leave_out_test"])
+    elif order == "file":
+        refuse_unused("file order", ["seed"])
+    require_other_file(out, annotation_files(path).values())
+    dataset = one_split(path, split)
+    if labels is None:
+        from wepdtof_pose.splits.partitions import partition, partition_record
+
+        unit = by or "scene"
+        sides = partition(dataset, given, by=unit, seed=seed)  # type: ignore[arg-type]
+        record = partition_record(dataset, sides, shares=given, by=unit, seed=seed)  # type: ignore[arg-type]
+        alone = 0
+        if out.suffix.lower() == ".json":
+            write_json(out, record, indent=1)
+        else:
+            from wepdtof_pose.splits.folder import write_sides
+
+            alone = write_sides(dataset, sides, record, out)
+        for side, content in record["sides"].items():
+            scenes = f", {len(content['scenes'])} scenes" if content["scenes"] else ""
+            click.echo(f"{side}: {content['usable_people']} usable people{scenes}")
+        if alone:
+            click.echo(f"left out: {alone} frames without people")
+        click.echo(f"written to {out}")
+        return
+    import numpy as np
+
+    from wepdtof_pose.splits import hold_out
+    from wepdtof_pose.splits.label_budgets import choose_people
+
+    people_of_choice = np.arange(len(dataset))
+    if leave_out_test:
+        if len(annotation_files(path)) > 1:
+            raise InputError(
+                f"{path}: has several annotation files, of which none is held out: "
+                "--leave-out-test is for one file"
+            )
+        people_of_choice = hold_out.hold_out(dataset).train
+    choice = dataset.select_people(people_of_choice)
+    people = int(choice.trainable().sum())
+    count = hold_out.label_budget(labels, people)
+    unit = by or "person"
+    rows = choose_people(choice, count, order=order, by=unit, seed=seed)  # type: ignore[arg-type]
+    used = None if order == "file" else seed
+    chosen = people_of_choice[rows]
+    record = hold_out.subset_record(dataset, chosen, labels=labels, order=order, seed=used)
+    write_json(out, {**record, "by": unit}, indent=1)
+    click.echo(f"{count} of {people} usable people written to {out}")

@@ -1,0 +1,1 @@
+"""Overhead fisheye geometry: lenses, and where people stand under them."""

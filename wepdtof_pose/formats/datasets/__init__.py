@@ -1,0 +1,1 @@
+"""Formats of published data sets, read as their releases have them."""

@@ -1,0 +1,194 @@
+"""MPII in the JSON in common use: a list of `{image, joints, joints_vis, center, scale}`.
+
+* Coordinates count from 1 there (MATLAB) and from 0 here.
+* `joints_vis` says labelled or not, nothing about hidden: 1 becomes 2.
+* There are no boxes. A person's box is the square that gives the crop of the published loaders:
+  sides of 200 x scale pixels around the centre, moved down by 15 x scale. It may leave the image,
+  and its area (0.53 of it) is no body's area: MPII is scored by PCKh, not OKS.
+* Sizes come from the images.
+* There are no crowd regions: they are left out on writing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.fields import (
+    other_fields,
+    require_file_name,
+    require_numbers,
+    rows,
+    shown,
+)
+from wepdtof_pose.formats.image_size import image_size
+from wepdtof_pose.formats.layout import (
+    ANNOTATION_FOLDERS,
+    SEARCHED,
+    WHOLE,
+    Layout,
+    Reading,
+    add_counts,
+    decimal,
+    first_root,
+    image_places,
+    not_held,
+    split_folder,
+    without_crowds,
+)
+from wepdtof_pose.geometry import PIXEL_STD
+from wepdtof_pose.keypoints import get_keypoint_set
+
+CENTER_SHIFT = 15.0
+"""How far the published loaders move a centre down, in pixels a unit of scale."""
+
+_FIELDS = frozenset({"image", "joints", "joints_vis"})
+_CROP = frozenset({"center", "scale"})
+
+
+def read(path: Path, *, images: Path | None = None) -> Reading:
+    """The people of an MPII JSON file; images lie in `images/` beside it or its folder.
+
+    That folder may be `annotations` or `annot`.
+
+    Raises:
+        InputError: the file is not usable, has no labels (the test list), or an image is missing.
+    """
+    source = str(path)
+    entries = rows(read_json(path), source, "people with joints, joints_vis, center and scale")
+    for position, entry in enumerate(entries):
+        _check(entry, f"{source}: [{position}]")
+    names = list(dict.fromkeys(entry["image"] for entry in entries))
+    base = path.parent.parent if path.parent.name in ANNOTATION_FOLDERS else path.parent
+    places = [base / "images" / path.stem, base / "images", base, path.parent]
+    root = images or first_root(places, names, base / "images")
+    if not images and names and not any((root / name).is_file() for name in names[:SEARCHED]):
+        raise InputError(f"{root / names[0]}: no such image: say where they lie with --images")
+    sizes = [image_size(root / name) for name in names]
+    return Reading({WHOLE: from_entries(entries, names, sizes, root=root)}, [path])
+
+
+def from_entries(
+    entries: list[dict[str, Any]], names: list[str], sizes: list[tuple[int, int]], *, root: Path
+) -> PoseDataset:
+    """The data set of checked entries on images with these names and sizes."""
+    number = {name: position for position, name in enumerate(names, start=1)}
+    points = np.array([entry["joints"] for entry in entries], dtype=np.float64).reshape(-1, 16, 2)
+    seen = np.array([entry["joints_vis"] for entry in entries], dtype=np.float64).reshape(-1, 16)
+    labelled = seen[..., None] > 0
+    keypoints = np.concatenate([np.where(labelled, points - 1, 0), 2.0 * labelled], axis=-1)
+    boxes = crop_boxes(
+        np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2),
+        np.array([entry["scale"] for entry in entries], dtype=np.float64),
+    )
+    return PoseDataset(
+        frames=make_frames(
+            id=np.arange(len(names)) + 1,
+            file_name=names,
+            width=[size[0] for size in sizes],
+            height=[size[1] for size in sizes],
+        ),
+        people=make_people(
+            id=np.arange(len(entries)) + 1,
+            frame_id=[number[entry["image"]] for entry in entries],
+            **dict(zip("xywh", boxes.T, strict=True)),
+            extra=[other_fields(entry, _FIELDS) for entry in entries],
+        ),
+        keypoints=keypoints.astype(np.float32),
+        keypoint_set=get_keypoint_set("mpii-16"),
+        root=root,
+    )
+
+
+def crop_boxes(center: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Boxes (people, 4) of MPII centres (people, 2), counted from 1, and scales (people,)."""
+    side = PIXEL_STD * scale[:, None]
+    middle = center - 1 + np.stack([np.zeros_like(scale), CENTER_SHIFT * scale], axis=1)
+    return np.concatenate([middle - side / 2, side, side], axis=1)
+
+
+def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
+    """The JSON of a data set with these joints; centre and scale as read, or from the box."""
+    names = dataset.frames["file_name"].to_numpy()[dataset.frame_rows]
+    entries = []
+    for row, person in enumerate(dataset.people.to_dict("records")):
+        scale = max(person["w"], person["h"]) / PIXEL_STD
+        x, y = (person[a] + person[b] / 2 + 1 for a, b in ("xw", "yh"))
+        entries.append(
+            {
+                "joints_vis": (dataset.keypoints[row, :, 2] > 0).astype(int).tolist(),
+                "joints": [
+                    [round(decimal(p[0]) + 1, 6), round(decimal(p[1]) + 1, 6)]
+                    if p[2] > 0
+                    else [-1.0, -1.0]
+                    for p in dataset.keypoints[row]
+                ],
+                "image": names[row],
+                "scale": scale,
+                "center": [x, y - CENTER_SHIFT * scale],
+                **(_crop_as_read(person) or {}),
+            }
+        )
+    return entries
+
+
+def write(datasets: dict[str, PoseDataset]) -> Layout:
+    """The folder of JSON files of data sets with MPII's joints.
+
+    Raises:
+        InputError: the joints are others.
+    """
+    files: dict[str, Any] = {}
+    images: dict[str, Path] = {}
+    lost: list[dict[str, int]] = []
+    for split, everybody in datasets.items():
+        dataset, crowds = without_crowds(everybody)
+        if dataset.keypoint_set.joints != get_keypoint_set("mpii-16").joints:
+            raise InputError("mpii holds its 16 joints only: add --keypoints mpii-16")
+        empty = ~dataset.frames["id"].isin(dataset.people["frame_id"])
+        oblong = dataset.people["w"] != dataset.people["h"]
+        files[f"annotations/{'mpii' if split == WHOLE else split}.json"] = to_entries(dataset)
+        images |= image_places(dataset, split_folder("images", split))
+        foreign = [
+            not _CROP.isdisjoint(person["extra"] or {}) and _crop_as_read(person) is None
+            for person in dataset.people.to_dict("records")
+        ]
+        lost += [crowds, not_held(dataset, fields=_CROP)]
+        lost.append({"center and scale that do not give the box": sum(foreign)})
+        lost.append({"images without people": int(empty.sum())})
+        lost.append({"sides of boxes (a square is kept)": int(oblong.sum())})
+    return Layout(files, images, add_counts(*lost))
+
+
+def _crop_as_read(person: dict[Any, Any]) -> dict[str, Any] | None:
+    """Centre and scale that the person came with, where they are numbers that give the box."""
+    crop = {key: value for key, value in (person["extra"] or {}).items() if key in _CROP}
+    try:
+        require_numbers(crop.get("center"), 2, "center")
+        require_numbers([crop.get("scale")], 1, "scale")
+    except InputError:
+        return None
+    box = crop_boxes(np.array([crop["center"]], dtype=float), np.array([crop["scale"]], float))[0]
+    return crop if np.allclose(box, [person[key] for key in "xywh"], rtol=1e-9, atol=1e-6) else None
+
+
+def _check(entry: dict[str, Any], where: str) -> None:
+    require_file_name(entry.get("image"), where, key="image")
+    where = f"{where} ({entry['image']})"
+    if "joints" not in entry:
+        raise InputError(f"{where}: has no 'joints' (the test list has no labels)")
+    joints = entry["joints"]
+    if not isinstance(joints, list) or len(joints) != 16:
+        raise InputError(f"{where}: 'joints' is {shown(joints)}, not a list of 16 points")
+    for point in joints:
+        require_numbers(point, 2, f"{where}: 'joints'")
+    require_numbers(entry.get("joints_vis"), 16, f"{where}: 'joints_vis'")
+    if not set(entry["joints_vis"]) <= {0, 1}:
+        raise InputError(f"{where}: 'joints_vis' are not all 0 or 1")
+    require_numbers(entry.get("center"), 2, f"{where}: 'center'")
+    require_numbers([entry.get("scale")], 1, f"{where}: 'scale'")

@@ -1,0 +1,1 @@
+"""Formats of annotation tools: CVAT, Label Studio, roLabelImg, YOLO."""

@@ -1,0 +1,142 @@
+"""CVAT for Images XML 1.1: writer. CVAT reads the file into a task with the same images.
+
+Each person is a group: a box with what there is of id, track id, crowd mark and area as attributes,
+the rotated box where there is one, and a skeleton where there are joints.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+import numpy as np
+
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.formats.layout import (
+    WHOLE,
+    Layout,
+    add_counts,
+    decimal,
+    image_places,
+    not_held,
+    people_of_frames,
+    split_folder,
+)
+from wepdtof_pose.formats.tools.tool_records import (
+    FIELDS,
+    PERSON_LABEL,
+    ROTATED_LABEL,
+    attributes_of,
+)
+from wepdtof_pose.keypoints import KeypointSet
+
+_HELD = (
+    "person ids",
+    "areas",
+    "track ids",
+    "rotated boxes",
+    "hidden joints (written as visible)",
+    "positions of joints that are not labelled",
+)
+
+
+def write(datasets: dict[str, PoseDataset]) -> Layout:
+    """The folder of data sets: `annotations[_<split>].xml` and `images/[<split>/]`."""
+    files: dict[str, Any] = {}
+    images: dict[str, Path] = {}
+    lost: list[dict[str, int]] = []
+    for split, dataset in datasets.items():
+        name = "annotations.xml" if split == WHOLE else f"annotations_{split}.xml"
+        files[name] = to_text(dataset)
+        images |= image_places(dataset, split_folder("images", split))
+        held = [*_HELD, "image ids"] if _whole_ids(dataset) else _HELD
+        lost.append(not_held(dataset, held))
+    return Layout(files, images, add_counts(*lost))
+
+
+def to_text(dataset: PoseDataset) -> str:
+    """The XML of a data set."""
+    root = Element("annotations")
+    SubElement(root, "version").text = "1.1"
+    _meta(root, dataset)
+    people = dataset.people.to_dict("records")
+    own_ids = _whole_ids(dataset)
+    frames = zip(dataset.frames.to_dict("records"), people_of_frames(dataset), strict=True)
+    for position, (frame, rows) in enumerate(frames):
+        image = SubElement(
+            root,
+            "image",
+            id=str(frame["id"] if own_ids else position),
+            name=frame["file_name"],
+            width=str(frame["width"]),
+            height=str(frame["height"]),
+        )
+        for group, row in enumerate(rows.tolist(), start=1):
+            _person(image, people[row], dataset.keypoints[row], dataset.keypoint_set, group)
+    indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+
+
+def _meta(root: Element, dataset: PoseDataset) -> None:
+    task = SubElement(SubElement(root, "meta"), "task")
+    SubElement(task, "size").text = str(len(dataset.frames))
+    labels = SubElement(task, "labels")
+    person = _label(labels, PERSON_LABEL, "any")
+    attributes = SubElement(person, "attributes")
+    for name in FIELDS:
+        attribute = SubElement(attributes, "attribute")
+        for key, text in (("name", name), ("mutable", "False"), ("input_type", "text")):
+            SubElement(attribute, key).text = text
+    _label(labels, ROTATED_LABEL, "rectangle")
+    _label(labels, f"{PERSON_LABEL}_pose", "skeleton")
+    for joint in dataset.keypoint_set.joints:
+        SubElement(_label(labels, joint, "points"), "parent").text = f"{PERSON_LABEL}_pose"
+
+
+def _label(labels: Element, name: str, kind: str) -> Element:
+    label = SubElement(labels, "label")
+    SubElement(label, "name").text = name
+    SubElement(label, "type").text = kind
+    return label
+
+
+def _person(
+    image: Element, person: dict[Any, Any], joints: np.ndarray, names: KeypointSet, group: int
+) -> None:
+    shared = {"source": "manual", "z_order": "0", "group_id": str(group)}
+    x, y, w, h = (person[key] for key in "xywh")
+    box = _box(image, PERSON_LABEL, (x, y, x + w, y + h), shared)
+    for name, text in attributes_of(person).items():
+        SubElement(box, "attribute", name=name).text = text
+    cx, cy, w, h, angle = (person[name] for name in ROTATED_BOX_COLUMNS)
+    if np.isfinite([cx, cy, w, h, angle]).all():
+        corners = (cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2)
+        rotated = _box(image, ROTATED_LABEL, corners, shared)
+        rotated.set("rotation", _text(angle % 360))
+    if not joints.any():
+        return
+    skeleton = SubElement(image, "skeleton", {"label": f"{PERSON_LABEL}_pose", **shared})
+    for name, (px, py, seen) in zip(names.joints, joints, strict=True):
+        SubElement(
+            skeleton,
+            "points",
+            label=name,
+            source="manual",
+            outside=str(int(seen == 0)),
+            occluded=str(int(seen == 1)),
+            points=f"{_text(px)},{_text(py)}",
+        )
+
+
+def _box(image: Element, label: str, corners: tuple[float, ...], shared: dict[str, str]) -> Element:
+    sides = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(_text, corners), strict=True))
+    return SubElement(image, "box", {"label": label, "occluded": "0", **sides, **shared})
+
+
+def _text(value: float) -> str:
+    return str(decimal(value))
+
+
+def _whole_ids(dataset: PoseDataset) -> bool:
+    return all(isinstance(value, int) and value >= 0 for value in dataset.frames["id"].tolist())

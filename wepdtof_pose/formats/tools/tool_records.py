@@ -1,0 +1,194 @@
+"""Frames and people as annotation tools have them: joints by name, boxes apart, free attributes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, make_people
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.datasets.wepdtof import bounds
+from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
+from wepdtof_pose.formats.layout import area_follows_from_box
+from wepdtof_pose.formats.tools.grouping import box_of_joints, only_box_around
+from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
+
+PERSON_LABEL = "person"
+ROTATED_LABEL = "rotated_box"
+"""Label of the box that holds a person's rotated box beside the upright one."""
+
+FIELDS = ("person_id", "track_id", "iscrowd", "area", "area_from_box")
+
+
+@dataclass
+class Person:
+    """A person as a tool has it; `joints` are x, y, visibility by canonical name."""
+
+    frame: int
+    box: list[float] | None = None
+    rotated: list[float] | None = None
+    joints: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+def attributes_of(person: dict[Any, Any]) -> dict[str, str]:
+    """What a row of the people table has beside boxes and joints, as texts."""
+    texts = {"person_id": json.dumps(person["id"], ensure_ascii=False)}
+    if not pd.isna(person["track_id"]):
+        texts["track_id"] = str(person["track_id"])
+    if person["iscrowd"]:
+        texts["iscrowd"] = str(person["iscrowd"])
+    if not area_follows_from_box(person):
+        texts["area"] = repr(float(person["area"]))
+        if person["area_from_box"]:
+            texts["area_from_box"] = "1"
+    return texts
+
+
+def dataset_of(
+    frames: list[dict[str, Any]],
+    people: list[Person],
+    keypoint_set: KeypointSet,
+    *,
+    root: Path,
+    source: str,
+) -> tuple[PoseDataset, dict[str, int]]:
+    """The data set of a tool's frames (id, file_name, width, height, scene) and people.
+
+    A person without a box gets the bounds of the rotated box, or the extent of the joints. Ids that
+    are missing or not unique become 1, 2, ...
+
+    Raises:
+        InputError: a joint is not in the set, or an attribute is not usable.
+    """
+    keypoints = keypoint_array(people, keypoint_set, source)
+    fields = [_typed(person.fields, source) for person in people]
+    boxes, from_joints = [], 0
+    for person, joints in zip(people, keypoints, strict=True):
+        if person.box is None and person.rotated is not None:
+            boxes.append(bounds(np.array([person.rotated]))[0].tolist())
+        else:
+            from_joints += person.box is None
+            boxes.append(box_of_joints(joints) if person.box is None else person.box)
+    nothing = [np.nan] * 5
+    rotated = np.array([person.rotated or nothing for person in people]).reshape(-1, 5)
+    own_ids = [frame.get("id") for frame in frames], [f.get("person_id") for f in fields]
+    frame_ids, person_ids = map(_unique, own_ids)
+    dataset = PoseDataset(
+        frames=make_frames(
+            id=pd.Series(frame_ids, dtype=object).infer_objects(),
+            file_name=np.array([frame["file_name"] for frame in frames], dtype=object),
+            width=[frame["width"] for frame in frames],
+            height=[frame["height"] for frame in frames],
+            scene=[frame.get("scene") for frame in frames],
+        ),
+        people=make_people(
+            id=pd.Series(person_ids, dtype=object).infer_objects(),
+            frame_id=pd.Series(
+                [frame_ids[person.frame] for person in people], dtype=object
+            ).infer_objects(),
+            **dict(zip("xywh", np.array(boxes).reshape(-1, 4).T, strict=True)),
+            area=[f.get("area", np.nan) for f in fields],
+            area_from_box=np.array([f.get("area_from_box", 0) != 0 for f in fields], dtype=bool),
+            iscrowd=[f.get("iscrowd", 0) for f in fields],
+            track_id=[f.get("track_id") for f in fields],
+            **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),
+            extra=[f.get("extra") for f in fields],
+        ),
+        keypoints=keypoints,
+        keypoint_set=keypoint_set,
+        root=root,
+    )
+    pairs = [*zip(own_ids[0], frame_ids, strict=True), *zip(own_ids[1], person_ids, strict=True)]
+    return dataset, {
+        "boxes that are the extent of the joints": from_joints,
+        "ids of images and people (numbered anew: some are missing or not unique)": sum(
+            own not in (None, number) for own, number in pairs
+        ),
+    }
+
+
+def keypoint_array(people: list[Person], keypoint_set: KeypointSet, source: str) -> np.ndarray:
+    """Keypoints (people, joints, 3) float32 of people whose joints go by name."""
+    index = {name: row for row, name in enumerate(keypoint_set.joints)}
+    keypoints = np.zeros((len(people), len(index), 3), dtype=np.float32)
+    for row, person in enumerate(people):
+        for name, values in person.joints.items():
+            if name not in index:
+                raise InputError(
+                    f"{source}: {shown(name)} is no joint of {keypoint_set.name!r} "
+                    f"({', '.join(keypoint_set.joints)})"
+                )
+            keypoints[row, index[name]] = values
+    return keypoints
+
+
+def joints_named(declared: Iterable[str], people: list[Person], source: str) -> KeypointSet:
+    """The keypoint set of declared joint names, or of those that people have, in their order."""
+    names = list(dict.fromkeys(canonical_joint_name(name) for name in declared))
+    names = names or list(dict.fromkeys(name for person in people for name in person.joints))
+    if not names:
+        raise InputError(
+            f"{source}: names no joints: say which set its people have with --source-keypoints"
+        )
+    if not all(name.isprintable() for name in names):
+        raise InputError(f"{source}: a joint name has characters that cannot be printed")
+    return keypoint_set_from_names(names)
+
+
+def join_boxes(people: list[Person]) -> list[Person]:
+    """The people of one frame, those without a box joined with the only free box around them."""
+    free = [p for p in people if p.box is not None and not p.joints]
+    joined: list[Person] = []
+    for person in people:
+        if person.joints and person.box is None and person.rotated is None:
+            points = np.array([(x, y) for x, y, v in person.joints.values() if v > 0])
+            boxes = np.array([p.box for p in free], dtype=np.float64).reshape(-1, 4)
+            row = only_box_around(points.reshape(-1, 2), boxes)
+            if row is not None:
+                owner = free.pop(row)
+                owner.joints = person.joints
+                owner.fields = {**person.fields, **owner.fields}
+                continue
+        joined.append(person)
+    return joined
+
+
+def _typed(texts: dict[str, str], source: str) -> dict[str, Any]:
+    """The values of attributes; those that nobody set are left out, unknown ones are "extra"."""
+    values: dict[str, Any] = {}
+    extra = {name: text for name, text in texts.items() if name not in FIELDS and text}
+    if extra:
+        values["extra"] = extra
+    for name in FIELDS:
+        text = texts.get(name, "").strip()
+        if not text:
+            continue
+        if name == "person_id":
+            values[name] = _id(text)
+            require_id(values[name], f"{source}: {name}")
+            continue
+        number = parse_number(text, f"{source}: {name}")
+        if name != "area":
+            require_whole(number, f"{source}: {name}")
+        values[name] = number if name == "area" else int(number)
+    return values
+
+
+def _id(text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, (int, str)) else text
+
+
+def _unique(ids: list[Any]) -> list[Any]:
+    known = None not in ids and len(set(ids)) == len(ids)
+    return ids if known else list(range(1, len(ids) + 1))

@@ -1,0 +1,151 @@
+"""The frames of a scene in their order: as a contact sheet, or as an mp4 film."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import replacing, write_image
+from wepdtof_pose.pictures import annotators
+from wepdtof_pose.pictures.people import frame_picture, predicted_frame
+from wepdtof_pose.scores.predictions import Predictions
+
+SHEET_SIDE = 480
+"""Longer side in pixels of a frame on a contact sheet."""
+_LONGEST_SIDE = 1152
+"""Largest side in pixels of a film."""
+
+
+def scene_rows(dataset: PoseDataset, scene: str | None, *, limit: int) -> np.ndarray:
+    """Rows (frames,) int64 of the frames of a scene by file name (9 before 10).
+
+    Of more than `limit` frames that many are taken, evenly spread. Without a name it is the first
+    scene of the file; where no scenes are known, all frames.
+
+    Raises:
+        InputError: no such scene, or no frame at all.
+    """
+    scenes = dataset.frames["scene"]
+    known = [str(name) for name in scenes.dropna().unique()]
+    if scene is not None and scene not in known:
+        listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+        raise InputError(f"no scene {scene!r} in the data set: there are {listed or 'none'}")
+    rows = np.arange(len(dataset.frames))
+    if known:
+        rows = np.flatnonzero(scenes.astype(str).to_numpy(dtype=object) == (scene or known[0]))
+    if not len(rows):
+        raise InputError("the data set has no frames")
+    names = dataset.frames["file_name"].tolist()
+    rows = np.array(sorted(rows.tolist(), key=lambda row: _natural(names[row])))
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(limit, len(rows))).round().astype(int))]
+
+
+def write_sheet(
+    dataset: PoseDataset,
+    file: Path,
+    rows: np.ndarray,
+    *,
+    predictions: Predictions | None = None,
+    joint_threshold: float = 0.2,
+    rings: bool = False,
+    columns: int = 4,
+) -> Path:
+    """Draw frames, small and captioned with their names, on one page; returns the PNG file."""
+    cells = []
+    for row in tqdm(rows, desc="frames", disable=None, leave=False):
+        picture = _shrunk(
+            _picture(dataset, int(row), predictions, joint_threshold, rings), SHEET_SIDE
+        )
+        name = Path(dataset.frames["file_name"].iloc[row]).stem
+        cells.append(annotators.with_caption(picture, name, size=12))
+    write_image(file, annotators.grid(cells, columns=columns, gap=8))
+    return file
+
+
+def write_video(
+    dataset: PoseDataset,
+    file: Path,
+    rows: np.ndarray,
+    *,
+    predictions: Predictions | None = None,
+    joint_threshold: float = 0.2,
+    rings: bool = False,
+    fps: float = 5,
+) -> Path:
+    """Draw frames into an mp4 film (MPEG-4), which appears whole or not at all; returns the file.
+
+    All frames get the size of the first; others are fitted into it.
+
+    Raises:
+        InputError: this OpenCV cannot write mp4 files.
+    """
+    size = None
+    with replacing(file) as temporary:
+        # OpenCV goes by the suffix.
+        part = temporary.with_suffix(".mp4")
+        try:
+            writer = None
+            for row in tqdm(rows, desc="frames", disable=None, leave=False):
+                picture = _shrunk(
+                    _picture(dataset, int(row), predictions, joint_threshold, rings), _LONGEST_SIDE
+                )
+                if writer is None:
+                    # Encoders want even sides.
+                    size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
+                    codec = cv2.VideoWriter.fourcc(*"mp4v")
+                    writer = cv2.VideoWriter(str(part), codec, fps, size)
+                    if not writer.isOpened():
+                        raise InputError(f"{file}: this OpenCV cannot write mp4 files")
+                assert size is not None
+                writer.write(_fitted(picture, size))
+            if writer is not None:
+                writer.release()
+            part.replace(temporary)
+        finally:
+            part.unlink(missing_ok=True)
+    return file
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """A key by which frame 9 comes before frame 10."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
+    return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts]
+
+
+def _picture(
+    dataset: PoseDataset,
+    row: int,
+    predictions: Predictions | None,
+    joint_threshold: float,
+    rings: bool,
+) -> np.ndarray:
+    picture = frame_picture(dataset, row, rings=rings)
+    if predictions is None:
+        return picture
+    predicted = predicted_frame(dataset, row, predictions, joint_threshold=joint_threshold)
+    return annotators.grid([picture, predicted], columns=2, gap=8)
+
+
+def _shrunk(image: np.ndarray, longest_side: int) -> np.ndarray:
+    zoom = longest_side / max(image.shape[:2])
+    if zoom >= 1:
+        return image
+    return cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+
+
+def _fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The image scaled into `size` (width, height) and centred on black."""
+    if image.shape[1::-1] == size:
+        return image
+    zoom = min(size[0] / image.shape[1], size[1] / image.shape[0])
+    inner = (min(size[0], round(zoom * image.shape[1])), min(size[1], round(zoom * image.shape[0])))
+    page = np.zeros((size[1], size[0], 3), dtype=np.uint8)
+    x, y = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    page[y : y + inner[1], x : x + inner[0]] = cv2.resize(image, inner)
+    return page

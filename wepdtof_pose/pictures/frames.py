@@ -1,0 +1,158 @@
+"""Files with pictures of a data set: frames, grids of people, heatmaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import make_folder, write_image
+from wepdtof_pose.pictures import annotators
+from wepdtof_pose.pictures.people import (
+    as_visible,
+    crop_pose,
+    frame_picture,
+    gaussian_heatmaps,
+    person_picture,
+    predicted_frame,
+)
+from wepdtof_pose.scores.joint_errors import match_people
+from wepdtof_pose.scores.oks import oks_matrix
+from wepdtof_pose.scores.predictions import Predictions
+
+
+def write_frames(
+    dataset: PoseDataset,
+    folder: Path,
+    *,
+    limit: int,
+    rng: np.random.Generator,
+    predictions: Predictions | None = None,
+    joint_threshold: float = 0.2,
+    rings: bool = False,
+) -> list[Path]:
+    """Draw a random choice of the frames that have people, and return the PNG files written.
+
+    Args:
+        dataset: frames and people.
+        folder: made where it is missing.
+        limit: at most so many frames, in file order.
+        rng: chooses them.
+        predictions: drawn on a second copy of each frame, to the right of the annotations; frames
+            without any are left out.
+        joint_threshold: predicted joints with a lower score are not drawn.
+        rings: draw the fisheye circle and rings of equal angle, too.
+    """
+    people = _on_predicted_frames(dataset, predictions)[dataset.frame_rows]
+    rows = _choice(np.unique(dataset.frame_rows[people]), limit, rng)
+    make_folder(folder)
+    files = []
+    for position, row in enumerate(tqdm(rows, desc="frames", disable=None, leave=False)):
+        picture = frame_picture(dataset, int(row), rings=rings)
+        if predictions is not None:
+            predicted = predicted_frame(
+                dataset, int(row), predictions, joint_threshold=joint_threshold
+            )
+            picture = annotators.grid([picture, predicted], columns=2, gap=8)
+        stem = Path(dataset.frames["file_name"].iloc[row]).stem
+        files.append(folder / f"{position:03d}_{stem}.png")
+        write_image(files[-1], picture)
+    return files
+
+
+def write_grid(
+    dataset: PoseDataset,
+    file: Path,
+    *,
+    limit: int,
+    rng: np.random.Generator,
+    columns: int = 6,
+    predictions: Predictions | None = None,
+    joint_threshold: float = 0.2,
+) -> Path:
+    """Draw a random choice of the usable people as a grid of captioned crops into a PNG file.
+
+    With predictions each cell has the annotated pose on the left and the prediction matched to it
+    on the right, captioned with its OKS and the number of joints drawn. Arguments as in
+    `write_frames`.
+    """
+    usable = dataset.trainable() & _on_predicted_frames(dataset, predictions)[dataset.frame_rows]
+    rows = _choice(np.flatnonzero(usable), limit, rng)
+    matched = None if predictions is None else match_people(dataset, predictions)
+    cells = []
+    for row in tqdm(rows, desc="people", disable=None, leave=False):
+        cell = person_picture(dataset, int(row), dataset.keypoints[row])
+        labelled = int((dataset.keypoints[row, :, 2] > 0).sum())
+        text = f"person {dataset.people['id'].iloc[row]}: {labelled} joints"
+        if predictions is not None and matched is not None:
+            pose, text = None, "not predicted"
+            if matched[row] >= 0:
+                predicted = predictions.keypoints[matched[row]]
+                pose = as_visible(predicted, joint_threshold)
+                shown = int((pose[:, 2] > 0).sum())
+                text = f"predicted: OKS {_oks(dataset, int(row), predicted):.2f}, {shown} joints"
+            pair = [
+                annotators.with_caption(cell, "annotated", size=14),
+                annotators.with_caption(person_picture(dataset, int(row), pose), text, size=14),
+            ]
+            cells.append(np.concatenate(pair, axis=1))
+        else:
+            cells.append(annotators.with_caption(cell, text, size=14))
+    write_image(file, annotators.grid(cells, columns=columns, gap=8))
+    return file
+
+
+def write_heatmaps(
+    dataset: PoseDataset,
+    file: Path,
+    *,
+    limit: int,
+    rng: np.random.Generator,
+    columns: int = 4,
+    sigma: float = 2.0,
+) -> Path:
+    """Draw a random choice of the usable people with the heatmaps that a network learns from.
+
+    Each cell has the annotated pose on the left and its heatmaps over the crop on the right: a
+    Gaussian of `sigma` pixels of a 48 x 64 heatmap, in the colour of the side of the body.
+    """
+    rows = _choice(np.flatnonzero(dataset.trainable()), limit, rng)
+    cells = []
+    for row in tqdm(rows, desc="people", disable=None, leave=False):
+        pose = dataset.keypoints[row]
+        covered = person_picture(dataset, int(row), None)
+        heatmaps = gaussian_heatmaps(crop_pose(dataset, int(row), pose, (48, 64)), (48, 64), sigma)
+        annotators.draw_heatmaps(covered, heatmaps, dataset.keypoint_set)
+        pair = np.concatenate([person_picture(dataset, int(row), pose), covered], axis=1)
+        cells.append(
+            annotators.with_caption(pair, f"person {dataset.people['id'].iloc[row]}", size=14)
+        )
+    write_image(file, annotators.grid(cells, columns=columns, gap=8))
+    return file
+
+
+def _on_predicted_frames(dataset: PoseDataset, predictions: Predictions | None) -> np.ndarray:
+    """Frames (n,) bool that somebody was predicted on; all of them without predictions."""
+    if predictions is None:
+        return np.ones(len(dataset.frames), dtype=bool)
+    return dataset.frames["id"].isin(predictions.frame_ids).to_numpy()
+
+
+def _choice(rows: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
+    if not len(rows):
+        raise InputError("the data set has no usable people to draw")
+    return rows[np.sort(rng.permutation(len(rows))[:limit])]
+
+
+def _oks(dataset: PoseDataset, row: int, pose: np.ndarray) -> float:
+    similarity = oks_matrix(
+        pose[None],
+        dataset.keypoints[row : row + 1],
+        dataset.people["area"].to_numpy(dtype=np.float64)[row : row + 1],
+        dataset.boxes[row : row + 1],
+        dataset.keypoint_set.require_sigmas(),
+    )
+    return float(similarity[0, 0])

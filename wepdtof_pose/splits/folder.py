@@ -1,0 +1,48 @@
+"""The sides of a data set as a data set folder of their own, which training takes as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import replacing_folder, write_json
+from wepdtof_pose.formats.convert import find_images, place
+from wepdtof_pose.formats.registry import write_coco
+
+RECORD = "sides.json"
+
+
+def write_sides(
+    dataset: PoseDataset, sides: Mapping[str, np.ndarray], record: Mapping[str, Any], out: Path
+) -> int:
+    """Write the sides as the new folder `out`; gives the number of frames left out: nobody's.
+
+    The folder has `annotations/person_keypoints_<side>.json` and `images/<side>/` (hard links where
+    the file system allows, else copies), as `convert --to coco` writes them, and the record. It
+    appears whole or not at all.
+
+    Args:
+        dataset: the people; only read.
+        sides: rows of people by side, from `partition`.
+        record: who is where and how that was chosen, from `partition_record`.
+        out: folder to make.
+
+    Raises:
+        InputError: `out` exists, or an image is missing.
+    """
+    if out.exists():
+        raise InputError(
+            f"{out}: exists already; give a new folder, or a name that ends in .json for the ids "
+            "alone"
+        )
+    parts = {side: dataset.select_people(rows) for side, rows in sides.items()}
+    renamed = find_images(parts)
+    with replacing_folder(out) as folder:
+        place(write_coco(parts), folder, renamed)
+        write_json(folder / RECORD, record, indent=1)
+    return int((~dataset.frames["id"].isin(dataset.people["frame_id"])).sum())

@@ -1,0 +1,1 @@
+"""What is wrong with annotations: findings, their codes, and repairs into a copy."""

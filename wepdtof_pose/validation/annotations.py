@@ -1,0 +1,168 @@
+"""The checks of one annotation file: each a function from its arrays to problems.
+
+They are independent of one another, so that a file that a reader refuses at its first error still
+gets all its findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from wepdtof_pose.validation.findings import Problem
+from wepdtof_pose.validation.joints import (
+    of_people,
+    short,
+)
+from wepdtof_pose.validation.raw_file import RawFile, codes_of, numbers_of
+
+EDGE = 1.0
+"""How far, in pixels, a box may reach over the edge of its image."""
+
+
+def check_ids(raw: RawFile) -> Iterator[Problem]:
+    """Ids that are used twice, missing, zero, or that nothing answers to."""
+    ids = raw.image_column("id")
+    again = _repeats(ids)
+    yield _of_images(raw, "image-id-repeated", again, lambda i: f"id {ids[i]!r} again")
+    images = [raw.annotations[row]["image_id"] for row in raw.rows[raw.image_of < 0]]
+    lost = np.flatnonzero(raw.image_of < 0)
+    yield Problem("image-unknown", "annotations", raw.rows[lost], lambda i: f"image {images[i]!r}")
+    strange = np.array([not _printable(value) for value in ids], dtype=bool)
+    yield _of_images(raw, "structure", strange, lambda i: f"'id' {ids[i]!r} is no printable text")
+    if raw.boxes_only:
+        return
+    people = raw.fields["id"]
+    strange = np.array([not _printable(value) for value in people], dtype=bool)
+    yield of_people(raw, "structure", strange, lambda i: f"'id' {people[i]!r} is no printable text")
+    none = np.array([value is None for value in people], dtype=bool)
+    yield of_people(raw, "person-id-missing", none, lambda i: "no 'id'")
+    yield of_people(
+        raw, "person-id-repeated", _repeats(people), lambda i: f"id {people[i]!r} again"
+    )
+    zero = np.array([value == 0 for value in people], dtype=bool)
+    yield of_people(raw, "person-id-zero", zero, lambda i: "id 0")
+    if raw.keypoint_set is not None:
+        categories = raw.fields["category_id"]
+        known = {c["id"] for c in raw.categories}
+        alien = np.array([c is not None and c not in known for c in categories], dtype=bool)
+        yield of_people(raw, "category-unknown", alien, lambda i: f"category {categories[i]!r}")
+
+
+def check_file_names(raw: RawFile) -> Iterator[Problem]:
+    """File names that cannot be, that occur twice, or that differ only in upper and lower case."""
+    names = raw.image_column("file_name")
+    bad = np.array([not usable_file_name(name) for name in names], dtype=bool)
+    yield _of_images(raw, "file-name", bad, lambda i: f"file name {names[i][:80]!r}")
+    repeated = _repeats(names)
+    yield _of_images(raw, "file-name-repeated", repeated, lambda i: f"{names[i]!r} again")
+    lower = np.array([name.casefold() for name in names], dtype=object)
+    cased = _repeats(lower) & ~repeated
+    yield _of_images(
+        raw, "file-name-case", cased, lambda i: f"{names[i]!r} beside one in other case"
+    )
+
+
+def check_boxes(raw: RawFile) -> Iterator[Problem]:
+    """Boxes that are no numbers, empty, outside their image or over its edge."""
+    boxes, sizes = raw.boxes, raw.sizes_of_people
+    given = ~np.isnan(raw.boxes).all(axis=1) if raw.boxes_only else np.ones(len(raw), dtype=bool)
+    finite = np.isfinite(boxes).all(axis=1)
+    yield of_people(raw, "not-finite", given & ~finite, lambda i: f"box {short(boxes[i])}")
+    counted = finite & ~raw.crowds
+    empty = counted & ~(boxes[:, 2:] > 0).all(axis=1)
+    yield of_people(raw, "box-empty", empty, lambda i: f"box {short(boxes[i])}")
+    with np.errstate(invalid="ignore"):
+        near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+        outside = counted & ~empty & ((far <= 0) | (near >= sizes)).any(axis=1)
+        over = np.maximum(-near, far - sizes).max(axis=1, initial=-np.inf)
+    edge = counted & ~empty & ~outside & (over > EDGE)
+
+    def place(i: int) -> str:
+        return f"box {short(boxes[i])} in an image of {sizes[i, 0]:.0f} x {sizes[i, 1]:.0f}"
+
+    yield of_people(raw, "box-outside", outside, place)
+    yield of_people(raw, "box-over-edge", edge, lambda i: f"{place(i)}, by {over[i]:.1f} pixels")
+
+
+def check_rotated_boxes(raw: RawFile) -> Iterator[Problem]:
+    """Rotated boxes that are no numbers, empty, outside their image, or in another form."""
+    rotated, sizes = raw.rotated, raw.sizes_of_people
+    given = ~np.isnan(rotated).all(axis=1) | raw.boxes_only
+    finite = np.isfinite(rotated).all(axis=1)
+
+    def say(i: int) -> str:
+        return f"rotated box {short(rotated[i])}"
+
+    yield of_people(raw, "not-finite", given & ~finite, say)
+    with np.errstate(invalid="ignore"):
+        empty = finite & ~(rotated[:, 2:4] > 0).all(axis=1)
+        far = finite & ~empty & ((rotated[:, :2] < -0.5) | (rotated[:, :2] >= sizes)).any(axis=1)
+        # Published boxes are rounded: equal sides may come out the wrong way round by a trifle.
+        form = (rotated[:, 2] > 1.001 * rotated[:, 3]) | (np.abs(rotated[:, 4]) > 90.01)
+    if raw.boxes_only:
+        yield of_people(raw, "box-empty", empty, say)
+        yield of_people(raw, "box-outside", far, say)
+    yield of_people(raw, "rotated-box", finite & ~empty & form, say)
+
+
+def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
+    """`num_keypoints` and `area` that are missing or wrong, and what that does to AP."""
+    if raw.boxes_only:
+        return
+    labelled = raw.labelled.sum(axis=1)
+    joints, counted = raw.keypoints.shape[1], numbers_of(raw.fields["num_keypoints"])
+    # Lists of a wrong length are a finding of their own; who has none has no joint labelled.
+    usual = ~raw.crowds & ((raw.keypoint_numbers == 3 * joints) | (raw.keypoint_numbers == 0))
+    # pycocotools reads count and area of crowd regions and of people without joints, too.
+    wrong = np.isnan(counted) | (usual & (counted != labelled))
+
+    def count(i: int) -> str:
+        if np.isnan(counted[i]):
+            return f"missing, {labelled[i]} joints are labelled: pycocotools stops with KeyError"
+        effect = ": pycocotools ignores the person (AP -1 if it does so with all)"
+        return (
+            f"{counted[i]:.0f}, but {labelled[i]} joints are labelled"
+            f"{effect if counted[i] == 0 else ''}"
+        )
+
+    yield of_people(raw, "num-keypoints", wrong, count)
+    area, box = numbers_of(raw.fields["area"]), raw.boxes[:, 2:].prod(axis=1)
+    people = ~raw.crowds
+    missing, bad = np.isnan(area), np.isinf(area)
+    yield of_people(raw, "area-missing", missing, lambda i: "no 'area'")
+    yield of_people(raw, "not-finite", people & bad, lambda i: "'area' is not finite")
+    yield of_people(raw, "area-not-positive", people & (area <= 0), lambda i: f"area {area[i]:g}")
+    # Outlines are drawn a little beyond boxes, hence 5 %.
+    doubtful = people & (area > 0) & ~bad & (box > 0) & ((area > 1.05 * box) | (area < 0.01 * box))
+    yield of_people(
+        raw, "area-doubtful", doubtful, lambda i: f"area {area[i]:.6g}, box {box[i]:.6g}"
+    )
+
+
+def usable_file_name(name: str) -> bool:
+    """Whether a file can have that name, relative to the image folder."""
+    parts = name.replace("\\", "/").split("/")
+    if not name.isprintable() or len(name) > 1024 or name.startswith(("/", "\\")) or ".." in parts:
+        return False
+    # No file system here or elsewhere takes longer names. Lone surrogates have no bytes.
+    return all(len(part.encode(errors="replace")) <= 255 for part in parts)
+
+
+def _of_images(
+    raw: RawFile, code: str, mask: np.ndarray, describe: Callable[[int], str]
+) -> Problem:
+    found = np.flatnonzero(mask)
+    return Problem(code, "images", raw.image_rows[found], lambda i: describe(int(found[i])))
+
+
+def _printable(value: object) -> bool:
+    return not isinstance(value, str) or value.isprintable()
+
+
+def _repeats(values: np.ndarray) -> np.ndarray:
+    """Mask (n,) of values that occurred before; None is no value."""
+    codes = codes_of(values)
+    return pd.Series(codes).duplicated().to_numpy() & (codes >= 0)

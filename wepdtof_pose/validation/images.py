@@ -1,0 +1,175 @@
+"""Checks of the image files: there, whole, of the stated size, and on one side of a split only."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from wepdtof_pose.cores import usable_cores
+from wepdtof_pose.files import missing_image
+from wepdtof_pose.formats.coco import find_image_root
+from wepdtof_pose.formats.layout import name_forms
+from wepdtof_pose.validation.annotations import usable_file_name
+from wepdtof_pose.validation.findings import Problem, Report
+from wepdtof_pose.validation.raw_file import RawFile
+
+_SUFFIXES = ("", ".jpg", ".png")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """What was found at the place of an image: a code of findings or None, its size and hash."""
+
+    code: str | None
+    message: str = ""
+    size: tuple[int, int] | None = None
+    digest: str | None = None
+
+
+def check_image_files(raw: RawFile, file: Path) -> list[Problem]:
+    """The problems of the image files that an annotation file lists."""
+    names = raw.image_column("file_name")
+    found = _look_at(image_root(file, names), names)
+    problems = []
+    for code in ("image-missing", "image-unreadable", "image-truncated"):
+        rows = [i for i, image in enumerate(found) if image.code == code]
+        messages = [found[i].message for i in rows]
+        problems.append(Problem(code, "images", raw.image_rows[rows], messages.__getitem__))
+    rows, messages = [], []
+    for i, (image, size) in enumerate(zip(found, raw.sizes, strict=True)):
+        if image.size and np.isfinite(size).all() and tuple(size) != image.size:
+            rows.append(i)
+            messages.append(_size_message(names[i], size, image.size))
+    problems.append(Problem("image-size", "images", raw.image_rows[rows], messages.__getitem__))
+    first: dict[str, int] = {}
+    rows, messages = [], []
+    for i, image in enumerate(found):
+        same = first.setdefault(image.digest, i) if image.digest else i
+        if names[same] != names[i]:
+            rows.append(i)
+            messages.append(f"{names[i]!r} has the content of {names[same]!r}")
+    problems.append(Problem("image-repeated", "images", raw.image_rows[rows], messages.__getitem__))
+    return [problem for problem in problems if len(problem.rows)]
+
+
+def check_leaks(report: Report, files: dict[Path, RawFile], *, contents: bool) -> None:
+    """Images that are in several splits, by file and, with `contents`, byte by byte."""
+    if len(files) < 2:
+        return
+    seen: dict[str, tuple[str, str]] = {}
+    for file, raw in files.items():
+        names = raw.image_column("file_name")
+        root = image_root(file, names)
+        own: dict[str, tuple[str, str]] = {}
+        for i, name in enumerate(names):
+            keys = {"file-name-leak": str(root / name) if usable_file_name(name) else ""}
+            if contents and keys["file-name-leak"]:
+                keys["image-leak"] = _digest(root / name)
+            for code, key in keys.items():
+                other = seen.get(key) if key else None
+                if other:
+                    where = raw.where("images", int(raw.image_rows[i]))
+                    report.add(code, where, f"{name!r} is {other[1]!r} of {other[0]}")
+                    break
+            own |= {key: (file.name, name) for key in keys.values() if key}
+        seen = own | seen
+
+
+def image_root(file: Path, names: Iterable[str]) -> Path:
+    """The folder of the images of an annotation file, by the first of them that is there."""
+    usable = [name for name in names if usable_file_name(name)]
+    # WEPDTOF and CEPDOF keep the frames of <sequence>.json in a folder of that name.
+    base = file.resolve().parent.parent
+    sequence = [base / file.stem, base / "frames" / file.stem]
+    return find_image_root(
+        file,
+        usable,
+        others=sequence,
+        forms=lambda name: (form + suffix for form in name_forms(name) for suffix in _SUFFIXES),
+    )
+
+
+def whole_image(content: bytes) -> bool:
+    """Whether the bytes of a JPEG or PNG file reach its end; other formats are not looked into.
+
+    Decoders fill in what is missing without a word.
+    """
+    if content.startswith(b"\xff\xd8"):
+        # An end mark belongs to the picture only after the last start of a scan: previews have one.
+        return content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        at = 8
+        while at + 12 <= len(content):
+            end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+            if end > len(content):
+                return False
+            if zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(
+                content[end - 4 : end], "big"
+            ):
+                return False
+            if content[at + 4 : at + 8] == b"IEND":
+                return True
+            at = end
+        return False
+    return True
+
+
+def look_at_image(path: Path) -> ImageFile:
+    """What is wrong with an image file, its size as stored, and the hash of its bytes."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return ImageFile("image-missing", missing_image(path))
+    except OSError as error:
+        return ImageFile("image-unreadable", f"{path}: cannot be read: {error.strerror}")
+    digest = hashlib.sha256(content).hexdigest()
+    if not whole_image(content):
+        return ImageFile("image-truncated", f"{path}: ends after {len(content)} bytes")
+    try:
+        image = cv2.imdecode(
+            np.frombuffer(content, dtype=np.uint8),
+            cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
+        )
+    except cv2.error:
+        image = None
+    if image is None:
+        return ImageFile("image-unreadable", f"{path}: is not a readable image")
+    return ImageFile(None, size=(image.shape[1], image.shape[0]), digest=digest)
+
+
+def _look_at(root: Path, names: np.ndarray) -> list[ImageFile]:
+    def look(name: str) -> ImageFile:
+        if not usable_file_name(name):
+            return ImageFile(None)
+        return look_at_image(_with_suffix(root / name))
+
+    with ThreadPoolExecutor(max(1, usable_cores() // 2)) as pool:
+        looked = pool.map(look, names)
+        return list(tqdm(looked, total=len(names), desc="images", disable=None, leave=False))
+
+
+def _with_suffix(path: Path) -> Path:
+    """The file itself, or with a suffix: lists of frames name images without one."""
+    candidates = [path.with_name(path.name + suffix) for suffix in _SUFFIXES]
+    return next((candidate for candidate in candidates if candidate.is_file()), path)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _size_message(name: str, stated: np.ndarray, found: tuple[int, int]) -> str:
+    text = f"{name!r} has {found[0]} x {found[1]} pixels, not {stated[0]:.0f} x {stated[1]:.0f}"
+    turned = tuple(stated[::-1]) == found
+    return text + (" (turned by a quarter: an EXIF orientation was applied?)" if turned else "")

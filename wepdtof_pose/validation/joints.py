@@ -1,0 +1,150 @@
+"""Checks of joints and of the people of one image: places, visibility, sides, people twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from wepdtof_pose.validation.duplicates import repeated_boxes, similar_people
+from wepdtof_pose.validation.findings import Problem
+from wepdtof_pose.validation.left_right import Link, exchanged_sides
+from wepdtof_pose.validation.raw_file import RawFile, codes_of
+
+BESIDE, BESIDE_HIDDEN = 0.1, 0.5
+"""How far outside its box a visible and a hidden joint may be, over the box's width or height.
+
+Many boxes are drawn around what is seen of a person, so hidden joints may well lie outside."""
+
+
+def check_keypoints(raw: RawFile) -> Iterator[Problem]:
+    """Keypoints of the wrong length, no numbers, with impossible visibilities, or out of place."""
+    if raw.boxes_only:
+        return
+    joints, keypoints = raw.keypoints.shape[1], raw.keypoints
+    numbers = raw.keypoint_numbers
+    wrong = (numbers > 0) & (numbers != 3 * joints)
+    yield of_people(
+        raw, "keypoint-count", wrong, lambda i: f"{numbers[i]} numbers, not {3 * joints}"
+    )
+    names = raw.joint_names
+    finite = np.isfinite(keypoints).all(axis=2)
+    yield _of_joints(
+        raw, "not-finite", ~finite, lambda i, j: f"{names[j]} {short(keypoints[i, j])}"
+    )
+    visibility = keypoints[..., 2]
+    odd = finite & ~np.isin(visibility, (0, 1, 2))
+    yield _of_joints(raw, "visibility", odd, lambda i, j: f"{names[j]}: {visibility[i, j]:g}")
+
+    sizes, boxes, points = raw.sizes_of_people, raw.boxes, keypoints[..., :2]
+
+    def place(i: int, j: int) -> str:
+        return f"{names[j]} at {short(points[i, j])}"
+
+    outside, beside = _out_of_place(raw)
+    yield _of_joints(
+        raw,
+        "joint-outside-image",
+        outside,
+        lambda i, j: f"{place(i, j)}, image {sizes[i, 0]:.0f} x {sizes[i, 1]:.0f}",
+    )
+    yield _of_joints(
+        raw,
+        "joint-outside-box",
+        beside,
+        lambda i, j: f"{place(i, j)}, box {short(boxes[i])}",
+    )
+
+
+def check_sides(raw: RawFile) -> Iterator[Problem]:
+    """People whose left and right are exchanged with high probability."""
+    if raw.keypoint_set is None:
+        return
+    boxes = np.where(np.isfinite(raw.boxes), raw.boxes, 0)
+    areas = boxes[:, 2:].prod(axis=1)
+    masks: dict[Link, list[np.ndarray]] = {}
+    for block in _blocks(len(raw)):
+        keypoints = np.where(raw.labelled[block, :, None], raw.keypoints[block], 0)
+        for link, found in exchanged_sides(keypoints, raw.keypoint_set, areas[block]):
+            masks.setdefault(link, []).append(found)
+    for link, parts in masks.items():
+        found = np.concatenate(parts) & ~raw.crowds
+        yield of_people(raw, "sides-exchanged", found, _saying(link))
+
+
+def check_people_of_an_image(raw: RawFile) -> Iterator[Problem]:
+    """Track ids that several people of one image have, and people who are there twice."""
+    tracks = raw.fields["track_id"]
+    code = codes_of(tracks)
+    keys = pd.DataFrame({"image": raw.image_of, "track": code})
+    again = keys.duplicated().to_numpy() & (code >= 0) & (raw.image_of >= 0)
+    images = raw.image_column("id")
+    yield of_people(
+        raw,
+        "track-repeated",
+        again,
+        lambda i: f"track {tracks[i]} again on image {images[raw.image_of[i]]!r}",
+    )
+    same = repeated_boxes(raw)
+    yield of_people(raw, "box-repeated", same, lambda i: "the box of another person")
+    first, second, oks = similar_people(raw, raw.labelled)
+    yield Problem(
+        "people-alike",
+        "annotations",
+        raw.rows[second],
+        lambda i: f"OKS {oks[i]:.3f} with {raw.where('annotations', int(raw.rows[first[i]]))}",
+    )
+
+
+def of_people(raw: RawFile, code: str, mask: np.ndarray, describe: Callable[[int], str]) -> Problem:
+    """A problem of the people of a mask; `describe` gets their index in the arrays."""
+    found = np.flatnonzero(mask)
+    return Problem(code, "annotations", raw.rows[found], lambda i: describe(int(found[i])))
+
+
+def _of_joints(
+    raw: RawFile, code: str, mask: np.ndarray, describe: Callable[[int, int], str]
+) -> Problem:
+    """A problem of the people with a joint of the mask (people, joints); all are described."""
+    found = np.flatnonzero(mask.any(axis=1))
+
+    def say(i: int) -> str:
+        row = int(found[i])
+        joints = np.flatnonzero(mask[row])
+        text = "; ".join(describe(row, int(joint)) for joint in joints[:3])
+        return text + (f"; and {len(joints) - 3} more" if len(joints) > 3 else "")
+
+    return Problem(code, "annotations", raw.rows[found], say)
+
+
+def short(numbers: np.ndarray) -> str:
+    """Numbers as a short text."""
+    return f"[{', '.join(f'{number:.6g}' for number in numbers)}]"
+
+
+def _out_of_place(raw: RawFile) -> tuple[np.ndarray, np.ndarray]:
+    """Masks (people, joints) of labelled joints outside the image, and of others beside the box."""
+    labelled = raw.labelled & ~raw.crowds[:, None]
+    outside, beside = np.zeros_like(labelled), np.zeros_like(labelled)
+    for block in _blocks(len(raw)):
+        points, visibility = raw.keypoints[block, :, :2], raw.keypoints[block, :, 2:]
+        sizes, boxes = raw.sizes_of_people[block, None], raw.boxes[block, None]
+        share = np.where(visibility == 1, BESIDE_HIDDEN, BESIDE)
+        with np.errstate(invalid="ignore"):
+            outside[block] = ((points < -0.5) | (points > sizes - 0.5)).any(axis=2)
+            slack = np.maximum(share * boxes[..., 2:], 2.0)
+            near, far = boxes[..., :2] - slack, boxes[..., :2] + boxes[..., 2:] + slack
+            beside[block] = ((points < near) | (points > far)).any(axis=2)
+    proper = np.all(raw.boxes[:, 2:] > 0, axis=1)
+    outside &= labelled
+    return outside, beside & labelled & ~outside & proper[:, None]
+
+
+def _blocks(people: int) -> list[slice]:
+    """People in blocks, so that no temporary array is large."""
+    return [slice(start, start + 50_000) for start in range(0, people, 50_000)]
+
+
+def _saying(link: Link) -> Callable[[int], str]:
+    return lambda _: f"{link.upper}s and {link.lower}s point against each other"

@@ -1,0 +1,281 @@
+"""An annotation file as arrays, however broken it is: what the checks of `validate` look at.
+
+Three forms are understood: COCO keypoint files; COCO-like files whose boxes have 5 numbers (WEPDTOF
+and CEPDOF); and lists of frames with `img_name`, `bboxes` and `id` (boxes of WEPDTOF as others pass
+them on). The last two have no keypoints, and of the structure only what they have is asked for.
+Entries that do not have the form of the schema are counted as such and are in no array.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.coco import to_dict
+from wepdtof_pose.formats.coco_category import keypoint_category, keypoint_set_of
+from wepdtof_pose.formats.fields import LARGEST
+from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.validation.box_files import (
+    from_list_of_frames,
+    has_rotated_bboxes,
+    schema_of_box_files,
+)
+from wepdtof_pose.validation.findings import Problem
+from wepdtof_pose.validation.schema import annotation_schema, compile_schema
+
+_PERSON_FIELDS = ("id", "category_id", "area", "iscrowd", "num_keypoints", "track_id")
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """The well-formed entries of an annotation file as arrays, one row an entry.
+
+    Attributes:
+        source: name of the file, for messages.
+        images, annotations: the lists of the file.
+        image_rows, rows: position of each well-formed entry in these lists, int64.
+        sizes: (images, 2) width and height in pixels; NaN where a box file gives none.
+        image_of: (people,) index into `image_rows`, -1 for images that are not listed.
+        boxes: (people, 4) x, y, w, h in pixels, NaN where only a rotated box is known.
+        rotated: (people, 5) cx, cy, w, h, degrees, NaN where not known.
+        keypoints: (people, joints, 3); zero for people with a wrong number of numbers.
+        keypoint_numbers: (people,) how many numbers the file has, 0 where none.
+        fields: (people) other fields as they are in the file, None where missing.
+        keypoint_set: the joints, or None where the file does not say or has none.
+        categories: the list of the file.
+        boxes_only: the file is of a form without keypoints.
+        problems: what was wrong with the form.
+    """
+
+    source: str
+    images: list[Any]
+    annotations: list[Any]
+    image_rows: np.ndarray
+    rows: np.ndarray
+    sizes: np.ndarray
+    image_of: np.ndarray
+    boxes: np.ndarray
+    rotated: np.ndarray
+    keypoints: np.ndarray
+    keypoint_numbers: np.ndarray
+    fields: dict[str, np.ndarray]
+    keypoint_set: KeypointSet | None
+    categories: list[Any]
+    boxes_only: bool
+    problems: list[Problem] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def crowds(self) -> np.ndarray:
+        """Mask (people,) of crowd regions, which are exempt from most checks."""
+        return np.array([bool(value) for value in self.fields["iscrowd"]], dtype=bool)
+
+    @cached_property
+    def labelled(self) -> np.ndarray:
+        """Mask (people, joints) of the joints that are labelled and have finite coordinates."""
+        return np.isfinite(self.keypoints).all(axis=2) & (self.keypoints[..., 2] > 0)
+
+    @cached_property
+    def sizes_of_people(self) -> np.ndarray:
+        """Width and height (people, 2) of each person's image, NaN where not known."""
+        return np.concatenate([self.sizes, [[np.nan, np.nan]]])[self.image_of]
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Names of the joints, or numbers where the file does not name them."""
+        if self.keypoint_set is not None:
+            return self.keypoint_set.joints
+        return tuple(f"joint {number}" for number in range(self.keypoints.shape[1]))
+
+    def image_column(self, name: str) -> np.ndarray:
+        """A field (images,) of the well-formed images."""
+        return _column([self.images[row][name] for row in self.image_rows])
+
+    def where(self, table: str, row: int) -> str:
+        """A place in the file, for a finding."""
+        if not table:
+            return self.source
+        entry = getattr(self, table)[row] if table in ("images", "annotations") else None
+        named = isinstance(entry, dict) and isinstance(entry.get("id"), (int, str))
+        text = str(entry["id"])[:60] if named and isinstance(entry, dict) else ""
+        name = f" (id {text if text.isprintable() else repr(text)})" if text else ""
+        return f"{self.source}: {table}[{row}]{name}"
+
+
+def read_raw(content: Any, *, source: str) -> RawFile:
+    """The arrays of a parsed annotation file.
+
+    Raises:
+        InputError: it is nothing like an annotation file: there is no list of annotations.
+    """
+    if isinstance(content, list):
+        content = from_list_of_frames(content, source)
+    if not isinstance(content, dict):
+        raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
+    for name in ("images", "annotations"):
+        if not isinstance(content.get(name), list):
+            raise InputError(f"{source}: {name!r} is missing or is not a list")
+    problems: list[Problem] = []
+    boxes_only = has_rotated_bboxes(content)
+    schema = annotation_schema() if not boxes_only else schema_of_box_files()
+    definitions = schema["$defs"]
+    image_rows, wrong = _well_formed(content["images"], definitions["image"], schema)
+    problems += wrong.as_problems("images")
+    rows, wrong = _well_formed(content["annotations"], definitions["annotation"], schema)
+    problems += wrong.as_problems("annotations")
+    keypoint_set = None
+    if not boxes_only:
+        keypoint_set, category_problems = _keypoint_set(content, schema)
+        problems += category_problems
+    return _as_arrays(content, source, image_rows, rows, keypoint_set, boxes_only, problems)
+
+
+def raw_content(dataset: Any) -> dict[str, Any]:
+    """The content of the COCO file that a PoseDataset would be written to."""
+    return to_dict(dataset)
+
+
+def _as_arrays(
+    content: dict[str, Any],
+    source: str,
+    image_rows: np.ndarray,
+    rows: np.ndarray,
+    keypoint_set: KeypointSet | None,
+    boxes_only: bool,
+    problems: list[Problem],
+) -> RawFile:
+    images = [content["images"][row] for row in image_rows]
+    people = [content["annotations"][row] for row in rows]
+    first = {image["id"]: i for i, image in reversed(list(enumerate(images)))}
+    rotated_name = "bbox" if boxes_only else "rotated_box"
+    rotated = [a.get(rotated_name) or [np.nan] * 5 for a in people]
+    boxes = [[np.nan] * 4] * len(people) if boxes_only else [a["bbox"] for a in people]
+    fields = {name: _column([a.get(name) for a in people]) for name in _PERSON_FIELDS}
+    if boxes_only:
+        tracks = [a.get("person_id", a.get("track_id")) for a in people]
+        fields["track_id"] = _column([t if isinstance(t, int) else None for t in tracks])
+    keypoints, numbers = _keypoints(people, len(keypoint_set) if keypoint_set else None)
+    return RawFile(
+        source=source,
+        images=content["images"],
+        annotations=content["annotations"],
+        image_rows=image_rows,
+        rows=rows,
+        sizes=_floats([[i.get("width", np.nan), i.get("height", np.nan)] for i in images], 2),
+        image_of=np.array([first.get(a["image_id"], -1) for a in people], dtype=np.int64),
+        boxes=_floats(boxes, 4),
+        rotated=_floats(rotated, 5),
+        keypoints=keypoints,
+        keypoint_numbers=numbers,
+        fields=fields,
+        keypoint_set=keypoint_set,
+        categories=content.get("categories") or [],
+        boxes_only=boxes_only,
+        problems=problems,
+    )
+
+
+@dataclass
+class _Wrong:
+    rows: list[int]
+    messages: list[str]
+
+    def as_problems(self, table: str) -> list[Problem]:
+        messages = self.messages
+        return [Problem("structure", table, self.rows, lambda i: messages[i])] if messages else []
+
+
+def _well_formed(
+    entries: list[Any], definition: dict[str, Any], schema: dict[str, Any]
+) -> tuple[np.ndarray, _Wrong]:
+    """Positions (n,) int64 of the entries of that form, and the others."""
+    check = compile_schema(definition, root=schema)
+    good, wrong = [], _Wrong([], [])
+    for position, entry in enumerate(entries):
+        message = check(entry)
+        if message is None:
+            good.append(position)
+        else:
+            wrong.rows.append(position)
+            wrong.messages.append(message)
+    return np.array(good, dtype=np.int64), wrong
+
+
+def _keypoint_set(
+    content: dict[str, Any], schema: dict[str, Any]
+) -> tuple[KeypointSet | None, list[Problem]]:
+    """The joints that the categories name, or what is wrong with them."""
+
+    def refuse(message: str) -> tuple[None, list[Problem]]:
+        return None, [Problem("category", "", [0], lambda _: message)]
+
+    check = compile_schema(schema["properties"]["categories"], root=schema)
+    message = check(content["categories"]) if "categories" in content else "are missing"
+    if message:
+        return refuse(f"'categories' {message}")
+    try:
+        category = keypoint_category(content, "the file", required=True)
+        return (keypoint_set_of(category, "the file") if category else None), []
+    except InputError as error:
+        return refuse(str(error))
+
+
+def _keypoints(people: list[dict[str, Any]], joints: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (people, joints, 3) and how many numbers each person has, (people,) int64."""
+    nothing: list[float] = []
+    values = [a.get("keypoints") or nothing for a in people]
+    numbers = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
+    if joints is None:
+        usual = Counter(numbers[numbers > 0].tolist()).most_common(1)
+        joints = usual[0][0] // 3 if usual else 0
+    width = 3 * joints
+    keypoints = np.zeros((len(people), width))
+    right = np.flatnonzero(numbers == width) if width else np.zeros(0, dtype=np.int64)
+    # In blocks, so that no second copy of all numbers is made.
+    for start in range(0, len(right), 50_000):
+        block = right[start : start + 50_000]
+        keypoints[block] = _floats([values[row] for row in block], width)
+    return keypoints.reshape(len(people), joints, 3), numbers
+
+
+def _floats(rows: list[Any], width: int) -> np.ndarray:
+    """Rows of numbers as (n, width) float64; what does not fit becomes infinite."""
+    try:
+        flat = np.fromiter(
+            chain.from_iterable(rows), dtype=np.float64, count=len(rows) * width
+        ).reshape(-1, width)
+    except OverflowError:
+        flat = np.array([[_float(v) for v in row] for row in rows], dtype=np.float64)
+    return np.where(np.abs(flat) < LARGEST, flat, np.where(np.isnan(flat), np.nan, np.inf))
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
+def _column(values: list[Any]) -> np.ndarray:
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def numbers_of(column: np.ndarray) -> np.ndarray:
+    """A column of numbers and None as float64, NaN for None; what does not fit is infinite."""
+    return _floats([[np.nan if value is None else value] for value in column], 1)[:, 0]
+
+
+def codes_of(column: np.ndarray) -> np.ndarray:
+    """Whole numbers for the ids of a column, -1 for None; 1 and "1" are different ids."""
+    return pd.factorize(column)[0].astype(np.int64)

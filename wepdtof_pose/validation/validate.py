@@ -1,0 +1,120 @@
+"""What is wrong with annotations: findings in a file, a folder, or a data set in memory."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.loading import annotation_files
+from wepdtof_pose.validation.annotations import (
+    check_boxes,
+    check_counts_and_areas,
+    check_file_names,
+    check_ids,
+    check_rotated_boxes,
+)
+from wepdtof_pose.validation.codes import CODES
+from wepdtof_pose.validation.findings import Problem, Report
+from wepdtof_pose.validation.joint_names import check_joint_names
+from wepdtof_pose.validation.joints import check_keypoints, check_people_of_an_image, check_sides
+from wepdtof_pose.validation.raw_file import RawFile, raw_content, read_raw
+
+CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
+    check_joint_names,
+    check_ids,
+    check_file_names,
+    check_boxes,
+    check_rotated_boxes,
+    check_keypoints,
+    check_counts_and_areas,
+    check_sides,
+    check_people_of_an_image,
+)
+
+
+def validate(path: Path | str, *, images: bool = False) -> Report:
+    """Everything that is wrong, or probably wrong, under a path.
+
+    Args:
+        path: an annotation file, or a data set folder.
+        images: read the image files too.
+
+    Raises:
+        InputError: there is no such path, or no annotation file in the folder.
+
+    >>> from wepdtof_pose.annotations import sample_folder
+    >>> report = validate(sample_folder(), images=True)
+    >>> report.errors, len(report.checked)
+    (0, 1)
+    """
+    with _without_garbage_collection():
+        return _validate(annotation_files(Path(path)), images=images)
+
+
+def validate_dataset(dataset: PoseDataset) -> Report:
+    """The findings in a data set that is in memory, whatever format it came from."""
+    report = Report()
+    raw = read_raw(raw_content(dataset), source=dataset.keypoint_set.name)
+    add_problems(report, raw, check_raw(raw))
+    return report
+
+
+def check_raw(raw: RawFile) -> list[Problem]:
+    """All problems of a file that can be seen without its images, in no particular order."""
+    return [*raw.problems, *(p for check in CHECKS for p in check(raw) if len(p.rows))]
+
+
+def add_problems(
+    report: Report, raw: RawFile, problems: list[Problem], *, count_file: bool = True
+) -> None:
+    """Put the problems of a file into a report, ordered as the codes are."""
+    if count_file:
+        counts = {"images": len(raw.images), "people": len(raw.annotations)}
+        report.checked.append({"file": raw.source, **counts})
+    for code in CODES:
+        for problem in problems:
+            if problem.code == code:
+                report.add_all(code, len(problem.rows), _places(raw, problem))
+
+
+def _places(raw: RawFile, problem: Problem) -> Iterator[tuple[str, str]]:
+    for i, row in zip(count(), problem.rows, strict=False):
+        yield raw.where(problem.table, int(row)), problem.describe(i)
+
+
+def _validate(files: dict[str, Path], *, images: bool) -> Report:
+    from wepdtof_pose.validation.images import check_image_files, check_leaks
+
+    report = Report()
+    listed = {}
+    for file in files.values():
+        try:
+            raw = read_raw(read_json(file), source=file.name)
+        except InputError as error:
+            report.checked.append({"file": file.name, "images": 0, "people": 0})
+            report.add("json", file.name, str(error))
+            continue
+        add_problems(report, raw, check_raw(raw))
+        listed[file] = raw if images or len(files) > 1 else None
+        if images:
+            add_problems(report, raw, check_image_files(raw, file), count_file=False)
+    check_leaks(report, {f: raw for f, raw in listed.items() if raw}, contents=images)
+    return report
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Millions of small objects are made and none lies in a cycle: looking costs half the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
