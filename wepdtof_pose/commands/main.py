@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from wepdtof_pose import __version__
-from wepdtof_pose.commands import look
 from wepdtof_pose.commands.browse import browse, register
 from wepdtof_pose.commands.convert import convert
 from wepdtof_pose.commands.doctor import doctor
 from wepdtof_pose.commands.download import download
 from wepdtof_pose.commands.shared import PATH, CommandGroup
 from wepdtof_pose.commands.split import split
+from wepdtof_pose.commands.stats import stats
+from wepdtof_pose.commands.validate import validate
+from wepdtof_pose.commands.visualize import visualize
 from wepdtof_pose.cores import usable_cores
 
 
@@ -58,6 +60,8 @@ def synth(out: Path, people: int, seed: int, size: int, workers: int | None) -> 
     click.echo(f"{people} people in {out}")
 
 
-_LOOK = (look.validate, look.stats, look.visualize)
-for command in (download, convert, *_LOOK, split, browse, register, doctor):
+for command in (
+    *(download, convert, validate, stats, visualize),
+    *(split, browse, register, doctor),
+):
     main.add_command(command)

@@ -1,0 +1,39 @@
+"""`wepdtof-pose stats`: tables and plots of what is in a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wepdtof_pose.commands.shared import PATH
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option(
+    "--plots", metavar="DIR", type=PATH, help="Draw plots (PNG and PDF) into this folder."
+)
+def stats(path: Path, plots: Path | None) -> None:
+    """Count people, frames, scenes and labels; measure boxes, places and poses.
+
+    \b
+    Example:
+      wepdtof-pose stats fisheye --plots plots
+    """
+    from wepdtof_pose.formats.loading import load_dataset
+    from wepdtof_pose.statistics.tables import all_tables, counts
+
+    for name, dataset in load_dataset(path).items():
+        click.echo(f"{name} ({dataset.keypoint_set.name}, hash {dataset.content_hash()})")
+        for what, count in counts(dataset).items():
+            click.echo(f"  {what:24}{'n/a' if count is None else count:>10}")
+        for title, table in all_tables(dataset).items():
+            text = table.to_string(float_format="{:.1f}".format, na_rep="n/a")
+            click.echo(f"\n{title}\n{text}")
+        click.echo()
+        if plots is not None:
+            from wepdtof_pose.statistics.plots import write_plots
+
+            for file in write_plots(dataset, plots, name=name):
+                click.echo(str(file))

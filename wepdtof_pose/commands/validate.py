@@ -1,0 +1,62 @@
+"""`wepdtof-pose validate`: what is wrong with annotations, and a repaired copy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from wepdtof_pose.commands.shared import PATH
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@click.option("--images", is_flag=True, help="Read the image files too: slower.")
+@click.option(
+    "--fix", metavar="OUT", type=PATH, help="Write a repaired copy to the new folder OUT."
+)
+@click.option("--json", "as_json", is_flag=True, help="Findings as JSON instead of a table.")
+@click.option(
+    "--places",
+    type=click.IntRange(min=0),
+    default=3,
+    show_default=True,
+    help="Places to show of each kind of finding in the table.",
+)
+def validate(path: Path, images: bool, fix: Path | None, as_json: bool, places: int) -> None:
+    """Find what is wrong with annotations, also in files that no reader takes.
+
+    Exit code 1 where there are errors, 0 where there are warnings only. Boxes of WEPDTOF and
+    CEPDOF are checked, too. --fix repairs what follows from the file itself, never in place;
+    OUT/changes.json lists every change and what remains.
+
+    \b
+    Example:
+      wepdtof-pose validate fisheye --images --fix repaired
+    """
+    from wepdtof_pose.validation.validate import validate as run
+
+    report = run(path, images=images)
+    record = None
+    if fix is not None:
+        from wepdtof_pose.validation.repaired_copy import write_repaired
+
+        record = write_repaired(path, fix, images=images)
+    if as_json:
+        content = report.as_dict()
+        if record is not None:
+            content["fixed"] = {k: record[k] for k in ("changes", "dropped", "remaining")}
+        click.echo(json.dumps(content, ensure_ascii=False, indent=1))
+    else:
+        click.echo(report.as_text(places=places))
+        if record is not None:
+            left = ", ".join(f"{n} {code}" for code, n in record["remaining"].items())
+            number, dropped = len(record["changes"]), record["dropped"]
+            click.echo(
+                f"{number} changes, listed in {fix}/changes.json; entries dropped: {dropped}"
+            )
+            click.echo(f"remaining in {fix}: {left or 'nothing'}")
+    if report.errors:
+        sys.exit(1)
