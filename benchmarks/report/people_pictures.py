@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.analyses.joint_ap import cell_predictions
-from benchmarks.analyses.people_scores import person_oks
 from benchmarks.report.html_page import photo, side_by_side
 from benchmarks.results.results import CellResult, Comparison
 from benchmarks.results.statistics import summarise
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.pictures.people import person_picture
-from wepdtof_pose.scores.joint_errors import match_people
+from wepdtof_pose.scores.people import match_people, people_scores
 from wepdtof_pose.scores.predictions import Predictions
 
 SHOWN = 6
@@ -41,7 +40,7 @@ def hardest_and_samples(
     found = [cell_predictions(cell) for cell in cells]
     test = found[0][0]
     poses = [predictions for _, predictions in found]
-    oks = [person_oks(test, predictions) for predictions in poses]
+    oks = [people_scores(test, predictions).oks for predictions in poses]
     counted = np.flatnonzero((match_people(test, poses[-1]) >= 0) & ~np.isnan(oks[-1]))
     hardest = counted[np.argsort(oks[-1][counted], kind="stable")[:SHOWN]]
     chosen = np.sort(np.random.default_rng(0).permutation(counted)[:SHOWN])

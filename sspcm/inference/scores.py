@@ -18,7 +18,7 @@ from sspcm.heatmaps.flips import Alignment, average_flipped
 from sspcm.methods.method import Method, mode_of
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.geometry import PIXEL_STD
-from wepdtof_pose.scores.coco import RADIUS_EDGES, coco_scores, score
+from wepdtof_pose.scores.coco import RADIUS_EDGES, score
 from wepdtof_pose.scores.predictions import Predictions, predictions_of_people, rescore, suppress
 
 RESCORE_THRESHOLD = 0.2
@@ -83,9 +83,9 @@ def score_people(
 ) -> tuple[dict[str, Any], Predictions]:
     """Scores of one network's keypoints, and its predictions.
 
-    A pose's score is the mean of its joint scores above 0.2, and AP sees the poses left by OKS-NMS
-    at 0.9 with the area of the padded crops (both as published). PCK and the scores by radius, AP
-    among them, see every person's own pose.
+    A pose's score is the mean of its joint scores above 0.2, and AP, by radius too, sees the poses
+    left by OKS-NMS at 0.9 with the area of the padded crops (both as published). PCK sees every
+    person's own pose.
 
     Args:
         test: all people of the frames, crowds and people without labels included.
@@ -97,8 +97,7 @@ def score_people(
     everyone = rescore(everyone, RESCORE_THRESHOLD)
     areas = crop_areas(store.places)
     kept = suppress(everyone, areas, test.keypoint_set.require_sigmas(), NMS_THRESHOLD)
-    scores = score(test, everyone, radius_edges=_radius_edges(test, store))
-    return scores | coco_scores(test, kept), everyone
+    return score(test, everyone, ranked=kept, radius_edges=_radius_edges(test, store)), everyone
 
 
 def score_detected(

@@ -19,8 +19,8 @@ from wepdtof_pose.pictures.people import (
     person_picture,
     predicted_frame,
 )
-from wepdtof_pose.scores.joint_errors import match_people
 from wepdtof_pose.scores.oks import oks_matrix
+from wepdtof_pose.scores.people import match_people
 from wepdtof_pose.scores.predictions import Predictions
 
 

@@ -1,22 +1,25 @@
 """Scores of single people and frames: what one sorts by to find where predictions go wrong.
 
-The numbers are the evaluator's: the OKS of a person is the entry of pycocotools' matrix for the
-prediction matched to it, and the AP of a frame is pycocotools' with that frame alone.
+The numbers are the evaluator's: the OKS of a person is the entry of its matrix for the prediction
+matched to it, and the AP of a frame is pycocotools' with that frame alone, by pycocotools itself:
+the faster evaluator of the whole data set does not give its matches out.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.scores.coco import coco_evaluation, exact_keypoints, frame_order
-from wepdtof_pose.scores.joint_errors import countable_joints, match_people
-from wepdtof_pose.scores.oks import joint_similarity
+from wepdtof_pose.scores.coco import coco_contents, frame_order
+from wepdtof_pose.scores.people import people_scores
 from wepdtof_pose.scores.predictions import Predictions
 
 MISSED_BELOW = 0.5
@@ -54,51 +57,51 @@ def frame_scores(dataset: PoseDataset, predictions: Predictions) -> FrameScores:
     Raises:
         InputError: other joints, unknown frames, nobody to score, or no sigmas.
     """
-    evaluation = coco_evaluation(dataset, predictions)
-    matched = match_people(dataset, predictions)
-    labelled = countable_joints(dataset)
-    frame_of_prediction = pd.Index(dataset.frames["id"]).get_indexer(
-        pd.Index(predictions.frame_ids)
-    )
+    truth, results = coco_contents(dataset, predictions)
+    people = people_scores(dataset, predictions)
+    labelled = people.labelled
+    rows = pd.Index(dataset.frames["id"]).get_indexer(pd.Index(predictions.frame_ids))
     predicted = np.zeros(len(dataset.frames), dtype=bool)
-    predicted[frame_of_prediction] = True
-    found = matched >= 0
-    errors = np.full(labelled.shape, np.nan)
-    truth = exact_keypoints(dataset)
-    offsets = predictions.keypoints[matched[found], :, :2].astype(np.float64) - truth[found, :, :2]
-    squared = np.full(labelled.shape, np.inf)
-    squared[found] = (offsets**2).sum(axis=2)
-    errors[found] = np.sqrt(squared[found])
-    errors[~labelled] = np.nan
-    similarity = joint_similarity(
-        squared,
-        dataset.people["area"].to_numpy(dtype=np.float64),
-        dataset.keypoint_set.require_sigmas(),
-    )
-    counted = labelled.any(axis=1) & predicted[dataset.frame_rows]
-    oks = (similarity * labelled).sum(axis=1) / np.maximum(labelled.sum(axis=1), 1)
+    predicted[rows] = True
+    errors = np.where(labelled & np.isfinite(people.distances), people.distances, np.nan)
+    with_people = np.zeros(len(dataset.frames), dtype=bool)
+    with_people[dataset.frame_rows[labelled.any(axis=1)]] = True
+    order = np.array(frame_order(dataset), dtype=np.int64)
+    scored = np.flatnonzero((predicted & with_people)[order])
+    evaluation = _matches(truth, results, dataset.keypoint_set.require_sigmas(), scored + 1)
     ap = np.full(len(dataset.frames), np.nan)
-    with_people = np.isin(np.arange(len(ap)), dataset.frame_rows[labelled.any(axis=1)])
-    images = _matches_by_image(evaluation)
-    for place, row in enumerate(frame_order(dataset)):
-        if predicted[row] and with_people[row]:
-            ap[row] = _average_precision(images[place + 1], evaluation.params.recThrs)
-    oks = np.where(counted, oks, np.nan)
+    for row, entry in zip(order[scored], evaluation.evalImgs, strict=True):
+        ap[row] = _average_precision(entry, evaluation.params.recThrs)
+    oks = np.where(predicted[dataset.frame_rows], people.oks, np.nan)
     return FrameScores(
-        matched=matched,
+        matched=people.matched,
         oks=oks,
         errors=errors,
-        missed=counted & (oks < MISSED_BELOW),
+        missed=oks < MISSED_BELOW,
         predicted=predicted,
         ap=ap,
     )
 
 
-def _matches_by_image(evaluation: COCOeval) -> dict[int, dict[str, Any]]:
-    """pycocotools' matches of each image, people of all sizes together."""
-    # They come by category, then size range (the first is "all"), then image.
-    numbers = evaluation.params.imgIds
-    return dict(zip(numbers, evaluation.evalImgs[: len(numbers)], strict=True))
+def _matches(
+    truth: dict[str, Any], results: dict[str, Any], sigmas: np.ndarray, images: np.ndarray
+) -> COCOeval:
+    """pycocotools' matches of people of all sizes together, on these images alone, in order."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation = COCOeval(_indexed(truth), _indexed(results), "keypoints")
+        evaluation.params.kpt_oks_sigmas = sigmas
+        evaluation.params.imgIds = images.tolist()
+        evaluation.params.areaRng = evaluation.params.areaRng[:1]
+        evaluation.params.areaRngLbl = evaluation.params.areaRngLbl[:1]
+        evaluation.evaluate()
+    return evaluation
+
+
+def _indexed(content: dict[str, Any]) -> COCO:
+    coco = COCO()
+    coco.dataset = content
+    coco.createIndex()
+    return coco
 
 
 def _average_precision(entry: dict[str, Any], recall_levels: np.ndarray) -> float:

@@ -1,34 +1,32 @@
 """Scores of predicted poses: COCO AP and AR, PCK and PCKh, per joint and by image radius.
 
-AP and AR are pycocotools' own, with the keypoint set's sigmas and the data set's areas. PCKh is not
-the metric published for MPII, whose head size is 0.6 of the diagonal of an annotated rectangle and
-which leaves pelvis and thorax out: here the head reaches from its top to the (upper) neck, and all
-labelled joints count. The figures of the two cannot be compared.
+AP and AR are pycocotools' to the last digit, computed by faster-coco-eval, with the keypoint set's
+sigmas and the data set's areas. PCKh is not the metric published for MPII, whose head size is 0.6
+of the diagonal of an annotated rectangle and which leaves pelvis and thorax out: here the head
+reaches from its top to the (upper) neck, and all labelled joints count. The figures of the two
+cannot be compared.
 
 Numbers that are not defined (AP of large people where there is none) are None, never 0 or -1.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
+from faster_coco_eval import COCO, COCOeval_faster
 
 from wepdtof_pose.dataset import AREA_PER_BOX, PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.scores.joint_errors import (
+from wepdtof_pose.scores.people import (
     countable_joints,
+    exact_keypoints,
     head_sizes,
-    joint_distances,
+    people_scores,
     relative_radius,
 )
-from wepdtof_pose.scores.oks import joint_similarity
 from wepdtof_pose.scores.predictions import Predictions
 
 COCO_STATS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
@@ -44,10 +42,11 @@ def score(
     dataset: PoseDataset,
     predictions: Predictions,
     *,
+    ranked: Predictions | None = None,
     pck_threshold: float = 0.2,
     radius_edges: Sequence[float] | None = None,
 ) -> dict[str, Any]:
-    """All scores of the predictions, as numbers, texts and dictionaries that JSON can hold.
+    """Return all scores of the predictions, as numbers, texts and dictionaries that JSON can hold.
 
     Keys: the ten of `COCO_STATS`; "PCK@0.2" (the threshold is in the name); "PCKh@0.5" (share of
     joints within half of `head_sizes`, of people whose head is labelled: not MPII's published
@@ -58,23 +57,21 @@ def score(
     Args:
         dataset: the annotated people. Frames without people count: poses on them are wrong.
         predictions: poses on its frames, in its joints.
+        ranked: the poses that AP and AR see, those by radius among them, where some of
+            `predictions` were suppressed; all of them if None.
         pck_threshold: largest distance of a right joint over the square root of the box area.
         radius_edges: edges of relative radius bins (see `relative_radius`), for fisheye data.
 
     Raises:
         InputError: other joints, unknown frames, nobody to score, or no sigmas.
     """
-    evaluation = coco_evaluation(dataset, predictions)
-    distances, labelled, matched = joint_distances(dataset, predictions)
-    similarity = joint_similarity(
-        distances**2,
-        dataset.people["area"].to_numpy(dtype=np.float64),
-        dataset.keypoint_set.require_sigmas(),
-    )
-    right = distances <= pck_threshold * _box_sizes(dataset)[:, None]
+    ranked = predictions if ranked is None else ranked
+    evaluation = coco_evaluation(dataset, ranked)
+    people = people_scores(dataset, predictions)
+    labelled, right = people.labelled, people.right(pck_threshold)
     heads = head_sizes(dataset)
     with_head = labelled & np.isfinite(heads)[:, None]
-    right_by_head = distances <= 0.5 * np.nan_to_num(heads)[:, None]
+    right_by_head = people.distances <= 0.5 * np.nan_to_num(heads)[:, None]
     result: dict[str, Any] = {
         **_stats(evaluation),
         f"PCK@{pck_threshold:g}": _share(right, labelled),
@@ -82,22 +79,20 @@ def score(
         "per_joint": {
             name: {
                 "PCK": _share(right[:, j], labelled[:, j]),
-                "OKS": _share(similarity[:, j], labelled[:, j]),
+                "OKS": _share(people.similarity[:, j], labelled[:, j]),
                 "labelled": int(labelled[:, j].sum()),
             }
             for j, name in enumerate(dataset.keypoint_set.joints)
         },
         "people": int(labelled.any(axis=1).sum()),
-        "matched_people": int((matched >= 0).sum()),
+        "matched_people": int((people.matched >= 0).sum()),
         "predictions": len(predictions),
         "sigma_set": dataset.keypoint_set.name,
         "area_rule": area_rule(dataset),
         "data_hash": dataset.content_hash(),
     }
     if radius_edges is not None:
-        result["by_radius"] = _by_radius(
-            dataset, predictions, evaluation, right, labelled, radius_edges
-        )
+        result["by_radius"] = _by_radius(dataset, ranked, evaluation, right, labelled, radius_edges)
     return result
 
 
@@ -122,11 +117,6 @@ def frame_order(dataset: PoseDataset) -> list[int]:
     return sorted(range(len(ids)), key=lambda row: (isinstance(ids[row], str), ids[row]))
 
 
-def exact_keypoints(dataset: PoseDataset) -> np.ndarray:
-    """Keypoints (people, joints, 3) float64: the shortest decimals of the float32 values."""
-    return dataset.keypoints.astype(str).astype(np.float64)
-
-
 def area_rule(dataset: PoseDataset) -> str:
     """Where the object areas of OKS come from: the file, 0.53 w h, or both."""
     from_box = dataset.people["area_from_box"].to_numpy(dtype=bool)
@@ -135,8 +125,30 @@ def area_rule(dataset: PoseDataset) -> str:
     return f"annotated, else {AREA_PER_BOX} w h" if from_box.any() else "annotated"
 
 
-def coco_evaluation(dataset: PoseDataset, predictions: Predictions) -> COCOeval:
-    """pycocotools' finished evaluation; image i + 1 is the i-th frame by id (see `frame_order`).
+def coco_evaluation(dataset: PoseDataset, predictions: Predictions) -> COCOeval_faster:
+    """Return the finished evaluation of `coco_contents`.
+
+    Raises:
+        InputError: other joints, unknown frames, nobody to score, or no sigmas.
+    """
+    truth, results = coco_contents(dataset, predictions)
+    evaluation = COCOeval_faster(
+        COCO(truth),
+        COCO(results),
+        "keypoints",
+        kpt_oks_sigmas=dataset.keypoint_set.require_sigmas(),
+        print_function=_silent,
+    )
+    evaluation.run()
+    return evaluation
+
+
+def coco_contents(
+    dataset: PoseDataset, predictions: Predictions
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return people and predictions as contents of COCO files, one category, for an evaluator.
+
+    Image i + 1 is the i-th frame by id (see `frame_order`); person and prediction i have id i + 1.
 
     Raises:
         InputError: other joints, unknown frames, nobody to score, or no sigmas.
@@ -149,19 +161,14 @@ def coco_evaluation(dataset: PoseDataset, predictions: Predictions) -> COCOeval:
         )
     if not countable_joints(dataset).any():
         raise InputError("no person has labelled keypoints, so there is nothing to score")
+    dataset.keypoint_set.require_sigmas()
     ids = dataset.frames["id"].tolist()
     number = {ids[row]: place + 1 for place, row in enumerate(frame_order(dataset))}
     for frame_id in predictions.frame_ids.tolist():
         if frame_id not in number:
             raise InputError(f"a prediction is of image {frame_id!r}, which the data does not list")
     truth, results = _truth(dataset, number), _results(predictions, number)
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(_coco(number, truth), _coco(number, results), "keypoints")
-        evaluation.params.kpt_oks_sigmas = dataset.keypoint_set.require_sigmas()
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return evaluation
+    return _content(number, truth), _content(number, results)
 
 
 def _truth(dataset: PoseDataset, number: dict[Any, int]) -> list[dict[str, Any]]:
@@ -174,7 +181,7 @@ def _truth(dataset: PoseDataset, number: dict[Any, int]) -> list[dict[str, Any]]
             "id": row + 1,
             "image_id": number[frame_id],
             "category_id": 1,
-            "keypoints": exact[row].ravel(),
+            "keypoints": exact[row].ravel().tolist(),
             "num_keypoints": int(labelled[row]),
             "bbox": boxes[row].tolist(),
             "area": area,
@@ -192,7 +199,7 @@ def _results(predictions: Predictions, number: dict[Any, int]) -> list[dict[str,
             "id": row + 1,
             "image_id": number[frame_id],
             "category_id": 1,
-            "keypoints": keypoints[row].ravel(),
+            "keypoints": keypoints[row].ravel().tolist(),
             "bbox": boxes[row].tolist(),
             "area": boxes[row, 2] * boxes[row, 3],
             "iscrowd": 0,
@@ -210,18 +217,19 @@ def _prediction_boxes(predictions: Predictions) -> np.ndarray:
     return np.concatenate([points.min(axis=1), np.ptp(points, axis=1)], axis=1)
 
 
-def _coco(number: dict[Any, int], annotations: list[dict[str, Any]]) -> COCO:
-    coco = COCO()
-    coco.dataset = {
+def _content(number: dict[Any, int], annotations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "images": [{"id": value} for value in number.values()],
         "annotations": annotations,
         "categories": [{"id": 1, "name": "person"}],
     }
-    coco.createIndex()
-    return coco
 
 
-def _stats(evaluation: COCOeval) -> dict[str, Number]:
+def _silent(*_: object) -> None:
+    """Print nothing of what the evaluator says about itself."""
+
+
+def _stats(evaluation: COCOeval_faster) -> dict[str, Number]:
     values = [None if value < 0 else float(value) for value in evaluation.stats]
     return dict(zip(COCO_STATS, values, strict=True))
 
@@ -229,7 +237,7 @@ def _stats(evaluation: COCOeval) -> dict[str, Number]:
 def _by_radius(
     dataset: PoseDataset,
     predictions: Predictions,
-    evaluation: COCOeval,
+    evaluation: COCOeval_faster,
     right: np.ndarray,
     labelled: np.ndarray,
     edges: Sequence[float],
@@ -250,9 +258,8 @@ def _by_radius(
     bins = list(zip(edges, [*edges[1:], np.inf], strict=True))
     evaluation.params.areaRng = [(low, np.nextafter(high, low)) for low, high in bins]
     evaluation.params.areaRngLbl = [str(low) for low, _ in bins]
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation.evaluate()
-        evaluation.accumulate()
+    evaluation.evaluate()
+    evaluation.accumulate()
     # precision: thresholds, recalls, categories, ranges, detections a frame
     precision = evaluation.eval["precision"][:, :, 0, :, 0]
     result = []
@@ -274,10 +281,6 @@ def _by_radius(
 
 def _middles(boxes: np.ndarray) -> np.ndarray:
     return boxes[:, :2] + boxes[:, 2:] / 2
-
-
-def _box_sizes(dataset: PoseDataset) -> np.ndarray:
-    return np.sqrt(np.maximum(dataset.boxes[:, 2] * dataset.boxes[:, 3], 0))
 
 
 def _share(values: np.ndarray, counted: np.ndarray) -> Number:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.fisheye.people import angle_difference, body_angle, radial_angle
-from wepdtof_pose.scores.joint_errors import relative_radius
+from wepdtof_pose.scores.people import relative_radius
 
 NO_VARIANCE = 1e-12
 """Variance of poses of size 1, in all joints together, up to which they are equal."""

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.analyses.joint_ap import cell_predictions, measure_joint_ap, scored_poses
-from benchmarks.analyses.people_scores import people_groups, person_oks, right_joints
+from benchmarks.analyses.people_scores import people_groups, right_joints
 from benchmarks.commands.main import main
 from benchmarks.report.people_pictures import SHOWN, hardest_and_samples
 from benchmarks.results.results import read_cell, read_results
@@ -17,6 +17,7 @@ from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.scores.coco import coco_scores
+from wepdtof_pose.scores.people import people_scores
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def test_people_are_grouped_by_scene_where_scenes_are_known(cell):
 
 
 def test_oks_of_people_is_that_of_the_joints(cell):
-    oks = person_oks(*cell_predictions(cell))
+    oks = people_scores(*cell_predictions(cell)).oks
     assert oks.shape == (cell.result["people_test"],)
     joints = cell.scores()["per_joint"].values()
     assert oks.mean() == pytest.approx(np.mean([joint["OKS"] for joint in joints]), abs=1e-4)

@@ -10,7 +10,6 @@ import pytest
 
 from benchmarks.analyses.analyses import Measured, analyse
 from benchmarks.analyses.joint_ap import cell_predictions
-from benchmarks.analyses.people_scores import person_oks
 from benchmarks.plots.breakdown_plots import draw_joints, draw_radius
 from benchmarks.plots.curve_plots import (
     curve_of,
@@ -26,6 +25,7 @@ from benchmarks.report.report import summary_lines
 from benchmarks.results.published import METHOD_ORDER
 from benchmarks.results.results import CellResult, Group, read_results
 from sspcm.config import TrainConfig
+from wepdtof_pose.scores.people import people_scores
 
 
 def group_of(*runs):
@@ -85,7 +85,7 @@ def test_the_hardest_people_have_the_lowest_oks(comparison):
     found = read_results(comparison)
     hardest, samples = hardest_and_samples(found, "supervised", "AP")
     cell = next(cell for cell in found.cells if cell.folder.name == "sspcm-8-seed0")
-    oks = np.sort(person_oks(*cell_predictions(cell)))
+    oks = np.sort(people_scores(*cell_predictions(cell)).oks)
     shown = [float(text) for text in re.findall(r"<figcaption>.*?sspcm (\d\.\d\d)", hardest)]
     assert shown == [pytest.approx(value, abs=0.006) for value in oks[:SHOWN]]
     captions = re.findall("<figcaption>(.*?)</figcaption>", samples)

@@ -3,13 +3,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
-from wepdtof_pose.scores.coco import COCO_STATS, RADIUS_EDGES, coco_scores, score
-from wepdtof_pose.scores.joint_errors import head_sizes, match_people
+from wepdtof_pose.scores.coco import COCO_STATS, RADIUS_EDGES, coco_contents, coco_scores, score
+from wepdtof_pose.scores.people import head_sizes, match_people
 from wepdtof_pose.scores.predictions import Predictions, predictions_of_people
 
 PAIR = KeypointSet("pair", ("head_top", "neck"), (), (), (0.1, 0.1))
@@ -205,3 +207,58 @@ def test_what_cannot_be_scored_is_refused() -> None:
         score(make_dataset(iscrowd=(1, 1, 1, 1)), found)
     with pytest.raises(InputError, match="no OKS sigmas"):
         score(replace(dataset, keypoint_set=KeypointSet("bare", PAIR.joints, ())), found)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ap_and_ar_are_those_of_pycocotools(seed: int) -> None:
+    """With misses, false positives, equal scores, crowds, and people of every size."""
+    rng = np.random.default_rng(seed)
+    frames, people = 20, 60
+    keypoints = rng.uniform(0, 500, (people, 1, 2)) + rng.normal(0, 40, (people, 14, 2))
+    joint_set = get_keypoint_set("wepdtof-pose-14")
+    visibility = rng.integers(0, 3, (people, 14, 1))
+    dataset = PoseDataset(
+        frames=make_frames(
+            id=range(frames),
+            file_name=[f"{row}.jpg" for row in range(frames)],
+            width=[600] * frames,
+            height=[600] * frames,
+        ),
+        people=make_people(
+            id=range(people),
+            frame_id=rng.integers(0, frames, people),
+            x=rng.uniform(0, 400, people),
+            y=rng.uniform(0, 400, people),
+            w=rng.uniform(5, 200, people),
+            h=rng.uniform(5, 200, people),
+            area=rng.uniform(20, 20000, people),
+            iscrowd=rng.uniform(size=people) < 0.1,
+        ),
+        keypoints=np.concatenate([keypoints.round(2), visibility], axis=2).astype(np.float32),
+        keypoint_set=joint_set,
+        root=Path(),
+    )
+    of = rng.integers(0, people, 80)
+    poses = dataset.keypoints[of].astype(np.float64)
+    poses[..., :2] += rng.normal(0, 8, (80, 14, 2)) * rng.uniform(0, 2, (80, 1, 1))
+    predictions = Predictions(
+        frame_ids=dataset.people["frame_id"].to_numpy(dtype=object)[of],
+        keypoints=poses,
+        scores=rng.integers(0, 10, 80) / 10,
+    )
+    truth, results = coco_contents(dataset, predictions)
+    evaluation = COCOeval(indexed(truth), indexed(results), "keypoints")
+    evaluation.params.kpt_oks_sigmas = joint_set.require_sigmas()
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    expected = [None if value < 0 else value for value in evaluation.stats.tolist()]
+    assert list(coco_scores(dataset, predictions).values()) == expected
+    assert 0 < expected[0] < 1
+
+
+def indexed(content: dict) -> COCO:
+    coco = COCO()
+    coco.dataset = content
+    coco.createIndex()
+    return coco
