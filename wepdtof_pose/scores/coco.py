@@ -1,6 +1,6 @@
 """Scores of predicted poses: COCO AP and AR, PCK and PCKh, per joint and by image radius.
 
-AP and AR are pycocotools' to the last digit, computed by faster-coco-eval, with the keypoint set's
+AP and AR are pycocotools', computed by faster-coco-eval, with the keypoint set's
 sigmas and the data set's areas. PCKh is not the metric published for MPII, whose head size is 0.6
 of the diagonal of an annotated rectangle and which leaves pelvis and thorax out: here the head
 reaches from its top to the (upper) neck, and all labelled joints count. The figures of the two
