@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from wepdtof_pose.dataset import PoseDataset, row_blocks
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.splits.groups import widest_groups
 from wepdtof_pose.splits.id_lists import hashes_of, require_same_annotations, rows_of_ids
 
 
@@ -124,7 +124,7 @@ def hold_out(dataset: PoseDataset, *, fraction: float = TEST_FRACTION, seed: int
     if not 0 < fraction < 1:
         raise InputError(f"the held-out fraction is {fraction}: it must lie between 0 and 1")
     usable = dataset.trainable()
-    groups, kind = _groups(dataset, usable)
+    groups, kind = widest_groups(dataset, usable)
     sizes = np.bincount(groups[usable], minlength=int(groups.max(initial=-1)) + 1)
     if np.count_nonzero(sizes) < 2:
         raise InputError(
@@ -173,22 +173,6 @@ def _usable_in_file_order(dataset: PoseDataset) -> np.ndarray:
 def _require_people(count: int, people: int) -> None:
     if not 1 <= count <= people:
         raise InputError(f"{count} labelled people asked for out of {people} usable ones")
-
-
-def _groups(
-    dataset: PoseDataset, usable: np.ndarray
-) -> tuple[np.ndarray, Literal["scene", "frame"]]:
-    """Which group each person belongs to, (people,) int64, and what the groups are."""
-    rows = dataset.frame_rows
-    by_frame, scenes = (
-        pd.factorize(dataset.frames[name].to_numpy(dtype=object)[rows])[0]
-        for name in ("file_name", "scene")
-    )
-    by_scene = np.where(scenes < 0, by_frame + scenes.max(initial=-1) + 1, scenes)
-    by_scene = np.unique(by_scene, return_inverse=True)[1].reshape(-1)
-    if (scenes >= 0).any() and len(np.unique(by_scene[usable])) > 1:
-        return by_scene, "scene"
-    return by_frame, "frame"
 
 
 def _groups_nearest_to(target: float, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:

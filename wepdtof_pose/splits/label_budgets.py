@@ -12,10 +12,10 @@ import pandas as pd
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.splits.groups import Unit, group_numbers
 from wepdtof_pose.splits.hold_out import first_people, random_people
 
 Order = Literal["file", "random", "stratified"]
-Unit = Literal["person", "frame", "scene"]
 
 
 def choose_people(
@@ -70,27 +70,6 @@ def stratified_people(dataset: PoseDataset, count: int, rng: np.random.Generator
     taken = _people_of_scenes(np.bincount(scenes), count, rng)
     chosen = shuffled[turn < taken[scenes[shuffled]]]
     return rows[np.sort(chosen)]
-
-
-def group_numbers(dataset: PoseDataset, by: Literal["frame", "scene"]) -> np.ndarray:
-    """Which frame or scene each person belongs to, (people,) int64, numbered in file order.
-
-    Frames of one file name are one frame; a frame without a scene is a scene of its own.
-
-    Raises:
-        InputError: scenes are asked for, and none is known.
-    """
-    frames = dataset.frames.iloc[dataset.frame_rows]
-    names = [f"frame {name}" for name in frames["file_name"]]
-    if by == "scene":
-        scenes = frames["scene"].tolist()
-        if len(scenes) and all(scene is None or scene != scene for scene in scenes):
-            raise InputError(
-                "no scenes are known in this data set: use frames instead (--by frame)"
-            )
-        known = zip(scenes, names, strict=True)
-        names = [name if scene is None else f"scene {scene}" for scene, name in known]
-    return pd.factorize(np.array(names, dtype=object))[0].astype(np.int64)
 
 
 def _usable(dataset: PoseDataset, count: int) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 Frames of one scene are near copies of one another, so whole scenes change sides. By wish only whole
 frames do, or single people: then sides share scenes, or frames, too. A split file names people,
-seed and hashes of the annotations, and is refused for other annotations. (`sides_folder` writes the
-sides as data that training takes.)
+seed and hashes of the annotations, and is refused for other annotations.
+(`wepdtof_pose.splits.folder` writes the sides as data that training takes.)
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.splits.groups import Unit, group_numbers
 from wepdtof_pose.splits.id_lists import hashes_of, require_same_annotations, rows_of_ids
-from wepdtof_pose.splits.label_budgets import Unit, group_numbers
 
 SIDES = ("train", "val", "test")
 
@@ -52,7 +52,7 @@ def partition(
     if any(not share >= 0 for share in shares.values()) or not wanted:
         raise InputError(f"the shares {dict(shares)} must be 0 or more, and one above 0")
     usable = dataset.trainable()
-    groups = _groups(dataset, by)
+    groups = group_numbers(dataset, by)
     sizes = np.bincount(groups[usable], minlength=int(groups.max(initial=-1)) + 1)
     filled = np.flatnonzero(sizes)
     if len(filled) < len(wanted):
@@ -118,12 +118,6 @@ def read_partition(path: Path, dataset: PoseDataset) -> dict[str, np.ndarray]:
         name: np.sort(rows_of_ids(path, side["person_ids"], dataset))
         for name, side in sides.items()
     }
-
-
-def _groups(dataset: PoseDataset, by: Unit) -> np.ndarray:
-    if by == "person":
-        return np.arange(len(dataset))
-    return group_numbers(dataset, by)
 
 
 def _assign(
