@@ -70,9 +70,11 @@ class NetworkConfig:
 
     Other networks do not read these two, so that one preset serves all networks of a comparison.
 
-    `pretrained` is where the weights start: `imagenet` (torchvision's file, downloaded) or a local
-    file, an ImageNet one or a checkpoint, which then gives A, B and C their own networks where it
-    holds several. None is fresh weights.
+    `pretrained` is where the weights start: `imagenet` (for efficientnet_lite0 out of an installed
+    package, for the ResNets torchvision's file, downloaded) or a local file, an ImageNet one or a
+    checkpoint, which then gives A, B and C their own networks where it holds several. None is fresh
+    weights. The first `frozen_stages` stages of the backbone then keep their weights and BatchNorm
+    statistics: of the four stages of efficientnet_lite0 and the ResNets, the first holds the stem.
 
     Width and deconv_channels are multiples of 8, the vector width of CPUs: with 4 channels, oneDNN
     (in torch 2.13) was seen to write beyond its buffers when a channels-last convolution is
@@ -83,6 +85,7 @@ class NetworkConfig:
     width: int = 64
     deconv_channels: int = 256
     pretrained: str | None = None
+    frozen_stages: int = 0
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,11 @@ class TrainConfig:
                     raise InputError(
                         f"config key '{group}.{key}' must be a multiple of 8, not {size}"
                     )
+            frozen = getattr(network, "frozen_stages", 0)
+            if not 0 <= frozen <= 4:
+                raise InputError(
+                    f"config key '{group}.frozen_stages' must be from 0 to 4, not {frozen}"
+                )
         _require(self, "data.test_fraction", "between 0 and 1", lambda value: 0 < value < 1)
 
 

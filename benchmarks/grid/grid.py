@@ -159,7 +159,7 @@ def _require_networks(config: TrainConfig) -> None:
     """Check what only a cell's own process would find wrong."""
     from sspcm.networks import NETWORKS
     from sspcm.networks.roles import IMAGENET, network_maker
-    from sspcm.networks.weights import IMAGENET_FILES
+    from sspcm.networks.weights import IMAGENET_NETWORKS
 
     for role, network in (("A", config.network), ("C", config.student)):
         if network is None:
@@ -168,7 +168,8 @@ def _require_networks(config: TrainConfig) -> None:
             # A network of one's own is tried with as many joints as the procedural set has.
             network_maker(config, 14, pretrained=False)(role)
         elif network.pretrained == IMAGENET and (
-            network.name not in IMAGENET_FILES or network.width != 64
+            network.name not in IMAGENET_NETWORKS
+            or (network.name.startswith("resnet") and network.width != 64)
         ):
             raise InputError(
                 f"no ImageNet file is known for {network.name} of width {network.width}: set "

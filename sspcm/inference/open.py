@@ -171,7 +171,10 @@ def _open_weights(
     roles = about.get("roles", dict(zip(found, "ABC", strict=False)))
     states = {name: found[entry] for entry, name in roles.items() if entry in found}
     if not states:
-        raise InputError(f"{path}: holds no ResNet or HRNet (no 'conv1' over three colours)")
+        raise InputError(
+            f"{path}: holds no ResNet, HRNet or EfficientNet-Lite0 (no first convolution over "
+            "three colours)"
+        )
     networks = {
         name: network_of_state(state, source=f"{path}: network {name}")
         for name, state in states.items()

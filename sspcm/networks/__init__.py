@@ -1,7 +1,9 @@
 """Networks that map images (N, 3, H, W) to heatmaps (N, J, H/4, W/4).
 
-`resnet18` to `resnet152` are the published PoseResNets, `resnet18_lateral` and so on the same with
-lateral connections, for small crops; `hrnet_w32` and `hrnet_w48` are HRNets.
+`efficientnet_lite0` is what a CPU trains; `resnet18` to `resnet152` are the published PoseResNets,
+`resnet18_lateral` and so on the same with lateral connections, for small crops; `hrnet_w32` and
+`hrnet_w48` are HRNets. `timm:NAME` takes the features of any backbone of the package timm, where
+that is installed: `timm:mobilenetv3_large_100`.
 
 Any other `nn.Module` that does so can be trained, evaluated and exported too: its name is
 `module:callable`, where `callable(joints)` gives it and the module can be imported. With this in
@@ -19,17 +21,25 @@ that `sspcm evaluate`, `predict` and `export` find the network again.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
 from torch import nn
 
+from sspcm.heatmaps.targets import HEATMAP_STRIDE
+from sspcm.networks.efficientnet import PoseEfficientNet
 from sspcm.networks.hrnet import HRNet
+from sspcm.networks.pyramid import PyramidPose
 from sspcm.networks.resnet import STAGES, PoseResNet
 from wepdtof_pose.errors import InputError
 
+TIMM = "timm:"
+"""Beginning of the names of timm's backbones."""
+
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "efficientnet_lite0": PoseEfficientNet,
     **{f"resnet{depth}": partial(PoseResNet, depth) for depth in STAGES},
     **{f"resnet{depth}_lateral": partial(PoseResNet, depth, lateral=True) for depth in STAGES},
     "hrnet_w32": partial(HRNet, width=32),
@@ -49,16 +59,18 @@ def build_network(
     """The network of that name with fresh weights.
 
     Args:
-        name: one of `NETWORKS`, or `module:callable` for a network of your own.
+        name: one of `NETWORKS`, `timm:NAME`, or `module:callable` for a network of your own.
         joints: number of heatmaps.
         width: channels of a ResNet's first stage (64 if None); the rest scales with it.
-        deconv_channels: channels of a ResNet's transposed convolutions (256 if None).
+        deconv_channels: channels of the transposed convolutions of a ResNet (256 if None) or of
+            efficientnet_lite0 (32 if None).
         generator: CPU source of the fresh weights; torch's global one if None. The same seed gives
             the same network.
 
     Raises:
-        InputError: an unknown name, a ResNet's option for another network, or a module of your own
-            that cannot be imported or gives no `nn.Module`.
+        InputError: an unknown name, a size for a network that has none such, timm is not installed
+            or has no such backbone, or a module of your own cannot be imported or gives no
+            `nn.Module`.
 
     >>> build_network("resnet18", 14, width=16, deconv_channels=32).final_layer.out_channels
     14
@@ -69,11 +81,73 @@ def build_network(
         )
     sizes = {"width": width, "deconv_channels": deconv_channels}
     given = {option: value for option, value in sizes.items() if value is not None}
-    if given and not name.startswith("resnet"):
-        raise InputError(f"{name} has no option {', '.join(given)}: it belongs to the ResNets")
+    refused = [option for option in given if option not in _sizes_of(name)]
+    if refused:
+        raise InputError(f"{name} has no option {', '.join(refused)}: it belongs to the ResNets")
+    if name.startswith(TIMM):
+        return _timm(name.removeprefix(TIMM), joints, generator)
     if name not in NETWORKS:
         return _imported(name, joints, generator)
     return NETWORKS[name](joints, generator=generator, **given)
+
+
+def _sizes_of(name: str) -> tuple[str, ...]:
+    if name.startswith("resnet"):
+        return ("width", "deconv_channels")
+    return ("deconv_channels",) if name == "efficientnet_lite0" else ()
+
+
+def _timm(name: str, joints: int, generator: torch.Generator | None) -> nn.Module:
+    try:
+        import timm
+    except ImportError:
+        raise InputError(
+            f"network '{TIMM}{name}' needs the package timm, which is not installed: "
+            "pip install timm"
+        ) from None
+    with _lent_to_global(generator):
+        try:
+            backbone = timm.create_model(name, features_only=True)
+        except (RuntimeError, AttributeError, TypeError) as error:
+            raise InputError(f"network '{TIMM}{name}': {str(error).splitlines()[0]}") from None
+    steps, channels = backbone.feature_info.reduction(), backbone.feature_info.channels()
+    kept = [index for index, step in enumerate(steps) if step >= HEATMAP_STRIDE]
+    if [steps[index] for index in kept] != [HEATMAP_STRIDE * 2**k for k in range(len(kept))]:
+        raise InputError(
+            f"network '{TIMM}{name}': its features are at 1/{', 1/'.join(map(str, steps))} of the "
+            f"resolution; 1/{HEATMAP_STRIDE} and its halves are needed"
+        )
+    return PyramidPose(
+        _LastFeatures(backbone, len(kept)),
+        [channels[index] for index in kept],
+        joints,
+        generator=generator,
+    )
+
+
+class _LastFeatures(nn.Module):
+    """A backbone of timm without its features finer than heatmaps."""
+
+    def __init__(self, backbone: nn.Module, count: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.count = count
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        return self.backbone(x)[-self.count :]
+
+
+@contextmanager
+def _lent_to_global(generator: torch.Generator | None) -> Iterator[None]:
+    """Torch's global source, seeded as the generator within the block and then restored."""
+    before = torch.get_rng_state()
+    try:
+        if generator is not None:
+            torch.default_generator.manual_seed(generator.initial_seed())
+        yield
+    finally:
+        if generator is not None:
+            torch.set_rng_state(before)
 
 
 def _imported(name: str, joints: int, generator: torch.Generator | None) -> nn.Module:
@@ -86,15 +160,9 @@ def _imported(name: str, joints: int, generator: torch.Generator | None) -> nn.M
         ) from None
     except AttributeError:
         raise InputError(f"network {name!r}: {module_name} has no {attribute!r}") from None
-    # Such a constructor draws from torch's global source, which is lent to it and then restored.
-    before = torch.get_rng_state()
-    try:
-        if generator is not None:
-            torch.default_generator.manual_seed(generator.initial_seed())
+    # Such a constructor draws from torch's global source.
+    with _lent_to_global(generator):
         network = constructor(joints)
-    finally:
-        if generator is not None:
-            torch.set_rng_state(before)
     if not isinstance(network, nn.Module):
         raise InputError(f"network {name!r}: {attribute}({joints}) gave no torch.nn.Module")
     return network

@@ -14,7 +14,7 @@ from wepdtof_pose.errors import InputError
 
 
 def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Module:
-    """The trained network whose parameters these are: a PoseResNet of any width, or an HRNet.
+    """The trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet.
 
     Args:
         state: parameters under our names (see `weights.networks_of`), its head included.
@@ -45,6 +45,10 @@ def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Mo
 def _name_and_options(state: Mapping[str, torch.Tensor]) -> tuple[str, dict[str, Any]]:
     if any(name.startswith("stage2.") for name in state):
         return f"hrnet_w{state['final_layer.weight'].shape[1]}", {}
+    if "backbone.conv_stem.weight" in state:
+        return "efficientnet_lite0", {
+            "deconv_channels": state["deconv_layers.0.weight"].shape[1],
+        }
     kind = Bottleneck if "layer1.0.conv3.weight" in state else BasicBlock
     counts = tuple(
         len({name.split(".")[1] for name in state if name.startswith(f"layer{stage}.")})

@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from sspcm.networks.resnet import SMALL_STD, BasicBlock, Bottleneck, residual_stage
+from sspcm.networks.pyramid import SMALL_STD
+from sspcm.networks.resnet import BasicBlock, Bottleneck, residual_stage
 from wepdtof_pose.errors import InputError
 
 EXCHANGES = {2: 1, 3: 4, 4: 3}

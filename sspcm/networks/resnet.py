@@ -12,10 +12,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from sspcm.networks.pyramid import (
+    SMALL_STD,
+    Stages,
+    climb,
+    deconvolutions,
+    lateral_connections,
+)
 from wepdtof_pose.errors import InputError
-
-SMALL_STD = 0.001
-"""Standard deviation of fresh transposed-convolution and head weights, as published."""
 
 
 class BasicBlock(nn.Module):
@@ -80,7 +84,7 @@ STAGES: dict[int, tuple[Block, tuple[int, int, int, int]]] = {
 """Depth -> block and the number of blocks in each of the four stages."""
 
 
-class PoseResNet(nn.Module):
+class PoseResNet(Stages):
     """Heatmaps (N, joints, H/4, W/4) of images (N, 3, H, W) by a ResNet with deconvolutions.
 
     H and W are multiples of 32. Fresh weights are Kaiming-normal (fan out) in the backbone and
@@ -139,12 +143,9 @@ class PoseResNet(nn.Module):
         self.layer2 = residual_stage(block, out, 2 * width, counts[1], 2)
         self.layer3 = residual_stage(block, 2 * out, 4 * width, counts[2], 2)
         self.layer4 = residual_stage(block, 4 * out, 8 * width, counts[3], 2)
-        self.deconv_layers = _deconvolutions(8 * out, deconv_channels)
-        self.laterals = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(channels, deconv_channels, 1, bias=False), nn.BatchNorm2d(deconv_channels)
-            )
-            for channels in ((4 * out, 2 * out, out) if lateral else ())
+        self.deconv_layers = deconvolutions(8 * out, deconv_channels)
+        self.laterals = lateral_connections(
+            (4 * out, 2 * out, out) if lateral else (), deconv_channels
         )
         self.final_layer = nn.Conv2d(deconv_channels, joints, 1)
         self._initialise(generator)
@@ -159,11 +160,13 @@ class PoseResNet(nn.Module):
         x = self.layer4(coarse)
         if not self.laterals:
             return self.final_layer(self.deconv_layers(x))
-        deconvolutions = list(self.deconv_layers)
-        for k, stage in enumerate((coarse, middle, fine)):
-            deconvolution, norm, relu = deconvolutions[3 * k : 3 * k + 3]
-            x = relu(norm(deconvolution(x)) + self.laterals[k](stage))
-        return self.final_layer(x)
+        stages = (coarse, middle, fine)
+        return self.final_layer(climb(x, stages, self.deconv_layers, self.laterals))
+
+    def stages(self) -> list[nn.Module]:
+        """The four stages of the backbone; the first holds the stem."""
+        stem = nn.ModuleList([self.conv1, self.bn1, self.layer1])
+        return [stem, self.layer2, self.layer3, self.layer4]
 
     def _initialise(self, generator: torch.Generator | None) -> None:
         for module in self.modules():
@@ -188,14 +191,3 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-
-def _deconvolutions(inputs: int, channels: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for before in (inputs, channels, channels):
-        layers += [
-            nn.ConvTranspose2d(before, channels, 4, 2, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)

