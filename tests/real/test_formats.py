@@ -14,6 +14,7 @@ from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.datasets import wepdtof, wepdtof_pose
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.formats.registry import READERS, WRITERS
+from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
 
 SAMPLES = "mmpose_samples"
@@ -141,7 +142,7 @@ def test_the_two_forms_of_the_rapid_sample_agree(realdata_dir: Path) -> None:
     columns = list(ROTATED_BOX_COLUMNS)
     first, second = (d.people[columns].to_numpy() for d in (listed, tagged))
     np.testing.assert_allclose(first[:, :2], second[:, :2])
-    corners = [np.sort(wepdtof.rotated_box_corners(boxes), axis=1) for boxes in (first, second)]
+    corners = [np.sort(rotated_box_corners(boxes), axis=1) for boxes in (first, second)]
     np.testing.assert_allclose(*corners, atol=0.01)
 
 

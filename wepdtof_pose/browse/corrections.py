@@ -22,7 +22,7 @@ from wepdtof_pose.browse.storage import find_frames
 from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.layout import decimal
-from wepdtof_pose.formats.tools.grouping import box_of_joints, only_box_around
+from wepdtof_pose.formats.tools.tool_records import box_of_joints, only_box_around
 from wepdtof_pose.validation.codes import CODES
 
 _CORRECTED = (fields.KEYPOINTS, fields.BOXES, fields.ROTATED_BOXES)

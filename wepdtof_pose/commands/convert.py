@@ -36,6 +36,9 @@ from wepdtof_pose.formats import READABLE, WRITABLE
 @click.option(
     "--source-keypoints", metavar="SET", help="Joints of IN, where it does not name them."
 )
+@click.option(
+    "--category", metavar="NAME", help="Label of the people in IN, where it labels several things."
+)
 def convert(
     source: Path,
     out: Path,
@@ -44,6 +47,7 @@ def convert(
     keypoints: str | None,
     images: Path | None,
     source_keypoints: str | None,
+    category: str | None,
 ) -> None:
     """Convert the data set IN to another format in the new folder OUT.
 
@@ -65,6 +69,7 @@ def convert(
         keypoints=keypoints,
         images=images,
         source_keypoints=source_keypoints,
+        category=category,
     )
     for name, split in manifest["splits"].items():
         click.echo(

@@ -38,6 +38,7 @@ def convert(
     keypoints: str | None = None,
     images: Path | None = None,
     source_keypoints: str | None = None,
+    category: str | None = None,
 ) -> dict[str, Any]:
     """Write `source` as a data set folder `out`, and return what its `manifest.json` says.
 
@@ -55,6 +56,7 @@ def convert(
         keypoints: name of the keypoint set to convert to, by joint name; None keeps the joints.
         images: folder of the images, where they do not lie where the format puts them.
         source_keypoints: name of the source's keypoint set, where its files do not name the joints.
+        category: label of the people, where the source labels several things.
 
     Raises:
         InputError: an unknown format or set, a source that cannot be used, a missing image, or an
@@ -73,7 +75,8 @@ def convert(
         if path is not None and Path(path).resolve().is_relative_to(out.resolve()):
             raise InputError(f"{out}: the source lies in it, and originals are never edited")
     _require_replaceable(out)
-    reading = READERS[source_format](Path(source), None if images is None else Path(images), joints)
+    folder_of_images = None if images is None else Path(images)
+    reading = READERS[source_format](Path(source), folder_of_images, joints, category)
     converted = {
         split: dataset.with_keypoint_set(target) if target else dataset
         for split, dataset in reading.datasets.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -14,8 +14,11 @@ from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.datasets import (
     ai_challenger,
     crowdpose,
+    habbof,
+    loaf,
     lsp,
     mpii,
+    rapid,
     wepdtof,
     wepdtof_pose,
 )
@@ -30,17 +33,39 @@ from wepdtof_pose.formats.layout import (
     with_images,
 )
 from wepdtof_pose.formats.loading import annotation_files, require_same_joints
-from wepdtof_pose.formats.tools import cvat, cvat_writer, label_studio, label_studio_writer, yolo
+from wepdtof_pose.formats.tools import (
+    cvat,
+    cvat_writer,
+    label_studio,
+    label_studio_writer,
+    voc,
+    yolo,
+)
 from wepdtof_pose.keypoints import KeypointSet
 
-Reader = Callable[[Path, Path | None, KeypointSet | None], Reading]
-"""Reads a path; the folder of the images and the joints may be given."""
+
+class Reader(Protocol):
+    """Reads a path; the folder of the images, the joints and the label of people may be given."""
+
+    def __call__(
+        self,
+        path: Path,
+        images: Path | None,
+        joints: KeypointSet | None,
+        category: str | None = None,
+        /,
+    ) -> Reading:
+        """Return what is under the path."""
+
 
 Writer = Callable[[dict[str, PoseDataset]], Layout]
 
 
-def read_coco(path: Path, images: Path | None, joints: KeypointSet | None) -> Reading:
+def read_coco(
+    path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
+) -> Reading:
     """A COCO keypoint file, or a folder of them."""
+    _require_no_category(category, "coco")
     files = annotation_files(path)
     datasets, left_out = {}, []
     for split, file in files.items():
@@ -68,9 +93,15 @@ def write_coco(datasets: dict[str, PoseDataset]) -> Layout:
 
 
 def read_lsp(
-    path: Path, images: Path | None, joints: KeypointSet | None, *, variant: lsp.Variant
+    path: Path,
+    images: Path | None,
+    joints: KeypointSet | None,
+    category: str | None = None,
+    *,
+    variant: lsp.Variant,
 ) -> Reading:
     """An LSP or LSPET folder."""
+    _require_no_category(category, variant)
     _require_own_joints(joints, variant)
     dataset, left_out = lsp.read(path, variant=variant, images=images)
     file = path / "joints.mat" if path.is_dir() else path
@@ -80,8 +111,11 @@ def read_lsp(
 def _with_own_joints(name: str, read: Callable[..., Reading]) -> Reader:
     """A reader of a format that fixes its joints."""
 
-    def read_path(path: Path, images: Path | None, joints: KeypointSet | None) -> Reading:
+    def read_path(
+        path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
+    ) -> Reading:
         _require_own_joints(joints, name)
+        _require_no_category(category, name)
         return read(path, images=images)
 
     return read_path
@@ -108,11 +142,25 @@ def _folder_of(images: Path | None, split: str) -> Path | None:
     return images / split if images and (images / split).is_dir() else images
 
 
-def _naming_joints(read: Callable[..., Reading]) -> Reader:
-    """A reader of a format whose files name the joints, or do not."""
+def _of_boxes(name: str, read: Callable[..., Reading]) -> Reader:
+    """Return a reader of a format whose labelled boxes have no joints."""
 
-    def read_path(path: Path, images: Path | None, joints: KeypointSet | None) -> Reading:
-        return read(path, images=images, keypoint_set=joints)
+    def read_path(
+        path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
+    ) -> Reading:
+        _require_own_joints(joints, name)
+        return read(path, images=images, category=category)
+
+    return read_path
+
+
+def _naming_joints(read: Callable[..., Reading]) -> Reader:
+    """Return a reader of a format whose files name the joints, or do not."""
+
+    def read_path(
+        path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
+    ) -> Reading:
+        return read(path, images=images, keypoint_set=joints, category=category)
 
     return read_path
 
@@ -122,10 +170,19 @@ def _require_own_joints(joints: KeypointSet | None, name: str) -> None:
         raise InputError(f"format {name!r} says itself which joints it has: no --source-keypoints")
 
 
+def _require_no_category(category: str | None, name: str) -> None:
+    if category is not None:
+        raise InputError(f"format {name!r} knows people only: no --category")
+
+
 READERS: dict[str, Reader] = {
     "coco": read_coco,
     "wepdtof_pose": _with_own_joints("wepdtof_pose", wepdtof_pose.read),
-    "wepdtof": _with_own_joints("wepdtof", wepdtof.read),
+    "wepdtof": _of_boxes("wepdtof", wepdtof.read),
+    "loaf": _of_boxes("loaf", loaf.read),
+    "habbof": _of_boxes("habbof", habbof.read),
+    "rapid": _of_boxes("rapid", rapid.read),
+    "voc": _of_boxes("voc", voc.read),
     "ai_challenger": _with_own_joints("ai_challenger", _each_file(ai_challenger.read)),
     "mpii": _with_own_joints("mpii", _each_file(mpii.read)),
     "crowdpose": _with_own_joints("crowdpose", _each_file(crowdpose.read)),

@@ -110,7 +110,10 @@ def test_lspet_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ({"source_format": "voc"}, "cannot read format 'voc': one of coco, wepdtof_pose, "),
+        (
+            {"source_format": "tfrecord"},
+            "cannot read format 'tfrecord': one of coco, wepdtof_pose, ",
+        ),
         ({"source_format": "coco", "target_format": "lsp"}, "cannot write format 'lsp'"),
         ({"source_format": "coco", "keypoints": "x"}, "unknown keypoint set 'x'"),
     ],

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -139,6 +140,8 @@ def made_sources(
             (folder / "images" / f"im{number:0{digits}d}.jpg").write_bytes(jpeg)
         found[variant] = folder
     found["wepdtof"] = _write_boxes(home / "wepdtof", jpeg)
+    for form in ("loaf", "habbof", "rapid", "voc"):
+        found[form] = _write_boxes_of(form, home / form, jpeg)
     return [_source(form, found[form]) for form in sorted(found)]
 
 
@@ -164,6 +167,34 @@ def _write_boxes(folder: Path, jpeg: bytes) -> Path:
     (folder / "annotations" / "b.json").write_text(json.dumps(listed))
     (folder / "annotations" / "c_000001.xml").write_text(xml)
     return folder
+
+
+def _write_boxes_of(form: str, folder: Path, jpeg: bytes) -> Path:
+    """One frame with two boxes in a format of boxes alone; return what its reader takes."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "images" / "a_1.jpg").write_bytes(jpeg)
+    box = [40.5, 50, 20, 30, -17.5]
+    if form == "voc":
+        tags = "".join(f"<{k}>{v}</{k}>" for k, v in zip(_SIDES, (30, 35, 50, 65), strict=True))
+        item = f"<object><name>person</name><bndbox>{tags}</bndbox></object>"
+        size = "<size><width>120</width><height>90</height></size>"
+        (folder / "a_1.xml").write_text(f"<annotation>{size}{item * 2}</annotation>")
+    elif form == "habbof":
+        (folder / "a_1.txt").write_text(2 * f"person {' '.join(map(str, box))}\n")
+    else:
+        person = {"image_id": "a_1", "bbox": box, "score": 0.5}
+        content: Any = [person] * 2
+        if form == "loaf":
+            image = {"id": "a_1", "file_name": "a_1.jpg", "width": 120, "height": 90}
+            person = {"image_id": "a_1", "bbox": box[:4], "rotated_box": box, "category_id": 1}
+            category = {"id": 1, "name": "person"}
+            content = {"images": [image], "annotations": [person] * 2, "categories": [category]}
+        (folder / "a.json").write_text(json.dumps(content))
+        return folder / "a.json"
+    return folder
+
+
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def test_what_is_damaged_is_sound(made_sources: list[Source]) -> None:

@@ -1,81 +1,129 @@
 """Label Studio JSON export: reader of `keypointlabels` and `rectanglelabels`, in percent.
 
-A keypoint belongs to the rectangle that is its parent (`parentID`: drag it onto the rectangle in
-the region tree), else to the only rectangle around it. Where rectangles have several labels, people
-are those that say `person` or are the parent of a keypoint. A rectangle with a rotation is a
-rotated box: Label Studio turns it about its upper left corner. A region with the choice `hidden` is
-a hidden joint. Of several annotations of a task the last is taken; predictions are not read.
+* A keypoint belongs to the rectangle that is its parent (`parentID`: drag it onto the rectangle in
+  the region tree), else to the one that a relation (an arrow) joins it to, else to the only
+  rectangle around it. The keypoints of a task without any person's rectangle are one person, whose
+  box is the extent of its joints.
+* Where rectangles have several labels, people are those that say `person`, else those that are the
+  parent of a keypoint; `category` names others.
+* A rectangle with a rotation is a rotated box: Label Studio turns it about its upper left corner.
+* A keypoint with the label `hidden` or `occluded` beside its name, or the choice `hidden`, is a
+  hidden joint.
+* Of several annotations of a task the last that has regions is taken; predictions are not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import numpy as np
+
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.fields import require_file_name, require_id, rows, shown
+from wepdtof_pose.formats.categories import listed, people_labels, says_person
+from wepdtof_pose.formats.datasets.boxed_people import bounds
+from wepdtof_pose.formats.fields import (
+    require_file_name,
+    require_id,
+    require_numbers,
+    require_size,
+    rows,
+    shown,
+)
 from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, Reading, add_counts, split_files
-from wepdtof_pose.formats.tools.label_studio_regions import frame_size, people_of, person_labels
-from wepdtof_pose.formats.tools.tool_records import Person, dataset_of, joints_named
+from wepdtof_pose.formats.tools.tool_records import (
+    ROTATED_LABEL,
+    Person,
+    dataset_of,
+    joints_named,
+    only_box_around,
+)
 from wepdtof_pose.formats.tools.xml_tree import read_xml
-from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
 INTERFACE = "label_config.xml"
 """The labelling interface beside the tasks: where it is there, it says which joints there are."""
 
+HIDDEN = "hidden"
+"""Choice at a keypoint for a joint that is labelled but not seen."""
+
+_HIDDEN_LABELS = frozenset({HIDDEN, "occluded"})
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The regions of a task that are of use, in their order.
+
+    Attributes:
+        boxes: rectangles with one label each: region, label, place in errors.
+        points: keypoints with one joint's name each: region, joint, hidden, place.
+        owners: the id of the region that a region belongs to, by parent or relation.
+        hidden: ids of the keypoints that the choice says are hidden.
+        left_out: what is of no use, and how often.
+    """
+
+    boxes: list[tuple[dict[str, Any], str, str]] = field(default_factory=list)
+    points: list[tuple[dict[str, Any], str, bool, str]] = field(default_factory=list)
+    owners: dict[Any, Any] = field(default_factory=dict)
+    hidden: set[Any] = field(default_factory=set)
+    left_out: Counter[str] = field(default_factory=Counter)
+
 
 def read(
-    path: Path, *, images: Path | None = None, keypoint_set: KeypointSet | None = None
+    path: Path,
+    *,
+    images: Path | None = None,
+    keypoint_set: KeypointSet | None = None,
+    category: str | None = None,
 ) -> Reading:
-    """The people of an export, or of the exports of a folder (`tasks_train.json`).
+    """Return the people of an export, or of the exports of a folder (`tasks_train.json`).
 
     Args:
         path: the JSON file or the folder.
         images: folder of the images; by default `images/` beside the file, or its folder.
-        keypoint_set: the joints and their order; by default those of
-            `label_config.xml` beside the file, else those met, in the order met.
+        keypoint_set: the joints and their order; by default those of `label_config.xml` beside the
+            file, else those met, in the order met.
+        category: the label of people's rectangles, where there are several.
 
     Raises:
         InputError: a file is missing or not usable; the message names task and region.
     """
-    datasets: dict[str, PoseDataset] = {}
-    left_out = []
     files = split_files(path, "*.json")
     contents = {
         split: rows(read_json(file), str(file), "tasks with 'data' and 'annotations'")
         for split, file in files.items()
     }
-    labels = person_labels(
-        (
-            region
-            for split, tasks in contents.items()
-            for number, task in enumerate(tasks, start=1)
-            for region in _results(task, f"{files[split]}: task {number}")[0]
-        ),
-        str(path),
-    )
+    parsed = {
+        split: [parse_task(task, f"{files[split]}: task {n}") for n, task in enumerate(tasks, 1)]
+        for split, tasks in contents.items()
+    }
+    people = labels_of_people((r for tasks in parsed.values() for r in tasks), category, str(path))
+    datasets: dict[str, PoseDataset] = {}
+    left_out = []
     for split, file in files.items():
-        tasks = contents[split]
         beside = file.parent
         roots = [images / split, images] if images else []
         roots += [] if images else [beside / "images" / split, beside / "images", beside]
+        tasks = contents[split]
         links = [image_link(task, f"{file}: task {n}") for n, task in enumerate(tasks, start=1)]
         root, names = find_images(links, roots)
-        declared = joints_of_interface(beside / INTERFACE)
         dataset, counts = from_tasks(
             tasks,
+            parsed[split],
             names,
             root=root,
             source=str(file),
-            labels=labels,
+            labels=people,
             keypoint_set=keypoint_set,
-            declared=declared,
+            declared=joints_of_interface(beside / INTERFACE),
         )
         datasets[split] = replace(dataset, root=root)
         left_out.append(counts)
@@ -83,14 +131,16 @@ def read(
 
 
 def joints_of_interface(file: Path) -> list[str]:
-    """The joint names of a labelling interface; none where there is no such file."""
+    """Return the joint names of a labelling interface; none where there is no such file."""
     if not file.is_file():
         return []
-    return [label.get("value", "") for label in read_xml(file).iterfind(".//KeyPointLabels/Label")]
+    labels = read_xml(file).iterfind(".//KeyPointLabels/Label")
+    names = [label.get("value", "") for label in labels]
+    return [name for name in names if name.strip().lower() not in _HIDDEN_LABELS]
 
 
 def image_link(task: dict[str, Any], where: str) -> str:
-    """Where a task says its image is: `data.image`, or the only value that looks like one."""
+    """Return the link of a task's image: `data.image`, or the only value that looks like one."""
     data = task.get("data")
     if not isinstance(data, dict):
         raise InputError(f"{where}: has no object 'data'")
@@ -104,7 +154,7 @@ def image_link(task: dict[str, Any], where: str) -> str:
 
 
 def path_of(link: str) -> str:
-    """The relative path that a link ends with: uploads, local files, URLs, plain paths."""
+    """Return the relative path that a link ends with: uploads, local files, URLs, plain paths."""
     plain = link.strip().replace("\\", "/")
     try:
         parts = urlsplit(plain)
@@ -116,7 +166,7 @@ def path_of(link: str) -> str:
 
 
 def find_images(links: list[str], roots: list[Path]) -> tuple[Path, list[str]]:
-    """The first root that has the first image found, and the names of all images under it.
+    """Return the first root that has the first image found, and the names of all images under it.
 
     A link's path is tried whole, then without its leading folders, then without the 8 digits that
     Label Studio puts before the name of an upload.
@@ -136,7 +186,7 @@ def find_images(links: list[str], roots: list[Path]) -> tuple[Path, list[str]]:
 
 
 def possible_names(path: str) -> list[str]:
-    """The names under which the image of a link may lie."""
+    """Return the names under which the image of a link may lie."""
     parts = path.split("/")
     names = ["/".join(parts[start:]) for start in range(min(len(parts), 20))]
     head, dash, rest = parts[-1].partition("-")
@@ -145,35 +195,199 @@ def possible_names(path: str) -> list[str]:
     return names
 
 
+def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], Regions]:
+    """Return the regions of the annotation that counts, as they are and sorted by kind.
+
+    Raises:
+        InputError: a region is not usable, or was annotated on a turned image.
+    """
+    annotations = rows(task.get("annotations", []), f"{where}: 'annotations'", "annotations")
+    valid = [a for a in annotations if not a.get("was_cancelled")]
+    results = [rows(a.get("result"), f"{where}: 'result'", "regions") for a in valid]
+    result: list[dict[str, Any]] = next((found for found in reversed(results) if found), [])
+    regions = Regions()
+    unread = len(annotations) - bool(valid)
+    regions.left_out["annotations of a task beside the last with regions"] = unread
+    predictions = task.get("predictions")
+    if isinstance(predictions, list) and not annotations:
+        regions.left_out["predictions (only annotations are read)"] = len(predictions)
+    for number, region in enumerate(result, start=1):
+        _sort(region, number, regions, f"{where}: region {number}")
+    return result, regions
+
+
+def labels_of_people(
+    tasks: Iterable[tuple[list[dict[str, Any]], Regions]], category: str | None, source: str
+) -> set[str]:
+    """Return the labels of the rectangles that are people, of all tasks of all files together.
+
+    Raises:
+        InputError: neither labels nor parents of keypoints say which rectangles are people.
+    """
+    labels: set[str] = set()
+    with_joints: set[str] = set()
+    for _, regions in tasks:
+        owners = {regions.owners.get(region.get("id")) for region, *_ in regions.points}
+        for region, label, _ in regions.boxes:
+            if label != ROTATED_LABEL:
+                labels.add(label)
+                if region.get("id") in owners:
+                    with_joints.add(label)
+    if category is not None or len(labels) < 2 or any(says_person(label) for label in labels):
+        return people_labels(labels, category, source=source)
+    if not with_joints:
+        raise InputError(
+            f"{source}: its rectangles are labelled {listed(labels)}: label people 'person', make "
+            "them parents of their keypoints, or say which are people with --category NAME"
+        )
+    return with_joints
+
+
 def from_tasks(
     tasks: list[dict[str, Any]],
+    parsed: list[tuple[list[dict[str, Any]], Regions]],
     names: list[str],
     *,
     root: Path,
     source: str,
-    labels: Collection[str],
+    labels: set[str],
     keypoint_set: KeypointSet | None = None,
     declared: Iterable[str] = (),
 ) -> tuple[PoseDataset, dict[str, int]]:
-    """The data set of parsed tasks whose images have these names, and what was left out.
+    """Return the data set of parsed tasks whose images have these names, and what was left out.
 
-    `labels` are those of people's rectangles (see `person_labels`).
-    The joints are those of `keypoint_set`, else those `declared`, else those met, in their order.
+    `labels` are those of people's rectangles. The joints are those of `keypoint_set`, else those
+    `declared`, else those met, in their order.
     """
     frames: list[dict[str, Any]] = []
     people: list[Person] = []
     counts: list[dict[str, int]] = []
-    for row, (task, name) in enumerate(zip(tasks, names, strict=True)):
+    for row, (task, (result, regions), name) in enumerate(zip(tasks, parsed, names, strict=True)):
         where = f"{source}: task {row + 1} ({shown(name)[1:-1]})"
-        results, others = _results(task, where)
-        size = frame_size(results, task["data"], where) or image_size(root / name)
-        found, left_out = people_of(results, labels, row, size, where)
+        size = frame_size(result, task["data"], where) or image_size(root / name)
+        found, left_out = people_of(regions, labels, row, size, where)
         frames.append(_frame(task, name, size, where))
         people += found
-        counts += [left_out, {"annotations of a task before its last": others}]
-    joints = keypoint_set or joints_named(declared, people, source)
+        counts += [left_out, dict(regions.left_out)]
+    left_out = add_counts(*counts)
+    joints = keypoint_set or joints_named(declared, people, source, left_out=left_out)
     dataset, changed = dataset_of(frames, people, joints, root=root, source=source)
-    return dataset, add_counts(changed, *counts)
+    return dataset, add_counts(changed, left_out)
+
+
+def frame_size(
+    results: list[dict[str, Any]], data: dict[str, Any], where: str
+) -> tuple[int, int] | None:
+    """Return width and height as the regions or the data say; None where they do not."""
+    sizes = {
+        (str(r["original_width"]), str(r["original_height"])): r
+        for r in results
+        if "original_width" in r and "original_height" in r
+    }
+    if len(sizes) > 1:
+        raise InputError(f"{where}: its regions say different image sizes")
+    row, keys = data, ("width", "height")
+    if sizes:
+        row, keys = next(iter(sizes.values())), ("original_width", "original_height")
+    if not all(key in row for key in keys):
+        return None
+    for key in keys:
+        require_size(row[key], f"{where}: {key!r}")
+    return row[keys[0]], row[keys[1]]
+
+
+def people_of(
+    regions: Regions, labels: set[str], frame: int, size: tuple[int, int], where: str
+) -> tuple[list[Person], dict[str, int]]:
+    """Return the people of a task's regions, and what is left out."""
+    people: dict[Any, Person] = {}
+    others: set[Any] = set()
+    left_out: Counter[str] = Counter()
+    for region, label, place in regions.boxes:
+        identity = region.get("id", place)
+        if label == ROTATED_LABEL:
+            continue
+        if label not in labels:
+            others.add(identity)
+            left_out[f"rectangles labelled {shown(label)}"] += 1
+            continue
+        if identity in people:
+            raise InputError(f"{place}: another rectangle has its id {shown(identity)}")
+        people[identity] = _person(region, frame, size, place)
+    for region, label, place in regions.boxes:
+        if label == ROTATED_LABEL:
+            owner = people.get(regions.owners.get(region.get("id", place)))
+            if owner is None:
+                raise InputError(f"{where}: a {ROTATED_LABEL} has no rectangle as its parent")
+            owner.rotated = _rotated_box(region["value"], size, place)
+    alone = None if people or others else Person(frame)
+    boxes = np.array([p.box for p in people.values()], dtype=np.float64).reshape(-1, 4)
+    for region, name, hidden, place in regions.points:
+        owner_id = regions.owners.get(region.get("id"))
+        x, y = _percent(region["value"], ("x", "y"), size, place)
+        person = people.get(owner_id, alone)
+        if owner_id in others:
+            left_out["joints of other rectangles than people's"] += 1
+            continue
+        if person is None:
+            row = only_box_around(np.array([[x, y]]), boxes)
+            if row is None:
+                left_out["joints in no person's box"] += 1
+                continue
+            person = list(people.values())[row]
+        if name in person.joints:
+            hint = ": keypoints of several people need a rectangle each" if person is alone else ""
+            raise InputError(f"{where}: a person has the joint {shown(name)} twice{hint}")
+        is_hidden = hidden or region.get("id") in regions.hidden
+        person.joints[name] = (x, y, 1 if is_hidden else 2)
+    found = list(people.values())
+    return found + ([alone] if alone and alone.joints else []), dict(left_out)
+
+
+def _sort(region: dict[str, Any], number: int, regions: Regions, place: str) -> None:
+    """Put a region where it belongs, or count it."""
+    turn = region.get("image_rotation", 0)
+    if turn not in (0, None):
+        raise InputError(
+            f"{place}: was annotated on an image turned by {shown(turn)} degrees: "
+            "turn the image itself, and annotate it as it is"
+        )
+    kind, value = region.get("type"), region.get("value")
+    if kind == "relation":
+        _relate(region, regions, place)
+        return
+    region.setdefault("id", f"region {number}")
+    identity = region["id"]
+    require_id(identity, f"{place}: 'id'")
+    parent = region.get("parentID", region.get("parent_id"))
+    if parent is not None:
+        require_id(parent, f"{place}: 'parentID'")
+        regions.owners[identity] = parent
+    labels = _labels(value, kind)
+    names = [label for label in labels if label.strip().lower() not in _HIDDEN_LABELS]
+    if kind == "choices" and isinstance(value, dict):
+        if value.get("choices") == [HIDDEN]:
+            regions.hidden.add(identity)
+    elif kind == "keypointlabels" and labels:
+        if len(names) == 1:
+            joint = canonical_joint_name(names[0])
+            regions.points.append((region, joint, len(names) < len(labels), place))
+        else:
+            regions.left_out["keypoints with no or several names of joints"] += 1
+    elif kind == "rectanglelabels" and names:
+        label = next(filter(says_person, names), names[0])
+        regions.boxes.append((region, label, place))
+    else:
+        regions.left_out["regions that are no joint or box"] += 1
+
+
+def _relate(relation: dict[str, Any], regions: Regions, place: str) -> None:
+    """Take a relation, either way round, as what its ends belong to; a parent says more."""
+    ends = relation.get("from_id"), relation.get("to_id")
+    for end in ends:
+        require_id(end, f"{place}: an end of the relation")
+    regions.owners.setdefault(ends[0], ends[1])
+    regions.owners.setdefault(ends[1], ends[0])
 
 
 def _frame(task: dict[str, Any], name: str, size: tuple[int, int], where: str) -> dict[str, Any]:
@@ -192,11 +406,56 @@ def _frame(task: dict[str, Any], name: str, size: tuple[int, int], where: str) -
     }
 
 
-def _results(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], int]:
-    """The regions of the last annotation that was not cancelled, and the number of the others."""
-    annotations = rows(task.get("annotations", []), f"{where}: 'annotations'", "annotations")
-    valid = [a for a in annotations if not a.get("was_cancelled")]
-    if not valid:
-        return [], len(annotations)
-    results = rows(valid[-1].get("result"), f"{where}: 'result'", "regions")
-    return results, len(annotations) - 1
+def _person(region: dict[str, Any], frame: int, size: tuple[int, int], where: str) -> Person:
+    value = region["value"]
+    x, y, w, h = (
+        *_percent(value, ("x", "y"), size, where),
+        *_percent(value, ("width", "height"), size, where),
+    )
+    person = Person(frame, fields=_fields(region))
+    if value.get("rotation", 0) == 0:
+        person.box = [x, y, w, h]
+    else:
+        person.rotated = _rotated_box(value, size, where)
+        person.box = bounds(np.array([person.rotated]))[0].tolist()
+    return person
+
+
+def _rotated_box(value: dict[str, Any], size: tuple[int, int], where: str) -> list[float]:
+    """Centre, sides and angle of a rectangle that is turned about its upper left corner."""
+    x, y, w, h = (
+        *_percent(value, ("x", "y"), size, where),
+        *_percent(value, ("width", "height"), size, where),
+    )
+    require_numbers([value.get("rotation", 0)], 1, f"{where}: 'rotation'")
+    degrees = math.remainder(value.get("rotation", 0), 360)
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    middle = (x + (w * cos - h * sin) / 2, y + (w * sin + h * cos) / 2)
+    return [*middle, w, h, round(degrees, 9)]
+
+
+def _percent(
+    value: dict[str, Any], keys: tuple[str, str], size: tuple[int, int], where: str
+) -> tuple[float, float]:
+    numbers = [value.get(key) for key in keys]
+    require_numbers(numbers, 2, f"{where}: {keys[0]!r} and {keys[1]!r}")
+    if max(abs(n) for n in numbers if n is not None) > 1e6:
+        raise InputError(f"{where}: {keys[0]!r} and {keys[1]!r} are no percent")
+    across, down = (float(n) for n in numbers if n is not None)
+    return across * size[0] / 100, down * size[1] / 100
+
+
+def _labels(value: Any, kind: Any) -> list[str]:
+    """Return the labels of a region, where they are texts."""
+    names = value.get(kind) if isinstance(value, dict) and isinstance(kind, str) else None
+    usable = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return names if usable and isinstance(names, list) else []
+
+
+def _fields(region: dict[str, Any]) -> dict[str, str]:
+    """Attributes written as `name=value` in the region's notes (`meta.text`)."""
+    meta = region.get("meta")
+    notes = meta.get("text") if isinstance(meta, dict) else None
+    texts = notes if isinstance(notes, list) else []
+    pairs = [text.partition("=") for text in texts if isinstance(text, str) and "=" in text]
+    return {name.strip(): value for name, _, value in pairs}

@@ -24,8 +24,7 @@ from wepdtof_pose.formats.layout import (
     people_of_frames,
     split_folder,
 )
-from wepdtof_pose.formats.tools.label_studio import INTERFACE
-from wepdtof_pose.formats.tools.label_studio_regions import HIDDEN
+from wepdtof_pose.formats.tools.label_studio import HIDDEN, INTERFACE
 from wepdtof_pose.formats.tools.tool_records import PERSON_LABEL, ROTATED_LABEL, attributes_of
 from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.keypoints import KeypointSet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ import pandas as pd
 
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.datasets.wepdtof import bounds
+from wepdtof_pose.formats.datasets.boxed_people import bounds
 from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
 from wepdtof_pose.formats.layout import area_follows_from_box
-from wepdtof_pose.formats.tools.grouping import box_of_joints, only_box_around
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
 
 PERSON_LABEL = "person"
@@ -129,13 +128,25 @@ def keypoint_array(people: list[Person], keypoint_set: KeypointSet, source: str)
     return keypoints
 
 
-def joints_named(declared: Iterable[str], people: list[Person], source: str) -> KeypointSet:
-    """The keypoint set of declared joint names, or of those that people have, in their order."""
+def joints_named(
+    declared: Iterable[str],
+    people: list[Person],
+    source: str,
+    *,
+    left_out: Mapping[str, int] | None = None,
+) -> KeypointSet:
+    """Return the keypoint set of declared joint names, or of those that people have, in order.
+
+    Raises:
+        InputError: there are none; the message says what was `left_out`, which may be why.
+    """
     names = list(dict.fromkeys(canonical_joint_name(name) for name in declared))
     names = names or list(dict.fromkeys(name for person in people for name in person.joints))
     if not names:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in (left_out or {}).items())
         raise InputError(
-            f"{source}: names no joints: say which set its people have with --source-keypoints"
+            f"{source}: names no joints of people: say which set they have with --source-keypoints"
+            + (f" (left out: {reasons})" if reasons else "")
         )
     if not all(name.isprintable() for name in names):
         raise InputError(f"{source}: a joint name has characters that cannot be printed")
@@ -158,6 +169,30 @@ def join_boxes(people: list[Person]) -> list[Person]:
                 continue
         joined.append(person)
     return joined
+
+
+def only_box_around(points: np.ndarray, boxes: np.ndarray) -> int | None:
+    """The row of the only box that contains all points; None where there is none or several.
+
+    Args:
+        points: (points, 2) pixels.
+        boxes: (boxes, 4) x, y, w, h in pixels.
+    """
+    if not len(points) or not len(boxes):
+        return None
+    near = boxes[:, None, :2] - 1e-6
+    far = boxes[:, None, :2] + boxes[:, None, 2:] + 1e-6
+    around = ((points >= near) & (points <= far)).all(axis=(1, 2))
+    return int(np.flatnonzero(around)[0]) if around.sum() == 1 else None
+
+
+def box_of_joints(keypoints: np.ndarray) -> list[float]:
+    """The extent x, y, w, h of the labelled joints of (joints, 3)."""
+    points = keypoints[keypoints[:, 2] > 0, :2].astype(np.float64)
+    if not len(points):
+        return [0.0, 0.0, 0.0, 0.0]
+    near = points.min(axis=0)
+    return [*near.tolist(), *(points.max(axis=0) - near).tolist()]
 
 
 def _typed(texts: dict[str, str], source: str) -> dict[str, Any]:

@@ -9,10 +9,13 @@ joints outside it are not labelled on writing, and both are counted. So are crow
 left out: the format has none.
 
 `kpt_names` in data.yaml names the joints. Files without it need their keypoint set to be given.
+`names` says which class is people; objects of others are left out and counted.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,7 +25,7 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
-from wepdtof_pose.formats.fields import parse_number
+from wepdtof_pose.formats.fields import parse_number, shown
 from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import (
     IMAGE_SUFFIXES,
@@ -39,6 +42,12 @@ from wepdtof_pose.formats.layout import (
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file, yaml_text
 from wepdtof_pose.keypoints import KeypointSet
 
+_OTHER_SUFFIXES = (".gif", ".avif", ".heic", ".heif", ".jp2", ".dng", ".mpo", ".pfm", ".jfif")
+"""Suffixes of images that loaders elsewhere take; here they are counted."""
+
+TOLERANCE = 0.01
+"""How far from 0..1 a coordinate may lie: rounding, and half a pixel at most."""
+
 _HELD = (
     "hidden joints (written as visible)",
     "mirror pairs that the names of the joints do not say",
@@ -46,45 +55,75 @@ _HELD = (
 
 
 def read(
-    path: Path, *, images: Path | None = None, keypoint_set: KeypointSet | None = None
+    path: Path,
+    *,
+    images: Path | None = None,
+    keypoint_set: KeypointSet | None = None,
+    category: str | None = None,
 ) -> Reading:
-    """The people of a `data.yaml`, or of the folder that holds it.
+    """Return the people of a `data.yaml`, or of the folder that holds it.
 
     Args:
         path: the YAML file, or a folder with exactly one.
         images: where the images lie instead: the folder that the YAML's `train`, `val` and `test`
             are relative to, one with a folder for each, or that of the only split.
         keypoint_set: the joints, where the YAML does not name them (or to overrule it).
+        category: the name of the class of people, where there are several.
 
     Raises:
         InputError: a file is missing or not usable, or no image has a label file; labels are named
             by file and line.
     """
-    data = read_data_file(path, keypoint_set=keypoint_set)
+    data = read_data_file(path, keypoint_set=keypoint_set, category=category)
     datasets: dict[str, PoseDataset] = {}
-    files, others = [data.file], 0
+    splits, left_out = split_labels(data, images)
+    counts = [left_out]
+    for split, (folder, labels) in splits.items():
+        datasets[split], others = _dataset(folder, labels, data)
+        counts.append(others)
+    files = [file for _, labels in splits.values() for file in labels.values() if file.is_file()]
+    if list(datasets) == ["train"] and not data.separate:
+        datasets = {WHOLE: datasets["train"]}
+    return Reading(datasets, [data.file, *files], add_counts(*counts))
+
+
+def split_labels(
+    data: DataFile, images: Path | None
+) -> tuple[dict[str, tuple[Path, dict[str, Path]]], dict[str, int]]:
+    """Return the folder of images of each split and the label file of each image, by its name.
+
+    The second value counts images and label files that are of no use, with the first of them.
+
+    Raises:
+        InputError: a folder is missing, no image has a label file, or two have the same.
+    """
+    splits: dict[str, tuple[Path, dict[str, Path]]] = {}
+    counts: dict[str, int] = {}
     unlabelled: list[Path] = []
     for split, place in data.splits.items():
         folder = data.root / place if images is None else image_folder(images, split, data)
-        names = image_names(folder)
-        labels = [label_file(data.root / place, name) for name in names]
-        for (label, first), (same, second) in pairwise(sorted(zip(labels, names, strict=True))):
+        names, others = image_names(folder)
+        labels = {name: label_file(data.root / place, name) for name in names}
+        pairs = sorted((label, name) for name, label in labels.items())
+        for (label, first), (same, second) in pairwise(pairs):
             if label == same:
                 raise InputError(f"{folder}: {first} and {second} have one label file, {label}")
-        there = [file for file in labels if file.is_file()]
-        datasets[split], other = _dataset(folder, names, labels, data)
-        others += other
-        unlabelled += [] if there else labels
-        files += there
-    if unlabelled and len(files) == 1:
+        without = sorted(
+            label_files(data.root / place)
+            - {label_file(data.root / place, name) for name in [*names, *others]}
+        )
+        unlabelled += [] if any(file.is_file() for file in labels.values()) else labels.values()
+        splits[split] = folder, labels
+        if others:
+            kind = f"images of kinds that are not read ({shown(others[0])} is the first)"
+            counts[kind] = len(others)
+        if without:
+            kind = f"label files without an image ({shown(without[0].name)} is the first)"
+            counts[kind] = len(without)
+    if len(unlabelled) == sum(len(labels) for _, labels in splits.values()) > 0:
         raise InputError(f"{data.file}: no image has a label file, such as {unlabelled[0]}")
-    if list(datasets) == ["train"] and not data.separate:
-        datasets = {WHOLE: datasets["train"]}
-    left_out = {
-        "objects of other classes than 0": others,
-        "images of splits without label files (taken to have no people)": len(unlabelled),
-    }
-    return Reading(datasets, files, add_counts(left_out))
+    kind = "images of splits without label files (taken to have no people)"
+    return splits, counts | {kind: len(unlabelled)}
 
 
 def image_folder(images: Path, split: str, data: DataFile) -> Path:
@@ -94,15 +133,25 @@ def image_folder(images: Path, split: str, data: DataFile) -> Path:
     return next((place for place in (*places, *alone) if place.is_dir()), places[0])
 
 
-def image_names(folder: Path) -> list[str]:
-    """The images under a folder, relative to it, in order."""
+def image_names(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the images under a folder, relative to it, in order; and those that are not read."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of images (data.yaml names it)")
-    return sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
+    read: list[str] = []
+    others: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        suffix = path.suffix.lower()
+        if not path.name.startswith(".") and suffix in (*IMAGE_SUFFIXES, *_OTHER_SUFFIXES):
+            names = read if suffix in IMAGE_SUFFIXES else others
+            names.append(path.relative_to(folder).as_posix())
+    return read, others
+
+
+def label_files(folder: Path) -> set[Path]:
+    """Return the label files of a folder of images: the text files that begin with a number."""
+    place = label_file(folder, "x").parent
+    found = place.rglob("*.txt") if place.is_dir() else ()
+    return {file for file in found if file.is_file() and _begins_with_number(file)}
 
 
 def label_file(folder: Path, name: str) -> Path:
@@ -118,8 +167,32 @@ def label_file(folder: Path, name: str) -> Path:
     return Path(*parts)
 
 
+def read_labels(file: Path, *, joints: int, channels: int) -> np.ndarray:
+    """Return the numbers of a label file; an empty one, or none, is an image without people."""
+    if not file.is_file() or not file.read_bytes().strip():
+        return np.zeros((0, 5 + joints * channels))
+    return parse_labels(read_text(file), joints=joints, channels=channels, source=str(file))
+
+
+def of_people(numbers: np.ndarray, data: DataFile) -> tuple[np.ndarray, Counter[str]]:
+    """Return the rows of a label file that are of people, and how many of each class are not."""
+    kept = np.isin(numbers[:, 0], list(data.classes))
+    others = Counter(numbers[~kept, 0].tolist())
+    return numbers[kept], Counter(
+        {
+            f"objects of class {shown(data.names.get(int(number), f'{number:g}'))}": count
+            for number, count in others.items()
+        }
+    )
+
+
 def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.ndarray:
-    """The numbers of a label file, (people, 5 + joints * channels) float64."""
+    """Return the numbers of a label file, (people, 5 + joints * channels) float64.
+
+    Raises:
+        InputError: a line has another number of numbers, or a coordinate that is no share of the
+            image's sides; the message names the line.
+    """
     columns = 5 + joints * channels
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -131,16 +204,37 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
                 f"{source}: line {number} has {len(words)} numbers instead of {columns} "
                 f"(a class, 4 of the box, {channels} each of {joints} joints)"
             )
-        rows.append([parse_number(word, f"{source}: line {number}") for word in words])
+        where = f"{source}: line {number}"
+        row = [parse_number(word, where) for word in words]
+        require_shares(row[1:5], where)
+        for first in range(5, columns, channels):
+            # Where a joint is not labelled its position says nothing.
+            if channels == 2 or row[first + 2] > 0:
+                require_shares(row[first : first + 2], where)
+        rows.append(row)
     return np.array(rows, dtype=np.float64).reshape(-1, columns)
+
+
+def require_shares(values: Iterable[float], where: str) -> None:
+    """Refuse coordinates that are no shares of the image's sides, but for TOLERANCE."""
+    for value in values:
+        if not -TOLERANCE <= value <= 1 + TOLERANCE:
+            hint = ": are these pixels?" if value > 1 else ""
+            raise InputError(
+                f"{where} has the coordinate {value:g}, which is not relative to the image's size "
+                f"(0 to 1){hint}"
+            )
 
 
 def to_pixels(
     labels: np.ndarray, size: tuple[int, int], *, channels: int, source: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (people, 4) in pixels and keypoints (people, joints, 3) of the numbers of a file.
+    """Return boxes (people, 4) in pixels and keypoints (people, joints, 3) of a file's numbers.
 
     With two channels a joint is labelled unless it is at 0, 0.
+
+    Raises:
+        InputError: a visibility is not 0, 1 or 2.
     """
     scale = np.array(size, dtype=np.float64)
     boxes = labels[:, 1:5] * np.tile(scale, 2)
@@ -152,10 +246,7 @@ def to_pixels(
         seen = joints[..., 2:]
         if not np.isin(seen, (0, 1, 2)).all():
             raise InputError(f"{source}: visibilities are not all 0, 1 or 2")
-    points = joints[..., :2] * scale
-    if not (np.abs(boxes) < 1e9).all() or not (np.abs(points) < 1e9).all():
-        raise InputError(f"{source}: coordinates are not relative to the image's size")
-    return boxes, np.concatenate([points, seen], axis=-1).astype(np.float32)
+    return boxes, np.concatenate([joints[..., :2] * scale, seen], axis=-1).astype(np.float32)
 
 
 def to_lines(boxes: np.ndarray, keypoints: np.ndarray, size: tuple[int, int]) -> list[str]:
@@ -206,10 +297,12 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         frames = dataset.frames
         sizes = frames[["width", "height"]].to_numpy(dtype=np.float64)[dataset.frame_rows]
         boxes, keypoints, changed = inside(dataset.boxes, dataset.keypoints, sizes)
+        usable = np.asarray((boxes[:, 2:] > 0).all(axis=1))
         images |= image_places(dataset, split_folder("images", split))
         whole = zip(frames["width"], frames["height"], strict=True)
         rows = people_of_frames(dataset)
         for name, size, people in zip(frames["file_name"], whole, rows, strict=True):
+            people = people[usable[people]]
             lines = to_lines(boxes[people], keypoints[people], size)
             label = label_file(Path(split_folder("images", split)), name).as_posix()
             if label in files:
@@ -217,40 +310,34 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
             files[label] = "".join(f"{line}\n" for line in lines)
         order = sorted(frames["file_name"]) != frames["file_name"].tolist()
         lost += [crowds, changed, not_held(dataset, _HELD), {"order of the images": int(order)}]
+        lost.append({"people whose box is empty in the image (left out)": int((~usable).sum())})
     joints = next(iter(datasets.values())).keypoint_set
     files["data.yaml"] = yaml_text(joints, list(datasets))
     return Layout(files, images, add_counts(*lost))
 
 
 def _dataset(
-    folder: Path, names: list[str], labels: list[Path], data: DataFile
-) -> tuple[PoseDataset, int]:
-    """The data set of a split, and how many objects were of other classes."""
-    boxes, keypoints, owners, sizes, others = [], [], [], [], 0
-    for row, (name, file) in enumerate(zip(names, labels, strict=True)):
+    folder: Path, files: dict[str, Path], data: DataFile
+) -> tuple[PoseDataset, dict[str, int]]:
+    """Return the data set of a split, and how many objects of each other class were left out."""
+    assert data.keypoint_set is not None
+    boxes, keypoints, owners, sizes = [], [], [], []
+    others: Counter[str] = Counter()
+    for row, (name, file) in enumerate(files.items()):
         size = image_size(folder / name)
         sizes.append(size)
-        # An empty label file, or none, is an image without people.
-        if not file.is_file() or not file.read_bytes().strip():
-            continue
-        numbers = parse_labels(
-            read_text(file),
-            joints=len(data.keypoint_set),
-            channels=data.channels,
-            source=str(file),
-        )
-        others += int((numbers[:, 0] != 0).sum())
-        numbers = numbers[numbers[:, 0] == 0]
+        numbers = read_labels(file, joints=data.joints, channels=data.channels)
+        numbers, left_out = of_people(numbers, data)
+        others.update(left_out)
         box, points = to_pixels(numbers, size, channels=data.channels, source=str(file))
         boxes.append(box)
         keypoints.append(points)
         owners += [row + 1] * len(box)
     x, y, w, h = np.concatenate([np.zeros((0, 4)), *boxes]).T
-    joints = len(data.keypoint_set)
     dataset = PoseDataset(
         frames=make_frames(
-            id=np.arange(len(names)) + 1,
-            file_name=np.array(names, dtype=object),
+            id=np.arange(len(files)) + 1,
+            file_name=np.array(list(files), dtype=object),
             width=[size[0] for size in sizes],
             height=[size[1] for size in sizes],
         ),
@@ -262,8 +349,14 @@ def _dataset(
             w=w,
             h=h,
         ),
-        keypoints=np.concatenate([np.zeros((0, joints, 3), dtype=np.float32), *keypoints]),
+        keypoints=np.concatenate([np.zeros((0, data.joints, 3), dtype=np.float32), *keypoints]),
         keypoint_set=data.keypoint_set,
         root=folder,
     )
-    return dataset, others
+    return dataset, dict(others)
+
+
+def _begins_with_number(file: Path) -> bool:
+    with file.open("rb") as stream:
+        words = stream.read(64).split()
+    return bool(words) and words[0].replace(b".", b"", 1).isdigit()

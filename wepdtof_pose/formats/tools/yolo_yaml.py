@@ -1,4 +1,4 @@
-"""The `data.yaml` of a YOLO pose data set: folders, number and names of the joints."""
+"""The `data.yaml` of a YOLO data set: folders, the class of people, their joints."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import yaml
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
+from wepdtof_pose.formats.categories import people_labels, says_person
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import WHOLE, split_folder
 from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names, with_flip_pairs
@@ -33,35 +34,62 @@ class DataFile:
         root: folder that those of the splits are relative to.
         splits: folder of images by split name, as the file has it, without one `../` too many.
         separate: whether `val` or `test` is another folder than `train`.
-        keypoint_set: the joints.
-        channels: numbers a joint, 2 or 3.
+        classes: the classes that are people, by number.
+        names: names of the classes by number, as far as the file says them.
+        keypoint_set: the joints; None where a data set of boxes was asked for.
+        channels: numbers a joint, 2 or 3; 0 where there are no joints.
     """
 
     file: Path
     root: Path
     splits: dict[str, str]
     separate: bool
-    keypoint_set: KeypointSet
+    classes: frozenset[int]
+    names: dict[int, str]
+    keypoint_set: KeypointSet | None
     channels: int
 
+    @property
+    def joints(self) -> int:
+        """Number of joints."""
+        return 0 if self.keypoint_set is None else len(self.keypoint_set)
 
-def read_data_file(path: Path, *, keypoint_set: KeypointSet | None = None) -> DataFile:
-    """The content of a `data.yaml`, or of the only YAML file of a folder.
+
+def read_data_file(
+    path: Path,
+    *,
+    keypoint_set: KeypointSet | None = None,
+    category: str | None = None,
+    pose: bool = True,
+) -> DataFile:
+    """Return the content of a `data.yaml`, or of the only YAML file of a folder.
+
+    Args:
+        path: the file or the folder.
+        keypoint_set: the joints, where the file does not name them (or to overrule it).
+        category: the name of the class of people, where there are several.
+        pose: whether it must describe joints.
 
     Raises:
-        InputError: it is missing or not usable, or nothing names its joints.
+        InputError: it is missing or not usable, nothing names its joints, or none of several
+            classes says that it is people.
     """
     file = _yaml_file(path)
     content = parse_yaml(read_text(file), source=str(file))
     if not isinstance(content, dict):
         raise InputError(f"{file}: expected names and values such as 'train: images/train'")
-    count, channels = _shape(content.get("kpt_shape"), file)
-    joints = keypoint_set or _joints(content, file)
-    if len(joints) != count:
-        raise InputError(
-            f"{file}: 'kpt_shape' has {shown(count)} joints, but {joints.name!r} has {len(joints)}"
-        )
-    joints = _with_flip(joints, content.get("flip_idx"), file)
+    names = _class_names(content.get("names"), file)
+    classes = _classes(names, content.get("kpt_names"), category, file)
+    joints, channels = None, 0
+    if pose:
+        count, channels = _shape(content.get("kpt_shape"), file)
+        joints = keypoint_set or _joints(content, classes, file)
+        if len(joints) != count:
+            raise InputError(
+                f"{file}: 'kpt_shape' has {shown(count)} joints, "
+                f"but {joints.name!r} has {len(joints)}"
+            )
+        joints = _with_flip(joints, content.get("flip_idx"), file)
     root = _root(content.get("path"), file)
     splits: dict[str, str] = {}
     own = content.get(_OWN_SPLITS)
@@ -76,7 +104,7 @@ def read_data_file(path: Path, *, keypoint_set: KeypointSet | None = None) -> Da
             splits[split] = place
     if not splits:
         raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
-    return DataFile(file, root, splits, len(splits) > 1, joints, channels)
+    return DataFile(file, root, splits, len(splits) > 1, classes, names, joints, channels)
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
@@ -148,10 +176,42 @@ def _shape(shape: Any, file: Path) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-def _joints(content: dict[Any, Any], file: Path) -> KeypointSet:
+def _class_names(names: Any, file: Path) -> dict[int, str]:
+    """Return the names of the classes by number: the file has a list of them or a mapping."""
+    if names is None:
+        return {}
+    pairs = dict(enumerate(names)) if isinstance(names, list) else names
+    usable = isinstance(pairs, dict) and all(type(number) is int for number in pairs)
+    found = {number: str(name) for number, name in pairs.items()} if usable else {}
+    if not usable or not all(name.isprintable() for name in found.values()):
+        raise InputError(f"{file}: 'names' is {shown(names)}, not the names of the classes")
+    return found
+
+
+def _classes(
+    names: dict[int, str], joints: Any, category: str | None, file: Path
+) -> frozenset[int]:
+    """Return the numbers of the classes that are people.
+
+    They are those with the name `category`, else those that say person, else the only one with
+    names of joints of its own, else the only one.
+    """
+    if not names:
+        if category is not None:
+            raise InputError(f"{file}: does not name its classes: no --category")
+        return frozenset({0})
+    own = [n for n in joints if n in names] if isinstance(joints, dict) else []
+    if category is None and len(own) == 1 and not any(map(says_person, names.values())):
+        return frozenset(own)
+    chosen = people_labels(names.values(), category, source=str(file))
+    return frozenset(number for number, name in names.items() if name in chosen)
+
+
+def _joints(content: dict[Any, Any], classes: frozenset[int], file: Path) -> KeypointSet:
     named = content.get("kpt_names")
     if isinstance(named, dict) and named:
-        named = next(iter(named.values()))
+        own = [names for number, names in named.items() if number in classes]
+        named = next(iter([*own, *named.values()]))
     if named is None:
         raise InputError(
             f"{file}: does not name its joints: add 'kpt_names', or say which set they are with "

@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import wepdtof
+from wepdtof_pose.geometry import rotated_box_corners
 
 BOX = [50, 40, 20, 30, -30]
 
@@ -42,7 +44,7 @@ def test_original_form(tmp_path: Path) -> None:
     person = dataset.people.iloc[0]
     assert dataset.frames[["id", "scene"]].values.tolist() == [["a_000001", "a"]]
     assert dataset.frames["file_name"].tolist() == ["a/a_000001.jpg"]
-    assert person[list(wepdtof.ROTATED_BOX_COLUMNS)].tolist() == BOX
+    assert person[list(ROTATED_BOX_COLUMNS)].tolist() == BOX
     # Half extents of a 20 x 30 box turned by 30 degrees.
     across = 10 * math.cos(math.pi / 6) + 15 * 0.5
     down = 10 * 0.5 + 15 * math.cos(math.pi / 6)
@@ -68,7 +70,7 @@ def test_what_has_no_column_is_kept_or_counted(tmp_path: Path) -> None:
 
 def test_a_positive_angle_turns_clockwise() -> None:
     # A long box turned by 45 degrees clockwise points up and to the right.
-    corners = wepdtof.rotated_box_corners(np.array([0, 0, 2, 100, 45.0]))
+    corners = rotated_box_corners(np.array([0, 0, 2, 100, 45.0]))
     assert (corners[:2].mean(axis=0) > 0).tolist() == [True, False]
 
 
@@ -150,9 +152,18 @@ def test_broken_content(tmp_path: Path, content: Any, error: str) -> None:
     assert "a.json" in str(raised.value)
 
 
-def test_two_sequences_with_the_same_frame(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="two sequences have a frame of id 'a_000001'"):
-        wepdtof.read(write(tmp_path, a=make_content(), b=make_content()))
+def test_two_sequences_that_number_their_frames_alike(tmp_path: Path) -> None:
+    same = {"id": 0, "file_name": "000001.jpg"}
+    content = make_content(image=same, person={"image_id": 0})
+    other = make_content(image=same, person={"image_id": 0, "person_id": 8})
+    for name in ("A", "B"):
+        write_image(tmp_path / name / "000001.jpg")
+    reading = wepdtof.read(write(tmp_path, A=content, B=other))
+    dataset = reading.datasets["all"]
+    assert dataset.frames["id"].tolist() == ["A/0", "B/0"]
+    assert dataset.frames["file_name"].tolist() == ["A/000001.jpg", "B/000001.jpg"]
+    assert dataset.people[["frame_id", "track_id"]].values.tolist() == [["A/0", 3], ["B/0", 8]]
+    assert reading.left_out["image ids that several sequences have (written as sequence/id)"] == 2
 
 
 def test_nothing_there(tmp_path: Path) -> None:

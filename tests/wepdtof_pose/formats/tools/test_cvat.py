@@ -144,7 +144,11 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
     others = ('<polygon label="car" points="1,2;3,4;5,6"></polygon>', box(label="car"))
     reading = cvat.read(write(tmp_path, *others, point("nose"), box()))
     assert len(reading.datasets["all"]) == 1
-    assert reading.left_out == {"shapes that are no person": 2, "joints in no group": 1}
+    assert reading.left_out == {
+        "shapes labelled 'car' (polygon)": 1,
+        "shapes labelled 'car' (box)": 1,
+        "joints in no group": 1,
+    }
 
 
 def test_attributes(tmp_path: Path) -> None:
@@ -179,7 +183,7 @@ def test_broken_shapes(tmp_path: Path, shapes: tuple[str, ...], error: str) -> N
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("<annotations><track/></annotations>", "CVAT for video"),
+        ("<annotations><track/></annotations>", "names no joints"),
         ("<other/>", "not <annotations>"),
         ("<annotations>", "no element found at line 1"),
         ("<annotations></annotation>", "mismatched tag at line 1"),

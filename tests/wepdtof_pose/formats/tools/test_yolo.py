@@ -107,7 +107,7 @@ def test_other_classes_are_counted(tmp_path: Path) -> None:
     reading = yolo.read(write(tmp_path, labels=LINE + "1" + LINE[1:]))
     assert len(reading.datasets["train"]) == 1
     assert len(yolo.read(tmp_path).datasets["val"]) == 0
-    assert reading.left_out["objects of other classes than 0"] == 1
+    assert reading.left_out["objects of class '1'"] == 1
 
 
 def test_joints_may_be_given(tmp_path: Path) -> None:

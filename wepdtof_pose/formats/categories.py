@@ -1,0 +1,82 @@
+"""Which labels of a data set are people, where it labels several things.
+
+Every reader asks here, so that labels mean the same in all formats: what the user named with
+`--category` is people; else what says so (`person`, `People`, `person_pose`); else the only label
+there is, where only people can have what it labels.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.fields import shown
+
+PERSON_WORDS = frozenset({"person", "persons", "people", "pedestrian", "pedestrians", "human"})
+"""Words that say person, in lower case."""
+
+LISTED = 10
+"""Labels that an error lists: a file may have thousands."""
+
+
+def people_labels(
+    labels: Iterable[str], category: str | None = None, *, source: str, alone: bool = True
+) -> set[str]:
+    """Return those of the labels that are people; all of them are as the file spells them.
+
+    >>> sorted(people_labels(["Person", "dog", "person_hand"], source="a.json"))
+    ['Person']
+
+    Args:
+        labels: the labels met.
+        category: the label that the user says is people; upper and lower case are the same.
+        source: names the file in errors.
+        alone: whether the only label is people, whatever it says: it is where it has joints.
+
+    Raises:
+        InputError: no label has the name `category`, or none says person.
+    """
+    known = set(labels)
+    if not known:
+        return known
+    if category is not None:
+        found = {label for label in known if label.strip().lower() == category.strip().lower()}
+        if not found:
+            raise InputError(f"{source}: has no {shown(category)}, only {listed(known)}")
+        return found
+    for test in (_is_person, _mentions_person):
+        found = {label for label in known if test(label)}
+        if found:
+            return found
+    if alone and len(known) == 1:
+        return known
+    raise InputError(
+        f"{source}: labels {listed(known)}, none of which says person: "
+        "say which are people with --category NAME"
+    )
+
+
+def says_person(label: str) -> bool:
+    """Return whether a label says person, alone or among other words."""
+    return _is_person(label) or _mentions_person(label)
+
+
+def listed(labels: Iterable[str]) -> str:
+    """Return the labels as an error lists them: in order, and never pages of them.
+
+    >>> listed(["dog", "cat"])
+    "'cat', 'dog'"
+    """
+    names = sorted(labels)
+    rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(shown(name) for name in names[:LISTED]) + rest
+
+
+def _is_person(label: str) -> bool:
+    # Some tools number what they label: person_0, person_1.
+    return re.sub(r"[\W_]*\d+$", "", label.strip().lower()) in PERSON_WORDS
+
+
+def _mentions_person(label: str) -> bool:
+    return not PERSON_WORDS.isdisjoint(re.split(r"[\W_]+", label.lower()))

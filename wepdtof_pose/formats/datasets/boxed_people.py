@@ -1,0 +1,306 @@
+"""People known by their boxes alone, in sequences of frames: what the box formats share.
+
+The fisheye sets (WEPDTOF, CEPDOF, LOAF, HABBOF), detections and Pascal VOC annotate boxes, rotated
+or upright, and no joints. Their readers give `Sequence`s; `reading_of` makes a data set of them:
+
+* A rotated box is kept, and the upright box is its bounds. The area is 0.53 of the box that was
+  annotated.
+* There are no keypoints: all visibilities are 0. Training takes nobody without any, not even as
+  unlabelled, as published: such people are for looking at, and to be labelled.
+* The scene of a frame is its sequence.
+* What is labelled as something else than people is left out and counted.
+* Sizes that a file does not state come from the images, and are 0 where these are not there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Sequence as Many
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wepdtof_pose.dataset import (
+    AREA_PER_BOX,
+    BOX_COLUMNS,
+    ROTATED_BOX_COLUMNS,
+    PoseDataset,
+    make_frames,
+    make_people,
+)
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.categories import people_labels
+from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.image_size import image_size
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, WHOLE, Reading, add_counts
+from wepdtof_pose.geometry import rotated_box_corners
+from wepdtof_pose.keypoints import get_keypoint_set
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame as a file has it.
+
+    Attributes:
+        id: its id in the file.
+        file_name: its name, or None where the file knows only its `stem`.
+        stem: the name without suffix.
+        size: width and height in pixels, or None where the file does not say them.
+        extra: other fields.
+    """
+
+    id: int | str
+    file_name: str | None
+    stem: str = ""
+    size: tuple[int, int] | None = None
+    extra: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class BoxedPerson:
+    """A labelled box: rotated, upright, or both.
+
+    Attributes:
+        frame: id of the frame in its sequence.
+        rotated: cx, cy, w, h in pixels and degrees clockwise, where there is such a box.
+        box: x, y, w, h in pixels; where there is none, the bounds of the rotated box are taken.
+        label: what the file says it is; None where it says nothing, which means a person.
+        id, track: its ids, where there are any.
+        extra: other fields.
+    """
+
+    frame: int | str
+    rotated: tuple[float, ...] | None = None
+    box: tuple[float, ...] | None = None
+    label: str | None = None
+    id: Any = None
+    track: int | None = None
+    iscrowd: int = 0
+    extra: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """The frames and boxes of one annotation file or folder, checked.
+
+    Attributes:
+        name: the scene of its frames, and a folder that its images may lie in.
+        source: names the file in errors.
+        frames: its frames, in order; no two of the same id.
+        people: its boxes.
+        left_out: what of the file was left out on parsing, and how often.
+    """
+
+    name: str
+    source: str
+    frames: list[Frame]
+    people: list[BoxedPerson]
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def reading_of(
+    sequences: Many[Sequence],
+    files: list[Path],
+    *,
+    roots: Many[Path],
+    source: str,
+    category: str | None = None,
+) -> Reading:
+    """Return the data set of sequences as a Reading.
+
+    Args:
+        sequences: what the files hold.
+        files: the annotation files.
+        roots: folders in which the images may lie; the first that has one is taken.
+        source: names the data in errors.
+        category: the label of people, where the files label several things.
+
+    Raises:
+        InputError: no label says which boxes are people, or a sequence lists a frame twice.
+    """
+    kept, others = only_people(sequences, category, source=source)
+    for sequence in kept:
+        ids = Counter(frame.id for frame in sequence.frames)
+        twice = next((name for name, count in ids.items() if count > 1), None)
+        if twice is not None:
+            raise InputError(f"{sequence.source}: image {shown(twice)} is listed twice")
+    kept, shared = with_own_ids(kept)
+    root, names = find_images(kept, roots)
+    dataset = to_dataset(kept, names, root)
+    own = [person.id for sequence in kept for person in sequence.people]
+    renumbered = sum(
+        before not in (None, now) for before, now in zip(own, dataset.people["id"], strict=True)
+    )
+    left_out = {
+        "image ids that several sequences have (written as sequence/id)": shared,
+        "person ids (numbered anew)": renumbered,
+    }
+    counts = [sequence.left_out for sequence in kept]
+    return Reading({WHOLE: dataset}, files, add_counts(others, left_out, *counts))
+
+
+def only_people(
+    sequences: Many[Sequence], category: str | None, *, source: str
+) -> tuple[list[Sequence], dict[str, int]]:
+    """Return the sequences without what is labelled as something else, and how much that was."""
+    labels = Counter(p.label for s in sequences for p in s.people if p.label is not None)
+    if category is not None and not labels:
+        raise InputError(f"{source}: its boxes have no labels: no --category")
+    chosen = people_labels(labels, category, source=source, alone=False)
+    kept = [
+        replace(s, people=[p for p in s.people if p.label is None or p.label in chosen])
+        for s in sequences
+    ]
+    others = {f"objects labelled {shown(n)}": c for n, c in labels.items() if n not in chosen}
+    return kept, others
+
+
+def with_own_ids(sequences: list[Sequence]) -> tuple[list[Sequence], int]:
+    """Return the sequences with ids that no two share, and the number of frames renamed.
+
+    Where two sequences number their frames alike, all frames become `sequence/id`.
+
+    Raises:
+        InputError: two sequences of the same name have a frame of the same id.
+    """
+    ids = Counter(frame.id for sequence in sequences for frame in sequence.frames)
+    shared = sum(count for count in ids.values() if count > 1)
+    if not shared:
+        return sequences, 0
+    renamed = [
+        replace(
+            sequence,
+            frames=[replace(f, id=f"{sequence.name}/{f.id}") for f in sequence.frames],
+            people=[replace(p, frame=f"{sequence.name}/{p.frame}") for p in sequence.people],
+        )
+        for sequence in sequences
+    ]
+    names = Counter(frame.id for sequence in renamed for frame in sequence.frames)
+    twice = next((name for name, count in names.items() if count > 1), None)
+    if twice is not None:
+        raise InputError(
+            f"{sequences[0].source}: two sequences have a frame of id {shown(twice)}: "
+            "give them folders of different names"
+        )
+    return renamed, shared
+
+
+def find_images(sequences: Many[Sequence], roots: Many[Path]) -> tuple[Path, dict[int | str, str]]:
+    """Return the folder of the images, and each image's name under it, by frame id.
+
+    Under a root they lie in a folder of their sequence's name, or in the root itself.
+    """
+    listings = _Listings()
+    found: dict[int | str, str] = {}
+    used = None
+    for sequence in sequences:
+        for frame in sequence.frames:
+            name = None
+            for root in [used] if used else roots:
+                name = _name_under(root, sequence.name, frame, listings)
+                if name is not None:
+                    used = root
+                    break
+            found[frame.id] = name or f"{sequence.name}/{next(_names(frame))}"
+    return used or roots[0], found
+
+
+def to_dataset(sequences: Many[Sequence], names: dict[int | str, str], root: Path) -> PoseDataset:
+    """Return the data set of sequences whose images, by frame id, have these names under `root`."""
+    frames = [(frame, sequence.name) for sequence in sequences for frame in sequence.frames]
+    people = [person for sequence in sequences for person in sequence.people]
+    nothing = (np.nan,) * 5
+    rotated = np.array([p.rotated or nothing for p in people], dtype=np.float64).reshape(-1, 5)
+    boxes = bounds(rotated)
+    stated = [row for row, person in enumerate(people) if person.box is not None]
+    boxes[stated] = np.array([people[row].box for row in stated], dtype=np.float64).reshape(-1, 4)
+    sides = np.where(np.isnan(rotated[:, 2:4]), boxes[:, 2:], rotated[:, 2:4])
+    sizes = [frame.size or _size_of(root / names[frame.id]) for frame, _ in frames]
+    joints = get_keypoint_set("wepdtof-pose-14")
+    return PoseDataset(
+        frames=make_frames(
+            id=np.array([frame.id for frame, _ in frames], dtype=object),
+            file_name=[names[frame.id] for frame, _ in frames],
+            width=[size[0] for size in sizes],
+            height=[size[1] for size in sizes],
+            scene=[scene for _, scene in frames],
+            extra=[frame.extra for frame, _ in frames],
+        ),
+        people=make_people(
+            id=_ids(people),
+            frame_id=np.array([person.frame for person in people], dtype=object),
+            **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
+            area=AREA_PER_BOX * sides[:, 0] * sides[:, 1],
+            area_from_box=np.ones(len(people), dtype=bool),
+            iscrowd=[person.iscrowd for person in people],
+            track_id=[person.track for person in people],
+            **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),
+            extra=[person.extra for person in people],
+        ),
+        keypoints=np.zeros((len(people), len(joints), 3), dtype=np.float32),
+        keypoint_set=joints,
+        root=root,
+    )
+
+
+def bounds(rotated: np.ndarray) -> np.ndarray:
+    """Return boxes (people, 4) x, y, w, h around rotated boxes (people, 5)."""
+    corners = rotated_box_corners(rotated).reshape(-1, 4, 2)
+    near = corners.min(axis=1)
+    return np.concatenate([near, corners.max(axis=1) - near], axis=1)
+
+
+def upright(w: float, h: float, degrees: float) -> tuple[float, float, float]:
+    """Return sides and angle of the same rectangle with w <= h and an angle in [-90, 90).
+
+    >>> upright(30, 20, 10)
+    (20, 30, -80.0)
+    """
+    if w > h:
+        w, h, degrees = h, w, degrees + 90
+    return w, h, (degrees + 90) % 180 - 90.0
+
+
+class _Listings:
+    """The names in each folder, listed once: a sequence has thousands of frames."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], frozenset[str]] = {}
+
+    def has(self, root: Path, folder: str, name: str) -> bool:
+        if "/" in name:
+            return (root / folder / name).is_file()
+        key = (str(root), folder)
+        if key not in self._names:
+            place = root / folder
+            there = place.iterdir() if place.is_dir() else ()
+            self._names[key] = frozenset(entry.name for entry in there)
+        return name in self._names[key]
+
+
+def _name_under(root: Path, sequence: str, frame: Frame, listings: _Listings) -> str | None:
+    for name in _names(frame):
+        for folder in (f"{sequence}/", ""):
+            if listings.has(root, folder, name):
+                return folder + name
+    return None
+
+
+def _names(frame: Frame) -> Iterator[str]:
+    if frame.file_name is not None:
+        return iter([frame.file_name])
+    return (frame.stem + suffix for suffix in IMAGE_SUFFIXES)
+
+
+def _size_of(image: Path) -> tuple[int, int]:
+    return image_size(image) if image.is_file() else (0, 0)
+
+
+def _ids(people: list[BoxedPerson]) -> list[Any]:
+    """Return the own ids where everybody has a whole one and no two the same, else 1, 2, ..."""
+    ids = [person.id for person in people]
+    whole = all(type(value) is int for value in ids)
+    return ids if whole and len(set(ids)) == len(ids) else list(range(1, len(people) + 1))

@@ -1,0 +1,101 @@
+"""LOAF, the largest overhead-fisheye set: COCO JSON with an upright and a rotated box, no joints.
+
+`rotated_box` is cx, cy, w, h and an angle in degrees **counter-clockwise** (two public programs
+that draw it turn it so); here angles are clockwise. `bbox` is COCO's and is kept as it is. What
+becomes of boxes is said in `boxed_people`; the scene of a frame is the folder in its name, where it
+has one.
+
+Source: Yang et al., "Large-Scale Person Detection and Localization using Overhead Fisheye Cameras"
+(arXiv 2307.08252).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.datasets.boxed_people import (
+    BoxedPerson,
+    Sequence,
+    only_people,
+    to_dataset,
+    upright,
+)
+from wepdtof_pose.formats.datasets.wepdtof import (
+    category_names,
+    label_of,
+    read_frames,
+    require_owner,
+)
+from wepdtof_pose.formats.fields import objects, other_fields, require_numbers
+from wepdtof_pose.formats.layout import Reading, add_counts, first_root, split_files
+
+_PERSON_FIELDS = frozenset(
+    {"id", "image_id", "bbox", "rotated_box", "area", "category_id", "person_id", "iscrowd"}
+)
+
+
+def read(path: Path, *, images: Path | None = None, category: str | None = None) -> Reading:
+    """Return the people of `instances_<split>.json`, or of a folder of such files.
+
+    Images lie in `images/`, in a folder of the split's name, or beside the file.
+
+    Raises:
+        InputError: a file is missing or not usable, or has no rotated boxes.
+    """
+    files = split_files(path, "*.json")
+    datasets, counts = {}, []
+    parsed = {split: from_dict(read_json(file), str(file)) for split, file in files.items()}
+    kept, others = only_people(list(parsed.values()), category, source=str(path))
+    for (split, file), sequence in zip(files.items(), kept, strict=True):
+        names = {frame.id: str(frame.file_name) for frame in sequence.frames}
+        base = file.parent.parent if file.parent.name == "annotations" else file.parent
+        part = file.stem.split("_")[-1]
+        inner = [images / part, images] if images else [base / "images" / part, base / "images"]
+        places = inner if images else [*inner, base / part, base, file.parent]
+        root = first_root(places, list(names.values()), inner[-1])
+        dataset = to_dataset([sequence], names, root)
+        folders = [Path(name).parent.as_posix() for name in names.values()]
+        scenes = pd.Series([None if f == "." else f for f in folders], dtype=object)
+        datasets[split] = replace(dataset, frames=dataset.frames.assign(scene=scenes))
+        counts.append(sequence.left_out)
+    return Reading(datasets, list(files.values()), add_counts(others, *counts))
+
+
+def from_dict(content: Any, source: str) -> Sequence:
+    """Return the frames and boxes of a parsed file."""
+    frames = read_frames(content, source)
+    names = category_names(content)
+    people = []
+    for position, person in enumerate(objects(content, "annotations", source)):
+        where = f"{source}: annotations[{position}]"
+        require_owner(person, frames, where)
+        if "rotated_box" not in person:
+            raise InputError(f"{where}: has no 'rotated_box': is it of LOAF?")
+        require_numbers(person.get("bbox"), 4, f"{where}: 'bbox'")
+        require_numbers(person["rotated_box"], 5, f"{where}: 'rotated_box'")
+        cx, cy, w, h, angle = person["rotated_box"]
+        people.append(
+            BoxedPerson(
+                person["image_id"],
+                rotated=(cx, cy, *upright(w, h, -angle)),
+                box=tuple(person["bbox"]),
+                label=label_of(person, names),
+                id=person.get("id"),
+                track=None if person.get("person_id") is None else int(person["person_id"]),
+                iscrowd=int(person.get("iscrowd") or 0),
+                extra=other_fields(person, _PERSON_FIELDS),
+            )
+        )
+    left_out = {
+        "areas (0.53 of the rotated box is written)": sum(
+            "area" in person for person in content["annotations"]
+        ),
+        "fields of the file": len(set(content) - {"images", "annotations", "categories"}),
+    }
+    return Sequence("", source, list(frames.values()), people, add_counts(left_out))

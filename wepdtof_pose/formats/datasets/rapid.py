@@ -1,0 +1,62 @@
+"""Detections of RAPiD and programs like it: rotated boxes with scores on overhead-fisheye frames.
+
+The file is a list of `{image_id, bbox: [cx, cy, w, h, angle], score}`, in pixels and degrees
+clockwise, as `detect_imgSeq` of RAPiD returns it. An image without a detection is not in it, and so
+is not in the data set. Scores are kept as a field of people; nothing is left out for a low one.
+What becomes of boxes is said in `boxed_people`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.datasets.boxed_people import BoxedPerson, Frame, Sequence, reading_of
+from wepdtof_pose.formats.fields import (
+    other_fields,
+    require_file_name,
+    require_id,
+    require_numbers,
+    rows,
+)
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, Reading
+
+_FIELDS = frozenset({"image_id", "bbox", "segmentation", "category_id", "id"})
+
+
+def read(path: Path, *, images: Path | None = None, category: str | None = None) -> Reading:
+    """Return the people of a file of detections.
+
+    Images lie in `images/` beside the file, in a folder of its name, or beside it.
+
+    Raises:
+        InputError: the file is missing or not usable.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder: give the JSON file of the detections")
+    sequence = from_list(read_json(path), path.stem, str(path))
+    base = path.parent
+    roots = [images] if images else [base / "images", base / "frames", base]
+    return reading_of([sequence], [path], roots=roots, source=str(path), category=category)
+
+
+def from_list(content: Any, name: str, source: str) -> Sequence:
+    """Return the frames that have detections, in the order in which they come, and their boxes."""
+    frames: dict[int | str, Frame] = {}
+    people = []
+    for position, entry in enumerate(rows(content, source, "detections with image_id and bbox")):
+        where = f"{source}: [{position}]"
+        identity: Any = entry.get("image_id")
+        require_id(identity, f"{where}: 'image_id'")
+        require_file_name(str(identity), where, key="image_id")
+        require_numbers(entry.get("bbox"), 5, f"{where}: 'bbox' (cx, cy, w, h, angle)")
+        require_numbers([entry.get("score")], 1, f"{where}: 'score'")
+        if identity not in frames:
+            named = PurePosixPath(str(identity)).suffix.lower() in IMAGE_SUFFIXES
+            frames[identity] = Frame(identity, str(identity) if named else None, str(identity))
+        people.append(
+            BoxedPerson(identity, rotated=tuple(entry["bbox"]), extra=other_fields(entry, _FIELDS))
+        )
+    return Sequence(name, source, list(frames.values()), people)

@@ -1,0 +1,123 @@
+"""Pascal VOC XML and roLabelImg's extension of it: the boxes of one image a file.
+
+An object has a name and a `bndbox` (xmin, ymin, xmax, ymax in pixels, taken as they are) or
+roLabelImg's `robndbox` (cx, cy, w, h and an angle in radians, clockwise). The image has the name of
+the XML file: `filename` in it is often outdated. What becomes of boxes is said in `boxed_people`.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.datasets.boxed_people import (
+    BoxedPerson,
+    Frame,
+    Sequence,
+    reading_of,
+    upright,
+)
+from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
+from wepdtof_pose.formats.layout import Reading, add_counts
+from wepdtof_pose.formats.tools.xml_tree import read_xml
+
+_MARKS = ("difficult", "truncated", "occluded")
+_FOLDERS = ("Annotations", "annotations")
+
+
+def read(path: Path, *, images: Path | None = None, category: str | None = None) -> Reading:
+    """Return the people of an XML file, or of all under a folder; a folder is a sequence.
+
+    Images lie beside the XML files, or in `JPEGImages/` or `images/` beside `Annotations/`.
+
+    Raises:
+        InputError: there is no such file, or one is not usable; the message names the object.
+    """
+    files = [path] if path.is_file() else xml_files(path)
+    inner = next((path / name for name in _FOLDERS if (path / name).is_dir()), None)
+    base = path.parent if path.is_file() else inner or path
+    above = base.parent if base.name in _FOLDERS else base
+    roots = [images] if images else [base, *(above / n for n in ("JPEGImages", "images", "frames"))]
+    found = [read_file(file, base=base) for file in files]
+    lists = len(list(above.glob("ImageSets/Main/*.txt"))) if path.is_dir() else 0
+    found[0].left_out.update(add_counts({"lists of splits (all images are one split)": lists}))
+    return reading_of(found, files, roots=roots, source=str(path), category=category)
+
+
+def xml_files(folder: Path) -> list[Path]:
+    """Return the XML files under a folder, or under its `Annotations/`, in order.
+
+    Raises:
+        InputError: there is none.
+    """
+    place = next((folder / name for name in _FOLDERS if (folder / name).is_dir()), folder)
+    files = sorted(file for file in place.rglob("*.xml") if not file.name.startswith("."))
+    if not files:
+        raise InputError(f"{folder}: has no XML files of Pascal VOC or roLabelImg")
+    return files
+
+
+def read_file(file: Path, *, base: Path | None = None) -> Sequence:
+    """Return the frame and the boxes of one file; its folder, below `base`, is its sequence.
+
+    Raises:
+        InputError: the file is not usable.
+    """
+    root = read_xml(file)
+    if root.tag != "annotation":
+        raise InputError(f"{file}: starts with <{shown(root.tag)[1:-1]}>, not <annotation>")
+    require_file_name(file.stem, str(file))
+    people, others = [], 0
+    for number, item in enumerate(root.findall("object"), start=1):
+        person = _person(item, file.stem, f"{file}: object {number}")
+        others += len(item.findall("part"))
+        if person is not None:
+            people.append(person)
+    left_out = {
+        "objects without a box": len(root.findall("object")) - len(people),
+        "parts of objects": others,
+    }
+    name = file.parent.resolve().name
+    if base is not None and file.parent != base:
+        name = file.parent.relative_to(base).as_posix()
+    frame = Frame(file.stem, None, file.stem, _size(root, str(file)))
+    return Sequence(name, str(file), [frame], people, left_out)
+
+
+def _size(root: Element, source: str) -> tuple[int, int] | None:
+    """Return the size that the file states; None where it states none, or 0 as some tools do."""
+    sides = []
+    for key in ("width", "height"):
+        text = (root.findtext(f"size/{key}") or "").strip()
+        if text in ("", "0"):
+            return None
+        side = int(text) if text.isdecimal() and len(text) < 12 else text
+        require_size(side, f"{source}: <size>/<{key}>")
+        sides.append(int(side))
+    return sides[0], sides[1]
+
+
+def _person(item: Element, frame: str, where: str) -> BoxedPerson | None:
+    label = (item.findtext("name") or "").strip() or None
+    marks = {key: (item.findtext(key) or "").strip() for key in _MARKS}
+    extra = {key: text for key, text in marks.items() if text not in ("", "0")} or None
+    turned, plain = item.find("robndbox"), item.find("bndbox")
+    if turned is not None:
+        return BoxedPerson(frame, rotated=_rotated(turned, where), label=label, extra=extra)
+    if plain is None:
+        return None
+    xmin, ymin, xmax, ymax = _numbers(plain, ("xmin", "ymin", "xmax", "ymax"), where)
+    box = (xmin, ymin, xmax - xmin, ymax - ymin)
+    return BoxedPerson(frame, box=box, label=label, extra=extra)
+
+
+def _rotated(element: Element, where: str) -> tuple[float, ...]:
+    """Return the rotated box with w <= h and degrees in [-90, 90), as WEPDTOF's JSON has them."""
+    cx, cy, w, h, angle = _numbers(element, ("cx", "cy", "w", "h", "angle"), where)
+    return (cx, cy, *upright(w, h, math.degrees(angle)))
+
+
+def _numbers(element: Element, keys: tuple[str, ...], where: str) -> list[float]:
+    return [parse_number(element.findtext(key), f"{where}: <{key}>") for key in keys]
