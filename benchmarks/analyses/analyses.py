@@ -56,7 +56,7 @@ def analyse(comparison: Comparison) -> Analyses:
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):
         _collect(cell, "joint_ap.json", result.joint_ap, _measure_joints)
         _collect(cell, "pck_curve.json", result.pck_curve, _measure_curve)
-        if cell.result["method"] != "supervised":
+        if cell.result.method != "supervised":
             _collect(cell, "pseudo_label_quality.json", result.pseudo_labels, _measure_labels)
     return result
 

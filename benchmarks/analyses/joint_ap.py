@@ -63,7 +63,7 @@ def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
         raise InputError(f"{cell.folder}: has no predictions.json (results alone were kept)")
     sets = make_sets(cell.config.data, released=cell.config.method.recipe == "released")
     for key in ("data_hash", "split_hash"):
-        if sets.record[key] != cell.result[key]:
+        if getattr(sets.record, key) != getattr(cell.result, key):
             raise InputError(
                 f"{cell.config.data.path}: the data have changed since {cell.folder} was made"
             )

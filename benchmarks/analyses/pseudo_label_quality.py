@@ -45,7 +45,7 @@ def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
     require_labels(networks.method, config)
     sets = make_sets(config.data, released=config.method.recipe == "released")
     for key in ("data_hash", "unlabelled_hash"):
-        if sets.record.get(key) != cell.result.get(key):
+        if getattr(sets.record, key) != getattr(cell.result, key):
             raise InputError(f"{cell.folder}: its data have changed since it was made")
     # One choice for all cells of a comparison, so that they share the decoded crops.
     pool = np.unique(sets.unlabelled)

@@ -33,7 +33,7 @@ def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
     axes = figure.subplots(len(rows), len(scores), squeeze=False)
     for row, backbone in enumerate(rows):
         groups = [group for group in comparison.groups if group.backbone == backbone]
-        people = sorted({g.cells[0].result["people_labelled"] for g in groups})
+        people = sorted({g.cells[0].result.people_labelled for g in groups})
         for panel, name in zip(axes[row], scores, strict=True):
             for place, method in enumerate(comparison.methods):
                 beside = place - (len(comparison.methods) - 1) / 2
@@ -138,7 +138,7 @@ def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> None:
-    found = [(g.cells[0].result["people_labelled"], summarise(g.values(score))) for g in groups]
+    found = [(g.cells[0].result.people_labelled, summarise(g.values(score))) for g in groups]
     known = [(people, summary) for people, summary in found if summary is not None]
     if not known:
         return

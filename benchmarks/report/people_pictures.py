@@ -74,7 +74,7 @@ def _row_of_pictures(
         points = predictions.keypoints[pose_of[row]].astype(np.float64)
         pose = np.concatenate([points[:, :2], np.full((len(points), 1), 2.0)], axis=1)
         pictures.append(person_picture(test, row, pose, size=_SIZE))
-        texts.append(f"{cell.result['method']} {values[row]:.2f}")
+        texts.append(f"{cell.result.method} {values[row]:.2f}")
     frame = test.frames["file_name"].iloc[test.frame_rows[row]]
     caption = f"{', '.join(texts)}. Person {test.people['id'].iloc[row]}, {frame}"
     return photo(annotators.grid(pictures, columns=len(pictures), gap=4), caption)

@@ -47,7 +47,7 @@ def commands(comparison: Comparison) -> list[str]:
     """
     kinds: dict[tuple[_Settings, str, str], list[tuple[int, int]]] = {}
     for cell in comparison.cells:
-        key = (_settings(comparison, cell), cell.result["labels"], cell.result["method"])
+        key = (_settings(comparison, cell), cell.result.labels, cell.result.method)
         kinds.setdefault(key, []).append(cell.pair)
     by_methods: dict[tuple[_Settings, str, Runs], list[str]] = {}
     for (settings, labels, method), pairs in kinds.items():
@@ -116,7 +116,7 @@ def _settings(comparison: Comparison, cell: CellResult) -> _Settings:
 def _variables(cell: CellResult) -> str:
     """Threads, where they were not all cores: a CPU's sums depend on how they are divided."""
     threads, cores = cell.environment.get("threads"), cell.environment.get("cores")
-    if not threads or threads == cores or cell.config.threads or cell.result.get("device") != "cpu":
+    if not threads or threads == cores or cell.config.threads or cell.result.device != "cpu":
         return ""
     return f"OMP_NUM_THREADS={threads} "
 

@@ -68,7 +68,7 @@ def _options(comparison: Comparison) -> Iterator[tuple[str, CellResult, Any]]:
 
     for method in comparison.methods:
         if kind := METHODS.get(method):
-            cell = next(cell for cell in comparison.cells if cell.result["method"] == method)
+            cell = next(cell for cell in comparison.cells if cell.result.method == method)
             options = from_dict(kind.Options, cell.config.method.options, prefix="method.options.")
             yield method, cell, options
 
@@ -76,13 +76,13 @@ def _options(comparison: Comparison) -> Iterator[tuple[str, CellResult, Any]]:
 def _facts(cell: CellResult) -> dict[str, Any]:
     scores = cell.scores()
     excluded = cell.config.data.exclude_labelled
-    pool = cell.result.get("people_unlabelled")
+    pool: int | str = cell.result.people_unlabelled
     if excluded and not cell.config.data.unlabelled:
         # What is left varies with the label budget, as it should.
         pool = "the training people without the labelled ones"
     return {
-        "optimiser steps": cell.result["steps"],
-        "batch size": cell.config.optimisation.batch_size * cell.result.get("processes", 1),
+        "optimiser steps": cell.result.steps,
+        "batch size": cell.config.optimisation.batch_size * cell.result.processes,
         "learning rate": cell.config.optimisation.learning_rate,
         "milestones": (cell.config.optimisation.milestones, cell.config.optimisation.factor),
         "burn-in epochs": cell.config.optimisation.burn_in_epochs,
@@ -92,15 +92,15 @@ def _facts(cell: CellResult) -> dict[str, Any]:
         "flip test": cell.config.evaluation.flip_test,
         "decoding": cell.config.evaluation.decoding,
         "upright crops": cell.config.data.upright,
-        "labelled order": cell.result["labelled_order"],
-        f"list of people {cell.result['labels']}": cell.result.get("labels_hash"),
-        "unlabelled data": cell.result.get("unlabelled_hash", "those of the labelled people"),
+        "labelled order": cell.result.labelled_order,
+        f"list of people {cell.result.labels}": cell.result.labels_hash,
+        "unlabelled data": cell.result.unlabelled_hash or "those of the labelled people",
         "people in the pool": pool,
         "labelled people left out of the pool": excluded,
         "sigma set": scores["sigma_set"],
         "area rule": scores["area_rule"],
-        "precision": cell.result["precision"],
-        f"options of {cell.result['method']}": dict(cell.config.method.options),
+        "precision": cell.result.precision,
+        f"options of {cell.result.method}": dict(cell.config.method.options),
     }
 
 

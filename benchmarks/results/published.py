@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchmarks.results.results import CellResult
     from sspcm.config import TrainConfig
+    from sspcm.runs.records import RunResult
 
 
 def _read() -> dict[str, Any]:
@@ -79,15 +80,16 @@ def published_ap(cell: CellResult) -> float | None:
         for config in (paper, cell.config)
     )
     result = cell.result
+    own_schedule = _schedule(cell.config, processes=result.processes)
     as_published = (
         own == published
-        and _schedule(cell.config, result) in (_schedule(paper, {}), _known_schedule(result))
-        and result["keypoint_set"] == "coco-17"
-        and result["people_train"] > 100_000
-        and result["split"] == OWN_SPLIT
+        and own_schedule in (_schedule(paper, processes=1), _known_schedule(result))
+        and result.keypoint_set == "coco-17"
+        and result.people_train > 100_000
+        and result.split == OWN_SPLIT
     )
-    figures = PUBLISHED["AP"].get(result["method"], {})
-    return figures.get(str(result["people_labelled"])) if as_published else None
+    figures = PUBLISHED["AP"].get(result.method, {})
+    return figures.get(str(result.people_labelled)) if as_published else None
 
 
 def published_schedule(cell: CellResult) -> str:
@@ -95,7 +97,7 @@ def published_schedule(cell: CellResult) -> str:
     known = _known_schedule(cell.result)
     if known is None:
         return "unknown"
-    same = known == _schedule(cell.config, cell.result)
+    same = known == _schedule(cell.config, processes=cell.result.processes)
     return f"{known}: {'the same here' if same else 'not the same here'}"
 
 
@@ -113,15 +115,15 @@ def published_note(*, shown: bool) -> str:
     )
 
 
-def _schedule(config: TrainConfig, result: dict[str, Any]) -> Schedule:
+def _schedule(config: TrainConfig, *, processes: int) -> Schedule:
     setting = config.optimisation
-    people = setting.batch_size * result.get("processes", 1)
+    people = setting.batch_size * processes
     return Schedule(setting.epochs, setting.milestones, people)
 
 
-def _known_schedule(result: dict[str, Any]) -> Schedule | None:
+def _known_schedule(result: RunResult) -> Schedule | None:
     """The schedule of a method and budget in the files of the released code; None if unknown."""
-    found = PUBLISHED["schedules"].get(result["method"], {}).get(str(result["people_labelled"]))
+    found = PUBLISHED["schedules"].get(result.method, {}).get(str(result.people_labelled))
     return None if found is None else _read_schedule(found)
 
 

@@ -16,11 +16,9 @@ from benchmarks.results.published import METHOD_ORDER
 from benchmarks.results.statistics import Difference, paired_difference
 from sspcm.config import TrainConfig
 from sspcm.runs.folder import RunFolder
+from sspcm.runs.records import RunResult
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-
-_RESULT = {"method", "labels", "people_labelled", "reported", "last", "best", "steps"}
-"""What every result has."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class CellResult:
 
     folder: Path
     config: TrainConfig
-    result: dict[str, Any]
+    result: RunResult
     metrics: list[dict[str, Any]]
     environment: dict[str, Any]
 
@@ -40,7 +38,8 @@ class CellResult:
 
     def scores(self, *, network: str | None = None, which: str = "last") -> dict[str, Any]:
         """All scores of a network (the reported one by default), of the last or best checkpoint."""
-        return self.result[which][network or self.result["reported"]]
+        of_networks = self.result.last if which == "last" else self.result.best
+        return of_networks[network or self.result.reported]
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Group:
     @property
     def reported(self) -> str:
         """The network that the method is judged by."""
-        return self.cells[0].result["reported"]
+        return self.cells[0].result.reported
 
     def values(self, score: str, *, network: str | None = None, which: str = "last") -> np.ndarray:
         """A score (cells,) of a network (the reported one by default); NaN where undefined."""
@@ -63,7 +62,7 @@ class Group:
 
     def facts(self, key: str) -> np.ndarray:
         """A number (cells,) of the results, for example `steps`; NaN where it was not recorded."""
-        return numbers(cell.result.get(key) for cell in self.cells)
+        return numbers(getattr(cell.result, key) for cell in self.cells)
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Comparison:
     @property
     def budgets(self) -> list[str]:
         """Label budgets, smallest first."""
-        by_size = sorted(self.groups, key=lambda g: g.cells[0].result["people_labelled"])
+        by_size = sorted(self.groups, key=lambda g: g.cells[0].result.people_labelled)
         return list(dict.fromkeys(group.labels for group in by_size))
 
     @property
@@ -131,7 +130,7 @@ def read_results(output: Path) -> Comparison:
     if not cells:
         raise InputError(f"{output}: no cell is finished yet")
     for key in ("data_hash", "split_hash", "recipe"):
-        kinds = {str(cell.result.get(key)) for cell in cells}
+        kinds = {str(getattr(cell.result, key)) for cell in cells}
         if len(kinds) > 1:
             raise InputError(f"{output}: its cells differ in {key}: {', '.join(sorted(kinds))}")
     return Comparison(output, preset, tuple(_groups(cells)))
@@ -148,8 +147,6 @@ def read_cell(folder: Path) -> CellResult:
     if not run.finished:
         raise InputError(f"{folder}: the run is not finished")
     result = run.read_result()
-    if not isinstance(result, dict) or not result.keys() >= _RESULT:
-        raise InputError(f"{run.result_file}: is not the result of a run")
     environment = read_json(run.environment_file) if run.environment_file.is_file() else {}
     if not isinstance(environment, dict):
         raise InputError(f"{run.environment_file}: is not the environment of a run")
@@ -180,9 +177,9 @@ def _groups(cells: Sequence[CellResult]) -> list[Group]:
     for cell in cells:
         key = (
             names[backbone_of(cell.config)],
-            cell.result["people_labelled"],
-            cell.result["labels"],
-            cell.result["method"],
+            cell.result.people_labelled,
+            cell.result.labels,
+            cell.result.method,
         )
         found.setdefault(key, []).append(cell)
     groups = []

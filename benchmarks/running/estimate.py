@@ -43,9 +43,9 @@ def estimate(cells: Sequence[Cell], place: ComparisonFolder) -> list[Estimate]:
         if not RunFolder(path).finished:
             continue
         done = read_cell(path)
-        steps, seconds = done.result["steps"], done.result.get("training_seconds")
-        if steps and seconds:
-            speeds.setdefault(_kind(done.config), []).append(seconds / steps)
+        if done.result.steps and done.result.training_seconds:
+            speed = done.result.training_seconds / done.result.steps
+            speeds.setdefault(_kind(done.config), []).append(speed)
     pools: dict[object, int] = {}
     found = []
     for cell in cells:

@@ -22,6 +22,7 @@ from sspcm.assembly import open_stores
 from sspcm.config import DataConfig, TrainConfig
 from sspcm.data.sets import make_sets
 from sspcm.runs.folder import RunFolder, same_data_path
+from sspcm.runs.records import DataRecord
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.splits.hold_out import label_budget
@@ -165,16 +166,17 @@ def _require_one_table(folder: Path, config: TrainConfig) -> None:
             raise _no_table(folder, key, before[key], value)
 
 
-def _require_same_data(place: ComparisonFolder, labels: str, record: Mapping[str, Any]) -> None:
+def _require_same_data(place: ComparisonFolder, labels: str, record: DataRecord) -> None:
     """Data that changed under their path would be noticed by the table, when all is trained; a
     list of labelled people that changed would be two lists under one name."""
     for path in sorted(place.cells.glob("*")):
         if RunFolder(path).finished:
             result = read_cell(path).result
-            own_list = ("labels_hash",) if result["labels"] == labels else ()
+            own_list = ("labels_hash",) if result.labels == labels else ()
             for key in ("data_hash", "split_hash", *own_list):
-                if result.get(key) != record.get(key):
-                    raise _no_table(path, key, result.get(key), record.get(key))
+                before, now = getattr(result, key), getattr(record, key)
+                if before != now:
+                    raise _no_table(path, key, before, now)
 
 
 def _no_table(folder: Path, key: str, before: object, now: object) -> InputError:

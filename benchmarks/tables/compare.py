@@ -21,6 +21,7 @@ from wepdtof_pose.errors import InputError
 
 SAME = ("data_hash", "split_hash", "recipe", "keypoint_set", "people_test")
 """What two results must share for their scores to be compared."""
+_HOW = ("steps", "precision", "device", "processes")
 _IGNORED = ("data.cache", "data.path")
 
 
@@ -120,7 +121,7 @@ def _cells(folder: Path) -> list[CellResult]:
 
 
 def _kind(cell: CellResult, backbones: Mapping[Backbone, str] | None = None) -> tuple[str, ...]:
-    kind = (cell.result["method"], f"{cell.result['labels']} labels")
+    kind = (cell.result.method, f"{cell.result.labels} labels")
     return (*kind, backbones[backbone_of(cell.config)]) if backbones else kind
 
 
@@ -146,8 +147,7 @@ def _changed(pairs: list[Pairs]) -> Iterator[str]:
 def _facts(cell: CellResult) -> dict[str, Any]:
     config = flatten(to_dict(cell.config))
     facts = {f"config {key}": value for key, value in config.items() if key not in _IGNORED}
-    facts |= {key: cell.result.get(key) for key in SAME}
-    facts |= {key: cell.result.get(key) for key in ("steps", "precision", "device", "processes")}
+    facts |= {key: getattr(cell.result, key) for key in (*SAME, *_HOW)}
     facts["sigma_set"] = cell.scores().get("sigma_set")
     facts["area_rule"] = cell.scores().get("area_rule")
     return facts | {f"environment {k}": v for k, v in flatten(cell.environment).items()}
@@ -155,7 +155,7 @@ def _facts(cell: CellResult) -> dict[str, Any]:
 
 def _differs(pairs: list[Pairs], key: str) -> bool:
     return any(
-        ours.result.get(key) != theirs.result.get(key)
+        getattr(ours.result, key) != getattr(theirs.result, key)
         for pair in pairs
         for ours, theirs in zip(pair.first, pair.second, strict=True)
     )

@@ -81,7 +81,7 @@ def runs_csv(comparison: Comparison) -> str:
     lines = []
     for group in comparison.groups:
         for cell in group.cells:
-            for network in cell.result["last"]:
+            for network in cell.result.last:
                 line: dict[str, Any] = {
                     **_place(comparison, group, cell),
                     "seed": cell.config.seed,
@@ -91,7 +91,7 @@ def runs_csv(comparison: Comparison) -> str:
                 for which in ("last", "best"):
                     scores = cell.scores(network=network, which=which)
                     line |= {f"{which} {score}": scores[score] for score in CHOICES}
-                lines.append(line | {key: cell.result.get(key) for key in COST})
+                lines.append(line | {key: getattr(cell.result, key) for key in COST})
     return _csv(lines)
 
 
@@ -107,9 +107,9 @@ def _place(comparison: Comparison, group: Group, cell: CellResult) -> dict[str, 
     return {
         "preset": comparison.preset,
         "backbone": group.backbone,
-        "labels": cell.result["labels"],
-        "method": cell.result["method"],
-        **{key: cell.result.get(key) for key in FACTS},
+        "labels": cell.result.labels,
+        "method": cell.result.method,
+        **{key: getattr(cell.result, key) for key in FACTS},
         "sigma_set": scores["sigma_set"],
         "area_rule": scores["area_rule"],
     }

@@ -123,19 +123,19 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
     cell = comparison.cells[0]
     result, config = cell.result, cell.config
     scores = cell.scores()
-    steps = sorted({c.result["steps"] for c in comparison.cells})
-    devices = sorted({f"{c.result['precision']} on {c.result['device']}" for c in comparison.cells})
+    steps = sorted({c.result.steps for c in comparison.cells})
+    devices = sorted({f"{c.result.precision} on {c.result.device}" for c in comparison.cells})
     crops = "turned along the image radius" if config.data.upright else "as the frame is"
     schedule, evaluation = config.optimisation, config.evaluation
     flips = "flip test" if evaluation.flip_test else "no flip test"
     shared = shared_steps(comparison)
     shown = any(published_ap(g.cells[0]) for g in comparison.groups)
     return [
-        f"Data `{result['data_hash']}`, split `{result['split_hash']}` ({result['split']}); "
-        f"{result['people_train']} people to train on, {result['people_test']} to test on, "
-        f"{result['keypoint_set']}.",
+        f"Data `{result.data_hash}`, split `{result.split_hash}` ({result.split}); "
+        f"{result.people_train} people to train on, {result.people_test} to test on, "
+        f"{result.keypoint_set}.",
         f"Preset `{comparison.preset}`: {'; '.join(comparison.backbones)}; "
-        f"recipe `{result['recipe']}`; crops {crops}; {', '.join(devices)}.",
+        f"recipe `{result.recipe}`; crops {crops}; {', '.join(devices)}.",
         f"Every method: {' or '.join(map(str, steps))} optimiser steps of "
         f"{schedule.batch_size} labelled people, the first {schedule.burn_in_epochs} of "
         f"{schedule.epochs} epochs on labelled people alone; {learning_rate(schedule)}; "
@@ -247,7 +247,7 @@ def _network_table(comparison: Comparison, score: str) -> Table:
     )
     rows = []
     for group in comparison.groups:
-        for network in group.cells[0].result["last"]:
+        for network in group.cells[0].result.last:
             runs = group.values(score, network=network)
             rows.append(
                 (

@@ -76,8 +76,8 @@ def train(
     result = run_training(config, output, resume=resume)
     if not is_writer():
         return
-    for name, scores in result["last"].items():
-        marker = " (reported)" if name == result["reported"] else ""
+    for name, scores in result.last.items():
+        marker = " (reported)" if name == result.reported else ""
         click.echo(
             f"{name}: AP {percent(scores['AP'])}  PCK@0.2 {percent(scores['PCK@0.2'])}{marker}"
         )

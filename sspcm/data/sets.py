@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sspcm.config import DataConfig
+from sspcm.runs.records import DataRecord
 from wepdtof_pose.dataset import PoseDataset, concatenate
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256
@@ -35,13 +35,17 @@ class Sides:
         train: people to train on.
         test: people to test on.
         annotated: what was read of the file that `train` is, or is a part of.
-        record: names and hashes of data and split, for the result.
+        data_hash: of the annotated people.
+        split_hash: of the split, or of the test side where the data come in splits.
+        split: how the data were split.
     """
 
     train: PoseDataset
     test: PoseDataset
     annotated: PoseDataset
-    record: dict[str, Any]
+    data_hash: str
+    split_hash: str
+    split: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class TrainingSets:
         test: everybody on the test side; AP counts them as COCO does, who ignores crowds and people
             without labels rather than counting poses on them as wrong.
         tested: rows of `test` whose poses are predicted: the usable people.
-        record: names and hashes of data and split, for the result.
+        record: names, hashes and counts, for the result.
         vocabulary: the joints of the labelled data set; those of `train` may be more.
     """
 
@@ -62,7 +66,7 @@ class TrainingSets:
     tested: np.ndarray
     labelled: np.ndarray
     unlabelled: np.ndarray
-    record: dict[str, Any]
+    record: DataRecord
     vocabulary: tuple[str, ...]
 
 
@@ -80,16 +84,16 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
             or nothing to test on.
     """
     sides = sides_of(config)
-    record = dict(sides.record)
     own_pool = not config.unlabelled and config.unlabelled_boxes
     train = sides.train.select_people(sides.train.boxed() if own_pool else sides.train.trainable())
     usable = int(train.trainable().sum())
     tested = np.flatnonzero(sides.test.trainable())
     if not len(tested):
         raise InputError(f"{config.path}: no usable person to test on")
+    labels_hash = unlabelled_hash = None
     if config.labels_file:
         labelled = _listed_people(config.labels_file, sides.annotated, train)
-        record["labels_hash"] = file_sha256(config.labels_file)[:16]
+        labels_hash = file_sha256(config.labels_file)[:16]
     else:
         count = label_budget(config.labels, usable)
         if config.order == "random":
@@ -100,7 +104,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     vocabulary = train.keypoint_set.joints
     if config.unlabelled:
         other = unlabelled_people(config)
-        record["unlabelled_hash"] = other.content_hash()
+        unlabelled_hash = other.content_hash()
         if released or other.keypoint_set.joints != train.keypoint_set.joints:
             train, other = _in_union(train), _in_union(other)
         pool = len(train) + np.arange(len(other))
@@ -111,15 +115,20 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         pool = np.setdiff1d(pool, labelled)
         if not len(pool):
             raise InputError("data.exclude_labelled leaves no unlabelled people at this budget")
-    record |= {
-        "people_train": usable,
-        "people_labelled": len(labelled),
-        "people_unlabelled": len(pool),
-        "people_test": len(tested),
-        "keypoint_set": sides.test.keypoint_set.name,
-        "trained_keypoint_set": train.keypoint_set.name,
-        "labelled_order": "list" if config.labels_file else config.order,
-    }
+    record = DataRecord(
+        data_hash=sides.data_hash,
+        split_hash=sides.split_hash,
+        split=sides.split,
+        labels_hash=labels_hash,
+        unlabelled_hash=unlabelled_hash,
+        people_train=usable,
+        people_labelled=len(labelled),
+        people_unlabelled=len(pool),
+        people_test=len(tested),
+        keypoint_set=sides.test.keypoint_set.name,
+        trained_keypoint_set=train.keypoint_set.name,
+        labelled_order="list" if config.labels_file else config.order,
+    )
     return TrainingSets(train, sides.test, tested, labelled, pool, record, vocabulary)
 
 
@@ -154,20 +163,23 @@ def sides_of(config: DataConfig) -> Sides:
     if len(splits) == 1:
         whole = next(iter(splits.values()))
         split = hold_out(whole, fraction=config.test_fraction, seed=config.test_seed)
-        record: dict[str, Any] = {
-            "data_hash": whole.content_hash(),
-            "split_hash": split.hash,
-            "split": f"held out by {split.kind}, seed {split.seed}",
-        }
-        sides = whole.select_people(split.train), whole.select_people(split.test)
-        return Sides(*sides, annotated=whole, record=record)
+        return Sides(
+            whole.select_people(split.train),
+            whole.select_people(split.test),
+            annotated=whole,
+            data_hash=whole.content_hash(),
+            split_hash=split.hash,
+            split=f"held out by {split.kind}, seed {split.seed}",
+        )
     train, test = _named(splits, ("train",)), _named(splits, ("val", "test"))
-    record = {
-        "data_hash": train.content_hash(),
-        "split_hash": test.content_hash(),
-        "split": OWN_SPLIT,
-    }
-    return Sides(train, test, annotated=train, record=record)
+    return Sides(
+        train,
+        test,
+        annotated=train,
+        data_hash=train.content_hash(),
+        split_hash=test.content_hash(),
+        split=OWN_SPLIT,
+    )
 
 
 def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:

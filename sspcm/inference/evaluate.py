@@ -51,7 +51,7 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
     data = networks.config.data
     sides = sides_of(data)
-    return TestPeople(sides.test, data.path, str(sides.record["split"]))
+    return TestPeople(sides.test, data.path, sides.split)
 
 
 def load_test_people(
@@ -215,12 +215,12 @@ def _held_out(networks: TrainedNetworks, whole: PoseDataset, path: Path) -> Test
     if begun.get("data_hash") != whole.content_hash():
         return None
     sides = sides_of(replace(networks.config.data, path=str(path)))
-    if sides.record["split_hash"] != begun["split_hash"]:
+    if sides.split_hash != begun["split_hash"]:
         raise InputError(
             f"{path}: {networks.record['source']} has learned from these people: to score it on "
             "them all the same: --split all"
         )
-    return TestPeople(sides.test, str(path), str(sides.record["split"]))
+    return TestPeople(sides.test, str(path), sides.split)
 
 
 def _cache_of(networks: TrainedNetworks) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, load_config, to_dict, to_yaml
+from sspcm.runs.records import RunResult, read_run_result
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_json, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
@@ -157,9 +158,9 @@ class RunFolder:
             lines = (json.dumps(row, allow_nan=False) + "\n" for row in rows)
             temporary.write_text("".join(lines), encoding="utf-8")
 
-    def read_result(self) -> dict[str, Any]:
+    def read_result(self) -> RunResult:
         """The result of a finished run."""
-        return read_json(self.result_file)
+        return read_run_result(self.result_file)
 
     def write_keypoint_set(self, keypoint_set: KeypointSet) -> None:
         """Write keypoints.json: with it, the networks can be used where the data are not."""

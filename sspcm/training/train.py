@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import nn
@@ -26,6 +27,7 @@ from sspcm.networks.roles import role_networks
 from sspcm.runs.checkpoint import save_checkpoint
 from sspcm.runs.folder import RunFolder
 from sspcm.runs.progress import Progress, restore, save
+from sspcm.runs.records import RunResult
 from sspcm.training.distributed import (
     Processes,
     distribute,
@@ -44,7 +46,7 @@ CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
 """Scores written for every evaluated epoch; the result has all of them."""
 
 
-def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[str, Any]:
+def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> RunResult:
     """Train, evaluate and write a run folder; gives the result that it also writes.
 
     A finished run is not trained again. An interrupted one goes on from its last checkpoint and
@@ -63,9 +65,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> dict[st
         return _train(config, folder, processes, resume=resume)
 
 
-def _train(
-    config: TrainConfig, folder: Path, processes: Processes, *, resume: bool
-) -> dict[str, Any]:
+def _train(config: TrainConfig, folder: Path, processes: Processes, *, resume: bool) -> RunResult:
     hardware = choose_hardware(
         config.device, config.chosen_precision, local_rank=processes.local_rank
     )
@@ -86,10 +86,10 @@ def _train(
     surroundings = environment(hardware) | {
         "device_type": hardware.device.type,
         "processes": processes.count,
-        "data_hash": sets.record["data_hash"],
-        "split_hash": sets.record["split_hash"],
-        "unlabelled_hash": sets.record.get("unlabelled_hash"),
-        "labels_hash": sets.record.get("labels_hash"),
+        "data_hash": sets.record.data_hash,
+        "split_hash": sets.record.split_hash,
+        "unlabelled_hash": sets.record.unlabelled_hash,
+        "labels_hash": sets.record.labels_hash,
     }
     run.require_same_conditions(surroundings)
     if processes.writes:
@@ -186,7 +186,7 @@ def _train(
 
     result = _result(config, sets, sampler, method, hardware, progress)
     if processes.writes:
-        run.write(run.result_file, result)
+        run.write(run.result_file, result.as_json())
     return result
 
 
@@ -247,24 +247,25 @@ def _result(
     method: Method,
     hardware: Hardware,
     progress: Progress,
-) -> dict[str, Any]:
-    return {
-        "method": config.method.name,
-        "recipe": config.method.recipe,
-        "reported": method.reported,
-        "seed": config.seed,
-        "labels": config.data.labels,
-        **sets.record,
-        "last": progress.last,
-        "best": progress.best,
-        "best_epoch": progress.best_epoch,
-        "epochs": progress.epoch,
-        "steps": progress.epoch * sampler.steps,
-        "processes": sampler.processes,
-        "training_seconds": round(progress.seconds, 1),
-        "peak_memory_bytes": max(progress.peak_memory, peak_memory(hardware)),
-        "parameters_trained": sum(p.numel() for p in method.parameters() if p.requires_grad),
-        "parameters_predictor": sum(p.numel() for p in method.predictor().parameters()),
-        "precision": str(hardware.precision).removeprefix("torch."),
-        "device": hardware.device.type,
-    }
+) -> RunResult:
+    assert progress.best is not None
+    return RunResult(
+        method=config.method.name,
+        recipe=config.method.recipe,
+        reported=method.reported,
+        seed=config.seed,
+        labels=config.data.labels,
+        **msgspec.structs.asdict(sets.record),
+        last=progress.last,
+        best=progress.best,
+        best_epoch=progress.best_epoch,
+        epochs=progress.epoch,
+        steps=progress.epoch * sampler.steps,
+        processes=sampler.processes,
+        training_seconds=round(progress.seconds, 1),
+        peak_memory_bytes=max(progress.peak_memory, peak_memory(hardware)),
+        parameters_trained=sum(p.numel() for p in method.parameters() if p.requires_grad),
+        parameters_predictor=sum(p.numel() for p in method.predictor().parameters()),
+        precision=str(hardware.precision).removeprefix("torch."),
+        device=hardware.device.type,
+    )

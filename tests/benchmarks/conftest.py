@@ -63,7 +63,7 @@ def change() -> Callable[[Path, Callable[[dict[str, Any]], object]], None]:
 
     def change_result(cell: Path, by: Callable[[dict[str, Any]], object]) -> None:
         run = RunFolder(cell)
-        result = run.read_result()
+        result = json.loads(run.result_file.read_text())
         by(result)
         run.result_file.write_text(json.dumps(result))
 

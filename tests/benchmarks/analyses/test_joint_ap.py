@@ -44,7 +44,7 @@ def test_people_are_grouped_by_scene_where_scenes_are_known(cell):
 
 def test_oks_of_people_is_that_of_the_joints(cell):
     oks = people_scores(*cell_predictions(cell)).oks
-    assert oks.shape == (cell.result["people_test"],)
+    assert oks.shape == (cell.result.people_test,)
     joints = cell.scores()["per_joint"].values()
     assert oks.mean() == pytest.approx(np.mean([joint["OKS"] for joint in joints]), abs=1e-4)
 
@@ -81,7 +81,7 @@ def partly_labelled(tiny_fisheye, bench_arguments, tmp_path_factory):
 def test_people_with_a_box_alone_do_not_shift_the_others(partly_labelled):
     cell = partly_labelled
     test, predictions = cell_predictions(cell)
-    assert len(predictions) == cell.result["people_test"] < len(test)
+    assert len(predictions) == cell.result.people_test < len(test)
     assert (test.keypoints[predictions.people, :, 2] > 0).any(axis=1).all()
     right, labelled, _ = right_joints(cell)
     assert right.sum() / labelled.sum() == pytest.approx(cell.scores()["PCK@0.2"])

@@ -71,13 +71,13 @@ def dual(tiny_fisheye, bench_arguments, tmp_path_factory):
 def test_people_that_the_run_did_not_see_are_measured(comparison):
     cell = read_cell(comparison / "cells" / "sspcm-8-seed0")
     found = measure_pseudo_labels(cell)
-    assert found["people"] == cell.result["people_train"] - 8
+    assert found["people"] == cell.result.people_train - 8
     assert set(found["by"]) == {"confidence", "inconsistency"}
 
 
 def test_the_label_of_pose_dual_is_that_of_b_on_the_pool(dual):
     found = measure_pseudo_labels(dual)
-    assert found["people"] == dual.result["people_unlabelled"] == 48
+    assert found["people"] == dual.result.people_unlabelled == 48
     networks = open_networks(dual.folder)
     sets = make_sets(dual.config.data)
     people = sets.train.select_people(sets.unlabelled)

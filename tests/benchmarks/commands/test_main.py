@@ -47,7 +47,7 @@ def test_the_table_names_what_it_was_measured_on(comparison):
     found = run("table", comparison)
     assert found.exit_code == 0
     result = RunFolder(comparison / "cells" / "sspcm-8-seed0").read_result()
-    facts = (result["data_hash"], result["split_hash"], "corrected", "quick", "wepdtof-pose-14")
+    facts = (result.data_hash, result.split_hash, "corrected", "quick", "wepdtof-pose-14")
     assert all(f"`{fact}`" in found.output for fact in facts)
     rows = [line for line in found.output.splitlines() if line.startswith("| 8 ")]
     assert len(rows) == 2 + 2 + (1 + 4)
@@ -63,7 +63,7 @@ def test_the_csv_has_a_line_for_every_network_of_every_cell(comparison):
     assert len(rows) == 2 * 2 * (1 + 4)
     result = RunFolder(comparison / "cells" / "sspcm-8-seed1").read_result()
     row = next(r for r in rows if (r["labels"], r["seed"], r["network"]) == ("8", "1", "C"))
-    assert float(row["last PCK@0.2"]) == result["last"]["C"]["PCK@0.2"]
+    assert float(row["last PCK@0.2"]) == result.last["C"]["PCK@0.2"]
 
 
 def test_methods_with_one_seed_see_the_same_people(comparison):
@@ -72,7 +72,7 @@ def test_methods_with_one_seed_see_the_same_people(comparison):
         for method in ("supervised", "sspcm")
     ]
     for key in ("data_hash", "split_hash", "people_labelled", "people_test", "steps"):
-        assert results[0][key] == results[1][key]
+        assert getattr(results[0], key) == getattr(results[1], key)
 
 
 def test_plots_are_pictures(comparison):

@@ -25,12 +25,39 @@ from benchmarks.report.report import summary_lines
 from benchmarks.results.published import METHOD_ORDER
 from benchmarks.results.results import CellResult, Group, read_results
 from sspcm.config import TrainConfig
+from sspcm.runs.records import RunResult
 from wepdtof_pose.scores.people import people_scores
+
+RESULT = RunResult(
+    method="sspcm",
+    recipe="corrected",
+    reported="C",
+    seed=0,
+    labels="8",
+    data_hash="0",
+    split_hash="0",
+    split="held out by frame, seed 0",
+    people_train=8,
+    people_labelled=8,
+    people_unlabelled=8,
+    people_test=2,
+    keypoint_set="coco-17",
+    trained_keypoint_set="coco-17",
+    labelled_order="file",
+    last={},
+    best={},
+    best_epoch=1,
+    epochs=1,
+    steps=1,
+    processes=1,
+    precision="float32",
+    device="cpu",
+)
 
 
 def group_of(*runs):
     cells = (
-        CellResult(Path(f"run{number}"), TrainConfig(), {"reported": "C"}, rows, {})
+        CellResult(Path(f"run{number}"), TrainConfig(), RESULT, rows, {})
         for number, rows in enumerate(runs)
     )
     return Group("sspcm", "8", "resnet18", tuple(cells))
@@ -138,7 +165,7 @@ def test_pck_curves_pass_through_the_score_and_the_baseline_has_no_difference(co
 def test_pck_curves_without_the_baseline_or_predictions_say_so(comparison):
     found = read_results(comparison)
     measured = analyse(found).pck_curve
-    supervised = [c.folder for c in found.cells if c.result["method"] == "supervised"]
+    supervised = [c.folder for c in found.cells if c.result.method == "supervised"]
     others = {k: v for k, v in measured.found.items() if k not in supervised}
     drawn = draw_pck_curves(found, Measured(others, dict.fromkeys(supervised, "no disk")))
     assert sum("the baseline is not measured" in text for text in drawn.left_out) == 2

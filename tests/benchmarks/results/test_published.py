@@ -4,6 +4,7 @@ import csv
 import io
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from benchmarks.presets import PRESETS
@@ -36,7 +37,11 @@ def as_published(comparison, **changes):
         "split": OWN_SPLIT,
     }
     cell = read_cell(comparison / "cells" / "sspcm-8-seed0")
-    return replace(cell, config=load_config(overrides=overrides), result={**cell.result, **coco})
+    return with_result(replace(cell, config=load_config(overrides=overrides)), **coco)
+
+
+def with_result(cell, **changes):
+    return replace(cell, result=msgspec.structs.replace(cell.result, **changes))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_another_setting_has_no_published_figure(comparison, changes):
 def test_other_data_have_no_published_figure(comparison):
     cell = as_published(comparison)
     for other in ({"people_train": 5000}, {"split": "held out by frame, seed 0"}):
-        assert published_ap(replace(cell, result={**cell.result, **other})) is None
+        assert published_ap(with_result(cell, **other)) is None
 
 
 @pytest.mark.parametrize(
@@ -101,23 +106,22 @@ def test_other_data_have_no_published_figure(comparison):
 )
 def test_a_published_figure_has_its_schedule(comparison, method, labels, changes, figure, schedule):
     cell = as_published(comparison, **{"method.name": method}, **changes)
-    cell = replace(cell, result={**cell.result, "method": method, "people_labelled": labels})
+    cell = with_result(cell, method=method, people_labelled=labels)
     assert published_ap(cell) == figure
     assert published_schedule(cell) == schedule.format("labelled people a step")
     assert schedule.format("labelled people a step").split(":")[0] in published_note(shown=True)
 
 
 def test_several_gpus_learn_from_more_people_a_step(comparison):
-    cell = as_published(comparison)
-    four = {**cell.result, "processes": 4, "people_labelled": 10_000}
-    assert published_ap(replace(cell, result=four)) == 60.7
-    assert published_schedule(replace(cell, result=four)).endswith(": the same here")
-    assert published_ap(replace(cell, result={**four, "people_labelled": 1000})) is None
+    four = with_result(as_published(comparison), processes=4, people_labelled=10_000)
+    assert published_ap(four) == 60.7
+    assert published_schedule(four).endswith(": the same here")
+    assert published_ap(with_result(four, people_labelled=1000)) is None
 
 
 def test_a_table_names_the_schedules_of_published_figures(comparison):
     cell = as_published(comparison, **{"method.name": "pose_dual"})
-    cell = replace(cell, result={**cell.result, "method": "pose_dual"})
+    cell = with_result(cell, method="pose_dual")
     found = read_results(comparison)
     group = replace(found.groups[0], method="pose_dual", cells=(cell,))
     found = replace(found, groups=(group,))

@@ -84,7 +84,7 @@ def test_a_text_names_everything_that_its_numbers_depend_on(comparison, write):
     found = read_results(comparison)
     text = write(make_report(found))
     result = found.cells[0].result
-    for fact in (*(result[key] for key in FACTS), "wepdtof-pose-14", "quick", "6 optimiser steps"):
+    for fact in (*(getattr(result, key) for key in FACTS), "quick", "6 optimiser steps"):
         assert fact in text
     assert "rotation 30" in text
 
@@ -95,7 +95,7 @@ def test_a_line_of_a_csv_names_everything_too(comparison):
         rows = list(csv.DictReader(io.StringIO(text)))
         assert len(rows) == lines
         for row in rows:
-            assert all(row[key] == found.cells[0].result[key] for key in FACTS)
+            assert all(row[key] == getattr(found.cells[0].result, key) for key in FACTS)
             assert (row["preset"], row["sigma_set"]) == ("quick", "wepdtof-pose-14")
             assert float(row["steps"]) == 6
 
@@ -108,7 +108,7 @@ def test_the_summary_is_that_of_the_runs(comparison):
         if (row["labels"], row["method"]) == ("8", "sspcm")
     )
     runs = [RunFolder(comparison / "cells" / f"sspcm-8-seed{seed}") for seed in (0, 1)]
-    values = [run.read_result()["last"]["C"]["PCK@0.2"] for run in runs]
+    values = [run.read_result().last["C"]["PCK@0.2"] for run in runs]
     assert float(row["PCK@0.2"]) == pytest.approx(np.mean(values))
     assert float(row["PCK@0.2 sd"]) == pytest.approx(np.std(values, ddof=1))
     assert row["published AP"] == "n/a"

@@ -67,7 +67,7 @@ def test_people_with_a_box_alone_can_be_in_the_pool(few_labelled, tiny_fisheye):
     assert sets.labelled.tolist() == np.flatnonzero(usable).tolist()
     assert len(sets.unlabelled) == len(sets.train) > usable.sum()
     assert not sets.train.people["iscrowd"].any()
-    assert sets.record["people_train"] == without.record["people_train"] == usable.sum()
+    assert sets.record.people_train == without.record.people_train == usable.sum()
     with pytest.raises(InputError, match=f"only {usable.sum()} usable"):
         make_sets(config(few_labelled, labels=str(usable.sum() + 1), unlabelled_boxes=True))
     other = make_sets(config(tiny_fisheye, unlabelled=str(few_labelled), unlabelled_boxes=True))
@@ -107,7 +107,7 @@ def test_a_pool_without_keypoints_names_the_option(tiny_fisheye, tmp_path):
 def test_everybody_on_the_test_side_is_kept_for_scoring(few_labelled):
     sets = make_sets(config(few_labelled))
     assert len(sets.test) > len(sets.tested) == sets.test.trainable().sum()
-    assert sets.record["people_test"] == len(sets.tested)
+    assert sets.record.people_test == len(sets.tested)
 
 
 def test_random_budgets_are_nested_and_file_order_is_the_first(tiny_fisheye):
@@ -122,7 +122,7 @@ def test_data_sets_with_other_joints_meet_in_the_union_by_name(tiny_fisheye, mpi
     union = get_keypoint_set("union-24")
     assert sets.train.keypoint_set == union
     assert sets.test.keypoint_set.name == "mpii-16"
-    assert sets.record["trained_keypoint_set"] == "union-24"
+    assert sets.record.trained_keypoint_set == "union-24"
     known = {union.joints[j] for j in np.flatnonzero(labelled_joints(sets))}
     # As published: all joints of the labelled set, whether or not anybody has them.
     assert known == set(get_keypoint_set("mpii-16").joints)
@@ -173,8 +173,8 @@ def test_a_list_of_the_toolkit_says_who_is_labelled(two_sides, tmp_path):
     sets = make_sets(config(two_sides, labels=str(file)))
     named = json.loads(file.read_text())["person_ids"]
     assert sets.train.people["id"].iloc[sets.labelled].tolist() == named
-    assert (sets.record["people_labelled"], sets.record["labelled_order"]) == (7, "list")
-    assert len(sets.record["labels_hash"]) == 16
+    assert (sets.record.people_labelled, sets.record.labelled_order) == (7, "list")
+    assert len(sets.record.labels_hash) == 16
     assert len(sets.unlabelled) == 36
 
 

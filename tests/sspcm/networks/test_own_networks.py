@@ -69,7 +69,7 @@ def test_a_network_of_ones_own(tiny_run: Path, tiny_fisheye: Path, tmp_path: Pat
     file = tmp_path / "scores.json"
     done = CliRunner().invoke(main, ["evaluate", str(tmp_path / "run"), "-o", str(file)])
     assert done.exit_code == 0, done.output
-    assert read_json(file)["networks"] == result["last"]
+    assert read_json(file)["networks"] == result.last
 
 
 @pytest.mark.usefixtures("own_networks")

@@ -41,7 +41,7 @@ def result_without_time(folder):
     result = RunFolder(folder).read_result()
     return {
         key: value
-        for key, value in result.items()
+        for key, value in result.as_json().items()
         if key not in ("training_seconds", "peak_memory_bytes")
     }
 
@@ -71,7 +71,7 @@ def test_a_resumed_run_goes_on_with_its_threads_and_keeps_its_peak(settings, tmp
     settings |= {"method.name": "supervised", "threads": 0, "optimisation.epochs": 1}
     run = RunFolder(tmp_path / "run")
     train(load_config(overrides=settings), run.path)
-    environment, peak = read_json(run.environment_file), run.read_result()["peak_memory_bytes"]
+    environment, peak = read_json(run.environment_file), run.read_result().peak_memory_bytes
     write_json(run.environment_file, environment | {"threads": environment["threads"] + 1})
     run.result_file.unlink()
     state = torch.load(run.last_checkpoint, weights_only=True)
@@ -83,7 +83,7 @@ def test_a_resumed_run_goes_on_with_its_threads_and_keeps_its_peak(settings, tmp
         assert torch.get_num_threads() == environment["threads"] + 1
     finally:
         torch.set_num_threads(environment["threads"])
-    assert result["peak_memory_bytes"] == 10**15
+    assert result.peak_memory_bytes == 10**15
 
 
 def test_the_log_says_device_and_precision(settings, tmp_path):
@@ -117,9 +117,9 @@ def test_the_run_folder_holds_everything(settings, tmp_path):
         "checkpoints/last.pt",
         "checkpoints/best.pt",
     }
-    assert list(result["last"]) == ["A", "B", "mean", "C"]
-    assert result["reported"] == "C"
-    assert result["steps"] == 20
+    assert list(result.last) == ["A", "B", "mean", "C"]
+    assert result.reported == "C"
+    assert result.steps == 20
     assert [("scores" in row) for row in RunFolder(folder).read_metrics()] == [
         False,
         True,
@@ -127,7 +127,7 @@ def test_the_run_folder_holds_everything(settings, tmp_path):
         True,
     ]
     assert yaml.safe_load((folder / "config.yaml").read_text())["method"]["name"] == "sspcm"
-    assert len(json.loads((folder / "predictions.json").read_text())) == result["people_test"]
+    assert len(json.loads((folder / "predictions.json").read_text())) == result.people_test
 
 
 def test_a_folder_with_another_run_is_refused_with_the_difference(settings, tmp_path):
@@ -217,17 +217,17 @@ def test_two_processes_agree_and_write_one_run(settings, tmp_path, tiny_fisheye,
     assert found.stdout.count("written: ") == 1
     assert found.stderr.count("epoch 2/2") == 1
     result = RunFolder(folder).read_result()
-    assert result["processes"] == 2
+    assert result.processes == 2
     assert len(RunFolder(folder).read_metrics()) == 2
     # One process gives the networks that both have trained the same scores.
     networks = open_networks(folder)
     found = evaluate_networks(networks, own_test_people(networks))["networks"]
-    assert found.keys() == result["last"].keys()
+    assert found.keys() == result.last.keys()
     for name, scores in found.items():
-        assert scores["people"] == result["people_test"] == scores["predictions"]
+        assert scores["people"] == result.people_test == scores["predictions"]
         for key in ("AP", "AR", "PCK@0.2"):
-            assert scores[key] == pytest.approx(result["last"][name][key], abs=0.02)
-    assert len(json.loads((folder / "predictions.json").read_text())) == result["people_test"]
+            assert scores[key] == pytest.approx(result.last[name][key], abs=0.02)
+    assert len(json.loads((folder / "predictions.json").read_text())) == result.people_test
 
 
 @pytest.mark.parametrize(("upright", "rotated"), [(False, False), (True, False), (False, True)])
@@ -252,7 +252,7 @@ def test_scores_by_radius_where_the_camera_is_a_ceilings(
         "optimisation.epoch_steps": 1,
     }
     result = train(load_config(overrides=settings), tmp_path / "run")
-    assert ("by_radius" in result["last"]["A"]) == (upright or rotated)
+    assert ("by_radius" in result.last["A"]) == (upright or rotated)
     # The category is the data set's, so that pycocotools finds the predictions.
     rows = read_json(tmp_path / "run" / "predictions.json")
     assert {row["category_id"] for row in rows} == {7}
@@ -272,9 +272,9 @@ def test_an_unlabelled_set_and_both_recipes_train_to_a_score(settings, tmp_path,
         "optimisation.epochs": 1,
     }
     result = train(load_config(overrides=settings), tmp_path / "run")
-    assert result["trained_keypoint_set"] == (
+    assert result.trained_keypoint_set == (
         "union-24" if recipe == "released" else "wepdtof-pose-14"
     )
-    scores = result["last"]["C"]
+    scores = result.last["C"]
     assert set(scores["per_joint"]) == set(get_keypoint_set("wepdtof-pose-14").joints)
     assert scores["sigma_set"] == "wepdtof-pose-14"

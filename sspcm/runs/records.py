@@ -1,0 +1,148 @@
+"""Records that a run writes and others read: its result, with the counts of its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+"""Whole numbers that JSON readers of every language hold."""
+Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
+Scores = dict[str, Any]
+"""Scores of one network; see `wepdtof_pose.scores.coco.score`."""
+
+
+class DataRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Names, hashes and counts of what a run learns from and is scored on.
+
+    Attributes:
+        data_hash: of the annotated people (the training side, where the data come in splits).
+        split_hash: of the split, or of the test side.
+        split: how the data were split.
+        labels_hash: of the list of labelled people; None without one.
+        unlabelled_hash: of the data set of the pool; None where the pool is the training side.
+        people_train: usable people to train on.
+        people_labelled: those of them whose labels are used.
+        people_unlabelled: people in the pool.
+        people_test: people who are scored.
+        keypoint_set: name of the test people's joints.
+        trained_keypoint_set: name of the joints of the heatmaps.
+        labelled_order: `file`, `random` or `list`.
+    """
+
+    data_hash: str
+    split_hash: str
+    split: str
+    labels_hash: str | None = None
+    unlabelled_hash: str | None = None
+    people_train: Count
+    people_labelled: Count
+    people_unlabelled: Count
+    people_test: Count
+    keypoint_set: str
+    trained_keypoint_set: str
+    labelled_order: str
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished run found: result.json.
+
+    Attributes:
+        method: name of the method.
+        recipe: `corrected` or `released`.
+        reported: the network that the method is judged by.
+        seed: of the run.
+        labels: label budget or list of labelled people, as configured.
+        last: scores of every network after the last epoch.
+        best: scores of every network in the epoch that was best.
+        best_epoch: that epoch, counted from 1.
+        epochs: epochs trained.
+        steps: optimiser steps of all epochs.
+        processes: how many trained together.
+        training_seconds: without evaluation and writing pseudo-labels.
+        peak_memory_bytes: of the process that wrote the run.
+        parameters_trained: numbers that the optimiser changes.
+        parameters_predictor: numbers of the network that leaves the method.
+        precision: `float32` or `bfloat16`.
+        device: `cpu` or `cuda`.
+
+    The others are those of `DataRecord`.
+    """
+
+    method: str
+    recipe: str
+    reported: str
+    seed: Count
+    labels: str
+    data_hash: str
+    split_hash: str
+    split: str
+    labels_hash: str | None = None
+    unlabelled_hash: str | None = None
+    people_train: Count
+    people_labelled: Count
+    people_unlabelled: Count
+    people_test: Count
+    keypoint_set: str
+    trained_keypoint_set: str
+    labelled_order: str
+    last: dict[str, Scores]
+    best: dict[str, Scores]
+    best_epoch: Count
+    epochs: Count
+    steps: Count
+    processes: Count
+    training_seconds: Seconds | None = None
+    peak_memory_bytes: Count | None = None
+    parameters_trained: Count | None = None
+    parameters_predictor: Count | None = None
+    precision: str
+    device: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of result.json; hashes of what the run does not have are left out."""
+        content = msgspec.to_builtins(self)
+        optional = ("labels_hash", "unlabelled_hash")
+        return {k: v for k, v in content.items() if v is not None or k not in optional}
+
+
+def read_run_result(path: Path) -> RunResult:
+    """The result in a file.
+
+    Raises:
+        InputError: there is no such file, or it is not the result of a run; the message names the
+            entry that is wrong.
+    """
+    try:
+        result = msgspec.convert(read_json(path), RunResult)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise InputError(f"{path}: is not the result of a run: {error}") from None
+    for which, networks in (("last", result.last), ("best", result.best)):
+        if result.reported not in networks:
+            raise InputError(
+                f"{path}: is not the result of a run: {which!r} has no scores of the reported "
+                f"network {result.reported!r}"
+            )
+        for name, scores in networks.items():
+            wrong = next((key for key in _NUMBERS if not _is_score(scores.get(key))), None)
+            if wrong is not None:
+                raise InputError(
+                    f"{path}: is not the result of a run: score {wrong!r} of network {name!r} in "
+                    f"{which!r} is not a number"
+                )
+    return result
+
+
+def _is_score(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value is None or (number and -_LARGE <= value <= _LARGE)
+
+
+_LARGE = 1e9
+"""Beyond it a number is no score; NaN is not below it."""
+_NUMBERS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L", "PCK@0.2")
