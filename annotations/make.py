@@ -15,9 +15,10 @@ import numpy as np
 from wepdtof_pose.annotations import croissant
 
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.files import make_folder, write_image, write_json
+from wepdtof_pose.files import make_folder, write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.images import write_image
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.splits.hold_out import subset_record

@@ -16,7 +16,7 @@ joints, (width, height) = json.loads(about["joints"]), json.loads(about["crop_si
 mean, std = np.array(json.loads(about["mean"])), np.array(json.loads(about["std"]))
 if json.loads(about["upright"]):
     sys.exit("this network takes crops turned along the image radius: use sspcm predict")
-image = cv2.imread(sys.argv[2], cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+image = cv2.imread(sys.argv[2], cv2.IMREAD_COLOR)
 
 x, y, w, h = map(float, sys.argv[3:7])
 x, y, x2, y2 = max(x, 0), max(y, 0), max(x, 0) + max(w - 1, 0), max(y, 0) + max(h - 1, 0)

@@ -1,5 +1,35 @@
-"""The error that bad input raises, shown to a person as one line and exit code 2."""
+"""The error that bad input raises, and how a text that may come from outside is shown."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import click
 
 
 class InputError(ValueError):
     """Input that cannot be used: the message says what is wrong, where, and what to do."""
+
+
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Print a text for a person; see `printable`."""
+    click.echo(printable(str(text)), err=err)
+
+
+def printable(text: str) -> str:
+    r"""Return the text with its control characters as escapes; line ends and tabs stay.
+
+    File names, fields of files and answers of servers come from outside: printed as they are, they
+    could steer the terminal.
+
+    >>> printable("\x1b[31mred")
+    '\\x1b[31mred'
+    """
+    if text.isprintable():
+        return text
+    return "".join(ascii(c)[1:-1] if _controls(c) else c for c in text)
+
+
+def _controls(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in "\n\t"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wepdtof_pose.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
+from wepdtof_pose.locks import exclusive, hidden_name
 
 
 def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: str = "text") -> str:
@@ -95,52 +95,6 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(content)
 
 
-def missing_image(path: Path) -> str:
-    """The message that an image is not there, and whether it only has / where its name has \\."""
-    other = Path(str(path).replace("\\", "/"))
-    text = f"{path}: no such image"
-    if other == path or not other.is_file():
-        return text
-    return f"{text}, but {other} is there: write / in 'file_name', or convert"
-
-
-def read_image(path: Path) -> np.ndarray:
-    """An image (height, width, 3) uint8, BGR, as stored: an EXIF orientation is not applied.
-
-    Raises:
-        InputError: it is missing, unreadable, empty, or no image.
-    """
-    import cv2
-    import numpy as np
-
-    try:
-        content = np.fromfile(path, dtype=np.uint8)
-    except FileNotFoundError:
-        raise InputError(missing_image(path)) from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if not len(content):
-        raise InputError(f"{path}: the file is empty")
-    try:
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error as error:  # more pixels than OpenCV takes, for one
-        raise InputError(f"{path}: is not a readable image: {error.err}") from None
-    if image is None:
-        raise InputError(f"{path}: is not a readable image")
-    return image
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write an image (height, width, 3) uint8, BGR, in the format of the path's suffix."""
-    import cv2
-
-    encoded, content = cv2.imencode(path.suffix, image)
-    if not encoded:
-        raise InputError(f"{path}: the image cannot be encoded as {path.suffix!r}")
-    with replacing(path) as temporary:
-        content.tofile(temporary)
-
-
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, 64 hex digits."""
     digest = hashlib.sha256()
@@ -168,73 +122,192 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: the folder cannot be made: {error.strerror}") from None
 
 
+def require_inside(names: Iterable[str], source: Path | str) -> None:
+    """Refuse a data set whose image names lead out of its folder; `source` names its file.
+
+    They do with `..` between slashes of either kind, with a slash at their beginning, or with the
+    letter of a drive. Links that lead out are found where images are opened:
+    `wepdtof_pose.images.image_file`.
+
+    Raises:
+        InputError: a name leads out.
+    """
+    name = next(filter(_LEADS_OUT.search, names), None)
+    if name is not None:
+        raise InputError(
+            f"{source}: image file name {name!r} leads out of the image folder: names must be "
+            "relative to that folder and stay in it"
+        )
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Put a file, or what a link stands for, into another place: a hard link, else a copy.
 
     Raises:
-        InputError: there is a file already.
+        InputError: there is a file already, or the copy cannot be written.
     """
     make_folder(target.parent)
     source = source.resolve()
     try:
         os.link(source, target)
+        return
     except FileExistsError:
         raise InputError(f"two files have the same path {target.name!r}") from None
     except OSError:  # another file system, or one without links
+        pass
+    try:
         shutil.copyfile(source, target)
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise InputError(f"{target}: cannot be written: {error.strerror}") from None
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends without an error."""
+    """Give a temporary path that takes the place of `path` when the block ends without an error.
+
+    One process at a time does so, and removes first what one that was killed at it has left.
+
+    Raises:
+        InputError: it cannot be written there, or another process has been at it for a while.
+    """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder, not a file to write")
     make_folder(path.parent)
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes private files; what we publish follows the user's umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    except OSError as error:
-        if error.filename is not None:
-            raise
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None  # a full disk
-    finally:
-        temporary.unlink(missing_ok=True)
+    with exclusive(path) as left:
+        if left:
+            for part in _leftovers(path, ".part"):
+                part.unlink(missing_ok=True)
+        try:
+            handle, name = tempfile.mkstemp(
+                prefix=f"{hidden_name(path)}.", suffix=".part", dir=path.parent
+            )
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except OSError as error:
+            raise _about(path, temporary, error) from None
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path` that takes its place when the block ends without an error.
+def replacing_folder(
+    path: Path, *, allowed: Callable[[Path], object] | None = None
+) -> Iterator[Path]:
+    """Give a temporary folder that takes the place of `path` if the block ends without an error.
 
-    What a killed run left of it is removed first. The caller has made sure that a folder at `path`
-    may be replaced.
+    One process at a time does so, and clears up first what one that was killed at it has left: a
+    half-made folder is removed, an old one that had been moved aside is put back.
+
+    Args:
+        path: the folder to make or to replace.
+        allowed: called with `path` where that exists; raises an InputError if it must stay.
+
+    Raises:
+        InputError: it cannot be written there, or another process is writing it.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     make_folder(path.parent)
-    temporary, old = (path.with_name(f".{path.name}.{end}") for end in ("part", "old"))
-    for leftover in (temporary, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    make_folder(temporary)
-    try:
-        yield temporary
-        if path.exists():
-            path.replace(old)
+    with exclusive(path, patience=1) as left:
+        if left:
+            _clear_up(path)
+        if path.exists() and allowed is not None:
+            allowed(path)
+        temporary = _new_folder(path, ".part")
         try:
-            temporary.replace(path)
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            _exchange(path, temporary)
         except OSError as error:
-            if old.exists():
-                old.replace(path)
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+            raise _about(path, temporary, error) from None
+        except InputError as error:
+            raise InputError(str(error).replace(str(temporary), str(path))) from None
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed left below a folder that this one works on alone.
+
+    These are temporary files of `replacing`, and its locks.
+    """
+    for path in folder.rglob(".*.part"):
+        if _TEMPORARY.search(path.name) and not path.is_dir():
+            path.unlink(missing_ok=True)
+    for path in folder.rglob(".*.lock"):
+        path.unlink(missing_ok=True)
+
+
+def _exchange(path: Path, new: Path) -> None:
+    """Let a folder take the place of another, which is removed."""
+    if not path.exists():
+        new.replace(path)
+        return
+    old = _new_folder(path, ".old")
+    path.replace(old)
+    try:
+        new.replace(path)
+    except BaseException:
+        old.replace(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear_up(path: Path) -> None:
+    for old in _leftovers(path, ".old"):
+        if path.exists() or not any(old.iterdir()):
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.replace(path)
+    for part in _leftovers(path, ".part"):
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _leftovers(path: Path, end: str) -> list[Path]:
+    """What a killed process left beside an output: names that mkstemp and mkdtemp gave."""
+    start = f"{hidden_name(path)}."
+    return [
+        entry
+        for entry in path.parent.iterdir()
+        if entry.name.startswith(start)
+        and entry.name.endswith(end)
+        and _TEMPORARY.fullmatch(entry.name[len(start) - 1 :])
+        and not entry.is_symlink()
+    ]
+
+
+def _new_folder(path: Path, end: str) -> Path:
+    try:
+        name = tempfile.mkdtemp(prefix=f"{hidden_name(path)}.", suffix=end, dir=path.parent)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    return Path(name)
+
+
+def _about(path: Path, temporary: Path, error: OSError) -> OSError | InputError:
+    """The error in the words of the output: temporary names say nothing, and some have no name."""
+    named = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    ours = not named or any(name.startswith(str(temporary)) for name in named)
+    if not ours and error.errno not in _CANNOT_WRITE:
+        return error
+    return InputError(f"{path}: cannot be written: {error.strerror or error}")
+
+
+def _umask() -> int:
+    """mkstemp and mkdtemp make private files; what is published follows the user's umask."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+_LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:")
+_TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part|old)")
+_CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}

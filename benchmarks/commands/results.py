@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from benchmarks.results.scores import CHOICES
 from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.errors import echo
 
 BASELINE = click.option(
     "--baseline", help="Method that others are compared to.  [default: supervised]"
@@ -59,7 +60,7 @@ def table(
         for name in ("format", "baseline", "score"):
             if source_of(name) is ParameterSource.COMMANDLINE:
                 raise click.UsageError(f"--{name} does not go with --into: a mark says it itself")
-        click.echo(f"{into}: {update_tables(into)} tables")
+        echo(f"{into}: {update_tables(into)} tables")
     elif folder is not None:
         print_tables(folder, baseline=baseline, score=score, style=format)
 
@@ -86,9 +87,9 @@ def plot(folder: Path, score: str) -> None:
 
     written, missing = write_plots(read_results(folder), folder / "plots", score=score)
     for path in written:
-        click.echo(path)
+        echo(path)
     for text in missing:
-        click.echo(f"not drawn: {text}", err=True)
+        echo(f"not drawn: {text}", err=True)
 
 
 @click.command()
@@ -107,7 +108,7 @@ def report(folder: Path, baseline: str | None, score: str, output: Path | None) 
 
     file = output or folder / "report.html"
     write_report(folder, file, baseline=baseline, score=score)
-    click.echo(f"written: {file}")
+    echo(f"written: {file}")
 
 
 @click.command()
@@ -126,7 +127,7 @@ def compare(first: Path, second: Path, score: str) -> None:
     """
     from benchmarks.tables.compare import comparison_text
 
-    click.echo(comparison_text(first, second, score=score))
+    echo(comparison_text(first, second, score=score))
 
 
 def print_tables(folder: Path, *, baseline: str | None, score: str, style: str) -> None:
@@ -147,4 +148,4 @@ def print_tables(folder: Path, *, baseline: str | None, score: str, style: str) 
     for key, name in (("markdown", "table.md"), ("csv", "table.csv"), ("latex", "table.tex")):
         write_text(folder / name, texts[key])
     write_text(folder / "runs.csv", runs_csv(comparison))
-    click.echo(texts[style])
+    echo(texts[style])

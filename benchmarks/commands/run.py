@@ -11,6 +11,7 @@ import click
 
 from benchmarks.commands.options import names_of
 from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.errors import echo
 
 
 @click.command()
@@ -154,7 +155,7 @@ def run(
         from benchmarks.running.estimate import estimate, estimate_lines
 
         for line in estimate_lines(estimate(cells, place), jobs=jobs or 1):
-            click.echo(line)
+            echo(line)
         return
 
     if grid.data is None:
@@ -172,6 +173,6 @@ def run(
         ("failed", outcome.failed),
     ):
         if names:
-            click.echo(f"{title}: {', '.join(names)}", err=True)
+            echo(f"{title}: {', '.join(names)}", err=True)
     if outcome.failed:
         sys.exit(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from benchmarks.commands.options import names_of
+from wepdtof_pose.errors import echo
 
 
 @click.command()
@@ -108,4 +109,4 @@ def speed(
     if output is not None:
         write_json(output / SPEED_FILE, result, indent=1)
         write_text(output / "speed.md", text + "\n")
-    click.echo(text)
+    echo(text)

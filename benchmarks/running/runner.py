@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from benchmarks.grid.grid import Cell
 from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import get_preset
@@ -24,7 +22,7 @@ from sspcm.data.sets import make_sets
 from sspcm.runs.folder import RunFolder, same_data_path
 from sspcm.runs.records import DataRecord
 from wepdtof_pose.cores import usable_cores
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.splits.hold_out import label_budget
 from wepdtof_pose.synthetic.generate import generate
 
@@ -120,7 +118,7 @@ def run_cells(
     place.write_preset(preset)
     for number, cell in enumerate(cells, start=1):
         if cell not in missing:
-            click.echo(f"[{number}/{len(cells)}] {cell.name}: already there")
+            echo(f"[{number}/{len(cells)}] {cell.name}: already there")
     numbers = {cell.name: f"[{n}/{len(cells)}]" for n, cell in enumerate(cells, start=1)}
     states: dict[str, str] = {}
     if missing:

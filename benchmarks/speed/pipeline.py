@@ -18,7 +18,7 @@ from sspcm.augment.views import EASY_VIEW, draw_views, region_to_crop
 from sspcm.data.batches import BatchMaker
 from sspcm.data.crop_store import CropStore, open_crop_store, region_size
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.files import read_image
+from wepdtof_pose.images import image_file, read_image
 
 JPEG_QUALITY = 95
 
@@ -86,7 +86,7 @@ def _measure(
             "ready": lambda: [_ready(maker, batch) for batch in batches],
             "jpeg": lambda: [cv2.imdecode(jpegs[row], cv2.IMREAD_COLOR) for row in rows],
             "decode frames": lambda: [
-                read_image(dataset.root / name) for name in dataset.frames["file_name"]
+                read_image(image_file(dataset.root, name)) for name in dataset.frames["file_name"]
             ],
             "build": build,
         },

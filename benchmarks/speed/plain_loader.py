@@ -14,8 +14,8 @@ from torch import Tensor
 from sspcm.data.crop_places import CropPlaces, places_of
 from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.files import read_image
 from wepdtof_pose.geometry import crop_matrices
+from wepdtof_pose.images import image_file, read_image
 
 
 class PlainLoader:
@@ -23,7 +23,7 @@ class PlainLoader:
 
     def __init__(self, dataset: PoseDataset, crop_size: tuple[int, int], *, sigma: float) -> None:
         self._dataset = dataset
-        self._paths = [dataset.root / name for name in dataset.frames["file_name"]]
+        self._paths = [image_file(dataset.root, name) for name in dataset.frames["file_name"]]
         self._frames = dataset.frame_rows
         self._places: CropPlaces = places_of(dataset, crop_size)
         self._crop_size = crop_size

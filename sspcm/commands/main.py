@@ -14,6 +14,7 @@ from sspcm.commands.networks import export, import_weights, pseudo_labels
 from sspcm.commands.options import PATH, opens_networks
 from wepdtof_pose import __version__
 from wepdtof_pose.commands.shared import CommandGroup, refuse_unused
+from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
     from sspcm.inference.networks import TrainedNetworks
@@ -78,10 +79,8 @@ def train(
         return
     for name, scores in result.last.items():
         marker = " (reported)" if name == result.reported else ""
-        click.echo(
-            f"{name}: AP {percent(scores['AP'])}  PCK@0.2 {percent(scores['PCK@0.2'])}{marker}"
-        )
-    click.echo(f"written: {output}")
+        echo(f"{name}: AP {percent(scores['AP'])}  PCK@0.2 {percent(scores['PCK@0.2'])}{marker}")
+    echo(f"written: {output}")
 
 
 @main.command()
@@ -139,9 +138,9 @@ def evaluate(
     if output is not None:
         write_json(output, result, indent=1)
     for line in table_lines(result, per_joint=per_joint):
-        click.echo(line)
+        echo(line)
     if output is not None:
-        click.echo(f"written: {output}")
+        echo(f"written: {output}")
 
 
 @main.command()
@@ -206,12 +205,10 @@ def predict(
         draw=draw,
         joint_threshold=threshold,
     )
-    click.echo(f"{count.poses} poses on {count.frames} frames")
+    echo(f"{count.poses} poses on {count.frames} frames")
     if draw and count.bare:
-        click.echo(
-            f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}"
-        )
-    click.echo(f"written: {output}")
+        echo(f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}")
+    echo(f"written: {output}")
 
 
 for command in (pseudo_labels, export, import_weights):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sspcm.commands.options import PATH, opens_networks, size_of
+from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
     from sspcm.inference.networks import TrainedNetworks
@@ -34,7 +35,7 @@ def pseudo_labels(networks: TrainedNetworks, output: Path) -> None:
 
     entries = run_labels(networks)
     write_json(output, entries)
-    click.echo(f"{len(entries)} people written to {output}")
+    echo(f"{len(entries)} people written to {output}")
 
 
 @click.command()
@@ -59,11 +60,11 @@ def export(
     from sspcm.inference.export import export_onnx
 
     check = export_onnx(networks, output, name=network)
-    click.echo(
+    echo(
         f"onnxruntime and torch differ by at most {check.difference:.1e} of the largest value "
         f"(random images, {check.crops})"
     )
-    click.echo(f"written: {output}")
+    echo(f"written: {output}")
 
 
 @click.command("import-weights")
@@ -106,5 +107,5 @@ def import_weights(file: Path, output: Path, keypoints: str, crop_size: str, col
         crop_size=size_of(crop_size),
         bgr=colour == "bgr",
     )
-    click.echo(f"networks: {', '.join(found.names())}")
-    click.echo(f"written: {output}")
+    echo(f"networks: {', '.join(found.names())}")
+    echo(f"written: {output}")

@@ -30,8 +30,9 @@ from sspcm.data.pixel_file import PixelFile
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import make_folder, read_image, replacing
+from wepdtof_pose.files import make_folder, replacing
 from wepdtof_pose.geometry import transform_points
+from wepdtof_pose.images import image_file, read_image
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _build(
     shape = (len(dataset), window[1], window[0], 3)
 
     def cut_people(number: int) -> None:
-        image = read_image(dataset.root / names[frames[number]])
+        image = read_image(image_file(dataset.root, names[frames[number]]))
         for person in people_of_frame(number):
             cut = cut_window(image, matrices[person], window)
             pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))

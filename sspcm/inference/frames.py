@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_image
+from wepdtof_pose.images import read_image
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})

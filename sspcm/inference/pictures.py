@@ -10,7 +10,8 @@ import numpy as np
 
 from sspcm.inference.frames import Frame
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import make_folder, write_image
+from wepdtof_pose.files import make_folder
+from wepdtof_pose.images import write_image
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.pictures import annotators
 

@@ -75,12 +75,11 @@ def predict_inputs(
         InputError: an input or the box file cannot be read, no box belongs to any frame or all that
             do are left out, or `out` holds something.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is there already and not an empty folder; name another with -o")
+    _require_new(out)
     sources = find_sources(inputs)
     detections = None if boxes is None else read_detections(boxes)
     frames = matched = boxed = poses = bare = 0
-    with replacing_folder(out) as folder, ExitStack() as stack:
+    with replacing_folder(out, allowed=_require_new) as folder, ExitStack() as stack:
         stream = stack.enter_context((folder / RESULTS).open("w", encoding="utf-8"))
         results = _ResultsStream(stream)
         pictures = stack.enter_context(PoseWriter(folder / DRAWINGS)) if draw else None
@@ -121,6 +120,11 @@ def predict_inputs(
             )
         results.close()
     return PredictionCount(frames, poses, bare)
+
+
+def _require_new(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out}: is there already and not an empty folder; name another with -o")
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wepdtof_pose.files import read_image, read_json
+from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.datasets import lsp
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.images import read_image
 from wepdtof_pose.keypoints import get_keypoint_set
 
 SAMPLES = "mmpose_samples"

@@ -8,8 +8,9 @@ import pytest
 import wepdtof_pose.annotations
 from wepdtof_pose.annotations import make, sample_folder
 
-from wepdtof_pose.files import file_sha256, read_image, read_json
+from wepdtof_pose.files import file_sha256, read_json
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.images import read_image
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.splits.hold_out import read_subset
 from wepdtof_pose.validation.validate import validate

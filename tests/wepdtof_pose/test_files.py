@@ -1,19 +1,14 @@
+import contextlib
 import json
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import (
-    file_sha256,
-    read_image,
-    read_json,
-    replacing,
-    replacing_folder,
-    write_image,
-    write_json,
-)
+from wepdtof_pose.files import file_sha256, read_json, replacing, replacing_folder, write_json
 
 
 @pytest.mark.parametrize(
@@ -89,16 +84,123 @@ def test_places_that_cannot_be_written(tmp_path: Path, name: str) -> None:
         write_json(tmp_path / name, 1)
 
 
+def killed(code: str) -> None:
+    """Run Python that ends itself as kill -9 would."""
+    start = "import os, signal\nfrom pathlib import Path\nfrom wepdtof_pose import files\n"
+    end = "\nos.kill(os.getpid(), signal.SIGKILL)"
+    code = start + textwrap.dedent(code).replace("DIE", end.strip())
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+
+
+def below(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
 def test_replacing_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for text in ("first", "second"):
-        # What a killed run left must not get into the result.
-        (tmp_path / ".out.part").mkdir()
-        (tmp_path / ".out.part" / "leftover").write_text("")
         with replacing_folder(out) as folder:
             (folder / text).write_text(text)
-        assert [path.name for path in out.iterdir()] == [text]
-    assert list(tmp_path.iterdir()) == [out]
+        assert below(tmp_path) == ["out", f"out/{text}"]
+
+
+def test_what_a_killed_run_left_is_cleared_up(tmp_path: Path) -> None:
+    killed(
+        f"""
+        with files.replacing_folder(Path({str(tmp_path / "out")!r})) as folder:
+            (folder / "half").write_text("half")
+            DIE
+        """
+    )
+    killed(
+        f"""
+        with files.replacing(Path({str(tmp_path / "file")!r})) as temporary:
+            temporary.write_text("half")
+            DIE
+        """
+    )
+    assert len(below(tmp_path)) == 5  # half a folder and what is in it, half a file, two locks
+    with replacing_folder(tmp_path / "out") as folder:
+        (folder / "whole").write_text("")
+    write_json(tmp_path / "file", 1)
+    assert below(tmp_path) == ["file", "out", "out/whole"]
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_the_old_folder_survives_a_kill_between_the_renames(tmp_path: Path, succeeds: bool) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "old").write_text("old")
+    killed(
+        f"""
+        rename = Path.replace
+        def replace(path, target):
+            if path.name.endswith(".part"):
+                DIE
+            return rename(path, target)
+        Path.replace = replace
+        with files.replacing_folder(Path({str(out)!r})) as folder:
+            (folder / "new").write_text("")
+        """
+    )
+    assert not out.exists()
+    with contextlib.suppress(RuntimeError), replacing_folder(out) as folder:
+        assert (out / "old").read_text() == "old"
+        (folder / "new").write_text("")
+        if not succeeds:
+            raise RuntimeError
+    assert below(tmp_path) == ["out", "out/new" if succeeds else "out/old"]
+
+
+def test_what_is_the_users_own_stays(tmp_path: Path) -> None:
+    mine = [".out.old", ".out.part", ".out.backup12.old", ".out.backup12.part.txt"]
+    for name in mine:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "backup").write_text("mine")
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (tmp_path / ".out2.part").symlink_to(victim)
+    for out in (tmp_path / "out", tmp_path / "out2"):
+        with replacing_folder(out) as folder:
+            (folder / "new").write_text("")
+        assert not out.is_symlink()
+    assert not below(victim)
+    for name in mine:
+        assert (tmp_path / name / "backup").read_text() == "mine"
+
+
+def test_a_folder_that_may_not_be_replaced(tmp_path: Path) -> None:
+    def refuse(path: Path) -> None:
+        raise InputError(f"{path}: exists")
+
+    out = tmp_path / "out"
+    with replacing_folder(out, allowed=refuse):
+        pass
+    with pytest.raises(InputError, match="out: exists"), replacing_folder(out, allowed=refuse):
+        pass
+    assert below(tmp_path) == ["out"]
+
+
+def test_errors_name_the_output_and_not_its_temporary_place(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with (
+        pytest.raises(InputError, match=f"^{out}/a.json: cannot be written as JSON"),
+        replacing_folder(out) as folder,
+    ):
+        write_json(folder / "a.json", float("nan"))
+    with (
+        pytest.raises(InputError, match=f"^{out}: cannot be written: No space"),
+        replacing_folder(out),
+    ):
+        raise OSError(28, "No space left on device", str(tmp_path / "source.jpg"))
+    assert not below(tmp_path)
+
+
+def test_a_long_name(tmp_path: Path) -> None:
+    for name in ("a" * 255, "名" * 85):
+        write_json(tmp_path / name, 1)
+    assert below(tmp_path) == ["a" * 255, "名" * 85]
 
 
 def test_replacing_folder_keeps_the_old_one_on_an_error(tmp_path: Path) -> None:
@@ -124,7 +226,7 @@ def test_replacing_folder_puts_the_old_one_back(
     (out / "kept").write_text("")
 
     def refuse(path: Path, target: Path) -> Path:
-        if path.name == ".out.part":
+        if path.suffix == ".part":
             raise OSError(13, "Permission denied")
         return rename(path, target)
 
@@ -132,23 +234,6 @@ def test_replacing_folder_puts_the_old_one_back(
     with pytest.raises(InputError, match="be written: Permission denied"), replacing_folder(out):
         pass
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "kept"]
-
-
-def test_image_round_trip_under_a_name_that_is_not_ascii(tmp_path: Path) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
-    write_image(tmp_path / "Bild 名.png", image)
-    np.testing.assert_array_equal(read_image(tmp_path / "Bild 名.png"), image)
-
-
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [(None, "no such image"), (b"", "is empty"), (b"<html>", "not a readable image")],
-)
-def test_broken_images(tmp_path: Path, content: bytes | None, error: str) -> None:
-    if content is not None:
-        (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(InputError, match=error):
-        read_image(tmp_path / "a.jpg")
 
 
 def test_sha256_of_nothing(tmp_path: Path) -> None:

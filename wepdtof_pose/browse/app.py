@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import click
 
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, echo
 
 LOOPBACK = "127.0.0.1"
 GRID_ZOOM = "8"
@@ -51,8 +51,8 @@ def serve(fiftyone: Any, dataset: Any, *, address: str, port: int, open_browser:
         _wait_until_it_answers(app, address, port, log)
         host = "localhost" if address == LOOPBACK else address
         page = f"http://{host}:{port}/datasets/{quote(dataset.name)}"
-        click.echo(f"{len(dataset)} frames at {page}")
-        click.echo("Ctrl-C ends it")
+        echo(f"{len(dataset)} frames at {page}")
+        echo("Ctrl-C ends it")
         if open_browser:
             click.launch(page)
         try:

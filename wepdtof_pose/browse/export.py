@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.corrections import corrected_content, tagged_people
 from wepdtof_pose.browse.opening import FORMAT, dataset_name
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import file_sha256, require_other_file, write_json
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
 from wepdtof_pose.splits.hold_out import subset_record
@@ -55,7 +53,7 @@ def export_corrections(
         content = corrected_content(dataset, chosen)
         write_json(out, content)
         if count := record["left_out"][chosen]:
-            click.echo(
+            echo(
                 f"{count} annotation{'s' if count > 1 else ''} of categories without keypoints in "
                 f"{files[chosen]} are not in FiftyOne, nor in {out}",
                 err=True,

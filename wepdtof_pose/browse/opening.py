@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.appearance import set_appearance
 from wepdtof_pose.browse.corrections import corrections
@@ -19,7 +17,7 @@ from wepdtof_pose.browse.found_tags import FoundTags, found_tags
 from wepdtof_pose.browse.storage import insert
 from wepdtof_pose.browse.views import save_data_views
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import file_sha256, read_json
 from wepdtof_pose.formats.coco import left_out
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
@@ -131,7 +129,7 @@ def _report_missing_images(file: Path, dataset: PoseDataset) -> None:
     text = f"{file}: {len(missing)} of {len(dataset.frames)} images are not there"
     if len(missing) == len(dataset.frames):
         raise InputError(f"{text}, for example {dataset.root / missing[0]}")
-    click.echo(f"{text}, for example {missing[0]}; their frames are empty", err=True)
+    echo(f"{text}, for example {missing[0]}; their frames are empty", err=True)
 
 
 def _largest_id(dataset: PoseDataset) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from wepdtof_pose.commands.shared import PATH
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, echo
 
 
 @click.command()
@@ -62,7 +62,7 @@ def browse(
         from wepdtof_pose.browse.export import export_corrections
 
         count = export_corrections(start_fiftyone(), path, export, split=split, tag=tag)
-        click.echo(f"{count} people written to {export}")
+        echo(f"{count} people written to {export}")
         return
     from wepdtof_pose.browse.named_files import named_files
     from wepdtof_pose.formats.loading import annotation_files, load_dataset
@@ -106,4 +106,4 @@ def register(path: Path, name: str | None) -> None:
 
     start_fiftyone()
     found = register_folder(path, name=name)
-    click.echo(f'registered: fiftyone.zoo.load_zoo_dataset("{found}")')
+    echo(f'registered: fiftyone.zoo.load_zoo_dataset("{found}")')

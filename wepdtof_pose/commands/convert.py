@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from wepdtof_pose.errors import echo
 from wepdtof_pose.formats import READABLE, WRITABLE
 
 
@@ -72,17 +73,17 @@ def convert(
         category=category,
     )
     for name, split in manifest["splits"].items():
-        click.echo(
+        echo(
             f"{name}: {split['people']} people on {split['frames']} frames, "
             f"{split['labelled_joints']} labelled joints of {split['keypoint_set']}"
         )
         for joint, count in split["labels_of_joints_dropped"].items():
-            click.echo(f"  dropped, not in {split['keypoint_set']}: {joint} ({count} labels)")
+            echo(f"  dropped, not in {split['keypoint_set']}: {joint} ({count} labels)")
         if split["joints_never_labelled"]:
-            click.echo(f"  not labelled in IN: {', '.join(split['joints_never_labelled'])}")
+            echo(f"  not labelled in IN: {', '.join(split['joints_never_labelled'])}")
     for reason, count in manifest["left_out"].items():
         if count:
-            click.echo(f"left out: {count} {reason}")
+            echo(f"left out: {count} {reason}")
     for what, count in manifest["not_held"].items():
-        click.echo(f"{target_format} cannot hold: {what} ({count})")
-    click.echo(f"written to {out}")
+        echo(f"{target_format} cannot hold: {what} ({count})")
+    echo(f"written to {out}")

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from wepdtof_pose.errors import echo
+
 _MARKS = {"ok": "ok", "absent": "-", "problem": "PROBLEM"}
 
 
@@ -26,10 +28,10 @@ def doctor() -> None:
 
     problems = 0
     for line in check_up(Path.cwd()):
-        click.echo(f"{_MARKS[line.state]:8}{line.name:10}{line.text}")
+        echo(f"{_MARKS[line.state]:8}{line.name:10}{line.text}")
         if line.remedy:
-            click.echo(f"{'':18}-> {line.remedy}")
+            echo(f"{'':18}-> {line.remedy}")
         problems += line.state == "problem"
     if problems:
-        click.echo(f"{problems} problem{'s' if problems > 1 else ''}")
+        echo(f"{problems} problem{'s' if problems > 1 else ''}")
         sys.exit(1)

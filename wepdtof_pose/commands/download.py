@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
     from wepdtof_pose.download.sources import Source
@@ -83,19 +84,19 @@ def download(
     if chosen.files or archives or url:
         _require_accepted(accept_license)
     else:
-        click.echo("\nSteps:")
+        echo("\nSteps:")
         for number, step in enumerate(chosen.steps, start=1):
-            click.echo(f"  {number}. {step}")
-        click.echo("")
+            echo(f"  {number}. {step}")
+        echo("")
 
     from wepdtof_pose.download.install import download as run
 
     folder = run(chosen, root, archives=archives, url=url, sha256=sha256, only=only, say=click.echo)
-    click.echo(f"ready: {folder}")
+    echo(f"ready: {folder}")
 
 
 def _show_terms(source: Source) -> None:
-    click.echo(f"{source.title}\nLicence: {source.licence}\nPlease cite: {source.citation}")
+    echo(f"{source.title}\nLicence: {source.licence}\nPlease cite: {source.citation}")
 
 
 def _require_accepted(accepted: bool) -> None:
@@ -116,8 +117,8 @@ def _report_links(sources: list[Source], url: str | None) -> None:
     links = [Link(require_http(url))] if url else [n for s in sources for n in links_of(s)]
     bad = 0
     for report in check_links(links):
-        click.echo(report.line())
+        echo(report.line())
         bad += report.problem is not None
-    click.echo(f"{len(links)} links, {bad} of them bad")
+    echo(f"{len(links)} links, {bad} of them bad")
     if bad:
         sys.exit(1)

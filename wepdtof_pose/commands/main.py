@@ -17,6 +17,7 @@ from wepdtof_pose.commands.stats import stats
 from wepdtof_pose.commands.validate import validate
 from wepdtof_pose.commands.visualize import visualize
 from wepdtof_pose.cores import usable_cores
+from wepdtof_pose.errors import echo
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,7 +58,7 @@ def synth(out: Path, people: int, seed: int, size: int, workers: int | None) -> 
     from wepdtof_pose.synthetic.generate import generate
 
     generate(out, people=people, seed=seed, size=size, workers=workers or usable_cores())
-    click.echo(f"{people} people in {out}")
+    echo(f"{people} people in {out}")
 
 
 for command in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, echo
 
 if TYPE_CHECKING:
     from wepdtof_pose.dataset import PoseDataset
@@ -25,7 +26,10 @@ class CommandGroup(click.Group):
     """A command group that shows bad input and failing files as one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command; an InputError or OSError ends the program with exit code 2."""
+        """Run the chosen command; what its input or the machine is to blame for exits with 2."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # click ends quietly where nobody reads the output any more
@@ -35,7 +39,9 @@ class CommandGroup(click.Group):
             message = f"{place}{error.strerror or error}"
         except InputError as error:
             message = str(error)
-        click.echo(f"{ctx.info_name}: error: {message}", err=True)
+        except MemoryError as error:
+            message = f"not enough memory: {error or 'give less data, or a machine with more'}"
+        echo(f"{ctx.info_name}: error: {message}", err=True)
         sys.exit(2)
 
 

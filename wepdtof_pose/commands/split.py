@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wepdtof_pose.commands.shared import PATH, SEED, one_split, refuse_unused
+from wepdtof_pose.errors import echo
 
 _SHARE = click.FloatRange(min=0)
 
@@ -103,10 +104,10 @@ def split(
             alone = write_sides(dataset, sides, record, out)
         for side, content in record["sides"].items():
             scenes = f", {len(content['scenes'])} scenes" if content["scenes"] else ""
-            click.echo(f"{side}: {content['usable_people']} usable people{scenes}")
+            echo(f"{side}: {content['usable_people']} usable people{scenes}")
         if alone:
-            click.echo(f"left out: {alone} frames without people")
-        click.echo(f"written to {out}")
+            echo(f"left out: {alone} frames without people")
+        echo(f"written to {out}")
         return
     import numpy as np
 
@@ -130,4 +131,4 @@ def split(
     chosen = people_of_choice[rows]
     record = hold_out.subset_record(dataset, chosen, labels=labels, order=order, seed=used)
     write_json(out, {**record, "by": unit}, indent=1)
-    click.echo(f"{count} of {people} usable people written to {out}")
+    echo(f"{count} of {people} usable people written to {out}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.errors import echo
 
 
 @click.command()
@@ -25,15 +26,15 @@ def stats(path: Path, plots: Path | None) -> None:
     from wepdtof_pose.statistics.tables import all_tables, counts
 
     for name, dataset in load_dataset(path).items():
-        click.echo(f"{name} ({dataset.keypoint_set.name}, hash {dataset.content_hash()})")
+        echo(f"{name} ({dataset.keypoint_set.name}, hash {dataset.content_hash()})")
         for what, count in counts(dataset).items():
-            click.echo(f"  {what:24}{'n/a' if count is None else count:>10}")
+            echo(f"  {what:24}{'n/a' if count is None else count:>10}")
         for title, table in all_tables(dataset).items():
             text = table.to_string(float_format="{:.1f}".format, na_rep="n/a")
-            click.echo(f"\n{title}\n{text}")
-        click.echo()
+            echo(f"\n{title}\n{text}")
+        echo()
         if plots is not None:
             from wepdtof_pose.statistics.plots import write_plots
 
             for file in write_plots(dataset, plots, name=name):
-                click.echo(str(file))
+                echo(str(file))

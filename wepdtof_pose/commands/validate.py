@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.errors import echo
 
 
 @click.command()
@@ -48,15 +49,13 @@ def validate(path: Path, images: bool, fix: Path | None, as_json: bool, places: 
         content = report.as_dict()
         if record is not None:
             content["fixed"] = {k: record[k] for k in ("changes", "dropped", "remaining")}
-        click.echo(json.dumps(content, ensure_ascii=False, indent=1))
+        echo(json.dumps(content, ensure_ascii=False, indent=1))
     else:
-        click.echo(report.as_text(places=places))
+        echo(report.as_text(places=places))
         if record is not None:
             left = ", ".join(f"{n} {code}" for code, n in record["remaining"].items())
             number, dropped = len(record["changes"]), record["dropped"]
-            click.echo(
-                f"{number} changes, listed in {fix}/changes.json; entries dropped: {dropped}"
-            )
-            click.echo(f"remaining in {fix}: {left or 'nothing'}")
+            echo(f"{number} changes, listed in {fix}/changes.json; entries dropped: {dropped}")
+            echo(f"remaining in {fix}: {left or 'nothing'}")
     if report.errors:
         sys.exit(1)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from wepdtof_pose.commands.shared import PATH, SEED, one_split, refuse_unused
+from wepdtof_pose.errors import echo
 
 _UNUSED = {
     "grid": ["rings", "scene", "fps"],
@@ -91,17 +92,17 @@ def visualize(
         rows = films.scene_rows(dataset, scene, limit=limit or (12 if sheet else 500))
         options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
         options |= {} if sheet else {"fps": fps}
-        click.echo(str(write(dataset, out / name, rows, **options)))
+        echo(str(write(dataset, out / name, rows, **options)))
     elif heatmaps:
         file = out / "heatmaps.png"
-        click.echo(str(draw.write_heatmaps(dataset, file, limit=limit or 12, rng=rng)))
+        echo(str(draw.write_heatmaps(dataset, file, limit=limit or 12, rng=rng)))
     elif grid:
         file = out / "grid.png"
         limit = limit or 24
         options = {"predictions": found, "joint_threshold": threshold}
-        click.echo(str(draw.write_grid(dataset, file, limit=limit, rng=rng, **options)))
+        echo(str(draw.write_grid(dataset, file, limit=limit, rng=rng, **options)))
     else:
         limit = limit or 12
         options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
         for file in draw.write_frames(dataset, out, limit=limit, rng=rng, **options):
-            click.echo(str(file))
+            echo(str(file))

@@ -17,7 +17,7 @@ import pandas as pd
 
 from wepdtof_pose.dataset import BOX_COLUMNS, ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.files import read_json, require_inside, write_json
 from wepdtof_pose.formats.coco_category import category_of, keypoint_category, keypoint_set_of
 from wepdtof_pose.formats.coco_tables import (
     FRAME_FIELDS,
@@ -157,6 +157,7 @@ def _of_chunks(
         keypoint_set = keypoint_set_of(category, source)
         meta["category"] = category
     frames = frames_table(images, source)
+    require_inside(frames["file_name"], source)
     people, keypoints = people_table(
         Chunked(_of_category(annotations.chunks, category), annotations.rows),
         frames,

@@ -23,6 +23,7 @@ from wepdtof_pose.files import (
 )
 from wepdtof_pose.formats.layout import Layout, image_places, renamed_images
 from wepdtof_pose.formats.registry import READERS, WRITERS
+from wepdtof_pose.images import require_own_image
 from wepdtof_pose.keypoints import get_keypoint_set
 
 MANIFEST = "manifest.json"
@@ -96,7 +97,7 @@ def convert(
         "left_out": reading.left_out,
         "not_held": layout.not_held,
     }
-    with replacing_folder(out) as folder:
+    with replacing_folder(out, allowed=_require_replaceable) as folder:
         place(layout, folder, renamed)
         manifest["outputs"] = [
             {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
@@ -113,7 +114,7 @@ def find_images(
     """Where the images lie that do not lie at root / file_name; `renamed` is what is known of that.
 
     Raises:
-        InputError: images are missing, or the name of one leads out of its folder.
+        InputError: images are missing, or the name or a link of one leads out of the data set.
     """
     found: dict[Path, Path] = {}
     for dataset in datasets.values():
@@ -128,6 +129,8 @@ def find_images(
                 f"{missing[0].relative_to(dataset.root)} "
                 "(wepdtof-pose convert --images DIR says where they are)"
             )
+        for path in paths:
+            require_own_image(found.get(path, path), dataset.root)
     return found
 
 

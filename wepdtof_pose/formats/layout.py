@@ -12,6 +12,7 @@ import pandas as pd
 
 from wepdtof_pose.dataset import AREA_PER_BOX, PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import require_inside
 from wepdtof_pose.keypoints import keypoint_set_from_names
 
 WHOLE = "all"
@@ -67,10 +68,9 @@ def image_places(dataset: PoseDataset, folder: str) -> dict[str, Path]:
         InputError: a file name would lead out of the folder.
     """
     names = list(dict.fromkeys(dataset.frames["file_name"]))
-    for name in names:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise InputError(f"image file name {name!r} leads out of the image folder")
+    require_inside(names, dataset.root)
+    if not all(PurePosixPath(name).parts for name in names):
+        raise InputError(f"{dataset.root}: an image has no file name")
     return {f"{folder}/{PurePosixPath(name)}": dataset.root / name for name in names}
 
 

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import replacing, write_image
+from wepdtof_pose.files import replacing
+from wepdtof_pose.images import write_image
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.pictures.people import frame_picture, predicted_frame
 from wepdtof_pose.scores.predictions import Predictions

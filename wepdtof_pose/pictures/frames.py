@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import make_folder, write_image
+from wepdtof_pose.files import make_folder
+from wepdtof_pose.images import write_image
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.pictures.people import (
     as_visible,

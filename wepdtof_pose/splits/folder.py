@@ -35,14 +35,18 @@ def write_sides(
     Raises:
         InputError: `out` exists, or an image is missing.
     """
+    _require_new(out)
+    parts = {side: dataset.select_people(rows) for side, rows in sides.items()}
+    renamed = find_images(parts)
+    with replacing_folder(out, allowed=_require_new) as folder:
+        place(write_coco(parts), folder, renamed)
+        write_json(folder / RECORD, record, indent=1)
+    return int((~dataset.frames["id"].isin(dataset.people["frame_id"])).sum())
+
+
+def _require_new(out: Path) -> None:
     if out.exists():
         raise InputError(
             f"{out}: exists already; give a new folder, or a name that ends in .json for the ids "
             "alone"
         )
-    parts = {side: dataset.select_people(rows) for side, rows in sides.items()}
-    renamed = find_images(parts)
-    with replacing_folder(out) as folder:
-        place(write_coco(parts), folder, renamed)
-        write_json(folder / RECORD, record, indent=1)
-    return int((~dataset.frames["id"].isin(dataset.people["frame_id"])).sum())

@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from wepdtof_pose.cores import usable_cores
-from wepdtof_pose.files import missing_image
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.coco import find_image_root
 from wepdtof_pose.formats.layout import name_forms
+from wepdtof_pose.images import decode_image, image_bytes, missing_image, require_own_image
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.findings import Problem, Report
 from wepdtof_pose.validation.raw_file import RawFile
@@ -123,25 +123,20 @@ def whole_image(content: bytes) -> bool:
 
 
 def look_at_image(path: Path) -> ImageFile:
-    """What is wrong with an image file, its size as stored, and the hash of its bytes."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    """What is wrong with an image file, its size as shown, and the hash of its bytes."""
+    if not path.exists():
         return ImageFile("image-missing", missing_image(path))
-    except OSError as error:
-        return ImageFile("image-unreadable", f"{path}: cannot be read: {error.strerror}")
+    try:
+        content = image_bytes(path)
+    except InputError as error:
+        return ImageFile("image-unreadable", str(error))
     digest = hashlib.sha256(content).hexdigest()
     if not whole_image(content):
         return ImageFile("image-truncated", f"{path}: ends after {len(content)} bytes")
     try:
-        image = cv2.imdecode(
-            np.frombuffer(content, dtype=np.uint8),
-            cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION,
-        )
-    except cv2.error:
-        image = None
-    if image is None:
-        return ImageFile("image-unreadable", f"{path}: is not a readable image")
+        image = decode_image(content, str(path))
+    except InputError as error:
+        return ImageFile("image-unreadable", str(error))
     return ImageFile(None, size=(image.shape[1], image.shape[0]), digest=digest)
 
 
@@ -149,7 +144,12 @@ def _look_at(root: Path, names: np.ndarray) -> list[ImageFile]:
     def look(name: str) -> ImageFile:
         if not usable_file_name(name):
             return ImageFile(None)
-        return look_at_image(_with_suffix(root / name))
+        path = _with_suffix(root / name)
+        try:
+            require_own_image(path, root)
+        except InputError as error:
+            return ImageFile("image-unreadable", str(error))
+        return look_at_image(path)
 
     with ThreadPoolExecutor(max(1, usable_cores() // 2)) as pool:
         looked = pool.map(look, names)
@@ -164,12 +164,12 @@ def _with_suffix(path: Path) -> Path:
 
 def _digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(image_bytes(path)).hexdigest()
+    except InputError:
         return ""
 
 
 def _size_message(name: str, stated: np.ndarray, found: tuple[int, int]) -> str:
     text = f"{name!r} has {found[0]} x {found[1]} pixels, not {stated[0]:.0f} x {stated[1]:.0f}"
     turned = tuple(stated[::-1]) == found
-    return text + (" (turned by a quarter: an EXIF orientation was applied?)" if turned else "")
+    return text + (" (turned by a quarter: without its EXIF orientation?)" if turned else "")

@@ -11,6 +11,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, link_or_copy, read_json, replacing_folder, write_json
 from wepdtof_pose.formats.layout import name_forms
 from wepdtof_pose.formats.loading import WHOLE, annotation_files
+from wepdtof_pose.images import require_own_image
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.images import image_root
 from wepdtof_pose.validation.raw_file import read_raw
@@ -39,12 +40,11 @@ def write_repaired(path: Path | str, out: Path | str, *, images: bool = False) -
         InputError: `out` exists, a file is no annotation file, or it is of a form without joints.
     """
     path, out = Path(path), Path(out)
-    if out.exists():
-        raise InputError(f"{out}: exists already; give a new folder")
+    _require_new(out)
     files = annotation_files(path)
     record: dict[str, Any] = {"tool": "wepdtof-pose validate --fix", "version": __version__}
     record |= {"inputs": [], "changes": [], "missing_images": [], "remaining": {}}
-    with replacing_folder(out) as folder:
+    with replacing_folder(out, allowed=_require_new) as folder:
         for split, file in files.items():
             content = read_json(file)
             content, unusable = _without_unusable(content)
@@ -66,6 +66,11 @@ def write_repaired(path: Path | str, out: Path | str, *, images: bool = False) -
         record["remaining"] = validate(folder, images=images).as_dict()["counts"]
         write_json(folder / CHANGES, record, indent=1)
     return record
+
+
+def _require_new(out: Path) -> None:
+    if out.exists():
+        raise InputError(f"{out}: exists already; give a new folder")
 
 
 def _without_unusable(content: Any) -> tuple[Any, list[tuple[int, str]]]:
@@ -100,6 +105,7 @@ def _link_images(root: Path, names: Iterable[Any], folder: Path) -> list[str]:
     for name in dict.fromkeys(map(PurePosixPath, usable)):
         there = [root / form for form in name_forms(str(name)) if (root / form).is_file()]
         if there:
+            require_own_image(there[0], root)
             link_or_copy(there[0], folder / name)
         else:
             missing.append(str(name))

@@ -26,8 +26,9 @@ from wepdtof_pose.annotations import sample_folder
 
 from wepdtof_pose.browse.opening import dataset_name
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.files import read_json, write_image
+from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.images import write_image
 
 pytestmark = pytest.mark.fiftyone
 

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wepdtof_pose.commands.main import main
-from wepdtof_pose.files import read_image, read_json, write_json
+from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.images import read_image
 from wepdtof_pose.splits.hold_out import hold_out, read_subset
 from wepdtof_pose.splits.partitions import read_partition
 

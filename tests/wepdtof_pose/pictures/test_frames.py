@@ -8,9 +8,9 @@ import pytest
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_image
 from wepdtof_pose.fisheye.lenses import EquidistantLens
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.images import read_image
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.pictures.films import scene_rows, write_sheet, write_video
 from wepdtof_pose.pictures.frames import write_frames, write_grid, write_heatmaps

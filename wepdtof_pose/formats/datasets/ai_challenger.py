@@ -26,7 +26,6 @@ from wepdtof_pose.formats.fields import (
     rows,
     shown,
 )
-from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
@@ -41,6 +40,7 @@ from wepdtof_pose.formats.layout import (
     with_images,
     without_crowds,
 )
+from wepdtof_pose.images import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 _FIELDS = frozenset({"image_id", "human_annotations", "keypoint_annotations"})

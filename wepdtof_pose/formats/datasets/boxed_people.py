@@ -34,9 +34,9 @@ from wepdtof_pose.dataset import (
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.categories import people_labels
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, WHOLE, Reading, add_counts
 from wepdtof_pose.geometry import rotated_box_corners
+from wepdtof_pose.images import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 

@@ -27,7 +27,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets.matlab import read_array
 from wepdtof_pose.formats.fields import LARGEST
-from wepdtof_pose.formats.image_size import image_size
+from wepdtof_pose.images import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 Variant = Literal["lsp", "lspet"]

@@ -26,7 +26,6 @@ from wepdtof_pose.formats.fields import (
     rows,
     shown,
 )
-from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import (
     ANNOTATION_FOLDERS,
     SEARCHED,
@@ -42,6 +41,7 @@ from wepdtof_pose.formats.layout import (
     without_crowds,
 )
 from wepdtof_pose.geometry import PIXEL_STD
+from wepdtof_pose.images import image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 CENTER_SHIFT = 15.0

@@ -21,7 +21,6 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.categories import people_labels, says_person
 from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
-from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import SPLITS, Reading, add_counts, first_root, split_files
 from wepdtof_pose.formats.tools import cvat_video
 from wepdtof_pose.formats.tools.tool_records import (
@@ -32,6 +31,7 @@ from wepdtof_pose.formats.tools.tool_records import (
     joints_named,
 )
 from wepdtof_pose.formats.tools.xml_tree import read_xml
+from wepdtof_pose.images import image_size
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
 

@@ -37,7 +37,6 @@ from wepdtof_pose.formats.fields import (
     rows,
     shown,
 )
-from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, Reading, add_counts, split_files
 from wepdtof_pose.formats.tools.tool_records import (
     ROTATED_LABEL,
@@ -47,6 +46,7 @@ from wepdtof_pose.formats.tools.tool_records import (
     only_box_around,
 )
 from wepdtof_pose.formats.tools.xml_tree import read_xml
+from wepdtof_pose.images import image_size
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
 INTERFACE = "label_config.xml"

@@ -26,7 +26,6 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.fields import parse_number, shown
-from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import (
     IMAGE_SUFFIXES,
     WHOLE,
@@ -40,6 +39,7 @@ from wepdtof_pose.formats.layout import (
     without_crowds,
 )
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file, yaml_text
+from wepdtof_pose.images import image_size
 from wepdtof_pose.keypoints import KeypointSet
 
 _OTHER_SUFFIXES = (".gif", ".avif", ".heic", ".heif", ".jp2", ".dng", ".mpo", ".pfm", ".jfif")

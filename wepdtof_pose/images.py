@@ -1,0 +1,256 @@
+"""Pictures on disk: where those of a data set lie, their size, decoding and writing.
+
+A picture is what a viewer shows: an EXIF orientation is applied, and sizes are those afterwards.
+Labelling tools mark people on the picture as shown, and so do the coordinates of a data set.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import stat
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import replacing, require_inside
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_PIXELS = 178_956_970
+"""Pixels of the largest picture that is decoded, Pillow's own limit: 0.5 GB of memory."""
+_DEEP = frozenset({"PNG", "TIFF", "PPM", "JPEG2000"})
+"""Formats that keep 10 or 12 bits in 16 and do not say so."""
+_BITS = (8, 10, 12, 14, 16)
+
+
+class ImageHeader(NamedTuple):
+    """What a picture file says before any pixel is decoded.
+
+    Attributes:
+        format: Pillow's name of the format.
+        size: width and height in pixels as shown, the orientation applied.
+        orientation: of EXIF, 1 (as stored) to 8.
+    """
+
+    format: str
+    size: tuple[int, int]
+    orientation: int
+
+
+def image_file(root: Path, name: str) -> Path:
+    """Return where the image `name` of a data set lies, below the folder `root`.
+
+    Raises:
+        InputError: the name leads out of the folder, or see `require_own_image`.
+    """
+    require_inside([name], root)
+    require_own_image(root / name, root)
+    return root / name
+
+
+def require_own_image(path: Path, root: Path) -> None:
+    """Refuse an image that is a link out of its data set, or no file at all (a pipe, a device).
+
+    A link may lead to another place of the data set: below `root`, or beside `root` where that is
+    the folder `images` of a data set or lies in one. A missing image is left to whoever opens it.
+
+    Raises:
+        InputError: it is one of these.
+    """
+    real = os.path.realpath(path)
+    if not Path(real).is_relative_to(_data_folder(Path(os.path.realpath(root)))):
+        raise InputError(
+            f"{path}: is a link out of the data set, to {real}: put the file itself there "
+            "(cp -rL copies a folder with all that its links name)"
+        )
+    _require_file(path)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return width and height in pixels of a picture as shown, its EXIF orientation applied.
+
+    Raises:
+        InputError: it is missing, unreadable, or no image.
+    """
+    header = image_header(image_bytes(path, head=_HEAD), str(path)) if path.is_file() else None
+    if header is None:
+        height, width = read_image(path).shape[:2]
+        return width, height
+    return header.size
+
+
+def image_header(content: bytes, source: str) -> ImageHeader | None:
+    """Return the header of a picture; None where Pillow does not know the format.
+
+    Args:
+        content: the file, or its beginning.
+        source: names it in errors.
+
+    Raises:
+        InputError: it states more than MOST_PIXELS.
+    """
+    Image = _pillow()
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            kind, (width, height) = str(image.format), image.size
+            orientation = image.getexif().get(0x0112)
+    except Image.DecompressionBombError:
+        raise InputError(f"{source}: {_TOO_LARGE}") from None
+    except Exception:  # of many types, for files that are damaged or of another kind
+        return None
+    if width * height > MOST_PIXELS:
+        raise InputError(f"{source}: {_TOO_LARGE}")
+    turn = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+    # Pillow and OpenCV both turn TIFF themselves.
+    if turn >= 5 and kind != "TIFF":
+        width, height = height, width
+    return ImageHeader(kind, (width, height), turn)
+
+
+def read_image(path: Path, *, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Return an image (height, width, 3) uint8, BGR, as shown: its EXIF orientation is applied.
+
+    Args:
+        path: the file.
+        size: width and height that it must have, where known: others are not decoded.
+
+    Raises:
+        InputError: it is missing, unreadable, empty, no image, of another size, or too large.
+    """
+    return decode_image(image_bytes(path), str(path), size=size)
+
+
+def decode_image(content: bytes, source: str, *, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Return the image (height, width, 3) uint8, BGR, of the bytes of a file; see `read_image`.
+
+    Of more than 8 bits a channel the upper 8 that the picture uses are kept: 12 bits in 16 would
+    else be black. `source` names the file in errors.
+    """
+    import cv2
+    import numpy as np
+
+    if not content:
+        raise InputError(f"{source}: the file is empty")
+    header = image_header(content, source)
+    if size is not None and header is not None and header.size != size:
+        raise InputError(_other_size(source, header, size))
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    if header is not None and header.format in _DEEP:
+        flags |= cv2.IMREAD_ANYDEPTH
+    try:
+        image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(f"{source}: its pixels do not fit into memory") from None
+        raise InputError(f"{source}: is not a readable image: {error.err}") from None
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        raise InputError(f"{source}: is not a readable image")
+    if image.dtype == np.uint16:
+        used = int(image.max()).bit_length()
+        unused = next(bits for bits in _BITS if bits >= used) - 8
+        image = np.right_shift(image, unused).astype(np.uint8)
+    if header is not None and header.format != "TIFF":
+        image = turned(image, header.orientation)
+    found = (image.shape[1], image.shape[0])
+    if size is not None and found != size:
+        raise InputError(_other_size(source, ImageHeader("", found, 1), size))
+    return image
+
+
+def turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Return an image (height, width, channels) as an EXIF orientation of 1 to 8 wants it shown."""
+    import numpy as np
+
+    if orientation >= 5:
+        image = image.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write an image (height, width, 3) uint8, BGR, in the format of the path's suffix."""
+    import cv2
+
+    encoded, content = cv2.imencode(path.suffix, image)
+    if not encoded:
+        raise InputError(f"{path}: the image cannot be encoded as {path.suffix!r}")
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.tobytes())
+
+
+def image_bytes(path: Path, *, head: int = -1) -> bytes:
+    """Return the bytes of an image file, or the first `head` of them.
+
+    Raises:
+        InputError: it is missing, unreadable, or no file.
+    """
+    try:
+        _require_file(path)
+        with path.open("rb") as stream:
+            return stream.read(head)
+    except FileNotFoundError:
+        raise InputError(missing_image(path)) from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def missing_image(path: Path) -> str:
+    """Return the message that an image is not there, and whether only / would have to be \\."""
+    other = Path(str(path).replace("\\", "/"))
+    text = f"{path}: no such image"
+    if other == path or not other.is_file():
+        return text
+    return f"{text}, but {other} is there: write / in 'file_name', or convert"
+
+
+@functools.cache
+def _pillow() -> ModuleType:
+    """Pillow, which warns of what is refused here."""
+    from PIL import Image
+
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    return Image
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what is no file before it is opened: reading a pipe may never end."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # whoever opens it says why
+        return
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in _KINDS if test(mode)), "a device")
+        raise InputError(f"{path}: is {kind}, not an image file: remove it or name another")
+
+
+def _data_folder(root: Path) -> Path:
+    """The folder above `images`, where `root` is or lies in one; else `root`."""
+    own = next((path for path in (root, root.parent) if path.name == "images"), None)
+    return root if own is None else own.parent
+
+
+def _other_size(source: str, header: ImageHeader, size: tuple[int, int]) -> str:
+    text = "{}: has {} x {} pixels, but its data set says {} x {}".format(
+        source, *header.size, *size
+    )
+    if header.orientation >= 5 and header.size == size[::-1]:
+        text += f" (that is without its EXIF orientation {header.orientation})"
+    return f"{text}: resize the image, or the annotations with it"
+
+
+_HEAD = 1 << 20
+_TOO_LARGE = f"states more than {MOST_PIXELS:,} pixels, and such images are not decoded"
+_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
