@@ -43,7 +43,9 @@ def method_of(
     """
     joints = len(keypoint_set)
     setting = MethodSetting(
-        make_network=network_maker(config, joints, pretrained=pretrained),
+        make_network=network_maker(
+            config, joints, names=keypoint_set.joints, pretrained=pretrained
+        ),
         joints=joints,
         largest_scale=1 + config.easy_view.scale,
         labelled_joints=torch.from_numpy(labelled),

@@ -83,16 +83,16 @@ def export(
 @click.option(
     "--colour",
     type=click.Choice(["bgr", "rgb"]),
-    default="bgr",
-    show_default=True,
-    help="Channel order that the networks take.",
+    help="Channel order that the networks take.  [default: bgr; rgb for files of mmpose]",
 )
-def import_weights(file: Path, output: Path, keypoints: str, crop_size: str, colour: str) -> None:
+def import_weights(
+    file: Path, output: Path, keypoints: str, crop_size: str, colour: str | None
+) -> None:
     """Map the parameter names of a released checkpoint to this project's.
 
     FILE holds one, two or three PoseResNets or HRNets, as the released SSPCM, Semi_Human_Pose and
-    MultiAugs save them. The file written can be evaluated, exported, and started from
-    (--set network.pretrained=FILE gives A and B, and C, their own).
+    MultiAugs save them, or one as HRNet and mmpose do. The file written can be evaluated, exported,
+    and started from (--set network.pretrained=FILE gives A and B, and C, their own).
 
     \b
     Example:
@@ -105,7 +105,7 @@ def import_weights(file: Path, output: Path, keypoints: str, crop_size: str, col
         output,
         keypoints=keypoints,
         crop_size=size_of(crop_size),
-        bgr=colour == "bgr",
+        bgr=None if colour is None else colour == "bgr",
     )
     echo(f"networks: {', '.join(found.names())}")
     echo(f"written: {output}")

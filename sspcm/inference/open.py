@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from sspcm.assembly import method_of
 from sspcm.config import EvaluationConfig
@@ -15,11 +13,12 @@ from sspcm.hardware import Hardware, choose_hardware
 from sspcm.inference.networks import FixedNetworks, TrainedNetworks
 from sspcm.methods.method import Method
 from sspcm.networks.architecture import network_of_state
-from sspcm.networks.weights import networks_of, read_weights
-from sspcm.runs.checkpoint import load_checkpoint
-from sspcm.runs.folder import RunFolder, keypoint_set_from_dict
+from sspcm.networks.weights import open_weights
+from sspcm.runs.checkpoint import load_checkpoint, read_torch_file, save_checkpoint
+from sspcm.runs.folder import RunFolder
+from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import file_sha256, replacing
+from wepdtof_pose.files import file_sha256
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
 
 
@@ -43,7 +42,8 @@ def open_networks(
             so.
         crop_size: (width, height) of crops in pixels, of a file of weights that does not say so
             (192 x 256 if None).
-        bgr: channel order, of a file of weights that does not say so (BGR if None, as released).
+        bgr: channel order, of a file of weights that does not say so (None is BGR as released, and
+            RGB for a file laid out as mmpose's).
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
         precision: `auto`, `float32`, `bfloat16`; the run's own if None.
 
@@ -62,7 +62,7 @@ def open_networks(
 
 
 def import_weights(
-    source: Path, out: Path, *, keypoints: str, crop_size: tuple[int, int], bgr: bool
+    source: Path, out: Path, *, keypoints: str, crop_size: tuple[int, int], bgr: bool | None = None
 ) -> TrainedNetworks:
     """Write the networks of a released checkpoint under our names, with what they need to be used.
 
@@ -71,11 +71,12 @@ def import_weights(
     given back as read from it.
 
     Args:
-        source: the released checkpoint, or any file with ResNets or HRNets of the same layout.
+        source: the released checkpoint, or any file of its layout or mmpose's.
         out: the file to write.
         keypoints: name of the keypoint set of the heatmaps.
         crop_size: (width, height) in pixels of the crops that the networks were trained on.
-        bgr: the networks take channels in BGR order.
+        bgr: the networks take channels in BGR order; None is the order of the released code for
+            files laid out as its are, and RGB for mmpose's.
 
     Raises:
         InputError: it holds no such networks, or their heatmaps are not of these joints.
@@ -85,13 +86,12 @@ def import_weights(
     about = {
         "keypoint_set": dataclasses.asdict(found.keypoint_set),
         "crop_size": list(crop_size),
-        "bgr": bgr,
+        "bgr": found.bgr,
         "source": source.name,
         "source_sha256": found.record["checkpoint_sha256"],
     }
     state = {name: value.contiguous() for name, value in found.method.networks.state_dict().items()}
-    with replacing(out) as temporary:
-        torch.save({"state_dict": state, "about": about}, temporary)
+    save_checkpoint(out, {"state_dict": state, "about": about})
     return _open_weights(out, None, None, None, "cpu")
 
 
@@ -166,15 +166,18 @@ def _open_weights(
     precision: str = "auto",
 ) -> TrainedNetworks:
     hardware = choose_hardware(device, precision)
-    found = networks_of(read_weights(path))
-    about = _read_about(path)
-    roles = about.get("roles", dict(zip(found, "ABC", strict=False)))
+    weights = open_weights(path)
+    about = weights.about
+    if about is None:
+        _require_no_old_checkpoint(path)
+        about = AboutNetworks(bgr=not weights.mmpose)
+    found = weights.networks
+    roles = about.roles or dict(zip(found, "ABC", strict=False))
     states = {name: found[entry] for entry, name in roles.items() if entry in found}
     if not states:
-        raise InputError(
-            f"{path}: holds no ResNet, HRNet or EfficientNet-Lite0 (no first convolution over "
-            "three colours)"
-        )
+        raise InputError(f"{path}: has none of the networks that it names: {', '.join(roles)}")
+    if about.reported is not None and about.reported not in {*states, "mean"}:
+        raise InputError(f"{path}: has no network {about.reported!r}, which it says it reports")
     networks = {
         name: network_of_state(state, source=f"{path}: network {name}")
         for name, state in states.items()
@@ -188,10 +191,10 @@ def _open_weights(
                 f"{keypoint_set.name!r} has {len(keypoint_set)} joints"
             )
     return TrainedNetworks(
-        method=_on_device(FixedNetworks(networks, reported=about.get("reported")), hardware),
+        method=_on_device(FixedNetworks(networks, reported=about.reported), hardware),
         keypoint_set=keypoint_set,
-        crop_size=crop_size or tuple(about.get("crop_size", (192, 256))),
-        bgr=bgr if bgr is not None else bool(about.get("bgr", True)),
+        crop_size=crop_size or about.crop_size,
+        bgr=about.bgr if bgr is None else bgr,
         evaluation=EvaluationConfig(),
         hardware=hardware,
         config=None,
@@ -199,17 +202,17 @@ def _open_weights(
             "source": str(path),
             "checkpoint": path.name,
             "checkpoint_sha256": file_sha256(path),
-            "method": about.get("method"),
-            "recipe": about.get("recipe"),
+            "method": about.method,
+            "recipe": about.recipe,
         },
-        upright=bool(about.get("upright", False)),
-        sigma=float(about.get("sigma", 2.0)),
+        upright=about.upright,
+        sigma=about.sigma,
     )
 
 
-def _keypoint_set_of_file(path: Path, about: dict[str, Any], name: str | None) -> KeypointSet:
-    if "keypoint_set" in about:
-        found = keypoint_set_from_dict(about["keypoint_set"], source=str(path))
+def _keypoint_set_of_file(path: Path, about: AboutNetworks, name: str | None) -> KeypointSet:
+    if about.keypoint_set is not None:
+        found = keypoint_set_from_dict(about.keypoint_set, source=str(path))
         if name is not None and name != found.name:
             raise InputError(f"{path}: its joints are {found.name!r}, not {name!r}")
         return found
@@ -221,20 +224,13 @@ def _keypoint_set_of_file(path: Path, about: dict[str, Any], name: str | None) -
     return get_keypoint_set(name)
 
 
-def _read_about(path: Path) -> dict[str, Any]:
-    """What a file that we wrote says about its networks; empty for other files.
-
-    Raises:
-        InputError: it is a checkpoint of a run from before checkpoints said so.
-    """
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    about = content.get("about") if isinstance(content, dict) else None
-    if about is None and isinstance(content, dict) and "method" in content:
+def _require_no_old_checkpoint(path: Path) -> None:
+    content = read_torch_file(path)
+    if isinstance(content, dict) and "method" in content:
         raise InputError(
             f"{path}: does not say what its networks need, and lies in no run folder: put it back "
             "into the 'checkpoints' folder of its run, beside whose config.yaml it can be used"
         )
-    return about if isinstance(about, dict) else {}
 
 
 def _on_device(method: Method, hardware: Hardware) -> Method:

@@ -49,6 +49,8 @@ def _name_and_options(state: Mapping[str, torch.Tensor]) -> tuple[str, dict[str,
         return "efficientnet_lite0", {
             "deconv_channels": state["deconv_layers.0.weight"].shape[1],
         }
+    if "conv1.weight" in state and "layer4.0.conv1.weight" not in state:
+        raise KeyError("layer4.0.conv1.weight")
     kind = Bottleneck if "layer1.0.conv3.weight" in state else BasicBlock
     counts = tuple(
         len({name.split(".")[1] for name in state if name.startswith(f"layer{stage}.")})
@@ -57,8 +59,12 @@ def _name_and_options(state: Mapping[str, torch.Tensor]) -> tuple[str, dict[str,
     depths = [depth for depth, stages in STAGES.items() if stages == (kind, counts)]
     if not depths:
         raise KeyError("layer1.0.conv1.weight" if not any(counts) else f"{sum(counts)} blocks")
+    # A network of this width is built only if the file has parameters of its size.
+    width, planes = state["conv1.weight"].shape[0], state["layer4.0.conv1.weight"].shape[0]
+    if planes != 8 * width:
+        raise KeyError(f"layer4 of width {8 * width}")
     lateral = "_lateral" if "laterals.0.0.weight" in state else ""
     return f"resnet{depths[0]}{lateral}", {
-        "width": state["conv1.weight"].shape[0],
+        "width": width,
         "deconv_channels": state["deconv_layers.0.weight"].shape[1],
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,18 @@ from sspcm.networks.pyramid import Stages
 from sspcm.networks.weights import load_imagenet, load_initial, load_timm
 from wepdtof_pose.errors import InputError
 
+_LOG = logging.getLogger(__name__)
+
 IMAGENET = "imagenet"
 """Value of `network.pretrained` that asks for the network's ImageNet weights."""
 
 
 def network_maker(
-    config: TrainConfig, joints: int, *, pretrained: bool = True
+    config: TrainConfig,
+    joints: int,
+    *,
+    names: Sequence[str] | None = None,
+    pretrained: bool = True,
 ) -> Callable[[str], nn.Module]:
     """A function from a role (`A`, `B`, `C`, ...) to its new network.
 
@@ -32,9 +39,12 @@ def network_maker(
     Args:
         config: of the run.
         joints: number of heatmaps J.
+        names: of the joints, by which a head is taken out of a checkpoint that names its own.
         pretrained: load the initial weights that the configuration names; not needed where a
             checkpoint follows.
     """
+
+    said: set[str] = set()
 
     def make_network(role: str) -> nn.Module:
         chosen = config.student if role == "C" and config.student else config.network
@@ -44,7 +54,10 @@ def network_maker(
         if chosen.name not in NETWORKS and not chosen.name.startswith(TIMM):
             _require_heatmaps(network, chosen.name, joints, config.data.crop_size)
         if pretrained and chosen.pretrained is not None:
-            _load_pretrained(network, chosen, role)
+            for note in _load_pretrained(network, chosen, role, config, names):
+                if note not in said:
+                    _LOG.info("%s", note)
+                said.add(note)
         if chosen.frozen_stages:
             _freeze(network, chosen)
         return network
@@ -76,7 +89,14 @@ def _freeze(network: nn.Module, config: NetworkConfig) -> None:
     network.freeze(config.frozen_stages)
 
 
-def _load_pretrained(network: nn.Module, config: NetworkConfig, role: str) -> None:
+def _load_pretrained(
+    network: nn.Module,
+    config: NetworkConfig,
+    role: str,
+    run: TrainConfig,
+    names: Sequence[str] | None,
+) -> list[str]:
+    """Load the initial weights; gives what was taken out of a file, and what does not fit."""
     assert config.pretrained is not None
     if config.name.startswith(TIMM):
         if config.pretrained != IMAGENET:
@@ -85,7 +105,7 @@ def _load_pretrained(network: nn.Module, config: NetworkConfig, role: str) -> No
                 f"{IMAGENET} or from null"
             )
         load_timm(network, config.name.removeprefix(TIMM))
-        return
+        return []
     if config.name not in NETWORKS:
         raise InputError(
             f"network.pretrained is {config.pretrained!r}, but {config.name} is a network of your "
@@ -93,8 +113,15 @@ def _load_pretrained(network: nn.Module, config: NetworkConfig, role: str) -> No
         )
     if config.pretrained == IMAGENET:
         load_imagenet(network, config.name)
-    else:
-        load_initial(network, Path(config.pretrained), role=role)
+        return []
+    return load_initial(
+        network,
+        Path(config.pretrained),
+        role=role,
+        joints=names,
+        bgr=run.released,
+        upright=run.data.upright,
+    )
 
 
 def _require_heatmaps(

@@ -2,15 +2,16 @@
 
 A released file may hold one network or several (PoseDual: `resnet.`, `resnet2.`; SSPCM adds
 `final_resnet.`), may carry DataParallel's `module.`, and calls the head `final_layer_1` where there
-are several. Files are read as tensors and plain containers only (`weights_only=True`).
+are several; mmpose calls its parts `backbone.` and `keypoint_head.` or `head.`. Nothing that a file
+says is run (`sspcm.runs.checkpoint`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -18,6 +19,8 @@ from urllib.error import URLError
 import torch
 from torch import nn
 
+from sspcm.runs.checkpoint import read_torch_file, require_finite
+from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict, read_about
 from wepdtof_pose.errors import InputError
 
 IMAGENET_URL = "https://download.pytorch.org/models/"
@@ -43,7 +46,22 @@ HEAD = ("deconv_layers.", "laterals.", "final_layer.")
 STEMS = ("conv1.weight", "backbone.conv_stem.weight")
 """The first convolution of the ResNets and HRNets, and that of EfficientNet-Lite0."""
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "method")
+State = dict[str, torch.Tensor]
+"""Parameters by name."""
+
+_WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "method",
+    "network",
+    "net",
+    "ema",
+)
+_ORDER = {True: "BGR", False: "RGB"}
+_DEPTH = 3
+"""Wrappings inside each other that are opened."""
 
 
 def load_imagenet(network: nn.Module, name: str) -> None:
@@ -92,10 +110,20 @@ def load_timm(network: nn.Module, name: str) -> None:
     network.load_state_dict(own, strict=False)
 
 
-def load_initial(network: nn.Module, file: Path, *, role: str) -> None:
+def load_initial(
+    network: nn.Module,
+    file: Path,
+    *,
+    role: str,
+    joints: Sequence[str] | None = None,
+    bgr: bool | None = None,
+    upright: bool | None = None,
+) -> list[str]:
     """Start a network from a file: its backbone, and what of its head the file has and fits.
 
-    A head for another number of joints stays fresh, as does that of an ImageNet file.
+    Where the file says which joints its heatmaps are of, those of `joints` are taken by name, and
+    joints that it lacks stay fresh. Where it does not say, a head of as many joints is taken as it
+    is. The head of an ImageNet file, or of other transposed convolutions, stays fresh.
 
     Args:
         network: of the file's architecture and width.
@@ -103,28 +131,132 @@ def load_initial(network: nn.Module, file: Path, *, role: str) -> None:
             a hash, as torchvision's do, must have that hash.
         role: the network's role: A, B and C get the file's first, second and third network; where
             there are fewer, the first.
+        joints: names of the network's joints; None takes a head by its shape.
+        bgr: the channel order that the network is to see, compared with the file's.
+        upright: whether it is to see crops turned along the image radius, compared likewise.
+
+    Returns:
+        What was taken, and what the file was trained on otherwise, a sentence each.
 
     Raises:
         InputError: the file is no usable file, or holds another backbone.
     """
     _check_hash(file)
-    networks = networks_of(read_weights(file))
-    if not networks:
+    weights = open_weights(file)
+    letters = dict(zip("ABC", weights.networks, strict=False))
+    state = weights.networks[letters.get(role, letters["A"])]
+    own = network.state_dict()
+    taken = {name: state[name] for name in _backbone(network) if name in state}
+    _require(_backbone(network), state, str(file))
+    said = "the backbone"
+    for part in HEAD:
+        head = [name for name in own if name.startswith(part)]
+        if part == "final_layer.":
+            final, said = _final_layer(own, state, joints, weights.joints)
+            taken |= final
+        elif all(name in state and state[name].shape == own[name].shape for name in head):
+            taken |= {name: state[name] for name in head}
+        else:
+            break
+    network.load_state_dict(taken, strict=False)
+    return [f"{file}: the network starts from {said}", *weights.otherwise(bgr, upright)]
+
+
+def _final_layer(
+    own: State, state: State, joints: Sequence[str] | None, known: tuple[str, ...] | None
+) -> tuple[State, str]:
+    """The last convolution with what a file has of it, and what that is in words."""
+    names = [name for name in own if name.startswith("final_layer.")]
+    fits = [name in state and state[name].shape[1:] == own[name].shape[1:] for name in names]
+    if not names or not all(fits):
+        return {}, "the backbone; the head starts fresh"
+    count = len(own[names[0]])
+    if joints is None or known is None:
+        if any(state[name].shape != own[name].shape for name in names):
+            return {}, (
+                f"the backbone; the last layer starts fresh: the file has "
+                f"{len(state[names[0]])} joints, the network {count}"
+            )
+        return {name: state[name] for name in names}, (
+            f"the backbone and the head of {count} joints, by number: the file does not name its "
+            "joints"
+        )
+    places = [known.index(joint) if joint in known else -1 for joint in joints]
+    rows = torch.tensor([row for row, place in enumerate(places) if place >= 0], dtype=torch.long)
+    sources = torch.tensor([place for place in places if place >= 0], dtype=torch.long)
+    final = {}
+    for name in names:
+        final[name] = own[name].clone()
+        final[name][rows] = state[name].to(final[name])[sources]
+    fresh = [joint for joint, place in zip(joints, places, strict=True) if place < 0]
+    return final, f"the backbone and {len(rows)} of {count} joints of the head, by name" + (
+        f"; fresh are {_some(fresh)}" if fresh else ""
+    )
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """The networks in a file of weights, and what it says of them.
+
+    Attributes:
+        path: the file.
+        networks: parameters under our names by network ("" for a single one).
+        about: what a file that we wrote says of its networks; None for other files.
+        mmpose: it is laid out as mmpose's, whose networks take RGB.
+    """
+
+    path: Path
+    networks: dict[str, State]
+    about: AboutNetworks | None
+    mmpose: bool
+
+    @property
+    def joints(self) -> tuple[str, ...] | None:
+        """Names of the joints of the heatmaps; None where the file does not say them."""
+        if self.about is None or self.about.keypoint_set is None:
+            return None
+        return keypoint_set_from_dict(self.about.keypoint_set, source=str(self.path)).joints
+
+    def otherwise(self, bgr: bool | None, upright: bool | None) -> list[str]:
+        """What a network trained on these crops would see otherwise than those of the file did."""
+        if self.about is None:
+            return []
+        notes = []
+        if bgr is not None and bgr != self.about.bgr:
+            notes.append(
+                f"warning: {self.path}: its networks saw {_ORDER[self.about.bgr]} images, this run "
+                f"feeds {_ORDER[bgr]} (method.recipe=released is BGR, corrected is RGB)"
+            )
+        if upright is not None and upright != self.about.upright:
+            notes.append(
+                f"warning: {self.path}: its networks were trained with "
+                f"data.upright={str(self.about.upright).lower()}, this run has "
+                f"data.upright={str(upright).lower()}"
+            )
+        return notes
+
+
+def open_weights(file: Path) -> WeightsFile:
+    """Read a file of weights.
+
+    Raises:
+        InputError: it is no usable file of weights, or holds no network that we know.
+    """
+    content = read_torch_file(file)
+    state = _parameters(content, file)
+    found = networks_of(state)
+    if not found:
         raise InputError(
             f"{file}: holds no ResNet, HRNet or EfficientNet-Lite0 (no first convolution over "
-            "three colours)"
+            f"three colours); its parameters are {_some(list(state))}"
         )
-    letters = dict(zip("ABC", networks, strict=False))
-    state = networks[letters.get(role, letters["A"])]
-    own = network.state_dict()
-    wanted = _backbone(network)
-    _require(wanted, state, str(file))
-    for part in HEAD:
-        head = {name: value for name, value in own.items() if name.startswith(part)}
-        if any(name not in state or state[name].shape != head[name].shape for name in head):
-            break
-        wanted |= head
-    network.load_state_dict({k: state[k] for k in wanted if k in state}, strict=False)
+    about = content.get("about") if isinstance(content, Mapping) else None
+    return WeightsFile(
+        path=file,
+        networks=found,
+        about=None if about is None else read_about(about, source=str(file)),
+        mmpose=_mmpose_head(state) is not None,
+    )
 
 
 def read_weights(file: Path) -> dict[str, torch.Tensor]:
@@ -133,26 +265,22 @@ def read_weights(file: Path) -> dict[str, torch.Tensor]:
     Raises:
         InputError: it is missing, is no torch file, or holds more than tensors and containers.
     """
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
-            raise InputError(
-                f"{file}: holds more than tensors and plain containers, which could run code when "
-                "loaded; if you trust it, save its 'state_dict' alone into a new file"
-            ) from None
-        raise InputError(f"{file}: is not a torch file, or is cut short") from None
-    for key in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
+    return _parameters(read_torch_file(file), file)
+
+
+def _parameters(content: Any, file: Path) -> State:
+    for _ in range(_DEPTH):
+        if not isinstance(content, Mapping):
+            raise InputError(f"{file}: holds no state dictionary")
+        key = next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
+        if key is None:
             break
-    if not isinstance(content, Mapping):
-        raise InputError(f"{file}: holds no state dictionary")
+        content = content[key]
     tensors = {str(k): v for k, v in content.items() if isinstance(v, torch.Tensor)}
     if not tensors:
-        raise InputError(f"{file}: holds no parameters")
+        entries = _some([str(key) for key in content]) or "none"
+        raise InputError(f"{file}: holds no parameters; its entries: {entries}")
+    require_finite(tensors, file)
     return tensors
 
 
@@ -162,6 +290,12 @@ def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.
     A network is found by its stem, the convolution that takes the three colours.
     """
     plain = {name.removeprefix("module."): value for name, value in state.items()}
+    head = _mmpose_head(plain)
+    if head is not None:
+        plain = {
+            name.removeprefix("backbone.").removeprefix(head): value
+            for name, value in plain.items()
+        }
     if "_conv_stem.weight" in plain:
         # The ImageNet file of EfficientNet-Lite0: `_blocks.3._bn1` is our `backbone.blocks.3.bn1`.
         plain = {
@@ -182,6 +316,14 @@ def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.
         }
         for prefix in prefixes
     }
+
+
+def _mmpose_head(state: Mapping[str, torch.Tensor]) -> str | None:
+    """How mmpose calls the head beside its `backbone.`; None for another layout."""
+    plain = [name.removeprefix("module.") for name in state]
+    if "backbone.conv1.weight" not in plain:
+        return None
+    return next((h for h in ("keypoint_head.", "head.") if f"{h}final_layer.weight" in plain), None)
 
 
 def _packaged_file() -> Path:

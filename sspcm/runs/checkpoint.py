@@ -1,10 +1,20 @@
-"""Checkpoints: tensors and plain containers only, written whole, loaded with weights_only."""
+"""Torch files: written whole, and read without running anything that they say.
+
+A file may hold tensors, plain containers and numbers. Training scripts of others also put numpy
+numbers (a score) and the records of their loggers beside the parameters: the numbers are read as
+plain ones, and the records are put aside unread. Whatever else a file names is refused.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+import stat
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from wepdtof_pose.errors import InputError
@@ -12,25 +22,164 @@ from wepdtof_pose.files import replacing
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint; it appears whole or not at all."""
+    """Write a checkpoint; it appears whole or not at all.
+
+    Raises:
+        InputError: it cannot be written there, or the disk is full.
+    """
     with replacing(path) as temporary:
-        torch.save(content, temporary)
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:
+            # What torch's writer makes of a disk that takes no more.
+            if "inline_container" not in str(error) and "write" not in str(error):
+                raise
+            raise InputError(f"{path}: cannot be written whole: is the disk full?") from None
 
 
 def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The content of a checkpoint.
+    """The content of a checkpoint of ours.
 
     Raises:
         InputError: the file is missing or is no checkpoint.
     """
-    try:
-        content = torch.load(path, map_location=device, weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such checkpoint") from None
-    except Exception as error:
-        # torch raises a dozen types for files that are cut short or hold something else.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path}: not a usable checkpoint: {reason}") from None
-    if not isinstance(content, dict) or "method" not in content:
+    content = read_torch_file(path, device=device)
+    if not isinstance(content, dict) or not isinstance(content.get("method"), dict):
         raise InputError(f"{path}: not a checkpoint of this project (it has no 'method' entry)")
+    require_finite(content["method"], path)
     return content
+
+
+def read_torch_file(path: Path, *, device: torch.device | str = "cpu") -> Any:
+    """The content of a torch file: tensors, plain containers and numbers.
+
+    Raises:
+        InputError: it is missing, is no torch file, is cut short, or names anything else.
+    """
+    _require_torch_file(path)
+    try:
+        with torch.serialization.safe_globals(_STAND_INS):
+            return torch.load(path, map_location=device, weights_only=True)
+    # Torch raises a dozen types for files that are cut short or hold something else.
+    except Exception as error:
+        named = re.search(r"(?:GLOBAL|class) ([\w.]+)", str(error))
+        if named is not None and "nsupported" in str(error):
+            raise InputError(
+                f"{path}: holds more than tensors and plain containers ({named[1]}), which could "
+                "run code when loaded; if you trust it, save its 'state_dict' alone into a new file"
+            ) from None
+        raise InputError(f"{path}: is not a torch file, or is cut short") from None
+
+
+def require_finite(state: dict[str, Any], path: Path) -> None:
+    """Check that the parameters of a state dictionary are finite numbers, all of them in the file.
+
+    Raises:
+        InputError: the message names the parameter.
+    """
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            continue
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise InputError(
+                f"{path}: {name!r} claims {value.numel()} numbers, more than the file holds"
+            )
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise InputError(
+                f"{path}: {name!r} has values that are no finite numbers: its training diverged"
+            )
+
+
+def _require_torch_file(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(
+                f"{path}: is a folder, not a file of weights; of a run folder name "
+                f"{path / 'checkpoints' / 'last.pt'}"
+            )
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{path}: is no regular file")
+        with path.open("rb") as stream:
+            head = stream.read(64)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if head.startswith(b"version https://git-lfs"):
+        raise InputError(
+            f"{path}: is a pointer of Git LFS, not the file itself: fetch it with git lfs pull"
+        )
+    if head.startswith(b"PK\x03\x04"):
+        _require_stored(path)
+    # The older form is a series of pickles; a pickle of protocol 2 and above begins so.
+    elif not (len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5):
+        raise InputError(f"{path}: is not a torch file, or is cut short")
+
+
+def _require_stored(path: Path) -> None:
+    """Torch stores its tensors as they are; compressed, a few kB can hold gigabytes."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        raise InputError(f"{path}: is not a torch file, or is cut short") from None
+    if size > path.stat().st_size:
+        raise InputError(
+            f"{path}: unpacks to {size / 2**20:.0f} MiB, more than the file itself: torch writes "
+            "no compressed files; save the weights again with torch.save"
+        )
+
+
+class _PutAside:
+    """In place of a logger's record: takes whatever the file says of it and keeps nothing."""
+
+    def __new__(cls, *_: Any) -> _PutAside:
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+class _NumberType:
+    """In place of numpy's dtype: of plain numbers only."""
+
+    def __init__(self, name: str, *_: Any) -> None:
+        if not re.fullmatch(r"[biuf][1248]", name):
+            raise ValueError(name)
+        self._name = name
+        self._order = "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._order = state[1] if state[1] in ("<", ">") else "="
+
+    def number(self, content: bytes) -> float | int | bool:
+        """The number in so many bytes."""
+        (value,) = np.frombuffer(content, np.dtype(self._order + self._name))
+        return value.item()
+
+
+def _number(kind: _NumberType, content: bytes) -> float | int | bool:
+    value = kind.number(content)
+    return value if math.isfinite(value) else math.nan
+
+
+_STAND_INS: list[Any] = [
+    (_number, "numpy.core.multiarray.scalar"),
+    (_number, "numpy._core.multiarray.scalar"),
+    (_NumberType, "numpy.dtype"),
+    (_PutAside, "numpy.ndarray"),
+    (_PutAside, "numpy.core.multiarray._reconstruct"),
+    (_PutAside, "numpy._core.multiarray._reconstruct"),
+    *(
+        (_PutAside, f"mmengine.logging.history_buffer.{name}")
+        for name in ("HistoryBuffer", "current", "max", "mean", "min")
+    ),
+    (_PutAside, "builtins.getattr"),
+    (_PutAside, "__builtin__.getattr"),
+]
+"""What is put in place of names that files of Semi_Human_Pose, HRNet and mmpose hold: our own
+classes and functions, none of which calls anything that a file says."""

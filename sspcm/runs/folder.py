@@ -10,7 +10,7 @@ from typing import Any
 
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, load_config, to_dict, to_yaml
-from sspcm.runs.records import RunResult, read_run_result
+from sspcm.runs.records import RunResult, keypoint_set_from_dict, read_run_result
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_json, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
@@ -207,22 +207,3 @@ def same_data_path(before: str, now: str) -> bool:
     name. What the data hold is compared by their hashes when a run goes on."""
     first, second = Path(before), Path(now)
     return first.resolve() == second.resolve() or (first.name == second.name and not first.exists())
-
-
-def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
-    """The keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
-
-    Raises:
-        InputError: it is not such a dictionary.
-    """
-    try:
-        sigmas = content["sigmas"]
-        return KeypointSet(
-            name=str(content["name"]),
-            joints=tuple(str(joint) for joint in content["joints"]),
-            flip_pairs=tuple((int(a), int(b)) for a, b in content["flip_pairs"]),
-            skeleton=tuple((int(a), int(b)) for a, b in content["skeleton"]),
-            sigmas=None if sigmas is None else tuple(float(sigma) for sigma in sigmas),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{source}: not a keypoint set: {error}") from None

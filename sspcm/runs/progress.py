@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from torch import nn
 from torch.optim import Optimizer
 
 from sspcm.hardware import Hardware
 from sspcm.runs.checkpoint import load_checkpoint, save_checkpoint
 from sspcm.runs.folder import RunFolder
+from wepdtof_pose.errors import InputError
 
 SELECTION_SCORE = "AP"
 """Score by which the best checkpoint is chosen."""
@@ -70,7 +72,7 @@ def save(
         method: owns the networks.
         optimiser: its state.
         progress: how far the run is.
-        about: see `run_parts.about_networks`.
+        about: see `sspcm.assembly.about_networks`.
     """
     save_checkpoint(
         run.last_checkpoint,
@@ -86,10 +88,27 @@ def save(
 def restore(
     run: RunFolder, method: nn.Module, optimiser: Optimizer, hardware: Hardware
 ) -> Progress:
-    """Put method and optimiser where the run's last checkpoint left them; untouched without one."""
-    if not run.last_checkpoint.is_file():
+    """Put method and optimiser where the run's last checkpoint left them; untouched without one.
+
+    Raises:
+        InputError: the checkpoint is damaged, or is that of another method, network or optimiser.
+    """
+    file = run.last_checkpoint
+    if not file.is_file():
         return Progress()
-    state = load_checkpoint(run.last_checkpoint, device=hardware.device)
-    method.load_state_dict(state["method"])
-    optimiser.load_state_dict(state["optimiser"])
-    return Progress(**state["progress"])
+    state = load_checkpoint(file, device=hardware.device)
+    try:
+        method.load_state_dict(state["method"])
+        optimiser.load_state_dict(state["optimiser"])
+        progress = msgspec.convert(state["progress"], Progress)
+        for parameter, moments in optimiser.state.items():
+            for moment in moments.values():
+                if moment.ndim and moment.shape != parameter.shape:
+                    raise ValueError(f"the optimiser's state has shape {tuple(moment.shape)}")
+    # Torch and msgspec raise many types for what does not fit.
+    except Exception as error:
+        lines = str(error).splitlines() or [type(error).__name__]
+        raise InputError(
+            f"{file}: does not fit the run's configuration: {lines[min(1, len(lines) - 1)].strip()}"
+        ) from None
+    return progress

@@ -1,4 +1,4 @@
-"""Records that a run writes and others read: its result, with the counts of its data."""
+"""Records that a run writes and others read: its result, and what its networks are."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import msgspec
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.keypoints import KeypointSet
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """Whole numbers that JSON readers of every language hold."""
 Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
+CropSide = Annotated[int, msgspec.Meta(ge=32, le=4096)]
 Scores = dict[str, Any]
 """Scores of one network; see `wepdtof_pose.scores.coco.score`."""
 
@@ -136,6 +138,72 @@ def read_run_result(path: Path) -> RunResult:
                     f"{which!r} is not a number"
                 )
     return result
+
+
+class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file of weights that we wrote says of its networks, to be used without a run folder.
+
+    Attributes:
+        keypoint_set: the joints of the heatmaps, as `dataclasses.asdict` gives them.
+        crop_size: (width, height) of crops in pixels.
+        bgr: the networks take channels in BGR order.
+        upright: they were trained on crops turned along the image radius.
+        sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
+        method: name of the method that trained them.
+        recipe: its recipe.
+        roles: entry of the state dictionary -> name of the network.
+        reported: the network that the method is judged by.
+        source: name of the file that they were imported from.
+        source_sha256: its hash.
+    """
+
+    keypoint_set: dict[str, Any] | None = None
+    crop_size: tuple[CropSide, CropSide] = (192, 256)
+    bgr: bool = True
+    upright: bool = False
+    sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 2.0
+    method: str | None = None
+    recipe: str | None = None
+    roles: dict[str, str] | None = None
+    reported: str | None = None
+    source: str | None = None
+    source_sha256: str | None = None
+
+
+def read_about(content: Any, *, source: str) -> AboutNetworks:
+    """The record in the entry `about` of a file of weights; `source` names the file in errors.
+
+    Raises:
+        InputError: it is of another form; the message names the entry.
+    """
+    try:
+        about = msgspec.convert(content, AboutNetworks)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise InputError(
+            f"{source}: what it says about its networks is not usable: {error}"
+        ) from None
+    if any(side % 32 for side in about.crop_size):
+        raise InputError(f"{source}: its crop size {about.crop_size} is no multiple of 32")
+    return about
+
+
+def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
+    """The keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
+
+    Raises:
+        InputError: it is not such a dictionary.
+    """
+    try:
+        sigmas = content["sigmas"]
+        return KeypointSet(
+            name=str(content["name"]),
+            joints=tuple(str(joint) for joint in content["joints"]),
+            flip_pairs=tuple((int(a), int(b)) for a, b in content["flip_pairs"]),
+            skeleton=tuple((int(a), int(b)) for a, b in content["skeleton"]),
+            sigmas=None if sigmas is None else tuple(float(sigma) for sigma in sigmas),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{source}: not a keypoint set: {error}") from None
 
 
 def _is_score(value: Any) -> bool:

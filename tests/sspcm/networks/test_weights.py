@@ -9,9 +9,16 @@ import pytest
 import torch
 from torch import nn
 
+from sspcm.networks.architecture import network_of_state
 from sspcm.networks.hrnet import HRNet
 from sspcm.networks.resnet import PoseResNet
-from sspcm.networks.weights import load_imagenet, load_initial, networks_of, read_weights
+from sspcm.networks.weights import (
+    load_imagenet,
+    load_initial,
+    networks_of,
+    open_weights,
+    read_weights,
+)
 from wepdtof_pose.errors import InputError
 
 State = dict[str, torch.Tensor]
@@ -157,3 +164,99 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
         read_weights(tmp_path / "pickle.pth")
     with pytest.raises(InputError, match=r"more than tensors.*state_dict"):
         read_weights(save({"state_dict": small(0).state_dict(), "perf": Path()}, tmp_path))
+
+
+@pytest.mark.parametrize("wrapping", ["net", "ema", "network", "model_state", "model"])
+def test_the_usual_wrappings_are_opened(tmp_path: Path, wrapping: str) -> None:
+    network = small(9)
+    file = save({"epoch": 1, wrapping: {"state_dict": small(0).state_dict()}}, tmp_path)
+    load_initial(network, file, role="A")
+    assert same(network, small(0))
+
+
+@pytest.mark.parametrize("head", ["keypoint_head.", "head."])
+def test_the_layout_of_mmpose(tmp_path: Path, head: str) -> None:
+    state = {
+        (head if name.startswith(("deconv_layers.", "final_layer.")) else "backbone.") + name: value
+        for name, value in small(0).state_dict().items()
+    }
+    file = save({"meta": {"epoch": 1}, "state_dict": state}, tmp_path)
+    network = small(9)
+    load_initial(network, file, role="A")
+    assert same(network, small(0))
+    assert open_weights(file).mmpose
+
+
+def test_what_holds_no_network_says_what_it_holds(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="its entries: epoch, lr"):
+        read_weights(save({"epoch": 1, "lr": 0.1}, tmp_path))
+    with pytest.raises(InputError, match=r"holds no ResNet.* its parameters are fc\.weight"):
+        open_weights(save({"fc.weight": torch.ones(2, 2)}, tmp_path))
+
+
+def named(joints: tuple[str, ...], **more: Any) -> dict[str, Any]:
+    """What a checkpoint of ours says of its networks."""
+    pairs: list[Any] = []
+    names = {"name": "own", "joints": joints, "flip_pairs": pairs, "skeleton": [], "sigmas": None}
+    return {"keypoint_set": names, "crop_size": [64, 64], "bgr": False, **more}
+
+
+def test_a_head_is_taken_by_the_names_of_its_joints(tmp_path: Path) -> None:
+    source = small(0)
+    about = named(("nose", "hand", "foot"))
+    file = save({"state_dict": source.state_dict(), "about": about}, tmp_path)
+    network, fresh = small(9, joints=4), small(9, joints=4)
+    said = load_initial(network, file, role="A", joints=("foot", "tail", "nose", "hand"))
+    for name in ("weight", "bias"):
+        found, own = network.state_dict()[f"final_layer.{name}"], fresh.state_dict()
+        wanted = source.state_dict()[f"final_layer.{name}"]
+        assert torch.equal(found[[0, 2, 3]], wanted[[2, 0, 1]])
+        assert torch.equal(found[1], own[f"final_layer.{name}"][1])
+    assert torch.equal(network.state_dict()["conv1.weight"], source.state_dict()["conv1.weight"])
+    assert "3 of 4 joints of the head, by name; fresh are tail" in said[0]
+
+
+def test_a_head_without_names_is_taken_by_number_and_said(tmp_path: Path) -> None:
+    network = small(9)
+    said = load_initial(
+        network, save(small(0).state_dict(), tmp_path), role="A", joints=("a", "b", "c")
+    )
+    assert same(network, small(0))
+    assert "by number: the file does not name its joints" in said[0]
+
+
+def test_another_channel_order_and_turning_are_said(tmp_path: Path) -> None:
+    about = named(("a", "b", "c"), upright=True)
+    file = save({"state_dict": small(0).state_dict(), "about": about}, tmp_path)
+    notes = load_initial(small(9), file, role="A", joints=("a", "b", "c"), bgr=True, upright=False)
+    assert "saw RGB images, this run feeds BGR" in notes[1]
+    assert "data.upright=true, this run has data.upright=false" in notes[2]
+    assert len(load_initial(small(9), file, role="A", bgr=False, upright=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"roles": [1]}, "roles"),
+        ({"crop_size": [0, 0]}, "crop_size"),
+        ({"crop_size": [64, 100]}, "no multiple of 32"),
+        ({"crop_size": "x"}, "crop_size"),
+        ({"sigma": "x"}, "sigma"),
+        ({"sigma": 0.0}, "sigma"),
+        ({"keypoint_set": [1]}, "keypoint_set"),
+    ],
+    ids=str,
+)
+def test_what_a_file_says_of_its_networks_is_checked(
+    tmp_path: Path, about: dict[str, Any], said: str
+) -> None:
+    content = {"state_dict": small(0).state_dict(), "about": named(("a", "b", "c")) | about}
+    with pytest.raises(InputError, match=said):
+        open_weights(save(content, tmp_path))
+
+
+def test_a_network_is_only_as_large_as_its_file(tmp_path: Path) -> None:
+    state = small(0).state_dict()
+    state["conv1.weight"] = torch.zeros(4096, 3, 7, 7)
+    with pytest.raises(InputError, match="layer4 of width 32768"):
+        network_of_state(state, source="here")
