@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
-from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
 import click
 
+from wepdtof_pose.browse.app_server import is_loopback
 from wepdtof_pose.errors import InputError, echo
 
 LOOPBACK = "127.0.0.1"
@@ -27,15 +27,22 @@ PATIENCE = 120.0
 """Seconds that the App has to answer the first time."""
 
 
-def serve(fiftyone: Any, dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
+OPEN_TO_OTHERS = (
+    "warning: {address} can be reached from other machines, and FiftyOne's server has no log-in: "
+    "whoever reaches the port can see and change the data sets, and read every file that you can "
+    "read. Better: leave --address out and forward the port (ssh -L {port}:localhost:{port} HOST)"
+)
+
+
+def serve(dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
     """Show the data set in the App, and return at Ctrl-C or when the process is asked to end.
 
     To be called in the main thread: while it runs, SIGTERM is taken as Ctrl-C is.
 
     Args:
-        fiftyone: the module, from `start_fiftyone`.
         dataset: what is shown.
-        address: of the network interface to listen on.
+        address: of the network interface to listen on; a warning is printed where other machines
+            reach it.
         port: to listen on.
         open_browser: also open the page in the user's browser.
 
@@ -43,10 +50,12 @@ def serve(fiftyone: Any, dataset: Any, *, address: str, port: int, open_browser:
         InputError: the address is not this machine's, the port is in use, or the App ended.
     """
     _require_free(address, port)
+    if not is_loopback(address):
+        echo(OPEN_TO_OTHERS.format(address=address, port=port), err=True)
     with (
         _sigterm_as_interrupt(),
         tempfile.TemporaryFile() as log,
-        _running_app(fiftyone, address, port, log) as app,
+        _running_app(address, port, log) as app,
     ):
         _wait_until_it_answers(app, address, port, log)
         host = "localhost" if address == LOOPBACK else address
@@ -73,21 +82,16 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def _running_app(
-    fiftyone: Any, address: str, port: int, log: IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """FiftyOne's server in a process of its own, ended with the block.
+def _running_app(address: str, port: int, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """FiftyOne's server in a process of its own, ended with the block or with this process.
 
     A session of FiftyOne's would do the same, but listens on all interfaces inside a container and
     makes itself heard only after a pause where the server is slow to start.
     """
-    program = Path(fiftyone.__file__).parent / "server" / "main.py"
-    command = [sys.executable, str(program), "--address", address, "--port", str(port)]
+    command = [sys.executable, "-m", "wepdtof_pose.browse.app_server", address, str(port)]
     # Joints are drawn in one size whatever that of the frame: few large frames a row show them.
     environment = {"FIFTYONE_APP_GRID_ZOOM": GRID_ZOOM, **os.environ}
-    app = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment
-    )
+    app = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment)
     try:
         yield app
     finally:

@@ -13,7 +13,7 @@ from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.appearance import set_appearance
 from wepdtof_pose.browse.coordinates import relative_points
 from wepdtof_pose.browse.documents import keypoint_label, label_list
-from wepdtof_pose.browse.split_choice import split_of_results
+from wepdtof_pose.browse.results_files import split_of_results
 from wepdtof_pose.browse.storage import stored_frames, update_frames
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError

@@ -18,7 +18,7 @@ from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.appearance import prediction_field, set_appearance
 from wepdtof_pose.browse.coordinates import relative_points
 from wepdtof_pose.browse.documents import keypoint_label, label_list
-from wepdtof_pose.browse.split_choice import split_of_results
+from wepdtof_pose.browse.results_files import split_of_results
 from wepdtof_pose.browse.storage import StoredFrame, stored_frames, update_frames
 from wepdtof_pose.browse.views import save_difference_view, save_run_views
 from wepdtof_pose.dataset import PoseDataset

@@ -64,7 +64,7 @@ def browse(
         count = export_corrections(start_fiftyone(), path, export, split=split, tag=tag)
         echo(f"{count} people written to {export}")
         return
-    from wepdtof_pose.browse.named_files import named_files
+    from wepdtof_pose.browse.results_files import named_files
     from wepdtof_pose.formats.loading import annotation_files, load_dataset
 
     files = named_files(predictions)
@@ -85,7 +85,7 @@ def browse(
             add_runs(dataset, datasets, files, split=split)
         if pseudo_labels:
             add_pseudo_labels(dataset, datasets, pseudo_labels, split=split)
-    serve(fiftyone, dataset, address=address, port=port, open_browser=open_browser)
+    serve(dataset, address=address, port=port, open_browser=open_browser)
 
 
 @click.command()

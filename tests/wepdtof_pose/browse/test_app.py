@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,18 @@ ORANGE, BLUE = (0, 94, 213), (233, 180, 86)
 @contextmanager
 def served(*arguments: object, ended_by: signal.Signals = signal.SIGINT) -> Iterator[str]:
     """Address of the page that `wepdtof-pose browse` serves meanwhile."""
+    process, address, port = start_browse(*arguments)
+    try:
+        assert _listening_addresses(port) == {"127.0.0.1"}
+        yield address
+    finally:
+        process.send_signal(ended_by)
+        assert process.wait(60) == 0
+        assert not _listening_addresses(port)
+
+
+def start_browse(*arguments: object) -> tuple[subprocess.Popen[str], str, int]:
+    """The command in a process, the address of its page, and the port."""
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port = trial.getsockname()[1]
@@ -63,14 +76,7 @@ def served(*arguments: object, ended_by: signal.Signals = signal.SIGINT) -> Iter
     if not found:
         process.kill()
         raise AssertionError(line + process.communicate()[1])
-    try:
-        listening = _listening_addresses(port)
-        assert listening == {"127.0.0.1"}
-        yield found[0]
-    finally:
-        process.send_signal(ended_by)
-        assert process.wait(60) == 0
-        assert not _listening_addresses(port)
+    return process, found[0], port
 
 
 def _listening_addresses(port: int) -> set[str]:
@@ -275,6 +281,39 @@ def test_pictures_of_a_fisheye_set(page: Page, write_predictions: Callable, tmp_
         page.open_sample()
         assert 0 < float(page.value_of("worst_oks_noisy").split()[0]) < 1
         keep_screenshot(page, "browse_sample.jpg")
+
+
+def test_the_server_answers_to_loopback_names_alone_and_ends_with_its_parent() -> None:
+    process, _, port = start_browse(sample_folder())
+    try:
+        assert status(port, f"localhost:{port}") == 200
+        assert status(port, f"127.0.0.1:{port}") == 200
+        # A page of the web that has given its own name this address.
+        assert status(port, f"rebound.example:{port}") == 400
+    finally:
+        process.kill()
+        process.wait(60)
+    until = time.monotonic() + PATIENCE
+    while _listening_addresses(port) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not _listening_addresses(port)
+
+
+def status(port: int, host: str) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/fiftyone", headers={"Host": host})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_an_address_that_others_reach_is_warned_of() -> None:
+    process, _, _ = start_browse(sample_folder(), "--address", "0.0.0.0")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert "warning: 0.0.0.0 can be reached from other machines" in errors
+    assert "read every file" in errors
 
 
 def _lowest_mean_oks(dataset: PoseDataset, file: Path) -> float:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wepdtof_pose.browse.named_files import named_files
+from wepdtof_pose.browse.results_files import named_files
 from wepdtof_pose.errors import InputError
 
 
