@@ -9,14 +9,13 @@ from matplotlib.axes import Axes
 
 from benchmarks.analyses.analyses import Measured
 from benchmarks.plots.plot_style import (
-    COLUMN,
-    PAGE,
     Drawn,
     colour_and_marker,
     legend_above,
     new_figure,
 )
 from benchmarks.results.results import Comparison, Group, numbers
+from wepdtof_pose.palette import COLUMN, PAGE
 
 
 def draw_joints(comparison: Comparison, joint_ap: Measured) -> Drawn:

@@ -8,7 +8,6 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from benchmarks.analyses.analyses import Measured
 from benchmarks.plots.plot_style import (
-    PAGE,
     Drawn,
     colour_and_marker,
     legend_above,
@@ -18,6 +17,7 @@ from benchmarks.plots.plot_style import (
 from benchmarks.results.results import Comparison, Group, numbers
 from benchmarks.results.statistics import summarise
 from benchmarks.tables.tables import chosen_baseline
+from wepdtof_pose.palette import PAGE, PALE
 
 CURVES = ("AP", "PCK@0.2")
 """Scores that are drawn."""
@@ -165,7 +165,7 @@ def _curve(panel: Axes, group: Group, epochs: np.ndarray, values: np.ndarray) ->
 def _shade_burn_in(panel: Axes, comparison: Comparison) -> None:
     burn_in = {cell.config.optimisation.burn_in_epochs for cell in comparison.cells}
     if len(burn_in) == 1 and (epochs := burn_in.pop()):
-        panel.axvspan(0, epochs, color="#999999", alpha=0.12, linewidth=0)
+        panel.axvspan(0, epochs, color=PALE, alpha=0.12, linewidth=0)
         panel.set_xlim(left=0)
 
 

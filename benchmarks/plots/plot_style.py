@@ -1,4 +1,4 @@
-"""How plots look: sizes of a paper, colours that the colour-blind tell apart, and markers."""
+"""How plots look: a colour and a marker for each method, one legend, files without dates."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from matplotlib.figure import Figure
 
 from benchmarks.results.published import METHOD_ORDER
 from wepdtof_pose.files import replacing
+from wepdtof_pose.palette import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PLOT_STYLE,
+    PURPLE,
+    SKY,
+    VERMILION,
+)
 
-COLUMN, PAGE = 3.4, 7.0
-"""Widths in inches of a column and of a page."""
-COLOURS = ("#666666", "#56B4E9", "#E69F00", "#009E73", "#0072B2", "#D55E00", "#CC79A7")
-"""Okabe and Ito's palette, grey for the baseline."""
+COLOURS = (GREY, SKY, ORANGE, GREEN, BLUE, VERMILION, PURPLE)
 MARKERS = ("o", "v", "^", "s", "D", "P", "X")
 STYLE: dict[Any, Any] = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
+    **PLOT_STYLE,
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.alpha": 0.3,
@@ -32,9 +35,7 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 7,
     "lines.linewidth": 1.3,
     "lines.markersize": 4,
-    "pdf.fonttype": 42,
     "svg.hashsalt": "sspcm-bench",
-    "savefig.dpi": 300,
 }
 
 

@@ -8,14 +8,15 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks.analyses.analyses import Measured
-from benchmarks.plots.plot_style import PAGE, Drawn, colour_and_marker, legend_above, new_figure
+from benchmarks.plots.plot_style import Drawn, colour_and_marker, legend_above, new_figure
 from benchmarks.results.results import Comparison, Group
+from wepdtof_pose.palette import BLUE, GREEN, ORANGE, PAGE, PALE, PURPLE
 
 PAIRS = ("A, B", "A', B", "A, B'", "A', B'")
 """The pairs of teachers, in the order of their statistics."""
 _SIGNALS = {"inconsistency": ("-", "full"), "confidence": ("--", "none")}
 """What labels are ranked by: line, and filling of its dots."""
-_PAIR_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+_PAIR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 _PAIR_MARKERS = ("o", "v", "^", "s")
 
 
@@ -52,7 +53,7 @@ def draw_pseudo_label_quality(comparison: Comparison, measured: Measured) -> Dra
     for panel in (by_confidence, by_position):
         panel.set_title(comparison.place(groups[0]))
     areas.set_xlabel("AUC: right joints ranked above wrong ones")
-    areas.axvline(0.5, color="#999999", linewidth=0.8)
+    areas.axvline(0.5, color=PALE, linewidth=0.8)
     areas.set_yticks(range(len(groups)), [group.method for group in groups])
     areas.set_ylim(len(groups) - 0.5, -0.5)
     legend_above(figure, columns=8)

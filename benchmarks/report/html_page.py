@@ -1,14 +1,15 @@
-"""Pieces of a self-contained HTML page; every text that enters is escaped here."""
+"""A self-contained HTML page of texts, tables and pictures, by the template `page.html`."""
 
 from __future__ import annotations
 
 import base64
-import html
 import io
-import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
+import jinja2
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -16,105 +17,78 @@ from matplotlib.figure import Figure
 from benchmarks.plots.plot_style import STYLE
 from benchmarks.tables.tables import Table
 
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1c1c1c; background: #fff;
-  max-width: 66rem; margin: 2rem auto; padding: 0 1.2rem; }
-h1 { font-size: 1.7rem; } h2 { font-size: 1.2rem; margin-top: 2.4rem;
-  border-bottom: 1px solid #ddd; padding-bottom: .2rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .82rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .5rem; text-align: left; } td { white-space: nowrap; }
-td.long { white-space: normal; }
-th { border-bottom: 2px solid #444; vertical-align: bottom; }
-td { border-bottom: 1px solid #e4e4e4; } td.number { text-align: right; }
-figure { margin: 1.4rem 0; } figure img { max-width: 100%; height: auto; }
-figure img[src^="data:image/svg"] { width: 100%; max-width: 56rem; }
-figcaption { font-size: .85rem; color: #444; }
-code, pre { font-family: ui-monospace, monospace; font-size: .85em; }
-pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; white-space: pre-wrap; }
-.people { display: flex; flex-wrap: wrap; gap: 1rem; }
-.people figure { margin: 0; }
-"""
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of the page: what kind it is, and what it shows."""
+
+    kind: str
+    value: Any
 
 
-def page(title: str, parts: Iterable[str]) -> str:
-    """The whole page of these pieces."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{html.escape(title)}</h1>\n"
-        + "\n".join(parts)
-        + "\n</body>\n</html>\n"
+@dataclass(frozen=True)
+class Picture:
+    """A picture within the page, as a data URI, and its caption."""
+
+    source: str
+    caption: str
+
+
+def page(title: str, blocks: Iterable[Block]) -> str:
+    """Return the whole page of these blocks; the template escapes every text."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("benchmarks.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=False,
     )
+    return environment.get_template("page.html").render(title=title, blocks=list(blocks))
 
 
-def heading(text: str) -> str:
+def heading(text: str) -> Block:
     """A heading of a section."""
-    return f"<h2>{html.escape(text)}</h2>"
+    return Block("heading", text)
 
 
-def paragraph(text: str) -> str:
+def paragraph(text: str) -> Block:
     """A paragraph; what is between backticks is code."""
-    return f"<p>{_inline(text)}</p>"
+    return Block("paragraph", text)
 
 
-def list_of(texts: Iterable[str]) -> str:
+def list_of(texts: Iterable[str]) -> Block:
     """A list of sentences; what is between backticks is code."""
-    return "<ul>" + "".join(f"<li>{_inline(text)}</li>" for text in texts) + "</ul>"
+    return Block("list", list(texts))
 
 
-def code_block(text: str) -> str:
+def code_block(text: str) -> Block:
     """Commands or output, as they are."""
-    return f"<pre>{html.escape(text)}</pre>"
+    return Block("code", text)
 
 
-def table(content: Table) -> str:
+def table(content: Table) -> Block:
     """A table that scrolls sideways where it is too wide."""
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in content.head)
-    numbers = [content.is_number(column) for column in range(len(content.head))]
-    rows = "".join(
-        "<tr>" + "".join(map(_table_cell, row, numbers)) + "</tr>" for row in content.rows
-    )
-    return (
-        f'<div class="wide"><table aria-label="{html.escape(content.title)}">'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    return Block("table", content)
 
 
-def figure(drawn: Figure, caption: str) -> str:
+def figure(drawn: Figure, caption: str) -> Block:
     """A plot as a vector picture within the page."""
     stream = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         drawn.savefig(stream, format="svg", metadata={"Date": None})
-    return _image("image/svg+xml", stream.getvalue(), caption)
+    return Block("figure", _picture("image/svg+xml", stream.getvalue(), caption))
 
 
-def photo(image: np.ndarray, caption: str) -> str:
+def photo(image: np.ndarray, caption: str) -> Picture:
     """A picture (height, width, 3) uint8 BGR as a JPEG within the page."""
     _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return _image("image/jpeg", content.tobytes(), caption)
+    return _picture("image/jpeg", content.tobytes(), caption)
 
 
-def side_by_side(photos: Iterable[str]) -> str:
+def side_by_side(photos: Iterable[Picture]) -> Block:
     """Photos beside each other."""
-    return f'<div class="people">{"".join(photos)}</div>'
+    return Block("people", list(photos))
 
 
-def _image(kind: str, content: bytes, caption: str) -> str:
-    data = base64.b64encode(content).decode()
-    text = html.escape(caption)
-    return (
-        f'<figure><img alt="{text}" src="data:{kind};base64,{data}">'
-        f"<figcaption>{text}</figcaption></figure>"
-    )
-
-
-def _table_cell(text: str, number: bool) -> str:
-    kind = ' class="number"' if number else ' class="long"' if len(text) > 40 else ""
-    return f"<td{kind}>{html.escape(text)}</td>"
-
-
-def _inline(text: str) -> str:
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
+def _picture(kind: str, content: bytes, caption: str) -> Picture:
+    return Picture(f"data:{kind};base64,{base64.b64encode(content).decode()}", caption)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.analyses.joint_ap import cell_predictions
-from benchmarks.report.html_page import photo, side_by_side
+from benchmarks.report.html_page import Block, Picture, photo, side_by_side
 from benchmarks.results.results import CellResult, Comparison
 from benchmarks.results.statistics import summarise
 from wepdtof_pose.dataset import PoseDataset
@@ -27,8 +27,8 @@ _SIZE = (165, 220)
 
 def hardest_and_samples(
     comparison: Comparison, baseline: str | None, score: str
-) -> tuple[str, str]:
-    """HTML of the hardest people, and of a random choice of people.
+) -> tuple[Block, Block]:
+    """Return pictures of the hardest people, and of a random choice of people.
 
     They are predicted by the baseline and by the best of the other methods, at the smallest label
     budget; the hardest are those of the latter.
@@ -66,7 +66,7 @@ def _row_of_pictures(
     cells: Sequence[CellResult],
     poses: Sequence[Predictions],
     oks: Sequence[np.ndarray],
-) -> str:
+) -> Picture:
     pictures = [person_picture(test, row, test.keypoints[row], size=_SIZE)]
     texts = ["annotated"]
     for cell, predictions, values in zip(cells, poses, oks, strict=True):

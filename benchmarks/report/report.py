@@ -9,7 +9,16 @@ from pathlib import Path
 
 from benchmarks.layout import ComparisonFolder
 from benchmarks.plots.plots import CAPTIONS, draw_plots
-from benchmarks.report.html_page import code_block, figure, heading, list_of, page, paragraph, table
+from benchmarks.report.html_page import (
+    Block,
+    code_block,
+    figure,
+    heading,
+    list_of,
+    page,
+    paragraph,
+    table,
+)
 from benchmarks.report.people_pictures import PICTURES_CAPTION, hardest_and_samples
 from benchmarks.report.reproduce import commands, fresh_folder
 from benchmarks.results.results import Comparison, difference, read_results
@@ -76,7 +85,7 @@ def summary_lines(comparison: Comparison, baseline: str | None, score: str) -> I
                 yield f"{where}: {score} of {', '.join(ranked)}."
 
 
-def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
     yield heading("Summary")
     cells = ComparisonFolder(comparison.folder).cells
     unfinished = [
@@ -99,7 +108,7 @@ def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterat
     yield list_of(summary_lines(comparison, baseline, score))
 
 
-def _tables(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+def _tables(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
     report = make_report(comparison, baseline=baseline, score=score)
     yield heading("What was measured")
     yield list_of(report.provenance)
@@ -111,7 +120,7 @@ def _tables(comparison: Comparison, baseline: str | None, score: str) -> Iterato
         yield table(content)
 
 
-def _plots(comparison: Comparison, score: str) -> Iterator[str]:
+def _plots(comparison: Comparison, score: str) -> Iterator[Block]:
     yield heading("Plots")
     missing = []
     for name, drawn in draw_plots(comparison, score=score):
@@ -125,7 +134,7 @@ def _plots(comparison: Comparison, score: str) -> Iterator[str]:
         yield list_of(missing)
 
 
-def _pictures(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+def _pictures(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
     try:
         hardest, samples = hardest_and_samples(
             comparison, chosen_baseline(comparison, baseline), score
@@ -142,7 +151,7 @@ def _pictures(comparison: Comparison, baseline: str | None, score: str) -> Itera
     yield hardest
 
 
-def _environment(comparison: Comparison) -> Iterator[str]:
+def _environment(comparison: Comparison) -> Iterator[Block]:
     yield heading("Environment")
     kinds: dict[str, list[str]] = {}
     for cell in comparison.cells:
@@ -156,7 +165,7 @@ def _environment(comparison: Comparison) -> Iterator[str]:
         yield table(Table("Environment", ("what", "value"), tuple(rows)))
 
 
-def _reproduce(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
+def _reproduce(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
     options = ["--baseline", baseline] if baseline else []
     options += ["--score", score] if score != "AP" else []
     output = str(fresh_folder(comparison))

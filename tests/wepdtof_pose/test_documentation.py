@@ -8,9 +8,16 @@ import pytest
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "toolkit.md"
 MODULES = [
-    *("fisheye.lenses", "fisheye.people", "keypoints", "splits.hold_out", "splits.label_budgets"),
-    *("statistics.tables", "validation.findings", "validation.left_right", "validation.schema"),
-    "validation.validate",
+    *(
+        "fisheye.lenses",
+        "fisheye.people",
+        "keypoints",
+        "palette",
+        "splits.hold_out",
+        "splits.label_budgets",
+    ),
+    *("statistics.tables", "validation.findings"),
+    *("validation.left_right", "validation.schema", "validation.validate"),
 ]
 
 

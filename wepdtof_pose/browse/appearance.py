@@ -10,12 +10,13 @@ from typing import Any
 
 from wepdtof_pose.browse import fields
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.palette import BLUE, INK, PALE, PURPLE, YELLOW
 from wepdtof_pose.pictures.annotators import LEFT, MIDDLE, RIGHT, ROTATED_BOX, Color
 
-RUN_COLORS = ("#cc79a7", "#f0e442", "#999999")
-"""Colours of predictions, of Okabe and Ito, in the order in which the files are named."""
-_PSEUDO_LABEL_COLOR = "#0072b2"
-_HIDDEN_COLOR = "#191919"
+RUN_COLORS = (PURPLE, YELLOW, PALE)
+"""Colours of predictions, in the order in which the files are named."""
+_PSEUDO_LABEL_COLOR = BLUE
+_HIDDEN_COLOR = INK
 
 
 def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> None:

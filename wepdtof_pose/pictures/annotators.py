@@ -18,16 +18,17 @@ import numpy as np
 from wepdtof_pose.fisheye.lenses import Lens
 from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.palette import GREEN, INK, PURPLE, SKY, VERMILION, WHITE, YELLOW, bgr
 
 Color = tuple[int, int, int]
 
-RIGHT: Color = (0, 94, 213)
-LEFT: Color = (233, 180, 86)
-MIDDLE: Color = (255, 255, 255)
-OUTLINE: Color = (25, 25, 25)
-BOX: Color = (66, 228, 240)
-ROTATED_BOX: Color = (115, 158, 0)
-RING: Color = (167, 121, 204)
+RIGHT: Color = bgr(VERMILION)
+LEFT: Color = bgr(SKY)
+MIDDLE: Color = bgr(WHITE)
+OUTLINE: Color = bgr(INK)
+BOX: Color = bgr(YELLOW)
+ROTATED_BOX: Color = bgr(GREEN)
+RING: Color = bgr(PURPLE)
 
 _SHIFT = 4
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

@@ -1,7 +1,6 @@
 """Plots of what is in a data set, sized for a column of a paper (3.4 inches), as PNG and PDF.
 
-Colours are of the palette of Okabe and Ito, which the colour-blind can tell apart, and no plot
-depends on colour alone.
+No plot depends on colour alone.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,20 +17,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import make_folder, replacing
+from wepdtof_pose.palette import BLUE, COLUMN, GREY, ORANGE, PLOT_STYLE, SKY, VERMILION
 from wepdtof_pose.statistics.measures import NO_VARIANCE, person_measures, pose_modes, upright_poses
 from wepdtof_pose.statistics.tables import joint_table, scene_table
-
-BLUE, SKY, ORANGE, VERMILION, GREY = "#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#666666"
-_WIDTH = 3.4
-_STYLE: dict[Any, Any] = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "pdf.fonttype": 42,
-    "savefig.dpi": 300,
-}
 
 
 def write_plots(dataset: PoseDataset, folder: Path, *, name: str = "all") -> list[Path]:
@@ -46,8 +33,8 @@ def write_plots(dataset: PoseDataset, folder: Path, *, name: str = "all") -> lis
     make_folder(folder)
     files = []
     for plot, draw in PLOTS.items():
-        with matplotlib.rc_context(_STYLE):
-            figure = Figure(figsize=(_WIDTH, 2.3), layout="constrained")
+        with matplotlib.rc_context(PLOT_STYLE):
+            figure = Figure(figsize=(COLUMN, 2.3), layout="constrained")
             if not draw(dataset, figure):
                 continue
             for suffix in ("png", "pdf"):
@@ -86,7 +73,7 @@ def draw_joints(dataset: PoseDataset, figure: Figure) -> bool:
     if not len(dataset):
         return False
     table = joint_table(dataset) / len(dataset)
-    figure.set_size_inches(_WIDTH, 0.75 + 0.155 * len(table))
+    figure.set_size_inches(COLUMN, 0.75 + 0.155 * len(table))
     axes = figure.subplots()
     at = np.arange(len(table))
     axes.barh(at, table["visible"], color=BLUE, label="visible")
@@ -143,7 +130,7 @@ def draw_places(dataset: PoseDataset, figure: Figure) -> bool:
     if not len(measures):
         return False
     top, bottom = figure.subplots(2, sharex=True, height_ratios=[1, 1])
-    figure.set_size_inches(_WIDTH, 3.1)
+    figure.set_size_inches(COLUMN, 3.1)
     edges = np.arange(0, max(1.0, measures["radius"].max()) + 0.05, 0.05)
     top.hist(measures["radius"], bins=edges, color=BLUE)
     top.set_ylabel("people")
@@ -190,7 +177,7 @@ def draw_poses(dataset: PoseDataset, figure: Figure) -> bool:
     mean, modes, variances = pose_modes(poses)
     if variances.sum() <= NO_VARIANCE:
         return False
-    figure.set_size_inches(_WIDTH, 1.9)
+    figure.set_size_inches(COLUMN, 1.9)
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     shown = poses[:: max(1, len(poses) // 600)]
     for joint, name in enumerate(dataset.keypoint_set.joints):
@@ -219,7 +206,7 @@ def draw_scenes(dataset: PoseDataset, figure: Figure) -> bool:
     if len(table) < 2:
         return False
     shown = table.head(40)
-    figure.set_size_inches(_WIDTH, 0.7 + 0.135 * len(shown))
+    figure.set_size_inches(COLUMN, 0.7 + 0.135 * len(shown))
     axes = figure.subplots()
     at = np.arange(len(shown))
     axes.barh(at, shown["people"], color=BLUE)

@@ -156,7 +156,7 @@ def test_scenes(sample: PoseDataset) -> None:
 def test_tables_and_plots_of_every_set(
     sample: PoseDataset, make_dataset: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(plots._STYLE, "savefig.dpi", 50)
+    monkeypatch.setitem(plots.PLOT_STYLE, "savefig.dpi", 50)
     assert set(all_tables(sample)) >= {"Joints", "Scenes", "Pose diversity"}
     files = write_plots(sample, tmp_path / "plö ts", name="sample")
     assert {f.name for f in files} == {
