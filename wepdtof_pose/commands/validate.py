@@ -18,6 +18,11 @@ from wepdtof_pose.errors import echo
 @click.option(
     "--fix", metavar="OUT", type=PATH, help="Write a repaired copy to the new folder OUT."
 )
+@click.option(
+    "--drop",
+    is_flag=True,
+    help="With --fix: take out what no command reads and what cannot be repaired.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Findings as JSON instead of a table.")
 @click.option(
     "--places",
@@ -26,12 +31,16 @@ from wepdtof_pose.errors import echo
     show_default=True,
     help="Places to show of each kind of finding in the table.",
 )
-def validate(path: Path, images: bool, fix: Path | None, as_json: bool, places: int) -> None:
+def validate(
+    path: Path, images: bool, fix: Path | None, drop: bool, as_json: bool, places: int
+) -> None:
     """Find what is wrong with annotations, also in files that no reader takes.
 
     Exit code 1 where there are errors, 0 where there are warnings only. Boxes of WEPDTOF and
-    CEPDOF are checked, too. --fix repairs what follows from the file itself, never in place;
-    OUT/changes.json lists every change and what remains.
+    CEPDOF are checked, too. --fix changes only what has one right answer, never in place, and loses
+    no label: what it cannot mend stays, unless --drop is given. With --images labels move along
+    with pictures that were resized or turned. OUT/changes.json lists every change, the labels
+    before and after, and what remains.
 
     \b
     Example:
@@ -39,23 +48,22 @@ def validate(path: Path, images: bool, fix: Path | None, as_json: bool, places: 
     """
     from wepdtof_pose.validation.validate import validate as run
 
+    if drop and fix is None:
+        raise click.UsageError("--drop: without effect without --fix")
     report = run(path, images=images)
     record = None
     if fix is not None:
-        from wepdtof_pose.validation.repaired_copy import write_repaired
+        from wepdtof_pose.validation.repaired_copy import summary, write_repaired
 
-        record = write_repaired(path, fix, images=images)
+        record = write_repaired(path, fix, images=images, drop=drop)
     if as_json:
         content = report.as_dict()
         if record is not None:
-            content["fixed"] = {k: record[k] for k in ("changes", "dropped", "remaining")}
+            content["fixed"] = {k: record[k] for k in ("changes", "labels", "dropped", "remaining")}
         echo(json.dumps(content, ensure_ascii=False, indent=1))
     else:
         echo(report.as_text(places=places))
-        if record is not None:
-            left = ", ".join(f"{n} {code}" for code, n in record["remaining"].items())
-            number, dropped = len(record["changes"]), record["dropped"]
-            echo(f"{number} changes, listed in {fix}/changes.json; entries dropped: {dropped}")
-            echo(f"remaining in {fix}: {left or 'nothing'}")
+        if record is not None and fix is not None:
+            echo(summary(record, fix))
     if report.errors:
         sys.exit(1)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.validation.findings import Problem
+from wepdtof_pose.validation.findings import PLACES, Problem
 from wepdtof_pose.validation.joints import (
     of_people,
     short,
@@ -23,7 +23,7 @@ EDGE = 1.0
 
 
 def check_ids(raw: RawFile) -> Iterator[Problem]:
-    """Ids that are used twice, missing, zero, or that nothing answers to."""
+    """Find ids that are used twice, missing, zero, or that nothing answers to."""
     ids = raw.image_column("id")
     again = _repeats(ids)
     yield _of_images(raw, "image-id-repeated", again, lambda i: f"id {ids[i]!r} again")
@@ -37,22 +37,59 @@ def check_ids(raw: RawFile) -> Iterator[Problem]:
     people = raw.fields["id"]
     strange = np.array([not _printable(value) for value in people], dtype=bool)
     yield of_people(raw, "structure", strange, lambda i: f"'id' {people[i]!r} is no printable text")
-    none = np.array([value is None for value in people], dtype=bool)
-    yield of_people(raw, "person-id-missing", none, lambda i: "no 'id'")
+    yield of_people(raw, "person-id-missing", _none(people), lambda i: "no 'id'")
     yield of_people(
         raw, "person-id-repeated", _repeats(people), lambda i: f"id {people[i]!r} again"
     )
     zero = np.array([value == 0 for value in people], dtype=bool)
     yield of_people(raw, "person-id-zero", zero, lambda i: "id 0")
-    if raw.keypoint_set is not None:
-        categories = raw.fields["category_id"]
-        known = {c["id"] for c in raw.categories}
-        alien = np.array([c is not None and c not in known for c in categories], dtype=bool)
-        yield of_people(raw, "category-unknown", alien, lambda i: f"category {categories[i]!r}")
+
+
+def check_categories(raw: RawFile) -> Iterator[Problem]:
+    """Find people of categories that are not listed or name no joints, and unusable skeletons."""
+    if raw.keypoint_set is None:
+        return
+    categories = raw.fields["category_id"]
+    known = {c["id"] for c in raw.categories}
+    alien = np.array([c is not None and c not in known for c in categories], dtype=bool)
+    yield of_people(raw, "category-unknown", alien, lambda i: f"category {categories[i]!r}")
+    rows = [int(row) for row in raw.other_rows if raw.annotations[row].get("keypoints")]
+    names = len(raw.keypoint_set)
+    shown = [
+        f"category {raw.annotations[row]['category_id']!r} names no joints, the one that does "
+        f"names {names}"
+        for row in rows[:PLACES]
+    ]
+    yield Problem("category-without-joints", "annotations", rows, lambda i: shown[i])
+    category = next((c for c in raw.categories if c.get("keypoints") and c.get("skeleton")), None)
+    if category is not None and not usable_skeleton(category["skeleton"], names):
+        yield Problem("skeleton", "", [0], lambda _: f"{str(category['skeleton'])[:60]}")
+
+
+def usable_skeleton(skeleton: object, joints: int) -> bool:
+    """Whether it is pairs of whole numbers from 1 to the number of joints."""
+    return isinstance(skeleton, list) and all(
+        isinstance(edge, list)
+        and len(edge) == 2
+        and all(type(joint) is int and 1 <= joint <= joints for joint in edge)
+        for edge in skeleton
+    )
+
+
+def check_fields(raw: RawFile) -> Iterator[Problem]:
+    """Find people without the fields that pycocotools needs and our readers fill in."""
+    if raw.boxes_only:
+        return
+    missing = {name: _none(raw.fields[name]) for name in ("iscrowd", "category_id")}
+
+    def say(i: int) -> str:
+        return "no " + " and no ".join(f"{name!r}" for name, mask in missing.items() if mask[i])
+
+    yield of_people(raw, "coco-fields", missing["iscrowd"] | missing["category_id"], say)
 
 
 def check_file_names(raw: RawFile) -> Iterator[Problem]:
-    """File names that cannot be, that occur twice, or that differ only in upper and lower case."""
+    """Find file names that cannot be, occur twice, or differ only in upper and lower case."""
     names = raw.image_column("file_name")
     bad = np.array([not usable_file_name(name) for name in names], dtype=bool)
     yield _of_images(raw, "file-name", bad, lambda i: f"file name {names[i][:80]!r}")
@@ -66,9 +103,11 @@ def check_file_names(raw: RawFile) -> Iterator[Problem]:
 
 
 def check_boxes(raw: RawFile) -> Iterator[Problem]:
-    """Boxes that are no numbers, empty, outside their image or over its edge."""
+    """Find boxes that are missing, no numbers, empty, outside their image or over its edge."""
     boxes, sizes = raw.boxes, raw.sizes_of_people
-    given = ~np.isnan(raw.boxes).all(axis=1) if raw.boxes_only else np.ones(len(raw), dtype=bool)
+    given = np.zeros(len(raw), dtype=bool) if raw.boxes_only else ~raw.without_box
+    if not raw.boxes_only:
+        yield of_people(raw, "box-missing", raw.without_box, lambda i: "no 'bbox'")
     finite = np.isfinite(boxes).all(axis=1)
     yield of_people(raw, "not-finite", given & ~finite, lambda i: f"box {short(boxes[i])}")
     counted = finite & ~raw.crowds
@@ -88,7 +127,7 @@ def check_boxes(raw: RawFile) -> Iterator[Problem]:
 
 
 def check_rotated_boxes(raw: RawFile) -> Iterator[Problem]:
-    """Rotated boxes that are no numbers, empty, outside their image, or in another form."""
+    """Find rotated boxes that are no numbers, empty, outside their image, or in another form."""
     rotated, sizes = raw.rotated, raw.sizes_of_people
     given = ~np.isnan(rotated).all(axis=1) | raw.boxes_only
     finite = np.isfinite(rotated).all(axis=1)
@@ -109,7 +148,7 @@ def check_rotated_boxes(raw: RawFile) -> Iterator[Problem]:
 
 
 def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
-    """`num_keypoints` and `area` that are missing or wrong, and what that does to AP."""
+    """Find `num_keypoints` and `area` that are missing or wrong, and say what that does to AP."""
     if raw.boxes_only:
         return
     labelled = raw.labelled.sum(axis=1)
@@ -117,7 +156,11 @@ def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
     # Lists of a wrong length are a finding of their own; who has none has no joint labelled.
     usual = ~raw.crowds & ((raw.keypoint_numbers == 3 * joints) | (raw.keypoint_numbers == 0))
     # pycocotools reads count and area of crowd regions and of people without joints, too.
-    wrong = np.isnan(counted) | (usual & (counted != labelled))
+    missing = np.isnan(counted)
+    wrong = missing | (usual & (counted != labelled))
+    if not raw.keypoint_numbers.any():
+        # A file of boxes alone is a pool to learn from, and is never scored.
+        wrong &= ~missing
 
     def count(i: int) -> str:
         if np.isnan(counted[i]):
@@ -156,6 +199,10 @@ def _of_images(
 ) -> Problem:
     found = np.flatnonzero(mask)
     return Problem(code, "images", raw.image_rows[found], lambda i: describe(int(found[i])))
+
+
+def _none(values: np.ndarray) -> np.ndarray:
+    return np.array([value is None for value in values], dtype=bool)
 
 
 def _printable(value: object) -> bool:

@@ -25,7 +25,8 @@ CODES: dict[str, Code] = {
     "structure": Code(
         "error",
         "entry that does not have the form of annotations/schema.json",
-        "correct the field; --fix drops entries of that kind",
+        "correct the field; --fix reads what has one reading ('160' is 160, 1.0 is 1, [x, y, v] "
+        "in lists) and leaves the rest, --drop takes out what no reader takes",
         True,
     ),
     "category": Code(
@@ -38,20 +39,61 @@ CODES: dict[str, Code] = {
         "joints that are called left or right, but have no opposite: mirrored views keep them",
         "call them left_x and right_x, or add 'flip_pairs' (counted from 1) to the category",
     ),
+    "skeleton": Code(
+        "warning",
+        "skeleton that is not pairs of joint numbers counted from 1: edges are not drawn",
+        "edges are for drawing only; --fix looks up joint names",
+        True,
+    ),
+    "category-without-joints": Code(
+        "error",
+        "annotation with joints whose category names none, and so is never read",
+        "set category_id to the id of the category that names the joints (Roboflow lists an empty "
+        "placeholder first), or name the joints in that category",
+    ),
     "category-unknown": Code(
         "error",
         "person of a category that is not listed, and so is never read",
         "set category_id to the id of the category that names the joints",
     ),
+    "units-shares": Code(
+        "error",
+        "coordinates that are shares of the image, not pixels",
+        "multiply x and width by the width of the image, y and height by its height",
+    ),
+    "units-multiplied": Code(
+        "error",
+        "boxes of all people far larger than their images",
+        "convert the original file again: labels in pixels were read as shares of the image "
+        "(YOLO's unit); else divide x by the width of the image, y by its height",
+    ),
+    "units-corners": Code(
+        "error",
+        "boxes given by two corners, not by corner, width and height",
+        "take x1 from x2 and y1 from y2: [x1, y1, x2 - x1, y2 - y1]",
+    ),
+    "angles-radians": Code(
+        "warning",
+        "angles of rotated boxes in radians",
+        "multiply the angles by 180 / pi: ours are degrees, clockwise from the vertical",
+    ),
+    "angles-mirrored": Code(
+        "warning",
+        "angles of rotated boxes that disagree with the direction from the image centre",
+        "turn the sign of the angles where they count counter-clockwise (as LOAF's do): ours are "
+        "clockwise from the vertical; look with 'wepdtof-pose visualize'",
+    ),
     "image-id-repeated": Code(
         "error",
         "image id used twice",
-        "give each image its own id; --fix drops entries that are equal in all fields",
+        "give each image its own id; --fix takes out entries that are equal in all fields and "
+        "numbers those anew on which nobody is",
     ),
     "image-unknown": Code(
         "error",
         "person on an image that is not listed",
-        "add the image to 'images'; --fix drops the person",
+        "add the image to 'images'; --fix finds it where only '1' stands for 1, --drop drops the "
+        "person",
         True,
     ),
     "person-id-repeated": Code(
@@ -72,6 +114,12 @@ CODES: dict[str, Code] = {
         "number the annotations from 1; --fix gives a new id",
         True,
     ),
+    "coco-fields": Code(
+        "warning",
+        "person without 'iscrowd' or 'category_id': pycocotools stops with KeyError",
+        "our readers take 0 and the category that names the joints; --fix writes them",
+        True,
+    ),
     "not-finite": Code(
         "error",
         "NaN, infinite or enormous number",
@@ -81,7 +129,8 @@ CODES: dict[str, Code] = {
     "keypoint-count": Code(
         "error",
         "keypoints of the wrong length",
-        "give three numbers for each joint of the category; --fix makes the joints not labelled",
+        "give three numbers for each joint of the category; --fix reads x, y without visibility "
+        "where all have that, and leaves the rest",
         True,
     ),
     "visibility": Code(
@@ -90,16 +139,23 @@ CODES: dict[str, Code] = {
         "0 not labelled, 1 hidden, 2 visible; --fix takes what is above 0 as 2, else 0",
         True,
     ),
+    "box-missing": Code(
+        "error",
+        "person without a box: pycocotools stops with KeyError",
+        "draw the box; --fix takes the extent of the labelled joints, --drop drops who has none",
+        True,
+    ),
     "box-empty": Code(
         "error",
         "box without width or height: nobody is cut out, trained on or scored",
-        "draw the box; --fix takes the extent of the labelled joints, or drops the person",
+        "draw the box; --fix takes the extent of the labelled joints, --drop drops who has none",
         True,
     ),
     "box-outside": Code(
         "error",
         "box that lies wholly outside its image",
-        "check units and image; --fix takes the extent of the labelled joints, or drops the person",
+        "check units and image; --fix takes the extent of the labelled joints, --drop drops who "
+        "has none",
         True,
     ),
     "box-over-edge": Code(
@@ -110,7 +166,8 @@ CODES: dict[str, Code] = {
     "joint-outside-image": Code(
         "warning",
         "labelled joint outside its image",
-        "label it 0; --fix does, and moves joints at most 2 pixels outside onto the edge",
+        "label it 0; --fix moves joints at most 2 pixels outside onto the edge, --drop makes the "
+        "others not labelled",
         True,
     ),
     "joint-outside-box": Code(
@@ -160,12 +217,12 @@ CODES: dict[str, Code] = {
     "people-alike": Code(
         "warning",
         "two people of an image with nearly the same pose: one is counted as a miss",
-        "keep one of them; --fix drops exact copies",
+        "keep one of them; --drop drops exact copies",
     ),
     "box-repeated": Code(
         "warning",
         "two people of an image with exactly the same box",
-        "keep one of them; --fix drops exact copies",
+        "keep one of them; --drop drops exact copies",
     ),
     "file-name": Code(
         "error",
@@ -193,8 +250,15 @@ CODES: dict[str, Code] = {
     "image-size": Code(
         "error",
         "width or height that are not those of the file",
-        "joints and image may not belong together; --fix --images takes the size of the file",
+        "joints and image may not belong together; --fix --images moves the joints along where the "
+        "image was resized or turned by EXIF, and leaves the rest",
         True,
+    ),
+    "image-orientation": Code(
+        "warning",
+        "image with an EXIF orientation: it is read upright, other programs may not turn it",
+        "check that boxes and joints are of the upright view ('wepdtof-pose visualize'); else turn "
+        "them, or store the image turned",
     ),
     "image-repeated": Code(
         "warning", "files of one split with the same content", "keep one of them"

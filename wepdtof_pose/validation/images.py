@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -16,7 +17,14 @@ from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.coco import find_image_root
 from wepdtof_pose.formats.layout import name_forms
-from wepdtof_pose.images import decode_image, image_bytes, missing_image, require_own_image
+from wepdtof_pose.images import (
+    ImageHeader,
+    decode_image,
+    image_bytes,
+    image_header,
+    missing_image,
+    require_own_image,
+)
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.findings import Problem, Report
 from wepdtof_pose.validation.raw_file import RawFile
@@ -26,12 +34,21 @@ _SUFFIXES = ("", ".jpg", ".png")
 
 @dataclass(frozen=True)
 class ImageFile:
-    """What was found at the place of an image: a code of findings or None, its size and hash."""
+    """What was found at the place of an image.
+
+    Attributes:
+        code: of the finding, or None.
+        message: what is wrong.
+        size: width and height as shown, where it could be read.
+        digest: SHA-256 of the file.
+        orientation: of EXIF.
+    """
 
     code: str | None
     message: str = ""
     size: tuple[int, int] | None = None
     digest: str | None = None
+    orientation: int = 1
 
 
 def check_image_files(raw: RawFile, file: Path) -> list[Problem]:
@@ -49,6 +66,9 @@ def check_image_files(raw: RawFile, file: Path) -> list[Problem]:
             rows.append(i)
             messages.append(_size_message(names[i], size, image.size))
     problems.append(Problem("image-size", "images", raw.image_rows[rows], messages.__getitem__))
+    rows = [i for i, image in enumerate(found) if image.orientation != 1]
+    turns = [f"{names[i]!r}: orientation {found[i].orientation}" for i in rows]
+    problems.append(Problem("image-orientation", "images", raw.image_rows[rows], turns.__getitem__))
     first: dict[str, int] = {}
     rows, messages = [], []
     for i, image in enumerate(found):
@@ -134,10 +154,24 @@ def look_at_image(path: Path) -> ImageFile:
     if not whole_image(content):
         return ImageFile("image-truncated", f"{path}: ends after {len(content)} bytes")
     try:
-        image = decode_image(content, str(path))
+        image, header = decode_image(content, str(path)), image_header(content, str(path))
     except InputError as error:
         return ImageFile("image-unreadable", str(error))
-    return ImageFile(None, size=(image.shape[1], image.shape[0]), digest=digest)
+    size = (image.shape[1], image.shape[0])
+    return ImageFile(None, "", size, digest, header.orientation if header else 1)
+
+
+def look_at_header(root: Path, name: Any) -> ImageHeader | None:
+    """Return the header of an image of a data set; None where there is none to be read."""
+    if not isinstance(name, str) or not name or not usable_file_name(name):
+        return None
+    path = _with_suffix(root / name)
+    try:
+        require_own_image(path, root)
+        content = image_bytes(path)
+        return image_header(content, str(path)) if whole_image(content) else None
+    except InputError:
+        return None
 
 
 def _look_at(root: Path, names: np.ndarray) -> list[ImageFile]:

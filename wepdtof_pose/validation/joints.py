@@ -1,4 +1,4 @@
-"""Checks of joints and of the people of one image: places, visibility, sides, people twice."""
+"""Checks of joints and of the people of one image: names, places, visibility, sides, twins."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
 from wepdtof_pose.validation.duplicates import repeated_boxes, similar_people
 from wepdtof_pose.validation.findings import Problem
 from wepdtof_pose.validation.left_right import Link, exchanged_sides
@@ -17,16 +18,66 @@ BESIDE, BESIDE_HIDDEN = 0.1, 0.5
 
 Many boxes are drawn around what is seen of a person, so hidden joints may well lie outside."""
 
+_SIDES = ("left", "right", "左", "右")
+_MIRRORED = (
+    *(("l", "r"), ("links", "rechts"), ("gauche", "droite"), ("izquierda", "derecha")),
+    *(("izquierdo", "derecho"), ("sinistra", "destra"), ("sinistro", "destro")),
+)
+_PAIRED_PARTS = (
+    *("eye", "ear", "shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "foot"),
+    *("paw", "heel", "toe", "arm", "leg"),
+)
+
+
+def check_joint_names(raw: RawFile) -> Iterator[Problem]:
+    """Find joints whose names say left or right, but that no other joint becomes in a mirror."""
+    if raw.keypoint_set is None:
+        return
+    alone = unpaired_joints(raw.keypoint_set)
+    if alone:
+        yield Problem("joint-sides", "", [0], lambda _: ", ".join(alone))
+
+
+def unpaired_joints(keypoint_set: KeypointSet) -> list[str]:
+    """Return the names of joints that seem to have a side, but no opposite in the set.
+
+    >>> from wepdtof_pose.keypoints import keypoint_set_from_names
+    >>> unpaired_joints(keypoint_set_from_names(["nose", "LF_paw", "RF_paw", "left_ear"]))
+    ['lf_paw', 'rf_paw', 'left_ear']
+    """
+    paired = {joint for pair in keypoint_set.flip_pairs for joint in pair}
+    names = [name for joint, name in enumerate(keypoint_set.joints) if joint not in paired]
+    return [
+        name
+        for name in names
+        if any(side in name for side in _SIDES)
+        or any(_mirror_names(name, other) for other in names if other != name)
+    ]
+
+
+def _mirror_names(first: str, second: str) -> bool:
+    """Whether two names differ only in letters or words that stand for the sides."""
+    for one, other in (*_MIRRORED, *(pair[::-1] for pair in _MIRRORED)):
+        for at in (i for i in range(len(first)) if first.startswith(one, i)):
+            if first[:at] + other + first[at + len(one) :] == second:
+                # One letter is a side only at the beginning or the end of a word.
+                edges = (first[:at] or "_")[-1], (first[at + len(one) :] or "_")[0]
+                if len(one) > 1 or "_" in edges:
+                    return True
+    numbered = {f"{part}{mark}{n}" for part in _PAIRED_PARTS for mark in ("", "_") for n in (1, 2)}
+    return {first, second} <= numbered and first[:-1] == second[:-1]
+
 
 def check_keypoints(raw: RawFile) -> Iterator[Problem]:
-    """Keypoints of the wrong length, no numbers, with impossible visibilities, or out of place."""
+    """Find keypoints of a wrong length, no numbers, odd visibilities, joints out of place."""
     if raw.boxes_only:
         return
     joints, keypoints = raw.keypoints.shape[1], raw.keypoints
     numbers = raw.keypoint_numbers
     wrong = (numbers > 0) & (numbers != 3 * joints)
+    hint = _other_joints(numbers, joints)
     yield of_people(
-        raw, "keypoint-count", wrong, lambda i: f"{numbers[i]} numbers, not {3 * joints}"
+        raw, "keypoint-count", wrong, lambda i: f"{numbers[i]} numbers, not {3 * joints}{hint}"
     )
     names = raw.joint_names
     finite = np.isfinite(keypoints).all(axis=2)
@@ -58,7 +109,7 @@ def check_keypoints(raw: RawFile) -> Iterator[Problem]:
 
 
 def check_sides(raw: RawFile) -> Iterator[Problem]:
-    """People whose left and right are exchanged with high probability."""
+    """Find people whose left and right are exchanged with high probability."""
     if raw.keypoint_set is None:
         return
     boxes = np.where(np.isfinite(raw.boxes), raw.boxes, 0)
@@ -74,7 +125,7 @@ def check_sides(raw: RawFile) -> Iterator[Problem]:
 
 
 def check_people_of_an_image(raw: RawFile) -> Iterator[Problem]:
-    """Track ids that several people of one image have, and people who are there twice."""
+    """Find track ids that several people of an image have, and people who are there twice."""
     tracks = raw.fields["track_id"]
     code = codes_of(tracks)
     keys = pd.DataFrame({"image": raw.image_of, "track": code})
@@ -98,15 +149,32 @@ def check_people_of_an_image(raw: RawFile) -> Iterator[Problem]:
 
 
 def of_people(raw: RawFile, code: str, mask: np.ndarray, describe: Callable[[int], str]) -> Problem:
-    """A problem of the people of a mask; `describe` gets their index in the arrays."""
+    """Return a problem of the people of a mask; `describe` gets their index in the arrays."""
     found = np.flatnonzero(mask)
     return Problem(code, "annotations", raw.rows[found], lambda i: describe(int(found[i])))
+
+
+def _other_joints(numbers: np.ndarray, joints: int) -> str:
+    """What it means where all people have the same other count of numbers, or nothing."""
+    counts = set(numbers[numbers > 0].tolist())
+    if len(counts) != 1 or counts == {3 * joints}:
+        return ""
+    count = counts.pop()
+    sets = [name for name in keypoint_set_names() if 3 * len(get_keypoint_set(name)) == count]
+    if sets:
+        return (
+            f", as all people have: the category is of other joints (wepdtof-pose convert "
+            f"--source-keypoints {' or '.join(sets)})"
+        )
+    if count == 2 * joints:
+        return ", as all people have: x and y without visibility?"
+    return ", as all people have: the category is of other joints"
 
 
 def _of_joints(
     raw: RawFile, code: str, mask: np.ndarray, describe: Callable[[int, int], str]
 ) -> Problem:
-    """A problem of the people with a joint of the mask (people, joints); all are described."""
+    """Return a problem of the people with a joint of the mask (people, joints); it names them."""
     found = np.flatnonzero(mask.any(axis=1))
 
     def say(i: int) -> str:
@@ -119,7 +187,7 @@ def _of_joints(
 
 
 def short(numbers: np.ndarray) -> str:
-    """Numbers as a short text."""
+    """Return numbers as a short text."""
     return f"[{', '.join(f'{number:.6g}' for number in numbers)}]"
 
 

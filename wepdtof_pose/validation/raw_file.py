@@ -3,12 +3,14 @@
 Three forms are understood: COCO keypoint files; COCO-like files whose boxes have 5 numbers (WEPDTOF
 and CEPDOF); and lists of frames with `img_name`, `bboxes` and `id` (boxes of WEPDTOF as others pass
 them on). The last two have no keypoints, and of the structure only what they have is asked for.
-Entries that do not have the form of the schema are counted as such and are in no array.
+Entries that do not have the form of the schema are counted as such and are in no array; nor are
+annotations of listed categories other than the one that names the joints, which no reader takes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -22,13 +24,8 @@ from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.coco_category import keypoint_category, keypoint_set_of
 from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.keypoints import KeypointSet
-from wepdtof_pose.validation.box_files import (
-    from_list_of_frames,
-    has_rotated_bboxes,
-    schema_of_box_files,
-)
 from wepdtof_pose.validation.findings import Problem
-from wepdtof_pose.validation.schema import annotation_schema, compile_schema
+from wepdtof_pose.validation.schema import Check, entry_check, wrong_categories
 
 _PERSON_FIELDS = ("id", "category_id", "area", "iscrowd", "num_keypoints", "track_id")
 
@@ -41,9 +38,10 @@ class RawFile:
         source: name of the file, for messages.
         images, annotations: the lists of the file.
         image_rows, rows: position of each well-formed entry in these lists, int64.
+        other_rows: positions of the annotations of other categories, int64.
         sizes: (images, 2) width and height in pixels; NaN where a box file gives none.
         image_of: (people,) index into `image_rows`, -1 for images that are not listed.
-        boxes: (people, 4) x, y, w, h in pixels, NaN where only a rotated box is known.
+        boxes: (people, 4) x, y, w, h in pixels, NaN where there is none.
         rotated: (people, 5) cx, cy, w, h, degrees, NaN where not known.
         keypoints: (people, joints, 3); zero for people with a wrong number of numbers.
         keypoint_numbers: (people,) how many numbers the file has, 0 where none.
@@ -59,6 +57,7 @@ class RawFile:
     annotations: list[Any]
     image_rows: np.ndarray
     rows: np.ndarray
+    other_rows: np.ndarray
     sizes: np.ndarray
     image_of: np.ndarray
     boxes: np.ndarray
@@ -85,6 +84,11 @@ class RawFile:
         return np.isfinite(self.keypoints).all(axis=2) & (self.keypoints[..., 2] > 0)
 
     @cached_property
+    def without_box(self) -> np.ndarray:
+        """Mask (people,) of those without a box: it is missing, null or empty."""
+        return np.array([not self.annotations[row].get("bbox") for row in self.rows], dtype=bool)
+
+    @cached_property
     def sizes_of_people(self) -> np.ndarray:
         """Width and height (people, 2) of each person's image, NaN where not known."""
         return np.concatenate([self.sizes, [[np.nan, np.nan]]])[self.image_of]
@@ -101,14 +105,19 @@ class RawFile:
         return _column([self.images[row][name] for row in self.image_rows])
 
     def where(self, table: str, row: int) -> str:
-        """A place in the file, for a finding."""
-        if not table:
-            return self.source
-        entry = getattr(self, table)[row] if table in ("images", "annotations") else None
-        named = isinstance(entry, dict) and isinstance(entry.get("id"), (int, str))
-        text = str(entry["id"])[:60] if named and isinstance(entry, dict) else ""
-        name = f" (id {text if text.isprintable() else repr(text)})" if text else ""
-        return f"{self.source}: {table}[{row}]{name}"
+        """Return a place in the file, for a finding."""
+        entries = getattr(self, table) if table in ("images", "annotations") else None
+        return place(self.source, table, row, entries[row] if entries else None)
+
+
+def place(source: str, table: str, row: int, entry: Any) -> str:
+    """Return the words for an entry of a list of a file, or for the file where `table` is empty."""
+    if not table:
+        return source
+    named = isinstance(entry, dict) and isinstance(entry.get("id"), (int, str))
+    text = str(entry["id"])[:60] if named else ""
+    name = f" (id {text if text.isprintable() else repr(text)})" if text else ""
+    return f"{source}: {table}[{row}]{name}"
 
 
 def read_raw(content: Any, *, source: str) -> RawFile:
@@ -126,17 +135,51 @@ def read_raw(content: Any, *, source: str) -> RawFile:
             raise InputError(f"{source}: {name!r} is missing or is not a list")
     problems: list[Problem] = []
     boxes_only = has_rotated_bboxes(content)
-    schema = annotation_schema() if not boxes_only else schema_of_box_files()
-    definitions = schema["$defs"]
-    image_rows, wrong = _well_formed(content["images"], definitions["image"], schema)
+    image_rows, wrong = _well_formed(
+        enumerate(content["images"]), entry_check("image", boxes_only=boxes_only)
+    )
     problems += wrong.as_problems("images")
-    rows, wrong = _well_formed(content["annotations"], definitions["annotation"], schema)
-    problems += wrong.as_problems("annotations")
-    keypoint_set = None
+    category, keypoint_set = None, None
     if not boxes_only:
-        keypoint_set, category_problems = _keypoint_set(content, schema)
+        category, keypoint_set, category_problems = _keypoint_set(content)
         problems += category_problems
-    return _as_arrays(content, source, image_rows, rows, keypoint_set, boxes_only, problems)
+    own, others = split_by_category(content, category)
+    rows, wrong = _well_formed(own, entry_check("annotation", boxes_only=boxes_only))
+    problems += wrong.as_problems("annotations")
+    lists = (image_rows, rows, np.array(others, dtype=np.int64))
+    return _as_arrays(content, source, lists, keypoint_set, boxes_only, problems)
+
+
+def has_rotated_bboxes(content: dict[str, Any]) -> bool:
+    """Tell a file of rotated boxes: most boxes have 5 numbers and nobody has joints."""
+    sample = [a for a in content["annotations"][:1000] if isinstance(a, dict)]
+    lengths = Counter(len(a["bbox"]) for a in sample if isinstance(a.get("bbox"), list))
+    return lengths[5] > len(sample) / 2 and not any("keypoints" in a for a in sample)
+
+
+def split_by_category(
+    content: dict[str, Any], category: dict[str, Any] | None
+) -> tuple[list[tuple[int, Any]], list[int]]:
+    """Return the annotations to read with their positions, and the positions of the others.
+
+    The others are of a category that the file lists and that is not `category`.
+    """
+    annotations = list(enumerate(content["annotations"]))
+    if category is None:
+        return annotations, []
+    own = category["id"]
+    listed = {c["id"] for c in content["categories"] if isinstance(c.get("id"), (int, str))}
+    listed -= {own}
+    if not listed:
+        return annotations, []
+
+    def is_other(annotation: Any) -> bool:
+        number = annotation.get("category_id", own) if isinstance(annotation, dict) else own
+        return isinstance(number, (int, str)) and number in listed
+
+    others = [row for row, annotation in annotations if is_other(annotation)]
+    left = set(others)
+    return [(row, one) for row, one in annotations if row not in left], others
 
 
 def raw_content(dataset: Any) -> dict[str, Any]:
@@ -144,21 +187,47 @@ def raw_content(dataset: Any) -> dict[str, Any]:
     return to_dict(dataset)
 
 
+def from_list_of_frames(frames: list[Any], source: str) -> dict[str, Any]:
+    """Return the COCO-like content of a list of frames with `img_name`, `bboxes` and `id`.
+
+    Raises:
+        InputError: an entry is no such frame.
+    """
+    images, annotations = [], []
+    for position, frame in enumerate(frames):
+        if not isinstance(frame, dict) or not {"img_name", "bboxes", "id"} <= set(frame):
+            raise InputError(
+                f"{source}: is a list, and entry {position} is no frame with 'img_name', 'bboxes' "
+                "and 'id': expected an object with 'images' and 'annotations' (a list of scored "
+                "predictions is not an annotation file)"
+            )
+        name, boxes, tracks = frame["img_name"], frame["bboxes"], frame["id"]
+        images.append({"id": name, "file_name": name})
+        if not (isinstance(boxes, list) and isinstance(tracks, list) and len(boxes) == len(tracks)):
+            raise InputError(f"{source}: entry {position} has not one id for each of its boxes")
+        annotations += [
+            {"image_id": name, "bbox": box, "person_id": track}
+            for box, track in zip(boxes, tracks, strict=True)
+        ]
+    return {"images": images, "annotations": annotations}
+
+
 def _as_arrays(
     content: dict[str, Any],
     source: str,
-    image_rows: np.ndarray,
-    rows: np.ndarray,
+    lists: tuple[np.ndarray, np.ndarray, np.ndarray],
     keypoint_set: KeypointSet | None,
     boxes_only: bool,
     problems: list[Problem],
 ) -> RawFile:
+    image_rows, rows, other_rows = lists
     images = [content["images"][row] for row in image_rows]
     people = [content["annotations"][row] for row in rows]
     first = {image["id"]: i for i, image in reversed(list(enumerate(images)))}
     rotated_name = "bbox" if boxes_only else "rotated_box"
     rotated = [a.get(rotated_name) or [np.nan] * 5 for a in people]
-    boxes = [[np.nan] * 4] * len(people) if boxes_only else [a["bbox"] for a in people]
+    nothing = [np.nan] * 4
+    boxes = [nothing if boxes_only else a.get("bbox") or nothing for a in people]
     fields = {name: _column([a.get(name) for a in people]) for name in _PERSON_FIELDS}
     if boxes_only:
         tracks = [a.get("person_id", a.get("track_id")) for a in people]
@@ -170,6 +239,7 @@ def _as_arrays(
         annotations=content["annotations"],
         image_rows=image_rows,
         rows=rows,
+        other_rows=other_rows,
         sizes=_floats([[i.get("width", np.nan), i.get("height", np.nan)] for i in images], 2),
         image_of=np.array([first.get(a["image_id"], -1) for a in people], dtype=np.int64),
         boxes=_floats(boxes, 4),
@@ -194,37 +264,33 @@ class _Wrong:
         return [Problem("structure", table, self.rows, lambda i: messages[i])] if messages else []
 
 
-def _well_formed(
-    entries: list[Any], definition: dict[str, Any], schema: dict[str, Any]
-) -> tuple[np.ndarray, _Wrong]:
-    """Positions (n,) int64 of the entries of that form, and the others."""
-    check = compile_schema(definition, root=schema)
+def _well_formed(entries: Iterable[tuple[int, Any]], check: Check) -> tuple[np.ndarray, _Wrong]:
+    """Return the positions (n,) int64 of the entries that pass, and the others."""
     good, wrong = [], _Wrong([], [])
-    for position, entry in enumerate(entries):
-        message = check(entry)
-        if message is None:
+    for position, entry in entries:
+        error = check(entry)
+        if error is None:
             good.append(position)
         else:
             wrong.rows.append(position)
-            wrong.messages.append(message)
+            wrong.messages.append(error.message)
     return np.array(good, dtype=np.int64), wrong
 
 
 def _keypoint_set(
-    content: dict[str, Any], schema: dict[str, Any]
-) -> tuple[KeypointSet | None, list[Problem]]:
-    """The joints that the categories name, or what is wrong with them."""
+    content: dict[str, Any],
+) -> tuple[dict[str, Any] | None, KeypointSet | None, list[Problem]]:
+    """Return the category that names the joints and these, or what is wrong."""
 
-    def refuse(message: str) -> tuple[None, list[Problem]]:
-        return None, [Problem("category", "", [0], lambda _: message)]
+    def refuse(message: str) -> tuple[None, None, list[Problem]]:
+        return None, None, [Problem("category", "", [0], lambda _: message)]
 
-    check = compile_schema(schema["properties"]["categories"], root=schema)
-    message = check(content["categories"]) if "categories" in content else "are missing"
+    message = wrong_categories(content["categories"]) if "categories" in content else "are missing"
     if message:
         return refuse(f"'categories' {message}")
     try:
         category = keypoint_category(content, "the file", required=True)
-        return (keypoint_set_of(category, "the file") if category else None), []
+        return category, (keypoint_set_of(category, "the file") if category else None), []
     except InputError as error:
         return refuse(str(error))
 

@@ -1,277 +1,286 @@
 """Repairs of annotations: what `validate --fix` changes, and the list of the changes.
 
-Only what follows from the file itself is repaired: ids, counts, areas, numbers that are none, boxes
-that the labelled joints give, entries that no reader can use. What a person must look at (left and
-right, track ids, joints outside boxes, leaks) is left as it is and listed as remaining.
+A repair changes only what has one right answer: a form that can be read in one way, ids, counts,
+areas, numbers that are none, boxes that the labelled joints give, sizes that the picture gives.
+Nothing that holds a label is taken out unless the user says so. What a person must look at (left
+and right, track ids, joints outside boxes, leaks, units) is left as it is and listed as remaining.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Iterator
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wepdtof_pose.dataset import AREA_PER_BOX
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.formats.layout import decimal
+from wepdtof_pose.validation.drops import drop_unusable
+from wepdtof_pose.validation.edits import Edits
 from wepdtof_pose.validation.findings import Problem
-from wepdtof_pose.validation.images import check_image_files, image_root, look_at_image
-from wepdtof_pose.validation.raw_file import RawFile
+from wepdtof_pose.validation.forms import are_pairs, extent_of_joints, joints_of_file, read_forms
+from wepdtof_pose.validation.label_counts import LabelCounts, count_labels
+from wepdtof_pose.validation.picture_sizes import fill_sizes, move_along
+from wepdtof_pose.validation.raw_file import RawFile, read_raw
+from wepdtof_pose.validation.units import UNITS
 from wepdtof_pose.validation.validate import check_raw
 
 NEAR = 2.0
 """How far outside the image, in pixels, a labelled joint is moved onto the edge."""
 
+_OF_A_PERSON = (
+    *("not-finite", "visibility", "box-missing", "box-empty", "box-outside", "joint-outside-image"),
+    *("num-keypoints", "area-missing", "area-not-positive", "rotated-box", "coco-fields"),
+)
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The content of a file after repair, and what was done.
+
+    Attributes:
+        content: the repaired file.
+        changes: code, where and what of each change.
+        before, after: its labels.
+        dropped: those that were taken out because the user said so.
+    """
+
+    content: dict[str, Any]
+    changes: list[dict[str, str]]
+    before: LabelCounts
+    after: LabelCounts
+    dropped: LabelCounts
+
 
 def repair(
-    content: dict[str, Any], raw: RawFile, image_file: Path | None = None
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A repaired copy of the content of a file, and the changes made: code, where, what.
+    content: dict[str, Any],
+    source: str,
+    *,
+    file: Path | None = None,
+    images: bool = False,
+    drop: bool = False,
+) -> Repaired:
+    """Return a repaired copy of the content of a file, and the changes made.
 
     Args:
-        content: parsed annotation file.
-        raw: its arrays.
-        image_file: the annotation file, to find the images whose sizes are to be taken.
+        content: parsed annotation file; it is not changed.
+        source: its name, for messages.
+        file: its path, to find the pictures whose sizes the file does not say.
+        images: read all pictures, and move labels along with those that were resized or turned.
+        drop: take out what no reader takes and what cannot be repaired.
+
+    Raises:
+        InputError: it is nothing like an annotation file, or has boxes without joints.
     """
-    fixer = _Repair(content, raw)
-    problems = check_raw(raw)
-    if image_file is not None:
-        problems += check_image_files(raw, image_file)
-    found: dict[str, list[Problem]] = {}
-    for problem in problems:
-        found.setdefault(problem.code, []).append(problem)
-    fixer.run(found, image_file)
-    return fixer.result(), fixer.changes
+    raw = read_raw(content, source=source)
+    if raw.boxes_only:
+        raise InputError(f"{source}: boxes without joints cannot be repaired: convert first")
+    before = count_labels(content, pairs=are_pairs(content))
+    edits = Edits(content, source)
+    read_forms(edits)
+    if file is not None:
+        fill_sizes(edits, file)
+        if images:
+            move_along(edits, file)
+    _Repair(edits).run()
+    if drop:
+        drop_unusable(edits)
+    after = count_labels(edits.result(), pairs=are_pairs(edits.result()))
+    lost = before - edits.dropped - after
+    if max(lost) > 0:
+        raise InputError(
+            f"{source}: the repair would lose labels ({before} before, {after} after), so nothing "
+            "was written: please report this file"
+        )
+    return Repaired(edits.result(), edits.changes, before, after, edits.dropped)
 
 
 class _Repair:
-    def __init__(self, content: dict[str, Any], raw: RawFile) -> None:
-        self.raw = raw
-        self.content = content
-        # Entries are copied when they are changed: a large file is in memory once.
-        self.images: list[Any] = list(content["images"])
-        self.annotations: list[Any] = list(content["annotations"])
-        self.changes: list[dict[str, Any]] = []
-        self.joints = raw.keypoints.shape[1]
-        self.row_of = {int(row): i for i, row in enumerate(raw.rows)}
+    """The repairs that the arrays of a file show, once its forms are read."""
 
-    def run(self, found: dict[str, list[Problem]], image_file: Path | None) -> None:
+    def __init__(self, edits: Edits) -> None:
+        self.edits = edits
+        self.raw: RawFile = read_raw(edits.content, source=edits.source)
+        self.joints = self.raw.keypoints.shape[1]
+        self.row_of = {int(row): i for i, row in enumerate(self.raw.rows)}
+        self.category, _ = joints_of_file(edits.content)
+        self.units: frozenset[str] = frozenset()
+        self.found: dict[str, list[Problem]] = defaultdict(list)
+
+    def run(self) -> None:
         """Apply the repairs in an order in which later ones see what earlier ones made."""
-        for problem in found.get("structure", []):
-            for i, row in enumerate(problem.rows):
-                self._drop("structure", problem.table, int(row), problem.describe(i))
-        for problem in found.get("image-id-repeated", []):
-            self._drop_equal_images(problem.rows)
-        for problem in found.get("image-unknown", []):
-            for i, row in enumerate(problem.rows):
-                self._drop("image-unknown", "annotations", int(row), problem.describe(i))
-        self._drop_copies()
+        for problem in check_raw(self.raw):
+            self.found[problem.code].append(problem)
+        self.units = UNITS & set(self.found)
+        self._number_images()
         for code in ("person-id-missing", "person-id-zero", "person-id-repeated"):
-            self._number_anew(code, found.get(code, []))
-        if image_file is not None:
-            for problem in found.get("image-size", []):
-                self._take_sizes(problem.rows, image_file)
-        touched = {
+            self._number_people(code)
+        rows = {
             int(row)
-            for code in (
-                *("not-finite", "keypoint-count", "visibility", "box-empty", "box-outside"),
-                *("joint-outside-image", "num-keypoints", "area-missing", "area-not-positive"),
-                "rotated-box",
-            )
-            for problem in found.get(code, [])
+            for code in _OF_A_PERSON
+            for problem in self.found[code]
             for row in problem.rows
         }
-        for row in sorted(touched):
-            if self.annotations[row] is not None:
-                self._repair_person(row)
+        for row in sorted(rows):
+            self._repair_person(row)
 
-    def result(self) -> dict[str, Any]:
-        """The repaired content."""
-        lists = {"images": self.images, "annotations": self.annotations}
-        kept = {name: [e for e in entries if e is not None] for name, entries in lists.items()}
-        return {**self.content, **kept}
-
-    def _note(self, code: str, table: str, row: int, what: str) -> None:
-        self.changes.append({"code": code, "where": self.raw.where(table, row), "change": what})
-
-    def _drop(self, code: str, table: str, row: int, why: str) -> None:
-        entries = self.images if table == "images" else self.annotations
-        if entries[row] is not None:
-            entries[row] = None
-            self._note(code, table, row, f"dropped: {why}")
-
-    def _drop_equal_images(self, rows: Iterable[int]) -> None:
+    def _number_images(self) -> None:
+        """Take out copies of an image entry, and number anew those on which nobody is."""
+        asked = {self.raw.annotations[row]["image_id"] for row in self.raw.rows}
+        asked |= {
+            a["image_id"]
+            for _, a in self.edits.entries("annotations")
+            if isinstance(a.get("image_id"), (int, str))
+        }
+        rows = [int(row) for problem in self.found["image-id-repeated"] for row in problem.rows]
+        if not rows:
+            return
+        known = {self.raw.images[row]["id"] for row in self.raw.image_rows}
+        free = _free_ids([n for n in known if isinstance(n, int)], known)
+        first: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        for row in self.raw.image_rows:
+            first[self.raw.images[row]["id"]].append(self.raw.images[row])
         for row in rows:
-            same = (
-                self.raw.images[r]
-                for r in self.raw.image_rows
-                if r < row and self.raw.images[r]["id"] == self.raw.images[row]["id"]
-            )
-            if self.raw.images[row] == next(same, None):
-                self._drop("image-id-repeated", "images", int(row), "a copy of an earlier entry")
+            image = self.raw.images[row]
+            others = [one for one in first[image["id"]] if one is not image]
+            if image == first[image["id"]][0]:
+                why = "a copy of an earlier entry"
+                self.edits.take_out("image-id-repeated", "images", row, why, labels=False)
+            elif image["id"] not in asked and others:
+                self.edits.set("image-id-repeated", "images", row, "id", next(free))
 
-    def _drop_copies(self) -> None:
-        """Drop people whose fields, but for the id, are all those of an earlier one."""
-        seen: set[str] = set()
-        boxes = np.where(np.isfinite(self.raw.boxes), self.raw.boxes, 0)
-        keys = np.column_stack([self.raw.image_of, boxes])
-        order = np.lexsort(keys.T)
-        same = (np.diff(keys[order], axis=0) == 0).all(axis=1)
-        near = np.zeros(len(keys), dtype=bool)
-        near[order[1:]] |= same
-        near[order[:-1]] |= same
-        for i in np.flatnonzero(near):
-            row = int(self.raw.rows[i])
-            entry = self.annotations[row]
-            if entry is None:
-                continue
-            key = repr(sorted((k, repr(v)) for k, v in entry.items() if k != "id"))
-            if key in seen:
-                self._drop("box-repeated", "annotations", row, "an exact copy of a person")
-            seen.add(key)
-
-    def _number_anew(self, code: str, problems: list[Problem]) -> None:
-        used = [i for i in self.raw.fields["id"] if isinstance(i, int)]
-        known = set(used) | {str(i) for i in self.raw.fields["id"]}
-        free = _free_ids(max([0, *used, *self._ids_given()]), known)
-        for problem in problems:
+    def _number_people(self, code: str) -> None:
+        ids = [a.get("id") for _, a in self.edits.entries("annotations")]
+        known = {one for one in ids if isinstance(one, (int, str))}
+        free = _free_ids([one for one in known if isinstance(one, int)], known)
+        for problem in self.found[code]:
             for row in map(int, problem.rows):
-                if self.annotations[row] is not None:
-                    number = next(free)
-                    before = self.annotations[row].get("id")
-                    self._edit(row)["id"] = number
-                    self._note(code, "annotations", row, f"id {before!r} -> {number}")
-
-    def _ids_given(self) -> Iterator[int]:
-        for entry in self.annotations:
-            if isinstance(entry, dict) and isinstance(entry.get("id"), int):
-                yield entry["id"]
-
-    def _take_sizes(self, rows: Iterable[int], file: Path) -> None:
-        root = image_root(file, self.raw.image_column("file_name"))
-        for row in map(int, rows):
-            size = look_at_image(root / self.raw.images[row]["file_name"]).size
-            if size and self.images[row] is not None:
-                before = (self.images[row]["width"], self.images[row]["height"])
-                self.images[row] = {**self.images[row], "width": size[0], "height": size[1]}
-                self._note("image-size", "images", row, f"{before} -> {size}")
-
-    def _edit(self, row: int) -> dict[str, Any]:
-        if self.annotations[row] is self.raw.annotations[row]:
-            self.annotations[row] = copy.copy(self.raw.annotations[row])
-        return self.annotations[row]
+                self.edits.set(code, "annotations", row, "id", next(free))
 
     def _repair_person(self, row: int) -> None:
-        i, person = self.row_of[row], self._edit(row)
+        i = self.row_of[row]
         crowd = bool(self.raw.crowds[i])
-        width, height = self.raw.sizes_of_people[i]
-        joints = self._repair_joints(row, person, (width, height), crowd)
-        labelled = joints[joints[:, 2] > 0]
-        if not self._repair_box(row, person, labelled, (width, height), crowd):
-            return
-        count: Any = person.get("num_keypoints")
-        area: Any = person.get("area")
-        if _missing(count) or (count != len(labelled) and not crowd):
-            person["num_keypoints"] = len(labelled)
-            change = f"num_keypoints {count} -> {len(labelled)}"
-            self._note("num-keypoints", "annotations", row, change)
-        if _missing(area) or (not 0 < area < LARGEST and not crowd):
-            person["area"] = AREA_PER_BOX * person["bbox"][2] * person["bbox"][3]
-            person["area_from_box"] = True
-            code = "area-missing" if _missing(area) else "area-not-positive"
-            self._note(code, "annotations", row, f"area {area} -> {person['area']:.6g}, of the box")
-        self._repair_rotated_box(row, person)
+        person = self.edits.entry("annotations", row)
+        if int(self.raw.keypoint_numbers[i]) in (0, 3 * self.joints):
+            labelled = self._repair_joints(row, crowd)
+            self._repair_box(row, crowd)
+            count = person.get("num_keypoints")
+            if _missing(count) or (count != labelled and not crowd):
+                self.edits.set("num-keypoints", "annotations", row, "num_keypoints", labelled)
+        self._repair_area(row, crowd)
+        self._repair_rotated_box(row)
+        person = self.edits.entry("annotations", row)
+        if person.get("iscrowd") is None:
+            self.edits.set("coco-fields", "annotations", row, "iscrowd", 0)
+        if person.get("category_id") is None and self.category is not None:
+            number = self.category["id"]
+            self.edits.set("coco-fields", "annotations", row, "category_id", number)
 
-    def _repair_joints(
-        self, row: int, person: dict[str, Any], size: tuple[float, float], crowd: bool
-    ) -> np.ndarray:
-        """The person's joints (joints, 3) after repair, which are put into the person."""
-        joints = self.raw.keypoints[self.row_of[row]].copy()
-        number = int(self.raw.keypoint_numbers[self.row_of[row]])
-        if number not in (0, 3 * self.joints):
-            self._note("keypoint-count", "annotations", row, f"{number} numbers -> not labelled")
-            person["keypoints"] = [0] * (3 * self.joints)
-            return joints
-        before = joints.copy()
-        infinite = ~np.isfinite(joints).all(axis=1)
-        joints[infinite] = 0
+    def _repair_joints(self, row: int, crowd: bool) -> int:
+        """Repair the numbers of the joints, and return how many are labelled then."""
+        before = self.raw.keypoints[self.row_of[row]]
+        joints = before.copy()
+        nowhere = ~np.isfinite(joints[:, :2]).all(axis=1)
+        joints[nowhere] = 0
+        unknown = ~np.isfinite(joints[:, 2])
+        joints[unknown, 2] = 0
         odd = ~np.isin(joints[:, 2], (0, 1, 2))
         joints[odd, 2] = np.where(joints[odd, 2] > 0, 2, 0)
-        beyond = np.zeros(len(joints))
-        if np.isfinite(size).all() and not crowd:
-            limit = np.array(size) - 1
-            low, high = -0.5 - joints[:, :2], joints[:, :2] - limit - 0.5
-            beyond = np.where(joints[:, 2] > 0, np.maximum(low, high).max(axis=1), 0)
-            near = (beyond > 0) & (beyond <= NEAR)
-            joints[near, :2] = joints[near, :2].clip(0, limit)
-            joints[beyond > NEAR] = 0
-        codes = {"not-finite": infinite, "visibility": odd, "joint-outside-image": beyond > 0}
+        near = np.zeros(len(joints), dtype=bool)
+        size = self.raw.sizes_of_people[self.row_of[row]]
+        if np.isfinite(size).all() and not crowd and not self.units:
+            beyond = np.maximum(-0.5 - joints[:, :2], joints[:, :2] - size + 0.5).max(axis=1)
+            near = (joints[:, 2] > 0) & (beyond > 0) & (beyond <= NEAR)
+            joints[near, :2] = joints[near, :2].clip(0, size - 1)
+        codes = {"not-finite": nowhere | unknown, "visibility": odd, "joint-outside-image": near}
+        changed = np.flatnonzero(nowhere | unknown | odd | near)
+        if len(changed):
+            values = list(self.edits.entry("annotations", row)["keypoints"])
+            for joint in changed:
+                values[3 * joint : 3 * joint + 3] = _plain(joints[joint])
+            self.edits.edit("annotations", row)["keypoints"] = values
         for code, mask in codes.items():
             for joint in np.flatnonzero(mask):
-                old, new = (_plain(values[joint]) for values in (before, joints))
-                self._note(
-                    code, "annotations", row, f"{self.raw.joint_names[joint]} {old} -> {new}"
-                )
-        if any(mask.any() for mask in codes.values()):
-            person["keypoints"] = [value for joint in joints for value in _plain(joint)]
-        return joints
+                old, new = (_plain(numbers[joint]) for numbers in (before, joints))
+                name = self.raw.joint_names[joint]
+                self.edits.note(code, "annotations", row, f"{name} {old} -> {new}")
+        return int((joints[:, 2] > 0).sum())
 
-    def _repair_box(
-        self,
-        row: int,
-        person: dict[str, Any],
-        labelled: np.ndarray,
-        size: tuple[float, float],
-        crowd: bool,
-    ) -> bool:
-        """Whether the person has a usable box now; else it was dropped."""
-        box = self.raw.boxes[self.row_of[row]]
+    def _repair_box(self, row: int, crowd: bool) -> None:
+        """Make a box of the joints where there is none that can be used."""
+        i = self.row_of[row]
+        box, size = self.raw.boxes[i], self.raw.sizes_of_people[i]
         finite = bool(np.isfinite(box).all())
-        if crowd and finite:
-            return True
-        code = None if finite else "not-finite"
-        if finite and not (box[2:] > 0).all():
+        if (crowd and finite) or self.units:
+            return
+        code = ""
+        if self.raw.without_box[i]:
+            code = "box-missing"
+        elif not finite:
+            code = "not-finite"
+        elif not (box[2:] > 0).all():
             code = "box-empty"
-        elif finite and ((box[:2] + box[2:] <= 0).any() or (box[:2] >= size).any()):
+        elif ((box[:2] + box[2:] <= 0) | (box[:2] >= size)).any():
             code = "box-outside"
-        if code is None:
-            return True
-        extent = np.ptp(labelled[:, :2], axis=0) if len(labelled) > 1 else np.zeros(2)
-        if not (extent > 0).all():
-            self._drop(code, "annotations", row, f"box {_plain(box)}, and no joints to make one of")
-            return False
-        made = _plain(np.concatenate([labelled[:, :2].min(axis=0), extent]))
-        person["bbox"] = made
-        self._note(code, "annotations", row, f"box {_plain(box)} -> {made}, of the joints")
-        return True
+        made = extent_of_joints(self.edits.entry("annotations", row).get("keypoints"))
+        if not code or made is None:
+            return
+        if code == "box-outside" and (
+            made[0] < -NEAR
+            or made[1] < -NEAR
+            or made[0] + made[2] > size[0] + NEAR
+            or made[1] + made[3] > size[1] + NEAR
+        ):
+            return
+        made = [decimal(number) for number in made]
+        self.edits.set(code, "annotations", row, "bbox", made, ", of the joints")
 
-    def _repair_rotated_box(self, row: int, person: dict[str, Any]) -> None:
+    def _repair_area(self, row: int, crowd: bool) -> None:
+        person = self.edits.entry("annotations", row)
+        area: Any = person.get("area")
+        missing, box = _missing(area), person.get("bbox")
+        if not (missing or (not 0 < area < LARGEST and not crowd)) or not _is_usable(box, crowd):
+            return
+        made = AREA_PER_BOX * box[2] * box[3]
+        code = "area-missing" if missing else "area-not-positive"
+        if not missing and not math.isfinite(area):
+            code = "not-finite"
+        self.edits.set(code, "annotations", row, "area", made, ", of the box")
+        self.edits.edit("annotations", row)["area_from_box"] = True
+
+    def _repair_rotated_box(self, row: int) -> None:
         box = self.raw.rotated[self.row_of[row]]
-        if person.get("rotated_box") is None:
+        person = self.edits.entry("annotations", row)
+        if not person.get("rotated_box") or self.units:
             return
         if not np.isfinite(box).all():
-            person["rotated_box"] = None
-            self._note("not-finite", "annotations", row, "rotated box dropped")
+            self.edits.put_aside("not-finite", "annotations", row, "rotated_box")
             return
         cx, cy, w, h, angle = box.tolist()
-        if w > h:
+        if not (w > 0 and h > 0):
+            return
+        # The same box, written with its shorter side first.
+        if w > 1.001 * h:
             w, h, angle = h, w, angle + 90
-        angle = (angle + 90) % 180 - 90
+        if abs(angle) > 90.01:
+            angle = (angle + 90) % 180 - 90
         if [w, h, angle] != box[2:].tolist():
-            person["rotated_box"] = [cx, cy, w, h, angle]
-            self._note(
-                "rotated-box", "annotations", row, f"{_plain(box)} -> {w:g} x {h:g}, {angle:g}"
-            )
+            made = _plain(np.array([cx, cy, w, h, angle]))
+            self.edits.set("rotated-box", "annotations", row, "rotated_box", made)
 
 
-def _free_ids(start: int, known: set[Any]) -> Iterator[int]:
-    number = start
+def _free_ids(numbers: list[int], known: set[Any]) -> Iterator[int]:
+    number = max([0, *numbers])
     while True:
         number += 1
         if number not in known and str(number) not in known:
+            known.add(number)
             yield number
 
 
@@ -280,6 +289,12 @@ def _missing(value: Any) -> bool:
     return value is None or value != value
 
 
+def _is_usable(box: Any, crowd: bool) -> bool:
+    if not box or not all(abs(number) < LARGEST for number in box):
+        return False
+    return crowd or (box[2] > 0 and box[3] > 0)
+
+
 def _plain(values: np.ndarray) -> list[Any]:
-    """Numbers for JSON: whole ones without a point; those that are none as text."""
+    """Return numbers for JSON: whole ones without a point; those that are none as text."""
     return [decimal(v) if np.isfinite(v) else str(v) for v in map(float, values)]

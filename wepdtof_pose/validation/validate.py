@@ -14,20 +14,31 @@ from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.loading import annotation_files
 from wepdtof_pose.validation.annotations import (
     check_boxes,
+    check_categories,
     check_counts_and_areas,
+    check_fields,
     check_file_names,
     check_ids,
     check_rotated_boxes,
 )
 from wepdtof_pose.validation.codes import CODES
 from wepdtof_pose.validation.findings import Problem, Report
-from wepdtof_pose.validation.joint_names import check_joint_names
-from wepdtof_pose.validation.joints import check_keypoints, check_people_of_an_image, check_sides
+from wepdtof_pose.validation.joints import (
+    check_joint_names,
+    check_keypoints,
+    check_people_of_an_image,
+    check_sides,
+)
 from wepdtof_pose.validation.raw_file import RawFile, raw_content, read_raw
+from wepdtof_pose.validation.units import UNITS, check_angles, check_units
 
 CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
     check_joint_names,
+    check_categories,
+    check_units,
+    check_angles,
     check_ids,
+    check_fields,
     check_file_names,
     check_boxes,
     check_rotated_boxes,
@@ -37,9 +48,11 @@ CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
     check_people_of_an_image,
 )
 
+_HARMLESS_PLACES = ("box-over-edge", "joint-outside-box")
+
 
 def validate(path: Path | str, *, images: bool = False) -> Report:
-    """Everything that is wrong, or probably wrong, under a path.
+    """Find everything that is wrong, or probably wrong, under a path.
 
     Args:
         path: an annotation file, or a data set folder.
@@ -58,7 +71,7 @@ def validate(path: Path | str, *, images: bool = False) -> Report:
 
 
 def validate_dataset(dataset: PoseDataset) -> Report:
-    """The findings in a data set that is in memory, whatever format it came from."""
+    """Find what is wrong with a data set in memory, whatever format it came from."""
     report = Report()
     raw = read_raw(raw_content(dataset), source=dataset.keypoint_set.name)
     add_problems(report, raw, check_raw(raw))
@@ -66,8 +79,12 @@ def validate_dataset(dataset: PoseDataset) -> Report:
 
 
 def check_raw(raw: RawFile) -> list[Problem]:
-    """All problems of a file that can be seen without its images, in no particular order."""
-    return [*raw.problems, *(p for check in CHECKS for p in check(raw) if len(p.rows))]
+    """Return all problems of a file that are seen without its images, in no particular order."""
+    found = [*raw.problems, *(p for check in CHECKS for p in check(raw) if len(p.rows))]
+    if any(problem.code in UNITS and problem.code.startswith("units") for problem in found):
+        # Every box and joint is out of place then, for one reason.
+        found = [problem for problem in found if problem.code not in _HARMLESS_PLACES]
+    return found
 
 
 def add_problems(

@@ -15,8 +15,10 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.keypoints import keypoint_set_from_names
 from wepdtof_pose.validation.codes import CODES
 from wepdtof_pose.validation.findings import PLACES, Report
+from wepdtof_pose.validation.joints import unpaired_joints
 from wepdtof_pose.validation.validate import validate, validate_dataset
 
 Edit = Callable[[dict[str, Any]], Any]
@@ -69,16 +71,71 @@ def copied(content: dict) -> None:
     content["annotations"].append(row)
 
 
+def placeholder(content: dict) -> None:
+    """A person of the empty category that Roboflow lists first."""
+    content["categories"].insert(0, {"id": 0, "name": "objects"})
+    content["annotations"][0]["category_id"] = 0
+
+
+def scaled(content: dict, factor: Callable[[float], float], *, boxes: bool = True) -> None:
+    """All places multiplied by a factor of the image side, 320 pixels here."""
+    for row in content["annotations"]:
+        if boxes:
+            row["bbox"] = [number * factor(320) for number in row["bbox"]]
+            row["area"] *= factor(320) ** 2
+            row["rotated_box"] = None
+        for at in range(0, 42, 3):
+            row["keypoints"][at : at + 2] = [
+                number * factor(320) for number in row["keypoints"][at : at + 2]
+            ]
+
+
+def shares(content: dict) -> None:
+    scaled(content, lambda side: 1 / side)
+
+
+def joint_shares(content: dict) -> None:
+    scaled(content, lambda side: 1 / side, boxes=False)
+
+
+def multiplied(content: dict) -> None:
+    scaled(content, lambda side: side)
+    for row in content["annotations"]:
+        row |= {"keypoints": [0] * 42, "num_keypoints": 0}
+
+
+def corners(content: dict) -> None:
+    for row in content["annotations"]:
+        x, y, w, h = row["bbox"]
+        row["bbox"] = [x, y, x + w, y + h]
+
+
+def radians(content: dict) -> None:
+    for row in content["annotations"]:
+        row["rotated_box"][4] = np.deg2rad(row["rotated_box"][4])
+
+
+def mirrored(content: dict) -> None:
+    for row in content["annotations"]:
+        row["rotated_box"][4] *= -1
+
+
 CASES: dict[str, tuple[Edit, set[str]]] = {
     "nothing": (lambda content: None, set()),
     "an entry that is no object": (lambda c: c["annotations"].append(7), {"structure"}),
     "a text for a number": (person(bbox=["a", 1, 2, 3]), {"structure"}),
     "a short box": (person(bbox=[1, 2, 3]), {"structure"}),
+    "a float for an id": (image(id=6.0), {"structure"}),
     "an id that is a fraction": (person(id=1.5), {"structure"}),
     "an id of half a character": (person(id="\ud800"), {"structure"}),
     "a width of 0": (image(width=0), {"structure", "image-unknown"}),
     "no categories": (lambda c: c.pop("categories"), {"category"}),
     "two categories": (lambda c: c["categories"].append(c["categories"][0]), {"category"}),
+    "a category without joints": (placeholder, {"category-without-joints"}),
+    "a skeleton of names": (
+        lambda c: c["categories"][0].update(skeleton=[["neck", "head_top"]]),
+        {"skeleton"},
+    ),
     "a category twice a joint": (
         lambda c: c["categories"][0]["keypoints"].__setitem__(0, "neck"),
         {"category"},
@@ -131,6 +188,16 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
         lambda c: c["annotations"][1].update(bbox=list(c["annotations"][0]["bbox"]), area=9),
         {"box-repeated", "joint-outside-box", "area-doubtful"},
     ),
+    "no box": (without("bbox"), {"box-missing"}),
+    "an empty box list": (person(bbox=[]), {"box-missing"}),
+    "no crowd flag": (without("iscrowd"), {"coco-fields"}),
+    "no category": (without("category_id"), {"coco-fields"}),
+    "shares of the image": (shares, {"units-shares"}),
+    "shares for joints alone": (joint_shares, {"units-shares"}),
+    "shares multiplied twice": (multiplied, {"units-multiplied", "box-outside", "area-doubtful"}),
+    "boxes by corners": (corners, {"units-corners"}),
+    "angles in radians": (radians, {"angles-radians"}),
+    "angles counter-clockwise": (mirrored, {"angles-mirrored"}),
     "a name that leads out": (image(file_name="../a.jpg"), {"file-name"}),
     "a name of two lines": (image(file_name="a\nb.jpg"), {"file-name"}),
     "a name twice": (
@@ -143,6 +210,7 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     ),
 }
 LOOSE = {"joint-outside-box", "area-doubtful", "box-over-edge", "people-alike", "track-repeated"}
+LOOSE |= {"joint-outside-image"}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -250,6 +318,56 @@ def test_boxes_of_wepdtof(tmp_path: Path) -> None:
     }
     write_json(tmp_path / "b.json", coco_like)
     assert validate(tmp_path / "b.json").counts == {"track-repeated": 1, "box-outside": 1}
+
+
+def test_a_pool_of_boxes_alone(findings_of: Callable) -> None:
+    """Nobody in it is scored, so nobody needs a count of joints."""
+
+    def boxes_alone(content: dict) -> None:
+        for row in content["annotations"]:
+            del row["keypoints"], row["num_keypoints"]
+
+    assert not findings_of(boxes_alone).counts
+
+
+def test_other_categories_are_nobody(findings_of: Callable) -> None:
+    def with_chairs(content: dict) -> None:
+        content["categories"].append({"id": 7, "name": "chair"})
+        content["annotations"].append({"id": 999, "image_id": 6, "category_id": 7, "bbox": [1, 2]})
+
+    assert not findings_of(with_chairs).counts
+
+
+@pytest.mark.parametrize(
+    ("names", "alone"),
+    [
+        (["nose", "righteyelid", "lefteyelid"], ["righteyelid", "lefteyelid"]),
+        (["tail", "LF_paw", "RF_paw"], ["lf_paw", "rf_paw"]),
+        (["paw_L_front", "paw_R_front"], ["paw_l_front", "paw_r_front"]),
+        (["schulter_links", "schulter_rechts"], ["schulter_links", "schulter_rechts"]),
+        (["eye1", "eye2", "spine1", "spine2"], ["eye1", "eye2"]),
+        (["left_eye", "right_eye", "neck", "collar", "roll", "lol"], []),
+    ],
+)
+def test_joints_without_a_mirror_pair(names: list[str], alone: list[str]) -> None:
+    assert unpaired_joints(keypoint_set_from_names(names)) == alone
+
+
+def test_one_other_count_for_all_names_the_category(findings_of: Callable) -> None:
+    def coco_joints(content: dict) -> None:
+        for row in content["annotations"]:
+            row["keypoints"] += [0] * 9
+
+    report = findings_of(coco_joints)
+    assert report.counts == {"keypoint-count": 60}
+    assert "51 numbers, not 42, as all people have" in report.findings[0].message
+    assert "--source-keypoints coco-17" in report.findings[0].message
+
+
+def test_directions_along_the_radius_raise_no_alarm(findings_of: Callable) -> None:
+    assert not findings_of(lambda content: None).counts
+    report = findings_of(mirrored)
+    assert "counter-clockwise" in report.as_text()
 
 
 def test_a_dataset_in_memory() -> None:

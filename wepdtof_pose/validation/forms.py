@@ -1,0 +1,290 @@
+"""Entries whose form is odd, but has one reading: '160' is 160, 1.0 is 1, [[x, y, v], ...] is flat.
+
+What has several readings, or none, is left as it is. Optional fields that cannot be read are kept
+under another name; nobody loses a box or a joint for the sake of a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.coco_category import keypoint_category
+from wepdtof_pose.validation.annotations import usable_skeleton
+from wepdtof_pose.validation.edits import Edits, Table
+from wepdtof_pose.validation.label_counts import is_labelled, joints_in, number_in
+from wepdtof_pose.validation.raw_file import split_by_category
+from wepdtof_pose.validation.schema import entry_check, wrong_categories
+
+_LEAVE = object()
+_Readers = dict[str, Callable[[Any], Any]]
+_MINIMAL: dict[str, dict[str, Any]] = {
+    "images": {"id": 1, "file_name": "a", "width": 1, "height": 1},
+    "annotations": {"image_id": 1},
+}
+_MADE_ANEW = ("num_keypoints", "area")
+"""Fields that follow from the rest of a person."""
+
+_OPTIONAL = ("scene", "fisheye", "track_id", "rotated_box", "area_from_box")
+"""Fields that readers do without."""
+
+
+def read_forms(edits: Edits) -> None:
+    """Give odd entries the form of the schema, where there is one way to."""
+    _mend_categories(edits)
+    category, joints = joints_of_file(edits.content)
+    for table in ("images", "annotations"):
+        _take_out_scalars(edits, table)
+    _mend_images(edits)
+    _mend_references(edits, category)
+    own, _ = split_by_category(edits.content, category)
+    check = entry_check("annotation")
+    for row, person in own:
+        if isinstance(person, dict) and check(person) is not None:
+            _mend_person(edits, row, joints)
+    if are_pairs(edits.content):
+        for row, person in own:
+            if isinstance(person, dict) and person.get("keypoints"):
+                _add_visibility(edits, row)
+
+
+def joints_of_file(content: dict[str, Any]) -> tuple[dict[str, Any] | None, int | None]:
+    """Return the category that names the joints and their number, or None where none is clear."""
+    if wrong_categories(content.get("categories")):
+        return None, None
+    try:
+        category = keypoint_category(content, "", required=False)
+    except InputError:
+        return None, None
+    return category, len(category["keypoints"]) if category else None
+
+
+def are_pairs(content: dict[str, Any]) -> bool:
+    """Whether all people have x and y of each joint in a flat list, without visibility."""
+    category, joints = joints_of_file(content)
+    if not joints:
+        return False
+    own, _ = split_by_category(content, category)
+    given = [person.get("keypoints") for _, person in own if isinstance(person, dict)]
+    lists: list[Any] = [values for values in given if values]
+    if not lists or any(not isinstance(v, list) or len(v) != 2 * joints for v in lists):
+        return False
+    # 42 numbers may be 21 pairs or 14 triples.
+    triples = joints % 3 == 0 and all(set(values[2::3]) <= {0, 1, 2} for values in lists)
+    return not triples
+
+
+def _mend_categories(edits: Edits) -> None:
+    categories = edits.content.get("categories")
+    if not isinstance(categories, list):
+        return
+    for number, category in enumerate(categories):
+        if not isinstance(category, dict):
+            continue
+        where = f"categories[{number}]"
+        if type(category.get("id")) is float and category["id"] == int(category["id"]):
+            category = {**category, "id": int(category["id"])}
+            change = f"{where} 'id' -> {category['id']}"
+            categories = [*categories[:number], category, *categories[number + 1 :]]
+            edits.set_member("structure", "categories", categories, change)
+        names, edges = category.get("keypoints"), category.get("skeleton")
+        if not isinstance(names, list) or edges is None or usable_skeleton(edges, len(names)):
+            continue
+        found = _edges_by_name(names, edges)
+        if found is not None:
+            category = {**category, "skeleton": found}
+            change = f"{where} 'skeleton' -> {len(found)} pairs of joint numbers"
+            categories = [*categories[:number], category, *categories[number + 1 :]]
+            edits.set_member("skeleton", "categories", categories, change)
+
+
+def _edges_by_name(names: list[Any], edges: Any) -> list[list[int]] | None:
+    if not isinstance(edges, list):
+        return None
+    edges = [edge for edge in edges if edge != []]
+    if any(not isinstance(edge, list) or len(edge) != 2 for edge in edges):
+        return None
+    if any(type(joint) is not str or joint not in names for edge in edges for joint in edge):
+        return None if edges else []
+    return [[names.index(joint) + 1 for joint in edge] for edge in edges]
+
+
+def _take_out_scalars(edits: Edits, table: Table) -> None:
+    """Take out what is no entry and can hold no label: null, numbers, texts, empty objects."""
+    for row, entry in enumerate(edits.content[table]):
+        if entry == {} or not isinstance(entry, (dict, list)):
+            why = f"{str(entry)[:60]!r} is no entry and holds no label"
+            edits.take_out("structure", table, row, why, labels=False)
+
+
+def _mend_images(edits: Edits) -> None:
+    check = entry_check("image")
+    numbers = [i.get("id") for _, i in edits.entries("images") if _is_id(i.get("id"))]
+    asked = {repr(a.get("image_id")) for _, a in edits.entries("annotations")}
+    free = max([0, *(n for n in numbers if isinstance(n, int))])
+    for row, image in edits.entries("images"):
+        if check(image) is None:
+            continue
+        readers: _Readers = {"id": _id, "width": _size, "height": _size, "scene": _id}
+        _read_fields(edits, "images", row, readers)
+        number = edits.entry("images", row).get("id")
+        # Nobody means an image by a value that is no id, unless somebody has the same.
+        if not _is_id(number) and repr(number) not in asked:
+            free += 1
+            edits.set("structure", "images", row, "id", free)
+
+
+def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
+    """Let image_id and category_id mean the only image and category that they can."""
+    images = {i["id"] for _, i in edits.entries("images") if _is_id(i.get("id"))}
+    categories = edits.content.get("categories")
+    listed = [c["id"] for c in categories or [] if isinstance(c, dict) and _is_id(c.get("id"))]
+    for row, person in edits.entries("annotations"):
+        for name, known in (("image_id", images), ("category_id", listed)):
+            value = person.get(name)
+            if name not in person or (type(value) in (int, str) and value in known):
+                continue
+            found = _meant(value, known)
+            code = "image-unknown" if name == "image_id" else "category-unknown"
+            if found is None and name == "category_id" and not _is_id(value):
+                # null, or no id at all: clear where there is one category only.
+                only = listed if len(listed) == 1 else [category["id"]] if category else []
+                found = only[0] if (len(only) == 1 and value is None) or len(listed) == 1 else None
+            if found is not None:
+                edits.set(code if _is_id(value) else "structure", "annotations", row, name, found)
+
+
+def _meant(value: Any, known: Any) -> Any:
+    number = number_in(value) if not isinstance(value, bool) else None
+    forms: list[Any] = [int(number)] if number is not None and number == number // 1 else []
+    forms += [str(form) for form in (*forms, value) if isinstance(form, (int, str))]
+    found = [form for form in forms if form in known]
+    return found[0] if len(set(map(repr, found))) == 1 else None
+
+
+def _mend_person(edits: Edits, row: int, joints: int | None) -> None:
+    person = edits.entry("annotations", row)
+    if "id" in person and not _is_id(person["id"]):
+        if (number := _id(person["id"])) is not _LEAVE:
+            edits.set("structure", "annotations", row, "id", number)
+        else:
+            edits.remove("structure", "annotations", row, "id", "is no id: numbered anew")
+    readers: _Readers = {
+        "bbox": _numbers,
+        "rotated_box": _numbers,
+        "keypoints": lambda value: _keypoints(value, joints),
+        "iscrowd": _flag,
+        "area_from_box": _flag,
+        **dict.fromkeys(("area", "num_keypoints", "track_id"), _number),
+    }
+    _read_fields(edits, "annotations", row, readers)
+    check = entry_check("annotation")
+    for name in ("bbox", *_MADE_ANEW):
+        person = edits.entry("annotations", row)
+        if name not in person or check({"image_id": 1, name: person[name]}) is None:
+            continue
+        if name != "bbox":
+            edits.remove("structure", "annotations", row, name, "cannot be read: made anew")
+        elif extent_of_joints(person.get("keypoints")) is not None:
+            edits.put_aside("structure", "annotations", row, name)
+
+
+def extent_of_joints(keypoints: Any) -> list[float] | None:
+    """Return the box x, y, w, h around the labelled joints of a flat list; None where it is empty.
+
+    >>> extent_of_joints([10, 20, 2, 30, 50, 1, 0, 0, 0])
+    [10, 20, 20, 30]
+    """
+    if not isinstance(keypoints, list):
+        return None
+    joints = [joint for joint in joints_in(keypoints, pairs=False) if is_labelled(joint)]
+    if not joints or any(len(joint) != 3 for joint in joints):
+        return None
+    (left, top), (right, bottom) = (
+        [limit(joint[axis] for joint in joints) for axis in (0, 1)] for limit in (min, max)
+    )
+    return [left, top, right - left, bottom - top] if right > left and bottom > top else None
+
+
+def _read_fields(edits: Edits, table: Table, row: int, readers: _Readers) -> None:
+    """Read each field that has a wrong form; optional ones that cannot be read are put aside."""
+    check = entry_check("image" if table == "images" else "annotation")
+    for name in (*readers, *(name for name in _OPTIONAL if name not in readers)):
+        entry = edits.entry(table, row)
+        if name not in entry or check({**_MINIMAL[table], name: entry[name]}) is None:
+            continue
+        value = readers[name](entry[name]) if name in readers else _LEAVE
+        if value is not _LEAVE and check({**_MINIMAL[table], name: value}) is None:
+            edits.set("structure", table, row, name, value)
+        elif name in _OPTIONAL:
+            edits.put_aside("structure", table, row, name)
+
+
+def _add_visibility(edits: Edits, row: int) -> None:
+    values = edits.entry("annotations", row)["keypoints"]
+    triples = [[x, y, 2] if x or y else [x, y, 0] for x, y in joints_in(values, pairs=True)]
+    edits.edit("annotations", row)["keypoints"] = [value for joint in triples for value in joint]
+    edits.note(
+        "keypoint-count", "annotations", row, f"{len(values)} numbers: x, y with visibility 2"
+    )
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def _id(value: Any) -> Any:
+    return int(value) if type(value) is float and value == value // 1 else _LEAVE
+
+
+def _size(value: Any) -> Any:
+    number = None if isinstance(value, bool) else number_in(value)
+    return int(number) if number is not None and number == number // 1 else _LEAVE
+
+
+def _number(value: Any) -> Any:
+    number = None if isinstance(value, bool) else number_in(value)
+    return _LEAVE if number is None else number
+
+
+def _flag(value: Any) -> Any:
+    words = {"true": 1, "false": 0}
+    return words.get(value.lower(), _number(value)) if isinstance(value, str) else _number(value)
+
+
+def _numbers(value: Any) -> Any:
+    """Read a list of numbers, some of which are texts."""
+    if not isinstance(value, list):
+        return _LEAVE
+    read = [_number(one) for one in value]
+    return _LEAVE if any(number is _LEAVE for number in read) else read
+
+
+def _keypoints(value: Any, joints: int | None) -> Any:
+    """Read the joints of a person as a flat list: nested ones, nulls, texts, true and false."""
+    if not isinstance(value, list):
+        return _LEAVE
+    nested = bool(value) and all(isinstance(joint, list) for joint in value)
+    found = joints_in(value, pairs=False)
+    lengths = {len(joint) for joint in found}
+    if len(lengths) != 1 or (nested and joints is not None and len(found) != joints):
+        return _LEAVE
+    if not nested and 3 * len(found) != len(value):
+        return _LEAVE
+    if lengths == {2}:
+        found = [[*joint, 2 if any(joint) else 0] for joint in found]
+    elif lengths != {3}:
+        return _LEAVE
+    read = [_joint(joint) for joint in found]
+    return _LEAVE if _LEAVE in read else [number for joint in read for number in joint]
+
+
+def _joint(joint: list[Any]) -> Any:
+    x, y, visibility = joint
+    if x is None or y is None:
+        return [0, 0, 0]
+    if isinstance(visibility, bool):
+        visibility = 2 if visibility else 0
+    values = [_number(x), _number(y), 0 if visibility is None else _number(visibility)]
+    return _LEAVE if any(value is _LEAVE for value in values) else values

@@ -1,0 +1,115 @@
+"""How many labels a file holds, however they are written: a repair may not lose one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from wepdtof_pose.formats.fields import LARGEST
+
+
+class LabelCounts(NamedTuple):
+    """Labels of a file, or of an entry.
+
+    >>> LabelCounts(2, 3, 3, 42) - LabelCounts(0, 1, 1, 14)
+    LabelCounts(frames=2, people=2, boxes=2, joints=28)
+    """
+
+    frames: int = 0
+    people: int = 0
+    boxes: int = 0
+    joints: int = 0
+
+    def __add__(self, other: Any) -> LabelCounts:
+        return LabelCounts(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def __sub__(self, other: LabelCounts) -> LabelCounts:
+        return LabelCounts(*(a - b for a, b in zip(self, other, strict=True)))
+
+    def __str__(self) -> str:
+        return (
+            f"{self.frames} frames, {self.people} people, {self.boxes} boxes, "
+            f"{self.joints} labelled joints"
+        )
+
+
+def count_labels(content: dict[str, Any], *, pairs: bool = False) -> LabelCounts:
+    """Count the labels of a parsed file.
+
+    A frame that is listed twice with all its fields is one frame. A box has four finite numbers and
+    a positive width and height. A joint is labelled where its position is finite and its visibility
+    above 0.
+
+    Args:
+        content: the file; its lists may hold anything.
+        pairs: its people have x, y of each joint without visibility (see `forms.are_pairs`).
+    """
+    images = [image for image in content["images"] if isinstance(image, dict)]
+    frames = len({repr(sorted(image.items(), key=_by_name)) for image in images})
+    people = (count_person(person, pairs=pairs) for person in content["annotations"])
+    total = LabelCounts(frames=frames)
+    for counts, times in Counter(people).items():
+        total += LabelCounts(*(times * n for n in counts))
+    return total
+
+
+def count_person(person: Any, *, pairs: bool = False) -> LabelCounts:
+    """Count the labels of an annotation."""
+    if not isinstance(person, dict) or not person:
+        return LabelCounts()
+    keypoints = person.get("keypoints")
+    joints = 0
+    if isinstance(keypoints, list):
+        joints = sum(map(is_labelled, joints_in(keypoints, pairs=pairs)))
+    return LabelCounts(people=1, boxes=int(is_box(person.get("bbox"))), joints=joints)
+
+
+def joints_in(keypoints: list[Any], *, pairs: bool) -> list[list[Any]]:
+    """Return the joints of a flat or a nested list, as they are written."""
+    if keypoints and all(isinstance(joint, list) for joint in keypoints):
+        return keypoints
+    step = 2 if pairs else 3
+    return [keypoints[at : at + step] for at in range(0, len(keypoints) - step + 1, step)]
+
+
+def is_labelled(joint: list[Any]) -> bool:
+    """Whether a joint x, y, visibility (or x, y) as it is written has a place and is labelled."""
+    numbers = [number_in(value) for value in joint]
+    if len(numbers) not in (2, 3) or any(n is None or not abs(n) < LARGEST for n in numbers):
+        return False
+    return numbers[2] > 0 if len(numbers) == 3 else any(numbers)  # type: ignore[operator]
+
+
+def is_box(box: Any) -> bool:
+    """Whether a value as it is written is a box with a width and a height."""
+    if not isinstance(box, list) or len(box) != 4:
+        return False
+    numbers = [number_in(value) for value in box]
+    if any(n is None or not abs(n) < LARGEST for n in numbers):
+        return False
+    return numbers[2] > 0 and numbers[3] > 0  # type: ignore[operator]
+
+
+def number_in(value: Any) -> float | None:
+    """Return the number that a value is or that a text spells; None where it is neither.
+
+    >>> [number_in(value) for value in (3, "160", "1.5", True, "a", None)]
+    [3, 160, 1.5, 1, None, None]
+    """
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, (int, float)):
+        return value
+    # float() would take "nan", "1_0" and " 1 ", too.
+    if not isinstance(value, str) or not value.isascii() or set(value) - set("+-.0123456789eE"):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    whole = abs(number) < 2**53 and number == int(number)
+    return int(number) if whole else number
+
+
+def _by_name(item: tuple[Any, Any]) -> str:
+    return str(item[0])

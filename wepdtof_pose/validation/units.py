@@ -1,0 +1,175 @@
+"""Conventions and units that only the whole file shows: shares, corners, radians, mirrored angles.
+
+One person may lie anywhere and be turned in any way; where all people of a file look wrong in the
+same way, the file is in another convention than ours. Each check names it and says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from wepdtof_pose.validation.findings import Problem
+from wepdtof_pose.validation.raw_file import RawFile
+
+UNITS = frozenset(
+    {"units-shares", "units-corners", "units-multiplied", "angles-radians", "angles-mirrored"}
+)
+"""The codes of this module: where one is found, no place in the file may be believed."""
+
+NEARLY_ALL = 0.95
+"""Share of the people who must show a convention: the others are faults of their own."""
+
+_SMALLEST = 16
+"""Images from this many pixels on: in smaller ones shares and pixels look alike."""
+
+_LONG = 1.2
+"""Length over width from which on a rotated box has a direction."""
+
+
+def check_units(raw: RawFile) -> Iterator[Problem]:
+    """Find coordinates in 0..1, boxes given by corners, and pixels multiplied by the image size."""
+    for code, message in (
+        ("units-shares", _shares(raw)),
+        ("units-multiplied", _multiplied(raw)),
+        ("units-corners", _corners(raw)),
+    ):
+        if message:
+            yield _of_file(code, message)
+
+
+def check_angles(raw: RawFile) -> Iterator[Problem]:
+    """Find angles of rotated boxes in radians, and those that turn counter-clockwise."""
+    boxes = raw.rotated
+    usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:4] > 0).all(axis=1) & ~raw.crowds
+    angles = boxes[usable, 4]
+    if _are_radians(angles):
+        degrees = ", ".join(f"{angle:g}" for angle in np.rad2deg(angles[:2]).round(2))
+        yield _of_file(
+            "angles-radians",
+            f"all {len(angles)} angles lie within +-{np.abs(angles).max():.3g}: radians? "
+            f"(the first would be {degrees} degrees)",
+        )
+    elif message := _mirrored(raw, usable):
+        yield _of_file("angles-mirrored", message)
+
+
+def _of_file(code: str, message: str) -> Problem:
+    return Problem(code, "", [0], lambda _: message)
+
+
+def _counted(raw: RawFile) -> np.ndarray:
+    """Mask (people,) of those in images whose size is known and large enough to tell units."""
+    with np.errstate(invalid="ignore"):
+        return (raw.sizes_of_people >= _SMALLEST).all(axis=1) & ~raw.crowds
+
+
+def _with_box(raw: RawFile) -> np.ndarray:
+    boxes = raw.boxes
+    return np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1) & _counted(raw)
+
+
+def _shares(raw: RawFile) -> str:
+    with np.errstate(invalid="ignore"):
+        far = raw.boxes[:, :2] + raw.boxes[:, 2:]
+        boxes = ((raw.boxes[:, :2] >= -0.05) & (far <= 1.05)).all(axis=1)
+    found = ["boxes"] if _all(boxes, _with_box(raw)) else []
+    labelled = raw.labelled & _counted(raw)[:, None]
+    some = labelled.sum(axis=1) > 1
+    within = (raw.keypoints[..., :2] >= -0.05) & (raw.keypoints[..., :2] <= 1.05)
+    joints = (within.all(axis=2) | ~labelled).all(axis=1)
+    spread = bool(np.ptp(raw.keypoints[labelled][:, :2], axis=0).any()) if some.any() else False
+    if _all(joints, some) and spread:
+        found.append("joints")
+    if not found:
+        return ""
+    return (
+        f"all coordinates of the {' and '.join(found)} are below 1: shares of the image, not pixels"
+    )
+
+
+def _multiplied(raw: RawFile) -> str:
+    counted, sizes = _with_box(raw), raw.sizes_of_people
+    with np.errstate(invalid="ignore"):
+        times: np.ndarray = (raw.boxes / np.concatenate([sizes, sizes], axis=1)).max(axis=1)
+    if not _all(times > 2, counted) or np.median(times[counted]) < 4:
+        return ""
+    return (
+        f"boxes reach {np.median(times[counted]):.0f} times beyond their images: pixels that were "
+        "taken for shares and multiplied by the image size, or people of other images"
+    )
+
+
+def _corners(raw: RawFile) -> str:
+    """Tell boxes x1, y1, x2, y2: read so, they fit the joints or the images; as x, y, w, h, not."""
+    counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
+    with np.errstate(invalid="ignore"):
+        corners: np.ndarray = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        corners &= (boxes[:, 2:] <= sizes + 1).all(axis=1)
+    if not _all(corners, counted):
+        return ""
+    labelled = raw.labelled & counted[:, None]
+    jointed = labelled.sum(axis=1) > 2
+    if not jointed.any():
+        with np.errstate(invalid="ignore"):
+            over = (boxes[:, :2] + boxes[:, 2:] > sizes + 1).any(axis=1)
+        enough = counted.sum() >= 5 and over[counted].mean() >= 0.25
+        text = "all boxes fit their images, and as x, y, width, height many do not"
+        return f"read as corners x1, y1, x2, y2 {text}" if enough else ""
+    with np.errstate(invalid="ignore"):
+        points = raw.keypoints[..., :2]
+        slack = 0.1 * (boxes[:, 2:] - boxes[:, :2])[:, None]
+        near, far = boxes[:, None, :2] - slack, boxes[:, None, 2:] + slack
+        fits = ((points >= near) & (points <= far)).all(axis=2) | ~labelled
+        larger = boxes[:, 2:].prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    if not _all(fits.all(axis=1), jointed) or np.median(larger[jointed]) < 1.5:
+        return ""
+    return (
+        "in all people the joints end at (bbox[2], bbox[3]): corners x1, y1, x2, y2, not width "
+        "and height"
+    )
+
+
+def _are_radians(angles: np.ndarray) -> bool:
+    if len(angles) < 2:
+        return False
+    largest, turned = np.abs(angles).max(), (np.abs(angles) > 0.02).mean()
+    fractions = (angles != np.round(angles)).mean()
+    limit = np.pi / 2 if len(angles) < 5 else np.pi
+    return largest <= limit + 0.01 and turned >= 0.5 and fractions >= 0.5
+
+
+def _mirrored(raw: RawFile, usable: np.ndarray) -> str:
+    """Tell angles that agree with the direction from the image centre only when turned over."""
+    boxes, sizes = raw.rotated, raw.sizes_of_people
+    with np.errstate(invalid="ignore"):
+        across, down = (boxes[:, :2] - (sizes - 1) / 2).T
+        away = np.hypot(across, down) > 0.15 * sizes.max(axis=1, initial=0)
+        outwards = np.rad2deg(np.arctan2(across, -down))
+        # Along the axes both readings are the same.
+        tells = usable & away & (np.abs(np.sin(np.deg2rad(2 * outwards))) > 0.5)
+        tells &= boxes[:, 3] > _LONG * boxes[:, 2]
+    if not tells.any():
+        return ""
+    stated = _agreement(boxes[tells, 4], outwards[tells])
+    mirrored = _agreement(-boxes[tells, 4], outwards[tells])
+    if mirrored < 0.5 or mirrored - stated < 1:
+        return ""
+    return (
+        f"{tells.sum()} boxes off the centre agree with the direction from it by {stated:.2f} (1 "
+        f"along it, -1 across it), and by {mirrored:.2f} if angles count counter-clockwise"
+    )
+
+
+def _agreement(angles: np.ndarray, directions: np.ndarray) -> float:
+    """Return how well axes agree with directions, in degrees: 1 if all are along, -1 across.
+
+    Measured on real people: 0.5 to 1 as published, below -0.2 with the sign of the angles turned.
+    """
+    return float(np.cos(2 * np.deg2rad(angles - directions)).mean())
+
+
+def _all(mask: np.ndarray, of: np.ndarray) -> bool:
+    """Whether the mask holds for nearly all of those, and there is one."""
+    return bool(of.any()) and float(mask[of].mean()) >= NEARLY_ALL
