@@ -23,7 +23,7 @@ WEPDTOF = "wepdtof_boxes/ground_truth/WEPDTOF"
         ("cepdof_sample/annotations/video_0.json", {"track-repeated": 2}),
         ("rapid_sample/tiny_val/one.json", {}),
         ("tiny_coco/annotations/person_keypoints_val2017.json", {}),
-        ("mmpose_samples/aic/test_aic.json", {"area-missing": 9}),
+        ("mmpose_samples/aic/test_aic.json", {"area-missing": 9, "coco-fields": 9}),
     ],
 )
 def test_findings(realdata_dir: Path, name: str, counts: dict[str, int]) -> None:

@@ -27,8 +27,14 @@ def check_ids(raw: RawFile) -> Iterator[Problem]:
     ids = raw.image_column("id")
     again = _repeats(ids)
     yield _of_images(raw, "image-id-repeated", again, lambda i: f"id {ids[i]!r} again")
-    images = [raw.annotations[row]["image_id"] for row in raw.rows[raw.image_of < 0]]
     lost = np.flatnonzero(raw.image_of < 0)
+    if len(lost):
+        # An image whose entry has another fault is listed all the same.
+        given = (image.get("id") for image in raw.images if isinstance(image, dict))
+        listed = {number for number in given if isinstance(number, (int, float, str))}
+        asked = [raw.annotations[row]["image_id"] for row in raw.rows[lost]]
+        lost = lost[[number not in listed for number in asked]]
+    images = [raw.annotations[row]["image_id"] for row in raw.rows[lost]]
     yield Problem("image-unknown", "annotations", raw.rows[lost], lambda i: f"image {images[i]!r}")
     strange = np.array([not _printable(value) for value in ids], dtype=bool)
     yield _of_images(raw, "structure", strange, lambda i: f"'id' {ids[i]!r} is no printable text")

@@ -73,20 +73,23 @@ def _drop_field(edits: Edits, row: int, why: str) -> None:
     if not isinstance(entry, dict) or error is None or error.field in ("", *_NEEDED):
         edits.take_out("structure", "annotations", row, why)
         return
-    before = count_person(entry)
-    edits.remove("structure", "annotations", row, error.field, f"dropped: {error.message}")
-    if error.field == "keypoints":
-        edits.set("structure", "annotations", row, "num_keypoints", 0)
-    edits.dropped += before - count_person(edits.entry("annotations", row))
+    _without(edits, "structure", row, error.field, error.message)
 
 
 def _drop_joints(edits: Edits, row: int, why: str) -> None:
     if edits.is_out("annotations", row):
         return
-    before = count_person(edits.entry("annotations", row))
-    edits.remove("keypoint-count", "annotations", row, "keypoints", f"dropped: {why}")
-    edits.set("keypoint-count", "annotations", row, "num_keypoints", 0)
-    edits.dropped += before - count_person(edits.entry("annotations", row))
+    _without(edits, "keypoint-count", row, "keypoints", why)
+
+
+def _without(edits: Edits, code: str, row: int, name: str, why: str) -> None:
+    person = edits.edit("annotations", row)
+    before = count_person(person)
+    value = person.pop(name)
+    if name == "keypoints":
+        person["num_keypoints"] = 0
+    edits.dropped += before - count_person(person)
+    edits.note(code, "annotations", row, f"dropped: {name!r} {str(value)[:400]}: {why}")
 
 
 def _drop_joints_outside(edits: Edits, raw: RawFile, row: int) -> None:

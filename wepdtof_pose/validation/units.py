@@ -105,9 +105,8 @@ def _corners(raw: RawFile) -> str:
     """Tell boxes x1, y1, x2, y2: read so, they fit the joints or the images; as x, y, w, h, not."""
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
     with np.errstate(invalid="ignore"):
-        corners: np.ndarray = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        corners &= (boxes[:, 2:] <= sizes + 1).all(axis=1)
-    if not _all(corners, counted):
+        corners = (boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)
+    if not _all(np.asarray(corners.all(axis=1)), counted):
         return ""
     labelled = raw.labelled & counted[:, None]
     jointed = labelled.sum(axis=1) > 2

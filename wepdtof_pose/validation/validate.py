@@ -48,7 +48,7 @@ CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
     check_people_of_an_image,
 )
 
-_HARMLESS_PLACES = ("box-over-edge", "joint-outside-box")
+_OF_PLACES = ("box-over-edge", "joint-outside-box", "area-doubtful")
 
 
 def validate(path: Path | str, *, images: bool = False) -> Report:
@@ -83,7 +83,7 @@ def check_raw(raw: RawFile) -> list[Problem]:
     found = [*raw.problems, *(p for check in CHECKS for p in check(raw) if len(p.rows))]
     if any(problem.code in UNITS and problem.code.startswith("units") for problem in found):
         # Every box and joint is out of place then, for one reason.
-        found = [problem for problem in found if problem.code not in _HARMLESS_PLACES]
+        found = [problem for problem in found if problem.code not in _OF_PLACES]
     return found
 
 
