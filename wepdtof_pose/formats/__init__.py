@@ -14,6 +14,7 @@ READABLE = (
     "lsp",
     "lspet",
     "yolo",
+    "yolo_obb",
     "cvat",
     "label_studio",
 )

@@ -8,7 +8,7 @@ there is, where only people can have what it labels.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import shown
@@ -55,6 +55,17 @@ def people_labels(
         f"{source}: labels {listed(known)}, none of which says person: "
         "say which are people with --category NAME"
     )
+
+
+def require_people(people: int, left_out: Mapping[str, int], *, source: str) -> None:
+    """Refuse a result with nobody in it where something was left out: that is no success.
+
+    Raises:
+        InputError: nobody is left; the message says what was left out.
+    """
+    counts = [f"{count} {reason}" for reason, count in left_out.items() if count]
+    if not people and counts:
+        raise InputError(f"{source}: nobody is left: left out {', '.join(counts[:LISTED])}")
 
 
 def says_person(label: str) -> bool:

@@ -40,6 +40,7 @@ from wepdtof_pose.formats.tools import (
     label_studio_writer,
     voc,
     yolo,
+    yolo_obb,
 )
 from wepdtof_pose.keypoints import KeypointSet
 
@@ -189,6 +190,7 @@ READERS: dict[str, Reader] = {
     "lsp": partial(read_lsp, variant="lsp"),
     "lspet": partial(read_lsp, variant="lspet"),
     "yolo": _naming_joints(yolo.read),
+    "yolo_obb": _of_boxes("yolo_obb", yolo_obb.read),
     "cvat": _naming_joints(cvat.read),
     "label_studio": _naming_joints(label_studio.read),
 }

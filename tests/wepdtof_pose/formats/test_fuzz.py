@@ -140,7 +140,7 @@ def made_sources(
             (folder / "images" / f"im{number:0{digits}d}.jpg").write_bytes(jpeg)
         found[variant] = folder
     found["wepdtof"] = _write_boxes(home / "wepdtof", jpeg)
-    for form in ("loaf", "habbof", "rapid", "voc"):
+    for form in ("loaf", "habbof", "rapid", "voc", "yolo_obb"):
         found[form] = _write_boxes_of(form, home / form, jpeg)
     return [_source(form, found[form]) for form in sorted(found)]
 
@@ -179,6 +179,11 @@ def _write_boxes_of(form: str, folder: Path, jpeg: bytes) -> Path:
         item = f"<object><name>person</name><bndbox>{tags}</bndbox></object>"
         size = "<size><width>120</width><height>90</height></size>"
         (folder / "a_1.xml").write_text(f"<annotation>{size}{item * 2}</annotation>")
+    elif form == "yolo_obb":
+        (folder / "labels").mkdir()
+        text = "0 0.2 0.2 0.4 0.2 0.4 0.8 0.2 0.8\n0 0.5 0.5 0.25 0.5\n"
+        (folder / "labels" / "a_1.txt").write_text(text)
+        (folder / "data.yaml").write_text("train: images\nval: images\nnames: {0: person}\n")
     elif form == "habbof":
         (folder / "a_1.txt").write_text(2 * f"person {' '.join(map(str, box))}\n")
     else:

@@ -32,7 +32,7 @@ from wepdtof_pose.dataset import (
     make_people,
 )
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.categories import people_labels
+from wepdtof_pose.formats.categories import people_labels, require_people
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, WHOLE, Reading, add_counts
 from wepdtof_pose.geometry import rotated_box_corners
@@ -122,6 +122,8 @@ def reading_of(
         InputError: no label says which boxes are people, or a sequence lists a frame twice.
     """
     kept, others = only_people(sequences, category, source=source)
+    people = sum(len(sequence.people) for sequence in kept)
+    require_people(people, others, source=source)
     for sequence in kept:
         ids = Counter(frame.id for frame in sequence.frames)
         twice = next((name for name, count in ids.items() if count > 1), None)

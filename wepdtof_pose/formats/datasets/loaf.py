@@ -19,6 +19,7 @@ import pandas as pd
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.datasets.boxed_people import (
     BoxedPerson,
     Sequence,
@@ -52,6 +53,8 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     datasets, counts = {}, []
     parsed = {split: from_dict(read_json(file), str(file)) for split, file in files.items()}
     kept, others = only_people(list(parsed.values()), category, source=str(path))
+    people = sum(len(sequence.people) for sequence in kept)
+    require_people(people, others, source=str(path))
     for (split, file), sequence in zip(files.items(), kept, strict=True):
         names = {frame.id: str(frame.file_name) for frame in sequence.frames}
         base = file.parent.parent if file.parent.name == "annotations" else file.parent

@@ -60,6 +60,8 @@ def read(
     """
     file = path / "joints.mat" if path.is_dir() else path
     keypoints = _keypoints(_joint_matrix(file), file, variant)
+    if not len(keypoints):
+        raise InputError(f"{file}: 'joints' has no people")
     images = images or file.parent / "images"
     digits = 5 if variant == "lspet" else 4
     names = [f"im{number:0{digits}d}.jpg" for number in range(1, len(keypoints) + 1)]

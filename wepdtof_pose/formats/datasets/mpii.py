@@ -1,7 +1,11 @@
-"""MPII in the JSON in common use: a list of `{image, joints, joints_vis, center, scale}`.
+"""MPII: the JSON in common use, another JSON, and the release's MATLAB file (see `mpii_mat`).
+
+The common JSON is a list of `{image, joints, joints_vis, center, scale}`. The other, of the code of
+"Convolutional Pose Machines", is one of `{img_paths, joint_self, objpos, scale_provided}`.
 
 * Coordinates count from 1 there (MATLAB) and from 0 here.
-* `joints_vis` says labelled or not, nothing about hidden: 1 becomes 2.
+* `joints_vis` says labelled or not, nothing about hidden: 1 becomes 2. In the other JSON a joint at
+  0, 0 is not labelled, and one with a 0 behind its position is hidden; so it is in the release.
 * There are no boxes. A person's box is the square that gives the crop of the published loaders:
   sides of 200 x scale pixels around the centre, moved down by 15 x scale. It may leave the image,
   and its area (0.53 of it) is no body's area: MPII is scored by PCKh, not OKS.
@@ -19,6 +23,7 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.datasets.mpii_mat import read_release
 from wepdtof_pose.formats.fields import (
     other_fields,
     require_file_name,
@@ -47,12 +52,13 @@ from wepdtof_pose.keypoints import get_keypoint_set
 CENTER_SHIFT = 15.0
 """How far the published loaders move a centre down, in pixels a unit of scale."""
 
-_FIELDS = frozenset({"image", "joints", "joints_vis"})
+_FIELDS = frozenset({"image", "joints", "joints_vis", "visibility", "scene"})
 _CROP = frozenset({"center", "scale"})
+_OTHER_FIELDS = frozenset({"img_paths", "joint_self", "objpos", "scale_provided"})
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """The people of an MPII JSON file; images lie in `images/` beside it or its folder.
+    """Return the people of an MPII file; images lie in `images/` beside it or its folder.
 
     That folder may be `annotations` or `annot`.
 
@@ -60,38 +66,58 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         InputError: the file is not usable, has no labels (the test list), or an image is missing.
     """
     source = str(path)
-    entries = rows(read_json(path), source, "people with joints, joints_vis, center and scale")
-    for position, entry in enumerate(entries):
-        _check(entry, f"{source}: [{position}]")
+    left_out: dict[str, int] = {}
+    if path.suffix.lower() == ".mat":
+        entries, left_out = read_release(path)
+        if not entries:
+            raise InputError(f"{source}: has no people with joints")
+    else:
+        entries = rows(read_json(path), source, "people with joints, joints_vis, center and scale")
+        for position, entry in enumerate(entries):
+            where = f"{source}: [{position}]"
+            if "image" not in entry and "img_paths" in entry:
+                entries[position] = entry = _common(entry, where)
+            _check(entry, where)
     names = list(dict.fromkeys(entry["image"] for entry in entries))
     base = path.parent.parent if path.parent.name in ANNOTATION_FOLDERS else path.parent
     places = [base / "images" / path.stem, base / "images", base, path.parent]
     root = images or first_root(places, names, base / "images")
-    if not images and names and not any((root / name).is_file() for name in names[:SEARCHED]):
+    if names and not any((root / name).is_file() for name in names[:SEARCHED]):
         raise InputError(f"{root / names[0]}: no such image: say where they lie with --images")
     sizes = [image_size(root / name) for name in names]
-    return Reading({WHOLE: from_entries(entries, names, sizes, root=root)}, [path])
+    dataset = from_entries(entries, names, sizes, root=root)
+    return Reading({WHOLE: dataset}, [path], add_counts(left_out))
 
 
 def from_entries(
     entries: list[dict[str, Any]], names: list[str], sizes: list[tuple[int, int]], *, root: Path
 ) -> PoseDataset:
-    """The data set of checked entries on images with these names and sizes."""
+    """Return the data set of checked entries on images with these names and sizes.
+
+    An entry may have `visibility` (0, 1 or 2 of each joint) instead of `joints_vis`, and a `scene`.
+    """
     number = {name: position for position, name in enumerate(names, start=1)}
     points = np.array([entry["joints"] for entry in entries], dtype=np.float64).reshape(-1, 16, 2)
-    seen = np.array([entry["joints_vis"] for entry in entries], dtype=np.float64).reshape(-1, 16)
-    labelled = seen[..., None] > 0
-    keypoints = np.concatenate([np.where(labelled, points - 1, 0), 2.0 * labelled], axis=-1)
+    seen = np.array(
+        [
+            entry["visibility"] if "visibility" in entry else [2 * v for v in entry["joints_vis"]]
+            for entry in entries
+        ],
+        dtype=np.float64,
+    ).reshape(-1, 16, 1)
+    keypoints = np.concatenate([np.where(seen > 0, points - 1, 0), seen], axis=-1)
     boxes = crop_boxes(
         np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2),
         np.array([entry["scale"] for entry in entries], dtype=np.float64),
     )
+    scenes = {entry["image"]: entry.get("scene") for entry in entries}
     return PoseDataset(
         frames=make_frames(
             id=np.arange(len(names)) + 1,
             file_name=names,
             width=[size[0] for size in sizes],
             height=[size[1] for size in sizes],
+            scene=[scenes[name] for name in names],
         ),
         people=make_people(
             id=np.arange(len(entries)) + 1,
@@ -175,6 +201,26 @@ def _crop_as_read(person: dict[Any, Any]) -> dict[str, Any] | None:
         return None
     box = crop_boxes(np.array([crop["center"]], dtype=float), np.array([crop["scale"]], float))[0]
     return crop if np.allclose(box, [person[key] for key in "xywh"], rtol=1e-9, atol=1e-6) else None
+
+
+def _common(entry: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return an entry of the other JSON in the form of the common one, with visibilities."""
+    joints = entry.get("joint_self")
+    if not isinstance(joints, list) or len(joints) != 16:
+        raise InputError(f"{where}: 'joint_self' is {shown(joints)}, not a list of 16 joints")
+    for joint in joints:
+        require_numbers(joint, 3, f"{where}: 'joint_self'")
+    labelled = [joint[:2] != [0, 0] for joint in joints]
+    seen = [2 if joint[2] > 0 else 1 for joint in joints]
+    return {
+        "image": entry["img_paths"],
+        "joints": [joint[:2] for joint in joints],
+        "joints_vis": [int(flag) for flag in labelled],
+        "visibility": [v if flag else 0 for v, flag in zip(seen, labelled, strict=True)],
+        "center": entry.get("objpos"),
+        "scale": entry.get("scale_provided"),
+        **(other_fields(entry, _OTHER_FIELDS) or {}),
+    }
 
 
 def _check(entry: dict[str, Any], where: str) -> None:

@@ -19,7 +19,7 @@ from xml.etree.ElementTree import Element
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.categories import people_labels, says_person
+from wepdtof_pose.formats.categories import people_labels, require_people, says_person
 from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
 from wepdtof_pose.formats.layout import SPLITS, Reading, add_counts, first_root, split_files
 from wepdtof_pose.formats.tools import cvat_video
@@ -98,6 +98,8 @@ def read(
             place = first_root(places, dataset.frames["file_name"].tolist(), folder)
             datasets[name] = replace(dataset, root=place)
             left_out.append(counts)
+    people = sum(map(len, datasets.values()))
+    require_people(people, add_counts(*left_out), source=str(path))
     return Reading(datasets, list(files.values()), add_counts(*left_out))
 
 

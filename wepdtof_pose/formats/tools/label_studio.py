@@ -27,7 +27,7 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.categories import listed, people_labels, says_person
+from wepdtof_pose.formats.categories import listed, people_labels, require_people, says_person
 from wepdtof_pose.formats.datasets.boxed_people import bounds
 from wepdtof_pose.formats.fields import (
     require_file_name,
@@ -127,6 +127,8 @@ def read(
         )
         datasets[split] = replace(dataset, root=root)
         left_out.append(counts)
+    people_read = sum(map(len, datasets.values()))
+    require_people(people_read, add_counts(*left_out), source=str(path))
     return Reading(datasets, list(files.values()), add_counts(*left_out))
 
 

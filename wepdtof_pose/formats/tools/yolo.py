@@ -25,6 +25,7 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
+from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.fields import parse_number, shown
 from wepdtof_pose.formats.layout import (
     IMAGE_SUFFIXES,
@@ -81,6 +82,7 @@ def read(
     for split, (folder, labels) in splits.items():
         datasets[split], others = _dataset(folder, labels, data)
         counts.append(others)
+    require_people(sum(map(len, datasets.values())), add_counts(*counts), source=str(data.file))
     files = [file for _, labels in splits.values() for file in labels.values() if file.is_file()]
     if list(datasets) == ["train"] and not data.separate:
         datasets = {WHOLE: datasets["train"]}

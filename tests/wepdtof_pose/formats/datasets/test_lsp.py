@@ -1,9 +1,11 @@
+import struct
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.io import savemat
 
 from wepdtof_pose.errors import InputError
@@ -143,3 +145,59 @@ def test_an_array_too_large_is_not_unpacked(
     monkeypatch.setattr(matlab, "LARGEST", 1000)
     with pytest.raises(InputError, match="too large"):
         matlab.read_array(tmp_path / "x.mat", "joints")
+
+
+def element(kind: int, data: bytes) -> bytes:
+    return struct.pack("<II", kind, len(data)) + data + b"\0" * (-len(data) % 8)
+
+
+def write_matrix(path: Path, dims: tuple[int, ...], numbers: bytes) -> Path:
+    """A file with an array `joints` of these dimensions, byte by byte."""
+    parts = [
+        element(6, b"\6\0\0\0\0\0\0\0"),
+        element(5, struct.pack(f"<{len(dims)}i", *dims)),
+        element(1, b"joints"),
+        element(9, numbers),
+    ]
+    head = b"MATLAB 5.0".ljust(124) + b"\0\1IM"
+    path.write_bytes(head + element(14, b"".join(parts)))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dims", "numbers", "error"),
+    [
+        ((14, 3, 0), b"", "'joints' has no people"),
+        ((1,) * 200 + (14, 3, 2), bytes(672), "203 dimensions"),
+        ((), b"", "0 dimensions"),
+        ((14, -3, 2), b"", "a negative one"),
+        ((14, 3, 9), bytes(8), "but has 8 bytes"),
+    ],
+    ids=["nobody", "many", "none", "negative", "few bytes"],
+)
+def test_odd_dimensions(tmp_path: Path, dims: tuple, numbers: bytes, error: str) -> None:
+    write_matrix(tmp_path / "joints.mat", dims, numbers)
+    with pytest.raises(InputError, match=error):
+        lsp.read(tmp_path, variant="lspet")
+
+
+def test_texts_cells_and_structs(tmp_path: Path) -> None:
+    content = {"x": {"a": "höhe", "b": 2.5}, "c": np.array([["p", 3.0]], dtype=object)}
+    savemat(tmp_path / "x.mat", {**content, "s": sparse.eye(2), "z": np.array([[1j]])})
+    (found,) = matlab.read_variable(tmp_path / "x.mat", "x")
+    assert (found["a"], found["b"].tolist()) == ("höhe", [[2.5]])
+    text, number = matlab.read_variable(tmp_path / "x.mat", "c")
+    assert (text, number.tolist()) == ("p", [[3.0]])
+    for other in ("s", "z", "missing"):
+        assert matlab.read_variable(tmp_path / "x.mat", other) is None
+
+
+def test_cells_in_cells_without_end(tmp_path: Path) -> None:
+    inner: Any = 1.0
+    for _ in range(30):
+        cell = np.empty((1, 1), dtype=object)
+        cell[0, 0] = inner
+        inner = cell
+    savemat(tmp_path / "x.mat", {"c": inner})
+    with pytest.raises(InputError, match="nested too deeply"):
+        matlab.read_variable(tmp_path / "x.mat", "c")

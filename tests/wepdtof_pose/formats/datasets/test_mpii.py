@@ -6,6 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import mpii
@@ -93,3 +94,101 @@ def test_the_box_gives_the_published_crop() -> None:
 def test_broken_content(tmp_path: Path, entry: Any, error: str) -> None:
     with pytest.raises(InputError, match=error):
         mpii.read(write(tmp_path, [entry]))
+
+
+def struct(**fields: Any) -> np.ndarray:
+    """A struct of one element as savemat takes it."""
+    array = np.zeros((1, 1), dtype=[(name, object) for name in fields])
+    for name, value in fields.items():
+        array[name][0, 0] = value
+    return array
+
+
+def row(*structs: np.ndarray) -> np.ndarray:
+    """A struct array of these, which have the same fields."""
+    return np.concatenate(structs, axis=1) if structs else np.zeros((0, 0))
+
+
+def point(joint: int, x: float, y: float, visible: Any) -> np.ndarray:
+    return struct(x=x, y=y, id=joint, is_visible=visible)
+
+
+def write_release(folder: Path, *people: np.ndarray, name: str = "a.jpg") -> Path:
+    """The released file with these people on one image; a second image has nobody."""
+    (folder / "images").mkdir()
+    image = cv2.imencode(".jpg", np.zeros((90, 120, 3), dtype=np.uint8))[1]
+    (folder / "images" / "a.jpg").write_bytes(image.tobytes())
+    fields = {"frame_sec": 3.0, "vididx": 12.0}
+    images = row(
+        struct(image=struct(name=name), annorect=row(*people), **fields),
+        struct(image=struct(name="b.jpg"), annorect=row(), **fields),
+    )
+    release = struct(annolist=images, img_train=np.array([[1, 0]]))
+    savemat(folder / "release.mat", {"RELEASE": release}, do_compression=True)
+    return folder / "release.mat"
+
+
+def rect(*points: np.ndarray, scale: Any = 0.35, objpos: Any = None) -> np.ndarray:
+    place = struct(x=50.0, y=40.0) if objpos is None else objpos
+    own = struct(point=row(*points)) if points else np.zeros((0, 0))
+    head = {"x1": 1.0, "y1": 2.0, "x2": 11.0, "y2": 12.0}
+    return struct(**head, annopoints=own, scale=scale, objpos=place)
+
+
+def test_the_released_file(tmp_path: Path) -> None:
+    points = [point(9, 21.5, 31, 1), point(0, 11, 12, "0"), point(8, 5, 6, np.zeros((0, 0)))]
+    path = write_release(tmp_path, rect(*points), rect(), rect(points[0], scale=np.zeros((0, 0))))
+    reading = mpii.read(path)
+    dataset = reading.datasets["all"]
+    assert dataset.keypoints[0, [9, 0, 8, 1]].tolist() == [
+        [20.5, 30, 2],
+        [10, 11, 1],
+        [4, 5, 2],
+        [0, 0, 0],
+    ]
+    np.testing.assert_allclose(dataset.boxes[0], [49 - 35, 39 + 15 * 0.35 - 35, 70, 70])
+    assert dataset.people["extra"].tolist() == [
+        {"center": [50.0, 40.0], "scale": 0.35, "head": [1.0, 2.0, 11.0, 12.0]}
+    ]
+    assert dataset.frames[["file_name", "scene"]].values.tolist() == [["a.jpg", 12]]
+    assert reading.left_out == {
+        "people without joints": 1,
+        "people without a scale or position": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("person", "name", "error"),
+    [
+        (rect(point(16, 1, 2, 1)), "a.jpg", r"image 1 \(a\.jpg\): a point has no 'x', 'y' or 'id'"),
+        (rect(point(3, 1, 2, "x")), "a.jpg", "'is_visible' is no finite number"),
+        (rect(point(3, 1, 2, 1)), "", "image 1: 'name' is not a usable file name"),
+        (rect(), "a.jpg", "has no people with joints"),
+    ],
+)
+def test_broken_releases(tmp_path: Path, person: np.ndarray, name: str, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        mpii.read(write_release(tmp_path, person, name=name))
+
+
+def test_another_matlab_file(tmp_path: Path) -> None:
+    savemat(tmp_path / "x.mat", {"joints": np.zeros((3, 14, 2))})
+    with pytest.raises(InputError, match="has no struct 'RELEASE'"):
+        mpii.read(tmp_path / "x.mat")
+
+
+def test_the_other_json(tmp_path: Path) -> None:
+    joints = [[0.0, 0.0, 0.0], [21.5, 31, 1.0], *([20.0 + j, 30, 0.0] for j in range(14))]
+    entry = {
+        "dataset": "MPI",
+        "img_paths": "a.jpg",
+        "objpos": [50.0, 40.0],
+        "scale_provided": 0.35,
+        "joint_self": joints,
+    }
+    dataset = mpii.read(write(tmp_path, [entry])).datasets["all"]
+    assert dataset.keypoints[0, :3].tolist() == [[0, 0, 0], [20.5, 30, 2], [19, 29, 1]]
+    np.testing.assert_allclose(dataset.boxes[0, 2:], [70, 70])
+    (tmp_path / "train.json").write_text(json.dumps([{**entry, "joint_self": joints[:2]}]))
+    with pytest.raises(InputError, match=r"\[0\]: 'joint_self' is a list of 2, not a list of 16"):
+        mpii.read(tmp_path / "train.json")

@@ -201,3 +201,59 @@ def test_broken_files(tmp_path: Path, text: str, error: str) -> None:
     with pytest.raises(InputError, match=error) as raised:
         cvat.read(tmp_path / "a.xml")
     assert "a.xml" in str(raised.value)
+
+
+def test_the_only_box_of_a_group_may_have_any_label(tmp_path: Path) -> None:
+    path = write(tmp_path, box(G, label="pedestrian"), skeleton(point("nose"), extra=G))
+    reading = cvat.read(path)
+    assert reading.datasets["all"].boxes.tolist() == [[10, 20, 20, 40]]
+    assert reading.left_out == {}
+
+
+def test_of_two_other_boxes_of_a_group_neither_is_taken(tmp_path: Path) -> None:
+    boxes = (box(G, label="bag"), box(G, label="hat"))
+    reading = cvat.read(write(tmp_path, *boxes, skeleton(point("nose", "1,2"), extra=G)))
+    assert reading.datasets["all"].boxes.tolist() == [[1, 2, 0, 0]]
+    assert reading.left_out["shapes labelled 'bag' (box)"] == 1
+    own = cvat.read(write(tmp_path, box(G), boxes[0], skeleton(point("nose"), extra=G)))
+    assert own.left_out == {"shapes labelled 'bag' (box)": 1}
+
+
+HANDS = META.replace(
+    "</labels>",
+    "<label><name>hand</name><type>skeleton</type></label>"
+    "<label><name>thumb</name><type>points</type><parent>hand</parent></label></labels>",
+).replace("body", "person")
+
+
+def hand_and_person() -> tuple[str, str]:
+    person = skeleton(point("nose"), point("left eye")).replace("body", "person")
+    return skeleton(point("thumb", "50,60")).replace("body", "hand"), person
+
+
+def test_other_skeletons_are_no_people(tmp_path: Path) -> None:
+    reading = cvat.read(write(tmp_path, *hand_and_person(), meta=HANDS))
+    dataset = reading.datasets["all"]
+    assert dataset.keypoint_set.joints == ("nose", "left_eye")
+    assert dataset.keypoints.tolist() == [[[12, 30, 2], [12, 30, 2]]]
+    assert reading.left_out["shapes labelled 'hand' (skeleton)"] == 1
+
+
+def test_the_user_says_which_skeletons_are_people(tmp_path: Path) -> None:
+    path = write(tmp_path, *hand_and_person(), meta=HANDS)
+    reading = cvat.read(path, category="Hand")
+    assert reading.datasets["all"].keypoints.tolist() == [[[50, 60, 2]]]
+    assert reading.left_out["shapes labelled 'person' (skeleton)"] == 1
+    with pytest.raises(InputError, match="has no 'foot', only 'hand', 'person'"):
+        cvat.read(path, category="foot")
+
+
+def test_several_skeletons_none_of_which_says_person(tmp_path: Path) -> None:
+    dogs = [shape.replace('"person"', '"dog"') for shape in hand_and_person()]
+    with pytest.raises(InputError, match=r"labels 'dog', 'hand', none .* --category NAME"):
+        cvat.read(write(tmp_path, *dogs, meta=HANDS))
+
+
+def test_nobody_left_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nobody is left: left out 1 shapes labelled 'car'"):
+        cvat.read(write(tmp_path, '<polygon label="car" points="1,2;3,4;5,6"/>'))

@@ -10,6 +10,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.tools import label_studio
 from wepdtof_pose.formats.tools.label_studio import HIDDEN
 from wepdtof_pose.geometry import rotated_box_corners
+from wepdtof_pose.keypoints import get_keypoint_set
 
 
 def region(kind: str, key: str, value: dict, **fields: Any) -> dict[str, Any]:
@@ -167,3 +168,83 @@ def test_broken_regions(tmp_path: Path, regions: tuple, error: str) -> None:
 def test_broken_tasks(tmp_path: Path, task: dict, error: str) -> None:
     with pytest.raises(InputError, match=error):
         label_studio.read(write(tmp_path, rectangle(), **task))
+
+
+def relation(start: str, end: str) -> dict[str, Any]:
+    return {"type": "relation", "from_id": start, "to_id": end, "direction": "right"}
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["to the box", "from the box"])
+def test_relations_say_whose_joints_they_are(tmp_path: Path, turned: bool) -> None:
+    boxes = [rectangle("a"), rectangle("b")]
+    joints = [keypoint(key="k"), keypoint(key="l", x=25)]
+    pairs = [("k", "b"), ("l", "a")]
+    arrows = [relation(*(pair[::-1] if turned else pair)) for pair in pairs]
+    reading = label_studio.read(write(tmp_path, *boxes, *joints, *arrows))
+    assert reading.datasets["all"].keypoints.tolist() == [[[50, 40, 2]], [[40, 40, 2]]]
+    assert reading.left_out == {}
+
+
+def test_keypoints_without_any_rectangle_are_one_person(tmp_path: Path) -> None:
+    path = write(tmp_path, keypoint(), keypoint("neck", "n", x=30))
+    reading = label_studio.read(path)
+    assert reading.datasets["all"].boxes.tolist() == [[40, 40, 20, 0]]
+    assert reading.datasets["all"].keypoint_set.joints == ("nose", "neck")
+    assert reading.left_out == {"boxes that are the extent of the joints": 1}
+    with pytest.raises(InputError, match="'nose' twice: keypoints of several people need a rect"):
+        label_studio.read(write(tmp_path, keypoint(), keypoint(key="l")))
+
+
+def with_labels(region: dict[str, Any], *labels: str) -> dict[str, Any]:
+    region["value"][region["type"]] = list(labels)
+    return region
+
+
+def test_a_second_label_says_that_a_joint_is_hidden(tmp_path: Path) -> None:
+    joints = [with_labels(keypoint(), "nose", "occluded"), keypoint("neck", "n")]
+    shaded = with_labels(rectangle(), "occluded", "person")
+    dataset = label_studio.read(write(tmp_path, shaded, *joints)).datasets["all"]
+    assert dataset.keypoints[0, :, 2].tolist() == [1, 2]
+    odd = with_labels(keypoint(key="o"), "left eye", "right eye")
+    reading = label_studio.read(write(tmp_path, rectangle(), *joints, odd))
+    assert reading.left_out == {"keypoints with no or several names of joints": 1}
+
+
+def test_a_later_empty_annotation_takes_nothing_away(tmp_path: Path) -> None:
+    annotations = [{"result": [rectangle(), keypoint()]}, {"result": []}]
+    reading = label_studio.read(write(tmp_path, annotations=annotations))
+    assert reading.datasets["all"].keypoints.tolist() == [[[40, 40, 2]]]
+    assert reading.left_out == {"annotations of a task beside the last with regions": 1}
+
+
+def test_predictions_alone(tmp_path: Path) -> None:
+    predictions = [{"result": [rectangle(), keypoint()]}]
+    data = {"image": "a.jpg", "width": 9, "height": 9}
+    path = write(tmp_path, annotations=[], predictions=predictions, data=data)
+    with pytest.raises(InputError, match="left out: 1 predictions"):
+        label_studio.read(path)
+    joints = get_keypoint_set("lsp-14")
+    with pytest.raises(InputError, match="nobody is left: left out 1 predictions"):
+        label_studio.read(path, keypoint_set=joints)
+
+
+def dog_and_person() -> list[dict[str, Any]]:
+    dog = [rectangle("d", label="dog"), keypoint("snout", "s", parentID="d")]
+    return [*dog, rectangle(), keypoint(parentID="r")]
+
+
+def test_other_rectangles_with_joints_are_no_people(tmp_path: Path) -> None:
+    reading = label_studio.read(write(tmp_path, *dog_and_person()))
+    assert reading.datasets["all"].keypoint_set.joints == ("nose",)
+    assert reading.left_out == {
+        "rectangles labelled 'dog'": 1,
+        "joints of other rectangles than people's": 1,
+    }
+
+
+def test_the_user_says_which_rectangles_are_people(tmp_path: Path) -> None:
+    path = write(tmp_path, *dog_and_person())
+    reading = label_studio.read(path, category="dog")
+    assert reading.datasets["all"].keypoint_set.joints == ("snout",)
+    with pytest.raises(InputError, match="has no 'cat', only 'dog', 'person'"):
+        label_studio.read(path, category="cat")

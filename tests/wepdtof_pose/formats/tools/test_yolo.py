@@ -94,7 +94,87 @@ def test_the_folder_of_the_only_split_may_be_given(tmp_path: Path) -> None:
 
 
 def test_only_other_classes(tmp_path: Path) -> None:
-    assert len(yolo.read(write(tmp_path, labels="1" + LINE[1:])).datasets["train"]) == 0
+    with pytest.raises(InputError, match=r"nobody is left: .*, 1 objects of class '1'"):
+        yolo.read(write(tmp_path, labels="1" + LINE[1:]))
+
+
+FLAT = "kpt_names: [nose, left_eye, right_eye]\n"
+CLASSES = "train: images/train\nval: images/train\nkpt_shape: [3, 3]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "left_out"),
+    [
+        ("names: [bed, person]\n" + NAMES, None, "bed"),
+        ("names: {0: bed, 1: thing}\n" + NAMES.replace("0:", "1:"), None, "bed"),
+        ("names: {0: bed, 1: thing}\n" + NAMES, "thing", "bed"),
+        ("names: {0: person, 1: worker}\n" + NAMES, "Worker", "person"),
+        ("names: {0: person, 1: worker}\n" + NAMES, None, "worker"),
+    ],
+    ids=["named person", "with joints", "said", "said and not person", "person"],
+)
+def test_which_class_is_people(
+    tmp_path: Path, text: str, category: str | None, left_out: str
+) -> None:
+    path = write(tmp_path, text=CLASSES + text, labels=LINE + "1" + LINE[1:])
+    reading = yolo.read(path, category=category)
+    assert reading.left_out == {f"objects of class '{left_out}'": 1}
+    assert len(reading.datasets["all"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "category", "error"),
+    [
+        ("names: [bed, sofa, 5]", None, "labels '5', 'bed', 'sofa', none .* --category NAME"),
+        ("names: [person]", "cook", "has no 'cook', only 'person'"),
+        ("", "cook", "does not name its classes: no --category"),
+        ("names: 5", None, "'names' is 5, not the names of the classes"),
+    ],
+)
+def test_no_class_is_people(tmp_path: Path, names: str, category: str | None, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        yolo.read(write(tmp_path, text=f"{CLASSES}{names}\n{FLAT}"), category=category)
+
+
+def test_label_files_without_an_image_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    for name in ("b", "deep/c"):
+        file = path / "labels" / "train" / f"{name}.txt"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(LINE)
+    (path / "labels" / "train" / "classes.txt").write_text("person\n")
+    (path / "images" / "train" / "d.HEIC").write_bytes(b"?")
+    (path / "labels" / "train" / "d.txt").write_text(LINE)
+    reading = yolo.read(path)
+    assert reading.left_out["label files without an image ('b.txt' is the first)"] == 2
+    assert reading.left_out["images of kinds that are not read ('d.HEIC' is the first)"] == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (LINE.replace("0.25", "40"), r"a\.txt: line 1 has the coordinate 40, .*: are these pixels"),
+        (LINE.replace("0.3", "1.02"), "has the coordinate 1.02"),
+        (LINE.replace("0.25", "-0.05"), "has the coordinate -0.05"),
+    ],
+)
+def test_numbers_that_are_no_shares(tmp_path: Path, line: str, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        yolo.read(write(tmp_path, labels=line))
+
+
+def test_rounded_numbers_and_places_of_unlabelled_joints_are_taken(tmp_path: Path) -> None:
+    line = LINE.replace("0.3", "1.004").replace("0 0 0\n", "7 7 0\n")
+    dataset = yolo.read(write(tmp_path, labels=line)).datasets["train"]
+    assert dataset.keypoints[0, :, 2].tolist() == [2, 1, 0]
+
+
+def test_people_with_an_empty_box_are_not_written(make_dataset: Callable) -> None:
+    dataset = make_dataset([2, 1], w=[-40.0, 20, 20], h=[-80.0, 20, 20], x=[60.0, 30, 300])
+    layout = yolo.write({"all": dataset})
+    lines = [text.splitlines() for name, text in layout.files.items() if name.endswith(".txt")]
+    assert sorted(map(len, lines)) == [0, 1]
+    assert layout.not_held["people whose box is empty in the image (left out)"] == 2
 
 
 def test_two_numbers_a_joint(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.datasets import rapid, wepdtof
+
+BOX = [50, 40, 20, 30, -30]
+
+
+def write(folder: Path, detections: Any) -> Path:
+    (folder / "Lunch1").mkdir()
+    image = cv2.imencode(".jpg", np.zeros((90, 120, 3), dtype=np.uint8))[1]
+    (folder / "Lunch1" / "Lunch1_000001.jpg").write_bytes(image.tobytes())
+    (folder / "Lunch1.json").write_text(json.dumps(detections))
+    return folder / "Lunch1.json"
+
+
+def detection(**changes: Any) -> dict[str, Any]:
+    known = {"image_id": "Lunch1_000001", "bbox": BOX, "score": 0.9, "segmentation": []}
+    return {**known, **changes}
+
+
+def test_detections_are_people_with_scores(tmp_path: Path) -> None:
+    path = write(tmp_path, [detection(), detection(score=0.2)])
+    reading = rapid.read(path)
+    dataset = reading.datasets["all"]
+    assert dataset.people[list(ROTATED_BOX_COLUMNS)].values.tolist() == [BOX, BOX]
+    assert dataset.people["extra"].tolist() == [{"score": 0.9}, {"score": 0.2}]
+    assert dataset.frames[["id", "file_name", "width", "height"]].values.tolist() == [
+        ["Lunch1_000001", "Lunch1/Lunch1_000001.jpg", 120, 90]
+    ]
+    assert reading.left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("detections", "error"),
+    [
+        ([detection(bbox=[1, 2, 3, 4])], r"\[0\]: 'bbox' .* has 4 numbers instead of 5"),
+        ([detection(), detection(score=None)], r"\[1\]: 'score'"),
+        ([detection(image_id=None)], "'image_id' is neither"),
+        ({}, "expected a JSON list of detections"),
+    ],
+    ids=str,
+)
+def test_broken_content(tmp_path: Path, detections: Any, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        rapid.read(write(tmp_path, detections))
+
+
+def test_the_reader_of_annotations_names_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--from rapid"):
+        wepdtof.read(write(tmp_path, [detection()]))

@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.datasets import wepdtof
+from wepdtof_pose.formats.tools import voc
+
+
+def item(box: str, name: str = "person", more: str = "") -> str:
+    return f"<object><name>{name}</name>{more}{box}</object>"
+
+
+def plain(*values: object) -> str:
+    keys = ("xmin", "ymin", "xmax", "ymax")
+    tags = "".join(f"<{k}>{v}</{k}>" for k, v in zip(keys, values, strict=True))
+    return f"<bndbox>{tags}</bndbox>"
+
+
+def turned(*values: object) -> str:
+    keys = ("cx", "cy", "w", "h", "angle")
+    tags = "".join(f"<{k}>{v}</{k}>" for k, v in zip(keys, values, strict=True))
+    return f"<robndbox>{tags}</robndbox>"
+
+
+def write(folder: Path, *items: str, size: tuple[int, int] = (160, 120), name: str = "f1") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    sides = f"<size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"
+    (folder / f"{name}.xml").write_text(f"<annotation>{sides}{''.join(items)}</annotation>")
+    image = cv2.imencode(".jpg", np.zeros((120, 160, 3), dtype=np.uint8))[1]
+    (folder / f"{name}.jpg").write_bytes(image.tobytes())
+    return folder
+
+
+BOTH = (item(turned(40, 50, 30, 80, 0.26)), item(plain(90, 10, 130, 90)))
+
+
+@pytest.mark.parametrize("read", [voc.read, wepdtof.read], ids=["voc", "wepdtof"])
+def test_upright_and_rotated_boxes_in_one_file(tmp_path: Path, read: object) -> None:
+    assert callable(read)
+    dataset = read(write(tmp_path / "Lab", *BOTH)).datasets["all"]
+    rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy()
+    np.testing.assert_allclose(rotated[0], [40, 50, 30, 80, np.degrees(0.26)])
+    assert np.isnan(rotated[1]).all()
+    assert dataset.boxes[1].tolist() == [90, 10, 40, 80]
+    np.testing.assert_allclose(dataset.people["area"], [0.53 * 30 * 80, 0.53 * 40 * 80])
+    assert dataset.frames[["scene", "width", "height"]].values.tolist() == [["Lab", 160, 120]]
+
+
+def test_other_objects_are_left_out_and_counted(tmp_path: Path) -> None:
+    parts = "<part><name>head</name></part>"
+    path = write(
+        tmp_path,
+        item(plain(1, 2, 3, 4), "Person", parts),
+        item(plain(1, 2, 3, 4), "chair"),
+        item("", "person"),
+    )
+    reading = voc.read(path)
+    assert len(reading.datasets["all"]) == 1
+    assert reading.left_out == {
+        "objects labelled 'chair'": 1,
+        "objects without a box": 1,
+        "parts of objects": 1,
+    }
+    assert len(voc.read(path, category="chair").datasets["all"]) == 1
+
+
+def test_the_layout_of_the_challenge(tmp_path: Path) -> None:
+    write(tmp_path / "Annotations", *BOTH, size=(0, 0))
+    (tmp_path / "JPEGImages").mkdir()
+    (tmp_path / "Annotations" / "f1.jpg").rename(tmp_path / "JPEGImages" / "f1.jpg")
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    (tmp_path / "ImageSets" / "Main" / "val.txt").write_text("f1")
+    reading = voc.read(tmp_path)
+    dataset = reading.datasets["all"]
+    assert (dataset.root / dataset.frames["file_name"][0]).is_file()
+    assert dataset.frames[["width", "height"]].values.tolist() == [[160, 120]]
+    assert reading.left_out == {"lists of splits (all images are one split)": 1}
+
+
+def test_folders_that_name_their_frames_alike(tmp_path: Path) -> None:
+    for scene in ("a", "b"):
+        write(tmp_path / scene, *BOTH)
+    dataset = voc.read(tmp_path).datasets["all"]
+    assert dataset.frames[["id", "file_name", "scene"]].values.tolist() == [
+        ["a/f1", "a/f1.jpg", "a"],
+        ["b/f1", "b/f1.jpg", "b"],
+    ]
+
+
+def test_marks_are_kept(tmp_path: Path) -> None:
+    marks = "<difficult>1</difficult><truncated>0</truncated>"
+    people = voc.read(write(tmp_path, item(plain(1, 2, 3, 4), more=marks))).datasets["all"].people
+    assert people["extra"].tolist() == [{"difficult": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("items", "error"),
+    [
+        ((item(plain("x", 2, 3, 4)),), r"f1\.xml: object 1: <xmin> is 'x', not a number"),
+        ((item(plain(1, 2, 3, 4), "dog"),), "labels 'dog', none of which says person"),
+        ((item(turned(1, 2, 3, 4, "")),), "<angle> is"),
+    ],
+    ids=str,
+)
+def test_broken_objects(tmp_path: Path, items: tuple[str, ...], error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        voc.read(write(tmp_path, *items))
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no XML files"):
+        voc.read(tmp_path)
