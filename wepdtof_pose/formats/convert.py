@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,14 @@ from wepdtof_pose.files import (
 )
 from wepdtof_pose.formats.layout import Layout, image_places, renamed_images
 from wepdtof_pose.formats.registry import READERS, WRITERS
+from wepdtof_pose.formats.zips import unpacked
 from wepdtof_pose.images import require_own_image
 from wepdtof_pose.keypoints import get_keypoint_set
 
 MANIFEST = "manifest.json"
 _TOOL = "wepdtof-pose convert"
+_UNPACKED = ".source"
+"""Folder of the unpacked source inside the one that is made: it goes when that one does."""
 
 
 def convert(
@@ -50,7 +54,7 @@ def convert(
     since, is replaced.
 
     Args:
-        source: file or folder, as the format has it.
+        source: file or folder, as the format has it, or a zip of it.
         out: folder to make.
         source_format: a key of READERS.
         target_format: a key of WRITERS.
@@ -76,29 +80,33 @@ def convert(
         if path is not None and Path(path).resolve().is_relative_to(out.resolve()):
             raise InputError(f"{out}: the source lies in it, and originals are never edited")
     _require_replaceable(out)
-    folder_of_images = None if images is None else Path(images)
-    reading = READERS[source_format](Path(source), folder_of_images, joints, category)
-    converted = {
-        split: dataset.with_keypoint_set(target) if target else dataset
-        for split, dataset in reading.datasets.items()
-    }
-    renamed = find_images(reading.datasets, reading.renamed)
-    layout = WRITERS[target_format](converted)
-    manifest: dict[str, Any] = {
-        "tool": _TOOL,
-        "version": __version__,
-        "from": source_format,
-        "to": target_format,
-        "keypoints": target.name if target else None,
-        "inputs": [{"file": f.name, "sha256": file_sha256(f)} for f in reading.files],
-        "splits": {
-            split: _counts(dataset, converted[split]) for split, dataset in reading.datasets.items()
-        },
-        "left_out": reading.left_out,
-        "not_held": layout.not_held,
-    }
     with replacing_folder(out, allowed=_require_replaceable) as folder:
-        place(layout, folder, renamed)
+        unpacking = folder / _UNPACKED
+        with unpacked(Path(source), unpacking) as path:
+            folder_of_images = None if images is None else Path(images)
+            reading = READERS[source_format](path, folder_of_images, joints, category)
+            converted = {
+                split: dataset.with_keypoint_set(target) if target else dataset
+                for split, dataset in reading.datasets.items()
+            }
+            renamed = find_images(reading.datasets, reading.renamed)
+            layout = WRITERS[target_format](converted)
+            place(layout, folder, renamed)
+            manifest: dict[str, Any] = {
+                "tool": _TOOL,
+                "version": __version__,
+                "from": source_format,
+                "to": target_format,
+                "keypoints": target.name if target else None,
+                "inputs": [{"file": f.name, "sha256": file_sha256(f)} for f in reading.files],
+                "splits": {
+                    split: _counts(dataset, converted[split])
+                    for split, dataset in reading.datasets.items()
+                },
+                "left_out": reading.left_out,
+                "not_held": layout.not_held,
+            }
+        shutil.rmtree(unpacking, ignore_errors=True)
         manifest["outputs"] = [
             {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
         ]

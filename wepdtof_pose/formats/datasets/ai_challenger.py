@@ -16,7 +16,7 @@ import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
+from wepdtof_pose.files import read_json, require_inside
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.coco_category import keypoint_category, require_joints
 from wepdtof_pose.formats.fields import (
@@ -40,7 +40,7 @@ from wepdtof_pose.formats.layout import (
     with_images,
     without_crowds,
 )
-from wepdtof_pose.images import image_size
+from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 _FIELDS = frozenset({"image_id", "human_annotations", "keypoint_annotations"})
@@ -69,8 +69,9 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     for position, entry in enumerate(entries):
         require_file_name(entry.get("image_id"), f"{source}: [{position}]", key="image_id")
     names = [f"{entry['image_id']}.jpg" for entry in entries]
+    require_inside(names, source)
     root = images or find_images(path, names)
-    sizes = [image_size(root / name) for name in names]
+    sizes = [image_size(image_file(root, name)) for name in names]
     dataset = from_entries(entries, sizes, source=source)
     return Reading({WHOLE: replace(dataset, root=root)}, [path])
 

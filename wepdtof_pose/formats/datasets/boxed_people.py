@@ -32,11 +32,12 @@ from wepdtof_pose.dataset import (
     make_people,
 )
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, WHOLE, Reading, add_counts
 from wepdtof_pose.geometry import rotated_box_corners
-from wepdtof_pose.images import image_size
+from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 
@@ -199,6 +200,7 @@ def find_images(sequences: Many[Sequence], roots: Many[Path]) -> tuple[Path, dic
     found: dict[int | str, str] = {}
     used = None
     for sequence in sequences:
+        require_inside((f.file_name or f.stem for f in sequence.frames), sequence.source)
         for frame in sequence.frames:
             name = None
             for root in [used] if used else roots:
@@ -220,7 +222,7 @@ def to_dataset(sequences: Many[Sequence], names: dict[int | str, str], root: Pat
     stated = [row for row, person in enumerate(people) if person.box is not None]
     boxes[stated] = np.array([people[row].box for row in stated], dtype=np.float64).reshape(-1, 4)
     sides = np.where(np.isnan(rotated[:, 2:4]), boxes[:, 2:], rotated[:, 2:4])
-    sizes = [frame.size or _size_of(root / names[frame.id]) for frame, _ in frames]
+    sizes = [frame.size or _size_of(root, names[frame.id]) for frame, _ in frames]
     joints = get_keypoint_set("wepdtof-pose-14")
     return PoseDataset(
         frames=make_frames(
@@ -297,8 +299,8 @@ def _names(frame: Frame) -> Iterator[str]:
     return (frame.stem + suffix for suffix in IMAGE_SUFFIXES)
 
 
-def _size_of(image: Path) -> tuple[int, int]:
-    return image_size(image) if image.is_file() else (0, 0)
+def _size_of(root: Path, name: str) -> tuple[int, int]:
+    return image_size(image_file(root, name)) if (root / name).is_file() else (0, 0)
 
 
 def _ids(people: list[BoxedPerson]) -> list[Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
+from wepdtof_pose.files import read_json, require_inside
 from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.datasets.boxed_people import (
     BoxedPerson,
@@ -57,6 +57,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     require_people(people, others, source=str(path))
     for (split, file), sequence in zip(files.items(), kept, strict=True):
         names = {frame.id: str(frame.file_name) for frame in sequence.frames}
+        require_inside(names.values(), file)
         base = file.parent.parent if file.parent.name == "annotations" else file.parent
         part = file.stem.split("_")[-1]
         inner = [images / part, images] if images else [base / "images" / part, base / "images"]

@@ -27,7 +27,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets.matlab import read_array
 from wepdtof_pose.formats.fields import LARGEST
-from wepdtof_pose.images import image_size
+from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 Variant = Literal["lsp", "lspet"]
@@ -69,7 +69,7 @@ def read(
     if not there.any():
         raise InputError(f"{images}: none of the {len(names)} images ({names[0]}, ...) is there")
     numbers = np.flatnonzero(there)
-    sizes = np.array([image_size(images / names[n]) for n in numbers])
+    sizes = np.array([image_size(image_file(images, names[n])) for n in numbers])
     keypoints, outside = unlabel_outside(keypoints[there], sizes)
     boxes = joint_boxes(keypoints, sizes)
     few = (keypoints[..., 2] > 0).sum(axis=1) < 2

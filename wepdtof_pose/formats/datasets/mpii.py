@@ -22,7 +22,7 @@ import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
+from wepdtof_pose.files import read_json, require_inside
 from wepdtof_pose.formats.datasets.mpii_mat import read_release
 from wepdtof_pose.formats.fields import (
     other_fields,
@@ -46,7 +46,7 @@ from wepdtof_pose.formats.layout import (
     without_crowds,
 )
 from wepdtof_pose.geometry import PIXEL_STD
-from wepdtof_pose.images import image_size
+from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
 CENTER_SHIFT = 15.0
@@ -79,12 +79,13 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
                 entries[position] = entry = _common(entry, where)
             _check(entry, where)
     names = list(dict.fromkeys(entry["image"] for entry in entries))
+    require_inside(names, source)
     base = path.parent.parent if path.parent.name in ANNOTATION_FOLDERS else path.parent
     places = [base / "images" / path.stem, base / "images", base, path.parent]
     root = images or first_root(places, names, base / "images")
     if names and not any((root / name).is_file() for name in names[:SEARCHED]):
         raise InputError(f"{root / names[0]}: no such image: say where they lie with --images")
-    sizes = [image_size(root / name) for name in names]
+    sizes = [image_size(image_file(root, name)) for name in names]
     dataset = from_entries(entries, names, sizes, root=root)
     return Reading({WHOLE: dataset}, [path], add_counts(left_out))
 

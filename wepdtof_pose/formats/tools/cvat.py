@@ -19,6 +19,7 @@ from xml.etree.ElementTree import Element
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people, says_person
 from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
 from wepdtof_pose.formats.layout import SPLITS, Reading, add_counts, first_root, split_files
@@ -31,7 +32,7 @@ from wepdtof_pose.formats.tools.tool_records import (
     joints_named,
 )
 from wepdtof_pose.formats.tools.xml_tree import read_xml
-from wepdtof_pose.images import image_size
+from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
 
@@ -137,6 +138,7 @@ def from_tree(
         found, left_out = _people(image, position, labels, where, keypoint_set)
         people += join_boxes(found)
         counts.append(left_out)
+    require_inside((frame["file_name"] for frame in frames), source)
     joints = keypoint_set or joints_named(labels.joints, people, source)
     dataset, changed = dataset_of(frames, people, joints, root=Path(), source=source)
     return dataset, add_counts(changed, *counts)
@@ -168,8 +170,8 @@ def from_video(
     scene = root.findtext("meta/source") or root.findtext("meta/task/name") or None
     frames, people, counts = [], [], []
     for row, (number, name) in enumerate(zip(numbers, names, strict=True)):
-        image = folder / name
-        width, height = size or (image_size(image) if image.is_file() else (0, 0))
+        there = size is None and (folder / name).is_file()
+        width, height = size or (image_size(image_file(folder, name)) if there else (0, 0))
         frames.append(
             {"id": number, "file_name": name, "width": width, "height": height, "scene": scene}
         )

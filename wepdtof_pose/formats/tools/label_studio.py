@@ -46,7 +46,7 @@ from wepdtof_pose.formats.tools.tool_records import (
     only_box_around,
 )
 from wepdtof_pose.formats.tools.xml_tree import read_xml
-from wepdtof_pose.images import image_size
+from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
 INTERFACE = "label_config.xml"
@@ -266,7 +266,7 @@ def from_tasks(
     counts: list[dict[str, int]] = []
     for row, (task, (result, regions), name) in enumerate(zip(tasks, parsed, names, strict=True)):
         where = f"{source}: task {row + 1} ({shown(name)[1:-1]})"
-        size = frame_size(result, task["data"], where) or image_size(root / name)
+        size = frame_size(result, task["data"], where) or image_size(image_file(root, name))
         found, left_out = people_of(regions, labels, row, size, where)
         frames.append(_frame(task, name, size, where))
         people += found

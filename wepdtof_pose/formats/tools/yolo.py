@@ -40,7 +40,7 @@ from wepdtof_pose.formats.layout import (
     without_crowds,
 )
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file, yaml_text
-from wepdtof_pose.images import image_size
+from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import KeypointSet
 
 _OTHER_SUFFIXES = (".gif", ".avif", ".heic", ".heif", ".jp2", ".dng", ".mpo", ".pfm", ".jfif")
@@ -326,7 +326,7 @@ def _dataset(
     boxes, keypoints, owners, sizes = [], [], [], []
     others: Counter[str] = Counter()
     for row, (name, file) in enumerate(files.items()):
-        size = image_size(folder / name)
+        size = image_size(image_file(folder, name))
         sizes.append(size)
         numbers = read_labels(file, joints=data.joints, channels=data.channels)
         numbers, left_out = of_people(numbers, data)

@@ -26,10 +26,10 @@ from wepdtof_pose.formats.datasets.boxed_people import (
     upright,
 )
 from wepdtof_pose.formats.fields import parse_number, shown
-from wepdtof_pose.formats.image_size import image_size
 from wepdtof_pose.formats.layout import WHOLE, Reading, add_counts
 from wepdtof_pose.formats.tools.yolo import require_shares, split_labels
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file
+from wepdtof_pose.images import image_file, image_size
 
 SKEW = 1.0
 """Pixels by which a corner may lie off a rectangle that is taken as drawn."""
@@ -49,7 +49,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         frames, people = [], []
         others: Counter[str] = Counter()
         for name, file in labels.items():
-            size = image_size(folder / name)
+            size = image_size(image_file(folder, name))
             frames.append(Frame(name, name, size=size))
             people += parse(file, name, size, data, others)
         sequence = Sequence("", str(folder), frames, people)
