@@ -19,6 +19,7 @@ from damaged_files import damaged
 from scipy.io import savemat
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import link_or_copy
 from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.registry import READERS, WRITERS
 
@@ -94,7 +95,7 @@ def real_sources(realdata_dir: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 def _copy_annotations(source: str, target: str) -> None:
     if Path(source).suffix in (".jpg", ".png"):
-        Path(target).symlink_to(source)
+        link_or_copy(Path(source), Path(target))
     else:
         shutil.copyfile(source, target)
 
