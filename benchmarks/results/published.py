@@ -8,7 +8,6 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.results.results import CellResult
     from sspcm.config import TrainConfig
     from sspcm.runs.records import RunResult
 
@@ -63,7 +62,7 @@ class Schedule:
         return f"{self.epochs} epochs ({drops}), {self.batch_size} labelled people a step"
 
 
-def published_ap(cell: CellResult) -> float | None:
+def published_ap(config: TrainConfig, result: RunResult) -> float | None:
     """The published AP in percent where the setting is the published one, else None.
 
     That is every key of the configuration that influences the numbers, people of COCO's size, and
@@ -76,11 +75,10 @@ def published_ap(cell: CellResult) -> float | None:
 
     paper = load_config(overrides=PRESETS["paper"].overrides)
     published, own = (
-        {key: value for key, value in flatten(to_dict(config)).items() if key not in FREE_KEYS}
-        for config in (paper, cell.config)
+        {key: value for key, value in flatten(to_dict(one)).items() if key not in FREE_KEYS}
+        for one in (paper, config)
     )
-    result = cell.result
-    own_schedule = _schedule(cell.config, processes=result.processes)
+    own_schedule = _schedule(config, processes=result.processes)
     as_published = (
         own == published
         and own_schedule in (_schedule(paper, processes=1), _known_schedule(result))
@@ -92,12 +90,12 @@ def published_ap(cell: CellResult) -> float | None:
     return figures.get(str(result.people_labelled)) if as_published else None
 
 
-def published_schedule(cell: CellResult) -> str:
-    """The schedule of the published figure beside a cell, and whether it is the cell's."""
-    known = _known_schedule(cell.result)
+def published_schedule(config: TrainConfig, result: RunResult) -> str:
+    """The schedule of the published figure beside a run, and whether it is the run's."""
+    known = _known_schedule(result)
     if known is None:
         return "unknown"
-    same = known == _schedule(cell.config, processes=cell.result.processes)
+    same = known == _schedule(config, processes=result.processes)
     return f"{known}: {'the same here' if same else 'not the same here'}"
 
 

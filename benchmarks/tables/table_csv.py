@@ -65,11 +65,14 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
         for key in COST:
             cost = summarise(group.facts(key))
             line[key] = cost and cost.mean
-        figure = published_ap(group.cells[0])
+        first = group.cells[0]
+        figure = published_ap(first.config, first.result)
         line |= {
             "published AP": "n/a" if figure is None else figure,
             "published source": "n/a" if figure is None else PUBLISHED["source"],
-            "published schedule": "n/a" if figure is None else published_schedule(group.cells[0]),
+            "published schedule": "n/a"
+            if figure is None
+            else published_schedule(group.cells[0].config, group.cells[0].result),
             "cells differ in": warning,
         }
         lines.append(line)

@@ -129,7 +129,7 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
     schedule, evaluation = config.optimisation, config.evaluation
     flips = "flip test" if evaluation.flip_test else "no flip test"
     shared = shared_steps(comparison)
-    shown = any(published_ap(g.cells[0]) for g in comparison.groups)
+    shown = any(published_ap(g.cells[0].config, g.cells[0].result) for g in comparison.groups)
     return [
         f"Data `{result.data_hash}`, split `{result.split_hash}` ({result.split}); "
         f"{result.people_train} people to train on, {result.people_test} to test on, "
@@ -177,7 +177,7 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
     rows = []
     for group in comparison.groups:
         values = summarise(group.values(score))
-        figure = published_ap(group.cells[0])
+        figure = published_ap(group.cells[0].config, group.cells[0].result)
         rows.append(
             (
                 *_place(comparison, group),

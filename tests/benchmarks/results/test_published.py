@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.presets import PRESETS
 from benchmarks.results.published import published_ap, published_note, published_schedule
-from benchmarks.results.results import read_cell, read_results
+from benchmarks.results.results import CellResult, read_cell, read_results
 from benchmarks.tables.table_csv import summary_csv
 from benchmarks.tables.table_text import markdown
 from benchmarks.tables.tables import make_report
@@ -19,9 +19,13 @@ from sspcm.data.sets import OWN_SPLIT
 _OWN = {"optimisation.epochs": 70, "optimisation.milestones": [50, 60]}
 
 
+def ap_of(cell: CellResult) -> float | None:
+    return published_ap(cell.config, cell.result)
+
+
 def test_published_figures_stand_only_beside_the_published_setting(comparison):
     found = read_results(comparison)
-    assert {published_ap(cell) for cell in found.cells} == {None}
+    assert {published_ap(cell.config, cell.result) for cell in found.cells} == {None}
     assert "Published AP is n/a" in markdown(make_report(found))
     assert "PCKh" not in markdown(make_report(found))
     assert "not to be compared with" in markdown(make_report(found, score="PCKh@0.5"))
@@ -57,7 +61,7 @@ def with_result(cell, **changes):
     ids=str,
 )
 def test_the_published_setting_has_its_figure(comparison, changes):
-    assert published_ap(as_published(comparison, **changes)) == 46.9
+    assert ap_of(as_published(comparison, **changes)) == 46.9
 
 
 @pytest.mark.parametrize(
@@ -83,13 +87,13 @@ def test_the_published_setting_has_its_figure(comparison, changes):
     ids=lambda changes: next(iter(changes)),
 )
 def test_another_setting_has_no_published_figure(comparison, changes):
-    assert published_ap(as_published(comparison, **changes)) is None
+    assert ap_of(as_published(comparison, **changes)) is None
 
 
 def test_other_data_have_no_published_figure(comparison):
     cell = as_published(comparison)
     for other in ({"people_train": 5000}, {"split": "held out by frame, seed 0"}):
-        assert published_ap(with_result(cell, **other)) is None
+        assert ap_of(with_result(cell, **other)) is None
 
 
 @pytest.mark.parametrize(
@@ -107,16 +111,16 @@ def test_other_data_have_no_published_figure(comparison):
 def test_a_published_figure_has_its_schedule(comparison, method, labels, changes, figure, schedule):
     cell = as_published(comparison, **{"method.name": method}, **changes)
     cell = with_result(cell, method=method, people_labelled=labels)
-    assert published_ap(cell) == figure
-    assert published_schedule(cell) == schedule.format("labelled people a step")
+    assert published_ap(cell.config, cell.result) == figure
+    assert published_schedule(cell.config, cell.result) == schedule.format("labelled people a step")
     assert schedule.format("labelled people a step").split(":")[0] in published_note(shown=True)
 
 
 def test_several_gpus_learn_from_more_people_a_step(comparison):
     four = with_result(as_published(comparison), processes=4, people_labelled=10_000)
-    assert published_ap(four) == 60.7
-    assert published_schedule(four).endswith(": the same here")
-    assert published_ap(with_result(four, people_labelled=1000)) is None
+    assert published_ap(four.config, four.result) == 60.7
+    assert published_schedule(four.config, four.result).endswith(": the same here")
+    assert ap_of(with_result(four, people_labelled=1000)) is None
 
 
 def test_a_table_names_the_schedules_of_published_figures(comparison):
