@@ -16,6 +16,7 @@ from sspcm.hardware import Hardware
 from sspcm.methods import build_method
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.networks.roles import network_maker
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -66,6 +67,7 @@ def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> d
         "crop_size": list(config.data.crop_size),
         "bgr": config.released,
         "upright": config.data.upright,
+        "up": config.data.up,
         "sigma": config.data.sigma,
         "method": config.method.name,
         "recipe": config.method.recipe,
@@ -87,14 +89,20 @@ def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, Cro
     folder = cache_folder(config.data.cache)
     crop = config.data.crop_size
     side = region_size(crop, largest_scale=1 + config.easy_view.scale)
-    upright = config.data.upright
     tested = sets.test.select_people(sets.tested)
-    return (
-        open_crop_store(
-            sets.train, crop_size=crop, window_size=(side, side), folder=folder, upright=upright
-        ),
-        open_crop_store(tested, crop_size=crop, window_size=crop, folder=folder, upright=upright),
-    )
+
+    def open_store(people: PoseDataset, window: tuple[int, int]) -> CropStore:
+        return open_crop_store(
+            people,
+            crop_size=crop,
+            window_size=window,
+            folder=folder,
+            upright=config.data.upright,
+            up=config.data.up,  # type: ignore[arg-type]
+            released=config.released,
+        )
+
+    return open_store(sets.train, (side, side)), open_store(tested, crop)
 
 
 def make_batch_maker(

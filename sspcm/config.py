@@ -35,6 +35,8 @@ class DataConfig:
         sigma: standard deviation of target Gaussians in heatmap pixels.
         upright: turn each crop so that the image radius points up, for frames of a ceiling camera
             (beyond the papers).
+        up: what points up in a turned crop: the image `radius`, the end of the rotated `box` away
+            from the image centre, or the rotated box's own `angle` (see `data.crop_places`).
         cache: folder of the decoded crops; None is the user's cache folder.
     """
 
@@ -51,6 +53,7 @@ class DataConfig:
     crop_height: int = 256
     sigma: float = 2.0
     upright: bool = False
+    up: str = "radius"
     cache: str | None = None
 
     @property
@@ -188,6 +191,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _require_choice("data.order", self.data.order, ("file", "random"))
+        _require_choice("data.up", self.data.up, ("radius", "box", "angle"))
         _require_choice("method.recipe", self.method.recipe, ("corrected", "released"))
         _require_choice("evaluation.decoding", self.evaluation.decoding, ("shift", "dark", "none"))
         _require_choice("precision", self.precision, ("auto", "float32", "bfloat16"))

@@ -15,15 +15,18 @@ CROP_PADDING = 1.25
 """Crop size over box size."""
 
 
-def clip_boxes(boxes: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes cut to their frames, and which of them are not empty.
+def clip_boxes(
+    boxes: np.ndarray, sizes: np.ndarray, *, released: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut boxes to their frames, and tell which of them are not empty.
 
-    The far corner is x + w - 1 (so an uncut box loses one pixel of width and height), and a part
-    cut off on the left or top is not removed from the width or height: both as published.
+    The far corner is x + w - 1 (so an uncut box loses one pixel of width and height), as published.
 
     Args:
         boxes: (people, 4) x, y, w, h in pixels.
         sizes: (people, 2) or (2,) frame width, height in pixels.
+        released: do as the released code does, which moves a box that begins left of the frame or
+            above it into the frame and does not take what was cut off from its width or height.
 
     Returns:
         Clipped boxes (people, 4) float64 and a mask (people,) of boxes with positive sides.
@@ -31,7 +34,8 @@ def clip_boxes(boxes: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
     boxes = np.asarray(boxes, dtype=np.float64)
     near = np.maximum(boxes[:, :2], 0)
     extent = np.maximum(boxes[:, 2:] - 1, 0)
-    far = np.minimum(near + extent, np.asarray(sizes, dtype=np.float64) - 1)
+    far = (near if released else boxes[:, :2]) + extent
+    far = np.minimum(far, np.asarray(sizes, dtype=np.float64) - 1)
     return np.concatenate([near, far - near], axis=1), (far > near).all(axis=1)
 
 
@@ -95,6 +99,17 @@ def invert_affine(matrices: np.ndarray) -> np.ndarray:
 def transform_points(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     """Points (people, joints, 2) moved by affine matrices (people, 2, 3)."""
     return np.einsum("nij,nkj->nki", matrices[..., :2], points) + matrices[:, None, :, 2]
+
+
+def enclosing_boxes(rotated: np.ndarray) -> np.ndarray:
+    """The smallest boxes (..., 4) x, y, w, h that hold rotated boxes (..., 5).
+
+    >>> enclosing_boxes(np.array([50.0, 40.0, 10.0, 20.0, 90.0])).round(6).tolist()
+    [40.0, 35.0, 20.0, 10.0]
+    """
+    corners = rotated_box_corners(rotated)
+    near = corners.min(axis=-2)
+    return np.concatenate([near, corners.max(axis=-2) - near], axis=-1)
 
 
 def rotated_box_corners(boxes: np.ndarray) -> np.ndarray:

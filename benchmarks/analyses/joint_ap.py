@@ -47,7 +47,13 @@ def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
     test, predictions = cell_predictions(cell)
     assert predictions.people is not None
     tested = test.select_people(predictions.people)
-    places = places_of(tested, cell.config.data.crop_size, upright=cell.config.data.upright)
+    places = places_of(
+        tested,
+        cell.config.data.crop_size,
+        upright=cell.config.data.upright,
+        up=cell.config.data.up,  # type: ignore[arg-type]
+        released=cell.config.released,
+    )
     sigmas = test.keypoint_set.require_sigmas()
     return test, suppress(predictions, crop_areas(places), sigmas, NMS_THRESHOLD)
 

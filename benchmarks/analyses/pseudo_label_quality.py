@@ -57,7 +57,13 @@ def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
     labels = label_people(networks.method, config, people, networks.hardware)
     size = np.sqrt(np.prod(people.boxes[:, 2:], axis=1))[:, None]
     error = np.linalg.norm(labels[..., :2] - people.keypoints[..., :2], axis=2) / size
-    places = places_of(people, config.data.crop_size, upright=config.data.upright)
+    places = places_of(
+        people,
+        config.data.crop_size,
+        upright=config.data.upright,
+        up=config.data.up,  # type: ignore[arg-type]
+        released=config.released,
+    )
     heatmap_pixel = places.scale[:, :1] * PIXEL_STD / (config.data.crop_width / 4)
     apart = (labels[..., 3] * heatmap_pixel / size)[counted]
     return {

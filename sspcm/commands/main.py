@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sspcm.commands.networks import export, import_weights, pseudo_labels
-from sspcm.commands.options import PATH, opens_networks
+from sspcm.commands.options import PATH, UP, opens_networks
+from sspcm.commands.predict import predict
 from wepdtof_pose import __version__
 from wepdtof_pose.commands.shared import CommandGroup, refuse_unused
 from wepdtof_pose.errors import echo
@@ -89,7 +90,9 @@ def train(
 @click.option(
     "--split", help="train, val or test, where --data has several; all for a single file."
 )
-@click.option("--detections", type=PATH, help="COCO results file of boxes.")
+@click.option("--detections", type=PATH, help="File of boxes, or folder of YOLO's text files.")
+@click.option("--category", help="Category of people in --detections, by id or name.")
+@UP
 @click.option("--network", help="One network of the method, for example C.  [default: all]")
 @click.option("--per-joint", is_flag=True, help="Also print PCK@0.2 of each joint.")
 @click.option("-o", "--output", type=PATH, help="JSON file for all scores.")
@@ -98,6 +101,8 @@ def evaluate(
     data: Path | None,
     split: str | None,
     detections: Path | None,
+    category: str | None,
+    up: str | None,
     network: str | None,
     per_joint: bool,
     output: Path | None,
@@ -107,8 +112,9 @@ def evaluate(
     RUN is a run folder, a checkpoint in one, or a file of weights (a released checkpoint, or what
     import-weights wrote). Without --data a run is scored on its own test people, and so it is where
     --data is the one file that it was trained on (--split all scores everybody in it). Boxes are
-    the annotated ones unless --detections names others. Where the joints of data and networks
-    differ, those that both have are scored, by name.
+    the annotated ones unless --detections names others: COCO results (of 4 numbers, or of 5 as
+    RAPiD writes them), COCO annotations, or YOLO's text files. Where the joints of data and
+    networks differ, those that both have are scored, by name.
 
     \b
     Example:
@@ -134,7 +140,15 @@ def evaluate(
         if data is None
         else load_test_people(data, split, networks=networks)
     )
-    result = evaluate_networks(networks, test, detections=detections)
+    if detections is None:
+        refuse_unused("annotated boxes: name --detections", ["category"])
+    result = evaluate_networks(
+        networks,
+        test,
+        detections=detections,
+        category=category,
+        up=up,  # type: ignore[arg-type]
+    )
     if output is not None:
         write_json(output, result, indent=1)
     for line in table_lines(result, per_joint=per_joint):
@@ -143,73 +157,5 @@ def evaluate(
         echo(f"written: {output}")
 
 
-@main.command()
-@opens_networks(inference=True)
-@click.argument("inputs", metavar="INPUTS...", nargs=-1, required=True, type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    type=PATH,
-    default=Path("predictions"),
-    show_default=True,
-    help="Folder to write, new or empty.",
-)
-@click.option("--boxes", type=PATH, help="COCO results file of boxes.")
-@click.option(
-    "--box-threshold", type=float, default=0.0, show_default=True, help="Least score of a box."
-)
-@click.option("--draw", is_flag=True, help="Also write drawings, and a video for a video.")
-@click.option(
-    "--threshold",
-    type=float,
-    default=0.2,
-    show_default=True,
-    help="Least score of a joint that is drawn.",
-)
-@click.option("--network", help="A network of the method.  [default: the reported one]")
-def predict(
-    networks: TrainedNetworks,
-    inputs: tuple[Path, ...],
-    output: Path,
-    boxes: Path | None,
-    box_threshold: float,
-    draw: bool,
-    threshold: float,
-    network: str | None,
-) -> None:
-    """Predict poses on images, folders and videos.
-
-    Each whole frame is one person, unless --boxes names a COCO results file: its boxes are found by
-    file name or image id (the file name without suffix, or the number that it is; for a video
-    NAME_000001, or the frame number from 1 on where it is the only input).
-
-    DIR gets predictions.json (COCO results with file names) and, with --draw, drawings/.
-
-    \b
-    Example:
-      sspcm predict runs/sspcm-300 photos clip.mp4 --boxes detections.json --draw -o poses
-    """
-    from sspcm.inference.predict import predict_inputs
-
-    if boxes is None:
-        refuse_unused("whole frames: name --boxes", ["box_threshold"])
-    if not draw:
-        refuse_unused("poses that are not drawn: add --draw", ["threshold"])
-    count = predict_inputs(
-        networks.only(network or networks.reported),
-        inputs,
-        output,
-        boxes=boxes,
-        box_threshold=box_threshold,
-        draw=draw,
-        joint_threshold=threshold,
-    )
-    echo(f"{count.poses} poses on {count.frames} frames")
-    if draw and count.bare:
-        echo(f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}")
-    echo(f"written: {output}")
-
-
-for command in (pseudo_labels, export, import_weights):
+for command in (predict, pseudo_labels, export, import_weights):
     main.add_command(command)

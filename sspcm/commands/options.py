@@ -13,8 +13,19 @@ from wepdtof_pose.errors import InputError
 
 PATH = click.Path(path_type=Path)
 
+UP = click.option(
+    "--up",
+    type=click.Choice(["radius", "box", "angle"]),
+    help="What points up in turned crops: the image radius, the end of a rotated box away from the "
+    "image centre, or the box's angle as it is.  [default: as trained]",
+)
+
+_RUN = click.argument("run", metavar="NAME|RUN|FILE", type=PATH)
+_INPUTS = click.argument("inputs", metavar="[RUN] INPUTS...", nargs=-1, required=True, type=PATH)
+_MODEL = click.option(
+    "--model", metavar="NAME|RUN|FILE", type=PATH, help="Networks.  [default: ceiling-pose]"
+)
 _SOURCE = (
-    click.argument("run", metavar="RUN|CHECKPOINT", type=PATH),
     click.option(
         "--checkpoint",
         type=click.Choice(["last", "best"]),
@@ -54,31 +65,40 @@ _INFERENCE = (
 )
 
 
-def opens_networks(*, inference: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A decorator of a command: it opens the trained networks that its argument names.
+def opens_networks(
+    *, inference: bool, model_option: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator of a command: it opens the trained networks that are named.
 
     The command is called with `TrainedNetworks` as `networks`. With `inference` the options
     `--flip-test`, `--device` and `--precision` are there too; without, the networks are on the CPU.
+    With `model_option` an option `--model` names the networks, or else the first of the arguments
+    INPUTS if it is a run folder or a file of weights; the command gets the others as `inputs`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def run_command(
-            run: Path,
             checkpoint: str,
             decoding: str | None,
             keypoints: str | None,
             crop_size: str | None,
             colour: str | None,
+            run: Path | None = None,
+            model: Path | None = None,
             flip_test: bool | None = None,
             device: str | None = None if inference else "cpu",
             precision: str | None = None,
             **rest: Any,
         ) -> None:
             from sspcm.inference.open import open_networks
+            from sspcm.inference.ready import network_path
 
+            if model_option:
+                run, rest["inputs"] = _model_and_inputs(model, rest["inputs"])
+            assert run is not None
             networks = open_networks(
-                run,
+                network_path(run),
                 checkpoint=checkpoint,
                 keypoints=keypoints,
                 crop_size=None if crop_size is None else size_of(crop_size),
@@ -88,12 +108,26 @@ def opens_networks(*, inference: bool) -> Callable[[Callable[..., None]], Callab
             )
             command(networks=networks.with_settings(decoding=decoding, flip_test=flip_test), **rest)
 
+        named = (_INPUTS, _MODEL) if model_option else (_RUN,)
         decorated: Callable[..., None] = run_command
-        for option in reversed(_SOURCE + (_INFERENCE if inference else ())):
+        for option in reversed(named + _SOURCE + (_INFERENCE if inference else ())):
             decorated = option(decorated)
         return decorated
 
     return decorate
+
+
+def _model_and_inputs(
+    model: Path | None, inputs: tuple[Path, ...]
+) -> tuple[Path, tuple[Path, ...]]:
+    """Return what names the networks, and the images and videos."""
+    from sspcm.inference.ready import POSE_NETWORK, is_networks
+
+    if model is None and is_networks(inputs[0]):
+        model, inputs = inputs[0], inputs[1:]
+    if not inputs:
+        raise click.UsageError("Missing argument 'INPUTS...'.")
+    return model or Path(POSE_NETWORK), inputs
 
 
 def size_of(text: str) -> tuple[int, int]:

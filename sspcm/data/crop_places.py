@@ -1,14 +1,24 @@
-"""Where people's crops lie on their frames: upright on the frame, or along the image radius."""
+"""Where people's crops lie on their frames: as the frame is, or head up below a ceiling camera.
+
+Training, evaluation, prediction and export all place their crops here.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
-from wepdtof_pose.fisheye.people import radial_angle
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.fisheye.people import head_outwards, radial_angle
 from wepdtof_pose.geometry import boxes_to_center_scale, clip_boxes, crop_matrices
+
+Up = Literal["radius", "box", "angle"]
+"""What points up in a turned crop: the image radius through the middle of the person's box, the end
+of the rotated box that points away from the image centre, or the rotated box's angle as it is
+given. Without a rotated box all three are the radius."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +37,11 @@ class CropPlaces:
     rotation: np.ndarray
 
     def select(self, rows: np.ndarray) -> CropPlaces:
-        """The places of these people."""
+        """Return the places of these people."""
         return CropPlaces(self.center[rows], self.scale[rows], self.rotation[rows])
 
     def matrices(self, crop_size: tuple[int, int], window: tuple[int, int]) -> np.ndarray:
-        """Affine matrices (people, 2, 3) from frame pixels to the window around each crop."""
+        """Return matrices (people, 2, 3) from frame pixels to the window around each crop."""
         matrices = crop_matrices(self.center, self.scale, self.rotation, crop_size)
         matrices[:, :, 2] += (np.asarray(window) - np.asarray(crop_size)) / 2
         return matrices
@@ -43,47 +53,73 @@ def crop_places(
     crop_size: tuple[int, int],
     *,
     upright: bool = False,
+    up: Up = "radius",
     rotated: np.ndarray | None = None,
+    released: bool = False,
 ) -> CropPlaces:
-    """Places of crops.
+    """Place the crops of people.
 
-    As published, a crop is the box cut to the frame, grown to the crop's aspect ratio and padded.
-    With `upright` it is turned so that the image radius points up: below a ceiling camera people
-    point outwards, head away from the image's middle. It then holds the rotated box, or the box
-    where that is not known.
+    A crop is the box cut to the frame, its shorter side grown to the crop's aspect ratio, and
+    padded. With `upright` it is turned, and holds the rotated box, or the box where no rotated one
+    is known: below a ceiling camera people stand along the image radius, heads outwards.
 
     Args:
         boxes: (people, 4) x, y, w, h in pixels.
         sizes: (people, 2) or (2,) frame width and height in pixels.
         crop_size: (width, height) of crops in pixels.
         upright: turn the crops.
+        up: what points up in a turned crop; see `Up`.
         rotated: (people, 5) rotated boxes cx, cy, w, h in pixels and degrees, NaN where unknown.
+        released: cut boxes to the frame as the released code does; see `clip_boxes`.
+
+    Raises:
+        InputError: `up` is none of the three.
     """
-    clipped, _ = clip_boxes(boxes, sizes)
+    if up not in get_args(Up):
+        raise InputError(f"unknown direction {up!r}: choose one of {', '.join(get_args(Up))}")
+    clipped, _ = clip_boxes(boxes, sizes, released=released)
     if not upright:
         center, scale = boxes_to_center_scale(clipped, crop_size)
         return CropPlaces(center, scale, np.zeros(len(center)))
     known = np.concatenate(
         [clipped[:, :2] + clipped[:, 2:] / 2, clipped[:, 2:], np.zeros((len(clipped), 1))], axis=1
     )
+    turned = np.zeros(len(clipped), dtype=bool)
     if rotated is not None:
-        known = np.where(np.isnan(rotated), known, rotated)
+        turned = ~np.isnan(rotated).any(axis=1)
+        known = np.where(turned[:, None], rotated, known)
     middle = (np.asarray(sizes, dtype=np.float64) - 1) / 2
-    outwards = radial_angle(known[:, :2], middle)
-    turn = outwards - np.deg2rad(known[:, 4])
+    direction = radial_angle(known[:, :2], middle)
+    if up != "radius":
+        along = known if up == "angle" else head_outwards(known, middle)
+        direction = np.where(turned, np.deg2rad(along[:, 4]), direction)
+    turn = direction - np.deg2rad(known[:, 4])
     cos, sin = np.abs(np.cos(turn)), np.abs(np.sin(turn))
     width, height = known[:, 2], known[:, 3]
     extent = np.stack([width * cos + height * sin, width * sin + height * cos], axis=1)
     center, scale = boxes_to_center_scale(
         np.concatenate([known[:, :2] - extent / 2, extent], axis=1), crop_size
     )
-    return CropPlaces(center, scale, np.rad2deg(outwards))
+    return CropPlaces(center, scale, np.rad2deg(direction))
 
 
 def places_of(
-    dataset: PoseDataset, crop_size: tuple[int, int], *, upright: bool = False
+    dataset: PoseDataset,
+    crop_size: tuple[int, int],
+    *,
+    upright: bool = False,
+    up: Up = "radius",
+    released: bool = False,
 ) -> CropPlaces:
-    """Places of the crops of all people of a data set; see `crop_places`."""
+    """Place the crops of all people of a data set; see `crop_places`."""
     sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
     rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
-    return crop_places(dataset.boxes, sizes, crop_size, upright=upright, rotated=rotated)
+    return crop_places(
+        dataset.boxes,
+        sizes,
+        crop_size,
+        upright=upright,
+        up=up,
+        rotated=rotated,
+        released=released,
+    )

@@ -25,7 +25,7 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from sspcm.data.crop_places import CropPlaces, places_of
+from sspcm.data.crop_places import CropPlaces, Up, places_of
 from sspcm.data.pixel_file import PixelFile
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.dataset import PoseDataset
@@ -104,6 +104,8 @@ def open_crop_store(
     window_size: tuple[int, int],
     folder: Path,
     upright: bool = False,
+    up: Up = "radius",
+    released: bool = False,
     workers: int | None = None,
 ) -> CropStore:
     """The store of all people of the data set, built if it is not there yet.
@@ -114,14 +116,16 @@ def open_crop_store(
         window_size: (width, height) kept around each person: the crop size for evaluation,
             `region_size` squared for augmentation.
         folder: where stores are kept.
-        upright: turn each person so that the image radius points up (fisheye).
+        upright: turn each person's crop (fisheye).
+        up: what points up in a turned crop; see `sspcm.data.crop_places`.
+        released: cut boxes to their frames as the released code does.
         workers: decoding threads; by default one a core.
 
     Raises:
         InputError: an image is missing or cannot be decoded, the folder cannot be made, or its disk
             has no room for the store.
     """
-    places = places_of(dataset, crop_size, upright=upright)
+    places = places_of(dataset, crop_size, upright=upright, up=up, released=released)
     matrices = places.matrices(crop_size, window_size)
     path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
     if not path.is_file():
@@ -169,10 +173,13 @@ def _build(
 ) -> None:
     frames, people_of_frame = _by_frame(dataset.frame_rows)
     names = dataset.frames["file_name"].to_numpy()
+    sizes = dataset.frames[["width", "height"]].to_numpy()
     shape = (len(dataset), window[1], window[0], 3)
 
     def cut_people(number: int) -> None:
-        image = read_image(image_file(dataset.root, names[frames[number]]))
+        row = frames[number]
+        path = image_file(dataset.root, names[row])
+        image = read_image(path, size=(int(sizes[row, 0]), int(sizes[row, 1])))
         for person in people_of_frame(number):
             cut = cut_window(image, matrices[person], window)
             pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))

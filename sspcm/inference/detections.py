@@ -1,8 +1,14 @@
-"""Detected boxes from a COCO results file, found by image id or by file name."""
+"""Boxes of people found by others: read from files or objects, matched to frames, rotated or not.
+
+Taken are COCO results (with boxes of 4 numbers, or of 5 as RAPiD writes them), COCO annotations
+(those of CEPDOF and WEPDTOF too), YOLO text files (oriented boxes or plain ones), arrays, and
+objects like `supervision.Detections`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +16,78 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
+from wepdtof_pose.files import read_json, read_text
 from wepdtof_pose.formats.fields import require_id, rows, shown
+from wepdtof_pose.geometry import clip_boxes, enclosing_boxes
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 PERSON = 1
 """Category of people in COCO."""
+YOLO_PERSON = 0
+"""Class of people in YOLO's files, as in its models of COCO."""
+
+
+@dataclass(frozen=True)
+class FrameBoxes:
+    """Boxes of the people on one frame.
+
+    Attributes:
+        boxes: (people, 4) float64 x, y, w, h in pixels.
+        scores: (people,) float64.
+        rotated: (people, 5) float64 cx, cy, w, h in pixels and the angle in degrees, clockwise from
+            the axis that points up; NaN where only the box is known.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    rotated: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def select(self, rows: np.ndarray) -> FrameBoxes:
+        """Return the boxes of these rows (a mask or indices)."""
+        return FrameBoxes(self.boxes[rows], self.scores[rows], self.rotated[rows])
+
+    def on_frame(self, size: Sequence[int]) -> np.ndarray:
+        """Return the mask (people,) of boxes that lie on a frame (width, height), or partly."""
+        return clip_boxes(self.boxes, np.asarray(size))[1]
+
+
+def frame_boxes(value: Any) -> FrameBoxes:
+    """Return the boxes of one frame, given in any usual form.
+
+    Args:
+        value: an array (people, 4) of x, y, w, h; (people, 5) of cx, cy, w, h, angle; (people, 6)
+            with a score behind; an object like `supervision.Detections`; or `FrameBoxes`.
+
+    Raises:
+        InputError: it is none of these, or holds numbers that are not finite.
+
+    >>> frame_boxes([[50, 40, 10, 20, 90]]).boxes.round(6).tolist()
+    [[40.0, 35.0, 20.0, 10.0]]
+    """
+    if isinstance(value, FrameBoxes):
+        return value
+    if hasattr(value, "xyxy"):
+        return _of_supervision(value)
+    try:
+        numbers = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("boxes must be an array of numbers, one row per person") from None
+    if not numbers.size:
+        numbers = np.zeros((0, 4))
+    if numbers.ndim != 2 or numbers.shape[1] not in (4, 5, 6):
+        raise InputError(
+            f"boxes have shape {numbers.shape}: expected (people, 4) x, y, w, h, (people, 5) cx, "
+            "cy, w, h, angle, or (people, 6) with a score behind"
+        )
+    if not np.isfinite(numbers).all():
+        raise InputError("boxes hold numbers that are not finite")
+    scores = numbers[:, 5] if numbers.shape[1] == 6 else np.ones(len(numbers))
+    if numbers.shape[1] == 4:
+        return FrameBoxes(numbers, scores, np.full((len(numbers), 5), np.nan))
+    return FrameBoxes(enclosing_boxes(numbers[:, :5]), scores, numbers[:, :5])
 
 
 @dataclass(frozen=True)
@@ -25,14 +97,23 @@ class Detections:
     Attributes:
         image_ids: (n,) image ids, whole numbers or texts; None where only a file name is known.
         file_names: (n,) file names; None where only an id is known.
-        boxes: (n, 4) float64 x, y, w, h in pixels.
+        boxes: (n, 4) float64 x, y, w, h in pixels; NaN where `corners` are known instead.
         scores: (n,) float64.
+        rotated: (n, 5) float64 cx, cy, w, h, angle; NaN where unknown.
+        corners: (n, 4, 2) float64 corners over the width and height of the image, as YOLO has them;
+            NaN elsewhere.
+        oriented: (n,) bool, where the corners are those of a rotated box.
+        left_out: what of the file is no box of a person, and how often.
     """
 
     image_ids: list[Any]
     file_names: list[str | None]
     boxes: np.ndarray
     scores: np.ndarray
+    rotated: np.ndarray
+    corners: np.ndarray
+    oriented: np.ndarray
+    left_out: dict[str, int] = field(default_factory=dict)
     _rows: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -45,35 +126,67 @@ class Detections:
         return len(self.boxes)
 
     def rows_of(self, keys: Iterable[str]) -> np.ndarray:
-        """Rows, in file order, of the boxes whose file name is one of the texts.
+        """Return the rows, in file order, of the boxes whose file name is one of the texts.
 
         Boxes without an image's file name are found by their image id.
         """
         found = {row for key in keys for row in self._rows.get(key, ())}
         return np.array(sorted(found), dtype=np.int64)
 
+    def of_rows(self, rows: np.ndarray, sizes: np.ndarray) -> FrameBoxes:
+        """Return the boxes of these rows in pixels.
 
-def read_detections(path: Path, *, category_id: Any = PERSON) -> Detections:
-    """The people of a COCO results file, or the boxes of a COCO data set's annotations.
+        Args:
+            rows: (m,) rows.
+            sizes: (m, 2) or (2,) width and height of the image that each lies on.
+        """
+        boxes, rotated = self.boxes[rows], self.rotated[rows]
+        corners = self.corners[rows] * np.broadcast_to(sizes, (len(rows), 2))[:, None]
+        relative = ~np.isnan(corners).any(axis=(1, 2))
+        turned = self.oriented[rows]
+        near = corners.min(axis=1)
+        enclosing = np.concatenate([near, corners.max(axis=1) - near], axis=1)
+        return FrameBoxes(
+            np.where(relative[:, None], enclosing, boxes),
+            self.scores[rows],
+            np.where(turned[:, None], _turned_boxes(corners), rotated),
+        )
 
-    A results file is a list of `{image_id, category_id, bbox, score}`; `file_name` may stand in for
-    the image id, and a missing category counts as a person. Boxes of annotations score 1.
+
+def read_detections(path: Path, *, category: Any = None, person_id: Any = PERSON) -> Detections:
+    """Return the people of a file, or of a folder of YOLO's text files.
+
+    A COCO results file is a list of `{image_id, category_id, bbox, score}`; `file_name` may stand
+    in for the image id, and a missing category counts as a person. `bbox` is x, y, w, h, or cx, cy,
+    w, h, angle; `rotated_box` may stand beside it. Boxes of annotations score 1. A text file of
+    YOLO is named as its image is; each line is a class, then eight numbers (the corners of an
+    oriented box) or four (centre, width and height), over the size of the image, and perhaps a
+    score.
 
     Args:
-        path: the JSON file.
-        category_id: category of people, where the file has no `categories`; where it has, it is the
-            one called `person`, or else the only one with keypoints, or else the only one.
+        path: a JSON file, a text file, or a folder of text files.
+        category: id or name of the category of people. If None: where the file has `categories`,
+            the one called `person`, or else the only one with keypoints, or else the only one;
+            without, `person_id` of COCO and class 0 of YOLO.
+        person_id: id of people in a results file, which does not name its categories.
 
     Raises:
         InputError: it is no such file, holds nobody, does not say which category is a person's, or
             a field is missing or no number.
     """
+    if path.is_dir() or path.suffix.lower() == ".txt":
+        return _read_yolo(path, category)
+    return _read_coco(path, category, person_id)
+
+
+def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     content = read_json(path)
     names: dict[Any, str] = {}
+    category_id = _as_id(category, person_id)
     if isinstance(content, dict):
         entries, images = content.get("annotations"), content.get("images", [])
         if content.get("categories"):
-            category_id = _person_category(content["categories"], str(path))
+            category_id = _person_category(content["categories"], category, str(path))
         names = {
             image["id"]: image["file_name"]
             for image in images
@@ -88,44 +201,190 @@ def read_detections(path: Path, *, category_id: Any = PERSON) -> Detections:
             f"{path}: neither a COCO results file (a list of objects with image_id, bbox and "
             "score) nor a COCO data set"
         )
-    people = [
-        (number, row)
-        for number, row in enumerate(entries)
-        if row.get("category_id", category_id) == category_id and not row.get("iscrowd")
-    ]
+    left_out: Counter[str] = Counter()
+    people = []
+    for number, row in enumerate(entries):
+        if row.get("category_id", category_id) != category_id:
+            left_out["boxes of other categories"] += 1
+        elif row.get("iscrowd"):
+            left_out["crowds"] += 1
+        else:
+            people.append((number, row))
     if not people:
         raise InputError(f"{path}: holds no box of a person (category {category_id})")
     for number, row in people:
-        where = f"{path}: entry {number}"
-        if not isinstance(row.get("image_id", row.get("file_name")), (int, str)):
-            raise InputError(f"{where}: has neither an image_id nor a file_name")
-        if not isinstance(row.get("file_name", ""), str):
-            raise InputError(f"{where}: 'file_name' is no text")
-        box = row.get("bbox")
-        if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-            raise InputError(f"{where}: 'bbox' is not a list of 4 numbers")
-        if not _is_number(row.get("score", 1.0)):
-            raise InputError(f"{where}: 'score' is not a number")
+        _check_entry(row, f"{path}: entry {number}")
     chosen = [row for _, row in people]
+    given = [row.get("bbox") or row["rotated_box"] for row in chosen]
+    turned = np.array(
+        [
+            row.get("rotated_box") or (box if len(box) == 5 else [np.nan] * 5)
+            for row, box in zip(chosen, given, strict=True)
+        ],
+        dtype=np.float64,
+    )
+    boxes = np.array([box[:4] for box in given], dtype=np.float64)
+    five = np.array([len(box) == 5 for box in given])
+    boxes[five] = enclosing_boxes(turned[five])
     return Detections(
         image_ids=[row.get("image_id") for row in chosen],
         file_names=[row.get("file_name", names.get(row.get("image_id"))) for row in chosen],
-        boxes=np.array([row["bbox"] for row in chosen], dtype=np.float64),
+        boxes=boxes,
         scores=np.array([row.get("score", 1.0) for row in chosen], dtype=np.float64),
+        rotated=turned,
+        corners=np.full((len(boxes), 4, 2), np.nan),
+        oriented=np.zeros(len(boxes), dtype=bool),
+        left_out=dict(left_out),
     )
 
 
-def _person_category(categories: Any, source: str) -> Any:
-    """The id of the category of people."""
+def _check_entry(row: dict[str, Any], where: str) -> None:
+    """Refuse an entry that does not say on what image it is, or has no usable box."""
+    if not isinstance(row.get("image_id", row.get("file_name")), (int, str)):
+        raise InputError(f"{where}: has neither an image_id nor a file_name")
+    if not isinstance(row.get("file_name", ""), str):
+        raise InputError(f"{where}: 'file_name' is not text")
+    turned = row.get("rotated_box")
+    if turned is not None and not _numbers(turned, 5):
+        raise InputError(f"{where}: 'rotated_box' is not a list of 5 numbers (cx, cy, w, h, angle)")
+    box = row.get("bbox")
+    if not (_numbers(box, 4) or _numbers(box, 5) or (box is None and turned is not None)):
+        raise InputError(
+            f"{where}: 'bbox' is not a list of 4 numbers (x, y, w, h) or 5 (cx, cy, w, h, angle)"
+        )
+    if not _is_number(row.get("score", 1.0)):
+        raise InputError(f"{where}: 'score' is not a number")
+
+
+def _read_yolo(path: Path, category: Any) -> Detections:
+    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: the folder holds no text file of boxes (name.txt for name.jpg)")
+    wanted = _as_id(category, YOLO_PERSON)
+    if not isinstance(wanted, int):
+        raise InputError(f"{path}: its classes are numbers, not {category!r}: name people's number")
+    names: list[str] = []
+    corners: list[list[float]] = []
+    scores: list[float] = []
+    oriented: list[bool] = []
+    left_out: Counter[str] = Counter()
+    for file in files:
+        if not file.stat().st_size:  # nobody on the image
+            continue
+        stem = file.relative_to(path) if path.is_dir() else Path(file.name)
+        for number, line in enumerate(read_text(file).splitlines(), start=1):
+            if not line.strip():
+                continue
+            where = f"{file}: line {number}"
+            numbers = _yolo_numbers(line, where)
+            if int(numbers[0]) != wanted:
+                left_out["boxes of other classes"] += 1
+                continue
+            names.append(stem.with_suffix("").as_posix())
+            oriented.append(len(numbers) >= 9)
+            corners.append(numbers[1:9] if oriented[-1] else _corners_of_plain(numbers[1:5]))
+            scores.append(numbers[-1] if len(numbers) in (6, 10) else 1.0)
+    if not names:
+        raise InputError(
+            f"{path}: holds no box of class {wanted}: name the class of people with --category"
+        )
+    count = len(names)
+    return Detections(
+        image_ids=list(names),
+        file_names=[None] * count,
+        boxes=np.full((count, 4), np.nan),
+        scores=np.array(scores),
+        rotated=np.full((count, 5), np.nan),
+        corners=np.array(corners, dtype=np.float64).reshape(count, 4, 2),
+        oriented=np.array(oriented),
+        left_out=dict(left_out),
+    )
+
+
+def _yolo_numbers(line: str, where: str) -> list[float]:
+    """Return class, 8 or 4 coordinates and perhaps a score."""
+    try:
+        numbers = [float(text) for text in line.split()]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (5, 6, 9, 10) or not np.isfinite(numbers).all():
+        raise InputError(
+            f"{where}: expected a class and 8 coordinates of corners, or 4 of a box, and perhaps a "
+            "score"
+        )
+    if not numbers[0].is_integer():
+        raise InputError(f"{where}: the class {numbers[0]:g} is not a whole number")
+    coordinates = numbers[1:9] if len(numbers) >= 9 else numbers[1:5]
+    if max(map(abs, coordinates)) > 2:
+        raise InputError(
+            f"{where}: coordinates are over the width and height of the image (0 to 1); these are "
+            "pixels"
+        )
+    return numbers
+
+
+def _corners_of_plain(box: Sequence[float]) -> list[float]:
+    cx, cy, w, h = box
+    left, top, right, bottom = cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+def _of_supervision(value: Any) -> FrameBoxes:
+    corners = np.asarray(value.xyxy, dtype=np.float64).reshape(-1, 4)
+    count = len(corners)
+    confidence = getattr(value, "confidence", None)
+    scores = np.ones(count) if confidence is None else np.asarray(confidence, dtype=np.float64)
+    oriented = (getattr(value, "data", None) or {}).get("xyxyxyxy")
+    rotated = np.full((count, 5), np.nan)
+    if oriented is not None:
+        rotated = _turned_boxes(np.asarray(oriented, dtype=np.float64).reshape(count, 4, 2))
+    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    return FrameBoxes(boxes, scores, rotated)
+
+
+def _turned_boxes(corners: np.ndarray) -> np.ndarray:
+    """Return rotated boxes (n, 5) of corners (n, 4, 2) in order around them; h is the longer side.
+
+    Angles lie in (-90, 90]: which end is the head's the corners do not say.
+    """
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]
+    sides = np.stack([np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1)], axis=1)
+    along = np.where((sides[:, 0] >= sides[:, 1])[:, None], first, second)
+    angle = np.rad2deg(np.arctan2(along[:, 0], -along[:, 1]))
+    angle = angle - 180 * np.ceil(angle / 180 - 0.5)
+    ordered = np.sort(sides, axis=1)
+    return np.concatenate([corners.mean(axis=1), ordered, angle[:, None]], axis=1)
+
+
+def _person_category(categories: Any, wanted: Any, source: str) -> Any:
+    """Return the id of the category of people."""
     described = rows(categories, f"{source}: 'categories'", "categories")
     named = [row for row in described if str(row.get("name")).lower() == "person"]
     jointed = [row for row in described if row.get("keypoints")]
-    for found in (named, jointed, described):
+    if wanted is not None:
+        text = str(wanted)
+        asked = [row for row in described if text in (str(row.get("id")), str(row.get("name")))]
+        named, jointed, described = asked, asked, asked or described
+    for found in (named, jointed, described if wanted is None else []):
         if len(found) == 1:
             require_id(found[0].get("id"), f"{source}: the 'id' of a category")
             return found[0]["id"]
     listed = ", ".join(shown(row.get("name")) for row in described)
-    raise InputError(f"{source}: which of its categories are people? ({listed}): call one 'person'")
+    raise InputError(
+        f"{source}: which of its categories are people? ({listed}): name one with --category"
+    )
+
+
+def _as_id(category: Any, default: Any) -> Any:
+    """Return the category as the number that it is, or as it is given."""
+    if category is None:
+        return default
+    text = str(category)
+    return int(text) if text.isascii() and text.isdigit() else category
+
+
+def _numbers(value: Any, count: int) -> bool:
+    return isinstance(value, list) and len(value) == count and all(map(_is_number, value))
 
 
 def _is_number(value: Any) -> bool:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.data.sets import sides_of
-from sspcm.inference.detections import PERSON, read_detections
+from sspcm.inference.detections import PERSON, Detections, read_detections
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
 from sspcm.runs.folder import RunFolder
-from wepdtof_pose.dataset import PoseDataset, make_people
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.loading import load_dataset, take_split
 from wepdtof_pose.geometry import clip_boxes
@@ -82,6 +83,8 @@ def evaluate_networks(
     test: TestPeople,
     *,
     detections: Path | None = None,
+    category: str | None = None,
+    up: Up | None = None,
 ) -> dict[str, Any]:
     """Scores of every network, with all that they depend on, as JSON can hold it.
 
@@ -92,12 +95,15 @@ def evaluate_networks(
 
     Keys: those of `TrainedNetworks.record`; "data", "split", "data_hash", "boxes", "keypoint_set"
     (of the networks), "joints_not_scored", "sigma_set", "area_rule", "decoding", "flip_test",
-    "precision", "reported", and "networks" (name -> scores, see `wepdtof_pose.scores.coco.score`).
+    "precision", "reported", and "networks" (name -> scores, see `wepdtof_pose.scores.coco.score`);
+    with detections also "detections", which counts those that were used and those that were not.
 
     Args:
         networks: all of a method or one of them.
         test: who is evaluated on.
-        detections: a COCO results file of boxes; annotated boxes if None.
+        detections: a file of boxes (see `read_detections`); annotated boxes if None.
+        category: id or name of the category of people among the detections.
+        up: what points up in turned crops; as the networks were trained if None.
 
     Raises:
         InputError: an image is missing, no joint in common, nobody to score, no sigmas.
@@ -114,7 +120,9 @@ def evaluate_networks(
     if detections is None:
         boxes = people.select_people(tested)
     else:
-        boxes = _detected_people(people, detections)
+        person = people.meta.get("category", {}).get("id", PERSON)
+        found = read_detections(detections, category=category, person_id=person)
+        boxes, counts = _detected_people(people, found)
     size = networks.crop_size
     store = open_crop_store(
         boxes,
@@ -122,6 +130,8 @@ def evaluate_networks(
         window_size=size,
         folder=_cache_of(networks),
         upright=networks.upright,
+        up=up or networks.up,
+        released=networks.released and detections is None,
     )
     scores = {}
     for name, values in networks.predict(store).items():
@@ -140,6 +150,7 @@ def evaluate_networks(
         "split": test.split,
         "data_hash": first["data_hash"],
         "boxes": "annotated" if detections is None else str(detections),
+        **({} if detections is None else {"detections": counts}),
         "keypoint_set": networks.keypoint_set.name,
         "joints_not_scored": [j for j in people.keypoint_set.joints if j not in scored.joints],
         "sigma_set": first["sigma_set"],
@@ -156,10 +167,14 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
     """What `evaluate_networks` gave, as lines of text: where the scores are from, then tables."""
     networks = result["networks"]
     boxes = "annotated boxes" if result["boxes"] == "annotated" else f"boxes of {result['boxes']}"
+    if "detections" in result:
+        boxes += " (rotated)" if result["detections"]["rotated"] else ""
     flip = "flip test" if result["flip_test"] else "no flip test"
     yield f"{result['data']} ({result['split']}, hash {result['data_hash']}), {boxes}"
     yield f"{result['source']} ({result['checkpoint']}), {result['decoding']} decoding, {flip}"
     yield f"sigmas of {result['sigma_set']}, areas {result['area_rule']}"
+    if "detections" in result:
+        yield coverage_line(result["detections"])
     if result["joints_not_scored"]:
         yield (
             f"not scored, as the networks ({result['keypoint_set']}) lack them: "
@@ -178,6 +193,18 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
             yield f"{joint:16}{first['labelled']:>9}" + "".join(
                 f"{percent(value):>9}" for value in values
             )
+
+
+def coverage_line(counts: dict[str, int]) -> str:
+    """Return in words how many detections were used, and why others were not."""
+    text = (
+        f"boxes on {counts['images_with_boxes']} of {counts['images']} images; "
+        f"{counts['on_no_image']} boxes on no image, {counts['outside_their_frame']} outside their "
+        "frame"
+    )
+    known = {"images", "images_with_boxes", "boxes", "on_no_image", "outside_their_frame"}
+    others = [f"{n} {what}" for what, n in counts.items() if what not in known | {"rotated"} and n]
+    return text + (f"; left out: {', '.join(others)}" if others else "")
 
 
 def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
@@ -229,30 +256,44 @@ def _cache_of(networks: TrainedNetworks) -> Path:
     return cache_folder(named if named and Path(named).is_dir() else None)
 
 
-def _detected_people(people: PoseDataset, file: Path) -> PoseDataset:
-    """The detections on the data's frames as people without labels; `extra` has their scores."""
-    category = people.meta.get("category", {}).get("id", PERSON)
-    found = read_detections(file, category_id=category)
+def _detected_people(people: PoseDataset, found: Detections) -> tuple[PoseDataset, dict[str, int]]:
+    """Return the detections on the data's frames as people without labels, and counts of them.
+
+    `extra` has their scores.
+    """
     frame_rows = find_frames(people.frames, found.image_ids, found.file_names)
-    sizes = people.frames[["width", "height"]].to_numpy()[frame_rows]
-    _, kept = clip_boxes(found.boxes, sizes)
-    kept &= frame_rows >= 0
-    if not kept.any():
-        raise InputError(f"{file}: no detection lies on an image of the data set")
-    boxes = found.boxes[kept]
-    count = len(boxes)
-    return PoseDataset(
+    on_frame = frame_rows >= 0
+    rows = np.flatnonzero(on_frame)
+    sizes = people.frames[["width", "height"]].to_numpy(dtype=np.float64)[frame_rows[rows]]
+    boxes = found.of_rows(rows, sizes)
+    _, inside = clip_boxes(boxes.boxes, sizes)
+    counts = {
+        "images": len(people.frames),
+        "images_with_boxes": len(np.unique(frame_rows[rows[inside]])),
+        "boxes": len(found),
+        "on_no_image": int((~on_frame).sum()),
+        "outside_their_frame": int((~inside).sum()),
+        "rotated": int(np.isfinite(boxes.rotated[inside]).all(axis=1).sum()),
+        **found.left_out,
+    }
+    if not inside.any():
+        raise InputError(f"no detection lies on an image of the data set: {coverage_line(counts)}")
+    rows, boxes = rows[inside], boxes.select(inside)
+    count = len(rows)
+    detected = PoseDataset(
         frames=people.frames,
         people=make_people(
             id=np.arange(count),
-            frame_id=people.frames["id"].to_numpy()[frame_rows[kept]],
-            **dict(zip(("x", "y", "w", "h"), boxes.T, strict=True)),
-            extra=[{"score": float(value)} for value in found.scores[kept]],
+            frame_id=people.frames["id"].to_numpy()[frame_rows[rows]],
+            **dict(zip(("x", "y", "w", "h"), boxes.boxes.T, strict=True)),
+            **dict(zip(ROTATED_BOX_COLUMNS, boxes.rotated.T, strict=True)),
+            extra=[{"score": float(value)} for value in boxes.scores],
         ),
         keypoints=np.zeros((count, len(people.keypoint_set), 3), dtype=np.float32),
         keypoint_set=people.keypoint_set,
         root=people.root,
-    ).select_people(np.arange(count))
+    )
+    return detected.select_people(np.arange(count)), counts
 
 
 def _score_on_detections(

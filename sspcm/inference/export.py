@@ -103,6 +103,7 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
         "crop_size": list(networks.crop_size),
         "crop_padding": CROP_PADDING,
         "upright": networks.upright,
+        "up": networks.up,
         "stride": HEATMAP_STRIDE,
         "color_order": "BGR" if networks.bgr else "RGB",
         "mean": list(IMAGENET_MEAN),
@@ -194,6 +195,7 @@ def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> t
         window_size=size,
         folder=folder,
         upright=networks.upright,
+        up=networks.up,
     )
     pixels = torch.from_numpy(store.pixels[:]).permute(0, 3, 1, 2).float()
     return normalise(pixels, bgr=networks.bgr).contiguous()

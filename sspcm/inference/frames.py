@@ -1,11 +1,17 @@
-"""Frames out of images, folders of images and video files, one at a time."""
+"""Frames out of images, folders of images and video files, one at a time.
+
+What cannot be decoded is counted and left out; numbers and times of the other frames stay right.
+"""
 
 from __future__ import annotations
 
+import mimetypes
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +21,13 @@ from wepdtof_pose.images import read_image
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+DEFAULT_RATE = 25.0
+"""Frames a second of a video that does not say."""
+_MAY_HAVE_PAGES = frozenset({".tif", ".tiff", ".gif", ".avif", ".webp", ".png", ".apng"})
+_EXACT_COUNTS = frozenset({".avi", ".mp4", ".mov", ".m4v"})
+"""Videos whose header says exactly how many frames there are; others are estimates."""
+_PATIENCE = 5000
+"""Undecodable frames in a row after which a video is taken to be at its end."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +37,7 @@ class Source:
     Attributes:
         path: the file.
         name: its file name; relative to the folder where a folder was given.
-        video: whether it is a video.
+        kind: `image`, `pages` (an image file with several pages) or `video`.
         image_id: of an image: the number that its name is, else its name without the suffix; its
             whole name where another image has the same. Frames of a video add their number.
         keys: texts by which a detection file may name it.
@@ -32,7 +45,7 @@ class Source:
 
     path: Path
     name: str
-    video: bool
+    kind: str
     image_id: int | str
     keys: frozenset[str]
 
@@ -43,15 +56,17 @@ class Frame:
 
     Attributes:
         source: where it is from.
-        image: (height, width, 3) uint8 BGR, as stored.
-        number: of a video's frame, from 1 on; None for an image.
-        fps: frames a second of the video; None for an image.
+        image: (height, width, 3) uint8 BGR, upright.
+        number: of a video's frame or a file's page, from 1 on; None for an image.
+        rate: frames a second of the video, as it plays where it does not pause; None otherwise.
+        time: seconds from the beginning of the video; None otherwise.
     """
 
     source: Source
     image: np.ndarray
     number: int | None = None
-    fps: float | None = None
+    rate: float | None = None
+    time: float | None = None
 
     @property
     def image_id(self) -> int | str:
@@ -65,100 +80,303 @@ class Frame:
         if self.number is None:
             return self.source.keys
         numbers = {str(self.number)} if "" in self.source.keys else set()
-        return frozenset({str(self.image_id)} | numbers)
+        # Ultralytics writes NAME_1.txt for the first frame.
+        names = {str(self.image_id), f"{self.source.image_id}_{self.number}"}
+        return frozenset(names | numbers)
 
 
-def find_sources(inputs: Sequence[Path]) -> list[Source]:
-    """The images and videos that files and folders are, in the given order, folders sorted by name.
+@dataclass(frozen=True)
+class Inputs:
+    """What files and folders hold.
 
-    A file without a known suffix is taken as an image.
+    Attributes:
+        sources: the images and videos, in the given order, folders sorted by name.
+        left_out: files of folders that are neither, counted by suffix.
+    """
+
+    sources: list[Source]
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class FrameReader:
+    """The frames of a source, decoded one after the other; iterate over it once.
+
+    Attributes:
+        source: what is read.
+        frames: frames decoded so far.
+        undecodable: frames between others, or at the end, that could not be decoded.
+        stated: frames that the video's header states; None where it states none.
+        problem: what is wrong with the source, once it has been read; None if nothing is.
+    """
+
+    source: Source
+    frames: int = 0
+    undecodable: int = 0
+    stated: int | None = None
+    problem: str | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Yield the frames."""
+        readers = {"image": self._image, "pages": self._pages, "video": self._video}
+        try:
+            for frame in readers[self.source.kind]():
+                self.frames += 1
+                yield frame
+        except InputError as error:
+            self.problem = str(error)
+
+    def expected(self) -> int | None:
+        """Return how many frames there will be, as far as the file says."""
+        if self.source.kind == "image":
+            return 1
+        if self.source.kind == "pages":
+            return cv2.imcount(str(self.source.path))
+        capture = _open_video(self.source.path)
+        stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        capture.release()
+        return stated if stated > 0 else None
+
+    def record(self) -> dict[str, Any]:
+        """Return what was read as JSON can hold it."""
+        return {
+            "file_name": self.source.name,
+            "kind": self.source.kind,
+            "frames": self.frames,
+            "stated_frames": self.stated,
+            "undecodable_frames": self.undecodable,
+            "problem": self.problem,
+        }
+
+    def _image(self) -> Iterator[Frame]:
+        yield Frame(self.source, read_image(self.source.path))
+
+    def _pages(self) -> Iterator[Frame]:
+        path = self.source.path
+        self.stated = cv2.imcount(str(path))
+        bad = []
+        for page in range(self.stated):
+            decoded, images = cv2.imreadmulti(str(path), page, 1, flags=cv2.IMREAD_COLOR)
+            if decoded and images:
+                yield Frame(self.source, np.asarray(images[0]), number=page + 1)
+            else:
+                bad.append(page + 1)
+        self.undecodable = len(bad)
+        if bad:
+            self.problem = f"{path}: page {bad[0]} of {self.stated} cannot be decoded" + (
+                f", nor {len(bad) - 1} others" if len(bad) > 1 else ""
+            )
+
+    def _video(self) -> Iterator[Frame]:
+        path = self.source.path
+        capture = _open_video(path)
+        try:
+            if not capture.isOpened():
+                raise InputError(f"{path}: cannot be opened as a video")
+            stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+            self.stated = stated if stated > 0 else None
+            rate = _playing_rate(path, capture.get(cv2.CAP_PROP_FPS))
+            numbers = _FrameNumbers(path, rate, self.stated)
+            failed = 0
+            while failed < min(_PATIENCE, max(30, (self.stated or 0) - numbers.last)):
+                decoded, image = capture.read()
+                if not decoded:
+                    failed += 1
+                    continue
+                time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                number, time = numbers.next(time, failed)
+                self.undecodable, failed = self.undecodable + failed, 0
+                yield Frame(self.source, image, number=number, rate=rate, time=time)
+            self.problem = self._verdict(numbers.last)
+        finally:
+            capture.release()
+
+    def _verdict(self, last: int) -> str | None:
+        """Return what is wrong with a video whose last decoded frame has this number."""
+        path, frames, stated = self.source.path, self.frames, self.stated
+        if not last:
+            raise InputError(f"{path}: the video has no frame that can be decoded")
+        missing = (stated or 0) - frames
+        if self.undecodable:
+            self.undecodable = max(self.undecodable, missing)
+            return f"{path}: {self.undecodable} frames cannot be decoded ({frames} can)"
+        # Estimated counts are a few frames off; a file cut short misses many.
+        few = 0 if path.suffix.lower() == ".avi" else max(5, 0.05 * (stated or 0))
+        if missing <= few:
+            return None
+        self.undecodable = missing
+        if last < frames + missing and path.suffix.lower() == ".avi" and missing <= 5:
+            return (
+                f"{path}: {frames} of {stated} stated frames: which are missing the file does not "
+                f"say, so numbers may be up to {missing} too small"
+            )
+        return f"{path}: {frames} of {stated} stated frames: it is cut short or damaged"
+
+
+def find_sources(inputs: Sequence[Path]) -> Inputs:
+    """Return the images and videos that files and folders are, links followed.
+
+    A file that is named alone and has no known suffix is taken as what it can be opened as.
 
     Raises:
         InputError: there is no such path, a folder holds neither images nor videos, or two inputs
             have the same name.
     """
-    found: list[tuple[Path, str]] = []
+    found: list[tuple[Path, str, str]] = []
+    left_out: Counter[str] = Counter()
     for path in inputs:
         if path.is_dir():
-            held = sorted(p for p in path.rglob("*") if _usable(p.relative_to(path)))
+            held = []
+            for file in _files_below(path):
+                kind = _kind_of(file)
+                if kind is None:
+                    left_out[file.suffix.lower() or "no suffix"] += 1
+                else:
+                    held.append((file, file.relative_to(path).as_posix(), kind))
             if not held:
                 raise InputError(f"{path}: the folder holds no image and no video")
-            found += [(file, file.relative_to(path).as_posix()) for file in held]
+            found += held
         elif path.exists():
-            found.append((path, path.name))
+            found.append((path, path.name, _kind_of(path) or _kind_by_opening(path)))
         else:
             raise InputError(f"{path}: no such file or folder")
-    _require_distinct([name for _, name in found])
-    ids = Counter(_plain_id(name) for _, name in found)
-    paths = [path.resolve() for path, _ in found]
-    keys = [_keys(path, name) for path, (_, name) in zip(paths, found, strict=True)]
+    _require_distinct([(name, kind) for _, name, kind in found])
+    ids = Counter(_plain_id(name) for _, name, _ in found)
+    paths = [path.resolve() for path, _, _ in found]
+    keys = [_keys(path, name) for path, (_, name, _) in zip(paths, found, strict=True)]
     ambiguous = {key for key, count in Counter(k for own in keys for k in own).items() if count > 1}
     sources = []
-    for (path, name), own in zip(found, keys, strict=True):
+    for (path, name, kind), own in zip(found, keys, strict=True):
         plain = _plain_id(name)
         alone = {""} if len(found) == 1 else set()
         sources.append(
             Source(
                 path=path,
                 name=name,
-                video=path.suffix.lower() in VIDEO_SUFFIXES,
+                kind=kind,
                 image_id=plain if ids[plain] == 1 else name,
                 # "" marks an only input: plain numbers in a detection file are then its frames.
                 keys=frozenset((own - ambiguous) | alone),
             )
         )
-    return sources
+    return Inputs(sources, dict(left_out))
 
 
-def read_frames(source: Source) -> Iterator[Frame]:
-    """The frames of a source, decoded one after the other.
+class _FrameNumbers:
+    """Numbers and times of a video's decoded frames, whatever could not be decoded between them.
 
-    Raises:
-        InputError: it cannot be read, is no image or video, or the video has no frame or ends long
-            before its stated length.
+    Times say how many frames are missing between two; but a video of variable frame rate has gaps
+    without any missing. So no more are taken to be missing than could not be decoded, or than the
+    header states beyond those that can be.
     """
-    if not source.video:
-        yield Frame(source, read_image(source.path))
-        return
-    capture = cv2.VideoCapture(str(source.path))
-    try:
-        if not capture.isOpened():
-            raise InputError(f"{source.path}: cannot be opened as a video")
-        fps = capture.get(cv2.CAP_PROP_FPS)
-        stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        number = 0
-        while True:
-            decoded, image = capture.read()
-            if not decoded:
-                break
-            number += 1
-            yield Frame(source, image, number=number, fps=fps if fps > 0 else 25.0)
-        if not number:
-            raise InputError(f"{source.path}: the video has no frame that can be decoded")
-        # Containers state lengths that are a few frames off; a file cut short misses many.
-        if stated - number > max(5, 0.05 * stated):
-            raise InputError(
-                f"{source.path}: the video ends after {number} of {stated} frames: it is cut short "
-                "or damaged"
-            )
-    finally:
-        capture.release()
+
+    def __init__(self, path: Path, rate: float, stated: int | None) -> None:
+        self._path = path
+        self._rate = rate
+        self._stated = stated
+        self._missing: int | None = None
+        self._time = 0.0
+        self.last = 0
+
+    def next(self, time: float, failed: int) -> tuple[int, float]:
+        """Return number and time of the frame that comes next, after so many failures."""
+        if not self.last:
+            skipped = failed
+        else:
+            gap = round((time - self._time) * self._rate) - 1 if time > self._time else 0
+            skipped = 0
+            if failed:
+                # A failure may stand for several frames, which only the times tell.
+                skipped = max(failed, min(gap, self._lost()))
+            elif gap > 0:
+                skipped = min(gap, self._lost())
+            if time <= self._time:  # a backend without times
+                time = self._time + (1 + skipped) / self._rate
+        if self._missing is not None:
+            self._missing -= min(skipped, self._missing)
+        self.last += 1 + skipped
+        self._time = time
+        return self.last, time
+
+    def _lost(self) -> int:
+        """Return how many frames the header states that nobody can decode, and are not yet met."""
+        if self._missing is None:
+            self._missing = 0
+            if self._stated is not None and self._path.suffix.lower() in _EXACT_COUNTS:
+                capture = _open_video(self._path)
+                decoded = failed = 0
+                while failed < min(_PATIENCE, max(30, self._stated - decoded - failed)):
+                    grabbed = capture.grab()
+                    decoded, failed = decoded + grabbed, 0 if grabbed else failed + 1
+                capture.release()
+                self._missing = max(0, self._stated - decoded)
+        return self._missing
 
 
-def _usable(path: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.parts)
-    return not hidden and path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+def _open_video(path: Path) -> cv2.VideoCapture:
+    # What FFmpeg has to say about damaged frames is counted and said by us.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    return cv2.VideoCapture(str(path))
 
 
-def _require_distinct(names: list[str]) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
+def _playing_rate(path: Path, stated: float) -> float:
+    """Return the frames a second of a video where it does not pause, by its first frames."""
+    capture = _open_video(path)
+    times = [capture.get(cv2.CAP_PROP_POS_MSEC) for _ in range(12) if capture.grab()]
+    capture.release()
+    steps = np.diff(times)
+    playing = 1000 / np.median(steps) if len(steps) and np.median(steps) > 0 else 0.0
+    stated = stated if 0 < stated <= 1000 else 0.0
+    # The header's rate is the exact one unless pauses were counted in.
+    return float(playing) if playing > 1.05 * stated else stated or DEFAULT_RATE
+
+
+def _kind_of(path: Path) -> str | None:
+    """Return the kind of a file by its suffix, else by its first bytes; None where neither says."""
+    suffix = path.suffix.lower()
+    if suffix in VIDEO_SUFFIXES:
+        return "video"
+    if suffix not in IMAGE_SUFFIXES and not cv2.haveImageReader(str(path)):
+        guessed = mimetypes.guess_type(path.name)[0] or ""
+        return "video" if guessed.startswith("video/") else None
+    if suffix in _MAY_HAVE_PAGES and cv2.haveImageReader(str(path)):
+        try:
+            pages = cv2.imcount(str(path))
+        except cv2.error:
+            pages = 1
+        if pages > 1:
+            return "video" if suffix == ".gif" else "pages"
+    return "image"
+
+
+def _kind_by_opening(path: Path) -> str:
+    capture = _open_video(path)
+    opened = capture.isOpened() and capture.grab()
+    capture.release()
+    return "video" if opened else "image"
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Return the files of a folder and of those below and linked, hidden ones left out, sorted."""
+    found, seen = [], set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link to a folder above it, or to one that was met already
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place) / name for name in files if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
+
+
+def _require_distinct(found: list[tuple[str, str]]) -> None:
+    repeated = [name for name, count in Counter(name for name, _ in found).items() if count > 1]
     if repeated:
         raise InputError(
             f"two inputs are called {repeated[0]!r}: give the folder that holds both instead"
         )
-    stems = Counter(
-        name.rsplit(".", 1)[0] for name in names if Path(name).suffix.lower() in VIDEO_SUFFIXES
-    )
+    stems = Counter(name.rsplit(".", 1)[0] for name, kind in found if kind != "image")
     for stem, count in stems.items():
         if count > 1:
             raise InputError(f"two videos are called {stem!r}: predict on one after the other")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sspcm.config import EvaluationConfig, TrainConfig
 from sspcm.data.batches import Batch
+from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore
 from sspcm.hardware import Hardware
 from sspcm.inference.scores import alignment, predict_people
@@ -35,7 +36,8 @@ class TrainedNetworks:
         hardware: where the networks are.
         config: of the run; None where there is no run.
         record: where the networks came from, for a result.
-        upright: whether they were trained on crops turned along the image radius.
+        upright: whether they were trained on turned crops.
+        up: what pointed up in those; see `sspcm.data.crop_places`.
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
     """
 
@@ -48,12 +50,18 @@ class TrainedNetworks:
     config: TrainConfig | None
     record: dict[str, Any]
     upright: bool = False
+    up: Up = "radius"
     sigma: float = 2.0
 
     @property
     def reported(self) -> str:
         """Name of the network that the method is judged by."""
         return self.method.reported
+
+    @property
+    def released(self) -> bool:
+        """Whether they are to be scored as the released code does; files that do not say are."""
+        return self.record["recipe"] != "corrected"
 
     def names(self) -> list[str]:
         """Names of all networks (and means of networks)."""

@@ -142,6 +142,7 @@ def _open_run(
             "recipe": config.method.recipe,
         },
         upright=config.data.upright,
+        up=config.data.up,  # type: ignore[arg-type]
         sigma=config.data.sigma,
     )
 
@@ -206,6 +207,7 @@ def _open_weights(
             "recipe": about.recipe,
         },
         upright=about.upright,
+        up=about.up,
         sigma=about.sigma,
     )
 

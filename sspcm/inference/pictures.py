@@ -1,4 +1,4 @@
-"""Predicted poses drawn on their frames: a picture an image, a video a video."""
+"""Drawn frames written in order: a picture for an image, a video for a video."""
 
 from __future__ import annotations
 
@@ -12,48 +12,19 @@ from sspcm.inference.frames import Frame
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder
 from wepdtof_pose.images import write_image
-from wepdtof_pose.keypoints import KeypointSet
-from wepdtof_pose.pictures import annotators
-
-
-def draw_poses(
-    image: np.ndarray,
-    keypoints: np.ndarray,
-    boxes: np.ndarray,
-    keypoint_set: KeypointSet,
-    *,
-    threshold: float,
-) -> None:
-    """Draw predicted poses and their boxes in place.
-
-    Args:
-        image: (height, width, 3) uint8 BGR.
-        keypoints: (people, joints, 3) x, y in pixels and a joint score.
-        boxes: (people, 4) x, y, w, h in pixels; one as large as the image is not drawn.
-        keypoint_set: the joints.
-        threshold: joints with a lower score are not drawn.
-    """
-    height, width = image.shape[:2]
-    for pose, box in zip(keypoints, boxes, strict=True):
-        extent = 2.0 * max(box[2:])
-        line = min(annotators.line_width(width, height), annotators.line_width(extent, extent))
-        if box[2] < width or box[3] < height:
-            annotators.draw_box(image, box, width=0.6 * line)
-        visibility = np.where(pose[:, 2:] >= threshold, 2.0, 0.0)
-        points = np.concatenate([pose[:, :2].astype(np.float64), visibility], axis=1)
-        annotators.draw_skeleton(image, points, keypoint_set, width=line)
 
 
 class PoseWriter:
     """Writes drawn frames into a folder, in the order of their sources; used in a `with` block.
 
-    An image keeps its name and format; a video becomes an MP4 (MPEG-4 part 2) of its frame rate.
+    An image keeps its name and format, a page adds its number; a video becomes an MP4 (MPEG-4 part
+    2) that plays in step with the original: where that pauses, or frames could not be decoded, the
+    frame before stays. A video appears whole or not at all.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._video: cv2.VideoWriter | None = None
-        self._video_name = ""
+        self._video: _Video | None = None
 
     def __enter__(self) -> PoseWriter:
         return self
@@ -64,36 +35,78 @@ class PoseWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._close()
+        video, self._video = self._video, None
+        if video is not None:
+            video.close(keep=kind is None)
 
-    def write(self, frame: Frame) -> None:
-        """Write a frame, drawn on already.
+    def write(self, frame: Frame, picture: np.ndarray) -> None:
+        """Write a frame as it was drawn on.
 
         Raises:
-            InputError: it cannot be encoded.
+            InputError: it cannot be encoded or written.
         """
         name = frame.source.name
-        if frame.number is None:
-            suffix = Path(name).suffix
-            known = suffix and cv2.haveImageWriter(suffix)
-            write_image(self._folder / (name if known else f"{name}.png"), frame.image)
-            return
-        if self._video is None or self._video_name != name:
-            self._close()
-            self._video, self._video_name = self._open(frame), name
-        self._video.write(frame.image)
-
-    def _open(self, frame: Frame) -> cv2.VideoWriter:
-        path = (self._folder / frame.source.name).with_suffix(".mp4")
-        make_folder(path.parent)
-        height, width = frame.image.shape[:2]
-        code = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(path), code, float(frame.fps or 25), (width, height))
-        if not writer.isOpened():
-            raise InputError(f"{frame.source.path}: OpenCV here cannot write MP4 videos")
-        return writer
-
-    def _close(self) -> None:
-        if self._video is not None:
-            self._video.release()
+        if self._video is not None and self._video.name != name:
+            self._video.close(keep=True)
             self._video = None
+        if frame.source.kind == "video":
+            if self._video is None:
+                self._video = _Video(self._folder, frame, picture)
+            self._video.write(frame, picture)
+            return
+        path = self._folder / name
+        suffix = path.suffix
+        if frame.number is not None:
+            path = path.with_name(f"{path.stem}_{frame.number:06d}{suffix}")
+        known = suffix and cv2.haveImageWriter(suffix)
+        write_image(path if known else path.with_name(f"{path.name}.png"), picture)
+
+
+class _Video:
+    """One video file, written beside its place and put there when it is whole."""
+
+    def __init__(self, folder: Path, frame: Frame, picture: np.ndarray) -> None:
+        self.name = frame.source.name
+        self._path = (folder / self.name).with_suffix(".mp4")
+        self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
+        make_folder(self._path.parent)
+        self._rate = float(frame.rate or 25)
+        height, width = picture.shape[:2]
+        code = cv2.VideoWriter.fourcc(*"mp4v")
+        self._writer = cv2.VideoWriter(str(self._part), code, self._rate, (width, height))
+        if not self._writer.isOpened():
+            raise InputError(f"{self._path}: cannot be written: OpenCV here cannot write it as MP4")
+        self._size = (width, height)
+        self._written = 0
+        self._last: np.ndarray | None = None
+
+    def write(self, frame: Frame, picture: np.ndarray) -> None:
+        if picture.shape[1::-1] != self._size:
+            picture = cv2.resize(picture, self._size)
+        if frame.time is not None and self._last is not None:
+            for _ in range(round(frame.time * self._rate) - self._written):
+                self._writer.write(self._last)
+                self._written += 1
+        self._writer.write(picture)
+        self._written += 1
+        self._last = picture
+
+    def close(self, *, keep: bool) -> None:
+        self._writer.release()
+        try:
+            if keep:
+                self._require_whole()
+                self._part.replace(self._path)
+        finally:
+            self._part.unlink(missing_ok=True)
+
+    def _require_whole(self) -> None:
+        """OpenCV's writer says nothing about a full disk: look at what it has written."""
+        capture = cv2.VideoCapture(str(self._part))
+        stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        capture.release()
+        if stated != self._written:
+            raise InputError(
+                f"{self._path}: cannot be written: {stated} of {self._written} frames are in it "
+                "(is the disk full?)"
+            )

@@ -125,6 +125,8 @@ def open_label_store(config: TrainConfig, people: PoseDataset) -> CropStore:
         window_size=size,
         folder=cache_folder(config.data.cache),
         upright=config.data.upright,
+        up=config.data.up,  # type: ignore[arg-type]
+        released=config.released,
     )
 
 

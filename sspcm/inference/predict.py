@@ -1,36 +1,92 @@
-"""Predict poses on images, folders and videos: a COCO results file, and drawings if wanted."""
+"""Predict poses on images, folders and videos, and write them into a folder.
+
+While it works the folder holds a journal, one line a frame: what was predicted is not lost when the
+program is stopped, and the same command goes on after the last input that was finished. The files
+that users read are written at the end, each whole or not at all.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
 from tqdm import tqdm
 
-from sspcm.data.crop_places import CropPlaces, crop_places
-from sspcm.data.crop_store import CropStore, cut_window
-from sspcm.inference.detections import Detections, read_detections
-from sspcm.inference.frames import Frame, find_sources, read_frames
+from sspcm.data.crop_places import Up
+from sspcm.inference.chain import (
+    BoxSource,
+    Finder,
+    FoundBoxes,
+    GivenBoxes,
+    WholeFrames,
+    poses_of_frames,
+    require_boxes,
+)
+from sspcm.inference.detections import read_detections
+from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
-from sspcm.inference.pictures import PoseWriter, draw_poses
-from sspcm.inference.scores import NMS_THRESHOLD, RESCORE_THRESHOLD, crop_areas
+from sspcm.inference.pictures import PoseWriter
+from sspcm.inference.poses import JOINT_THRESHOLD, Poses
+from sspcm.inference.tracks import Tracker, smoothed
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import replacing_folder
-from wepdtof_pose.geometry import clip_boxes
-from wepdtof_pose.scores.predictions import Predictions, rescore, suppress, to_results
+from wepdtof_pose.files import make_folder, replacing, write_json
 
 RESULTS = "predictions.json"
+JOINTS = "joints.csv"
+FRAMES = "frames.csv"
+SUMMARY = "summary.json"
 DRAWINGS = "drawings"
-FRAMES_AT_ONCE = 16
-"""Most frames that are held in memory."""
+JOURNAL = "unfinished.jsonl"
+IMAGE_STEP = 0.1
+"""Seconds between numbered images of one folder, where people are tracked through them."""
+
+
+class FruitlessError(InputError):
+    """Everything was read, and there is nothing to write."""
 
 
 @dataclass(frozen=True)
+class PredictionOptions:
+    """How poses are predicted and written.
+
+    Attributes:
+        boxes: a file of boxes (see `read_detections`); they belong to a frame by its file name or
+            image id.
+        category: id or name of the category of people in that file.
+        threshold: boxes with a lower score are not used.
+        up: what points up in turned crops; as the networks were trained if None.
+        track: number people through videos and numbered images of one folder.
+        smooth: standard deviation in seconds of the average over time along each track; 0 for none.
+        draw: also write the frames with boxes and skeletons.
+        joint_threshold: joints with a lower score are not drawn.
+    """
+
+    boxes: Path | None = None
+    category: str | None = None
+    threshold: float = 0.0
+    up: Up | None = None
+    track: bool = True
+    smooth: float = 0.0
+    draw: bool = False
+    joint_threshold: float = JOINT_THRESHOLD
+
+    def __post_init__(self) -> None:
+        if self.smooth < 0:
+            raise InputError(f"smoothing over {self.smooth} seconds: must be 0 or more")
+        if self.smooth and not self.track:
+            raise InputError("smoothing goes along tracks: not without tracking")
+
+
+@dataclass
 class PredictionCount:
     """What was read and written.
 
@@ -38,206 +94,447 @@ class PredictionCount:
         frames: read.
         poses: written.
         bare: poses without a joint that is sure enough to be drawn.
+        seconds: the work took.
+        left_out: files of folders that are neither images nor videos, by suffix.
+        problems: what could not be read, a line for each input.
+        notes: what else there is to say, a line for each.
     """
 
-    frames: int
-    poses: int
-    bare: int
+    frames: int = 0
+    poses: int = 0
+    bare: int = 0
+    seconds: float = 0.0
+    left_out: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def predict_inputs(
     networks: TrainedNetworks,
     inputs: Sequence[Path],
     out: Path,
+    options: PredictionOptions | None = None,
     *,
-    boxes: Path | None = None,
-    box_threshold: float = 0.0,
-    draw: bool = False,
-    joint_threshold: float = RESCORE_THRESHOLD,
+    finder: Finder | None = None,
 ) -> PredictionCount:
-    """Predict with the reported network and write the folder `out`, whole or not at all.
+    """Predict with the reported network and write the folder `out`.
 
-    It gets `predictions.json`, a COCO results file whose entries also have `file_name` (and
-    `frame`, from 1 on, in a video), and with `draw` the folder `drawings`. Frames are decoded once
-    and few are held at a time. Scores and suppression are those of the evaluation.
+    It gets `predictions.json`, a COCO results file whose entries also have `file_name`, `track_id`,
+    `rotated_box`, and in a video `frame` (from 1 on) and `time` in seconds; `joints.csv`, the same
+    as a table, a row a pose; `frames.csv` with the number of people on each frame; `summary.json`,
+    which says what was read and what could not be; and with `options.draw` the folder `drawings`.
+    Frames are decoded once and few are held at a time. Scores and suppression are those of the
+    evaluation.
+
+    What cannot be read is left out and counted. The same call on the same folder goes on with what
+    was not finished, or could not be read.
 
     Args:
         networks: see `sspcm.inference.open`.
         inputs: images, folders of images and videos, video files.
-        out: a folder that is new or empty.
-        boxes: a COCO results file; boxes belong to a frame by its file name or image id (see
-            `frame_sources`). Without one, each whole frame is one person.
-        box_threshold: boxes with a lower score are not used.
-        draw: write the frames with boxes and skeletons.
-        joint_threshold: joints with a lower score are not drawn.
+        out: a folder that is new or empty, or that the same call began.
+        options: see there.
+        finder: finds people where no boxes are given; without one and without boxes, each whole
+            frame is one person.
 
     Raises:
-        InputError: an input or the box file cannot be read, no box belongs to any frame or all that
-            do are left out, or `out` holds something.
+        InputError: an input is missing, nothing can be read, the boxes cannot be read, none of them
+            belongs to any frame or all that do are left out, `out` holds something else, or the
+            networks cannot take whole frames.
     """
-    _require_new(out)
-    sources = find_sources(inputs)
-    detections = None if boxes is None else read_detections(boxes)
-    frames = matched = boxed = poses = bare = 0
-    with replacing_folder(out, allowed=_require_new) as folder, ExitStack() as stack:
-        stream = stack.enter_context((folder / RESULTS).open("w", encoding="utf-8"))
-        results = _ResultsStream(stream)
-        pictures = stack.enter_context(PoseWriter(folder / DRAWINGS)) if draw else None
-        decoded = (frame for source in sources for frame in read_frames(source))
-        bar = tqdm(decoded, desc="frames", unit="", disable=None, leave=False)
-        for group in _groups(networks, bar, detections, box_threshold, keep_images=draw):
-            predictions = _predict(networks, group)
-            frames += len(group.frames)
-            if detections is not None:
-                matched += sum(len(detections.rows_of(frame.keys)) for frame in group.frames)
-            boxed += len(group)
-            poses += len(predictions)
-            bare += int((predictions.keypoints[..., 2] < joint_threshold).all(axis=1).sum())
-            for place, frame in enumerate(group.frames):
-                found = predictions.select(predictions.frame_ids == place)
-                results.write(frame, found)
-                if pictures is not None:
-                    assert found.boxes is not None
-                    draw_poses(
-                        frame.image,
-                        found.keypoints,
-                        found.boxes,
-                        networks.keypoint_set,
-                        threshold=joint_threshold,
-                    )
-                    pictures.write(frame)
-            # Let this group's images go before the next group's are decoded.
-            del group, frame
-        if matched and not boxed:
-            raise InputError(
-                f"{boxes}: the {matched} boxes that belong to the {frames} frames all score less "
-                f"than --box-threshold {box_threshold:g} or lie outside their frame"
+    options = options or PredictionOptions()
+    found = find_sources(inputs)
+    people = _box_source(options, finder)
+    require_boxes(networks, people)
+    asked = _Journal.heading_of(networks, inputs, options, finder)
+    existed = out.exists()
+    count = PredictionCount(left_out=found.left_out)
+    with ExitStack() as stack:
+        if not existed or (out.is_dir() and not any(out.iterdir())):
+            stack.push(partial(_remove_fruitless, out, existed))
+        journal = stack.enter_context(_Journal(out, asked))
+        todo = [source for source in found.sources if source.name not in journal.done]
+        if len(todo) < len(found.sources):
+            count.notes.append(
+                f"{out}: goes on after {len(found.sources) - len(todo)} inputs done before"
             )
-        if detections is not None and not boxed:
-            raise InputError(
-                f"{boxes}: no box belongs to any of the {frames} frames: boxes are found by file "
-                "name or image id (the file name without suffix, or its number)"
-            )
-        results.close()
-    return PredictionCount(frames, poses, bare)
+        if isinstance(people, GivenBoxes):
+            for source in found.sources:
+                for number, used in journal.frames_before(source):
+                    people.count_before(source, number, used)
+        started = time.perf_counter()
+        _predict(networks, todo, people, options, journal, out, count)
+        count.seconds = time.perf_counter() - started
+        records = [journal.done[source.name] for source in found.sources]
+        _require_something(records, people, options, count)
+        _write_files(out, found.sources, journal, networks, people, options, count)
+    return count
 
 
-def _require_new(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is there already and not an empty folder; name another with -o")
+def _box_source(options: PredictionOptions, finder: Finder | None) -> BoxSource:
+    if options.boxes is not None:
+        found = read_detections(options.boxes, category=options.category)
+        return GivenBoxes(found, options.threshold)
+    return WholeFrames() if finder is None else FoundBoxes(finder, options.threshold)
 
 
-@dataclass(frozen=True)
-class _Group:
-    """Some frames, and all their people: boxes (n, 4), scores (n,), crops, frame places (n,)."""
-
-    frames: list[Frame]
-    boxes: np.ndarray
-    scores: np.ndarray
-    places: np.ndarray
-    crops: CropStore
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-
-def _groups(
+def _predict(
     networks: TrainedNetworks,
-    frames: Iterable[Frame],
-    detections: Detections | None,
-    box_threshold: float,
-    *,
-    keep_images: bool,
-) -> Iterator[_Group]:
-    """Frames in groups that fill a batch; without drawing, an image is let go once it is cut."""
-    held: list[Frame] = []
-    parts: list[tuple[np.ndarray, ...]] = []
-    for frame in frames:
-        parts.append(_cut(networks, frame, detections, box_threshold))
-        held.append(frame if keep_images else _without_image(frame))
-        people = sum(len(part[0]) for part in parts)
-        if len(held) == FRAMES_AT_ONCE or people >= networks.evaluation.batch_size:
-            yield _join(networks, held, parts)
-            held, parts = [], []
-    if held:
-        yield _join(networks, held, parts)
+    sources: list[Source],
+    people: BoxSource,
+    options: PredictionOptions,
+    journal: _Journal,
+    out: Path,
+    count: PredictionCount,
+) -> None:
+    readers = [FrameReader(source) for source in sources]
+    with ExitStack() as stack:
+        pictures = stack.enter_context(PoseWriter(out / DRAWINGS)) if options.draw else None
+        bar = stack.enter_context(
+            tqdm(total=_frames_in(readers), desc="frames", unit="", disable=None, leave=False)
+        )
+        decoded = (frame for reader in readers for frame in reader)
+        stream = poses_of_frames(networks, decoded, people, up=options.up, keep_images=options.draw)
+        for frame, poses in _tracked(stream, sources, options):
+            journal.finish_before(frame.source, readers)
+            journal.add(frame, poses)
+            bar.update()
+            if pictures is not None:
+                picture = poses.draw(frame.image, threshold=options.joint_threshold)
+                pictures.write(frame, picture)
+            # Let this frame's pixels go before the next group's are decoded.
+            del frame, poses
+        journal.finish_before(None, readers)
 
 
-def _cut(
-    networks: TrainedNetworks, frame: Frame, detections: Detections | None, box_threshold: float
-) -> tuple[np.ndarray, ...]:
-    """Of a frame: boxes (n, 4), scores, places (centres, scales, rotations) and RGB crops."""
-    height, width = frame.image.shape[:2]
-    if detections is None:
-        boxes, scores = np.array([[0.0, 0.0, width, height]]), np.ones(1)
-    else:
-        rows = detections.rows_of(frame.keys)
-        rows = rows[detections.scores[rows] >= box_threshold]
-        boxes, scores = detections.boxes[rows], detections.scores[rows]
-    sizes = np.array([width, height])
-    _, kept = clip_boxes(boxes, sizes)
-    size = networks.crop_size
-    places = crop_places(boxes[kept], sizes, size, upright=networks.upright)
-    matrices = places.matrices(size, size)
-    crops = np.zeros((len(matrices), size[1], size[0], 3), dtype=np.uint8)
-    for crop, matrix in zip(crops, matrices, strict=True):
-        crop[:] = cut_window(frame.image, matrix, size)[..., ::-1]
-    return boxes[kept], scores[kept], places.center, places.scale, places.rotation, crops
+def _tracked(
+    stream: Iterable[tuple[Frame, Poses]], sources: list[Source], options: PredictionOptions
+) -> Iterator[tuple[Frame, Poses]]:
+    """Yield frames and poses with track numbers, smoothed where that is asked for."""
+    if not options.track:
+        yield from stream
+        return
+    for key, group in _runs(stream, _sequences(sources)):
+        if key is None:
+            yield from group
+        elif options.smooth:
+            yield from smoothed(_numbered(group), options.smooth)
+        else:
+            for frame, poses, _ in _numbered(group):
+                yield frame, poses
+                del frame, poses
 
 
-def _join(
-    networks: TrainedNetworks, frames: list[Frame], parts: list[tuple[np.ndarray, ...]]
-) -> _Group:
-    boxes, scores, center, scale, rotation, pixels = map(np.concatenate, zip(*parts, strict=True))
-    return _Group(
-        frames=frames,
-        boxes=boxes,
-        scores=scores,
-        places=np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts]),
-        crops=CropStore(
-            pixels=pixels,
-            keypoints=np.zeros((len(boxes), 0, 3), dtype=np.float32),
-            places=CropPlaces(center, scale, rotation),
-            crop_size=networks.crop_size,
-        ),
+def _numbered(group: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses, float]]:
+    tracker = Tracker()
+    for number, (frame, poses) in enumerate(group):
+        seconds = number * IMAGE_STEP if frame.time is None else frame.time
+        yield frame, tracker.update(poses, seconds), seconds
+        del frame, poses
+
+
+def _runs(
+    stream: Iterable[tuple[Frame, Poses]], sequences: dict[str, str]
+) -> Iterator[tuple[str | None, Iterator[tuple[Frame, Poses]]]]:
+    """Yield runs of frames of one video or one sequence of images, and the other frames between."""
+    source = iter(stream)
+    ahead: list[tuple[Frame, Poses]] = []
+
+    def run_of(key: str | None) -> Iterator[tuple[Frame, Poses]]:
+        while True:
+            item = ahead.pop() if ahead else next(source, None)
+            if item is None:
+                return
+            if sequences.get(item[0].source.name) != key:
+                ahead.append(item)
+                return
+            yield item
+            del item
+
+    while True:
+        item = ahead.pop() if ahead else next(source, None)
+        if item is None:
+            return
+        key = sequences.get(item[0].source.name)
+        ahead.append(item)
+        del item
+        yield key, run_of(key)
+
+
+def _sequences(sources: list[Source]) -> dict[str, str]:
+    """Return by name of source what it is a part of: a video, or numbered images of one folder."""
+    of_name: dict[str, str] = {}
+    images: dict[str, list[str]] = defaultdict(list)
+    for source in sources:
+        if source.kind != "image":
+            of_name[source.name] = source.name
+            continue
+        stem = source.path.stem
+        prefix = stem.rstrip("0123456789")
+        if prefix != stem:
+            images[f"{source.path.parent}/{prefix}"].append(source.name)
+    for key, names in images.items():
+        if len(names) > 1:
+            of_name |= dict.fromkeys(names, key)
+    return of_name
+
+
+def _frames_in(readers: list[FrameReader]) -> int | None:
+    """Return how many frames there will be, as far as headers say; None where one says nothing."""
+    counts = [reader.expected() for reader in readers]
+    return None if any(count is None for count in counts) else sum(c for c in counts if c)
+
+
+class _Journal:
+    """What was predicted so far: a line a frame, and a line that ends each input.
+
+    Inputs whose line is there, and that could be read, are not read again.
+    """
+
+    def __init__(self, out: Path, heading: dict[str, Any]) -> None:
+        self._out = out
+        self.heading = heading
+        self._stream: TextIO | None = None
+        self._offsets: dict[str, int] = {}
+        self._indexed = 0
+        self.done: dict[str, dict[str, Any]] = {}
+
+    @staticmethod
+    def heading_of(
+        networks: TrainedNetworks,
+        inputs: Sequence[Path],
+        options: PredictionOptions,
+        finder: Finder | None,
+    ) -> dict[str, Any]:
+        """Return what a prediction must share with one that it goes on with."""
+        return {
+            "networks": networks.record,
+            "network": networks.reported,
+            "decoding": networks.evaluation.decoding,
+            "flip_test": networks.evaluation.flip_test,
+            "inputs": [str(path) for path in inputs],
+            "finder": None if finder is None else str(getattr(finder, "source", "a finder")),
+            **{
+                name: str(value) if isinstance(value, Path) else value
+                for name, value in vars(options).items()
+            },
+        }
+
+    def __enter__(self) -> _Journal:
+        make_folder(self._out)
+        path = self._out / JOURNAL
+        if any(self._out.iterdir()):
+            self._go_on(path)
+        else:
+            self._write_heading(path)
+        self._stream = path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def add(self, frame: Frame, poses: Poses) -> None:
+        """Note the poses of a frame."""
+        self._put(
+            {
+                "source": frame.source.name,
+                "frame": frame.number,
+                "time": None if frame.time is None else round(frame.time, 4),
+                "poses": poses.to_coco(),
+            }
+        )
+
+    def finish_before(self, source: Source | None, readers: list[FrameReader]) -> None:
+        """Note the end of all inputs before this one; of all if None."""
+        for reader in readers:
+            if reader.source is source:
+                break
+            if reader.source.name not in self.done:
+                self.done[reader.source.name] = reader.record()
+                self._put({"source": reader.source.name, "end": reader.record()})
+        if self._stream is not None:
+            self._stream.flush()
+
+    def frames_before(self, source: Source) -> Iterator[tuple[int | None, bool]]:
+        """Yield numbers of the frames of an input that was done before, and whether with poses."""
+        if source.name in self.done:
+            for entry in self.entries(source):
+                yield entry["frame"], bool(entry["poses"])
+
+    def entries(self, source: Source) -> Iterator[dict[str, Any]]:
+        """Yield what was noted of the frames of an input."""
+        with (self._out / JOURNAL).open("rb") as stream:
+            stream.seek(self._places()[source.name])
+            for line in stream:
+                entry = json.loads(line)
+                if entry.get("source") != source.name or "end" in entry:
+                    return
+                yield entry
+
+    def _places(self) -> dict[str, int]:
+        """Return where in the file the lines of each input begin."""
+        assert self._stream is not None
+        self._stream.flush()
+        path = self._out / JOURNAL
+        size = path.stat().st_size
+        if size != self._indexed:
+            self._offsets.clear()
+            with path.open("rb") as stream:
+                place = len(stream.readline())
+                for line in stream:
+                    self._offsets.setdefault(json.loads(line)["source"], place)
+                    place += len(line)
+            self._indexed = size
+        return self._offsets
+
+    def _put(self, entry: dict[str, Any]) -> None:
+        assert self._stream is not None
+        try:
+            self._stream.write(json.dumps(entry, allow_nan=False) + "\n")
+        except OSError as error:
+            raise InputError(f"{self._out}: cannot be written: {error.strerror}") from None
+
+    def _write_heading(self, path: Path, lines: Iterable[str] = ()) -> None:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+            stream.write(json.dumps(self.heading) + "\n")
+            stream.writelines(lines)
+
+    def _go_on(self, path: Path) -> None:
+        """Take over what the same call has noted before of inputs that could be read.
+
+        Raises:
+            InputError: the folder holds something else.
+        """
+        if not path.is_file():
+            raise InputError(
+                f"{self._out}: is there already and not an empty folder; name another with -o"
+            )
+        kept: list[str] = []
+        with path.open(encoding="utf-8") as stream:
+            before = _json_or_none(stream.readline())
+            if before != json.loads(json.dumps(self.heading)):
+                raise InputError(
+                    f"{self._out}: holds an unfinished prediction of other networks, inputs or "
+                    "options: repeat that command to go on with it, or name another folder with -o"
+                )
+            lines: list[str] = []
+            for line in stream:
+                entry = _json_or_none(line)
+                if entry is None:  # cut short when the program was stopped
+                    break
+                lines.append(line)
+                if "end" in entry:
+                    if not entry["end"]["problem"]:
+                        kept += lines
+                        self.done[entry["source"]] = entry["end"]
+                    lines = []
+        self._write_heading(path, kept)
+
+
+def _require_something(
+    records: list[dict[str, Any]],
+    people: BoxSource,
+    options: PredictionOptions,
+    count: PredictionCount,
+) -> None:
+    """Refuse a prediction without a frame, or for whose frames no box was usable."""
+    count.frames = sum(record["frames"] for record in records)
+    count.problems = [record["problem"] for record in records if record["problem"]]
+    if not count.frames:
+        raise FruitlessError(count.problems[0])
+    if not isinstance(people, GivenBoxes) or people.frames_with_boxes:
+        return
+    if people.matched:
+        raise FruitlessError(
+            f"{options.boxes}: the {people.matched} boxes that belong to the {count.frames} frames "
+            f"all score less than --box-threshold {options.threshold:g} or lie outside their frame"
+        )
+    raise FruitlessError(
+        f"{options.boxes}: no box belongs to any of the {count.frames} frames: boxes are found by "
+        "file name or image id (the file name without suffix, or its number)"
     )
 
 
-def _predict(networks: TrainedNetworks, group: _Group) -> Predictions:
-    """Poses of a group of frames; `frame_ids` are places in the group."""
-    joints = networks.keypoint_set
-    keypoints = np.zeros((0, len(joints), 3), dtype=np.float32)
-    if len(group):
-        keypoints = networks.predict(group.crops)[networks.reported]
-    predictions = rescore(
-        Predictions(group.places, keypoints, group.scores, boxes=group.boxes), RESCORE_THRESHOLD
-    )
-    if joints.sigmas is None:
-        return predictions
-    return suppress(
-        predictions, crop_areas(group.crops.places), joints.require_sigmas(), NMS_THRESHOLD
-    )
+def _write_files(
+    out: Path,
+    sources: list[Source],
+    journal: _Journal,
+    networks: TrainedNetworks,
+    people: BoxSource,
+    options: PredictionOptions,
+    count: PredictionCount,
+) -> None:
+    joints = networks.keypoint_set.joints
+    with ExitStack() as stack:
+        opened = {
+            name: stack.enter_context(
+                stack.enter_context(replacing(out / name)).open("w", encoding="utf-8", newline="")
+            )
+            for name in (RESULTS, JOINTS, FRAMES)
+        }
+        tables = {name: csv.writer(opened[name]) for name in (JOINTS, FRAMES)}
+        columns = [f"{joint}_{value}" for joint in joints for value in ("x", "y", "score")]
+        tables[JOINTS].writerow(["file_name", "frame", "time", "track_id", "score", *columns])
+        tables[FRAMES].writerow(["file_name", "frame", "time", "people"])
+        opening = "[\n"
+        for source in sources:
+            for entry in journal.entries(source):
+                place = [_cell(source.name), _blank(entry["frame"]), _blank(entry["time"])]
+                tables[FRAMES].writerow([*place, len(entry["poses"])])
+                for pose in entry["poses"]:
+                    opened[RESULTS].write(opening + json.dumps(pose, allow_nan=False))
+                    opening = ",\n"
+                    about = [_blank(pose.get("track_id")), round(pose["score"], 5)]
+                    tables[JOINTS].writerow([*place, *about, *pose["keypoints"]])
+                    count.poses += 1
+                    scores = pose["keypoints"][2::3]
+                    count.bare += all(score < options.joint_threshold for score in scores)
+        opened[RESULTS].write("\n]\n" if opening == ",\n" else "[]\n")
+    records = [journal.done[source.name] for source in sources]
+    told = [r for r in records if r["kind"] != "image" or r["problem"]]
+    summary = {
+        **journal.heading,
+        "frames": count.frames,
+        "poses": count.poses,
+        "inputs_read": sum(not record["problem"] for record in records),
+        "inputs_not_wholly_read": len(count.problems),
+        "files_left_out": count.left_out,
+        "seconds": round(count.seconds, 2),
+        # Every video, and every image that could not be read.
+        "inputs_in_detail": told,
+    }
+    if isinstance(people, GivenBoxes):
+        summary["boxes_used"] = people.record()
+    write_json(out / SUMMARY, summary, indent=1)
+    if not count.problems:
+        (out / JOURNAL).unlink()
 
 
-def _without_image(frame: Frame) -> Frame:
-    return Frame(frame.source, np.zeros((0, 0, 3), dtype=np.uint8), frame.number, frame.fps)
+def _remove_fruitless(out: Path, existed: bool, _: Any, error: Any, __: Any) -> None:
+    """Leave nothing of a prediction that came to nothing, but the folder if it was there."""
+    journal = out / JOURNAL
+    if error is None or not journal.is_file():
+        return
+    with journal.open(encoding="utf-8") as stream:
+        finished = any('"end"' in line and '"problem": null' in line for line in stream)
+    if finished and not isinstance(error, FruitlessError):
+        return
+    shutil.rmtree(out, ignore_errors=True)
+    if existed:
+        out.mkdir()
 
 
-class _ResultsStream:
-    """A JSON list, an entry a line, written as it comes."""
+def _cell(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" else text
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._opening = "[\n"
 
-    def write(self, frame: Frame, predictions: Predictions) -> None:
-        for entry in to_results(predictions):
-            row: dict[str, Any] = {"image_id": frame.image_id, "file_name": frame.source.name}
-            if frame.number is not None:
-                row["frame"] = frame.number
-            row |= {key: value for key, value in entry.items() if key != "image_id"}
-            self._stream.write(self._opening + json.dumps(row, allow_nan=False))
-            self._opening = ",\n"
+def _blank(value: Any) -> Any:
+    return "" if value is None else value
 
-    def close(self) -> None:
-        self._stream.write("\n]\n" if self._opening == ",\n" else "[]\n")
+
+def _json_or_none(line: str) -> Any:
+    with suppress(json.JSONDecodeError):
+        return json.loads(line)
+    return None

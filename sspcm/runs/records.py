@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -147,7 +147,8 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
         keypoint_set: the joints of the heatmaps, as `dataclasses.asdict` gives them.
         crop_size: (width, height) of crops in pixels.
         bgr: the networks take channels in BGR order.
-        upright: they were trained on crops turned along the image radius.
+        upright: they were trained on turned crops.
+        up: what pointed up in those (see `sspcm.data.crop_places`).
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
         method: name of the method that trained them.
         recipe: its recipe.
@@ -161,6 +162,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
     crop_size: tuple[CropSide, CropSide] = (192, 256)
     bgr: bool = True
     upright: bool = False
+    up: Literal["radius", "box", "angle"] = "radius"
     sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 2.0
     method: str | None = None
     recipe: str | None = None

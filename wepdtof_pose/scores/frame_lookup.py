@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ts .mts .m2ts .3gp .ogv".split()
+)
 """Names of videos, which say nothing about the frame."""
 
 
@@ -20,7 +22,8 @@ def find_frames(
 
     A file name goes before an id: ids of files made without the annotations are guesses from
     names. A name is that of the frame with the same path, else of the only one with the same last
-    part; where several frames have it, or there is none, the id says which.
+    part; where several frames have it, or there is none, the id says which. An id that no frame has
+    may be the name of one without its suffix, as detectors and WEPDTOF name frames.
 
     Args:
         frames: with columns `id` and `file_name`.
@@ -30,9 +33,14 @@ def find_frames(
     row_of = {frame_id: row for row, frame_id in enumerate(frames["id"])}
     by_name = _rows_of_names(frames["file_name"])
     by_last_part = _rows_of_names([Path(name).name for name in frames["file_name"]])
+    by_stem = _rows_of_names([str(Path(name).with_suffix("")) for name in frames["file_name"]])
+    by_last_stem = _rows_of_names([Path(name).stem for name in frames["file_name"]])
     rows = np.full(len(image_ids), -1, dtype=np.int64)
     for position, (image_id, name) in enumerate(zip(image_ids, file_names, strict=True)):
         by_id = row_of.get(image_id, -1) if isinstance(image_id, (int, str)) else -1
+        if by_id < 0 and isinstance(image_id, str) and not image_id.isdigit():
+            stems = by_stem.get(image_id) or by_last_stem.get(Path(image_id).name) or []
+            by_id = stems[0] if len(stems) == 1 else -1
         if name is None or Path(name).suffix.lower() in VIDEO_SUFFIXES:
             rows[position] = by_id
             continue

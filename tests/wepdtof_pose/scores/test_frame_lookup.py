@@ -26,3 +26,8 @@ def test_an_id_decides_where_the_name_does_not() -> None:
 
 def test_a_name_of_no_frame_is_not_overruled_by_its_id() -> None:
     assert rows((1, "a/9.jpg")) == [-1]
+
+
+def test_a_text_id_may_be_a_name_without_its_suffix() -> None:
+    # RAPiD names frames so; numbers stay numbers.
+    assert rows(("film_3", None), ("b/2", None), ("1", None), ("other", None)) == [3, 2, -1, -1]

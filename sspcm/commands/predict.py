@@ -1,0 +1,144 @@
+"""The command that predicts poses on images and videos."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sspcm.commands.options import PATH, UP, opens_networks
+from wepdtof_pose.commands.shared import refuse_unused
+from wepdtof_pose.errors import echo
+
+if TYPE_CHECKING:
+    from sspcm.inference.networks import TrainedNetworks
+    from sspcm.inference.predict import PredictionCount
+
+_SHOWN = 5
+
+
+@click.command()
+@opens_networks(inference=True, model_option=True)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=PATH,
+    default=Path("predictions"),
+    show_default=True,
+    help="Folder to write, new or empty.",
+)
+@click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
+@click.option("--category", help="Category of people in --boxes, by id or name.")
+@click.option(
+    "--finder",
+    metavar="NAME|FILE",
+    help="Network that finds people, or none.  [default: ceiling-find for turned crops]",
+)
+@click.option(
+    "--box-threshold", type=float, default=0.0, show_default=True, help="Least score of a box."
+)
+@UP
+@click.option("--track/--no-track", default=True, help="Number people through a video.")
+@click.option(
+    "--smooth",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=0.0,
+    help="Average joints over time along each track.",
+)
+@click.option("--draw", is_flag=True, help="Also write drawings, and a video for a video.")
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.2,
+    show_default=True,
+    help="Least score of a joint that is drawn.",
+)
+@click.option("--network", help="A network of the method.  [default: the reported one]")
+def predict(
+    networks: TrainedNetworks,
+    inputs: tuple[Path, ...],
+    output: Path,
+    boxes: Path | None,
+    category: str | None,
+    finder: str | None,
+    box_threshold: float,
+    up: str | None,
+    track: bool,
+    smooth: float,
+    draw: bool,
+    threshold: float,
+    network: str | None,
+) -> None:
+    """Find people, predict their poses and track them, on images, folders and videos.
+
+    INPUTS may begin with a run folder or a file of weights, in place of --model. Without --boxes
+    and --finder, networks that were trained on crops as the frame is take each whole frame as one
+    person. Boxes are those of a COCO results file (4 numbers, or 5 as RAPiD writes them), of COCO
+    annotations (CEPDOF, WEPDTOF), or of YOLO's text files; they are found by file name or image id
+    (the file name without suffix, or the number that it is; for a video NAME_000001, or the frame
+    number from 1 on where it is the only input).
+
+    DIR gets predictions.json (COCO results with file names and track ids), joints.csv, frames.csv
+    (people on each frame), summary.json and, with --draw, drawings/. What cannot be read is left
+    out and named, with exit code 1; the same command goes on with it, as after a stop.
+
+    \b
+    Example:
+      sspcm predict clip.mp4 --draw -o poses
+      sspcm predict runs/sspcm-300 photos --boxes detections.json --no-track -o poses
+    """
+    from sspcm.inference.predict import PredictionOptions, predict_inputs
+    from sspcm.inference.ready import open_finder
+
+    if boxes is not None and finder is not None:
+        raise click.UsageError("--finder: without effect beside --boxes")
+    if boxes is None:
+        refuse_unused("people that are not given: name --boxes", ["category"])
+    searching = None
+    if boxes is None and finder != "none" and (finder is not None or networks.upright):
+        searching = open_finder(finder, device=str(networks.hardware.device))
+    if boxes is None and searching is None:
+        refuse_unused("whole frames: name --boxes", ["box_threshold"])
+    if not draw:
+        refuse_unused("poses that are not drawn: add --draw", ["threshold"])
+    options = PredictionOptions(
+        boxes=boxes,
+        category=category,
+        threshold=box_threshold,
+        up=up,  # type: ignore[arg-type]
+        track=track,
+        smooth=smooth,
+        draw=draw,
+        joint_threshold=threshold,
+    )
+    chosen = networks.only(network or networks.reported)
+    count = predict_inputs(chosen, inputs, output, options, finder=searching)
+    if boxes is None and searching is None:
+        echo("each whole frame is taken as one person: name --boxes or --finder otherwise")
+    if draw and count.bare:
+        echo(
+            f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}"
+        )
+    _report(count)
+    echo(f"written: {output}")
+    if count.problems:
+        echo("the same command tries again what could not be read")
+        sys.exit(1)
+
+
+def _report(count: PredictionCount) -> None:
+    for note in count.notes:
+        echo(note)
+    if count.left_out:
+        kinds = ", ".join(f"{number} {suffix}" for suffix, number in count.left_out.items())
+        echo(f"left out, neither images nor videos: {kinds}")
+    for problem in count.problems[:_SHOWN]:
+        echo(f"not wholly read: {problem}")
+    if len(count.problems) > _SHOWN:
+        echo(f"not wholly read: {len(count.problems) - _SHOWN} more, see summary.json")
+    rate = f" ({count.frames / count.seconds:.1f} a second)" if count.seconds > 0 else ""
+    echo(f"{count.poses} poses on {count.frames} frames{rate}")

@@ -1,0 +1,257 @@
+"""From frames to poses: boxes of people, crops, networks, and coordinates in the frame again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from sspcm.data.crop_places import CropPlaces, Up, crop_places
+from sspcm.data.crop_store import CropStore, cut_window
+from sspcm.inference.detections import Detections, FrameBoxes, frame_boxes
+from sspcm.inference.frames import Frame, Source
+from sspcm.inference.networks import TrainedNetworks
+from sspcm.inference.poses import Poses
+from sspcm.inference.scores import NMS_THRESHOLD, RESCORE_THRESHOLD, crop_areas
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.scores.predictions import Predictions, rescore, suppress
+
+FRAMES_AT_ONCE = 16
+"""Most frames that are held in memory."""
+
+
+class Finder(Protocol):
+    """Finds people in whole frames."""
+
+    def find(self, images: list[np.ndarray]) -> list[np.ndarray]:
+        """Return for each image (height, width, 3) uint8 BGR an array (people, 6): cx, cy, w, h in
+        pixels, the angle in degrees clockwise from the axis that points up, and a score."""
+
+
+class BoxSource(Protocol):
+    """Says where the people of a frame are."""
+
+    def boxes(self, frame: Frame) -> FrameBoxes:
+        """Return the boxes of the people on the frame, all of them at least partly on it."""
+
+
+class WholeFrames:
+    """Each whole frame is one person."""
+
+    def boxes(self, frame: Frame) -> FrameBoxes:
+        """Return the frame."""
+        height, width = frame.image.shape[:2]
+        return frame_boxes([[0.0, 0.0, width, height]])
+
+
+@dataclass
+class GivenBoxes:
+    """Boxes of a detection file, and how many of them were used.
+
+    Attributes:
+        detections: the boxes.
+        threshold: boxes with a lower score are not used.
+        frames: frames asked for so far.
+        frames_with_boxes: those of them that have a usable box.
+        low: boxes on these frames that score less than the threshold.
+        outside: boxes that lie wholly outside their frame.
+    """
+
+    detections: Detections
+    threshold: float = 0.0
+    frames: int = 0
+    frames_with_boxes: int = 0
+    low: int = 0
+    outside: int = 0
+
+    def __post_init__(self) -> None:
+        self._matched = np.zeros(len(self.detections), dtype=bool)
+
+    def boxes(self, frame: Frame) -> FrameBoxes:
+        """Return the file's boxes on the frame."""
+        height, width = frame.image.shape[:2]
+        rows = self.detections.rows_of(frame.keys)
+        self._matched[rows] = True
+        found = self.detections.of_rows(rows, np.array([width, height], dtype=np.float64))
+        high = found.scores >= self.threshold
+        inside = found.on_frame((width, height))
+        self.frames += 1
+        self.low += int((~high).sum())
+        self.outside += int((high & ~inside).sum())
+        self.frames_with_boxes += bool((high & inside).any())
+        return found.select(high & inside)
+
+    def count_before(self, source: Source, number: int | None, used: bool) -> None:
+        """Count a frame whose boxes were used in an earlier call."""
+        nothing = np.zeros((0, 0, 3), dtype=np.uint8)
+        self._matched[self.detections.rows_of(Frame(source, nothing, number).keys)] = True
+        self.frames += 1
+        self.frames_with_boxes += used
+
+    @property
+    def matched(self) -> int:
+        """Boxes that lie on one of the frames."""
+        return int(self._matched.sum())
+
+    def record(self) -> dict[str, int]:
+        """Return the counts as JSON can hold them."""
+        return {
+            "boxes": len(self.detections),
+            "frames": self.frames,
+            "frames_with_boxes": self.frames_with_boxes,
+            "on_no_frame": len(self.detections) - self.matched,
+            "outside_their_frame": self.outside,
+            "below_threshold": self.low,
+            **self.detections.left_out,
+        }
+
+
+@dataclass(frozen=True)
+class FoundBoxes:
+    """Boxes of a finder network; those with a lower score than the threshold are not used."""
+
+    finder: Finder
+    threshold: float = 0.0
+
+    def boxes(self, frame: Frame) -> FrameBoxes:
+        """Return the people that the finder sees."""
+        height, width = frame.image.shape[:2]
+        found = frame_boxes(self.finder.find([frame.image])[0])
+        return found.select((found.scores >= self.threshold) & found.on_frame((width, height)))
+
+
+def require_boxes(networks: TrainedNetworks, people: BoxSource) -> None:
+    """Refuse whole frames for networks that were trained on crops turned along the image radius.
+
+    Raises:
+        InputError: they were.
+    """
+    if networks.upright and isinstance(people, WholeFrames):
+        raise InputError(
+            f"{networks.record['source']}: was trained on turned crops of single people and cannot "
+            "take whole frames: name the people's boxes with --boxes, or a network that finds them "
+            "with --finder"
+        )
+
+
+def poses_of_frames(
+    networks: TrainedNetworks,
+    frames: Iterable[Frame],
+    people: BoxSource,
+    *,
+    up: Up | None = None,
+    keep_images: bool = False,
+) -> Iterator[tuple[Frame, Poses]]:
+    """Yield the frames with their poses, in order; few frames are held at a time.
+
+    Scores and suppression of duplicates are those of the evaluation.
+
+    Args:
+        networks: the reported one is used.
+        frames: decoded once.
+        people: says where the people are.
+        up: what points up in turned crops; as the networks were trained if None.
+        keep_images: keep the pixels of frames with them; else they are let go once they are cut.
+    """
+    held: list[Frame] = []
+    parts: list[_Cut] = []
+    for frame in frames:
+        parts.append(_cut(networks, frame, people.boxes(frame), up))
+        held.append(frame if keep_images else _without_image(frame))
+        del frame
+        count = sum(len(part.boxes) for part in parts)
+        if len(held) == FRAMES_AT_ONCE or count >= networks.evaluation.batch_size:
+            yield from _predict(networks, held, parts)
+            held, parts = [], []
+    if held:
+        yield from _predict(networks, held, parts)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """The people of one frame: boxes, places, RGB crops (people, H, W, 3), size of the frame."""
+
+    boxes: FrameBoxes
+    places: CropPlaces
+    crops: np.ndarray
+    size: tuple[int, int]
+
+
+def _cut(networks: TrainedNetworks, frame: Frame, boxes: FrameBoxes, up: Up | None) -> _Cut:
+    height, width = frame.image.shape[:2]
+    size = networks.crop_size
+    places = crop_places(
+        boxes.boxes,
+        np.array([width, height]),
+        size,
+        upright=networks.upright,
+        up=up or networks.up,
+        rotated=boxes.rotated,
+    )
+    matrices = places.matrices(size, size)
+    crops = np.zeros((len(matrices), size[1], size[0], 3), dtype=np.uint8)
+    for crop, matrix in zip(crops, matrices, strict=True):
+        crop[:] = cut_window(frame.image, matrix, size)[..., ::-1]
+    return _Cut(boxes, places, crops, (width, height))
+
+
+def _predict(
+    networks: TrainedNetworks, frames: list[Frame], parts: list[_Cut]
+) -> Iterator[tuple[Frame, Poses]]:
+    joints = networks.keypoint_set
+    rotated = np.concatenate([part.boxes.rotated for part in parts])
+    crops = CropStore(
+        pixels=np.concatenate([part.crops for part in parts]),
+        keypoints=np.zeros((len(rotated), 0, 3), dtype=np.float32),
+        places=CropPlaces(
+            np.concatenate([part.places.center for part in parts]),
+            np.concatenate([part.places.scale for part in parts]),
+            np.concatenate([part.places.rotation for part in parts]),
+        ),
+        crop_size=networks.crop_size,
+    )
+    keypoints = np.zeros((0, len(joints), 3), dtype=np.float32)
+    if len(crops):
+        keypoints = networks.predict(crops)[networks.reported]
+    predictions = rescore(
+        Predictions(
+            frame_ids=np.repeat(np.arange(len(parts)), [len(part.boxes) for part in parts]),
+            keypoints=keypoints,
+            scores=np.concatenate([part.boxes.scores for part in parts]),
+            boxes=np.concatenate([part.boxes.boxes for part in parts]),
+            people=np.arange(len(rotated)),
+        ),
+        RESCORE_THRESHOLD,
+    )
+    if joints.sigmas is not None:
+        predictions = suppress(
+            predictions, crop_areas(crops.places), joints.require_sigmas(), NMS_THRESHOLD
+        )
+    for place, (frame, part) in enumerate(zip(frames, parts, strict=True)):
+        found = predictions.select(predictions.frame_ids == place)
+        assert found.boxes is not None
+        assert found.people is not None
+        yield (
+            frame,
+            Poses(
+                keypoints=found.keypoints,
+                scores=found.scores,
+                boxes=found.boxes,
+                rotated=rotated[found.people],
+                tracks=np.zeros(len(found), dtype=np.int64),
+                keypoint_set=joints,
+                size=part.size,
+                image_id=frame.image_id,
+                file_name=frame.source.name,
+                frame=frame.number,
+                time=frame.time,
+                image=frame.image if frame.image.size else None,
+            ),
+        )
+
+
+def _without_image(frame: Frame) -> Frame:
+    nothing = np.zeros((0, 0, 3), dtype=np.uint8)
+    return Frame(frame.source, nothing, frame.number, frame.rate, frame.time)

@@ -1,0 +1,70 @@
+"""Ready-trained networks that come with the project, found by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wepdtof_pose.errors import InputError
+
+if TYPE_CHECKING:
+    from sspcm.inference.chain import Finder
+
+POSE_NETWORK = "ceiling-pose"
+FINDER_NETWORK = "ceiling-find"
+_FOLDER = Path(__file__).parents[1] / "ready"
+_SUFFIX = ".pt"
+
+
+def ready_networks() -> dict[str, Path]:
+    """Return the files of the ready-trained networks by name."""
+    return {path.stem: path for path in sorted(_FOLDER.glob(f"*{_SUFFIX}"))}
+
+
+def network_path(name: str | Path) -> Path:
+    """Return the path that a name or path of trained networks stands for.
+
+    Args:
+        name: the name of a ready-trained network, or a path: a run folder, a checkpoint or a file
+            of weights. What lies at a path goes before a name.
+
+    Raises:
+        InputError: there is no such path and no ready-trained network of that name.
+    """
+    path = Path(name)
+    ready = ready_networks()
+    if path.exists() or str(name) not in ready:
+        if not path.exists() and path.name == str(name) and not path.suffix:
+            there = f"there are {', '.join(ready)}" if ready else "there are none in this version"
+            raise InputError(
+                f"{name}: no such run folder or file, and no ready-trained network of that name "
+                f"({there})"
+            )
+        return path
+    return ready[str(name)]
+
+
+def is_networks(path: Path) -> bool:
+    """Tell whether a path looks like trained networks: a run, a file of weights, a known name."""
+    if path.is_dir():
+        return (path / "config.yaml").is_file()
+    if path.exists():
+        return path.suffix.lower() in (".pt", ".pth", ".ckpt", ".safetensors", ".tar", ".npz")
+    return str(path) in ready_networks() or path.suffix.lower() in (".pt", ".pth")
+
+
+def open_finder(name: str | None, *, device: str | None = None) -> Finder:
+    """Return the network that finds people: a file, or the ready-trained one if None.
+
+    Raises:
+        InputError: there is no such file, and no ready-trained network of that name.
+    """
+    path = network_path(name or FINDER_NETWORK)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if find_spec("sspcm.inference.finder") is None:
+        raise InputError(f"{path}: this version cannot open networks that find people")
+    found: Finder = import_module("sspcm.inference.finder").open_finder(path, device=device)
+    return found

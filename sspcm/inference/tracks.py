@@ -1,0 +1,203 @@
+"""The same number for the same person from frame to frame, and joints that do not tremble.
+
+Nobody's appearance is looked at: below a ceiling camera people rarely hide one another, and where
+they are and how they stand says who is who. A person's place is that of the box, and moves with
+constant velocity (a Kalman filter of place and velocity). On each frame the assignment of people to
+tracks with the least sum of distances is taken, solved exactly.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from sspcm.inference.poses import JOINT_THRESHOLD, Poses
+
+MEMORY = 2.0
+"""Seconds for which somebody who is not seen keeps the number."""
+NEAR = 0.6
+"""Largest distance, in roots of the box's area, at which somebody who stands is recognised."""
+SPEED = 2.5
+"""What the distance may grow by, in roots of the box's area a second."""
+FARTHEST = 2.0
+"""Largest distance, in roots of the box's area, at which somebody is recognised at all."""
+_ACCELERATION = 3.0
+_PLACE_ERROR = 0.1
+_COASTING = 1.0
+"""Seconds after which an unseen person's velocity has fallen to a third."""
+_FEWEST_JOINTS = 3
+
+Item = TypeVar("Item")
+
+
+class Tracker:
+    """Numbers the people of one video, frame by frame.
+
+    >>> from wepdtof_pose.keypoints import get_keypoint_set
+    >>> tracker = Tracker()
+    >>> tracker.update(Poses.nobody(get_keypoint_set("wepdtof-pose-14"), size=(8, 8)), 0.0).tracks
+    array([], dtype=int64)
+    """
+
+    def __init__(self, *, memory: float = MEMORY) -> None:
+        self._memory = memory
+        self._tracks: list[_Track] = []
+        self._given = 0
+
+    def update(self, poses: Poses, time: float) -> Poses:
+        """Return the poses with their track numbers, from 1 on.
+
+        Args:
+            poses: of the next frame.
+            time: seconds; later than that of the frame before.
+        """
+        self._tracks = [t for t in self._tracks if time - t.time <= self._memory]
+        places = _places(poses)
+        roots = np.sqrt(np.maximum(np.prod(_sides(poses), axis=1), 1.0))
+        distances = np.full((len(self._tracks), len(poses)), np.inf)
+        for row, track in enumerate(self._tracks):
+            distances[row] = track.distances(poses, places, roots, time)
+        numbers = np.zeros(len(poses), dtype=np.int64)
+        for row, column in _assign(distances):
+            track = self._tracks[row]
+            track.add(poses.keypoints[column], places[column], roots[column], time)
+            numbers[column] = track.number
+        for column in np.flatnonzero(numbers == 0).tolist():
+            self._given += 1
+            numbers[column] = self._given
+            self._tracks.append(
+                _Track(self._given, poses.keypoints[column], places[column], roots[column], time)
+            )
+        return replace(poses, tracks=numbers)
+
+
+@dataclass
+class _Track:
+    """One person: number, joints and root of the box's area when last seen, place and velocity."""
+
+    number: int
+    joints: np.ndarray
+    place: np.ndarray
+    root: float
+    time: float
+
+    def __post_init__(self) -> None:
+        self.velocity = np.zeros(2)
+        # Variances of place and velocity, and their covariance; the same for x and y.
+        self._variance = np.array(
+            [[(_PLACE_ERROR * self.root) ** 2, 0.0], [0.0, (SPEED * self.root / 2) ** 2]]
+        )
+
+    def distances(
+        self, poses: Poses, places: np.ndarray, roots: np.ndarray, time: float
+    ) -> np.ndarray:
+        """Return distances (people,) in roots of box areas; infinite where it is somebody else.
+
+        That of the places, and where enough joints are sure on both, the mean of it and of the mean
+        distance of those joints.
+        """
+        since = time - self.time
+        moved = self.velocity * _COASTING * (1 - np.exp(-since / _COASTING))
+        unit = 0.5 * (roots + self.root)
+        apart = np.linalg.norm(places - (self.place + moved), axis=1) / unit
+        sure = (poses.keypoints[..., 2] >= JOINT_THRESHOLD) & (self.joints[:, 2] >= JOINT_THRESHOLD)
+        offsets = poses.keypoints[..., :2] - (self.joints[:, :2] + moved)
+        of_joints = (np.linalg.norm(offsets, axis=2) * sure).sum(axis=1) / unit
+        count = sure.sum(axis=1)
+        both = 0.5 * (apart + of_joints / np.maximum(count, 1))
+        found = np.where(count >= _FEWEST_JOINTS, both, apart)
+        return np.where(found <= min(FARTHEST, NEAR + SPEED * since), found, np.inf)
+
+    def add(self, joints: np.ndarray, place: np.ndarray, root: float, time: float) -> None:
+        """Take in where the person is now."""
+        since = time - self.time
+        step = np.array([[1.0, since], [0.0, 1.0]])
+        noise = (_ACCELERATION * self.root) ** 2 * np.array(
+            [[since**4 / 4, since**3 / 2], [since**3 / 2, since**2]]
+        )
+        variance = step @ self._variance @ step.T + noise
+        gain = variance[:, 0] / (variance[0, 0] + (_PLACE_ERROR * root) ** 2)
+        surprise = place - (self.place + since * self.velocity)
+        self.place = self.place + since * self.velocity + gain[0] * surprise
+        self.velocity = self.velocity + gain[1] * surprise
+        self._variance = variance - np.outer(gain, variance[0])
+        self.joints, self.time = joints, time
+        self.root = 0.5 * (self.root + root)
+
+
+def smoothed(
+    stream: Iterable[tuple[Item, Poses, float]], seconds: float
+) -> Iterator[tuple[Item, Poses]]:
+    """Yield the poses of a video with joints averaged over time along each track.
+
+    Each joint is the mean of the same person's, weighted by its score and by a Gaussian in time. A
+    few frames are held back until those after them are known.
+
+    Args:
+        stream: what belongs to each frame, its tracked poses, and its time in seconds; in order.
+        seconds: standard deviation of the Gaussian.
+    """
+    reach = 3 * seconds
+    near: deque[tuple[Poses, float]] = deque()
+    waiting: deque[tuple[Item, Poses, float]] = deque()
+
+    def next_one() -> tuple[Item, Poses]:
+        item, poses, time = waiting.popleft()
+        while near and time - near[0][1] > reach:
+            near.popleft()
+        return item, _smoothed(poses, time, near, seconds)
+
+    for item, poses, time in stream:
+        near.append((poses.without_image(), time))
+        waiting.append((item, poses, time))
+        del item, poses
+        while time - waiting[0][2] > reach:
+            yield next_one()
+    while waiting:
+        yield next_one()
+
+
+def _smoothed(
+    poses: Poses, time: float, near: Iterable[tuple[Poses, float]], seconds: float
+) -> Poses:
+    total = np.zeros((*poses.keypoints.shape[:2], 2))
+    weight = np.zeros((*poses.keypoints.shape[:2], 1))
+    for other, when in near:
+        row, place = np.nonzero(poses.tracks[:, None] == other.tracks)
+        found = other.keypoints[place].astype(np.float64)
+        share = np.exp(-0.5 * ((when - time) / seconds) ** 2) * np.maximum(found[..., 2:], 1e-6)
+        total[row] += share * found[..., :2]
+        weight[row] += share
+    keypoints = poses.keypoints.copy()
+    keypoints[..., :2] = total / weight
+    return replace(poses, keypoints=keypoints)
+
+
+def _places(poses: Poses) -> np.ndarray:
+    """Return middles (people, 2) of the rotated boxes, or of the boxes."""
+    middles = poses.boxes[:, :2] + poses.boxes[:, 2:] / 2
+    known = np.isfinite(poses.rotated).all(axis=1)
+    return np.where(known[:, None], poses.rotated[:, :2], middles)
+
+
+def _sides(poses: Poses) -> np.ndarray:
+    known = np.isfinite(poses.rotated).all(axis=1)
+    return np.where(known[:, None], poses.rotated[:, 2:4], poses.boxes[:, 2:])
+
+
+def _assign(distances: np.ndarray) -> list[tuple[int, int]]:
+    """Return the pairs of tracks and people whose distances have the least sum.
+
+    As many are paired as can be: a pair that is too far apart costs more than all others together.
+    """
+    if not distances.size:
+        return []
+    far = FARTHEST * (1 + min(distances.shape))
+    rows, columns = linear_sum_assignment(np.where(np.isfinite(distances), distances, far))
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return [(row, column) for row, column in pairs if np.isfinite(distances[row, column])]
