@@ -120,9 +120,7 @@ def predict(
     if boxes is None and searching is None:
         echo("each whole frame is taken as one person: name --boxes or --finder otherwise")
     if draw and count.bare:
-        echo(
-            f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}"
-        )
+        echo(f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}")
     _report(count)
     echo(f"written: {output}")
     if count.problems:
@@ -131,8 +129,12 @@ def predict(
 
 
 def _report(count: PredictionCount) -> None:
+    from sspcm.inference.detections import coverage_line
+
     for note in count.notes:
         echo(note)
+    if count.boxes is not None:
+        echo(coverage_line(count.boxes))
     if count.left_out:
         kinds = ", ".join(f"{number} {suffix}" for suffix, number in count.left_out.items())
         echo(f"left out, neither images nor videos: {kinds}")

@@ -98,12 +98,12 @@ class GivenBoxes:
     def record(self) -> dict[str, int]:
         """Return the counts as JSON can hold them."""
         return {
+            "images": self.frames,
+            "images_with_boxes": self.frames_with_boxes,
             "boxes": len(self.detections),
-            "frames": self.frames,
-            "frames_with_boxes": self.frames_with_boxes,
-            "on_no_frame": len(self.detections) - self.matched,
+            "on_no_image": len(self.detections) - self.matched,
             "outside_their_frame": self.outside,
-            "below_threshold": self.low,
+            "boxes below the threshold": self.low,
             **self.detections.left_out,
         }
 

@@ -179,6 +179,18 @@ def read_detections(path: Path, *, category: Any = None, person_id: Any = PERSON
     return _read_coco(path, category, person_id)
 
 
+def coverage_line(counts: dict[str, int]) -> str:
+    """Return in words how many detections were used, and why others were not."""
+    text = (
+        f"boxes on {counts['images_with_boxes']} of {counts['images']} images; "
+        f"{counts['on_no_image']} boxes on no image, {counts['outside_their_frame']} outside their "
+        "frame"
+    )
+    said = {"images", "images_with_boxes", "boxes", "on_no_image", "outside_their_frame", "rotated"}
+    others = [f"{n} {what}" for what, n in counts.items() if what not in said and n]
+    return text + (f"; left out: {', '.join(others)}" if others else "")
+
+
 def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     content = read_json(path)
     names: dict[Any, str] = {}

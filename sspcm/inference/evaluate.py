@@ -12,7 +12,7 @@ import numpy as np
 from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.data.sets import sides_of
-from sspcm.inference.detections import PERSON, Detections, read_detections
+from sspcm.inference.detections import PERSON, Detections, coverage_line, read_detections
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
 from sspcm.runs.folder import RunFolder
@@ -193,18 +193,6 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
             yield f"{joint:16}{first['labelled']:>9}" + "".join(
                 f"{percent(value):>9}" for value in values
             )
-
-
-def coverage_line(counts: dict[str, int]) -> str:
-    """Return in words how many detections were used, and why others were not."""
-    text = (
-        f"boxes on {counts['images_with_boxes']} of {counts['images']} images; "
-        f"{counts['on_no_image']} boxes on no image, {counts['outside_their_frame']} outside their "
-        "frame"
-    )
-    known = {"images", "images_with_boxes", "boxes", "on_no_image", "outside_their_frame"}
-    others = [f"{n} {what}" for what, n in counts.items() if what not in known | {"rotated"} and n]
-    return text + (f"; left out: {', '.join(others)}" if others else "")
 
 
 def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:

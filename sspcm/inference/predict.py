@@ -96,6 +96,7 @@ class PredictionCount:
         bare: poses without a joint that is sure enough to be drawn.
         seconds: the work took.
         left_out: files of folders that are neither images nor videos, by suffix.
+        boxes: how many given boxes were used, and why others were not; None where none are given.
         problems: what could not be read, a line for each input.
         notes: what else there is to say, a line for each.
     """
@@ -105,6 +106,7 @@ class PredictionCount:
     bare: int = 0
     seconds: float = 0.0
     left_out: dict[str, int] = field(default_factory=dict)
+    boxes: dict[str, int] | None = None
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -165,9 +167,11 @@ def predict_inputs(
         started = time.perf_counter()
         _predict(networks, todo, people, options, journal, out, count)
         count.seconds = time.perf_counter() - started
+        if isinstance(people, GivenBoxes):
+            count.boxes = people.record()
         records = [journal.done[source.name] for source in found.sources]
         _require_something(records, people, options, count)
-        _write_files(out, found.sources, journal, networks, people, options, count)
+        _write_files(out, found.sources, journal, networks, options, count)
     return count
 
 
@@ -461,7 +465,6 @@ def _write_files(
     sources: list[Source],
     journal: _Journal,
     networks: TrainedNetworks,
-    people: BoxSource,
     options: PredictionOptions,
     count: PredictionCount,
 ) -> None:
@@ -504,8 +507,8 @@ def _write_files(
         # Every video, and every image that could not be read.
         "inputs_in_detail": told,
     }
-    if isinstance(people, GivenBoxes):
-        summary["boxes_used"] = people.record()
+    if count.boxes is not None:
+        summary["boxes_used"] = count.boxes
     write_json(out / SUMMARY, summary, indent=1)
     if not count.problems:
         (out / JOURNAL).unlink()

@@ -34,9 +34,7 @@ def crop_size(sample):
 def upright(sample, crop_size):
     """Centres and scales of the boxes before any augmentation."""
     image = sample["image_bgr"]
-    boxes, kept = clip_boxes(
-        sample["boxes_xywh"], (image.shape[1], image.shape[0]), released=True
-    )
+    boxes, kept = clip_boxes(sample["boxes_xywh"], (image.shape[1], image.shape[0]), released=True)
     assert kept.all()
     return boxes_to_center_scale(boxes, crop_size)
 

@@ -15,20 +15,38 @@ from wepdtof_pose.geometry import (
     ("box", "clipped", "kept"),
     [
         ((10, 20, 30, 40), (10, 20, 29, 39), True),
-        ((-10, 20, 30, 40), (0, 20, 29, 39), True),
+        ((-10, 20, 30, 40), (0, 20, 19, 39), True),
         ((80, 20, 30, 40), (80, 20, 19, 39), True),
         ((99, 20, 30, 40), (99, 20, 0, 39), False),
         ((98, 20, 30, 40), (98, 20, 1, 39), True),
         ((10, 20, 1, 40), (10, 20, 0, 39), False),
         ((10, 20, 2, 2), (10, 20, 1, 1), True),
         ((120, 20, 5, 5), (120, 20, -21, 4), False),
+        ((-500, -500, 50, 80), (0, 0, -451, -421), False),
     ],
-    ids=["inside", "left", "right", "at last pixel", "one pixel", "thin", "smallest", "outside"],
+    ids=[
+        "inside",
+        "left",
+        "right",
+        "at last pixel",
+        "one pixel",
+        "thin",
+        "smallest",
+        "outside",
+        "outside at the upper left",
+    ],
 )
 def test_clip(box: tuple, clipped: tuple, kept: bool) -> None:
     boxes, mask = clip_boxes(np.array([box]), np.array([100, 80]))
     np.testing.assert_array_equal(boxes, [clipped])
     assert mask.tolist() == [kept]
+
+
+def test_the_released_code_moves_boxes_into_the_frame() -> None:
+    boxes = np.array([[-10, 20, 30, 40], [-500, -500, 50, 80]])
+    clipped, mask = clip_boxes(boxes, np.array([100, 80]), released=True)
+    np.testing.assert_array_equal(clipped, [[0, 20, 29, 39], [0, 0, 49, 79]])
+    assert mask.tolist() == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,23 @@ import numpy as np
 import pandas as pd
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .wmv .flv .ts .mts .m2ts .3gp .ogv".split()
+    [
+        ".mp4",
+        ".avi",
+        ".mov",
+        ".mkv",
+        ".webm",
+        ".m4v",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".flv",
+        ".ts",
+        ".mts",
+        ".m2ts",
+        ".3gp",
+        ".ogv",
+    ]
 )
 """Names of videos, which say nothing about the frame."""
 

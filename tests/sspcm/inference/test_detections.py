@@ -34,7 +34,7 @@ def test_how_boxes_may_name_an_image(
         path = tmp_path / "data" / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    sources = {source.name: source for source in find_sources([tmp_path / "data"])}
+    sources = {source.name: source for source in find_sources([tmp_path / "data"]).sources}
     assert list(sources) == ["a/000000000139.jpg", "a/1.jpg", "b/1.jpg", "b/lunch.png"]
     assert set(keys) <= sources[name].keys
     assert not set(others) & sources[name].keys

@@ -17,7 +17,7 @@ from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
 from sspcm.inference import export
 from sspcm.inference.open import open_networks
-from sspcm.inference.predict import predict_inputs
+from sspcm.inference.predict import PredictionOptions, predict_inputs
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 
@@ -88,7 +88,7 @@ def test_the_example_gives_the_poses_of_predict(
         networks = open_networks(tiny_run).only("C")
         evaluation = dataclasses.replace(networks.evaluation, decoding=decoding)
         networks = dataclasses.replace(networks, evaluation=evaluation)
-        predict_inputs(networks, [image], tmp_path / str(number), boxes=file)
+        predict_inputs(networks, [image], tmp_path / str(number), PredictionOptions(boxes=file))
         (row,) = read_json(tmp_path / str(number) / "predictions.json")
         done = subprocess.run(
             [sys.executable, EXAMPLE, exported, image, *map(str, box)],

@@ -9,14 +9,16 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
 from sspcm.commands.main import main
-from sspcm.inference import predict
-from sspcm.inference.frames import Frame, Source, find_sources, read_frames
+from sspcm.inference import pictures, predict
+from sspcm.inference.chain import FRAMES_AT_ONCE
+from sspcm.inference.frames import Frame, FrameReader, find_sources
 from sspcm.inference.open import open_networks
-from sspcm.inference.predict import FRAMES_AT_ONCE, predict_inputs
+from sspcm.inference.predict import PredictionOptions, predict_inputs
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
@@ -148,17 +150,19 @@ def test_few_frames_are_held(
     class Image(np.ndarray):
         """An array that can be followed."""
 
-    def counted(source: Source) -> Iterator[Frame]:
-        nonlocal most
-        for frame in read_frames(source):
-            image = frame.image.view(Image)
-            handles.append(weakref.ref(image))
-            most = max(most, sum(handle() is not None for handle in handles))
-            yield replace(frame, image=image)
+    class CountedReader(FrameReader):
+        def __iter__(self) -> Iterator[Frame]:
+            nonlocal most
+            for frame in super().__iter__():
+                image = frame.image.view(Image)
+                handles.append(weakref.ref(image))
+                most = max(most, sum(handle() is not None for handle in handles))
+                yield replace(frame, image=image)
 
-    monkeypatch.setattr(predict, "read_frames", counted)
+    monkeypatch.setattr(predict, "FrameReader", CountedReader)
     networks = open_networks(single_run).only("A")
-    count = predict_inputs(networks, [write_video(frames=50)], tmp_path / "out", draw=draw)
+    options = PredictionOptions(draw=draw)
+    count = predict_inputs(networks, [write_video(frames=50)], tmp_path / "out", options)
     assert count.frames == 50
     assert most <= (FRAMES_AT_ONCE if draw else 2) + 2
 
@@ -179,19 +183,13 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
     assert read_json(tmp_path / "out" / "predictions.json")[0]["bbox"][0] == 90
 
 
-def damage(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-
-
 @pytest.mark.parametrize(
     ("inputs", "said"),
     [
         (["missing.png"], "missing.png: no such file or folder"),
-        (["good.png", "text.png"], "text.png: is not a readable image"),
-        (["good.png", "empty.png"], "empty.png: the file is empty"),
+        (["text.png"], "text.png: is not a readable image"),
+        (["empty.png"], "empty.png: the file is empty"),
         (["text.mp4"], "text.mp4: cannot be opened as a video"),
-        (["cut.avi"], "cut.avi: "),
         (["empty"], "empty: the folder holds no image and no video"),
         (["good.png", "sub/good.png"], "two inputs are called 'good.png'"),
         (["good.png", "--boxes", "text.png"], "text.png: not valid JSON"),
@@ -227,7 +225,6 @@ def test_unusable_input_is_one_line_and_leaves_nothing(
     for file in ("text.png", "text.mp4"):
         Path(file).write_text("not a picture")
     Path("empty.png").touch()
-    damage(write_video("cut.avi", frames=40))
     box = {"file_name": "other.png", "category_id": 1, "bbox": [1, 1, 9, 9], "score": 1}
     Path("other.json").write_text(json.dumps([box]))
     low = {**box, "file_name": "good.png"}
@@ -244,6 +241,239 @@ def test_unusable_input_is_one_line_and_leaves_nothing(
 
 def test_a_video_without_frames(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").touch()
-    (source,) = find_sources([tmp_path / "clip.mp4"])
-    with pytest.raises(InputError, match="video"):
-        list(read_frames(source))
+    (source,) = find_sources([tmp_path / "clip.mp4"]).sources
+    reader = FrameReader(source)
+    assert not list(reader)
+    assert "video" in str(reader.problem)
+
+
+def rows_of(out: Path) -> list[dict[str, Any]]:
+    return read_json(out / "predictions.json")
+
+
+def cut_short(path: Path) -> bytes:
+    """Cut a file to half, and return what it was."""
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    return content
+
+
+def test_prediction_goes_on_past_bad_photos_and_can_be_continued(
+    single_run: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("1.png", "2.png", "3.png"):
+        cv2.imwrite(str(photos / name), np.full((40, 40, 3), 90, dtype=np.uint8))
+    whole = cut_short(photos / "2.png")
+    (photos / "notes.txt").write_text("text")
+    out = tmp_path / "out"
+    done = run("predict", single_run, photos, "-o", out, "--no-track")
+    assert done.exit_code == 1, done.output
+    assert "2 poses on 2 frames" in done.output
+    assert "2.png: is not a readable image" in done.output
+    assert "left out, neither images nor videos: 1 .txt" in done.output
+    assert [row["file_name"] for row in rows_of(out)] == ["1.png", "3.png"]
+    summary = read_json(out / "summary.json")
+    assert (summary["inputs_read"], summary["inputs_not_wholly_read"]) == (2, 1)
+    assert summary["files_left_out"] == {".txt": 1}
+    assert [row["file_name"] for row in summary["inputs_in_detail"]] == ["2.png"]
+
+    other = run("predict", single_run, photos, "-o", out)
+    assert other.exit_code == 2
+    assert "unfinished prediction of other networks, inputs or options" in other.output
+
+    (photos / "2.png").write_bytes(whole)
+    again = run("predict", single_run, photos, "-o", out, "--no-track")
+    assert again.exit_code == 0, again.output
+    assert "goes on after 2 inputs done before" in again.output
+    assert [row["file_name"] for row in rows_of(out)] == ["1.png", "2.png", "3.png"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "frames.csv",
+        "joints.csv",
+        "predictions.json",
+        "summary.json",
+    ]
+
+
+def test_a_damaged_video_keeps_what_there_is_of_it_and_of_the_others(
+    single_run: Path, write_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    good, cut = write_video(frames=4), write_video("cut.avi", frames=40)
+    cut_short(cut)
+    out = tmp_path / "out"
+    done = run("predict", single_run, good, cut, "-o", out, "--draw", "--threshold", "-1")
+    assert done.exit_code == 1, done.output
+    read = len(read_video(cut))
+    assert 0 < read < 40
+    assert f"{read} of 40 stated frames" in done.output
+    frames = [row["frame"] for row in rows_of(out)]
+    assert frames == [1, 2, 3, 4, *range(1, read + 1)]
+    assert len(read_video(out / "drawings" / "cut.mp4")) == read
+    assert len(read_video(out / "drawings" / "clip.mp4")) == 4
+
+
+def test_a_stopped_prediction_goes_on_where_it_was(
+    single_run: Path, write_video: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    inputs = [write_video("a.mp4", frames=6), write_video("b.mp4", frames=6)]
+    networks = open_networks(single_run).only("A")
+    predict_inputs(networks, inputs, tmp_path / "whole")
+    real = predict.Tracker.update
+
+    def stop(tracker: Any, poses: Any, time: float) -> Any:
+        if poses.file_name == "b.mp4" and poses.frame == 3:
+            raise KeyboardInterrupt
+        return real(tracker, poses, time)
+
+    monkeypatch.setattr(predict.Tracker, "update", stop)
+    with pytest.raises(KeyboardInterrupt):
+        predict_inputs(networks, inputs, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished.jsonl"]
+    monkeypatch.undo()
+    # As if it had been killed while it wrote a line.
+    with (tmp_path / "out" / "unfinished.jsonl").open("a") as stream:
+        stream.write('{"source": "b.mp4", "fra')
+    opened: list[str] = []
+
+    class Reader(FrameReader):
+        def __iter__(self) -> Iterator[Frame]:
+            opened.append(self.source.name)
+            return super().__iter__()
+
+    monkeypatch.setattr(predict, "FrameReader", Reader)
+    count = predict_inputs(networks, inputs, tmp_path / "out")
+    assert opened == ["b.mp4"]
+    assert (count.frames, count.poses) == (12, 12)
+    assert rows_of(tmp_path / "out") == rows_of(tmp_path / "whole")
+
+
+def test_times_and_tables(
+    single_run: Path, write_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    clip = write_video(frames=4)
+    write_json(tmp_path / "boxes.json", [{"image_id": n, "bbox": [9, 9, 40, 40]} for n in (1, 3)])
+    out = tmp_path / "out"
+    done = run("predict", single_run, clip, "--boxes", tmp_path / "boxes.json", "-o", out)
+    assert done.exit_code == 0, done.output
+    assert [(row["frame"], row["time"]) for row in rows_of(out)] == [(1, 0.0), (3, 0.2)]
+    frames = pd.read_csv(out / "frames.csv")
+    assert frames["people"].tolist() == [1, 0, 1, 0]
+    assert frames["time"].tolist() == pytest.approx([0, 0.1, 0.2, 0.3])
+    joints = pd.read_csv(out / "joints.csv")
+    assert joints["track_id"].tolist() == [1, 1]
+    row = rows_of(out)[1]
+    assert joints["neck_x"][1] == row["keypoints"][3 * 13]
+    used = read_json(out / "summary.json")["boxes_used"]
+    assert (used["images"], used["images_with_boxes"], used["on_no_image"]) == (4, 2, 0)
+
+
+def test_boxes_that_are_not_used_are_counted(
+    single_run: Path, images: list[Path], tmp_path: Path
+) -> None:
+    boxes = [
+        {"file_name": images[0].name, "bbox": [60, 60, 50, 60]},
+        {"file_name": "unknown.jpg", "bbox": [60, 60, 50, 60]},
+        {"file_name": images[0].name, "bbox": [-500, -500, 50, 80]},
+        {"file_name": images[0].name, "bbox": [900, 900, 50, 80]},
+        {"file_name": images[0].name, "bbox": [60, 60, 50, 60], "category_id": 7},
+    ]
+    write_json(tmp_path / "boxes.json", boxes)
+    done = run(
+        "predict", single_run, images[0], "--boxes", tmp_path / "boxes.json", "-o", tmp_path / "out"
+    )
+    assert "1 poses on 1 frames" in done.output
+    assert "boxes on 1 of 1 images; 1 boxes on no image, 2 outside their frame" in done.output
+    assert "1 boxes of other categories" in done.output
+
+
+def test_a_box_over_the_left_edge_gives_the_pose_of_its_part_in_the_frame(
+    single_run: Path, images: list[Path], tmp_path: Path
+) -> None:
+    found = []
+    for number, box in enumerate(([-30, 40, 81, 90], [0, 40, 51, 90])):
+        file = tmp_path / f"{number}.json"
+        write_json(file, [{"file_name": images[0].name, "bbox": box}])
+        options = ["--boxes", file, "-o", tmp_path / str(number)]
+        assert run("predict", single_run, images[0], *options).exit_code == 0
+        found.append(rows_of(tmp_path / str(number))[0]["keypoints"])
+    assert found[0] == found[1]
+
+
+def test_turned_crops_refuse_whole_frames(
+    single_run: Path, images: list[Path], tmp_path: Path
+) -> None:
+    networks = replace(open_networks(single_run).only("A"), upright=True)
+    with pytest.raises(InputError, match="cannot take whole frames"):
+        predict_inputs(networks, [images[0]], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_finder_says_where_people_are(
+    single_run: Path, images: list[Path], tmp_path: Path
+) -> None:
+    class Finder:
+        def find(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
+            return [np.array([[90.0, 60, 40, 80, 30, 0.9], [9, 9, 9, 9, 0, 0.1]]) for _ in pictures]
+
+    networks = replace(open_networks(single_run).only("A"), upright=True)
+    options = PredictionOptions(threshold=0.5)
+    predict_inputs(networks, images[:2], tmp_path / "out", options, finder=Finder())
+    rows = rows_of(tmp_path / "out")
+    assert [row["rotated_box"] for row in rows] == [[90, 60, 40, 80, 30]] * 2
+    # The same boxes out of the file that was written.
+    boxed = PredictionOptions(boxes=tmp_path / "out" / "predictions.json")
+    predict_inputs(networks, images[:2], tmp_path / "again", boxed)
+    for before, after in zip(rows, rows_of(tmp_path / "again"), strict=True):
+        np.testing.assert_allclose(after["keypoints"], before["keypoints"], atol=1e-3)
+
+
+def test_the_networks_are_the_first_input_or_named(
+    single_run: Path, images: list[Path], tmp_path: Path
+) -> None:
+    for number, arguments in enumerate(
+        ([single_run, images[0]], ["--model", single_run, images[0]])
+    ):
+        assert run("predict", *arguments, "-o", tmp_path / str(number)).exit_code == 0
+    assert rows_of(tmp_path / "0") == rows_of(tmp_path / "1")
+    nowhere = run("predict", "--model", "ceiling-nothing", images[0], "-o", tmp_path / "out")
+    assert nowhere.exit_code == 2
+    assert "no ready-trained network of that name" in nowhere.output
+    assert run("predict", single_run, "-o", tmp_path / "out").exit_code == 2
+
+
+def test_a_full_disk_leaves_no_cut_video(
+    single_run: Path, write_video: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    """OpenCV's writer says nothing when the disk is full: the file then lacks its end."""
+    clip = write_video(frames=6)
+    real = pictures.cv2.VideoWriter
+
+    class FullDisk:
+        def __init__(self, path: str, *rest: Any) -> None:
+            self.path, self.real = path, real(path, *rest)
+
+        def isOpened(self) -> bool:
+            return True
+
+        def write(self, image: np.ndarray) -> None:
+            self.real.write(image)
+
+        def release(self) -> None:
+            self.real.release()
+            cut_short(Path(self.path))
+
+        fourcc = staticmethod(real.fourcc)
+
+    monkeypatch.setattr(pictures.cv2, "VideoWriter", FullDisk)
+    done = run("predict", single_run, clip, "--draw", "--threshold", "-1", "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "drawings/clip.mp4: cannot be written" in done.output
+    assert not list(tmp_path.rglob("drawings/*"))
+    assert not (tmp_path / "out" / "predictions.json").exists()
+
+
+def test_cells_of_tables_are_no_formulas(single_run: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "=1+1.png"), np.full((40, 40, 3), 90, dtype=np.uint8))
+    assert run("predict", single_run, tmp_path / "=1+1.png", "-o", tmp_path / "out").exit_code == 0
+    assert "\n'=1+1.png," in (tmp_path / "out" / "frames.csv").read_text()

@@ -1,0 +1,141 @@
+"""Frames of whole and of damaged inputs: which there are, and their numbers and times."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sspcm.inference.frames import Frame, FrameReader, find_sources
+from wepdtof_pose.errors import InputError
+
+RATE = 30
+
+
+def picture(number: int) -> np.ndarray:
+    image = np.full((48, 64, 3), 30, dtype=np.uint8)
+    cv2.circle(image, (5 + number, 20), 5, (0, 160, 240), -1)
+    return image
+
+
+@pytest.fixture
+def write_avi(tmp_path: Path) -> Callable[..., Path]:
+    """Write a Motion JPEG of 40 frames whose frames of these numbers are damaged."""
+
+    def write(*damaged: int, name: str = "clip.avi") -> Path:
+        path = tmp_path / name
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), RATE, (64, 48))
+        for number in range(40):
+            writer.write(picture(number))
+        writer.release()
+        content = bytearray(path.read_bytes())
+        place = content.index(b"movi") + 4
+        for number in range(1, 41):
+            place = content.index(b"00dc", place)
+            (size,) = struct.unpack_from("<I", content, place + 4)
+            if number in damaged:
+                content[place + 8 : place + 8 + size] = bytes(size)
+            place += 8 + size
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+def read(path: Path) -> tuple[FrameReader, list[Frame]]:
+    (source,) = find_sources([path]).sources
+    reader = FrameReader(source)
+    return reader, list(reader)
+
+
+@pytest.mark.parametrize("damaged", [(), (11,), (40,), (5, 6, 7, 30), (1,)])
+def test_numbers_and_times_are_right_around_damaged_frames(
+    write_avi: Callable[..., Path], damaged: tuple[int, ...]
+) -> None:
+    reader, frames = read(write_avi(*damaged))
+    whole = [number for number in range(1, 41) if number not in damaged]
+    assert [frame.number for frame in frames] == whole
+    times = [frame.time for frame in frames]
+    assert times == pytest.approx([(number - 1) / RATE for number in whole], abs=1e-3)
+    assert (reader.frames, reader.stated, reader.undecodable) == (len(whole), 40, len(damaged))
+    if damaged == (40,):  # nothing tells the end of the file from a last frame that is damaged
+        assert "39 of 40 stated frames" in str(reader.problem)
+    elif damaged:
+        assert f"{len(damaged)} frames cannot be decoded ({len(whole)} can)" in str(reader.problem)
+    else:
+        assert reader.problem is None
+
+
+def test_a_video_cut_short_gives_what_there_is(write_avi: Callable[..., Path]) -> None:
+    path = write_avi()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    reader, frames = read(path)
+    assert 0 < len(frames) < 40
+    assert [frame.number for frame in frames] == list(range(1, len(frames) + 1))
+    assert reader.problem is not None
+
+
+def test_a_pause_of_a_variable_rate_is_no_missing_frame(tmp_path: Path) -> None:
+    """Two pictures of a GIF are shown for longer: times say so, numbers do not."""
+    animation = cv2.Animation()
+    animation.frames = [picture(4 * number) for number in range(6)]
+    animation.durations = [100, 100, 600, 100, 100, 100]
+    cv2.imwriteanimation(str(tmp_path / "clip.gif"), animation)
+    reader, frames = read(tmp_path / "clip.gif")
+    assert [frame.number for frame in frames] == [1, 2, 3, 4, 5, 6]
+    times = [frame.time for frame in frames]
+    assert times == pytest.approx([0, 0.1, 0.2, 0.8, 0.9, 1.0], abs=0.02)
+    assert frames[0].rate == pytest.approx(10, rel=0.05)
+    assert reader.problem is None
+
+
+def test_all_pages_of_an_image_file_are_read(tmp_path: Path) -> None:
+    cv2.imwritemulti(str(tmp_path / "scan.tif"), [picture(number) for number in range(3)])
+    _, frames = read(tmp_path / "scan.tif")
+    assert [(frame.number, frame.image_id) for frame in frames] == [
+        (1, "scan_000001"),
+        (2, "scan_000002"),
+        (3, "scan_000003"),
+    ]
+    np.testing.assert_array_equal(frames[2].image, picture(2))
+
+
+def test_a_folder_gives_whatever_can_be_read_and_counts_the_rest(tmp_path: Path) -> None:
+    folder, linked = tmp_path / "photos", tmp_path / "elsewhere"
+    folder.mkdir()
+    linked.mkdir()
+    for suffix in ("jpg", "ppm", "jp2", "webp"):
+        cv2.imwrite(str(folder / f"a.{suffix}"), picture(1))
+    (folder / "a.jpg").rename(folder / "b.jfif")
+    cv2.imwrite(str(linked / "far.png"), picture(1))
+    (folder / "more").symlink_to(linked)
+    (linked / "round").symlink_to(folder)
+    for name in ("notes.txt", "list.txt", "LICENSE", ".hidden.png"):
+        (folder / name).write_text("text")
+    found = find_sources([folder])
+    names = ["a.jp2", "a.ppm", "a.webp", "b.jfif", "more/far.png"]
+    assert [source.name for source in found.sources] == names
+    assert found.left_out == {".txt": 2, "no suffix": 1}
+    assert all(len(list(FrameReader(source))) == 1 for source in found.sources)
+
+
+def test_a_video_without_a_known_suffix_is_opened_as_one(write_avi: Callable[..., Path]) -> None:
+    path = write_avi()
+    other = path.rename(path.with_name("recording.dat"))
+    _, frames = read(other)
+    assert len(frames) == 40
+
+
+def test_an_unreadable_image_is_a_problem_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut")
+    reader, frames = read(tmp_path / "bad.jpg")
+    assert not frames
+    assert "bad.jpg: is not a readable image" in str(reader.problem)
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("text")
+    with pytest.raises(InputError, match="holds no image and no video"):
+        find_sources([tmp_path])
