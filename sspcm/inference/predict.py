@@ -39,6 +39,7 @@ from sspcm.inference.poses import JOINT_THRESHOLD, Poses
 from sspcm.inference.tracks import Tracker, smoothed
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, replacing, write_json
+from wepdtof_pose.locks import exclusive
 
 RESULTS = "predictions.json"
 JOINTS = "joints.csv"
@@ -149,9 +150,11 @@ def predict_inputs(
     people = _box_source(options, finder)
     require_boxes(networks, people)
     asked = _Journal.heading_of(networks, inputs, options, finder)
-    existed = out.exists()
     count = PredictionCount(left_out=found.left_out)
+    make_folder(out.parent)
     with ExitStack() as stack:
+        stack.enter_context(exclusive(out))
+        existed = out.exists()
         if not existed or (out.is_dir() and not any(out.iterdir())):
             stack.push(partial(_remove_fruitless, out, existed))
         journal = stack.enter_context(_Journal(out, asked))

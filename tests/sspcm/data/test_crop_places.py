@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from sspcm.data.crop_places import crop_places, places_of
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.geometry import boxes_to_center_scale, clip_boxes, transform_points
 
@@ -9,10 +10,11 @@ CROP = (96, 128)
 SIZE = np.array([200, 200])
 
 
-def test_without_upright_places_are_the_published_ones():
+@pytest.mark.parametrize("released", [False, True])
+def test_without_upright_places_are_the_published_ones(released):
     boxes = np.array([[10.0, 20.0, 50.0, 80.0], [-5.0, 150.0, 60.0, 90.0]])
-    places = crop_places(boxes, SIZE, CROP)
-    center, scale = boxes_to_center_scale(clip_boxes(boxes, SIZE)[0], CROP)
+    places = crop_places(boxes, SIZE, CROP, released=released)
+    center, scale = boxes_to_center_scale(clip_boxes(boxes, SIZE, released=released)[0], CROP)
     np.testing.assert_array_equal(places.center, center)
     np.testing.assert_array_equal(places.scale, scale)
     assert not places.rotation.any()
@@ -53,6 +55,52 @@ def test_the_head_side_of_a_rotated_box_does_not_matter():
     ]
     np.testing.assert_allclose(turned[0].scale, turned[1].scale, rtol=1e-6)
     np.testing.assert_allclose(turned[0].rotation, turned[1].rotation)
+
+
+@pytest.mark.parametrize(
+    ("up", "angle", "rotation"),
+    [
+        ("radius", 20.0, 0.0),
+        ("box", 20.0, 20.0),
+        ("box", -160.0, 20.0),
+        ("angle", -160.0, -160.0),
+    ],
+)
+def test_what_points_up(up, angle, rotation):
+    """A box above the image centre, turned by 20 degrees; its head is the end away from there."""
+    box, turned = np.array([[80.0, 10.0, 40.0, 60.0]]), np.array([[99.5, 40.0, 20.0, 40.0, angle]])
+    places = crop_places(box, SIZE, CROP, upright=True, up=up, rotated=turned)
+    assert places.rotation[0] == pytest.approx(rotation)
+    if up != "radius":
+        # Along the box its longer side fills the padded crop exactly.
+        assert places.scale[0, 1] * 200 == pytest.approx(40 * 1.25, rel=1e-5)
+
+
+def test_without_a_rotated_box_the_radius_points_up():
+    box = np.array([[20.0, 90.0, 20.0, 20.0]])
+    turns = {
+        up: crop_places(box, SIZE, CROP, upright=True, up=up).rotation[0]
+        for up in ("radius", "box", "angle")
+    }
+    assert len(set(turns.values())) == 1
+
+
+def test_an_unknown_direction():
+    with pytest.raises(InputError, match="unknown direction 'head'"):
+        crop_places(np.zeros((1, 4)), SIZE, CROP, upright=True, up="head")
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_box_over_the_near_edge_is_placed_as_its_part_in_the_frame(axis):
+    box, part = np.array([50.0, 50.0, 80.0, 80.0]), np.array([50.0, 50.0, 80.0, 80.0])
+    box[axis], part[axis], part[2 + axis] = -30, 0, 50
+    places, wanted = (crop_places(b[None], SIZE, CROP) for b in (box, part))
+    np.testing.assert_array_equal(places.center, wanted.center)
+    np.testing.assert_array_equal(places.scale, wanted.scale)
+    # The released code moves the whole box into the frame.
+    part[2 + axis] = 80
+    released = crop_places(box[None], SIZE, CROP, released=True)
+    np.testing.assert_array_equal(released.center, crop_places(part[None], SIZE, CROP).center)
 
 
 def test_an_unknown_rotated_box_falls_back_to_the_box():

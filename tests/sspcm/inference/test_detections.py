@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from sspcm.inference.detections import read_detections
+from sspcm.inference.detections import frame_boxes, read_detections
 from sspcm.inference.frames import find_sources
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
+from wepdtof_pose.geometry import rotated_box_corners
 
 
 @pytest.mark.parametrize(
@@ -93,3 +95,131 @@ def test_unusable_categories(tmp_path: Path, categories: Any, error: str) -> Non
     write_json(tmp_path / "data.json", {"categories": categories, "annotations": [box]})
     with pytest.raises(InputError, match=error):
         read_detections(tmp_path / "data.json")
+
+
+TURNED = [50.0, 40.0, 10.0, 20.0, 30.0]
+SIZE = np.array([200.0, 100.0])
+
+
+def found_in(path: Path, **options: Any) -> Any:
+    detections = read_detections(path, **options)
+    return detections.of_rows(np.arange(len(detections)), SIZE)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"bbox": TURNED},
+        {"bbox": [1, 2, 3, 4], "rotated_box": TURNED},
+        {"rotated_box": TURNED},
+        {"bbox": TURNED, "segmentation": [], "score": 0.5},
+    ],
+    ids=["five numbers", "beside a box", "alone", "as RAPiD writes it"],
+)
+def test_rotated_boxes_of_coco_results(tmp_path: Path, entry: dict) -> None:
+    write_json(tmp_path / "boxes.json", [{"image_id": "Lunch3_000001", **entry}])
+    boxes = found_in(tmp_path / "boxes.json")
+    assert boxes.rotated.tolist() == [TURNED]
+    wanted = entry.get("bbox", TURNED)
+    if len(wanted) == 5:
+        corners = rotated_box_corners(np.array(TURNED))
+        wanted = [*corners.min(axis=0), *np.ptp(corners, axis=0)]
+    np.testing.assert_allclose(boxes.boxes[0], wanted)
+
+
+def test_rotated_boxes_of_cepdofs_annotations(tmp_path: Path) -> None:
+    content = {
+        "images": [{"id": "Lunch3_000001", "file_name": "Lunch3_000001.jpg"}],
+        "annotations": [
+            {"image_id": "Lunch3_000001", "category_id": 1, "iscrowd": 0, "bbox": TURNED},
+            {"image_id": "Lunch3_000001", "category_id": 1, "iscrowd": 1, "bbox": TURNED},
+        ],
+        "categories": [{"id": 1, "name": "person"}],
+    }
+    write_json(tmp_path / "video.json", content)
+    assert found_in(tmp_path / "video.json").rotated.tolist() == [TURNED]
+    assert read_detections(tmp_path / "video.json").left_out == {"crowds": 1}
+
+
+@pytest.mark.parametrize("angle", [-80.0, -45.0, 0.0, 30.0, 90.0])
+@pytest.mark.parametrize("first", [0, 1, 2, 3])
+@pytest.mark.parametrize("clockwise", [True, False])
+def test_corners_of_yolo_are_the_rotated_box(
+    tmp_path: Path, angle: float, first: int, clockwise: bool
+) -> None:
+    """Whichever corner comes first, and whichever way round."""
+    box = [50.0, 40.0, 10.0, 20.0, angle]
+    corners = np.roll(rotated_box_corners(np.array(box)), first, axis=0) / SIZE
+    corners = corners if clockwise else corners[::-1]
+    numbers = " ".join(f"{value:.9f}" for value in corners.ravel())
+    (tmp_path / "labels" / "a").mkdir(parents=True)
+    (tmp_path / "labels" / "a" / "1.txt").write_text(f"0 {numbers} 0.75\n3 {numbers} 0.9\n")
+    (tmp_path / "labels" / "empty.txt").touch()
+    boxes = found_in(tmp_path / "labels")
+    np.testing.assert_allclose(boxes.rotated, [box], atol=1e-4)
+    assert boxes.scores.tolist() == [0.75]
+    detections = read_detections(tmp_path / "labels")
+    assert detections.left_out == {"boxes of other classes": 1}
+    assert detections.rows_of(["a/1"]).tolist() == [0]
+
+
+def test_plain_boxes_of_yolo(tmp_path: Path) -> None:
+    (tmp_path / "1.txt").write_text("2 0.25 0.5 0.1 0.2\n")
+    boxes = found_in(tmp_path / "1.txt", category="2")
+    np.testing.assert_allclose(boxes.boxes, [[40, 40, 20, 20]])
+    assert np.isnan(boxes.rotated).all()
+    assert boxes.scores.tolist() == [1]
+    with pytest.raises(InputError, match="no box of class 0: name the class of people"):
+        read_detections(tmp_path / "1.txt")
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("0 0.5 0.5 0.1", "line 1: expected a class and 8 coordinates"),
+        ("0 0.5 0.5 nan 0.1", "line 1: expected a class"),
+        ("person 0.5 0.5 0.1 0.1", "line 1: expected a class"),
+        ("0.5 0.5 0.5 0.1 0.1", "the class 0.5 is not a whole number"),
+        ("0 320 240 50 60", "these are pixels"),
+    ],
+)
+def test_unusable_lines_of_yolo(tmp_path: Path, line: str, error: str) -> None:
+    (tmp_path / "1.txt").write_text(line + "\n")
+    with pytest.raises(InputError, match=error):
+        read_detections(tmp_path / "1.txt")
+
+
+def test_a_category_may_be_named(tmp_path: Path) -> None:
+    content = {
+        "images": [],
+        "categories": [{"id": 4, "name": "worker"}, {"id": 5, "name": "visitor"}],
+        "annotations": [
+            {"image_id": 1, "category_id": number, "bbox": [number, 2, 3, 4]} for number in (4, 5)
+        ],
+    }
+    write_json(tmp_path / "data.json", content)
+    for name in ("visitor", "5"):
+        assert found_in(tmp_path / "data.json", category=name).boxes[:, 0].tolist() == [5]
+    with pytest.raises(InputError, match="'worker', 'visitor'.*--category"):
+        read_detections(tmp_path / "data.json", category="person")
+
+
+def test_boxes_of_one_frame_in_any_form() -> None:
+    class Detections:
+        """As supervision's."""
+
+        xyxy = np.array([[10, 20, 40, 60]])
+        confidence = np.array([0.5])
+        data = {"xyxyxyxy": rotated_box_corners(np.array([TURNED]))}  # noqa: RUF012
+
+    found = frame_boxes(Detections())
+    assert (found.boxes.tolist(), found.scores.tolist()) == ([[10, 20, 30, 40]], [0.5])
+    np.testing.assert_allclose(found.rotated, [TURNED])
+    assert frame_boxes([[1, 2, 3, 4]]).boxes.tolist() == [[1, 2, 3, 4]]
+    assert frame_boxes([TURNED]).rotated.tolist() == [TURNED]
+    assert frame_boxes([[*TURNED, 0.25]]).scores.tolist() == [0.25]
+    assert len(frame_boxes([])) == 0
+    assert frame_boxes(found) is found
+    for wrong in ([[1, 2, 3]], "boxes", [[1, 2, 3, float("nan")]]):
+        with pytest.raises(InputError, match="boxes"):
+            frame_boxes(wrong)
