@@ -1,1 +1,42 @@
-"""Semi-supervised pose training, evaluation and prediction (SSPCM, CVPR 2023)."""
+"""Semi-supervised pose training, evaluation and prediction (SSPCM, CVPR 2023).
+
+>>> import sspcm
+>>> model = sspcm.load("ceiling-pose")  # doctest: +SKIP
+>>> poses = model("photo.jpg")  # doctest: +SKIP
+>>> for poses in model.predict_video("clip.mp4"):  # doctest: +SKIP
+...     print(poses.frame, poses.tracks, poses.joint("head_top"))
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sspcm.api import evaluate as evaluate
+    from sspcm.api import train as train
+    from sspcm.inference.model import Model as Model
+    from sspcm.inference.model import load as load
+    from sspcm.inference.poses import Poses as Poses
+    from sspcm.inference.ready import ready_networks as ready_networks
+
+_PLACES = {
+    "evaluate": "sspcm.api",
+    "train": "sspcm.api",
+    "Model": "sspcm.inference.model",
+    "load": "sspcm.inference.model",
+    "Poses": "sspcm.inference.poses",
+    "ready_networks": "sspcm.inference.ready",
+}
+__all__ = sorted(_PLACES)
+
+
+def __getattr__(name: str) -> Any:
+    # Torch is imported when it is first needed: --help stays quick.
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    raise AttributeError(f"module 'sspcm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

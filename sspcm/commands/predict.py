@@ -92,14 +92,16 @@ def predict(
       sspcm predict runs/sspcm-300 photos --boxes detections.json --no-track -o poses
     """
     from sspcm.inference.predict import PredictionOptions, predict_inputs
-    from sspcm.inference.ready import open_finder
+    from sspcm.inference.ready import default_finder, open_finder
 
     if boxes is not None and finder is not None:
         raise click.UsageError("--finder: without effect beside --boxes")
     if boxes is None:
         refuse_unused("people that are not given: name --boxes", ["category"])
     searching = None
-    if boxes is None and finder != "none" and (finder is not None or networks.upright):
+    if boxes is None and finder is None:
+        searching = default_finder(networks)
+    elif finder is not None and finder != "none":
         searching = open_finder(finder, device=str(networks.hardware.device))
     if boxes is None and searching is None:
         refuse_unused("whole frames: name --boxes", ["box_threshold"])

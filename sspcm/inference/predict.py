@@ -36,7 +36,7 @@ from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.pictures import PoseWriter
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
-from sspcm.inference.tracks import Tracker, smoothed
+from sspcm.inference.tracks import numbered, smoothed
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, replacing, write_json
 from wepdtof_pose.locks import exclusive
@@ -47,8 +47,6 @@ FRAMES = "frames.csv"
 SUMMARY = "summary.json"
 DRAWINGS = "drawings"
 JOURNAL = "unfinished.jsonl"
-IMAGE_STEP = 0.1
-"""Seconds between numbered images of one folder, where people are tracked through them."""
 
 
 class FruitlessError(InputError):
@@ -225,19 +223,11 @@ def _tracked(
         if key is None:
             yield from group
         elif options.smooth:
-            yield from smoothed(_numbered(group), options.smooth)
+            yield from smoothed(numbered(group), options.smooth)
         else:
-            for frame, poses, _ in _numbered(group):
+            for frame, poses, _ in numbered(group):
                 yield frame, poses
                 del frame, poses
-
-
-def _numbered(group: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses, float]]:
-    tracker = Tracker()
-    for number, (frame, poses) in enumerate(group):
-        seconds = number * IMAGE_STEP if frame.time is None else frame.time
-        yield frame, tracker.update(poses, seconds), seconds
-        del frame, poses
 
 
 def _runs(

@@ -11,6 +11,7 @@ from wepdtof_pose.errors import InputError
 
 if TYPE_CHECKING:
     from sspcm.inference.chain import Finder
+    from sspcm.inference.networks import TrainedNetworks
 
 POSE_NETWORK = "ceiling-pose"
 FINDER_NETWORK = "ceiling-find"
@@ -39,8 +40,8 @@ def network_path(name: str | Path) -> Path:
         if not path.exists() and path.name == str(name) and not path.suffix:
             there = f"there are {', '.join(ready)}" if ready else "there are none in this version"
             raise InputError(
-                f"{name}: no such run folder or file, and no ready-trained network of that name "
-                f"({there})"
+                f"{name}: no such run folder or checkpoint file, and no ready-trained "
+                f"network of that name ({there})"
             )
         return path
     return ready[str(name)]
@@ -55,13 +56,24 @@ def is_networks(path: Path) -> bool:
     return str(path) in ready_networks() or path.suffix.lower() in (".pt", ".pth")
 
 
-def open_finder(name: str | None, *, device: str | None = None) -> Finder:
-    """Return the network that finds people: a file, or the ready-trained one if None.
+def default_finder(networks: TrainedNetworks) -> Finder | None:
+    """Return what finds people for these networks where nothing is named.
+
+    The ready-trained finder for networks of turned crops, where this version has it; None for
+    others, who take a whole frame as one person.
+    """
+    if networks.upright and FINDER_NETWORK in ready_networks():
+        return open_finder(FINDER_NETWORK, device=str(networks.hardware.device))
+    return None
+
+
+def open_finder(name: str | Path, *, device: str | None = None) -> Finder:
+    """Return a network that finds people: a ready-trained one by name, or that of a file.
 
     Raises:
         InputError: there is no such file, and no ready-trained network of that name.
     """
-    path = network_path(name or FINDER_NETWORK)
+    path = network_path(name)
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if find_spec("sspcm.inference.finder") is None:

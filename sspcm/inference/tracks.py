@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from sspcm.inference.frames import Frame
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
 
 MEMORY = 2.0
@@ -26,6 +27,8 @@ SPEED = 2.5
 """What the distance may grow by, in roots of the box's area a second."""
 FARTHEST = 2.0
 """Largest distance, in roots of the box's area, at which somebody is recognised at all."""
+IMAGE_STEP = 0.1
+"""Seconds between numbered images of one folder, where people are tracked through them."""
 _ACCELERATION = 3.0
 _PLACE_ERROR = 0.1
 _COASTING = 1.0
@@ -33,6 +36,19 @@ _COASTING = 1.0
 _FEWEST_JOINTS = 3
 
 Item = TypeVar("Item")
+
+
+def numbered(stream: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses, float]]:
+    """Yield the frames of a video, or of numbered images, with tracked poses and times in seconds.
+
+    Images and pages, which have no times, are taken to lie `IMAGE_STEP` apart.
+    """
+    tracker = Tracker()
+    for number, (frame, poses) in enumerate(stream):
+        seconds = number * IMAGE_STEP if frame.time is None else frame.time
+        yield frame, tracker.update(poses, seconds), seconds
+        # The caller's pixels are not to be held while the next frame is decoded.
+        del frame, poses
 
 
 class Tracker:

@@ -200,7 +200,7 @@ def test_a_category_may_be_named(tmp_path: Path) -> None:
     write_json(tmp_path / "data.json", content)
     for name in ("visitor", "5"):
         assert found_in(tmp_path / "data.json", category=name).boxes[:, 0].tolist() == [5]
-    with pytest.raises(InputError, match="'worker', 'visitor'.*--category"):
+    with pytest.raises(InputError, match=r"'worker', 'visitor'.*--category"):
         read_detections(tmp_path / "data.json", category="person")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,10 +15,11 @@ from sspcm.inference.evaluate import (
     joints_in_common,
     load_test_people,
     own_test_people,
+    table_lines,
 )
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats import coco
@@ -279,3 +281,69 @@ def test_the_split_that_is_evaluated(tiny_fisheye: Path, tmp_path: Path) -> None
     assert load_test_people(tmp_path, "train").split == "train"
     coco.write(people, tmp_path / "annotations" / "val.json")
     assert load_test_people(tmp_path).split == "val"
+
+
+def test_rotated_detections_are_cropped_as_annotated_ones(
+    single_run: Path, test_people: PoseDataset, tmp_path: Path
+) -> None:
+    """Networks of turned crops give the same poses on the same boxes, annotated or detected."""
+    networks = dataclasses.replace(open_networks(single_run), upright=True)
+    rotated = test_people.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=float)
+    rows = [
+        {"image_id": frame, "bbox": box.tolist(), "score": 1.0}
+        for frame, box in zip(test_people.people["frame_id"], rotated, strict=True)
+    ]
+    write_json(tmp_path / "boxes.json", rows)
+    test = TestPeople(test_people, "data", "test")
+    annotated = evaluate_networks(networks, test)
+    detected = evaluate_networks(networks, test, detections=tmp_path / "boxes.json")
+    assert detected["detections"]["rotated"] == len(rows)
+    for name in ("AP", "AR"):
+        assert detected["networks"]["A"][name] == pytest.approx(annotated["networks"]["A"][name])
+    lines = list(table_lines(detected, per_joint=False))
+    assert lines[0].endswith("boxes.json (rotated)")
+    frames = len(test_people.frames)
+    assert f"boxes on {frames} of {frames} images; 0 boxes on no image, 0 outside" in lines[3]
+
+
+def test_detections_that_are_not_used_are_counted(
+    single_run: Path, test_people: PoseDataset, tmp_path: Path
+) -> None:
+    rows = detections_of(test_people)
+    frame = rows[0]["image_id"]
+    unused = [
+        {**rows[0], "image_id": 10**6},
+        {**rows[0], "bbox": [-500, -500, 50, 80]},
+        {**rows[0], "bbox": [5000, 5000, 50, 80]},
+        {**rows[0], "category_id": 9},
+    ]
+    kept = [row for row in rows if row["image_id"] != frame]
+    write_json(tmp_path / "boxes.json", kept + unused)
+    poses = sure(test_people.keypoints)[[row["image_id"] != frame for row in rows]]
+    test = TestPeople(test_people, "data", "test")
+    result = evaluate_networks(oracle(single_run, poses), test, detections=tmp_path / "boxes.json")
+    assert result["detections"] == {
+        "images": len(test_people.frames),
+        "images_with_boxes": len(test_people.frames) - 1,
+        "boxes": len(kept) + 3,
+        "on_no_image": 1,
+        "outside_their_frame": 2,
+        "rotated": 0,
+        "boxes of other categories": 1,
+    }
+    assert "left out: 1 boxes of other categories" in "\n".join(
+        table_lines(result, per_joint=False)
+    )
+
+
+def test_resized_images_are_refused(
+    single_run: Path, test_people: PoseDataset, tmp_path: Path
+) -> None:
+    """Boxes and joints of the file are of the images as they were."""
+    for name in test_people.frames["file_name"]:
+        image = cv2.imread(str(test_people.root / name))
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), cv2.resize(image, None, fx=0.5, fy=0.5))
+    small = dataclasses.replace(test_people, root=tmp_path)
+    with pytest.raises(InputError, match=r"128 x 128.*256 x 256"):
+        evaluate_networks(open_networks(single_run), TestPeople(small, "data", "test"))

@@ -19,6 +19,7 @@ from sspcm.inference.chain import FRAMES_AT_ONCE
 from sspcm.inference.frames import Frame, FrameReader, find_sources
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
+from sspcm.inference.tracks import Tracker
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
@@ -319,14 +320,14 @@ def test_a_stopped_prediction_goes_on_where_it_was(
     inputs = [write_video("a.mp4", frames=6), write_video("b.mp4", frames=6)]
     networks = open_networks(single_run).only("A")
     predict_inputs(networks, inputs, tmp_path / "whole")
-    real = predict.Tracker.update
+    real = Tracker.update
 
     def stop(tracker: Any, poses: Any, time: float) -> Any:
         if poses.file_name == "b.mp4" and poses.frame == 3:
             raise KeyboardInterrupt
         return real(tracker, poses, time)
 
-    monkeypatch.setattr(predict.Tracker, "update", stop)
+    monkeypatch.setattr(Tracker, "update", stop)
     with pytest.raises(KeyboardInterrupt):
         predict_inputs(networks, inputs, tmp_path / "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished.jsonl"]

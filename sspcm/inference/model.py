@@ -1,0 +1,215 @@
+"""Trained networks as a Python object: an image in, poses out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sspcm.data.crop_places import Up
+from sspcm.inference.chain import (
+    Finder,
+    FoundBoxes,
+    WholeFrames,
+    poses_of_frames,
+    require_boxes,
+)
+from sspcm.inference.detections import FrameBoxes, frame_boxes
+from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
+from sspcm.inference.networks import TrainedNetworks
+from sspcm.inference.open import open_networks
+from sspcm.inference.poses import Poses
+from sspcm.inference.ready import default_finder, network_path, open_finder
+from sspcm.inference.tracks import numbered, smoothed
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.images import read_image
+
+Image = str | Path | np.ndarray | Any
+"""A path, an array (height, width, 3) uint8 BGR as OpenCV reads it, or an image of Pillow."""
+
+
+class Model:
+    """A pose network, and the network that finds people for it.
+
+    Attributes:
+        networks: the pose network.
+        finder: finds people in whole frames; None where each frame is one person.
+
+    >>> import numpy as np, sspcm
+    >>> model = sspcm.load("runs/mine")  # doctest: +SKIP
+    >>> poses = model(np.zeros((480, 640, 3), np.uint8), boxes=[[9, 9, 80, 90]])  # doctest: +SKIP
+    >>> poses.joint("neck").shape  # doctest: +SKIP
+    (1, 3)
+    """
+
+    def __init__(self, networks: TrainedNetworks, finder: Finder | None = None) -> None:
+        self.networks = networks
+        self.finder = finder
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Names of the joints that the network predicts."""
+        return self.networks.keypoint_set.joints
+
+    def __call__(
+        self, image: Image, *, boxes: Any = None, threshold: float = 0.0, up: Up | None = None
+    ) -> Poses:
+        """Return the poses of the people on an image.
+
+        Args:
+            image: see `Image`.
+            boxes: where the people are: an array (people, 4) of x, y, w, h, or (people, 5) of cx,
+                cy, w, h, angle, or an object like `supervision.Detections`. If None the finder
+                says; without a finder the whole image is one person.
+            threshold: boxes with a lower score are not used.
+            up: what points up in turned crops; as the network was trained if None.
+
+        Raises:
+            InputError: the image or the boxes cannot be used, or the network needs boxes.
+        """
+        picture, name = _pixels(image)
+        path = Path(name or "image")
+        source = Source(path, path.name, "image", path.stem, frozenset())
+        people = self._people(boxes, threshold)
+        frames = [Frame(source, picture)]
+        ((_, poses),) = poses_of_frames(self.networks, frames, people, up=up, keep_images=True)
+        return poses
+
+    def predict_video(
+        self,
+        path: str | Path,
+        *,
+        threshold: float = 0.0,
+        track: bool = True,
+        smooth: float = 0.0,
+        up: Up | None = None,
+        keep_images: bool = False,
+    ) -> Iterator[Poses]:
+        """Yield the poses on each frame of a video, in order; the same person has one number.
+
+        Args:
+            path: a video file.
+            threshold: boxes with a lower score are not used.
+            track: number people.
+            smooth: standard deviation in seconds of the average over time along each track; 0 for
+                none.
+            up: what points up in turned crops; as the network was trained if None.
+            keep_images: keep each frame's pixels with its poses, so that `poses.draw()` works.
+
+        Raises:
+            InputError: it cannot be read as a video, or frames of it could not be decoded: then
+                after the last of the others.
+        """
+        (source,) = find_sources([Path(path)]).sources
+        reader = FrameReader(source)
+        stream = poses_of_frames(
+            self.networks, reader, self._people(None, threshold), up=up, keep_images=keep_images
+        )
+        if track:
+            tracked = numbered(stream)
+            if smooth:
+                yield from (poses for _, poses in smoothed(tracked, smooth))
+            else:
+                yield from (poses for _, poses, _ in tracked)
+        else:
+            yield from (poses for _, poses in stream)
+        if reader.problem:
+            raise InputError(reader.problem)
+
+    def _people(self, boxes: Any, threshold: float) -> _SameBoxes | FoundBoxes | WholeFrames:
+        people: _SameBoxes | FoundBoxes | WholeFrames
+        if boxes is not None:
+            people = _SameBoxes(frame_boxes(boxes), threshold)
+        elif self.finder is not None:
+            people = FoundBoxes(self.finder, threshold)
+        else:
+            people = WholeFrames()
+        require_boxes(self.networks, people)
+        return people
+
+
+class _SameBoxes:
+    """The same boxes on whatever frame; those outside it are left out."""
+
+    def __init__(self, boxes: FrameBoxes, threshold: float) -> None:
+        self._boxes = boxes.select(boxes.scores >= threshold)
+
+    def boxes(self, frame: Frame) -> FrameBoxes:
+        height, width = frame.image.shape[:2]
+        return self._boxes.select(self._boxes.on_frame((width, height)))
+
+
+def load(
+    name: str | Path,
+    *,
+    finder: str | Path | Finder | None = None,
+    network: str | None = None,
+    checkpoint: str = "last",
+    keypoints: str | None = None,
+    decoding: str | None = None,
+    flip_test: bool | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+) -> Model:
+    """Return trained networks, ready to predict.
+
+    Args:
+        name: a ready-trained network (`ceiling-pose`), a run folder, a checkpoint or a file of
+            weights.
+        finder: what finds people: a ready-trained network, a file, or an object with `find(images)`
+            (see `sspcm.inference.chain.Finder`). If None, networks of turned crops get
+            `ceiling-find` where that is there, and others get none.
+        network: one of the method's; the reported one if None.
+        checkpoint: of a run folder, `last` or `best`.
+        keypoints: name of the keypoint set, where nothing beside the weights says so.
+        decoding: from heatmaps to coordinates: `shift`, `dark` or `none`; the run's if None.
+        flip_test: average with the mirror image's heatmaps; as the run did if None.
+        device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
+        precision: `auto`, `float32`, `bfloat16`; the run's own if None.
+
+    Raises:
+        InputError: there are no such networks; the message lists the ready-trained ones.
+
+    >>> import sspcm
+    >>> sspcm.load("ceiling-poses")
+    Traceback (most recent call last):
+        ...
+    wepdtof_pose.errors.InputError: ceiling-poses: no such run folder or checkpoint file, and no ...
+    """
+    networks = open_networks(
+        network_path(name),
+        checkpoint=checkpoint,
+        keypoints=keypoints,
+        device=device,
+        precision=precision,
+    )
+    networks = networks.with_settings(decoding=decoding, flip_test=flip_test)
+    networks = networks.only(network or networks.reported)
+    found: Finder | None
+    if isinstance(finder, str | Path):
+        found = open_finder(str(finder), device=str(networks.hardware.device))
+    elif finder is None:
+        found = default_finder(networks)
+    else:
+        found = finder
+    return Model(networks, found)
+
+
+def _pixels(image: Image) -> tuple[np.ndarray, str | None]:
+    """Return pixels (height, width, 3) uint8 BGR of an image, and its path if it is one."""
+    if isinstance(image, str | Path):
+        return read_image(Path(image)), str(image)
+    if hasattr(image, "convert") and hasattr(image, "getbands"):  # Pillow's, in RGB
+        return cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR), None
+    pixels = np.asarray(image)
+    if pixels.dtype == np.uint8 and pixels.ndim == 2:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), None
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise InputError(
+            f"an image must be a path, a Pillow image or an array (height, width, 3) of uint8 in "
+            f"BGR, not {pixels.dtype} of shape {pixels.shape}"
+        )
+    return pixels, None

@@ -1,0 +1,155 @@
+"""What users call from Python: load, predict, train, evaluate, and the forms that poses take."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import sspcm
+from sspcm.inference.predict import PredictionOptions, predict_inputs
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, write_json
+
+
+@pytest.fixture
+def model(single_run: Path) -> sspcm.Model:
+    return sspcm.load(single_run)
+
+
+@pytest.fixture
+def image(test_people: PoseDataset) -> Path:
+    return test_people.root / test_people.frames["file_name"].iloc[0]
+
+
+BOXES = [[40.0, 60.0, 60.0, 80.0], [100.0, 90.0, 50.0, 60.0]]
+
+
+def test_an_image_in_poses_out_as_the_command_gives_them(
+    model: sspcm.Model, image: Path, tmp_path: Path
+) -> None:
+    rows = [{"file_name": image.name, "bbox": box} for box in BOXES]
+    write_json(tmp_path / "boxes.json", rows)
+    options = PredictionOptions(boxes=tmp_path / "boxes.json", track=False)
+    predict_inputs(model.networks, [image], tmp_path / "out", options)
+    wanted = read_json(tmp_path / "out" / "predictions.json")
+    poses = model(image, boxes=BOXES)
+    assert poses.to_coco() == wanted
+    assert poses.size == cv2.imread(str(image)).shape[1::-1]
+    neck = model.joints.index("neck")
+    np.testing.assert_array_equal(poses.joint("neck"), poses.keypoints[:, neck])
+    with pytest.raises(InputError, match="no joint 'tail': there are right_shoulder"):
+        poses.joint("tail")
+
+
+def test_forms_of_an_image(model: sspcm.Model, image: Path) -> None:
+    from PIL import Image
+
+    pixels = cv2.imread(str(image))
+    wanted = model(image, boxes=BOXES).keypoints
+    for other in (pixels, str(image), Image.fromarray(pixels[..., ::-1])):
+        np.testing.assert_array_equal(model(other, boxes=BOXES).keypoints, wanted)
+    assert len(model(pixels[..., 0])) == 1  # grey, as one person
+    for wrong in (pixels.astype(float), np.zeros((0, 0, 3), np.uint8), [1, 2]):
+        with pytest.raises(InputError, match="an image must be"):
+            model(wrong)
+
+
+def test_turned_crops_need_boxes(model: sspcm.Model, image: Path) -> None:
+    turned = sspcm.Model(replace(model.networks, upright=True))
+    with pytest.raises(InputError, match="cannot take whole frames"):
+        turned(image)
+    turned_box = [[70.0, 100.0, 60.0, 80.0, 20.0]]
+    poses = turned(image, boxes=turned_box)
+    assert poses.rotated.tolist() == turned_box
+    assert poses.to_coco()[0]["rotated_box"] == turned_box[0]
+    other = turned(image, boxes=turned_box, up="box")
+    assert not np.allclose(other.keypoints, poses.keypoints)
+
+
+def test_a_video_gives_poses_with_numbers_and_times(model: sspcm.Model, tmp_path: Path) -> None:
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (96, 64))
+    for number in range(5):
+        writer.write(np.full((64, 96, 3), 40 + number, dtype=np.uint8))
+    writer.release()
+    found = list(model.predict_video(path, keep_images=True))
+    assert [poses.frame for poses in found] == [1, 2, 3, 4, 5]
+    assert [poses.time for poses in found] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    assert [poses.tracks.tolist() for poses in found] == [[1]] * 5
+    assert found[0].draw().shape == (64, 96, 3)
+    bare = next(iter(model.predict_video(path, track=False)))
+    assert bare.tracks.tolist() == [0]
+    with pytest.raises(InputError, match="without keeping their frame"):
+        bare.draw()
+
+
+def test_drawing_leaves_the_frame_as_it_is(model: sspcm.Model, image: Path) -> None:
+    poses = model(image, boxes=BOXES)
+    before = cv2.imread(str(image))
+    drawn = poses.draw(threshold=-1)
+    np.testing.assert_array_equal(poses.image, before)
+    assert (drawn != before).any()
+    assert len(list(poses)) == len(poses)
+    assert len(poses.above(10.0)) == 0
+
+
+def test_poses_for_supervision(
+    model: sspcm.Model, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poses = model(image, boxes=BOXES)
+
+    class Module:
+        @staticmethod
+        def KeyPoints(**fields: Any) -> dict[str, Any]:
+            return fields
+
+    monkeypatch.setitem(sys.modules, "supervision", Module)
+    given = poses.to_supervision()
+    np.testing.assert_array_equal(given["xy"], poses.keypoints[..., :2])
+    np.testing.assert_array_equal(given["keypoint_confidence"], poses.keypoints[..., 2])
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(InputError, match="needs the package supervision"):
+        poses.to_supervision()
+
+
+@pytest.mark.fiftyone
+def test_poses_for_fiftyone(model: sspcm.Model, image: Path) -> None:
+    poses = model(image, boxes=BOXES)
+    labels = poses.to_fiftyone().keypoints
+    points = np.array([label.points for label in labels]) * poses.size
+    np.testing.assert_allclose(points, poses.keypoints[..., :2], atol=1e-3)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_train_and_evaluate(tiny_fisheye: Path, settings: dict[str, Any], tmp_path: Path) -> None:
+    settings |= {"optimisation.epochs": 1, "optimisation.epoch_steps": 1}
+    sspcm.train(tiny_fisheye, tmp_path / "run", method="supervised", labels=9, settings=settings)
+    result = read_json(tmp_path / "run" / "result.json")
+    assert (result["labels"], result["method"]) == ("9", "supervised")
+    scores = sspcm.evaluate(tmp_path / "run")["networks"]["A"]
+    assert scores["AP"] == pytest.approx(result["last"]["A"]["AP"])
+    with pytest.raises(InputError, match="split needs data"):
+        sspcm.evaluate(tmp_path / "run", split="val")
+
+
+def test_unknown_networks_are_refused_with_what_there_is() -> None:
+    with pytest.raises(InputError, match=r"ceiling-nobody: no such .* \(there are "):
+        sspcm.load("ceiling-nobody")
+    assert set(sspcm.ready_networks()) <= {"ceiling-pose", "ceiling-find"}
+
+
+def test_importing_is_quick() -> None:
+    """Torch comes with the first network, not with the package."""
+    script = "import sys, sspcm; assert 'load' in dir(sspcm); print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        sspcm.nothing  # noqa: B018
