@@ -36,7 +36,7 @@ def train(
         seed: of networks, batches and views.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         config: a YAML file; what is named here goes before it.
-        settings: other keys of the configuration, such as `{"optimisation.epochs": 20}`.
+        settings: keys of the configuration, such as `{"optimisation.epochs": 20}`.
         resume: go on with the run in the folder.
 
     Raises:
@@ -52,8 +52,8 @@ def train(
         "seed": seed,
         "device": device,
     }
-    overrides = {key: value for key, value in named.items() if value is not None}
-    overrides |= dict(settings or {})
+    overrides = dict(settings or {})
+    overrides |= {key: value for key, value in named.items() if value is not None}
     made = load_config(None if config is None else Path(config), overrides=overrides)
     return training.train(made, Path(out), resume=resume)
 
