@@ -7,7 +7,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,12 @@ import pytest
 from damaged_files import damaged
 from scipy.io import savemat
 
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import link_or_copy
-from wepdtof_pose.formats.convert import convert
+from wepdtof_pose.formats.convert import convert, find_images, place
 from wepdtof_pose.formats.registry import READERS, WRITERS
+from wepdtof_pose.keypoints import get_keypoint_set
 
 FILES = 2000
 """So many of the real files; of those that the tests write, half as many."""
@@ -218,6 +220,64 @@ def _check_sound(source: Source) -> None:
     assert source.files, source.path
     datasets = READERS[source.form](source.path, None, None).datasets
     assert sum(len(dataset.frames) for dataset in datasets.values()) >= 1, source.path
+
+
+ODD = (0.0, -5.0, 60.5, 119.9, 120.0, 121.0, 1e4, 1e7, -1e7, 1e-9)
+"""Coordinates and sides of data sets that nobody has checked, on images of 120 x 90."""
+
+
+def _odd_dataset(root: Path, joints: str, rng: np.random.Generator) -> PoseDataset:
+    """Up to three people with odd boxes and joints on up to three images."""
+    keypoint_set = get_keypoint_set(joints)
+    people, frames = int(rng.integers(4)), int(rng.integers(1, 4))
+    stems = [str(rng.choice(["a", "b/c", "ü ß", "x#%&", ".hidden"])) for _ in range(frames)]
+    names = [f"{stem}{number}.jpg" for number, stem in enumerate(stems)]
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(root / name), np.zeros((90, 120, 3), dtype=np.uint8))
+    keypoints = rng.choice(ODD, (people, len(keypoint_set), 3)).astype(np.float32)
+    keypoints[..., 2] = rng.integers(0, 3, keypoints.shape[:2])
+    rotated = np.where(rng.random((people, 1)) < 0.5, rng.choice(ODD, (people, 5)), np.nan)
+    return PoseDataset(
+        frames=make_frames(
+            id=[f"f'{n}" if rng.random() < 0.3 else 10**14 + n for n in range(frames)],
+            file_name=names,
+            width=[120] * frames,
+            height=[90] * frames,
+            scene=[None if rng.random() < 0.5 else 's<&"' for _ in range(frames)],
+        ),
+        people=make_people(
+            id=[f'p"{n}' if rng.random() < 0.3 else n for n in range(people)],
+            frame_id=rng.integers(frames, size=people),
+            **dict(zip("xywh", rng.choice(ODD, (4, people)), strict=True)),
+            area=rng.choice(ODD, people),
+            iscrowd=rng.integers(0, 2, people),
+            track_id=[None if rng.random() < 0.5 else -3 for _ in range(people)],
+            **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),
+        ),
+        keypoints=keypoints,
+        keypoint_set=keypoint_set,
+        root=root,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_what_a_writer_makes_of_odd_data_its_reader_takes(tmp_path: Path, name: str) -> None:
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        dataset = _odd_dataset(tmp_path / "in", JOINTS.get(name, "wepdtof-pose-14"), rng)
+        ids = dataset.frames["id"].to_numpy()[dataset.people["frame_id"].to_numpy(dtype=int)]
+        dataset = replace(dataset, people=dataset.people.assign(frame_id=ids))
+        layout = WRITERS[name]({"all": dataset})
+        place(layout, tmp_path / "out", find_images({"all": dataset}))
+        reading = READERS[name](tmp_path / "out", None, None)
+        lost = sum(n for what, n in layout.not_held.items() if "(left out)" in what)
+        assert sum(map(len, reading.datasets.values())) + lost == len(dataset), (seed, layout)
+        frames = sum(len(part.frames) for part in reading.datasets.values())
+        unseen = layout.not_held.get("images without people", 0)
+        assert frames + unseen == len(dataset.frames), (seed, reading.left_out)
+        for folder in ("in", "out"):
+            shutil.rmtree(tmp_path / folder)
 
 
 def test_damaged_files_are_refused_or_read(made_sources: list[Source], tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.categories import listed, people_labels, require_people, says_person
 from wepdtof_pose.formats.datasets.boxed_people import bounds
 from wepdtof_pose.formats.fields import (
+    LARGEST,
     require_file_name,
     require_id,
     require_numbers,
@@ -441,10 +442,10 @@ def _percent(
 ) -> tuple[float, float]:
     numbers = [value.get(key) for key in keys]
     require_numbers(numbers, 2, f"{where}: {keys[0]!r} and {keys[1]!r}")
-    if max(abs(n) for n in numbers if n is not None) > 1e6:
+    across, down = (float(n or 0) * side / 100 for n, side in zip(numbers, size, strict=True))
+    if max(abs(across), abs(down)) >= LARGEST:
         raise InputError(f"{where}: {keys[0]!r} and {keys[1]!r} are no percent")
-    across, down = (float(n) for n in numbers if n is not None)
-    return across * size[0] / 100, down * size[1] / 100
+    return across, down
 
 
 def _labels(value: Any, kind: Any) -> list[str]:

@@ -143,7 +143,8 @@ def image_names(folder: Path) -> tuple[list[str], list[str]]:
     others: list[str] = []
     for path in sorted(folder.rglob("*")):
         suffix = path.suffix.lower()
-        if not path.name.startswith(".") and suffix in (*IMAGE_SUFFIXES, *_OTHER_SUFFIXES):
+        # Archives made on a Mac have a ._name beside each file.
+        if not path.name.startswith("._") and suffix in (*IMAGE_SUFFIXES, *_OTHER_SUFFIXES):
             names = read if suffix in IMAGE_SUFFIXES else others
             names.append(path.relative_to(folder).as_posix())
     return read, others
@@ -153,7 +154,8 @@ def label_files(folder: Path) -> set[Path]:
     """Return the label files of a folder of images: the text files that begin with a number."""
     place = label_file(folder, "x").parent
     found = place.rglob("*.txt") if place.is_dir() else ()
-    return {file for file in found if file.is_file() and _begins_with_number(file)}
+    own = (file for file in found if file.is_file() and not file.name.startswith("._"))
+    return {file for file in own if _begins_with_number(file)}
 
 
 def label_file(folder: Path, name: str) -> Path:
