@@ -49,7 +49,7 @@ _VISIBILITY = np.array([np.nan, 2, 1, 0])
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """The people of an AI Challenger file, in its original form or COCO's.
+    """Return the people of an AI Challenger file, in its original form or COCO's.
 
     Raises:
         InputError: the file is not usable, names other joints, or an image that gives a size is
@@ -77,7 +77,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
 
 
 def find_images(path: Path, names: list[str]) -> Path:
-    """The folder of the images: beside the file, as the archives have it or as COCO's."""
+    """Return the folder of the images: beside the file, as the archives have it or as COCO's."""
     folders = sorted(p for p in path.parent.glob("*image*") if p.is_dir())
     split = path.stem.split("_")[-1]
     places = [*(folder / split for folder in folders), *folders, path.parent]
@@ -87,7 +87,7 @@ def find_images(path: Path, names: list[str]) -> Path:
 def from_entries(
     entries: list[dict[str, Any]], sizes: list[tuple[int, int]], *, source: str
 ) -> PoseDataset:
-    """The data set of parsed entries on images of these sizes (width, height)."""
+    """Return the data set of parsed entries on images of these sizes (width, height)."""
     people: list[dict[str, Any]] = []
     for position, entry in enumerate(entries):
         people += _people(entry, f"{source}: [{position}] ({entry['image_id']})")
@@ -121,7 +121,7 @@ def from_entries(
 
 
 def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
-    """The original JSON of a data set with these joints."""
+    """Return the original JSON of a data set with these joints."""
     entries = []
     people = dataset.people.to_dict("records")
     of_frame, humans = people_of_frames(dataset), _humans(dataset)
@@ -143,7 +143,7 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """The folder of original files of data sets with AI Challenger's joints.
+    """Return the folder of original files of data sets with AI Challenger's joints.
 
     Raises:
         InputError: the joints are others, or an image is no .jpg.
@@ -180,7 +180,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
 
 
 def _humans(dataset: PoseDataset) -> list[str]:
-    """Names of the people, as read where each of an image has one, else human1, human2, ..."""
+    """Return people's names, as read where each of an image has one, else human1, human2, ..."""
     read = _names_read(dataset)
     names = [""] * len(dataset)
     for of_frame in people_of_frames(dataset):

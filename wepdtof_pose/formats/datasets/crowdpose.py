@@ -31,7 +31,7 @@ JOINT_NAMES = ("head", "neck")
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """The people of a CrowdPose JSON file.
+    """Return the people of a CrowdPose JSON file.
 
     Raises:
         InputError: the file is not usable, or its joints are not CrowdPose's.
@@ -45,7 +45,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
 
 
 def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
-    """The data set of a parsed CrowdPose file."""
+    """Return the data set of a parsed CrowdPose file."""
     target = get_keypoint_set("crowdpose-14")
     if not isinstance(content, dict):
         raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
@@ -56,7 +56,7 @@ def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """The folder of CrowdPose files of data sets with CrowdPose's joints.
+    """Return the folder of CrowdPose files of data sets with CrowdPose's joints.
 
     Raises:
         InputError: the joints are others.

@@ -45,7 +45,7 @@ _TITLES = {"lsp": "Leeds Sports Pose", "lspet": "Leeds Sports Pose Extended"}
 def read(
     path: Path, *, variant: Variant, images: Path | None = None
 ) -> tuple[PoseDataset, dict[str, int]]:
-    """The people of an LSP or LSPET folder, and how many were left out for which reason.
+    """Return the people of an LSP or LSPET folder, and how many were left out for which reason.
 
     People whose image is not there are left out, and so are those with fewer than 2 labelled joints
     or an empty box.
@@ -103,7 +103,7 @@ def read(
 
 
 def unlabel_outside(keypoints: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, int]:
-    """Keypoints (people, joints, 3) without the labels far outside the image, and their number.
+    """Return keypoints (people, joints, 3) without labels far outside the image, and their number.
 
     `sizes` is (people, 2), width and height in pixels. "Far" is more than BORDER from the nearest
     pixel. Joints that are not labelled come out as 0, 0, 0.
@@ -115,7 +115,7 @@ def unlabel_outside(keypoints: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarra
 
 
 def joint_boxes(keypoints: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Extents of the labelled joints, grown and cut to the image: (people, 4) x, y, w, h, pixels.
+    """Return boxes (people, 4) in pixels: extents of labelled joints, grown and cut to the image.
 
     A person without labelled joints gets 0, 0, 0, 0.
     """
@@ -141,7 +141,7 @@ def _joint_matrix(file: Path) -> np.ndarray:
 
 
 def _keypoints(joints: np.ndarray, file: Path, variant: Variant) -> np.ndarray:
-    """Keypoints (people, 14, 3) float32 with visibilities 0, 1, 2."""
+    """Return keypoints (people, 14, 3) float32 with visibilities 0, 1, 2."""
     if joints.shape[:2] != _SHAPES[variant]:
         known = [name for name, shape in _SHAPES.items() if shape == joints.shape[:2]]
         hint = f": it has the layout of {known[0]!r}" if known else ""

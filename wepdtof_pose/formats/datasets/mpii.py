@@ -133,14 +133,14 @@ def from_entries(
 
 
 def crop_boxes(center: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Boxes (people, 4) of MPII centres (people, 2), counted from 1, and scales (people,)."""
+    """Return boxes (people, 4) of centres (people, 2), counted from 1, and scales (people,)."""
     side = PIXEL_STD * scale[:, None]
     middle = center - 1 + np.stack([np.zeros_like(scale), CENTER_SHIFT * scale], axis=1)
     return np.concatenate([middle - side / 2, side, side], axis=1)
 
 
 def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
-    """The JSON of a data set with these joints; centre and scale as read, or from the box."""
+    """Return the JSON of a data set; centre and scale are as read, or those of the box."""
     names = dataset.frames["file_name"].to_numpy()[dataset.frame_rows]
     entries = []
     for row, person in enumerate(dataset.people.to_dict("records")):
@@ -165,7 +165,7 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """The folder of JSON files of data sets with MPII's joints.
+    """Return the folder of JSON files of data sets with MPII's joints.
 
     Raises:
         InputError: the joints are others.
@@ -193,7 +193,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
 
 
 def _crop_as_read(person: dict[Any, Any]) -> dict[str, Any] | None:
-    """Centre and scale that the person came with, where they are numbers that give the box."""
+    """Return the centre and scale that the person came with, where they give the box."""
     crop = {key: value for key, value in (person["extra"] or {}).items() if key in _CROP}
     try:
         require_numbers(crop.get("center"), 2, "center")

@@ -27,7 +27,7 @@ _FIELDS = frozenset({"image_id", "bbox", "segmentation", "category_id", "id"})
 
 
 def read(path: Path, *, images: Path | None = None, category: str | None = None) -> Reading:
-    """Return the people of a file of detections.
+    """Return the people of a file of detections, or of the only one of a folder.
 
     Images lie in `images/` beside the file, in a folder of its name, or beside it.
 
@@ -35,7 +35,10 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         InputError: the file is missing or not usable.
     """
     if path.is_dir():
-        raise InputError(f"{path}: is a folder: give the JSON file of the detections")
+        found = sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
+        if len(found) != 1:
+            raise InputError(f"{path}: has {len(found)} JSON files: give that of the detections")
+        (path,) = found
     sequence = from_list(read_json(path), path.stem, str(path))
     base = path.parent
     roots = [images] if images else [base / "images", base / "frames", base]

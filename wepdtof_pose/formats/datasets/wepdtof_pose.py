@@ -49,7 +49,7 @@ _ENCODINGS = ("utf-8-sig", "gb18030")
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """The release folder (or its `coco/`), another folder with `annotations/`, or one file.
+    """Return the people of the release folder (or its `coco/`), of another folder, or of one file.
 
     Raises:
         InputError: a file is missing or not usable, or names joints that nobody knows.
@@ -71,7 +71,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
 
 
 def find_files(path: Path) -> dict[str, Path]:
-    """The annotation files by split, where the released code looks or where `--data` does."""
+    """Return the annotation files by split, where the released code looks or `--data` does."""
     for base in (path / "coco", path):
         places = {
             split: base / "annotations" / f"person_keypoints_{name}.json"
@@ -84,7 +84,7 @@ def find_files(path: Path) -> dict[str, Path]:
 
 
 def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
-    """The data set of a parsed file, its joint names resolved."""
+    """Return the data set of a parsed file, its joint names resolved."""
     if not isinstance(content, dict):
         raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
     category = keypoint_category(content, source, required=False)
@@ -105,13 +105,13 @@ def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
 
 
 def unknown_joints(names: list[Any]) -> list[str]:
-    """Those of these joint names that no keypoint set and no alias knows."""
+    """Return those of these joint names that no keypoint set and no alias knows."""
     known = {joint for name in keypoint_set_names() for joint in get_keypoint_set(name).joints}
     return [shown(name) for name in names if canonical_joint_name(str(name)) not in known]
 
 
 def names_on_disk(name: str) -> tuple[str, ...]:
-    """The names under which an image may lie: also in GBK bytes, as old archives unpack."""
+    """Return the names that an image may have: also in GBK bytes, as old archives unpack."""
     forms = name_forms(name)
     if name.isascii():
         return forms
@@ -119,7 +119,7 @@ def names_on_disk(name: str) -> tuple[str, ...]:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """The folder that the released code reads; a data set without splits is its train split.
+    """Return the folder that the released code reads; a set without splits is its train split.
 
     Raises:
         InputError: the joints are not WEPDTOF-Pose's, or there is a split that the release has not.
@@ -153,7 +153,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
 
 
 def to_dict(dataset: PoseDataset) -> dict[str, Any]:
-    """The content of a file for the released code: ids are positions, visibility is 0 or 1."""
+    """Return the content of a file for the released code: ids are positions, visibility 0 or 1."""
     frames, people = dataset.frames.copy(), dataset.people.copy()
     people["frame_id"] = dataset.frame_rows
     frames["id"] = np.arange(len(frames))

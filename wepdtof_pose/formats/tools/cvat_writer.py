@@ -42,7 +42,7 @@ _HELD = (
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """The folder of data sets: `annotations[_<split>].xml` and `images/[<split>/]`."""
+    """Return the folder of data sets: `annotations[_<split>].xml` and `images/[<split>/]`."""
     files: dict[str, Any] = {}
     images: dict[str, Path] = {}
     lost: list[dict[str, int]] = []
@@ -56,7 +56,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
 
 
 def to_text(dataset: PoseDataset) -> str:
-    """The XML of a data set."""
+    """Return the XML of a data set."""
     root = Element("annotations")
     SubElement(root, "version").text = "1.1"
     _meta(root, dataset)

@@ -42,7 +42,7 @@ _POINT_WIDTH = 0.5
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """The folder of data sets: `tasks[_<split>].json`, `label_config.xml`, `images/[<split>/]`."""
+    """Return the folder of data sets: `tasks*.json`, `label_config.xml`, `images/[<split>/]`."""
     files: dict[str, Any] = {}
     images: dict[str, Path] = {}
     lost: list[dict[str, int]] = []
@@ -57,7 +57,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
 
 
 def to_tasks(dataset: PoseDataset, folder: str) -> list[dict[str, Any]]:
-    """The tasks of a data set whose images will lie in `folder`."""
+    """Return the tasks of a data set whose images will lie in `folder`."""
     people = dataset.people.to_dict("records")
     frames = zip(dataset.frames.to_dict("records"), people_of_frames(dataset), strict=True)
     tasks = []
@@ -86,7 +86,7 @@ def regions(
     names: KeypointSet,
     frame: dict[Any, Any],
 ) -> list[dict[str, Any]]:
-    """The regions of one person, the rectangle first; `number` tells those of a frame apart."""
+    """Return the regions of a person, the rectangle first; `number` is of use in their ids."""
     size = np.array([frame["width"], frame["height"]], dtype=np.float64)
     key = f"person_{number}"
     box = np.array([person[side] for side in "xywh"], dtype=np.float64)
@@ -115,7 +115,7 @@ def regions(
 
 
 def interface(keypoint_set: KeypointSet) -> str:
-    """The labelling interface of a project for these joints."""
+    """Return the labelling interface of a project for these joints."""
     view = Element("View")
     SubElement(view, "Image", name="image", value="$image")
     boxes = SubElement(view, "RectangleLabels", name="boxes", toName="image", canRotate="true")

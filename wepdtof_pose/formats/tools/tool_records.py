@@ -37,7 +37,7 @@ class Person:
 
 
 def attributes_of(person: dict[Any, Any]) -> dict[str, str]:
-    """What a row of the people table has beside boxes and joints, as texts."""
+    """Return what a row of the people table has beside boxes and joints, as texts."""
     texts = {"person_id": json.dumps(person["id"], ensure_ascii=False)}
     if not pd.isna(person["track_id"]):
         texts["track_id"] = str(person["track_id"])
@@ -58,7 +58,7 @@ def dataset_of(
     root: Path,
     source: str,
 ) -> tuple[PoseDataset, dict[str, int]]:
-    """The data set of a tool's frames (id, file_name, width, height, scene) and people.
+    """Return the data set of a tool's frames (id, file_name, width, height, scene) and people.
 
     A person without a box gets the bounds of the rotated box, or the extent of the joints. Ids that
     are missing or not unique become 1, 2, ...
@@ -114,7 +114,7 @@ def dataset_of(
 
 
 def keypoint_array(people: list[Person], keypoint_set: KeypointSet, source: str) -> np.ndarray:
-    """Keypoints (people, joints, 3) float32 of people whose joints go by name."""
+    """Return keypoints (people, joints, 3) float32 of people whose joints go by name."""
     index = {name: row for row, name in enumerate(keypoint_set.joints)}
     keypoints = np.zeros((len(people), len(index), 3), dtype=np.float32)
     for row, person in enumerate(people):
@@ -154,7 +154,7 @@ def joints_named(
 
 
 def join_boxes(people: list[Person]) -> list[Person]:
-    """The people of one frame, those without a box joined with the only free box around them."""
+    """Return the people of a frame; who has no box gets the only free one around all joints."""
     free = [p for p in people if p.box is not None and not p.joints]
     joined: list[Person] = []
     for person in people:
@@ -172,7 +172,7 @@ def join_boxes(people: list[Person]) -> list[Person]:
 
 
 def only_box_around(points: np.ndarray, boxes: np.ndarray) -> int | None:
-    """The row of the only box that contains all points; None where there is none or several.
+    """Return the row of the only box that has all points in it; None where not exactly one has.
 
     Args:
         points: (points, 2) pixels.
@@ -187,7 +187,7 @@ def only_box_around(points: np.ndarray, boxes: np.ndarray) -> int | None:
 
 
 def box_of_joints(keypoints: np.ndarray) -> list[float]:
-    """The extent x, y, w, h of the labelled joints of (joints, 3)."""
+    """Return the extent x, y, w, h of the labelled joints of (joints, 3)."""
     points = keypoints[keypoints[:, 2] > 0, :2].astype(np.float64)
     if not len(points):
         return [0.0, 0.0, 0.0, 0.0]
@@ -196,7 +196,7 @@ def box_of_joints(keypoints: np.ndarray) -> list[float]:
 
 
 def _typed(texts: dict[str, str], source: str) -> dict[str, Any]:
-    """The values of attributes; those that nobody set are left out, unknown ones are "extra"."""
+    """Return the values of attributes that somebody set; unknown ones are "extra"."""
     values: dict[str, Any] = {}
     extra = {name: text for name, text in texts.items() if name not in FIELDS and text}
     if extra:

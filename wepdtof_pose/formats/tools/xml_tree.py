@@ -13,7 +13,7 @@ DEEPEST = 50
 
 
 def read_xml(path: Path) -> Element:
-    """The root element of an XML file.
+    """Return the root element of an XML file.
 
     Raises:
         InputError: it is missing, unreadable, no XML, declares a document type or entities, or is
@@ -29,7 +29,7 @@ def read_xml(path: Path) -> Element:
 
 
 def parse_xml(content: bytes, *, source: str) -> Element:
-    """The root element of an XML document; `source` names it in errors."""
+    """Return the root element of an XML document; `source` names it in errors."""
     builder = TreeBuilder()
     parser = expat.ParserCreate()
     depth = 0

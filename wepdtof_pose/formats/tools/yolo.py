@@ -129,7 +129,7 @@ def split_labels(
 
 
 def image_folder(images: Path, split: str, data: DataFile) -> Path:
-    """The images of a split, where they lie under `images` and not where the YAML says."""
+    """Return the images of a split that lie under `images` and not where the YAML says."""
     places = [images / data.splits[split].lstrip("/"), images / split]
     alone = [] if data.separate else [images]
     return next((place for place in (*places, *alone) if place.is_dir()), places[0])
@@ -159,7 +159,7 @@ def label_files(folder: Path) -> set[Path]:
 
 
 def label_file(folder: Path, name: str) -> Path:
-    """Where loaders look for the labels of an image: its last folder `images` becomes `labels`.
+    """Return where loaders look for an image's labels: its last folder `images` becomes `labels`.
 
     That folder may be part of the name.
     """
@@ -254,7 +254,7 @@ def to_pixels(
 
 
 def to_lines(boxes: np.ndarray, keypoints: np.ndarray, size: tuple[int, int]) -> list[str]:
-    """The lines of a label file; boxes and joints lie in the image."""
+    """Return the lines of a label file; boxes and joints lie in the image."""
     scale = np.array(size, dtype=np.float64)
     middle = (boxes[:, :2] + boxes[:, 2:] / 2) / scale
     sides = boxes[:, 2:] / scale
@@ -271,7 +271,7 @@ def to_lines(boxes: np.ndarray, keypoints: np.ndarray, size: tuple[int, int]) ->
 def inside(
     boxes: np.ndarray, keypoints: np.ndarray, sizes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """Boxes cut to their images, keypoints without labels outside them, and what that changed."""
+    """Cut boxes to their images, unlabel joints outside, and return both and what that changed."""
     near = boxes[:, :2].clip(0, sizes)
     far = (boxes[:, :2] + boxes[:, 2:]).clip(0, sizes)
     cut = (boxes[:, :2] < 0) | (boxes[:, :2] + boxes[:, 2:] > sizes)
@@ -288,7 +288,7 @@ def inside(
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """The folder of data sets; a data set without splits is both `train` and `val` of the YAML.
+    """Return the folder of data sets; one without splits is both `train` and `val` of the YAML.
 
     Raises:
         InputError: two images differ only in their suffix, so that their labels would collide.

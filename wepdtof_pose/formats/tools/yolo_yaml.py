@@ -108,7 +108,7 @@ def read_data_file(
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
-    """The content of a YAML text of plain values, without aliases.
+    """Return the content of a YAML text of plain values, without aliases.
 
     Raises:
         InputError: it is no such text; the message names the line.
@@ -129,7 +129,7 @@ def parse_yaml(text: str, *, source: str) -> Any:
 
 
 def yaml_text(keypoint_set: KeypointSet, splits: Sequence[str]) -> str:
-    """The data.yaml of a data set with these splits, in the folder that holds it."""
+    """Return the data.yaml of a data set with these splits, in the folder that holds it."""
     folders = {split: split_folder("images", split) for split in splits}
     # Loaders insist on both; a missing one is the other.
     first = next(iter(folders.values()))
@@ -228,7 +228,7 @@ def _joints(content: dict[Any, Any], classes: frozenset[int], file: Path) -> Key
 
 
 def _with_flip(joints: KeypointSet, flip: Any, file: Path) -> KeypointSet:
-    """The joints with the mirror pairs that `flip_idx` states, where it is there."""
+    """Return the joints with the mirror pairs that `flip_idx` states, where it is there."""
     if flip is None:
         return joints
     count = len(joints)
@@ -247,7 +247,7 @@ def _with_flip(joints: KeypointSet, flip: Any, file: Path) -> KeypointSet:
 
 
 def _root(place: Any, file: Path) -> Path:
-    """`path` of the YAML where such a folder is there, else the folder of the YAML."""
+    """Return `path` of the YAML where such a folder is there, else the folder of the YAML."""
     if isinstance(place, str) and place.isprintable() and 0 < len(place) < 1024:
         for folder in (file.parent / place, Path(place)):
             if folder.is_dir():
@@ -256,7 +256,7 @@ def _root(place: Any, file: Path) -> Path:
 
 
 def _place(place: str, root: Path) -> str:
-    """A split's folder relative to the root; one `../` too many goes.
+    """Return a split's folder relative to the root, without one `../` too many.
 
     Exports of Roboflow have it: they are meant for loaders that look from a folder beside theirs.
     """

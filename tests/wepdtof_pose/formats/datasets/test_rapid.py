@@ -38,6 +38,14 @@ def test_detections_are_people_with_scores(tmp_path: Path) -> None:
     assert reading.left_out == {}
 
 
+def test_the_only_file_of_a_folder(tmp_path: Path) -> None:
+    write(tmp_path, [detection()])
+    assert len(rapid.read(tmp_path).datasets["all"]) == 1
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(InputError, match="has 2 JSON files: give that of the detections"):
+        rapid.read(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("detections", "error"),
     [
