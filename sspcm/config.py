@@ -29,7 +29,10 @@ class DataConfig:
         test_seed: seed of the held-out split.
         exclude_labelled: leave labelled people out of the unlabelled pool.
         unlabelled_boxes: people of the pool need a box only; without it they have keypoints, as
-            published, though nothing is learned from those.
+            published, though nothing is learned from those. `unlabelled` may then be boxes without
+            joint names, or a folder of images.
+        unlabelled_detections: COCO results file of boxes on the images of the folder `unlabelled`;
+            "" takes each whole image as a person.
         crop_width: width of the crops in pixels.
         crop_height: height of the crops in pixels.
         sigma: standard deviation of target Gaussians in heatmap pixels.
@@ -49,6 +52,7 @@ class DataConfig:
     test_seed: int = 0
     exclude_labelled: bool = False
     unlabelled_boxes: bool = False
+    unlabelled_detections: str = ""
     crop_width: int = 192
     crop_height: int = 256
     sigma: float = 2.0
@@ -218,6 +222,11 @@ class TrainConfig:
             raise InputError(
                 "config key 'data.exclude_labelled' has no meaning with data.unlabelled: the pool "
                 "is then another data set"
+            )
+        if self.data.unlabelled_detections and not self.data.unlabelled_boxes:
+            raise InputError(
+                "config key 'data.unlabelled_detections' needs data.unlabelled_boxes=true: its "
+                "people have boxes alone"
             )
         if self.data.subset_seed and (self.data.order != "random" or self.data.labels_file):
             raise InputError(

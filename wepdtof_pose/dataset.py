@@ -173,8 +173,8 @@ class PoseDataset:
 def concatenate(first: PoseDataset, second: PoseDataset) -> PoseDataset:
     """The people of both data sets, the first's rows before the second's.
 
-    File names become absolute and frame ids "0:id" and "1:id", so that two data sets that number
-    their frames alike stay apart.
+    File names become relative to the root of the file system, and frame ids "0:id" and "1:id", so
+    that two data sets that number their frames alike stay apart.
 
     Raises:
         InputError: their keypoint sets have other joints.
@@ -199,7 +199,7 @@ def _with_origin(number: int, dataset: PoseDataset) -> tuple[pd.DataFrame, pd.Da
     root = dataset.root.resolve()
     frames = dataset.frames.assign(
         id=[f"{number}:{name}" for name in dataset.frames["id"]],
-        file_name=[str(root / name) for name in dataset.frames["file_name"]],
+        file_name=[str((root / name).relative_to("/")) for name in dataset.frames["file_name"]],
     )
     people = dataset.people.assign(
         frame_id=[f"{number}:{name}" for name in dataset.people["frame_id"]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sspcm.commands.networks import export, import_weights, pseudo_labels
-from sspcm.commands.options import PATH, UP, opens_networks
+from sspcm.commands.options import ALLOW_CODE, PATH, UP, opens_networks
 from sspcm.commands.predict import predict
 from wepdtof_pose import __version__
 from wepdtof_pose.commands.shared import CommandGroup, refuse_unused
@@ -38,7 +38,13 @@ def main() -> None:
 @click.option("--seed", type=int, help="Seed of networks, batches and views.")
 @click.option("--device", help="auto, cpu, cuda or cuda:N.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run folder.")
-@click.option("--resume", is_flag=True, help="Go on with the run in the folder.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in the folder as it is configured; --set optimisation.epochs=N "
+    "goes on longer, --data names data that were moved.",
+)
+@ALLOW_CODE
 def train(
     data: str | None,
     method: str | None,
@@ -49,15 +55,20 @@ def train(
     device: str | None,
     output: Path,
     resume: bool,
+    allow_code: tuple[str, ...],
 ) -> None:
     """Train one method and evaluate its networks.
 
-    Example: sspcm train --method sspcm --data fisheye --labels 300 -o runs/sspcm-300
+    \b
+    Example:
+      sspcm train --method sspcm --data fisheye --labels 300 -o runs/sspcm-300
+      sspcm train --resume -o runs/sspcm-300
     """
     import logging
 
     from sspcm.config_io import load_config, parse_override
     from sspcm.inference.scores import percent
+    from sspcm.runs.code import require_allowed_code
     from sspcm.training.distributed import is_writer
     from sspcm.training.train import train as run_training
     from wepdtof_pose.errors import InputError
@@ -72,6 +83,9 @@ def train(
     }
     overrides = {key: value for key, value in named.items() if value is not None}
     overrides |= dict(parse_override(text) for text in settings)
+    if config_file is None and resume and (output / "config.yaml").is_file():
+        config_file = output / "config.yaml"
+        require_allowed_code(load_config(config_file), allow_code, named=overrides, source=output)
     config = load_config(config_file, overrides=overrides)
     if not config.data.path:
         raise InputError("no data: name a data set with --data PATH (make one: wepdtof-pose synth)")

@@ -20,11 +20,19 @@ UP = click.option(
     "image centre, or the box's angle as it is.  [default: as trained]",
 )
 
+ALLOW_CODE = click.option(
+    "--allow-code",
+    metavar="MODULE:NAME",
+    multiple=True,
+    help="Import this network or method, which the run folder names. Only if you trust it.",
+)
+
 _RUN = click.argument("run", metavar="NAME|RUN|FILE", type=PATH)
 _INPUTS = click.argument("inputs", metavar="[RUN] INPUTS...", nargs=-1, required=True, type=PATH)
 _MODEL = click.option(
     "--model", metavar="NAME|RUN|FILE", type=PATH, help="Networks.  [default: ceiling-pose]"
 )
+
 _SOURCE = (
     click.option(
         "--checkpoint",
@@ -49,6 +57,7 @@ _SOURCE = (
         type=click.Choice(["bgr", "rgb"]),
         help="Channel order of a file of weights.  [default: bgr, as released]",
     ),
+    ALLOW_CODE,
 )
 _INFERENCE = (
     click.option(
@@ -84,6 +93,7 @@ def opens_networks(
             keypoints: str | None,
             crop_size: str | None,
             colour: str | None,
+            allow_code: tuple[str, ...],
             run: Path | None = None,
             model: Path | None = None,
             flip_test: bool | None = None,
@@ -105,6 +115,7 @@ def opens_networks(
                 bgr=None if colour is None else colour == "bgr",
                 device=device,
                 precision=precision,
+                allow_code=allow_code,
             )
             command(networks=networks.with_settings(decoding=decoding, flip_test=flip_test), **rest)
 

@@ -137,8 +137,12 @@ def open_crop_store(
                 for leftover in folder.glob(f".{path.name}.*.part"):
                     leftover.unlink()
                 _build(dataset, matrices, window_size, path, workers or usable_cores())
+    pixels = PixelFile(path)
+    shape = (len(dataset), window_size[1], window_size[0], 3)
+    if pixels.shape != shape:
+        raise InputError(f"{path}: the crop store is {pixels.shape}, not {shape}; delete it")
     return CropStore(
-        pixels=PixelFile(path),
+        pixels=pixels,
         keypoints=dataset.keypoints,
         places=places,
         crop_size=crop_size,
@@ -213,7 +217,8 @@ def _require_room(folder: Path, needed: int, people: int) -> None:
 
 
 def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, int]) -> str:
-    digest = hashlib.sha256(repr(window).encode())
+    # Version 2: of images as they are shown, whose size is the stated one.
+    digest = hashlib.sha256(f"2 {window!r}".encode())
     digest.update(np.ascontiguousarray(matrices).tobytes())
     digest.update(np.ascontiguousarray(dataset.frame_rows).tobytes())
     for name in dataset.frames["file_name"]:

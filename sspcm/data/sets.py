@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sspcm.config import DataConfig
+from sspcm.data.overlap import KnownImages, images_of, people_on
+from sspcm.data.pool import left_out, unlabelled_people
 from sspcm.runs.records import DataRecord
 from wepdtof_pose.dataset import PoseDataset, concatenate
 from wepdtof_pose.errors import InputError
@@ -59,6 +61,9 @@ class TrainingSets:
         tested: rows of `test` whose poses are predicted: the usable people.
         record: names, hashes and counts, for the result.
         vocabulary: the joints of the labelled data set; those of `train` may be more.
+        left_out: how many people are in none of these sets, by side and reason.
+        shared: which images of tested people were found in what is learned from, in words; "" where
+            none was. Their people are left out.
     """
 
     train: PoseDataset
@@ -68,6 +73,8 @@ class TrainingSets:
     unlabelled: np.ndarray
     record: DataRecord
     vocabulary: tuple[str, ...]
+    left_out: dict[str, int] = field(default_factory=dict)
+    shared: str = ""
 
 
 def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
@@ -75,9 +82,10 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
 
     A data set with annotation files for training and testing is used as it is split; a single
     file gets a held-out test split by scene (by frame where no scenes are known). The unlabelled
-    pool is the training side, or another data set; with `data.unlabelled_boxes` its people need no
-    keypoints. Training people are in the data set's own joints, or in the 24-joint union where
-    labelled and unlabelled data differ (always, as released); test people keep their own joints.
+    pool is the training side, or another source; with `data.unlabelled_boxes` its people need no
+    keypoints. People of either on images of tested people, by place or by content, are left out.
+    Training people are in the data set's own joints, or in the 24-joint union where labelled and
+    unlabelled data differ (always, as released); test people keep their own joints.
 
     Raises:
         InputError: no such data, an impossible label budget, an unusable list of labelled people,
@@ -86,10 +94,27 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     sides = sides_of(config)
     own_pool = not config.unlabelled and config.unlabelled_boxes
     train = sides.train.select_people(sides.train.boxed() if own_pool else sides.train.trainable())
-    usable = int(train.trainable().sum())
     tested = np.flatnonzero(sides.test.trainable())
     if not len(tested):
-        raise InputError(f"{config.path}: no usable person to test on")
+        raise InputError(f"{config.path}: no usable person to test on{why_unusable(sides.test)}")
+    dropped = {
+        f"{side}: {reason}": count
+        for side, people, boxes_suffice in (
+            ("training side", sides.train, own_pool),
+            ("test side", sides.test, False),
+        )
+        for reason, count in left_out(people, boxes_suffice=boxes_suffice).items()
+    }
+    known = KnownImages(images_of(sides.test.select_people(tested)))
+    shared: dict[Path, Path] = {}
+    train = _without(train, known, "training side", dropped, shared)
+    usable = int(train.trainable().sum())
+    if not usable:
+        raise InputError(
+            f"{config.path}: nobody to train on: "
+            + (_same_images(shared) if shared else "no usable person on the training side")
+            + why_unusable(sides.train)
+        )
     labels_hash = unlabelled_hash = None
     if config.labels_file:
         labelled = _listed_people(config.labels_file, sides.annotated, train)
@@ -103,8 +128,12 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     pool = np.arange(len(train))
     vocabulary = train.keypoint_set.joints
     if config.unlabelled:
-        other = unlabelled_people(config)
+        other, unusable = unlabelled_people(config, train.keypoint_set)
+        dropped |= {f"pool: {reason}": count for reason, count in unusable.items()}
         unlabelled_hash = other.content_hash()
+        other = _without(other, known, "pool", dropped, shared)
+        if not len(other):
+            raise InputError(f"{config.unlabelled}: nobody for the pool: {_same_images(shared)}")
         if released or other.keypoint_set.joints != train.keypoint_set.joints:
             train, other = _in_union(train), _in_union(other)
         pool = len(train) + np.arange(len(other))
@@ -129,7 +158,36 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         trained_keypoint_set=train.keypoint_set.name,
         labelled_order="list" if config.labels_file else config.order,
     )
-    return TrainingSets(train, sides.test, tested, labelled, pool, record, vocabulary)
+    return TrainingSets(
+        train,
+        sides.test,
+        tested,
+        labelled,
+        pool,
+        record,
+        vocabulary,
+        left_out=dropped,
+        shared=_same_images(shared) if shared else "",
+    )
+
+
+def require_run_data(config: DataConfig, run: str) -> None:
+    """Check that the data of a run are where they were; `run` names it in the error.
+
+    Raises:
+        InputError: they are not; the message says how to name them.
+    """
+    if not Path(config.path).exists():
+        raise InputError(
+            f"{run}: the run's data {config.path} are not here (seen from {Path.cwd()}): name them "
+            "with --data"
+        )
+    if config.unlabelled and not Path(config.unlabelled).exists():
+        raise InputError(
+            f"{run}: the run's unlabelled data {config.unlabelled} are not here (seen from "
+            f"{Path.cwd()}): name them with --set data.unlabelled=PATH (of pseudo-labels: "
+            "--unlabelled PATH)"
+        )
 
 
 def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np.ndarray]:
@@ -142,7 +200,9 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
         InputError: the data are not there any more.
     """
     if config.unlabelled:
-        return unlabelled_people(config), sets.unlabelled
+        other, _ = unlabelled_people(config, sets.test.keypoint_set)
+        known = KnownImages(images_of(sets.test.select_people(sets.tested)))
+        return _without(other, known, "pool", {}, {}), sets.unlabelled
     pool = sets.train.select_people(sets.unlabelled)
     own = sets.test.keypoint_set
     return pool if own.joints == pool.keypoint_set.joints else pool.with_keypoint_set(own), (
@@ -162,7 +222,10 @@ def sides_of(config: DataConfig) -> Sides:
     splits = load_dataset(Path(config.path))
     if len(splits) == 1:
         whole = next(iter(splits.values()))
-        split = hold_out(whole, fraction=config.test_fraction, seed=config.test_seed)
+        try:
+            split = hold_out(whole, fraction=config.test_fraction, seed=config.test_seed)
+        except InputError as error:
+            raise InputError(f"{config.path}: {error}{why_unusable(whole)}") from None
         return Sides(
             whole.select_people(split.train),
             whole.select_people(split.test),
@@ -182,6 +245,41 @@ def sides_of(config: DataConfig) -> Sides:
     )
 
 
+def why_unusable(dataset: PoseDataset) -> str:
+    """Return who of a data set cannot be used and why, as the end of a message; "" if nobody."""
+    counts = left_out(dataset)
+    if not counts:
+        return ""
+    reasons = ", ".join(f"{count} have {reason}" for reason, count in counts.items())
+    return (
+        f" ({sum(counts.values())} of {len(dataset)} people cannot be used: {reasons}; "
+        "wepdtof-pose validate names them, and --fix repairs what has one right answer)"
+    )
+
+
+def _without(
+    people: PoseDataset,
+    known: KnownImages,
+    side: str,
+    dropped: dict[str, int],
+    shared: dict[Path, Path],
+) -> PoseDataset:
+    """The people who are not on known images; the others are counted and their images noted."""
+    mask, images = people_on(people, known)
+    if not mask.any():
+        return people
+    dropped[f"{side}: on an image of tested people"] = int(mask.sum())
+    shared |= {people.root / name: other for name, other in images.items()}
+    return people.select_people(~mask)
+
+
+def _same_images(shared: dict[Path, Path]) -> str:
+    first, other = next(iter(shared.items()))
+    same = "that is tested" if first.resolve() == other.resolve() else f"the tested {other}"
+    images = "1 image" if len(shared) == 1 else f"{len(shared)} images"
+    return f"{images} of tested people among those to learn from ({first} is the file {same})"
+
+
 def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:
     """Rows of the usable training people that a label subset file names, in its order."""
     ids = annotated.people["id"].iloc[read_subset(path, annotated)]
@@ -192,32 +290,9 @@ def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np
             f"{path}: {unusable.sum()} of the {len(rows)} people it names cannot be trained on: "
             "they are held out for testing (where a data set has one annotation file, "
             "data.test_fraction and data.test_seed say who; wepdtof-pose split --leave-out-test "
-            "leaves them out), or have no usable labels"
+            "leaves them out), are on images of tested people, or have no usable labels"
         )
     return rows.astype(np.int64)
-
-
-def unlabelled_people(config: DataConfig) -> PoseDataset:
-    """The people of the unlabelled data set's training side.
-
-    Nothing is learned from their keypoints: these choose who is in the pool, as published, unless
-    `data.unlabelled_boxes` is set, and their names the joints.
-
-    Raises:
-        InputError: no such data, or nobody there can be in the pool.
-    """
-    splits = load_dataset(Path(config.unlabelled))
-    pool = next(iter(splits.values())) if len(splits) == 1 else _named(splits, ("train",))
-    usable = pool.boxed() if config.unlabelled_boxes else pool.trainable()
-    if not usable.any():
-        boxed = int(pool.boxed().sum())
-        raise InputError(
-            f"{config.unlabelled}: nobody for the unlabelled pool has keypoints, {boxed} have a "
-            "box: data.unlabelled_boxes=true takes people with a box alone"
-            if boxed and not config.unlabelled_boxes
-            else f"{config.unlabelled}: nobody for the unlabelled pool has a box"
-        )
-    return pool.select_people(usable)
 
 
 def _in_union(dataset: PoseDataset) -> PoseDataset:

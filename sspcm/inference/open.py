@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from sspcm.methods.method import Method
 from sspcm.networks.architecture import network_of_state
 from sspcm.networks.weights import open_weights
 from sspcm.runs.checkpoint import load_checkpoint, read_torch_file, save_checkpoint
+from sspcm.runs.code import require_allowed_code
 from sspcm.runs.folder import RunFolder
 from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict
 from wepdtof_pose.errors import InputError
@@ -31,6 +33,7 @@ def open_networks(
     bgr: bool | None = None,
     device: str | None = None,
     precision: str | None = None,
+    allow_code: Collection[str] = (),
 ) -> TrainedNetworks:
     """The trained networks under a path.
 
@@ -46,9 +49,11 @@ def open_networks(
             RGB for a file laid out as mmpose's).
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
         precision: `auto`, `float32`, `bfloat16`; the run's own if None.
+        allow_code: networks and methods `module:name` that a run folder may import.
 
     Raises:
-        InputError: nothing usable there, or nothing says which joints the heatmaps are of.
+        InputError: nothing usable there, code that was not allowed, or nothing says which joints
+            the heatmaps are of.
     """
     folder = run_folder_of(path)
     if folder is None:
@@ -58,6 +63,7 @@ def open_networks(
             raise InputError(f"{path}: {option} is for files of weights; a run says it itself")
     run = RunFolder(folder)
     file = run.path / "checkpoints" / f"{checkpoint}.pt" if path.is_dir() else path
+    require_allowed_code(run.load_config(), allow_code, source=run.path)
     return _open_run(run, file, keypoints, device, precision)
 
 

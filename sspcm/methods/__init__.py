@@ -1,7 +1,12 @@
-"""The methods that are compared: one file each, and the plain dictionary METHODS."""
+"""The methods that are compared: one file each, and the plain dictionary METHODS.
+
+A method of your own is a subclass of `sspcm.methods.method.Method` with a dataclass `Options`, in a
+module on PYTHONPATH; `--set method.name=my_methods:Mine` trains it like the others.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +19,7 @@ from sspcm.methods.pose_dual import PoseDual
 from sspcm.methods.pseudo_pose import PseudoPose
 from sspcm.methods.sspcm import Sspcm
 from sspcm.methods.supervised import Supervised
+from sspcm.runs.code import import_named
 from wepdtof_pose.errors import InputError
 
 METHODS: dict[str, Any] = {
@@ -39,11 +45,20 @@ def build_method(name: str, setting: MethodSetting, options: Mapping[str, Any]) 
 
 
 def method_class(name: str) -> Any:
-    """The class of the method of that name.
+    """The class of the method of that name, or of `module:Class` for a method of your own.
 
     Raises:
-        InputError: no such method; the message lists those there are.
+        InputError: no such method (the message lists those there are), or no such class.
     """
-    if name not in METHODS:
-        raise InputError(f"unknown method {name!r}: choose one of {', '.join(METHODS)}")
-    return METHODS[name]
+    if name in METHODS:
+        return METHODS[name]
+    if ":" not in name:
+        raise InputError(
+            f"unknown method {name!r}: choose one of {', '.join(METHODS)}, or module:Class"
+        )
+    kind = import_named(name, kind="method")
+    if not (isinstance(kind, type) and issubclass(kind, Method)):
+        raise InputError(f"method {name!r}: is no subclass of sspcm.methods.method.Method")
+    if not dataclasses.is_dataclass(getattr(kind, "Options", None)):
+        raise InputError(f"method {name!r}: has no dataclass Options (an empty one will do)")
+    return kind

@@ -15,12 +15,12 @@ Any other `nn.Module` that does so can be trained, evaluated and exported too: i
 
 it is `--set network.name=my_networks:Shallow` on the command line, and from Python
 `TrainConfig(network=NetworkConfig(name="my_networks:Shallow"), ...)`. The run records the name, so
-that `sspcm evaluate`, `predict` and `export` find the network again.
+that `sspcm evaluate`, `predict` and `export` find the network again; as a run folder may be
+somebody else's, they import it only with `--allow-code my_networks:Shallow`.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -33,6 +33,7 @@ from sspcm.networks.efficientnet import PoseEfficientNet
 from sspcm.networks.hrnet import HRNet
 from sspcm.networks.pyramid import PyramidPose
 from sspcm.networks.resnet import STAGES, PoseResNet
+from sspcm.runs.code import import_named, in_words
 from wepdtof_pose.errors import InputError
 
 TIMM = "timm:"
@@ -151,18 +152,16 @@ def _lent_to_global(generator: torch.Generator | None) -> Iterator[None]:
 
 
 def _imported(name: str, joints: int, generator: torch.Generator | None) -> nn.Module:
-    module_name, _, attribute = name.partition(":")
-    try:
-        constructor = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, ValueError) as error:
-        raise InputError(
-            f"network {name!r}: {error} (is the folder of {module_name}.py on PYTHONPATH?)"
-        ) from None
-    except AttributeError:
-        raise InputError(f"network {name!r}: {module_name} has no {attribute!r}") from None
+    constructor = import_named(name, kind="network")
     # Such a constructor draws from torch's global source.
     with _lent_to_global(generator):
-        network = constructor(joints)
+        try:
+            network = constructor(joints)
+        except InputError:
+            raise
+        # Whatever the user's own code raises, sys.exit among it.
+        except (Exception, SystemExit) as error:
+            raise InputError(f"network {name!r}: called with {joints}: {in_words(error)}") from None
     if not isinstance(network, nn.Module):
-        raise InputError(f"network {name!r}: {attribute}({joints}) gave no torch.nn.Module")
+        raise InputError(f"network {name!r}: called with {joints}, gave no torch.nn.Module")
     return network

@@ -75,8 +75,17 @@ class RunFolder:
         """Whether the run has ended."""
         return self.result_file.is_file()
 
-    def prepare(self, config: TrainConfig, *, resume: bool) -> None:
+    def prepare(self, config: TrainConfig, *, resume: bool, longer: bool = False) -> None:
         """Make the folder, or check that it holds a run of the same configuration.
+
+        A run that goes on may have been moved, and so may its data where the folder records their
+        hashes, which `require_same_conditions` compares.
+
+        Args:
+            config: of the run.
+            resume: the folder may hold it already.
+            longer: it may go on to more epochs than it began with. Its configuration then says
+                them, and the result it had is kept as result.EPOCHS-epochs.json.
 
         Raises:
             InputError: the folder holds another run, or one that was not to be resumed.
@@ -86,17 +95,20 @@ class RunFolder:
                 raise InputError(
                     f"{self.path}: already holds a run; go on with --resume or name another folder"
                 )
-            self._require_same(config)
+            before = self.load_config()
+            self._require_same(before, config, longer=longer)
+            if longer and to_dict(before) != to_dict(config):
+                if self.finished and before.optimisation.epochs < config.optimisation.epochs:
+                    kept = f"result.{before.optimisation.epochs}-epochs.json"
+                    self.result_file.replace(self.path / kept)
+                self._write_config(config)
             return
         make_folder(self.path)
         # What a run that was killed right here has left.
-        leftovers = set(self.path.glob(f".{self.config_file.name}.*.part"))
+        leftovers = set(self.path.glob(f".{self.config_file.name}.*"))
         if set(self.path.iterdir()) - leftovers:
             raise InputError(f"{self.path}: is not empty and holds no run; name another folder")
-        for leftover in leftovers:
-            leftover.unlink()
-        with replacing(self.config_file) as temporary:
-            temporary.write_text(to_yaml(config), encoding="utf-8")
+        self._write_config(config)
 
     def require_same_conditions(self, now: dict[str, Any]) -> None:
         """Check that a run with finished epochs goes on as it began.
@@ -178,19 +190,40 @@ class RunFolder:
         """Write one of the JSON files."""
         write_json(path, content, indent=indent)
 
-    def _require_same(self, config: TrainConfig) -> None:
-        before, now = flatten(to_dict(self.load_config())), flatten(to_dict(config))
+    def _write_config(self, config: TrainConfig) -> None:
+        with replacing(self.config_file) as temporary:
+            temporary.write_text(to_yaml(config), encoding="utf-8")
+
+    def _require_same(self, begun: TrainConfig, config: TrainConfig, *, longer: bool) -> None:
+        before, now = flatten(to_dict(begun)), flatten(to_dict(config))
         for key in sorted(before.keys() | now.keys()):
             # Where crops are cached has no influence on the numbers.
             if key == "data.cache" or before.get(key) == now.get(key):
                 continue
-            if key != "data.path" or not same_data_path(before[key], now[key]):
-                raise InputError(
-                    f"{self.path}: holds a run with {key} = {before.get(key)!r}, "
-                    f"not {now.get(key)!r}; name another folder for the new configuration"
-                )
+            if key in _PLACES and self._same_place(key, before.get(key), now.get(key)):
+                continue
+            if key == "optimisation.epochs" and longer and before[key] < now[key]:
+                continue
+            raise InputError(
+                f"{self.path}: holds a run with {key} = {before.get(key)!r}, "
+                f"not {now.get(key)!r}; name another folder for the new configuration"
+            )
+
+    def _same_place(self, key: str, before: Any, now: Any) -> bool:
+        """Whether two paths may be of the same data; where hashes say it, these are compared."""
+        if not before or not now:
+            return False
+        if self.resumable or self.finished:
+            return self.read_environment().get(_PLACES[key]) is not None
+        return key == "data.path" and same_data_path(before, now)
 
 
+_PLACES = {
+    "data.path": "data_hash",
+    "data.unlabelled": "unlabelled_hash",
+    "data.labels": "labels_hash",
+}
+"""Keys that name files -> entry of env.json by which their content is known."""
 _CONDITIONS = (
     "data_hash",
     "split_hash",

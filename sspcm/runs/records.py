@@ -51,6 +51,33 @@ class DataRecord(msgspec.Struct, frozen=True, kw_only=True):
     labelled_order: str
 
 
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was about to do with its people, said before it started.
+
+    Attributes:
+        labelled: people whose labels are used.
+        pool: people in the unlabelled pool.
+        test: people who are scored.
+        left_out: people of the data in none of these, by side and reason.
+        shared_images: which images of tested people were found among those to learn from; "" for
+            none. Their people are left out.
+        joints_in_crops: share of the joints of labelled and of tested people in their crops.
+        joints_without_partner: joints that say a side and become no other one in a mirror.
+        findings: what `wepdtof-pose validate` finds in the data, by code.
+        doubts: what is probably not meant, a sentence each.
+    """
+
+    labelled: Count
+    pool: Count
+    test: Count
+    left_out: dict[str, Count]
+    shared_images: str
+    joints_in_crops: dict[str, float]
+    joints_without_partner: list[str]
+    findings: dict[str, Count]
+    doubts: list[str]
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished run found: result.json.
 
@@ -72,6 +99,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         parameters_predictor: numbers of the network that leaves the method.
         precision: `float32` or `bfloat16`.
         device: `cpu` or `cuda`.
+        summary: of the people, before the run started; None in older results.
 
     The others are those of `DataRecord`.
     """
@@ -105,11 +133,12 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     parameters_predictor: Count | None = None
     precision: str
     device: str
+    summary: RunSummary | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The content of result.json; hashes of what the run does not have are left out."""
+        """The content of result.json; what the run does not have is left out."""
         content = msgspec.to_builtins(self)
-        optional = ("labels_hash", "unlabelled_hash")
+        optional = ("labels_hash", "unlabelled_hash", "summary")
         return {k: v for k, v in content.items() if v is not None or k not in optional}
 
 

@@ -12,12 +12,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from sspcm.assembly import about_networks, make_batch_maker, make_method, open_stores
+from sspcm.assembly import (
+    about_networks,
+    make_batch_maker,
+    make_method,
+    method_of,
+    open_stores,
+)
 from sspcm.config import TrainConfig
 from sspcm.data.batches import Pool
 from sspcm.data.crop_store import CropStore
 from sspcm.data.sampler import PairSampler
-from sspcm.data.sets import TrainingSets, make_sets, pool_people
+from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
+from sspcm.data.summary import summarise, summary_lines
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.inference.detections import PERSON
 from sspcm.inference.pool_labels import open_label_store, pool_labels, require_labels
@@ -27,7 +34,7 @@ from sspcm.networks.roles import role_networks
 from sspcm.runs.checkpoint import save_checkpoint
 from sspcm.runs.folder import RunFolder
 from sspcm.runs.progress import Progress, restore, save
-from sspcm.runs.records import RunResult
+from sspcm.runs.records import RunResult, RunSummary
 from sspcm.training.distributed import (
     Processes,
     distribute,
@@ -37,6 +44,7 @@ from sspcm.training.distributed import (
 )
 from sspcm.training.epoch import require_numbers, train_epoch
 from sspcm.training.optimiser import learning_rate, make_optimiser
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.scores.predictions import to_results
 
@@ -49,13 +57,13 @@ CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
 def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> RunResult:
     """Train, evaluate and write a run folder; gives the result that it also writes.
 
-    A finished run is not trained again. An interrupted one goes on from its last checkpoint and
-    ends as if it had never stopped.
+    A finished run is not trained again, unless it is to go on to more epochs. An interrupted one
+    goes on from its last checkpoint and ends as if it had never stopped.
 
     Args:
         config: everything that influences the numbers.
         folder: the run folder, made if needed.
-        resume: go on with the run that the folder holds.
+        resume: go on with the run that the folder holds, its data moved or not.
 
     Raises:
         InputError: the folder holds another run, or one that began on other data, processes or
@@ -69,15 +77,20 @@ def _train(config: TrainConfig, folder: Path, processes: Processes, *, resume: b
     hardware = choose_hardware(
         config.device, config.chosen_precision, local_rank=processes.local_rank
     )
+    if resume:
+        require_run_data(config.data, str(folder))
     sets = make_sets(config.data, released=config.released)
     sets.test.keypoint_set.require_sigmas()
+    summary = summarise(config, sets, validated=processes.writes)
     method = make_method(config, sets).to(hardware.device)
     if config.evaluation.pseudo_labels:
         require_labels(method, config)
     method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
     run = RunFolder(folder)
+    if resume and run.config_file.is_file():
+        _require_same_past(run, config, method, sets)
     with processes.writer_first():
-        run.prepare(config, resume=resume or not processes.writes)
+        run.prepare(config, resume=resume or not processes.writes, longer=resume)
     if run.finished:
         return run.read_result()
     threads = config.threads or run.threads_of_its_beginning()
@@ -106,6 +119,8 @@ def _train(config: TrainConfig, folder: Path, processes: Processes, *, resume: b
             processes.count,
         )
         run.write_keypoint_set(sets.train.keypoint_set)
+        for line in summary_lines(summary):
+            _LOG.info("%s", line)
 
     train_store, test_store = open_stores(config, sets)
     if config.evaluation.pseudo_labels and processes.writes:
@@ -184,10 +199,37 @@ def _train(config: TrainConfig, folder: Path, processes: Processes, *, resume: b
             progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
             save(run, method, optimiser, progress, about)
 
-    result = _result(config, sets, sampler, method, hardware, progress)
+    result = _result(config, sets, summary, sampler, method, hardware, progress)
     if processes.writes:
         run.write(run.result_file, result.as_json())
     return result
+
+
+def _require_same_past(
+    run: RunFolder, config: TrainConfig, method: Method, sets: TrainingSets
+) -> None:
+    """Check that a run that is to go on longer would have learned the same up to where it is.
+
+    Raises:
+        InputError: with so many epochs the past ones would have had other learning rates.
+    """
+    before = run.load_config()
+    if before.optimisation.epochs >= config.optimisation.epochs:
+        return
+    begun = method_of(before, sets.train.keypoint_set, labelled=np.arange(0), pretrained=False)
+    for epoch in range(len(run.read_metrics())):
+        places = begun.schedule_epoch(epoch), method.schedule_epoch(epoch)
+        rates = [
+            learning_rate(place, one.optimisation)
+            for place, one in zip(places, (before, config), strict=True)
+        ]
+        if places[0] != places[1] or rates[0] != rates[1]:
+            raise InputError(
+                f"{run.path}: with {config.optimisation.epochs} epochs, not "
+                f"{before.optimisation.epochs}, the learning rate of epoch {epoch + 1} would have "
+                "been another: start a new run from its weights with "
+                f"--set network.pretrained={run.last_checkpoint}"
+            )
 
 
 def _evaluate(
@@ -243,6 +285,7 @@ def _in_words(row: dict[str, Any], method: Method, epochs: int) -> str:
 def _result(
     config: TrainConfig,
     sets: TrainingSets,
+    summary: RunSummary,
     sampler: PairSampler,
     method: Method,
     hardware: Hardware,
@@ -268,4 +311,5 @@ def _result(
         parameters_predictor=sum(p.numel() for p in method.predictor().parameters()),
         precision=str(hardware.precision).removeprefix("torch."),
         device=hardware.device.type,
+        summary=summary,
     )

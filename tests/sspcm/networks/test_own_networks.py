@@ -33,6 +33,9 @@ class Coarse(nn.Conv2d):
     def __init__(self, joints: int) -> None:
         super().__init__(3, joints, 8, 8)
 
+def needs_two(joints: int, more: int) -> nn.Module:
+    return nn.Identity()
+
 def number(joints: int) -> int:
     return joints
 """
@@ -64,10 +67,13 @@ def test_a_network_of_ones_own(tiny_run: Path, tiny_fisheye: Path, tmp_path: Pat
         optimisation__epoch_steps=2,
     )
     result = train(config, tmp_path / "run")
-    networks = open_networks(tmp_path / "run")
+    with pytest.raises(InputError, match=r"code of its own .*--allow-code my_networks"):
+        open_networks(tmp_path / "run")
+    networks = open_networks(tmp_path / "run", allow_code=["my_networks:Shallow"])
     assert type(networks.method.predictor()).__name__ == "Shallow"
     file = tmp_path / "scores.json"
-    done = CliRunner().invoke(main, ["evaluate", str(tmp_path / "run"), "-o", str(file)])
+    allowed = ["--allow-code", "my_networks:Shallow"]
+    done = CliRunner().invoke(main, ["evaluate", str(tmp_path / "run"), "-o", str(file), *allowed])
     assert done.exit_code == 0, done.output
     assert read_json(file)["networks"] == result.last
 
@@ -91,6 +97,9 @@ def test_the_seed_decides_a_network_of_ones_own() -> None:
         ("my_networks:Coarse", "to (1, 14, 8, 8), but heatmaps (1, 14, 16, 16) are needed"),
         ("my_networks:number", "gave no torch.nn.Module"),
         ("my_networks:Missing", "my_networks has no 'Missing'"),
+        ("my_networks:needs_two", "called with 14: TypeError"),
+        ("sys:exit", "called with 14: SystemExit"),
+        ("..:x", "is not module:name"),
         ("nowhere:Net", "is the folder of nowhere.py on PYTHONPATH?"),
         ("resnet19", "unknown network 'resnet19'"),
     ],

@@ -1,0 +1,204 @@
+"""The unlabelled pool out of another source: a data set, boxes without joint names, or images.
+
+Nothing is learned from the pool's keypoints: they choose who is in it, as published, and their
+names say the joints. With `data.unlabelled_boxes` a box is enough.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from sspcm.config import DataConfig
+from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.categories import people_labels
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+from wepdtof_pose.formats.loading import annotation_files, load_dataset
+from wepdtof_pose.images import image_size
+from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
+
+
+def unlabelled_people(
+    config: DataConfig, keypoint_set: KeypointSet
+) -> tuple[PoseDataset, dict[str, int]]:
+    """Return the people of the unlabelled source who can be in the pool.
+
+    Args:
+        config: names the source; `data.unlabelled_boxes` takes people with a box alone, of data
+            sets that need not name joints, and whole images of a folder without annotations.
+        keypoint_set: the joints of the labelled people, for sources that name none.
+
+    Returns:
+        The people, and how many are left out by the reason.
+
+    Raises:
+        InputError: no such data, or nobody there can be in the pool.
+    """
+    pool = _read(config, keypoint_set)
+    usable = pool.boxed() if config.unlabelled_boxes else pool.trainable()
+    if not usable.any():
+        boxed = int(pool.boxed().sum())
+        raise InputError(
+            f"{config.unlabelled}: nobody for the unlabelled pool has keypoints, {boxed} have a "
+            "box: data.unlabelled_boxes=true takes people with a box alone"
+            if boxed and not config.unlabelled_boxes
+            else f"{config.unlabelled}: nobody for the unlabelled pool has a box"
+        )
+    return pool.select_people(usable), left_out(pool, boxes_suffice=config.unlabelled_boxes)
+
+
+def left_out(dataset: PoseDataset, *, boxes_suffice: bool = False) -> dict[str, int]:
+    """Return how many people of a data set cannot be used, by the reason.
+
+    Args:
+        dataset: everybody.
+        boxes_suffice: people without labels and without area are used too.
+    """
+    crowd = (dataset.people["iscrowd"] != 0).to_numpy()
+    boxed = dataset.boxed()
+    unlabelled = dataset.keypoints.max(axis=(1, 2), initial=0) <= 0
+    no_area = ~(dataset.people["area"] > 0).to_numpy()
+    people = np.ones(len(dataset), dtype=bool)
+    counts: dict[str, int] = {}
+    reasons = [("crowds", crowd), ("boxes that are empty in the frame", ~boxed)]
+    if not boxes_suffice:
+        reasons += [(ONLY_A_BOX, unlabelled), ("area 0", no_area)]
+    for reason, mask in reasons:
+        counts[reason] = int((people & mask).sum())
+        people &= ~mask
+    return {reason: count for reason, count in counts.items() if count}
+
+
+ONLY_A_BOX = "a box and no labelled joint"
+"""Reason of people whom the pool takes with `data.unlabelled_boxes`."""
+
+
+def _read(config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
+    path = Path(config.unlabelled)
+    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+        raise InputError(
+            f"{path}: is a video: write its frames into a folder and name that (for example "
+            f"ffmpeg -i {path.name} frames/%06d.jpg)"
+        )
+    if path.is_dir() and not (path / "annotations").is_dir():
+        return _images(path, config, keypoint_set)
+    files = annotation_files(path)
+    file = next(iter(files.values())) if len(files) == 1 else files.get("train")
+    if file is None:
+        raise InputError(f"{path}: has annotation files for {', '.join(files)}, but none for train")
+    if not config.unlabelled_boxes:
+        return load_dataset(file)["all"]
+    content = read_json(file)
+    if isinstance(content, dict) and not _names_joints(content):
+        return _boxes(content, file, keypoint_set)
+    return load_dataset(file)["all"]
+
+
+def _names_joints(content: dict[str, Any]) -> bool:
+    categories = content.get("categories")
+    return isinstance(categories, list) and any(
+        isinstance(row, dict) and row.get("keypoints") for row in categories
+    )
+
+
+def _boxes(content: dict[str, Any], file: Path, keypoint_set: KeypointSet) -> PoseDataset:
+    """People of a COCO file whose categories name no joints, as detectors write it."""
+    categories = content.get("categories")
+    names = {
+        row["id"]: str(row.get("name", row["id"]))
+        for row in (categories if isinstance(categories, list) else [])
+        if isinstance(row, dict) and isinstance(row.get("id"), (int, str))
+    }
+    people = people_labels(names.values(), source=str(file))
+    annotations = content.get("annotations")
+    if isinstance(annotations, list) and names:
+        annotations = [
+            {key: value for key, value in one.items() if key not in ("keypoints", "num_keypoints")}
+            for one in annotations
+            if isinstance(one, dict) and names.get(one.get("category_id"), "person") in people
+        ]
+    content = {**content, "annotations": annotations, "categories": []}
+    return coco.of_file(content, file, keypoint_set=keypoint_set)
+
+
+def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
+    """The images of a folder: the boxes that a detector gave, or each whole image as a person."""
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+    if not files:
+        raise InputError(
+            f"{folder}: has neither annotations/*.json nor images ({', '.join(IMAGE_SUFFIXES)})"
+        )
+    if not config.unlabelled_boxes:
+        raise InputError(
+            f"{folder}: has images without annotations: data.unlabelled_boxes=true takes each "
+            "whole image as a person, or the boxes of data.unlabelled_detections"
+        )
+    names = [path.relative_to(folder).as_posix() for path in files]
+    sizes = [image_size(path) for path in files]
+    frames = make_frames(
+        id=np.arange(len(names)),
+        file_name=names,
+        width=[width for width, _ in sizes],
+        height=[height for _, height in sizes],
+    )
+    if config.unlabelled_detections:
+        frame_ids, boxes = _detected(Path(config.unlabelled_detections), names)
+    else:
+        frame_ids = np.arange(len(names))
+        boxes = np.array([(0, 0, width, height) for width, height in sizes], dtype=np.float64)
+    return PoseDataset(
+        frames=frames,
+        people=make_people(
+            id=np.arange(len(boxes)),
+            frame_id=frame_ids,
+            **dict(zip(("x", "y", "w", "h"), boxes.T, strict=True)),
+        ),
+        keypoints=np.zeros((len(boxes), len(keypoint_set), 3), dtype=np.float32),
+        keypoint_set=keypoint_set,
+        root=folder,
+    )
+
+
+class _Box(msgspec.Struct, frozen=True):
+    """An entry of a COCO results file, as far as the pool needs it."""
+
+    bbox: Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
+    image_id: int | str | None = None
+    file_name: str | None = None
+    category_id: int | str = 1
+
+
+def _detected(file: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The frames (numbers of names) and boxes of people (category 1) of a COCO results file.
+
+    A box belongs to the image of its `file_name`, or whose name without folder and suffix is its
+    `image_id`.
+    """
+    try:
+        found = msgspec.convert(read_json(file), list[_Box])
+    except msgspec.ValidationError as error:
+        raise InputError(f"{file}: is no COCO results file of boxes: {error}") from None
+    number = {name: row for row, name in enumerate(names)}
+    for row, name in enumerate(names):
+        for key in (Path(name).name, Path(name).stem, Path(name).stem.lstrip("0")):
+            number.setdefault(key, row)
+    ids, boxes = [], []
+    for box in found:
+        key = str(box.image_id) if box.file_name is None else box.file_name
+        if box.category_id == 1 and key in number:
+            ids.append(number[key])
+            boxes.append(box.bbox)
+    if not ids:
+        raise InputError(f"{file}: none of its {len(found)} boxes is on an image of the pool")
+    return np.array(ids), np.array(boxes, dtype=np.float64)

@@ -1,0 +1,171 @@
+"""What a run learns from and is scored on, said before it starts: counts, what is left out, doubts.
+
+A doubt is something that a run can go on with but is probably not meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+
+from sspcm.config import OptimisationConfig, TrainConfig
+from sspcm.data.crop_places import places_of
+from sspcm.data.pool import ONLY_A_BOX
+from sspcm.data.sets import TrainingSets
+from sspcm.runs.records import RunSummary
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.geometry import transform_points
+from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.validation.validate import validate
+
+LEAST_IN_CROPS = 0.1
+"""Share of labelled joints in their crops below which nothing could be learned or scored."""
+
+
+def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True) -> RunSummary:
+    """Return what a run is about to do with its people.
+
+    Args:
+        config: the run's.
+        sets: its people.
+        validated: read the annotations once more, to count what `wepdtof-pose validate` finds.
+
+    Raises:
+        InputError: (nearly) no labelled joint lies in the crop of its person.
+    """
+    labelled = sets.train.select_people(sets.labelled)
+    shares = {
+        "labelled": joints_in_crops(config, labelled),
+        "tested": joints_in_crops(config, sets.test.select_people(sets.tested)),
+    }
+    for people, share in shares.items():
+        if share < LEAST_IN_CROPS:
+            raise InputError(
+                f"{config.data.path}: {100 * share:.1f} % of the joints of {people} people lie in "
+                "the crops of their boxes: joints and boxes are not in the same pixels, or boxes "
+                "are far too small; wepdtof-pose validate says more"
+            )
+    findings = validate(config.data.path).counts if validated else {}
+    return RunSummary(
+        labelled=len(sets.labelled),
+        pool=len(sets.unlabelled),
+        test=len(sets.tested),
+        left_out=sets.left_out,
+        shared_images=sets.shared,
+        joints_in_crops={people: round(share, 4) for people, share in shares.items()},
+        joints_without_partner=list(sides_without_partner(sets.test.keypoint_set)),
+        findings=findings,
+        doubts=list(_doubts(config, sets, shares, findings)),
+    )
+
+
+def summary_lines(summary: RunSummary) -> Iterator[str]:
+    """The summary as lines for people."""
+    yield (
+        f"{summary.labelled} labelled people, {summary.pool} in the unlabelled pool, "
+        f"{summary.test} to test on"
+    )
+    if summary.left_out:
+        counts = (f"{reason} {count}" for reason, count in summary.left_out.items())
+        yield f"people left out: {', '.join(counts)}"
+    for doubt in summary.doubts:
+        yield f"warning: {doubt}"
+
+
+def joints_in_crops(config: TrainConfig, people: PoseDataset) -> float:
+    """The share of the labelled joints of people that lie in their crops; 1 without any."""
+    size = config.data.crop_size
+    matrices = places_of(people, size, upright=config.data.upright).matrices(size, size)
+    labelled = people.keypoints[..., 2] > 0
+    if not labelled.any():
+        return 1.0
+    moved = transform_points(people.keypoints[..., :2], matrices)
+    inside = np.all((moved >= -0.5) & (moved <= np.array(size) - 0.5), axis=2)
+    return float(inside[labelled].mean())
+
+
+def sides_without_partner(keypoint_set: KeypointSet) -> Iterator[str]:
+    """The joints whose names say left or right, but that become no other joint in a mirror.
+
+    >>> from wepdtof_pose.keypoints import keypoint_set_from_names
+    >>> joints = keypoint_set_from_names(["nose", "lf_paw", "rf_paw", "lefteye"])
+    >>> list(sides_without_partner(joints))
+    ['lf_paw', 'rf_paw', 'lefteye']
+    """
+    paired = {joint for pair in keypoint_set.flip_pairs for joint in pair}
+    alone = [name for joint, name in enumerate(keypoint_set.joints) if joint not in paired]
+    partners = {
+        name
+        for first, second in combinations(alone, 2)
+        for left, right in ((first, second), (second, first))
+        if right.lower() in _mirrored(left.lower())
+        for name in (left, right)
+    }
+    for name in alone:
+        if name in partners or any(word in name.lower() for word in _SAY_A_SIDE):
+            yield name
+
+
+def unreached_milestones(config: OptimisationConfig) -> list[int]:
+    """The epochs at which the learning rate would drop if the run went on so far."""
+    return [epoch for epoch in config.milestones if epoch >= config.epochs]
+
+
+def _mirrored(name: str) -> set[str]:
+    """The names that a name of the left becomes with one word, or one's first letter, turned."""
+    found = set()
+    for left, right in _WORDS:
+        for match in re.finditer(left, name):
+            found.add(name[: match.start()] + right + name[match.end() :])
+    for match in re.finditer(r"(?:^|(?<=[\W_]))l|l(?=$|[\W_])", name):
+        found.add(name[: match.start()] + "r" + name[match.end() :])
+    return found
+
+
+def _doubts(
+    config: TrainConfig, sets: TrainingSets, shares: dict[str, float], findings: dict[str, int]
+) -> Iterator[str]:
+    if sets.shared:
+        yield f"{sets.shared}; the people on them are left out"
+    only_boxes = sets.left_out.get(f"training side: {ONLY_A_BOX}", 0)
+    if only_boxes and not config.data.unlabelled:
+        yield (
+            f"{only_boxes} people of the training side have {ONLY_A_BOX} and are not used: "
+            "data.unlabelled_boxes=true puts them into the unlabelled pool"
+        )
+    for people, share in shares.items():
+        if share < _FEW_IN_CROPS:
+            yield f"only {100 * share:.1f} % of the joints of {people} people lie in their crops"
+    alone = list(sides_without_partner(sets.test.keypoint_set))
+    if alone:
+        yield (
+            f"the joints {', '.join(alone)} say a side and have no partner in a mirror, but half "
+            "of all views are mirrored: name them left_... and right_..., or state 'flip_pairs' in "
+            "the category"
+        )
+    missed = unreached_milestones(config.optimisation)
+    if missed:
+        epochs = ", ".join(map(str, missed))
+        yield (
+            f"optimisation.milestones: the learning rate does not drop at {epochs}, as the run "
+            f"has {config.optimisation.epochs} epochs"
+        )
+    if findings:
+        counts = ", ".join(f"{count} {code}" for code, count in findings.items())
+        yield f"wepdtof-pose validate {config.data.path} finds {counts}"
+
+
+_FEW_IN_CROPS = 0.9
+_WORDS = (
+    ("left", "right"),
+    ("links", "rechts"),
+    ("linke", "rechte"),
+    ("gauche", "droite"),
+    ("izquierd", "derech"),
+    ("左", "右"),
+)
+_SAY_A_SIDE = ("left", "right", "左", "右")

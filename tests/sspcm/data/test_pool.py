@@ -1,0 +1,130 @@
+"""The unlabelled pool out of what detectors and cameras give: boxes without joints, bare images."""
+
+import shutil
+
+import pytest
+
+from sspcm.config import DataConfig, TrainConfig
+from sspcm.config_io import load_config
+from sspcm.data.pool import left_out, unlabelled_people
+from sspcm.data.sets import make_sets
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.keypoints import get_keypoint_set
+
+JOINTS = get_keypoint_set("wepdtof-pose-14")
+
+
+def pool(path, **values):
+    values = {"unlabelled_boxes": True, **values}
+    return unlabelled_people(DataConfig(path="x", unlabelled=str(path), **values), JOINTS)
+
+
+@pytest.fixture
+def detected(tiny_fisheye, tmp_path):
+    """What a detector of several things gives: boxes of people and chairs, no joint names."""
+    content = read_json(tiny_fisheye / "annotations" / "person_keypoints.json")
+    content["categories"] = [{"id": 3, "name": "chair"}, {"id": 7, "name": "person"}]
+    for number, one in enumerate(content["annotations"]):
+        one["category_id"] = 3 if number < 5 else 7
+        del one["keypoints"]
+    write_json(tmp_path / "boxes" / "annotations" / "detections.json", content)
+    (tmp_path / "boxes" / "images").symlink_to(tiny_fisheye / "images")
+    return tmp_path / "boxes"
+
+
+def test_boxes_without_joint_names_are_a_pool(detected, tiny_fisheye):
+    people, unusable = pool(detected)
+    assert (len(people), unusable) == (43, {})
+    assert people.keypoint_set == JOINTS
+    wanted = load_dataset(tiny_fisheye)["all"].people["id"].tolist()[5:]
+    assert people.people["id"].tolist() == wanted
+    config = DataConfig(
+        path=str(tiny_fisheye), labels="8", unlabelled=str(detected), unlabelled_boxes=True
+    )
+    assert len(make_sets(config).unlabelled) > 30
+
+
+def test_without_the_option_joints_must_be_named(detected):
+    with pytest.raises(InputError, match="no category names its keypoints"):
+        pool(detected, unlabelled_boxes=False)
+
+
+@pytest.fixture
+def photos(tiny_fisheye, tmp_path):
+    """A folder of three images and nothing else."""
+    names = load_dataset(tiny_fisheye)["all"].frames["file_name"].tolist()[:3]
+    for number, name in enumerate(names, start=1):
+        target = tmp_path / "photos" / f"{number:03d}.jpg"
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(tiny_fisheye / "images" / name, target)
+    return tmp_path / "photos"
+
+
+def test_each_image_of_a_folder_is_a_person(photos):
+    people, _ = pool(photos)
+    assert people.boxes.tolist() == [[0, 0, 256, 256]] * 3
+    assert people.frames["file_name"].tolist() == ["001.jpg", "002.jpg", "003.jpg"]
+    with pytest.raises(InputError, match=r"data\.unlabelled_boxes=true takes each whole image"):
+        pool(photos, unlabelled_boxes=False)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"file_name": "002.jpg"}, {"image_id": 2}, {"image_id": "002"}],
+    ids=["file name", "number", "stem"],
+)
+def test_boxes_of_a_results_file_on_the_images_of_a_folder(photos, tmp_path, entry):
+    rows = [
+        {**entry, "category_id": 1, "bbox": [10, 20, 30, 40], "score": 0.9},
+        {**entry, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.9},
+        {"image_id": 99, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9},
+    ]
+    write_json(tmp_path / "boxes.json", rows)
+    people, _ = pool(photos, unlabelled_detections=str(tmp_path / "boxes.json"))
+    assert people.boxes.tolist() == [[10, 20, 30, 40]]
+    assert people.frames["file_name"].tolist() == ["002.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"image_id": 1, "bbox": [1, 2, 3]}], "is no COCO results file of boxes"),
+        ({"images": []}, "is no COCO results file of boxes"),
+        ([{"image_id": 99, "bbox": [1, 2, 3, 4]}], "none of its 1 boxes is on an image"),
+    ],
+    ids=["three numbers", "no list", "unknown images"],
+)
+def test_unusable_boxes_are_one_line(photos, tmp_path, rows, said):
+    write_json(tmp_path / "boxes.json", rows)
+    with pytest.raises(InputError, match=said):
+        pool(photos, unlabelled_detections=str(tmp_path / "boxes.json"))
+
+
+def test_what_is_no_pool_names_the_step_that_works(tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"0")
+    with pytest.raises(InputError, match="is a video: write its frames into a folder"):
+        pool(tmp_path / "clip.mp4")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="neither annotations"):
+        pool(tmp_path / "empty")
+    with pytest.raises(InputError, match=r"needs data\.unlabelled_boxes=true"):
+        TrainConfig(data=DataConfig(unlabelled_detections="boxes.json"))
+    assert load_config().data.unlabelled_detections == ""
+
+
+def test_reasons_count_everybody_once(tiny_fisheye):
+    whole = load_dataset(tiny_fisheye)["all"]
+    whole.people.loc[[0, 1], "iscrowd"] = 1
+    whole.people.loc[[1, 2], "w"] = 0
+    whole.people.loc[[2, 3, 4, 5], "area"] = 0
+    whole.keypoints[[5, 6]] = 0
+    assert left_out(whole) == {
+        "crowds": 2,
+        "boxes that are empty in the frame": 1,
+        "a box and no labelled joint": 2,
+        "area 0": 2,
+    }
+    assert sum(left_out(whole).values()) == (~whole.trainable()).sum()
+    assert sum(left_out(whole, boxes_suffice=True).values()) == (~whole.boxed()).sum()

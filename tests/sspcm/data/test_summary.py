@@ -1,0 +1,148 @@
+"""What a run says before it starts, and what it refuses to start with."""
+
+import pytest
+
+from sspcm.config import TrainConfig
+from sspcm.config_io import load_config
+from sspcm.data.sets import make_sets
+from sspcm.data.summary import sides_without_partner, summarise, summary_lines
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.keypoints import keypoint_set_from_names
+
+
+@pytest.fixture
+def changed(tiny_fisheye, tmp_path):
+    """Writes the tiny set with its content changed by a function, and gives a configuration."""
+
+    def write(by, **settings):
+        content = read_json(tiny_fisheye / "annotations" / "person_keypoints.json")
+        by(content)
+        write_json(tmp_path / "data" / "annotations" / "person_keypoints.json", content)
+        (tmp_path / "data" / "images").symlink_to(tiny_fisheye / "images")
+        more = {key.replace("__", "."): value for key, value in settings.items()}
+        return load_config(
+            overrides={"data.path": str(tmp_path / "data"), "data.labels": "all", **more}
+        )
+
+    return write
+
+
+def summary_of(config: TrainConfig):
+    return summarise(config, make_sets(config.data))
+
+
+def test_the_counts_of_a_sound_data_set_have_no_doubts(changed):
+    found = summary_of(changed(lambda content: None))
+    assert found.labelled == found.pool
+    assert found.labelled + found.test == 48
+    assert (found.left_out, found.shared_images, found.findings) == ({}, "", {})
+    assert found.joints_in_crops["labelled"] > 0.95
+    assert found.doubts == []
+    assert list(summary_lines(found)) == [
+        f"{found.labelled} labelled people, {found.pool} in the unlabelled pool, "
+        f"{found.test} to test on"
+    ]
+
+
+def test_people_without_area_are_counted_and_named(changed):
+    def half(content):
+        for person in content["annotations"][::2]:
+            person["area"] = 0
+
+    found = summary_of(changed(half))
+    assert found.labelled + found.test == 24
+    assert sum(found.left_out.values()) == 24
+    lines = list(summary_lines(found))
+    assert lines[1].startswith("people left out: training side: area 0 ")
+    assert "24 area-not-positive" in lines[-1]
+    assert "wepdtof-pose validate" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [("area", 0, "48 have area 0"), ("iscrowd", 1, "48 have crowds")],
+)
+def test_nobody_usable_says_why(changed, field, value, reason):
+    def everybody(content):
+        for person in content["annotations"]:
+            person[field] = value
+
+    with pytest.raises(InputError, match=f"48 of 48 people cannot be used: {reason}"):
+        make_sets(changed(everybody).data)
+
+
+def test_people_with_a_box_alone_name_the_option(changed):
+    def quarter(content):
+        for number, person in enumerate(content["annotations"]):
+            if number % 4:
+                person["keypoints"] = [0] * len(person["keypoints"])
+
+    config = changed(quarter)
+    found = summary_of(config)
+    (doubt,) = (text for text in found.doubts if "data.unlabelled_boxes=true" in text)
+    only = found.left_out["training side: a box and no labelled joint"]
+    assert doubt.startswith(f"{only} people of the training side have a box")
+    more = load_config(
+        overrides={
+            "data.path": config.data.path,
+            "data.labels": "all",
+            "data.unlabelled_boxes": True,
+        }
+    )
+    taken = summary_of(more)
+    assert taken.pool == found.labelled + only
+    assert not any("data.unlabelled_boxes" in text for text in taken.doubts)
+
+
+@pytest.mark.parametrize("change", ["joints", "boxes"])
+def test_joints_outside_of_their_crops_are_refused(changed, change):
+    def normalised(content):
+        for person in content["annotations"]:
+            if change == "joints":
+                numbers = person["keypoints"]
+                person["keypoints"] = [
+                    value if place % 3 == 2 else value / 256 for place, value in enumerate(numbers)
+                ]
+            else:
+                person["bbox"] = [*person["bbox"][:2], 2, 2]
+                person.pop("rotated_box", None)
+
+    with pytest.raises(InputError, match=r"% of the joints of labelled people lie in the crops"):
+        summary_of(changed(normalised))
+
+
+@pytest.mark.parametrize(
+    ("joints", "alone"),
+    [
+        (["nose", "left_eye", "right_eye"], []),
+        (["rightear", "leftear", "righthindpaw", "lefthindpaw"], None),
+        (["lf_paw", "rf_paw", "tail"], ["lf_paw", "rf_paw"]),
+        (["paw_l_front", "paw_r_front"], None),
+        (["schulter_links", "schulter_rechts", "kopf"], ["schulter_links", "schulter_rechts"]),
+        (["tail", "trail", "belly", "spine1", "spine2"], []),
+        (["left_wing"], None),
+    ],
+    ids=lambda value: "-".join(value or ["all" if value is None else "none"])[:30],
+)
+def test_joints_that_say_a_side_and_have_no_partner(joints, alone):
+    found = list(sides_without_partner(keypoint_set_from_names(joints)))
+    assert found == (joints if alone is None else alone)
+
+
+def test_unpaired_joints_and_unreached_milestones_are_doubts(changed):
+    def rename(content):
+        names = content["categories"][0]["keypoints"]
+        content["categories"][0] = {
+            "id": content["categories"][0]["id"],
+            "name": "mouse",
+            "keypoints": [
+                name.replace("left_", "left").replace("right_", "right") for name in names
+            ],
+        }
+
+    config = changed(rename, optimisation__epochs=80)
+    found = summary_of(config)
+    assert "leftshoulder" in found.joints_without_partner
+    assert any("no partner in a mirror" in doubt for doubt in found.doubts)
+    assert any("does not drop at 90, as the run has 80 epochs" in doubt for doubt in found.doubts)

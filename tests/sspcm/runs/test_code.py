@@ -1,0 +1,102 @@
+"""Code that a run folder names is imported only if it is asked for by name."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from sspcm.commands.main import main
+from sspcm.config_io import load_config
+from sspcm.inference.open import open_networks
+from sspcm.methods import method_class
+from sspcm.runs.code import import_named, require_allowed_code
+from wepdtof_pose.errors import InputError
+
+OWN = """
+from pathlib import Path
+from sspcm.methods.supervised import Supervised
+
+Path(__file__).with_name("ran").touch()
+
+class Mine(Supervised):
+    pass
+
+class WithoutOptions(Supervised):
+    Options = None
+
+number = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of modules on the path, and where it shows that they were imported."""
+    import sys
+
+    (tmp_path / "own_code.py").write_text(OWN)
+    (tmp_path / "broken_code.py").write_text("raise RuntimeError('at once')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_code", raising=False)
+    return tmp_path / "ran"
+
+
+@pytest.fixture
+def foreign_run(own, single_run):
+    """A run folder of somebody else's that names code."""
+    folder = own.parent / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    for name in ("keypoints.json", "env.json", "checkpoints/last.pt"):
+        (folder / name).write_bytes((single_run / name).read_bytes())
+    config = yaml.safe_load((single_run / "config.yaml").read_text())
+    config["method"]["name"] = "own_code:Mine"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+def test_a_run_folder_imports_nothing_unasked(foreign_run, own):
+    with pytest.raises(InputError, match=r"'own_code:Mine'.*--allow-code own_code:Mine"):
+        open_networks(foreign_run)
+    with pytest.raises(InputError, match="code of its own"):
+        open_networks(foreign_run, allow_code=["own_code:Other"])
+    found = CliRunner().invoke(main, ["train", "--resume", "-o", str(foreign_run)])
+    assert found.exit_code != 0
+    assert not own.exists()
+    assert open_networks(foreign_run, allow_code=["own_code:Mine"]).reported == "A"
+    assert own.exists()
+
+
+def test_what_the_user_names_is_allowed():
+    config = load_config(overrides={"network.name": "my:Net", "student.name": "timm:resnet18"})
+    require_allowed_code(config, (), source=Path("run"), named={"network.name": "my:Net"})
+    with pytest.raises(InputError, match=r"network\.name is 'my:Net'"):
+        require_allowed_code(config, (), source=Path("run"))
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("own_code:number", "is no subclass of"),
+        ("own_code:WithoutOptions", "has no dataclass Options"),
+        ("own_code:Missing", "own_code has no 'Missing'"),
+        ("nowhere_at_all:X", "on PYTHONPATH"),
+        ("broken_code:X", r"cannot be imported: RuntimeError: at once \(.*broken_code.py:1\)"),
+        ("..:x", "is not module:name"),
+        ("sspcn", "choose one of supervised"),
+    ],
+)
+def test_methods_of_ones_own_that_are_none(name, said):
+    with pytest.raises(InputError, match=said):
+        method_class(name)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_method_of_ones_own_is_built_like_the_others(single_run):
+    from sspcm.assembly import method_of
+    from wepdtof_pose.keypoints import get_keypoint_set
+
+    config = load_config(single_run / "config.yaml", overrides={"method.name": "own_code:Mine"})
+    joints = get_keypoint_set("wepdtof-pose-14")
+    method = method_of(config, joints, labelled=joints.flip_permutation)
+    assert type(method) is import_named("own_code:Mine", kind="method")
