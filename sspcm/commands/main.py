@@ -44,6 +44,13 @@ def main() -> None:
     help="Go on with the run in the folder as it is configured; --set optimisation.epochs=N "
     "goes on longer, --data names data that were moved.",
 )
+@click.option(
+    "--log",
+    "loggers",
+    metavar="NAME",
+    multiple=True,
+    help="Also log to tensorboard, wandb or mlflow; metrics.jsonl is always written.",
+)
 @ALLOW_CODE
 def train(
     data: str | None,
@@ -55,6 +62,7 @@ def train(
     device: str | None,
     output: Path,
     resume: bool,
+    loggers: tuple[str, ...],
     allow_code: tuple[str, ...],
 ) -> None:
     """Train one method and evaluate its networks.
@@ -73,7 +81,8 @@ def train(
     from sspcm.training.train import train as run_training
     from wepdtof_pose.errors import InputError
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    level = logging.INFO if is_writer() else logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s")
     named: dict[str, Any] = {
         "data.path": data,
         "method.name": method,
@@ -89,7 +98,7 @@ def train(
     config = load_config(config_file, overrides=overrides)
     if not config.data.path:
         raise InputError("no data: name a data set with --data PATH (make one: wepdtof-pose synth)")
-    result = run_training(config, output, resume=resume)
+    result = run_training(config, output, resume=resume, loggers=loggers)
     if not is_writer():
         return
     for name, scores in result.last.items():

@@ -70,7 +70,7 @@ def summary_lines(summary: RunSummary) -> Iterator[str]:
         f"{summary.test} to test on"
     )
     if summary.left_out:
-        counts = (f"{reason} {count}" for reason, count in summary.left_out.items())
+        counts = (f"{count} ({reason})" for reason, count in summary.left_out.items())
         yield f"people left out: {', '.join(counts)}"
     for doubt in summary.doubts:
         yield f"warning: {doubt}"

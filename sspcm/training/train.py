@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from sspcm.assembly import (
     open_stores,
 )
 from sspcm.config import TrainConfig
+from sspcm.config_io import flatten, to_dict
 from sspcm.data.batches import Pool
 from sspcm.data.crop_store import CropStore
 from sspcm.data.sampler import PairSampler
@@ -33,6 +36,7 @@ from sspcm.methods.method import Method
 from sspcm.networks.roles import role_networks
 from sspcm.runs.checkpoint import save_checkpoint
 from sspcm.runs.folder import RunFolder
+from sspcm.runs.loggers import open_loggers, require_loggers
 from sspcm.runs.progress import Progress, restore, save
 from sspcm.runs.records import RunResult, RunSummary
 from sspcm.training.distributed import (
@@ -54,7 +58,9 @@ CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
 """Scores written for every evaluated epoch; the result has all of them."""
 
 
-def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> RunResult:
+def train(
+    config: TrainConfig, folder: Path, *, resume: bool = False, loggers: Sequence[str] = ()
+) -> RunResult:
     """Train, evaluate and write a run folder; gives the result that it also writes.
 
     A finished run is not trained again, unless it is to go on to more epochs. An interrupted one
@@ -64,16 +70,26 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> RunResu
         config: everything that influences the numbers.
         folder: the run folder, made if needed.
         resume: go on with the run that the folder holds, its data moved or not.
+        loggers: what is to get each epoch's row beside metrics.jsonl; see `sspcm.runs.loggers`.
 
     Raises:
         InputError: the folder holds another run, or one that began on other data, processes or
             hardware, or the configuration or data cannot be used, or training diverges.
     """
-    with joined_processes(config.device) as processes:
-        return _train(config, folder, processes, resume=resume)
+    require_loggers(loggers)
+    with joined_processes(config.device) as processes, ExitStack() as stack:
+        return _train(config, folder, processes, resume=resume, loggers=loggers, stack=stack)
 
 
-def _train(config: TrainConfig, folder: Path, processes: Processes, *, resume: bool) -> RunResult:
+def _train(
+    config: TrainConfig,
+    folder: Path,
+    processes: Processes,
+    *,
+    resume: bool,
+    loggers: Sequence[str],
+    stack: ExitStack,
+) -> RunResult:
     hardware = choose_hardware(
         config.device, config.chosen_precision, local_rank=processes.local_rank
     )
@@ -152,6 +168,8 @@ def _train(config: TrainConfig, folder: Path, processes: Processes, *, resume: b
     rows = run.read_metrics()[: progress.epoch]
     about = about_networks(config, sets, method)
     stepped = distribute(method, processes, synchronise_batchnorm=config.synchronise_batchnorm)
+    own = loggers if processes.writes else ()
+    log = stack.enter_context(open_loggers(own, folder, flatten(to_dict(config)), rows))
 
     while progress.epoch < config.optimisation.epochs:
         started = time.perf_counter()
@@ -196,6 +214,7 @@ def _train(config: TrainConfig, folder: Path, processes: Processes, *, resume: b
         if processes.writes:
             _LOG.info("%s", _in_words(row, method, config.optimisation.epochs))
             run.write_metrics(rows)
+            log(row)
             progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
             save(run, method, optimiser, progress, about)
 

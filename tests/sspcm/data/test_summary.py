@@ -54,7 +54,7 @@ def test_people_without_area_are_counted_and_named(changed):
     assert found.labelled + found.test == 24
     assert sum(found.left_out.values()) == 24
     lines = list(summary_lines(found))
-    assert lines[1].startswith("people left out: training side: area 0 ")
+    assert lines[1].endswith(" (test side: area 0)")
     assert "24 area-not-positive" in lines[-1]
     assert "wepdtof-pose validate" in lines[-1]
 
