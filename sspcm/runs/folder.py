@@ -84,8 +84,7 @@ class RunFolder:
         Args:
             config: of the run.
             resume: the folder may hold it already.
-            longer: it may go on to more epochs than it began with. Its configuration then says
-                them, and the result it had is kept as result.EPOCHS-epochs.json.
+            longer: it may go on to more epochs than it began with.
 
         Raises:
             InputError: the folder holds another run, or one that was not to be resumed.
@@ -95,13 +94,7 @@ class RunFolder:
                 raise InputError(
                     f"{self.path}: already holds a run; go on with --resume or name another folder"
                 )
-            before = self.load_config()
-            self._require_same(before, config, longer=longer)
-            if longer and to_dict(before) != to_dict(config):
-                if self.finished and before.optimisation.epochs < config.optimisation.epochs:
-                    kept = f"result.{before.optimisation.epochs}-epochs.json"
-                    self.result_file.replace(self.path / kept)
-                self._write_config(config)
+            self._require_same(self.load_config(), config, longer=longer)
             return
         make_folder(self.path)
         # What a run that was killed right here has left.
@@ -109,6 +102,24 @@ class RunFolder:
         if set(self.path.iterdir()) - leftovers:
             raise InputError(f"{self.path}: is not empty and holds no run; name another folder")
         self._write_config(config)
+
+    def adopt(self, config: TrainConfig) -> None:
+        """Let the folder say the configuration that its run goes on with.
+
+        The result of fewer epochs, where it has one, is kept as result.EPOCHS-epochs.json.
+        """
+        before = self.load_config()
+        if self.finished and before.optimisation.epochs < config.optimisation.epochs:
+            kept = f"result.{before.optimisation.epochs}-epochs.json"
+            self.result_file.replace(self.path / kept)
+        if to_dict(before) != to_dict(config):
+            self._write_config(config)
+
+    def ended(self, config: TrainConfig) -> bool:
+        """Whether the run has ended, at the epochs of this configuration."""
+        return (
+            self.finished and self.load_config().optimisation.epochs >= config.optimisation.epochs
+        )
 
     def require_same_conditions(self, now: dict[str, Any]) -> None:
         """Check that a run with finished epochs goes on as it began.

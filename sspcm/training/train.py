@@ -107,7 +107,7 @@ def _train(
         _require_same_past(run, config, method, sets)
     with processes.writer_first():
         run.prepare(config, resume=resume or not processes.writes, longer=resume)
-    if run.finished:
+    if run.ended(config):
         return run.read_result()
     threads = config.threads or run.threads_of_its_beginning()
     if threads:
@@ -122,6 +122,7 @@ def _train(
     }
     run.require_same_conditions(surroundings)
     if processes.writes:
+        run.adopt(config)
         if not run.resumable:
             run.write(run.environment_file, surroundings)
         _LOG.info(
