@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 @click.command("pseudo-labels")
 @opens_networks(inference=True)
 @click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="File to write.")
-def pseudo_labels(networks: TrainedNetworks, output: Path) -> None:
+@click.option("--data", type=PATH, help="The run's data, where they were moved.")
+@click.option("--unlabelled", type=PATH, help="Its unlabelled data, where they were moved.")
+def pseudo_labels(
+    networks: TrainedNetworks, output: Path, data: Path | None, unlabelled: Path | None
+) -> None:
     """Write what the unlabelled people of a run are taught.
 
     A COCO results file with, for each joint, the confidence, the position inconsistency of the
@@ -33,7 +37,7 @@ def pseudo_labels(networks: TrainedNetworks, output: Path) -> None:
     from sspcm.inference.pool_labels import run_labels
     from wepdtof_pose.files import write_json
 
-    entries = run_labels(networks)
+    entries = run_labels(networks, data=data, unlabelled=unlabelled)
     write_json(output, entries)
     echo(f"{len(entries)} people written to {output}")
 

@@ -171,8 +171,10 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     )
 
 
-def require_run_data(config: DataConfig, run: str) -> None:
+def require_run_data(config: DataConfig, run: str, *, pool: bool = True) -> None:
     """Check that the data of a run are where they were; `run` names it in the error.
+
+    Without `pool` its unlabelled data may be elsewhere.
 
     Raises:
         InputError: they are not; the message says how to name them.
@@ -182,7 +184,7 @@ def require_run_data(config: DataConfig, run: str) -> None:
             f"{run}: the run's data {config.path} are not here (seen from {Path.cwd()}): name them "
             "with --data"
         )
-    if config.unlabelled and not Path(config.unlabelled).exists():
+    if pool and config.unlabelled and not Path(config.unlabelled).exists():
         raise InputError(
             f"{run}: the run's unlabelled data {config.unlabelled} are not here (seen from "
             f"{Path.cwd()}): name them with --set data.unlabelled=PATH (of pseudo-labels: "

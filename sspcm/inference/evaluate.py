@@ -11,7 +11,7 @@ import numpy as np
 
 from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
-from sspcm.data.sets import sides_of
+from sspcm.data.sets import require_run_data, sides_of
 from sspcm.inference.detections import PERSON, Detections, coverage_line, read_detections
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
@@ -51,6 +51,7 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
     data = networks.config.data
+    require_run_data(data, str(networks.record["source"]), pool=False)
     sides = sides_of(data)
     return TestPeople(sides.test, data.path, sides.split)
 

@@ -8,6 +8,7 @@ is what they teach, not a record of every step.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,33 +18,56 @@ from tqdm import tqdm
 from sspcm.assembly import labelled_joints
 from sspcm.config import TrainConfig
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
-from sspcm.data.sets import TrainingSets, make_sets, pool_people
+from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
 from sspcm.hardware import Hardware
 from sspcm.heatmaps.decoding import decode, fitting_blur
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import crop_images
 from sspcm.methods.method import Method, mode_of
+from sspcm.runs.folder import RunFolder
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import convert_keypoints
 
 
-def run_labels(networks: TrainedNetworks) -> list[dict[str, Any]]:
+def run_labels(
+    networks: TrainedNetworks, *, data: Path | None = None, unlabelled: Path | None = None
+) -> list[dict[str, Any]]:
     """The pseudo-labels that the networks of a run's checkpoint give its unlabelled people.
 
     At the end of an epoch SSPCM's past teachers are the present ones, and a checkpoint is written
     then: here its four pairs are one. With `evaluation.pseudo_labels` the run writes them before.
 
+    Args:
+        networks: of a run.
+        data: where the run's data are now; where they were if None.
+        unlabelled: where its unlabelled data are now, where it has some of their own.
+
     Raises:
-        InputError: there is no run, its data are not there, its method has no pseudo-labels, or a
-            flip test is asked for.
+        InputError: there is no run, its data are not there or are others, its method has no
+            pseudo-labels, or a flip test is asked for.
     """
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run, so it has taught nobody")
     if networks.evaluation.flip_test and not networks.config.evaluation.flip_test:
         raise InputError("--flip-test: people are taught from one view, which is not mirrored")
-    config = replace(networks.config, evaluation=networks.evaluation)
+    places = {"path": data, "unlabelled": unlabelled}
+    named = {key: str(path) for key, path in places.items() if path is not None}
+    config = replace(
+        networks.config,
+        evaluation=networks.evaluation,
+        data=replace(networks.config.data, **named),
+    )
+    source = str(networks.record["source"])
+    require_run_data(config.data, source)
     sets = make_sets(config.data, released=config.released)
+    begun = RunFolder(Path(source)).read_environment()
+    for key in ("data_hash", "unlabelled_hash"):
+        if begun.get(key) not in (None, getattr(sets.record, key)):
+            raise InputError(
+                f"{source}: learned from other data than {config.data.path}: their {key} is "
+                f"{getattr(sets.record, key)}, that of the run {begun[key]}"
+            )
     require_labels(networks.method, config)
     return pool_labels(networks.method, config, sets, networks.hardware)
 
