@@ -51,13 +51,13 @@ def run_labels(
         raise InputError(f"{networks.record['source']}: is no run, so it has taught nobody")
     if networks.evaluation.flip_test and not networks.config.evaluation.flip_test:
         raise InputError("--flip-test: people are taught from one view, which is not mirrored")
-    places = {"path": data, "unlabelled": unlabelled}
-    named = {key: str(path) for key, path in places.items() if path is not None}
-    config = replace(
-        networks.config,
-        evaluation=networks.evaluation,
-        data=replace(networks.config.data, **named),
+    before = networks.config.data
+    places = replace(
+        before,
+        path=before.path if data is None else str(data),
+        unlabelled=before.unlabelled if unlabelled is None else str(unlabelled),
     )
+    config = replace(networks.config, evaluation=networks.evaluation, data=places)
     source = str(networks.record["source"])
     require_run_data(config.data, source)
     sets = make_sets(config.data, released=config.released)
