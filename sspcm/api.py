@@ -10,6 +10,7 @@ from sspcm.config_io import load_config
 from sspcm.data.crop_places import Up
 from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_test_people
 from sspcm.inference.model import Model, load
+from sspcm.runs.records import RunResult
 from sspcm.training import train as training
 from wepdtof_pose.errors import InputError
 
@@ -25,7 +26,7 @@ def train(
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
-) -> Any:
+) -> RunResult:
     """Train one method, write a run folder, and return its result.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +153,7 @@ def load(
     flip_test: bool | None = None,
     device: str | None = None,
     precision: str | None = None,
+    allow_code: Collection[str] = (),
 ) -> Model:
     """Return trained networks, ready to predict.
 
@@ -169,6 +170,8 @@ def load(
         flip_test: average with the mirror image's heatmaps; as the run did if None.
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
         precision: `auto`, `float32`, `bfloat16`; the run's own if None.
+        allow_code: networks and methods `module:name` that a run folder may import; it may be
+            somebody else's, and importing a module runs it.
 
     Raises:
         InputError: there are no such networks; the message lists the ready-trained ones.
@@ -185,6 +188,7 @@ def load(
         keypoints=keypoints,
         device=device,
         precision=precision,
+        allow_code=allow_code,
     )
     networks = networks.with_settings(decoding=decoding, flip_test=flip_test)
     networks = networks.only(network or networks.reported)
