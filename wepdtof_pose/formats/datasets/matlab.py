@@ -59,7 +59,8 @@ def read_variable(path: Path, name: str) -> Any:
     """Return the variable of that name.
 
     An array of numbers is a numpy array, a text a str, a cell array a flat list, and a struct array
-    a flat list of dicts by field (one of one element too). What else there is, such as sparse and
+    a flat list of dicts by field (one of one element too); a single number in these is a Python
+    number. What else there is, such as sparse and
     complex arrays, is None, and so is a variable that is not there.
 
     Raises:
@@ -169,7 +170,9 @@ def _value(data: memoryview, order: str, depth: int = 0) -> Any:
     dtype = np.dtype(order + _DTYPES[stored])
     if count * dtype.itemsize != len(numbers):
         raise _Broken(f"{title!r} is {dims}, but has {len(numbers)} bytes")
-    return np.frombuffer(numbers, dtype=dtype).reshape(dims, order="F")
+    array = np.frombuffer(numbers, dtype=dtype)
+    # MPII has two million single numbers in its structs: an array of each would take a gigabyte.
+    return array.item() if depth and count == 1 else array.reshape(dims, order="F")
 
 
 def _field_names(parts: Iterator[tuple[int, memoryview]], order: str) -> list[str]:

@@ -94,10 +94,8 @@ def _number(value: Any, what: str) -> float | None:
         if text.lstrip("-").replace(".", "", 1).isdecimal():
             return float(text)
         value = None if not text else [text]
-    if isinstance(value, np.ndarray):
-        if value.size == 1 and abs(value.item()) < LARGEST:
-            return float(value.item())
-        value = None if value.size == 0 else [value]
-    if value is None:
+    if isinstance(value, (int, float)) and abs(value) < LARGEST:
+        return float(value)
+    if value is None or (isinstance(value, np.ndarray) and not value.size):
         return None
     raise InputError(f"{what} is no finite number")
