@@ -59,9 +59,9 @@ def read_variable(path: Path, name: str) -> Any:
     """Return the variable of that name.
 
     An array of numbers is a numpy array, a text a str, a cell array a flat list, and a struct array
-    a flat list of dicts by field (one of one element too); a single number in these is a Python
-    number. What else there is, such as sparse and complex arrays, is None, and so is a variable that
-    is not there.
+    a flat list of dicts by field (one of one element too); a single number in these is a number of
+    Python. What else there is, such as sparse and complex arrays, is None, and so is a variable
+    that is not there.
 
     Raises:
         InputError: the file is missing, unreadable, no such file or cut short.
