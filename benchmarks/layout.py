@@ -39,8 +39,8 @@ class ComparisonFolder:
         return self.path / "logs" / f"{name}.log"
 
     def lock(self, name: str) -> Path:
-        """File that is locked while a process runs the cell."""
-        return self.path / "locks" / f"{name}.lock"
+        """What one process at a time may hold: a cell, the data, the crops."""
+        return self.path / "locks" / name
 
     def fisheye(self, people: int) -> Path:
         """The procedural set that is made where no data is named."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -9,6 +10,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,6 +75,8 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
     Raises:
         InputError: it cannot be written there, or the content has no JSON form (NaN, for one).
     """
+    if Path(path).suffix.lower() in _PICTURES:
+        raise InputError(f"{path}: is the name of a picture: give that of a .json file")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         try:
             json.dump(content, stream, ensure_ascii=False, indent=indent, allow_nan=False)
@@ -106,7 +110,7 @@ def file_sha256(path: Path) -> str:
 
 def require_other_file(out: Path, inputs: Iterable[Path]) -> None:
     """Refuse to write a file over one of those that were read."""
-    if out.resolve() in {path.resolve() for path in inputs}:
+    if os.path.realpath(out) in map(os.path.realpath, inputs):
         raise InputError(f"{out}: is the annotation file itself: name another")
 
 
@@ -234,16 +238,18 @@ def replacing_folder(
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, *, older_than: float = 0) -> None:
     """Remove what processes that were killed left below a folder that this one works on alone.
 
-    These are temporary files of `replacing`, and its locks.
+    These are temporary files of `replacing`, and its locks. Where others write there too,
+    `older_than` (seconds) spares what they may be writing.
     """
-    for path in folder.rglob(".*.part"):
-        if _TEMPORARY.search(path.name) and not path.is_dir():
-            path.unlink(missing_ok=True)
-    for path in folder.rglob(".*.lock"):
-        path.unlink(missing_ok=True)
+    now = time.time()
+    for path in (*folder.rglob(".*.part*"), *folder.rglob(".*.lock")):
+        ours = path.suffix == ".lock" or _TEMPORARY.search(path.name)
+        with contextlib.suppress(FileNotFoundError):
+            if ours and not path.is_dir() and now - path.lstat().st_mtime >= older_than:
+                path.unlink()
 
 
 def _exchange(path: Path, new: Path) -> None:
@@ -278,7 +284,7 @@ def _leftovers(path: Path, end: str) -> list[Path]:
         entry
         for entry in path.parent.iterdir()
         if entry.name.startswith(start)
-        and entry.name.endswith(end)
+        and end in entry.name
         and _TEMPORARY.fullmatch(entry.name[len(start) - 1 :])
         and not entry.is_symlink()
     ]
@@ -309,5 +315,6 @@ def _umask() -> int:
 
 
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:")
-_TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part|old)")
+_TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part(?:\.\w+)?|old)")
+_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".mp4")
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}

@@ -22,6 +22,8 @@ from wepdtof_pose.files import replacing, require_inside
 if TYPE_CHECKING:
     import numpy as np
 
+    from wepdtof_pose.dataset import PoseDataset
+
 MOST_PIXELS = 178_956_970
 """Pixels of the largest picture that is decoded, Pillow's own limit: 0.5 GB of memory."""
 _DEEP = frozenset({"PNG", "TIFF", "PPM", "JPEG2000"})
@@ -176,6 +178,17 @@ def turned(image: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
+def frame_image(dataset: PoseDataset, row: int) -> np.ndarray:
+    """Return the image of frame `row` of a data set; see `image_file` and `read_image`.
+
+    Raises:
+        InputError: for what they do, and where it has another size than the data set says.
+    """
+    frame = dataset.frames.iloc[row]
+    path = image_file(dataset.root, frame["file_name"])
+    return read_image(path, size=(int(frame["width"]), int(frame["height"])))
+
+
 def write_image(path: Path, image: np.ndarray) -> None:
     """Write an image (height, width, 3) uint8, BGR, in the format of the path's suffix."""
     import cv2
@@ -244,7 +257,7 @@ def _other_size(source: str, header: ImageHeader, size: tuple[int, int]) -> str:
     )
     if header.orientation >= 5 and header.size == size[::-1]:
         text += f" (that is without its EXIF orientation {header.orientation})"
-    return f"{text}: resize the image, or the annotations with it"
+    return f"{text}: one of them is wrong (wepdtof-pose validate --images lists all such images)"
 
 
 _HEAD = 1 << 20

@@ -39,6 +39,10 @@ def exclusive(path: Path, *, patience: float = PATIENCE, waiting: str = "") -> I
         InputError: the lock cannot be made there.
     """
     file = lock_of(path)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{file.parent}: the folder cannot be made: {error.strerror}") from None
     lock = FileLock(file)
     until = time.monotonic() + patience
     while True:

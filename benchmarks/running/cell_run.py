@@ -1,68 +1,20 @@
 """One cell, run by a process of its own: at most one process at a time, and killed at any moment.
 
-What a killed process leaves in a run folder is half-written files under temporary names, which the
-next one removes; the run goes on from its last whole checkpoint.
+A run that was killed goes on from its last whole checkpoint (see `sspcm.training.train`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
-import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder
-
-PATIENCE = 10.0
-"""Seconds to wait for a lock: a process that is being killed still holds it for a moment."""
-
-
-class LockedError(Exception):
-    """Another process holds the lock."""
-
-
-@contextlib.contextmanager
-def lock(path: Path, *, patience: float = PATIENCE, waiting: str = "") -> Iterator[None]:
-    """Hold the lock of a file within the block; it ends with the process, however that ends.
-
-    `waiting` is printed once where another process holds it.
-
-    Raises:
-        LockedError: another process held it for `patience` seconds.
-        InputError: the file cannot be made, or its file system knows no locks.
-    """
-    make_folder(path.parent)
-    try:
-        stream = path.open("a")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-    with stream:
-        until = time.monotonic() + patience
-        while not _try_lock(stream, path):
-            if time.monotonic() >= until:
-                raise LockedError(str(path))
-            if waiting:
-                print(waiting, flush=True)
-                waiting = ""
-            time.sleep(0.1)
-        yield
-
-
-def remove_partial_files(folder: Path, *, older_than: float = 0.0) -> None:
-    """Remove what killed processes left half-written (see `wepdtof_pose.files.replacing`).
-
-    `older_than` (seconds) spares files that somebody may still write.
-    """
-    for path in folder.rglob(".*.part"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime >= older_than:
-                path.unlink()
+from wepdtof_pose.locks import LockedError, exclusive
 
 
 def run_cell(folder: str, name: str, config: str, where: str) -> str:
@@ -82,24 +34,12 @@ def run_cell(folder: str, name: str, config: str, where: str) -> str:
     os.chdir(where)
     place = ComparisonFolder(Path(folder))
     try:
-        with lock(place.lock(name)):
+        with exclusive(place.lock(name)):
             make_folder(place.log(name).parent)
             with _output_to(place.log(name)):
                 return _train(place.cell(name), config)
     except LockedError:
         return "busy"
-
-
-def _try_lock(stream: IO[str], path: Path) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be locked ({error.strerror}): name a folder on another file system"
-        ) from None
-    return True
 
 
 def _train(folder: Path, config: str) -> str:
@@ -109,7 +49,6 @@ def _train(folder: Path, config: str) -> str:
     from sspcm.config_io import from_dict
     from sspcm.training.train import train
 
-    remove_partial_files(folder)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         train(from_dict(TrainConfig, yaml.safe_load(config)), folder, resume=True)

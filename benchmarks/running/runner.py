@@ -13,7 +13,6 @@ from benchmarks.grid.grid import Cell
 from benchmarks.layout import ComparisonFolder
 from benchmarks.presets import get_preset
 from benchmarks.results.results import read_cell
-from benchmarks.running.cell_run import lock, remove_partial_files
 from benchmarks.running.launching import Event, Launcher, make_task
 from benchmarks.running.progress import progress_bar
 from sspcm.assembly import open_stores
@@ -23,6 +22,8 @@ from sspcm.runs.folder import RunFolder, same_data_path
 from sspcm.runs.records import DataRecord
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError, echo
+from wepdtof_pose.files import sweep
+from wepdtof_pose.locks import exclusive
 from wepdtof_pose.splits.hold_out import label_budget
 from wepdtof_pose.synthetic.generate import generate
 
@@ -43,7 +44,7 @@ def make_fisheye(output: Path, *, preset: str) -> None:
     people = get_preset(preset).people
     place = ComparisonFolder(output)
     waiting = "waiting for another process that makes the fisheye set"
-    with lock(place.lock("data"), patience=math.inf, waiting=waiting):
+    with exclusive(place.lock("data"), patience=math.inf, waiting=waiting):
         generate(place.fisheye(people), people=people, seed=0, workers=usable_cores())
 
 
@@ -188,8 +189,8 @@ def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
     """Check every label budget, and decode the crops once before the cells share them."""
     decoded = set()
     waiting = "waiting for another process that decodes crops"
-    with lock(place.lock("crops"), patience=math.inf, waiting=waiting):
-        remove_partial_files(place.crops, older_than=DAY)
+    with exclusive(place.lock("crops"), patience=math.inf, waiting=waiting):
+        sweep(place.crops, older_than=DAY)
         for data, config in _budgets(cells).items():
             sets = make_sets(data, released=config.method.recipe == "released")
             _require_same_data(place, data.labels, sets.record)

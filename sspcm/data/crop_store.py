@@ -22,7 +22,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from filelock import FileLock
 from tqdm import tqdm
 
 from sspcm.data.crop_places import CropPlaces, Up, places_of
@@ -32,7 +31,8 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, replacing
 from wepdtof_pose.geometry import transform_points
-from wepdtof_pose.images import image_file, read_image
+from wepdtof_pose.images import frame_image
+from wepdtof_pose.locks import exclusive
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,8 @@ def open_crop_store(
     if not path.is_file():
         make_folder(folder)
         # Of several processes that want the same store one builds it and the others wait.
-        with FileLock(path.with_suffix(".lock")):
+        with exclusive(path.with_suffix(""), patience=math.inf):
             if not path.is_file():
-                # What a build that was killed has left.
-                for leftover in folder.glob(f".{path.name}.*.part"):
-                    leftover.unlink()
                 _build(dataset, matrices, window_size, path, workers or usable_cores())
     pixels = PixelFile(path)
     shape = (len(dataset), window_size[1], window_size[0], 3)
@@ -176,14 +173,10 @@ def _build(
     workers: int,
 ) -> None:
     frames, people_of_frame = _by_frame(dataset.frame_rows)
-    names = dataset.frames["file_name"].to_numpy()
-    sizes = dataset.frames[["width", "height"]].to_numpy()
     shape = (len(dataset), window[1], window[0], 3)
 
     def cut_people(number: int) -> None:
-        row = frames[number]
-        path = image_file(dataset.root, names[row])
-        image = read_image(path, size=(int(sizes[row, 0]), int(sizes[row, 1])))
+        image = frame_image(dataset, int(frames[number]))
         for person in people_of_frame(number):
             cut = cut_window(image, matrices[person], window)
             pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))

@@ -49,7 +49,9 @@ from sspcm.training.distributed import (
 from sspcm.training.epoch import require_numbers, train_epoch
 from sspcm.training.optimiser import learning_rate, make_optimiser
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import sweep
 from wepdtof_pose.keypoints import convert_keypoints
+from wepdtof_pose.locks import exclusive
 from wepdtof_pose.scores.predictions import to_results
 
 _LOG = logging.getLogger(__name__)
@@ -106,7 +108,11 @@ def _train(
     if resume and run.config_file.is_file():
         _require_same_past(run, config, method, sets)
     with processes.writer_first():
+        if processes.writes:
+            stack.enter_context(exclusive(folder))
         run.prepare(config, resume=resume or not processes.writes, longer=resume)
+    if processes.writes:
+        sweep(folder)
     if run.ended(config):
         return run.read_result()
     threads = config.threads or run.threads_of_its_beginning()

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import file_sha256, read_json, replacing, replacing_folder, write_json
+from wepdtof_pose.files import (
+    file_sha256,
+    read_json,
+    replacing,
+    replacing_folder,
+    sweep,
+    write_json,
+)
 
 
 @pytest.mark.parametrize(
@@ -239,3 +246,15 @@ def test_replacing_folder_puts_the_old_one_back(
 def test_sha256_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     assert file_sha256(tmp_path / "a").startswith("e3b0c44298fc1c14")
+
+
+def test_sweeping_removes_what_is_ours_alone(tmp_path: Path) -> None:
+    ours = ["a/.b.json.abcd_123.part", ".config.yaml.lock"]
+    others = ["c.part", ".notes.part", "a/.b.json.part", "lock"]
+    (tmp_path / "a").mkdir()
+    for name in (*ours, *others):
+        (tmp_path / name).write_text("")
+    sweep(tmp_path, older_than=60)
+    assert all((tmp_path / name).exists() for name in ours)
+    sweep(tmp_path)
+    assert below(tmp_path) == sorted(["a", *others])

@@ -89,3 +89,9 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="out: cannot be locked"), exclusive(tmp_path / "out"):
         pass
     assert victim.read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot be made"), exclusive(tmp_path / "file" / "out"):
+        pass

@@ -21,7 +21,9 @@ _DEFAULT = "wepdtof-pose"
 @click.option(
     "--source",
     metavar="NAME",
-    help=f"wepdtof-pose, wepdtof or coco.  [default: {_DEFAULT}; all, to check links]",
+    default=_DEFAULT,
+    show_default=True,
+    help="wepdtof-pose, wepdtof or coco.",
 )
 @click.option(
     "--root",
@@ -47,17 +49,15 @@ _DEFAULT = "wepdtof-pose"
     "--only", metavar="NAME", multiple=True, help="Only this file of coco: val2017, for one."
 )
 @click.option("--accept-license", is_flag=True, help="Accept the terms shown (for scripts).")
-@click.option("--check-links", is_flag=True, help="Only report whether each link answers.")
 @click.option("--registry", metavar="FILE", type=PATH, help="Sources of your own: a mirror, say.")
 def download(
-    source: str | None,
+    source: str,
     root: Path,
     archives: tuple[Path, ...],
     url: str | None,
     sha256: str | None,
     only: tuple[str, ...],
     accept_license: bool,
-    check_links: bool,
     registry: Path | None,
 ) -> None:
     """Download a data set, or take its archive, check it, and unpack it into DIR.
@@ -73,11 +73,7 @@ def download(
     from wepdtof_pose.download.sources import read_registry, require_sha256, take_source
 
     sources = read_registry(registry)
-    if check_links:
-        names = [take_source(sources, source)] if source else list(sources.values())
-        _report_links(names, url)
-        return
-    chosen = take_source(sources, source or _DEFAULT)
+    chosen = take_source(sources, source)
     if sha256 is not None:
         sha256 = require_sha256(sha256)
     _show_terms(chosen)
@@ -91,7 +87,7 @@ def download(
 
     from wepdtof_pose.download.install import download as run
 
-    folder = run(chosen, root, archives=archives, url=url, sha256=sha256, only=only, say=click.echo)
+    folder = run(chosen, root, archives=archives, url=url, sha256=sha256, only=only, say=echo)
     echo(f"ready: {folder}")
 
 
@@ -108,17 +104,3 @@ def _require_accepted(accepted: bool) -> None:
         raise InputError("these terms must be accepted: read them, then add --accept-license")
     if not click.confirm("Do you accept these terms?", default=False):
         raise InputError("nothing was downloaded: the terms were not accepted")
-
-
-def _report_links(sources: list[Source], url: str | None) -> None:
-    from wepdtof_pose.download.links import Link, check_links, links_of
-    from wepdtof_pose.download.sources import require_http
-
-    links = [Link(require_http(url))] if url else [n for s in sources for n in links_of(s)]
-    bad = 0
-    for report in check_links(links):
-        echo(report.line())
-        bad += report.problem is not None
-    echo(f"{len(links)} links, {bad} of them bad")
-    if bad:
-        sys.exit(1)

@@ -21,6 +21,9 @@ SEED = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the choice."
 )
 
+_LONGEST_MESSAGE = 2000
+_NO_MEMORY = ("Insufficient memory", "can't allocate memory", "out of memory")
+
 
 class CommandGroup(click.Group):
     """A command group that shows bad input and failing files as one line, without a traceback."""
@@ -39,10 +42,20 @@ class CommandGroup(click.Group):
             message = f"{place}{error.strerror or error}"
         except InputError as error:
             message = str(error)
-        except MemoryError as error:
-            message = f"not enough memory: {error or 'give less data, or a machine with more'}"
+        except Exception as error:
+            if not _lacks_memory(error):
+                raise
+            message = f"not enough memory: {str(error).strip() or 'this needs a larger machine'}"
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]} ... ({len(message):,} characters)"
         echo(f"{ctx.info_name}: error: {message}", err=True)
         sys.exit(2)
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether memory ran out in Python, OpenCV or torch, neither of which is imported here."""
+    text = str(error)
+    return isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY)
 
 
 def refuse_unused(what: str, names: Iterable[str]) -> None:

@@ -1,44 +1,84 @@
-"""One file over HTTP: resumed, checked, retried, from one of several mirrors."""
+"""One file over HTTP: resumed, checked, tried again; web pages in its place are told.
+
+Beside `FILE` lie, until it is whole, `FILE.part` (the bytes) and `FILE.part.json` (the server's
+validators). Killed at any point, a part is never left with the note of another file.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import itertools
+import json
 import os
+import queue
 import re
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
+import urllib3
+from tqdm import tqdm
 
-from wepdtof_pose.download.disk import require_space
-from wepdtof_pose.download.http import (
-    USUAL_PATIENCE,
-    Failed,
-    Patience,
-    Refused,
-    blocks,
-    new_session,
-    opened,
-    refuse_page,
-    require_content,
-)
-from wepdtof_pose.download.part import ANYTHING, Expected, Part, mark, validator
-from wepdtof_pose.download.progress import Progress
-from wepdtof_pose.download.sources import shown
-from wepdtof_pose.errors import InputError
+from wepdtof_pose import __version__
+from wepdtof_pose.download.disk import human, require_space
+from wepdtof_pose.download.sources import require_http, shown
+from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import file_sha256, make_folder
 
+_BLOCK = 1 << 16
 _SNIFF = 1024
+_PASSING = frozenset({408, 425, 429})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 10
+_HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<!--")
+_ARCHIVE_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of the file before it comes: bytes and SHA-256, None where unknown."""
+
+    size: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server, and how often to come back.
+
+    Attributes:
+        tries: failures in a row, without new bytes between them, before the file is given up.
+        pause: seconds before the second try; they double, up to a minute.
+        connect: seconds for a connection.
+        stall: seconds for the headers of an answer, and seconds without a byte of its body.
+    """
+
+    tries: int = 6
+    pause: float = 1.0
+    connect: float = 20.0
+    stall: float = 60.0
+
+
+ANYTHING = Expected()
+USUAL_PATIENCE = Patience()
+
+
+class Failed(Exception):
+    """A try that failed, but the next may not."""
+
+
+class Refused(Exception):
+    """An answer that will not get better: the URL is of no use."""
 
 
 def fetch(
-    urls: Sequence[str],
-    path: Path,
-    *,
-    expected: Expected = ANYTHING,
-    patience: Patience = USUAL_PATIENCE,
+    url: str, path: Path, *, expected: Expected = ANYTHING, patience: Patience = USUAL_PATIENCE
 ) -> str:
     """Fetch the file and return its SHA-256; `path` appears whole or not at all.
 
@@ -46,118 +86,203 @@ def fetch(
     an interrupted run left is gone on with where the server still has the same file.
 
     Raises:
-        InputError: no mirror gave the file, or the disk is full; the message says why for each.
+        InputError: the server does not give the file, or the disk is full.
     """
-    part = Part(path)
     found = _taken(path, expected)
     if found is not None:
-        part.remove_note()
         return found
     make_folder(path.parent)
-    progress = Progress(path.name)
-    problems = []
+    failures, furthest = 0, _size(part_of(path))
     try:
-        with new_session() as session:
-            for url in urls:
-                try:
-                    return _from_mirror(session, url, part, expected, patience, progress)
-                except (Failed, Refused) as error:
-                    problems.append(f"{shown(url)}: {error}")
-                    progress.say(f"{path.name}: {problems[-1]}")
+        while True:
+            try:
+                return _try_once(url, path, expected, patience)
+            except Failed as error:
+                have = _size(part_of(path))
+                failures, furthest = (1, have) if have > furthest else (failures + 1, furthest)
+                if failures >= patience.tries:
+                    raise Refused(str(error)) from None
+                pause = min(patience.pause * 2 ** (failures - 1), 60)
+                echo(f"{path.name}: {error}; again in {pause:.3g} s", err=True)
+                time.sleep(pause)
+    except Refused as error:
+        raise InputError(f"{path.name}: could not be fetched: {shown(url)}: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        progress.close()
-    raise InputError(f"{path.name}: could not be fetched: {'; '.join(problems)}")
 
 
-def _from_mirror(
-    session: requests.Session,
-    url: str,
-    part: Part,
-    expected: Expected,
-    patience: Patience,
-    progress: Progress,
-) -> str:
-    failures, furthest = 0, part.size()
-    while True:
-        try:
-            return _try_once(session, url, part, expected, patience, progress)
-        except Failed as error:
-            failures += 1
-            # Only bytes never had before count: a server that starts over each time and is cut
-            # each time at the same place must not keep us for ever.
-            if part.size() >= furthest + patience.progress:
-                failures, furthest = 1, part.size()
-            if failures >= patience.tries:
-                raise
-            pause = max(patience.pause * 2 ** (failures - 1), error.wait)
-            pause = min(pause, patience.longest_pause)
-            progress.say(f"{part.final.name}: {error}; again in {pause:.3g} s")
-            time.sleep(pause)
+def part_of(path: Path) -> Path:
+    """Return where the bytes of a file lie until it is whole."""
+    return path.with_name(f"{path.name}.part")
 
 
-def _try_once(
-    session: requests.Session,
-    url: str,
-    part: Part,
-    expected: Expected,
-    patience: Patience,
-    progress: Progress,
-) -> str:
-    note = part.read_note()
-    same_url = note.get("url") == mark(url)
-    offset = part.resumable(note, same_url=same_url, sha256_known=expected.sha256 is not None)
-    headers = {}
+def mark(url: str) -> str:
+    """Return the URL as notes keep it: its hash, since a URL may carry a key."""
+    return hashlib.sha256(url.encode()).hexdigest()
+
+
+def refuse_page(content_type: str, start: bytes) -> None:
+    """Refuse a body that is no data file, by its start of some hundred bytes.
+
+    Raises:
+        Refused: it is a web page (a log-in or quota page, a preview) or a message in JSON.
+    """
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    is_html = text.startswith(_HTML_STARTS) or (text.startswith(b"<?xml") and b"<html" in text)
+    data = start.startswith(_ARCHIVE_STARTS)
+    if is_html or ("html" in content_type.lower() and not data):
+        title = re.search(rb"<title[^>]*>(.*?)</title", start, re.IGNORECASE | re.DOTALL)
+        name = " ".join(title.group(1).decode("utf-8", "replace").split())[:80] if title else ""
+        raise Refused(
+            f"sends a web page{f' ({name!r})' if name else ''} and not the file: the link asks "
+            "for a log-in, a confirmation or a quota, or is no direct link"
+        )
+    if "json" in content_type.lower() and not data:
+        said = start[:200].decode("utf-8", "replace")
+        raise Refused(f"sends a message and not the file: {said}")
+
+
+def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> str:
+    part, note_file = part_of(path), _note_of(path)
+    note = _read_note(note_file)
+    if note.get("url") != mark(url) and expected.sha256 is None:
+        note = {}
+    offset = _offset(part, note, trusted=expected.sha256 is not None)
+    headers = {"User-Agent": f"wepdtof-pose/{__version__}", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-        if same_url and validator(note):
-            headers["If-Range"] = validator(note)
-    with opened(session, url, patience, headers=headers) as response:
-        require_content(response)
+        if _validator(note):
+            headers["If-Range"] = _validator(note)
+    with _opened(url, headers, patience) as response:
+        _require_content(response)
+        total = _total(response)
         if response.status_code == 200:
             offset = 0
-        total = total_size(response)
-        if response.status_code == 416 or (
-            response.status_code == 206 and not _goes_on(response, offset, note, same_url)
-        ):
-            part.discard()
+        elif response.status_code == 416 or not _goes_on(response, offset, note, total):
+            part.unlink(missing_ok=True)
+            note_file.unlink(missing_ok=True)
             raise Failed("the file on the server is not the one begun: starting over")
         if expected.size is not None and total not in (None, expected.size):
             raise Refused(f"has {total} bytes, expected {expected.size}: it is another file")
-        stream = blocks(response, patience)
+        blocks = _blocks(response, patience)
         start = b""
-        while not offset and len(start) < _SNIFF:
-            block = next(stream, b"")
+        while not offset and len(start) < _SNIFF and (block := next(blocks, b"")):
             start += block
-            if not block:
-                break
         if not offset:
             refuse_page(response.headers.get("Content-Type", ""), start)
             if not start:
                 raise Refused("sends an empty file")
         if total is not None:
-            require_space(part.path.parent, total - offset, what=part.final.name)
-        new_note = {
-            "url": mark(url),
-            "etag": response.headers.get("ETag"),
-            "last_modified": response.headers.get("Last-Modified"),
-            "total": total,
-        }
-        part.begin(offset, new_note)
-        with part.path.open("r+b" if offset else "wb") as stream_out:
-            stream_out.seek(offset)
-            have = offset + stream_out.write(start)
-            progress.show(have, total)
-            for block in stream:
-                have += stream_out.write(block)
-                progress.show(have, total)
-            stream_out.flush()
-            os.fsync(stream_out.fileno())
+            require_space(part.parent, total - offset, what=path.name)
+        # Old bytes go before the new note comes.
+        if offset:
+            os.truncate(part, offset)
+        else:
+            part.unlink(missing_ok=True)
+        validators = {key: response.headers.get(key) for key in ("ETag", "Last-Modified")}
+        note_file.write_text(json.dumps({"url": mark(url), "total": total, **validators}))
+        with part.open("ab") as sink:
+            for block in _counted(itertools.chain((start,), blocks), path.name, offset, total):
+                sink.write(block)
+            sink.flush()
+            os.fsync(sink.fileno())
     wanted = total if total is not None else expected.size
-    if wanted is not None and have < wanted:
-        raise Failed(f"the connection ended after {have} of {wanted} bytes")
-    return part.finish(expected, resumed=offset > 0)
+    if wanted is not None and _size(part) < wanted:
+        raise Failed(f"the connection ended after {_size(part)} of {wanted} bytes")
+    return _finished(path, expected, resumed=offset > 0)
+
+
+@contextlib.contextmanager
+def _opened(url: str, headers: dict[str, str], patience: Patience) -> Iterator[requests.Response]:
+    """The answer at the end of all redirects, its body not read; nor are the redirects' bodies."""
+    with requests.Session() as session:
+        for _ in range(_MOST_REDIRECTS):
+            response = _answer(session, url, headers, patience)
+            with contextlib.closing(response):
+                if response.status_code not in _REDIRECTS or "Location" not in response.headers:
+                    yield response
+                    return
+                try:
+                    url = require_http(urljoin(url, response.headers["Location"]))
+                except ValueError as error:
+                    raise Refused(f"leads on to what is no URL: {error}") from None
+    raise Refused(f"leads on and on, {_MOST_REDIRECTS} times")
+
+
+def _answer(
+    session: requests.Session, url: str, headers: dict[str, str], patience: Patience
+) -> requests.Response:
+    """The answer to one request, in a thread: a header that drips would else never time out."""
+    answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            request = session.prepare_request(requests.Request("GET", url, headers=headers))
+            settings: dict[str, Any] = {
+                **session.merge_environment_settings(url, {}, True, None, None)
+            }
+            # The adapter follows no redirect; a session reads the bodies of those it follows.
+            adapter = session.get_adapter(url)
+            timeout = (patience.connect, patience.stall)
+            answers.put(adapter.send(request, timeout=timeout, **settings))
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        answer = answers.get(timeout=patience.connect + patience.stall)
+    except queue.Empty:
+        raise Failed("the server did not answer in time") from None
+    if isinstance(answer, requests.Response):
+        return answer
+    if isinstance(answer, requests.Timeout):
+        raise Failed("the server did not answer in time") from None
+    if isinstance(answer, requests.exceptions.InvalidURL | UnicodeError):
+        raise Refused(f"cannot be asked for: {answer}") from None
+    if isinstance(answer, requests.RequestException | urllib3.exceptions.HTTPError | OSError):
+        raise Failed(f"no connection: {_innermost(answer)}") from None
+    raise answer
+
+
+def _require_content(response: requests.Response) -> None:
+    status = response.status_code
+    if status in (200, 206, 416):
+        return
+    said = f"the server answers {status} {response.reason or ''}".strip()
+    raise (Failed if status in _PASSING or status >= 500 else Refused)(said)
+
+
+def _blocks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
+    """The body as it comes, undecoded."""
+    while True:
+        try:
+            block = response.raw.read1(_BLOCK, decode_content=False)
+        except urllib3.exceptions.ReadTimeoutError:
+            raise Failed(f"the server sent nothing for {patience.stall:g} s") from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            if "IncompleteRead" in str(error):
+                raise Failed("the connection ended early") from None
+            raise Failed(f"the connection broke: {_innermost(error)}") from None
+        if not block:
+            return
+        yield block
+
+
+def _counted(blocks: Iterable[bytes], name: str, have: int, total: int | None) -> Iterator[bytes]:
+    """The blocks, with a bar on a terminal and a line from time to time in a pipe."""
+    bar = tqdm(
+        total=total, initial=have, desc=name, unit="B", unit_scale=True, disable=None, leave=False
+    )
+    said = time.monotonic()
+    with bar:
+        for block in blocks:
+            yield block
+            have += len(block)
+            bar.update(len(block))
+            if bar.disable and time.monotonic() - said > _EVERY:
+                said = time.monotonic()
+                of = "" if total is None else f" of {human(total)} ({have / total:.0%})"
+                echo(f"{name}: {human(have)}{of}", err=True)
 
 
 def _taken(path: Path, expected: Expected) -> str | None:
@@ -167,36 +292,114 @@ def _taken(path: Path, expected: Expected) -> str | None:
     if expected.size in (None, path.stat().st_size):
         digest = file_sha256(path)
         if expected.sha256 in (None, digest):
+            _note_of(path).unlink(missing_ok=True)
             return digest
     path.unlink()
     return None
 
 
+def _finished(path: Path, expected: Expected, *, resumed: bool) -> str:
+    """Check the whole file, give it its name, and return its SHA-256."""
+    part = part_of(path)
+    digest, size = file_sha256(part), _size(part)
+    wrong = ""
+    if expected.size not in (None, size):
+        wrong = f"has {size} bytes, expected {expected.size}"
+    elif expected.sha256 not in (None, digest):
+        wrong = f"has SHA-256 {digest}, expected {expected.sha256}"
+    if not wrong:
+        part.replace(path)
+    else:
+        part.unlink()
+    _note_of(path).unlink(missing_ok=True)
+    if wrong and resumed:
+        raise Failed(f"what was resumed {wrong}: starting over")
+    if wrong:
+        raise Refused(f"{wrong}: it is another file, or damaged")
+    return digest
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part.json")
+
+
+def _read_note(file: Path) -> dict[str, Any]:
+    """The note, empty where there is none or where it was cut while written."""
+    try:
+        note = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _offset(part: Path, note: dict[str, Any], *, trusted: bool) -> int:
+    """The byte to go on from, or 0.
+
+    Without a validator nothing but a known SHA-256 can tell whether old and new bytes belong to one
+    file. A part that is whole asks for its last byte again: that lets the server say whether the
+    file changed meanwhile.
+    """
+    if not note or not (trusted or _validator(note)):
+        return 0
+    have, total = _size(part), note.get("total")
+    if not isinstance(total, int):
+        return have
+    return 0 if have > total else min(have, total - 1)
+
+
 def _goes_on(
-    response: requests.Response, offset: int, note: dict[str, Any], same_url: bool
+    response: requests.Response, offset: int, note: dict[str, Any], total: int | None
 ) -> bool:
     """Whether a 206 answer continues the bytes we have: some servers ignore If-Range."""
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if not offset or not found or int(found.group(1)) != offset:
         return False
-    total = total_size(response)
-    if total is not None and note.get("total") not in (None, total):
+    if None not in (total, note.get("total")) and total != note["total"]:
         return False
-    if not same_url:
-        return True
-    pairs = (("etag", "ETag"), ("last_modified", "Last-Modified"))
     return all(
-        not note.get(key) or response.headers.get(header, note[key]) == note[key]
-        for key, header in pairs
+        not note.get(key) or response.headers.get(key, note[key]) == note[key]
+        for key in ("ETag", "Last-Modified")
     )
 
 
-def total_size(response: requests.Response) -> int | None:
+def _total(response: requests.Response) -> int | None:
     """Bytes of the whole file, where the answer says."""
+    stated = response.headers.get("Content-Length", "")
     if response.status_code == 206:
-        found = re.search(r"/(\d+)$", response.headers.get("Content-Range", ""))
-        return int(found.group(1)) if found else None
-    length = response.headers.get("Content-Length", "")
-    with contextlib.suppress(ValueError):
-        return int(length)
-    return None
+        stated = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if not re.fullmatch(r"[0-9]+", stated):
+        return None
+    if len(stated) > _LONGEST_NUMBER:
+        raise Refused("states a size that no file has")
+    return int(stated)
+
+
+def _validator(note: dict[str, Any]) -> str:
+    """What If-Range may carry: a strong ETag, else the date of the last change."""
+    etag, date = note.get("ETag"), note.get("Last-Modified")
+    if isinstance(etag, str) and not etag.startswith("W/"):
+        return etag
+    return date if isinstance(date, str) else ""
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _innermost(error: BaseException) -> str:
+    """The plain reason at the bottom of a chain of wrapped errors."""
+    seen: BaseException = error
+    for _ in range(8):
+        inner = getattr(seen, "reason", None) or next(
+            (a for a in getattr(seen, "args", ()) if isinstance(a, BaseException)), None
+        )
+        if not isinstance(inner, BaseException):
+            break
+        seen = inner
+    if isinstance(seen, OSError) and seen.strerror:
+        return seen.strerror
+    return str(seen).rpartition(">: ")[2] or type(seen).__name__
+
+
+_EVERY = 10.0
+_LONGEST_NUMBER = 18

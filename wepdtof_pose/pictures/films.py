@@ -89,7 +89,7 @@ def write_video(
     size = None
     with replacing(file) as temporary:
         # OpenCV goes by the suffix.
-        part = temporary.with_suffix(".mp4")
+        part = temporary.with_name(f"{temporary.name}.mp4")
         try:
             writer = None
             for row in tqdm(rows, desc="frames", disable=None, leave=False):
@@ -107,10 +107,31 @@ def write_video(
                 writer.write(_fitted(picture, size))
             if writer is not None:
                 writer.release()
+            require_whole_film(part, len(rows), out=file)
             part.replace(temporary)
         finally:
             part.unlink(missing_ok=True)
     return file
+
+
+def require_whole_film(part: Path, frames: int, *, out: Path) -> None:
+    """Refuse a film that lacks frames: OpenCV's writer says nothing of a full disk.
+
+    Args:
+        part: the film as it was written.
+        frames: how many there should be.
+        out: names the film in errors.
+
+    Raises:
+        InputError: it cannot be opened, or has another number of frames.
+    """
+    capture = cv2.VideoCapture(str(part))
+    found = round(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    capture.release()
+    if found != frames:
+        raise InputError(
+            f"{out}: cannot be written: {found} of {frames} frames are in it (is the disk full?)"
+        )
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -58,7 +58,9 @@ def write_frames(
                 dataset, int(row), predictions, joint_threshold=joint_threshold
             )
             picture = annotators.grid([picture, predicted], columns=2, gap=8)
+        # No file system takes longer names than 255 bytes.
         stem = Path(dataset.frames["file_name"].iloc[row]).stem
+        stem = stem.encode(errors="ignore")[:240].decode(errors="ignore")
         files.append(folder / f"{position:03d}_{stem}.png")
         write_image(files[-1], picture)
     return files

@@ -13,7 +13,7 @@ from wepdtof_pose.geometry import (
     rotated_box_corners,
     transform_points,
 )
-from wepdtof_pose.images import image_file, read_image
+from wepdtof_pose.images import frame_image
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.scores.predictions import Predictions
 
@@ -84,7 +84,7 @@ def person_picture(
     dataset: PoseDataset, row: int, pose: np.ndarray | None, *, size: tuple[int, int] = CROP_SIZE
 ) -> np.ndarray:
     """The crop of person `row`, `size` (width, height) pixels, with a pose of (joints, 3)."""
-    image = _read_frame(dataset, int(dataset.frame_rows[row]))
+    image = frame_image(dataset, int(dataset.frame_rows[row]))
     matrix = _crop_matrix(dataset, row, size)
     crop = _cut(image, matrix[0], size)
     if pose is not None:
@@ -142,15 +142,11 @@ def _crop_matrix(dataset: PoseDataset, row: int, size: tuple[int, int]) -> np.nd
 
 
 def _frame_image(dataset: PoseDataset, row: int) -> tuple[np.ndarray, float]:
-    image = _read_frame(dataset, row)
+    image = frame_image(dataset, row)
     zoom = max(1.0, LEAST_SIDE / max(image.shape[:2]))
     if zoom > 1:
         image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     return image, zoom
-
-
-def _read_frame(dataset: PoseDataset, row: int) -> np.ndarray:
-    return read_image(image_file(dataset.root, dataset.frames["file_name"].iloc[row]))
 
 
 def _zoomed_keypoints(keypoints: np.ndarray, zoom: float) -> np.ndarray:

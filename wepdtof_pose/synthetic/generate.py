@@ -23,8 +23,9 @@ import numpy as np
 from tqdm import tqdm
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json, replacing, write_json
+from wepdtof_pose.files import read_json, replacing, sweep, write_json
 from wepdtof_pose.formats import coco
+from wepdtof_pose.locks import exclusive
 from wepdtof_pose.synthetic.records import frame_record, join_records
 from wepdtof_pose.synthetic.scenes import SceneFrame, ScenePlan, draw_scene, plan_scenes
 
@@ -61,7 +62,8 @@ def generate(
             nothing, or a function of (people done, people in all).
 
     Raises:
-        InputError: an argument is out of range, or ``out`` holds something else.
+        InputError: an argument is out of range, or ``out`` holds something else, or
+            another process is writing it.
 
     >>> generate(Path("fisheye"), people=200, workers=2)  # doctest: +SKIP
     PosixPath('fisheye')
@@ -82,18 +84,19 @@ def generate(
         "seed": int(seed),
         "size": int(size),
     }
-    finished = _claim(out, parameters) and (out / ANNOTATIONS).is_file()
-    plans = plan_scenes(people, seed)
-    if finished:
-        lacking = _scenes_lacking_frames(out)
-        plans = [plan for plan in plans if plan.name in lacking]
-    if plans:
-        with _progress(progress, sum(plan.quota for plan in plans)) as advance:
-            for plan in _render(out, plans, seed=seed, size=size, workers=workers):
-                advance(plan.quota)
-    if not finished:
-        _write_annotations(out, plans, parameters)
-    shutil.rmtree(out / _RECORDS, ignore_errors=True)
+    with exclusive(out, patience=1):
+        finished = _claim(out, parameters) and (out / ANNOTATIONS).is_file()
+        plans = plan_scenes(people, seed)
+        if finished:
+            lacking = _scenes_lacking_frames(out)
+            plans = [plan for plan in plans if plan.name in lacking]
+        if plans:
+            with _progress(progress, sum(plan.quota for plan in plans)) as advance:
+                for plan in _render(out, plans, seed=seed, size=size, workers=workers):
+                    advance(plan.quota)
+        if not finished:
+            _write_annotations(out, plans, parameters)
+        shutil.rmtree(out / _RECORDS, ignore_errors=True)
     return out
 
 
@@ -137,7 +140,7 @@ def _claim(out: Path, parameters: dict[str, Any]) -> bool:
                 f"{out}: holds another synthetic data set ({', '.join(differing)}); "
                 "remove it or name another folder"
             )
-        _sweep(out)
+        sweep(out)
         return True
     leftovers = (f".{MANIFEST}.",)
     if out.is_dir() and any(not entry.name.startswith(leftovers) for entry in out.iterdir()):
@@ -183,12 +186,6 @@ def _die_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _sweep(out: Path) -> None:
-    """Remove what a killed run left half-written."""
-    for part in out.rglob(".*.part"):
-        part.unlink(missing_ok=True)
-
-
 def _write_jpeg(path: Path, frame: SceneFrame) -> None:
     done, data = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, frame.quality])
     if not done:
@@ -200,7 +197,7 @@ def _write_jpeg(path: Path, frame: SceneFrame) -> None:
 def _write_annotations(out: Path, plans: list[ScenePlan], parameters: dict[str, Any]) -> None:
     scenes = (read_json(_record(out, plan)) for plan in plans)
     dataset = join_records(scenes, root=out / "images", info=parameters)
-    _sweep(out)
+    sweep(out)
     coco.write(dataset, out / ANNOTATIONS)
 
 

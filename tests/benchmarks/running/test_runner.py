@@ -14,12 +14,12 @@ from benchmarks.commands.main import main
 from benchmarks.report.reproduce import commands
 from benchmarks.results.results import read_results
 from benchmarks.running import runner
-from benchmarks.running.cell_run import LockedError, lock
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
 from wepdtof_pose.commands.main import main as toolkit
 from wepdtof_pose.files import write_json
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.locks import LockedError, exclusive
 from wepdtof_pose.splits.hold_out import subset_record
 
 
@@ -238,7 +238,7 @@ def test_two_runs_on_a_fresh_folder_make_the_data_once(tmp_path, monkeypatch):
 
     def generate(folder, **_):
         making.append(folder)
-        with pytest.raises(LockedError), lock(tmp_path / "locks" / "data.lock", patience=0):
+        with pytest.raises(LockedError), exclusive(tmp_path / "locks" / "data", patience=0):
             pass
 
     monkeypatch.setattr(runner, "generate", generate)

@@ -150,7 +150,7 @@ def make_zip() -> Callable[..., bytes]:
 
 @pytest.fixture
 def make_registry(tmp_path: Path) -> Callable[..., Path]:
-    """A registry whose source coco has the files given (name, urls, from, to, ...)."""
+    """A registry whose source coco has the files given (name, url, from, to, ...)."""
 
     def make(*files: dict[str, Any]) -> Path:
         coco = {
@@ -160,7 +160,6 @@ def make_registry(tmp_path: Path) -> Callable[..., Path]:
             "licence": "Made-up terms.",
             "citation": "Nobody.",
             "steps": [],
-            "pages": [],
             "files": [{"size": None, "sha256": None, "images": None, **file} for file in files],
         }
         path = tmp_path / "registry.json"

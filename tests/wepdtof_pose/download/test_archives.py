@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -12,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from wepdtof_pose.download.archives import archive_kind, unpack
-from wepdtof_pose.download.entries import Limits
+from wepdtof_pose.download.archives import Limits, archive_kind, unpack
 from wepdtof_pose.errors import InputError
 
 GOOD = {"WEPDTOF/a.txt": b"one", "WEPDTOF/frames/数.jpg": b"two" * 1000, "empty.txt": b""}
@@ -40,6 +40,20 @@ def zip_info(name: str, mode: int) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
     info.create_system, info.external_attr = 3, mode << 16
     return info
+
+
+def lying_zip(compression: int) -> bytes:
+    """A zip of one entry that states 100 bytes and holds 64 MiB."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive, archive.open("liar", "w") as sink:
+        for _ in range(64):
+            sink.write(bytes(1 << 20))
+    content = bytearray(stream.getvalue())
+    central = content.rindex(b"PK\x01\x02")
+    local = struct.unpack_from("<I", content, central + 42)[0]
+    struct.pack_into("<I", content, central + 24, 100)
+    struct.pack_into("<I", content, local + 22, 100)
+    return bytes(content)
 
 
 def zip_of(*members: tuple[zipfile.ZipInfo | str, bytes]) -> bytes:
@@ -151,6 +165,10 @@ UNSAFE: dict[str, tuple[bytes, str]] = {
     "composed": (zip_of(("a\u0308", b"1"), ("\u00e4", b"2")), "how letters are composed"),
     "twice": (tar_of(("a", b"1"), ("./a", b"2")), "there twice"),
     "file and folder": (zip_of(("a", b"1"), ("a/b", b"2")), "a file and a folder"),
+    "deep zip": (zip_of(("d/" * 100 + "a", b"1")), "too many folders deep"),
+    "deep tar": (tar_of(("d/" * 1900 + "a", b"1")), "too many folders deep"),
+    "bzip2 in a zip": (lying_zip(zipfile.ZIP_BZIP2), "packed in a rare way"),
+    "LZMA in a zip": (lying_zip(zipfile.ZIP_LZMA), "packed in a rare way"),
     "7z": (b"7z\xbc\xaf\x27\x1c rest", "is a 7z archive.*unpack it by hand"),
     "rar": (b"Rar!\x1a\x07\x01 rest", "is a rar archive.*unpack it by hand"),
     "page": (b"<html><title>Log in</title>", "sends a web page"),

@@ -110,7 +110,7 @@ def test_killed_on_the_way(
 def _entry(url: str) -> dict[str, Any]:
     return {
         "name": "val.zip",
-        "urls": [url],
+        "url": url,
         "from": "val",
         "to": "images/val",
         "holds": [],

@@ -17,6 +17,7 @@ from wepdtof_pose.download import archives, install
 from wepdtof_pose.download.checks import SEQUENCES
 from wepdtof_pose.download.sources import read_registry
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.locks import exclusive
 
 
 def run(*arguments: object) -> Result:
@@ -105,7 +106,7 @@ def test_a_wepdtof_archive(root: Path, zip_file: Callable, tree: Callable) -> No
     record = json.loads((root / "downloads.json").read_text(encoding="utf-8"))
     digest = hashlib.sha256(before).hexdigest()
     assert record == {f"wepdtof/{archive.name}": {"sha256": digest, "size": len(before)}}
-    assert sorted(p.name for p in root.iterdir()) == [".download.lock", "downloads.json", "wepdtof"]
+    assert sorted(p.name for p in root.iterdir()) == ["downloads.json", "wepdtof"]
     assert archive.read_bytes() == before
     assert "there already" in run(*options).output
     zip_file(wepdtof(**{"WEPDTOF/more.txt": b"x"}))
@@ -159,7 +160,7 @@ def test_a_wrong_wepdtof_leaves_nothing(root: Path, zip_file: Callable, case: st
     result = run("--source", "wepdtof", "--root", root, "--accept-license", "--archive", archive)
     assert result.exit_code == 2
     assert message in result.output
-    assert [p.name for p in root.iterdir()] == [".download.lock"]
+    assert not list(root.iterdir())
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
@@ -245,7 +246,7 @@ def test_a_direct_link(root: Path, server: Any, make_zip: Callable) -> None:
     assert "synth fisheye" in wrong.output
     result = run(*options, "--sha256", hashlib.sha256(content).hexdigest().upper())
     assert result.exit_code == 0, result.output
-    assert sorted(p.name for p in root.iterdir()) == [".download.lock", "downloads.json", "wepdtof"]
+    assert sorted(p.name for p in root.iterdir()) == ["downloads.json", "wepdtof"]
 
 
 def test_a_download_is_kept_where_the_disk_is_at_fault_and_removed_where_it_is(
@@ -322,9 +323,7 @@ def test_wrong_usage(options: list[str], message: str, tmp_path: Path) -> None:
 
 
 def test_two_at_a_time_are_refused(tmp_path: Path, zip_file: Callable) -> None:
-    from wepdtof_pose.download.disk import locked
-
-    with locked(tmp_path / "r"):
+    with exclusive(tmp_path / "r" / "downloads"):
         result = run("--root", tmp_path / "r", "--accept-license", "--archive", zip_file(pose()))
     assert result.exit_code == 2
     assert "another download into this folder is running" in result.output

@@ -1,0 +1,310 @@
+"""Kill every writing command at random moments, and race two of each on one output.
+
+Run as a program it prints one JSON object: kills and races done, and what went wrong. All commands
+run in forks of this process, which has imported everything, so that a kill meets work and not an
+import. The arguments: folder, kills, races, seed, and names of commands (all without any).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.commands.main import main as bench
+from sspcm.commands.main import main as engine
+from wepdtof_pose.commands.main import main as toolkit
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+SETTINGS = words(
+    "--device cpu --set network.name=resnet18_lateral --set network.width=8 "
+    "--set network.deconv_channels=16 --set data.crop_width=64 --set data.crop_height=96 "
+    "--set optimisation.epochs=3 --set optimisation.epoch_steps=2 --set optimisation.batch_size=4 "
+    "--set optimisation.milestones=[]"
+)
+VOLATILE = {"result.json", "env.json", "metrics.jsonl", "last.pt", "best.pt", "downloads.json"}
+"""Files that hold times or places: their names are compared, not their bytes."""
+LONGEST = 300.0
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A command that writes `out` in its folder.
+
+    Attributes:
+        command: the group to run.
+        arguments: with `{set}`, `{archive}` and `{run}` for the inputs, and `out` relative.
+        out: what it writes.
+        in_place: whether the output grows file by file and is completed by the next run.
+        before: makes what lies at `out` beforehand.
+    """
+
+    name: str
+    command: Callable[..., object]
+    arguments: tuple[str, ...]
+    out: str
+    in_place: bool = False
+    before: tuple[str, ...] = ()
+
+
+CONVERT = words("convert {set} out --from coco --to coco")
+WRITERS = (
+    Writer("synth", toolkit, words("synth out --people 30 --size 96 --workers 1"), "out", True),
+    Writer("convert", toolkit, CONVERT, "out"),
+    Writer(
+        "convert over old",
+        toolkit,
+        (*CONVERT, *words("--keypoints coco-17")),
+        "out",
+        before=CONVERT,
+    ),
+    Writer("split", toolkit, words("split {set} --train 50 --test 50 -o out"), "out"),
+    Writer("labels", toolkit, words("split {set} --labels 4 -o l.json"), "l.json"),
+    Writer("fix", toolkit, words("validate {set} --fix out"), "out"),
+    Writer("stats", toolkit, words("stats {set} --plots out"), "out", True),
+    Writer("visualize", toolkit, words("visualize {set} -o out --limit 6"), "out", True),
+    Writer("film", toolkit, words("visualize {set} -o out --video"), "out", True),
+    Writer(
+        "download",
+        toolkit,
+        words("download --accept-license --archive {archive} --root out"),
+        "out",
+        True,
+    ),
+    Writer(
+        "train",
+        engine,
+        (
+            *words("train --data {set} --method supervised --labels 6 --resume -o out"),
+            *SETTINGS,
+            *words("--set data.cache=crops"),
+        ),
+        "out",
+        True,
+    ),
+    Writer("predict", engine, words("predict {run} {set}/images --draw -o out"), "out"),
+    Writer(
+        "bench",
+        bench,
+        (*words("run --data {set} --ratio 6 --methods supervised -o out"), *SETTINGS),
+        "out",
+        True,
+    ),
+)
+
+
+def prepare(base: Path) -> dict[str, str]:
+    """Make the inputs of all commands once; gives what their arguments name."""
+    os.chdir(base)
+    synth = words("synth set --people 24 --size 96 --workers 1")
+    assert run(toolkit, synth, base) == 0, said(base)
+    shutil.rmtree(base / "set" / ".scenes", ignore_errors=True)
+    shutil.make_archive(str(base / "archive"), "zip", base / "set")
+    train = words("train --data set --method supervised --labels 6 -o run")
+    assert run(engine, (*train, *SETTINGS), base) == 0, said(base)
+    return {
+        "set": str(base / "set"),
+        "archive": str(base / "archive.zip"),
+        "run": str(base / "run"),
+    }
+
+
+def start(command: Callable[..., object], arguments: Iterable[str], folder: Path) -> int:
+    """Fork a process that runs the command in the folder; gives its id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        os.setsid()
+        os.chdir(folder)
+        handle = os.open(
+            folder.with_name(f"{folder.name}.said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        )
+        os.dup2(handle, 1)
+        os.dup2(handle, 2)
+        command(list(arguments), prog_name="command", standalone_mode=False)
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def run(command: Callable[..., object], arguments: Iterable[str], folder: Path) -> int:
+    return ended(start(command, arguments, folder))
+
+
+def ended(process: int) -> int:
+    """Wait for a process and give its exit code, -9 of a killed one."""
+    until = time.monotonic() + LONGEST
+    while True:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > until:
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.002)
+
+
+def said(folder: Path) -> str:
+    file = folder.with_name(f"{folder.name}.said")
+    return file.read_text(errors="replace")[-400:] if file.exists() else ""
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files below a folder with their bytes; of volatile ones nothing but their names."""
+    return {
+        path.relative_to(folder).as_posix(): b"" if path.name in VOLATILE else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "log" not in path.relative_to(folder).parts[:-1]
+    }
+
+
+def is_whole_or_absent(
+    writer: Writer, folder: Path, calm: dict[str, bytes], old: dict[str, bytes]
+) -> bool:
+    """Whether what a killed run left can be taken for a whole output only where it is one."""
+    found = {
+        name: content
+        for name, content in tree(folder).items()
+        if not any(part.startswith(".") for part in Path(name).parts)
+    }
+    if writer.in_place:
+        # Every file with a name of the result is that of the result.
+        return all(calm[name] == content for name, content in found.items() if name in calm)
+    return found in ({}, calm, old)
+
+
+class Campaign:
+    """Kills and races over commands, each in a fresh folder."""
+
+    def __init__(self, base: Path, seed: int, writers: tuple[Writer, ...]) -> None:
+        self.random = random.Random(seed)
+        self.base = base
+        self.inputs = prepare(base)
+        self.writers = writers
+        self.problems: list[str] = []
+        self.count = 0
+        self.met_work = 0
+        self.calm = {writer.name: self._calm(writer) for writer in writers}
+
+    def _folder(self) -> Path:
+        self.count += 1
+        folder = self.base / f"work{self.count}"
+        folder.mkdir()
+        return folder
+
+    def _arguments(self, words: tuple[str, ...]) -> list[str]:
+        return [word.format(**self.inputs) for word in words]
+
+    def _before(self, writer: Writer) -> Path:
+        folder = self._folder()
+        if writer.before:
+            assert run(writer.command, self._arguments(writer.before), folder) == 0, said(folder)
+        return folder
+
+    def _calm(self, writer: Writer) -> tuple[dict[str, bytes], dict[str, bytes], float]:
+        folder = self._before(writer)
+        old = tree(folder)
+        process = start(writer.command, self._arguments(writer.arguments), folder)
+        began = self._first_change(process, folder)
+        assert ended(process) == 0, f"{writer.name}: {said(folder)}"
+        return tree(folder), old, time.monotonic() - began
+
+    def _first_change(self, process: int, folder: Path) -> float:
+        """Wait until a process has begun to write, or has ended; gives the time."""
+        names = set(folder.iterdir())
+        while set(folder.iterdir()) == names and _runs(process):
+            time.sleep(0.0002)
+        return time.monotonic()
+
+    def kill(self, writer: Writer) -> None:
+        calm, old, duration = self.calm[writer.name]
+        folder = self._before(writer)
+        arguments = self._arguments(writer.arguments)
+        process = start(writer.command, arguments, folder)
+        self._first_change(process, folder)
+        time.sleep(self.random.uniform(0, duration))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        self.met_work += ended(process) == -9
+        # Workers end with their parent, in a moment of their own.
+        time.sleep(0.05)
+        if not is_whole_or_absent(writer, folder, calm, old):
+            self.problems.append(
+                f"{writer.name}: neither whole nor absent after a kill in {folder}"
+            )
+        refused = writer.name in ("split", "fix", "predict") and (folder / writer.out).exists()
+        code = run(writer.command, arguments, folder)
+        if code != (2 if refused else 0):
+            self.problems.append(f"{writer.name}: code {code} after a kill: {said(folder)}")
+        self._compare(writer, folder, "after the next run")
+
+    def race(self, writer: Writer) -> None:
+        folder = self._before(writer)
+        arguments = self._arguments(writer.arguments)
+        first = start(writer.command, arguments, folder)
+        time.sleep(self.random.uniform(0, 0.5 * self.calm[writer.name][2]))
+        second = start(writer.command, arguments, folder)
+        codes = [ended(first), ended(second)]
+        if 0 not in codes or not set(codes) <= {0, 2}:
+            self.problems.append(f"{writer.name}: codes {codes} of two at once: {said(folder)}")
+        self._compare(writer, folder, f"after two at once (codes {codes})")
+
+    def _compare(self, writer: Writer, folder: Path, when: str) -> None:
+        calm, found = self.calm[writer.name][0], tree(folder)
+        if found != calm:
+            names = sorted(n for n in calm.keys() | found.keys() if calm.get(n) != found.get(n))
+            self.problems.append(f"{writer.name}: {when}, these differ: {names[:5]} in {folder}")
+        else:
+            shutil.rmtree(folder)
+
+
+def _runs(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def main(base: Path, kills: int, races: int, seed: int, names: list[str]) -> dict[str, object]:
+    """Kill and race the commands in turn; see the module."""
+    writers = tuple(writer for writer in WRITERS if not names or writer.name in names)
+    base.mkdir(parents=True, exist_ok=True)
+    campaign = Campaign(base, seed, writers)
+    for number in range(kills):
+        campaign.kill(writers[number % len(writers)])
+    for number in range(races):
+        campaign.race(writers[number % len(writers)])
+    return {
+        "kills": kills,
+        "met work": campaign.met_work,
+        "races": races,
+        "problems": campaign.problems,
+    }
+
+
+if __name__ == "__main__":
+    folder, kills, races, seed = sys.argv[1:5]
+    print(json.dumps(main(Path(folder), int(kills), int(races), int(seed), sys.argv[5:])))
