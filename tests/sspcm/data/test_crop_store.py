@@ -11,6 +11,7 @@ import pytest
 from sspcm.data.crop_store import open_crop_store, region_size
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.locks import lock_of
 
 SIZE = (64, 96)
 ROOT = Path(__file__).parents[3]
@@ -65,12 +66,12 @@ def test_what_killed_builds_left_is_removed_and_nothing_else(tiny_fisheye, tmp_p
     open_store(people(tiny_fisheye), tmp_path)
     path = next(tmp_path.glob("*.npy"))
     path.unlink()
-    leftover, other = tmp_path / f".{path.name}.abc.part", tmp_path / ".other.npy.abc.part"
-    leftover.touch()
-    other.touch()
+    leftover = tmp_path / f".{path.name}.abcdefgh.part"
+    other = tmp_path / ".other.npy.abcdefgh.part"
+    for file in (leftover, other, lock_of(path), lock_of(path.with_suffix(""))):
+        file.touch()
     open_store(people(tiny_fisheye), tmp_path)
-    assert path.is_file()
-    assert (leftover.exists(), other.exists()) == (False, True)
+    assert sorted(tmp_path.iterdir()) == sorted([path, other])
 
 
 def test_a_disk_without_room_is_said_before_anything_is_written(

@@ -79,7 +79,7 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (broken_image, DRAW, "15.png: is not a readable image"),
         (missing_image, CONVERT, "1 of 3 images are missing"),
         (nothing, (*CONVERT, "--keypoints", "x"), "unknown keypoint set 'x'"),
-        (nothing, ("convert", "DATA", "OUT", "--from", "voc", "--to", "coco"), "format 'voc'"),
+        (nothing, ("convert", "DATA", "OUT", "--from", "xyz", "--to", "coco"), "format 'xyz'"),
         (nothing, ("convert", "DATA", "OUT", "--from", "lspet", "--to", "coco"), "joints.mat"),
         (nothing, ("convert", "DATA", "DATA", "--from", "coco", "--to", "coco"), "never edited"),
         (nothing, (*SPLIT, "1k"), "asks for 1000 labelled people, but the data has only 6"),
