@@ -17,6 +17,7 @@ from wepdtof_pose.validation.joints import (
     short,
 )
 from wepdtof_pose.validation.raw_file import RawFile, codes_of, numbers_of
+from wepdtof_pose.validation.schema import unwritable_fields, writable
 
 EDGE = 1.0
 """How far, in pixels, a box may reach over the edge of its image."""
@@ -80,6 +81,23 @@ def usable_skeleton(skeleton: object, joints: int) -> bool:
         and all(type(joint) is int and 1 <= joint <= joints for joint in edge)
         for edge in skeleton
     )
+
+
+def check_other_fields(raw: RawFile) -> Iterator[Problem]:
+    """Find fields that no check looks into, but that converters write again and cannot."""
+    for table, kind in (("images", "image"), ("annotations", "annotation")):
+        entries = getattr(raw, table)
+        found = [row for row, entry in enumerate(entries) if unwritable_fields(entry, kind)]
+        yield _unwritable(table, kind, entries, found)
+    if names := [name for name, value in raw.members.items() if writable(value) is not value]:
+        yield Problem("not-writable", "", [0], lambda _: ", ".join(map(ascii, names)))
+
+
+def _unwritable(table: str, kind: str, entries: list[object], rows: list[int]) -> Problem:
+    def say(i: int) -> str:
+        return ", ".join(map(ascii, unwritable_fields(entries[rows[i]], kind)))
+
+    return Problem("not-writable", table, rows, say)
 
 
 def check_fields(raw: RawFile) -> Iterator[Problem]:

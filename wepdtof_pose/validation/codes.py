@@ -120,6 +120,12 @@ CODES: dict[str, Code] = {
         "our readers take 0 and the category that names the joints; --fix writes them",
         True,
     ),
+    "not-writable": Code(
+        "error",
+        "other field with NaN or half a character: no converter can write it",
+        "correct it; --fix writes null and \\ud800 instead",
+        True,
+    ),
     "not-finite": Code(
         "error",
         "NaN, infinite or enormous number",

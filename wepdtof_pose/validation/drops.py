@@ -37,6 +37,9 @@ def drop_unusable(edits: Edits) -> None:
 def _drop_once(edits: Edits) -> None:
     raw = read_raw(edits.content, source=edits.source)
     problems = check_raw(raw)
+    counts = set(raw.keypoint_numbers[raw.keypoint_numbers > 0].tolist())
+    # Where all people have one other count, the category is of other joints.
+    wrong_category = len(counts) == 1 and len(raw) > 1
     places_believed = not UNITS & {problem.code for problem in problems}
     for problem in problems:
         for i, row in enumerate(map(int, problem.rows)):
@@ -50,7 +53,7 @@ def _drop_once(edits: Edits) -> None:
                 _drop_field(edits, row, problem.describe(i))
             elif code in _PEOPLE and (places_believed or code in ("image-unknown", "box-missing")):
                 edits.take_out(code, "annotations", row, problem.describe(i))
-            elif code == "keypoint-count":
+            elif code == "keypoint-count" and not wrong_category:
                 _drop_joints(edits, row, problem.describe(i))
             elif code == "joint-outside-image" and places_believed:
                 _drop_joints_outside(edits, raw, row)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from wepdtof_pose.validation.label_counts import LabelCounts, count_person
 from wepdtof_pose.validation.raw_file import place
+from wepdtof_pose.validation.schema import writable
 
 Table = Literal["images", "annotations"]
 
@@ -87,7 +88,7 @@ class Edits:
         other = f"original_{name}"
         while other in entry:
             other = f"original_{other}"
-        entry[other] = entry.pop(name)
+        entry[other] = writable(entry.pop(name))
         self.note(code, table, row, f"{name!r} {_short(entry[other])} kept as {other!r}")
 
     def set_member(self, code: str, name: str, value: Any, change: str) -> None:

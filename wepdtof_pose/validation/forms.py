@@ -15,7 +15,12 @@ from wepdtof_pose.validation.annotations import usable_skeleton
 from wepdtof_pose.validation.edits import Edits, Table
 from wepdtof_pose.validation.label_counts import is_labelled, joints_in, number_in
 from wepdtof_pose.validation.raw_file import split_by_category
-from wepdtof_pose.validation.schema import entry_check, wrong_categories
+from wepdtof_pose.validation.schema import (
+    entry_check,
+    unwritable_fields,
+    writable,
+    wrong_categories,
+)
 
 _LEAVE = object()
 _Readers = dict[str, Callable[[Any], Any]]
@@ -47,6 +52,20 @@ def read_forms(edits: Edits) -> None:
         for row, person in own:
             if isinstance(person, dict) and person.get("keypoints"):
                 _add_visibility(edits, row)
+    _make_writable(edits)
+
+
+def _make_writable(edits: Edits) -> None:
+    """Write null for NaN, and an escape for half a character, in fields that nobody reads."""
+    tables: tuple[tuple[Table, str], ...] = (("images", "image"), ("annotations", "annotation"))
+    for table, kind in tables:
+        for row, entry in edits.entries(table):
+            for name in unwritable_fields(entry, kind):
+                value = writable(edits.edit(table, row).pop(name))
+                edits.set("not-writable", table, row, writable(name), value)
+    for name, value in edits.content.items():
+        if name not in ("images", "annotations") and writable(value) is not value:
+            edits.set_member("not-writable", name, writable(value), f"{name!a}: null, or an escape")
 
 
 def joints_of_file(content: dict[str, Any]) -> tuple[dict[str, Any] | None, int | None]:

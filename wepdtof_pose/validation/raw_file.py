@@ -48,6 +48,7 @@ class RawFile:
         fields: (people) other fields as they are in the file, None where missing.
         keypoint_set: the joints, or None where the file does not say or has none.
         categories: the list of the file.
+        members: what the file has beside its images and annotations.
         boxes_only: the file is of a form without keypoints.
         problems: what was wrong with the form.
     """
@@ -67,6 +68,7 @@ class RawFile:
     fields: dict[str, np.ndarray]
     keypoint_set: KeypointSet | None
     categories: list[Any]
+    members: dict[str, Any]
     boxes_only: bool
     problems: list[Problem] = field(default_factory=list)
 
@@ -249,6 +251,7 @@ def _as_arrays(
         fields=fields,
         keypoint_set=keypoint_set,
         categories=content.get("categories") or [],
+        members={k: v for k, v in content.items() if k not in ("images", "annotations")},
         boxes_only=boxes_only,
         problems=problems,
     )

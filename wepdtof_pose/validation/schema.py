@@ -92,6 +92,42 @@ def entry_check(kind: str, *, boxes_only: bool = False) -> Check:
     return check
 
 
+@cache
+def fields_of(kind: str) -> frozenset[str]:
+    """Return the names of the fields that the schema knows of an entry."""
+    return frozenset(annotation_schema()["$defs"][kind]["properties"])
+
+
+def unwritable_fields(entry: Any, kind: str) -> list[str]:
+    """Return the other fields of an entry with NaN or half a character, which cannot be written."""
+    known = fields_of(kind)
+    if not isinstance(entry, dict) or known.issuperset(entry):
+        return []
+    others = ((name, entry[name]) for name in entry if name not in known)
+    return [n for n, value in others if writable(n) is not n or writable(value) is not value]
+
+
+def writable(value: Any) -> Any:
+    r"""Return a value in a form that JSON and UTF-8 can hold, itself where it is in one.
+
+    >>> writable({"a": [1, float("nan")], "b": "\ud800"})
+    {'a': [1, None], 'b': '\\ud800'}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str) and not value.isascii():
+        text = value.encode(errors="backslashreplace").decode()
+        return value if text == value else text
+    if isinstance(value, list):
+        made = [writable(one) for one in value]
+        return made if any(a is not b for a, b in zip(made, value, strict=True)) else value
+    if isinstance(value, dict):
+        pairs = {writable(name): writable(one) for name, one in value.items()}
+        names = all(writable(name) is name for name in value)
+        return value if names and all(pairs[name] is value[name] for name in value) else pairs
+    return value
+
+
 def wrong_categories(categories: Any) -> str | None:
     """Tell what is wrong with the form of the list of categories, or None."""
     if not isinstance(categories, list):

@@ -122,7 +122,11 @@ def _corners(raw: RawFile) -> str:
         near, far = boxes[:, None, :2] - slack, boxes[:, None, 2:] + slack
         fits = ((points >= near) & (points <= far)).all(axis=2) | ~labelled
         larger = boxes[:, 2:].prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        ends = np.where(labelled[..., None], points, -np.inf).max(axis=1)
+        gaps = np.abs(boxes[:, 2:] - ends) / (boxes[:, 2:] - boxes[:, :2])
     if not _all(fits.all(axis=1), jointed) or np.median(larger[jointed]) < 1.5:
+        return ""
+    if (np.median(gaps[jointed], axis=0) > 0.25).any():
         return ""
     return (
         "in all people the joints end at (bbox[2], bbox[3]): corners x1, y1, x2, y2, not width "

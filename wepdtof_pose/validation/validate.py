@@ -19,6 +19,7 @@ from wepdtof_pose.validation.annotations import (
     check_fields,
     check_file_names,
     check_ids,
+    check_other_fields,
     check_rotated_boxes,
 )
 from wepdtof_pose.validation.codes import CODES
@@ -39,6 +40,7 @@ CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
     check_angles,
     check_ids,
     check_fields,
+    check_other_fields,
     check_file_names,
     check_boxes,
     check_rotated_boxes,

@@ -283,8 +283,12 @@ def test_units_are_not_repaired_person_by_person(fixed: Fix) -> None:
     assert record["remaining"]["units-multiplied"] == 1
 
 
-def test_half_characters_and_numbers_that_are_none_are_written_back(fixed: Fix) -> None:
+def test_what_no_converter_can_write_is_written_otherwise(fixed: Fix) -> None:
     before = content()
-    before["info"] = {"year": float("inf"), "who": "\ud800"}
-    after, _ = fixed(before)
-    assert after == before
+    before["info"] = {"year": float("inf"), "who": "\ud800 ä"}
+    before["annotations"][0]["more"] = [1, float("nan")]
+    after, record = fixed(before)
+    assert after["info"] == {"year": None, "who": "\\ud800 ä"}
+    assert after["annotations"][0]["more"] == [1, None]
+    assert record["remaining"] == {}
+    assert len(record["changes"]) == 2

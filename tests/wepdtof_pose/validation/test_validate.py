@@ -186,6 +186,11 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     ),
     "no box": (without("bbox"), {"box-missing"}),
     "an empty box list": (person(bbox=[]), {"box-missing"}),
+    "NaN in a field of others": (person(more={"x": float("nan")}), {"not-writable"}),
+    "half a character in the file": (
+        lambda c: c["info"].update(who="\ud800"),
+        {"not-writable"},
+    ),
     "no crowd flag": (without("iscrowd"), {"coco-fields"}),
     "no category": (without("category_id"), {"coco-fields"}),
     "shares of the image": (shares, {"units-shares"}),
