@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
-from wepdtof_pose.formats.datasets.boxed_people import BoxedPerson, Frame, Sequence, reading_of
+from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, reading_of
 from wepdtof_pose.formats.fields import parse_number, require_file_name
 from wepdtof_pose.formats.layout import Reading
 

@@ -19,14 +19,14 @@ import pandas as pd
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, require_inside
-from wepdtof_pose.formats.categories import require_people
-from wepdtof_pose.formats.datasets.boxed_people import (
+from wepdtof_pose.formats.boxed_people import (
     BoxedPerson,
     Sequence,
     only_people,
     to_dataset,
     upright,
 )
+from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.datasets.wepdtof import (
     category_names,
     label_of,

@@ -13,7 +13,7 @@ from typing import Any
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.datasets.boxed_people import BoxedPerson, Frame, Sequence, reading_of
+from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, reading_of
 from wepdtof_pose.formats.fields import (
     other_fields,
     require_file_name,

@@ -27,8 +27,8 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.boxed_people import bounds
 from wepdtof_pose.formats.categories import listed, people_labels, require_people, says_person
-from wepdtof_pose.formats.datasets.boxed_people import bounds
 from wepdtof_pose.formats.fields import (
     LARGEST,
     require_file_name,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.datasets.boxed_people import bounds
+from wepdtof_pose.formats.boxed_people import bounds
 from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
 from wepdtof_pose.formats.layout import area_follows_from_box
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names

@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.datasets.boxed_people import (
+from wepdtof_pose.formats.boxed_people import (
     BoxedPerson,
     Frame,
     Sequence,

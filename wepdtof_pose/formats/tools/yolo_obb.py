@@ -3,7 +3,7 @@
 A line is `class x1 y1 x2 y2 x3 y3 x4 y4`, the corners of a box over the image's width and height; a
 line of the upright form `class cx cy w h` is taken too. Four points that are no rectangle, as are
 drawn by hand or cut at the border, become the smallest rectangle around them. What becomes of boxes
-is said in `datasets.boxed_people`; data.yaml says which class is people, as for `yolo`.
+is said in `boxed_people`; data.yaml says which class is people, as for `yolo`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import pandas as pd
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
-from wepdtof_pose.formats.categories import require_people
-from wepdtof_pose.formats.datasets.boxed_people import (
+from wepdtof_pose.formats.boxed_people import (
     BoxedPerson,
     Frame,
     Sequence,
     to_dataset,
     upright,
 )
+from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.fields import parse_number, shown
 from wepdtof_pose.formats.layout import WHOLE, Reading, add_counts
 from wepdtof_pose.formats.tools.yolo import require_shares, split_labels
