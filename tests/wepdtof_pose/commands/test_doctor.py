@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wepdtof_pose.browse import mongodb
-from wepdtof_pose.commands import checkup
+from wepdtof_pose.commands import doctor
 
 
 def run(*, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -71,8 +71,8 @@ def test_programs_that_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(mongodb, "_LONGEST", 0.1)
     with pytest.raises(OSError, match=r"no answer in 0\.1 s"):
         mongodb.mongod_version(program)
-    monkeypatch.setattr(checkup, "_LONGEST", 0.001)
-    assert "no answer" in checkup.check_fonts().text
+    monkeypatch.setattr(doctor, "_LONGEST", 0.001)
+    assert "no answer" in doctor.check_opencv().text
 
 
 @pytest.mark.fiftyone
