@@ -21,6 +21,9 @@ SCORE = click.option(
     show_default=True,
     help="What methods are compared by.",
 )
+DATA = click.option(
+    "--data", type=PATH, help="The data of the runs, where they were moved.  [default: as they say]"
+)
 
 
 @click.command()
@@ -68,7 +71,8 @@ def table(
 @click.command()
 @click.argument("folder", type=PATH)
 @SCORE
-def plot(folder: Path, score: str) -> None:
+@DATA
+def plot(folder: Path, score: str, data: Path | None) -> None:
     """Draw the plots of a comparison into FOLDER/plots (PNG and PDF).
 
     Score against label budget, learning curves, scores per joint and by distance from the image
@@ -85,7 +89,7 @@ def plot(folder: Path, score: str) -> None:
     from benchmarks.plots.plots import write_plots
     from benchmarks.results.results import read_results
 
-    written, missing = write_plots(read_results(folder), folder / "plots", score=score)
+    written, missing = write_plots(read_results(folder, data=data), folder / "plots", score=score)
     for path in written:
         echo(path)
     for text in missing:
@@ -97,7 +101,10 @@ def plot(folder: Path, score: str) -> None:
 @BASELINE
 @SCORE
 @click.option("-o", "--output", type=PATH, help="HTML file.  [default: FOLDER/report.html]")
-def report(folder: Path, baseline: str | None, score: str, output: Path | None) -> None:
+@DATA
+def report(
+    folder: Path, baseline: str | None, score: str, output: Path | None, data: Path | None
+) -> None:
     """Write one HTML page that opens offline: tables, plots, predictions, commands.
 
     \b
@@ -107,7 +114,7 @@ def report(folder: Path, baseline: str | None, score: str, output: Path | None) 
     from benchmarks.report.report import write_report
 
     file = output or folder / "report.html"
-    write_report(folder, file, baseline=baseline, score=score)
+    write_report(folder, file, baseline=baseline, score=score, data=data)
     echo(f"written: {file}")
 
 
@@ -115,7 +122,8 @@ def report(folder: Path, baseline: str | None, score: str, output: Path | None) 
 @click.argument("first", metavar="A", type=PATH)
 @click.argument("second", metavar="B", type=PATH)
 @SCORE
-def compare(first: Path, second: Path, score: str) -> None:
+@DATA
+def compare(first: Path, second: Path, score: str, data: Path | None) -> None:
     """What changed between two results, and whether it is more than noise.
 
     A and B are comparisons' folders or single run folders. Runs are paired by method, label budget,
@@ -127,7 +135,7 @@ def compare(first: Path, second: Path, score: str) -> None:
     """
     from benchmarks.tables.compare import comparison_text
 
-    echo(comparison_text(first, second, score=score))
+    echo(comparison_text(first, second, score=score, data=data))
 
 
 def print_tables(folder: Path, *, baseline: str | None, score: str, style: str) -> None:

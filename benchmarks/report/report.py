@@ -36,7 +36,12 @@ from wepdtof_pose.files import write_text
 
 
 def write_report(
-    folder: Path, file: Path, *, baseline: str | None = None, score: str = "AP"
+    folder: Path,
+    file: Path,
+    *,
+    baseline: str | None = None,
+    score: str = "AP",
+    data: Path | None = None,
 ) -> None:
     """Write the page of a comparison's folder.
 
@@ -45,12 +50,13 @@ def write_report(
         file: HTML file to write.
         baseline: method that others are compared to; `supervised` by default.
         score: what methods are compared by.
+        data: where the data of the runs are now; where the runs had them if None.
 
     Raises:
         InputError: no comparison, no finished cell, or no such baseline or score.
     """
     require_score(score)
-    comparison = read_results(folder)
+    comparison = read_results(folder, data=data)
     parts = [
         *_summary(comparison, baseline, score),
         *_tables(comparison, baseline, score),

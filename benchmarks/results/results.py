@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,8 @@ class Comparison:
         return None
 
 
-def read_results(output: Path) -> Comparison:
-    """The finished cells of a comparison's folder.
+def read_results(output: Path, *, data: Path | None = None) -> Comparison:
+    """The finished cells of a comparison's folder; `data` is where their data are now.
 
     Raises:
         InputError: no comparison there, no finished cell, cells of different data or splits, or
@@ -126,7 +126,11 @@ def read_results(output: Path) -> Comparison:
     """
     place = ComparisonFolder(output)
     preset = place.read_preset()
-    cells = [read_cell(path) for path in sorted(place.cells.glob("*")) if RunFolder(path).finished]
+    cells = [
+        read_cell(path, data=data)
+        for path in sorted(place.cells.glob("*"))
+        if RunFolder(path).finished
+    ]
     if not cells:
         raise InputError(f"{output}: no cell is finished yet")
     for key in ("data_hash", "split_hash", "recipe"):
@@ -136,14 +140,16 @@ def read_results(output: Path) -> Comparison:
     return Comparison(output, preset, tuple(_groups(cells)))
 
 
-def read_cell(folder: Path) -> CellResult:
-    """A finished run folder as a cell.
+def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:
+    """A finished run folder as a cell; `data` is where its data are now, if they were moved.
 
     Raises:
         InputError: it is none.
     """
     run = RunFolder(folder)
     config = run.load_config()
+    if data is not None:
+        config = replace(config, data=replace(config.data, path=str(data)))
     if not run.finished:
         raise InputError(f"{folder}: the run is not finished")
     result = run.read_result()

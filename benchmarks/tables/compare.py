@@ -40,14 +40,18 @@ class Pairs:
     second: tuple[CellResult, ...]
 
 
-def comparison_text(first: Path, second: Path, *, score: str = "AP") -> str:
+def comparison_text(
+    first: Path, second: Path, *, score: str = "AP", data: Path | None = None
+) -> str:
     """The comparison of two comparisons' folders, or two run folders, as lines of text.
+
+    With `data` the people of single runs are read there, and not where the runs had them.
 
     Raises:
         InputError: no results there, nothing in common, or no such score.
     """
     require_score(score)
-    of_first, of_second = _cells(first), _cells(second)
+    of_first, of_second = _cells(first, data), _cells(second, data)
     pairs = pair_cells(of_first, of_second)
     lines = [f"A: {first} ({len(of_first)} runs)", f"B: {second} ({len(of_second)} runs)"]
     if not pairs:
@@ -112,12 +116,12 @@ def people_difference(first: CellResult, second: CellResult) -> tuple[Difference
     return None if found is None else (found, kind)
 
 
-def _cells(folder: Path) -> list[CellResult]:
+def _cells(folder: Path, data: Path | None) -> list[CellResult]:
     if RunFolder(folder).config_file.is_file():
-        return [read_cell(folder)]
+        return [read_cell(folder, data=data)]
     if not ComparisonFolder(folder).record_file.is_file():
         raise InputError(f"{folder}: is neither a comparison's folder nor a run folder")
-    return read_results(folder).cells
+    return read_results(folder, data=data).cells
 
 
 def _kind(cell: CellResult, backbones: Mapping[Backbone, str] | None = None) -> tuple[str, ...]:

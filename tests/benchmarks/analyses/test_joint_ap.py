@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from benchmarks.analyses.joint_ap import cell_predictions, measure_joint_ap, scored_poses
@@ -95,3 +96,15 @@ def test_results_alone_have_no_predictions(comparison, tmp_path):
     shutil.copytree(source, tmp_path / "cell", ignore=shutil.ignore_patterns("predictions.json"))
     with pytest.raises(InputError, match=r"has no predictions\.json"):
         measure_joint_ap(read_cell(tmp_path / "cell"))
+
+
+def test_data_that_were_moved_are_read_where_they_are(cell, tiny_fisheye, tmp_path):
+    shutil.copytree(cell.folder, tmp_path / "cell", ignore=shutil.ignore_patterns("*.pt"))
+    file = tmp_path / "cell" / "config.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["data"]["path"] = "gone"
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match="gone"):
+        cell_predictions(read_cell(tmp_path / "cell"))
+    found, _ = cell_predictions(read_cell(tmp_path / "cell", data=tiny_fisheye))
+    assert found.content_hash() == cell_predictions(cell)[0].content_hash()
