@@ -16,10 +16,12 @@ Conventions, here once for the whole project:
 from __future__ import annotations
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -60,6 +62,7 @@ class PoseDataset:
         keypoint_set: the joints of the last axis but one.
         root: folder that holds the images.
         meta: fields of the file that belong to no frame or person (info, licences, category).
+        left_out: what of the file is not in here or was derived by its reader, and how often.
     """
 
     frames: pd.DataFrame
@@ -68,6 +71,7 @@ class PoseDataset:
     keypoint_set: KeypointSet
     root: Path
     meta: dict[str, Any] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         expected = (len(self.people), len(self.keypoint_set), 3)
@@ -170,6 +174,49 @@ class PoseDataset:
         return digest.hexdigest()[:16]
 
 
+def with_scenes(
+    dataset: PoseDataset, *, by: Literal["folder", "name"] = "folder", field: str | None = None
+) -> PoseDataset:
+    """Return the data set with scenes from what its images are called, or from a field of theirs.
+
+    >>> from wepdtof_pose.annotations import sample_folder
+    >>> from wepdtof_pose.formats.loading import load_dataset
+    >>> dataset = load_dataset(sample_folder())["all"]
+    >>> sorted(set(with_scenes(dataset, by="folder").frames["scene"]))
+    ['scene_0002', 'scene_0005']
+
+    Args:
+        dataset: any data set; scenes that it knows are replaced.
+        by: "folder", the folder of the image (`cam0/0001.jpg`: cam0), or "name", that and its name
+            without the number at the end (`Lunch3_0001.jpg`: Lunch3).
+        field: a field of the file's images, such as `video_id`, instead.
+
+    Raises:
+        InputError: no image says a scene in that way.
+    """
+    if field is not None:
+        rows = [extra or {} for extra in dataset.frames["extra"]]
+        scenes = [
+            row.get(field) if isinstance(row.get(field), (int, str)) else None for row in rows
+        ]
+        known = ", ".join(sorted({key for row in rows for key in row})[:20]) or "none"
+        wrong = f"no image has a number or a text as {field!r} (their other fields: {known})"
+    else:
+        scenes = [_scene_of(name, by) for name in dataset.frames["file_name"]]
+        wrong = f"the {'folders' if by == 'folder' else 'names'} of the images say no scenes"
+    if not any(scene is not None for scene in scenes):
+        raise InputError(f"{dataset.root}: {wrong}")
+    return replace(dataset, frames=dataset.frames.assign(scene=pd.Series(scenes, dtype=object)))
+
+
+def _scene_of(file_name: str, by: str) -> str | None:
+    path = PurePosixPath(file_name.replace("\\", "/"))
+    parts = list(path.parts[:-1])
+    if by == "name" and (name := re.sub(r"[\W_]*\d+$", "", path.stem)):
+        parts.append(name)
+    return "/".join(parts) or None
+
+
 def concatenate(first: PoseDataset, second: PoseDataset) -> PoseDataset:
     """The people of both data sets, the first's rows before the second's.
 
@@ -192,6 +239,7 @@ def concatenate(first: PoseDataset, second: PoseDataset) -> PoseDataset:
         keypoints=np.concatenate([first.keypoints, second.keypoints]),
         root=Path("/"),
         meta={},
+        left_out=dict(Counter(first.left_out) + Counter(second.left_out)),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from wepdtof_pose.dataset import PoseDataset, make_people
+from wepdtof_pose.dataset import PoseDataset, make_people, with_scenes
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -107,3 +107,41 @@ def test_joints_are_converted_by_name(make_dataset: Make) -> None:
 def test_keypoints_of_another_shape_are_refused(make_dataset: Make) -> None:
     with pytest.raises(InputError, match=r"need \(6, 14, 3\)"):
         replace(make_dataset(), keypoints=np.zeros((6, 13, 3), dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("by", "field", "scenes"),
+    [
+        ("folder", None, ["cam0", "cam1", None]),
+        ("name", None, ["cam0/night", "cam1", "night"]),
+        ("folder", "video_id", [3, "x", None]),
+    ],
+)
+def test_scenes_from_names_and_fields(
+    make_dataset: Callable, by: str, field: str | None, scenes: list
+) -> None:
+    dataset = make_dataset(scenes=["old", "old", "old"])
+    dataset.frames["file_name"] = ["cam0/night_0001.jpg", "cam1\\0002.jpg", "night-3.jpg"]
+    dataset.frames["extra"] = [{"video_id": 3}, {"video_id": "x"}, {"video_id": [1]}]
+    assert with_scenes(dataset, by=by, field=field).frames["scene"].tolist() == scenes
+
+
+@pytest.mark.parametrize(
+    ("by", "field", "error"),
+    [
+        ("folder", None, "the folders of the images say no scenes"),
+        ("name", None, "the names of the images say no scenes"),
+        (
+            "folder",
+            "video",
+            r"no image has a number or a text as 'video' \(their other fields: url",
+        ),
+    ],
+)
+def test_scenes_that_nothing_says(
+    make_dataset: Callable, by: str, field: str | None, error: str
+) -> None:
+    dataset = make_dataset()
+    dataset.frames["extra"] = [{"url": "u"}, None, None]
+    with pytest.raises(InputError, match=error):
+        with_scenes(dataset, by=by, field=field)

@@ -19,7 +19,6 @@ from wepdtof_pose.browse.views import save_data_views
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import file_sha256, read_json
-from wepdtof_pose.formats.coco import left_out
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
 
 FORMAT = 2
@@ -80,7 +79,8 @@ def read_splits(path: Path) -> dict[str, Split]:
         _report_missing_images(files[name], dataset)
         content = read_json(files[name])
         tags = found_tags(content, dataset, source=files[name].name)
-        splits[name] = Split(files[name], dataset, tags, sum(left_out(content).values()))
+        others = len(content["annotations"]) - len(dataset)
+        splits[name] = Split(files[name], dataset, tags, left_out=others)
     return splits
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
+from wepdtof_pose.commands.shared import SCENE_FIELD, SCENE_FROM
 from wepdtof_pose.errors import echo
 from wepdtof_pose.formats import READABLE, WRITABLE
 
@@ -40,6 +42,8 @@ from wepdtof_pose.formats import READABLE, WRITABLE
 @click.option(
     "--category", metavar="NAME", help="Label of the people in IN, where it labels several things."
 )
+@SCENE_FROM
+@SCENE_FIELD
 def convert(
     source: Path,
     out: Path,
@@ -49,11 +53,14 @@ def convert(
     images: Path | None,
     source_keypoints: str | None,
     category: str | None,
+    scene_from: Literal["folder", "name"] | None,
+    scene_field: str | None,
 ) -> None:
     """Convert the data set IN to another format in the new folder OUT.
 
-    IN is never edited; OUT appears whole or not at all. OUT/manifest.json says what was read and
-    written, what was left out, and what the format of OUT cannot hold.
+    IN, which may be a zip file of a data set folder, is never edited; OUT appears whole or not at
+    all. OUT/manifest.json says what was read and written, what was left out, and what the format of
+    OUT cannot hold.
 
     \b
     Example:
@@ -71,6 +78,8 @@ def convert(
         images=images,
         source_keypoints=source_keypoints,
         category=category,
+        scene_from=scene_from,
+        scene_field=scene_field,
     )
     for name, split in manifest["splits"].items():
         echo(
@@ -84,6 +93,10 @@ def convert(
     for reason, count in manifest["left_out"].items():
         if count:
             echo(f"left out: {count} {reason}")
+    if "file_names" in manifest:
+        echo(
+            f"{len(manifest['file_names'])} images go by the end of their names: see manifest.json"
+        )
     for what, count in manifest["not_held"].items():
         echo(f"{target_format} cannot hold: {what} ({count})")
     echo(f"written to {out}")

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -23,6 +23,19 @@ SEED = click.option(
 
 _LONGEST_MESSAGE = 2000
 _NO_MEMORY = ("Insufficient memory", "can't allocate memory", "out of memory")
+CATEGORY = click.option(
+    "--category",
+    metavar="NAME",
+    help="Category of the people, where the file has several with joints.",
+)
+SCENE_FROM = click.option(
+    "--scene-from",
+    type=click.Choice(["folder", "name"]),
+    help="Take scenes from the folders of the images, or from their names without the number.",
+)
+SCENE_FIELD = click.option(
+    "--scene-field", metavar="FIELD", help="Take scenes from a field of the images (video_id)."
+)
 
 
 class CommandGroup(click.Group):
@@ -67,11 +80,44 @@ def refuse_unused(what: str, names: Iterable[str]) -> None:
         raise click.UsageError(f"{options}: without effect on {what}")
 
 
-def one_split(path: Path, name: str | None) -> PoseDataset:
-    """The named split; without a name the only one, else "train", else the first."""
+def one_split(
+    path: Path,
+    name: str | None,
+    *,
+    category: str | None = None,
+    scene_from: Literal["folder", "name"] | None = None,
+    scene_field: str | None = None,
+) -> PoseDataset:
+    """Return the named split; without a name the only one, else "train", else the first.
+
+    What was left out, if anything was, is said in a line.
+    """
     from wepdtof_pose.formats.loading import load_dataset, take_split
 
-    datasets = load_dataset(path)
+    datasets = load_dataset(path, category=category)
     if name is None:
-        return datasets["train"] if "train" in datasets else next(iter(datasets.values()))
-    return take_split(datasets, name, path=path)
+        name = "train" if "train" in datasets else next(iter(datasets))
+    dataset = take_split(datasets, name, path=path)
+    if dataset.left_out:
+        echo(f"{name}: {read_line(dataset)}")
+    return scenes_of(dataset, scene_from, scene_field)
+
+
+def read_line(dataset: PoseDataset) -> str:
+    """Return what was read of a file, and what was left out, in one line."""
+    line = f"read {len(dataset)} people on {len(dataset.frames)} frames"
+    lost = ", ".join(f"{count} {what}" for what, count in dataset.left_out.items())
+    return f"{line}; left out or changed: {lost}" if lost else line
+
+
+def scenes_of(
+    dataset: PoseDataset, scene_from: Literal["folder", "name"] | None, scene_field: str | None
+) -> PoseDataset:
+    """Return the data set with the scenes that the options --scene-from and --scene-field name."""
+    from wepdtof_pose.dataset import with_scenes
+
+    if scene_from and scene_field:
+        raise click.UsageError("give either --scene-from or --scene-field")
+    if not scene_from and not scene_field:
+        return dataset
+    return with_scenes(dataset, by=scene_from or "folder", field=scene_field)

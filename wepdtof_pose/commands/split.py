@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from wepdtof_pose.commands.shared import PATH, SEED, one_split, refuse_unused
+from wepdtof_pose.commands.shared import (
+    CATEGORY,
+    PATH,
+    SCENE_FIELD,
+    SCENE_FROM,
+    SEED,
+    one_split,
+    refuse_unused,
+)
 from wepdtof_pose.errors import echo
 
 _SHARE = click.FloatRange(min=0)
@@ -45,6 +54,9 @@ _SHARE = click.FloatRange(min=0)
     help="JSON file to write; sides with a name that does not end in .json: a data set folder.",
 )
 @click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
+@SCENE_FROM
+@SCENE_FIELD
+@CATEGORY
 @SEED
 def split(
     path: Path,
@@ -57,6 +69,9 @@ def split(
     test: float | None,
     out: Path,
     split: str | None,
+    scene_from: Literal["folder", "name"] | None,
+    scene_field: str | None,
+    category: str | None,
     seed: int,
 ) -> None:
     """Choose the people whose labels are used, or part a data set into sides.
@@ -88,7 +103,13 @@ def split(
     elif order == "file":
         refuse_unused("file order", ["seed"])
     require_other_file(out, annotation_files(path).values())
-    dataset = one_split(path, split)
+    dataset = one_split(
+        path,
+        split,
+        category=category,
+        scene_from=scene_from,
+        scene_field=scene_field,
+    )
     if labels is None:
         from wepdtof_pose.splits.partitions import partition, partition_record
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.commands.shared import CATEGORY, PATH, read_line
 from wepdtof_pose.errors import echo
 
 
@@ -15,7 +15,8 @@ from wepdtof_pose.errors import echo
 @click.option(
     "--plots", metavar="DIR", type=PATH, help="Draw plots (PNG and PDF) into this folder."
 )
-def stats(path: Path, plots: Path | None) -> None:
+@CATEGORY
+def stats(path: Path, plots: Path | None, category: str | None) -> None:
     """Count people, frames, scenes and labels; measure boxes, places and poses.
 
     \b
@@ -25,8 +26,9 @@ def stats(path: Path, plots: Path | None) -> None:
     from wepdtof_pose.formats.loading import load_dataset
     from wepdtof_pose.statistics.tables import all_tables, counts
 
-    for name, dataset in load_dataset(path).items():
+    for name, dataset in load_dataset(path, category=category).items():
         echo(f"{name} ({dataset.keypoint_set.name}, hash {dataset.content_hash()})")
+        echo(f"  {read_line(dataset)}")
         for what, count in counts(dataset).items():
             echo(f"  {what:24}{'n/a' if count is None else count:>10}")
         for title, table in all_tables(dataset).items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from wepdtof_pose.commands.shared import PATH, SEED, one_split, refuse_unused
+from wepdtof_pose.commands.shared import CATEGORY, PATH, SEED, one_split, refuse_unused
 from wepdtof_pose.errors import echo
 
 _UNUSED = {
@@ -40,6 +40,7 @@ _UNUSED = {
     help="Predicted joints with a lower score are not drawn.",
 )
 @click.option("--split", help="train, val or test, where PATH has several.")
+@CATEGORY
 @SEED
 def visualize(
     path: Path,
@@ -55,6 +56,7 @@ def visualize(
     predictions: Path | None,
     threshold: float,
     split: str | None,
+    category: str | None,
     seed: int,
 ) -> None:
     """Draw skeletons and boxes on a random choice of frames, or a grid of people, or a film.
@@ -80,7 +82,7 @@ def visualize(
     refuse_unused(chosen[0], _UNUSED[chosen[0]])
     if predictions is None:
         refuse_unused("annotations alone", ["threshold"])
-    dataset = one_split(path, split)
+    dataset = one_split(path, split, category=category)
     found = None
     if predictions is not None:
         found = from_results(read_json(predictions), dataset, source=str(predictions))

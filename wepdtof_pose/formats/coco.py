@@ -8,27 +8,39 @@ as the shortest decimal that gives that float32 again: up to 7 significant digit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from msgspec import UNSET
 
 from wepdtof_pose.dataset import BOX_COLUMNS, ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, require_inside, write_json
-from wepdtof_pose.formats.coco_category import category_of, keypoint_category, keypoint_set_of
+from wepdtof_pose.formats.coco_category import (
+    categories_of,
+    category_of,
+    key_of,
+    keypoint_category,
+    keypoint_set_of,
+    lost_edges,
+)
 from wepdtof_pose.formats.coco_tables import (
     FRAME_FIELDS,
     PERSON_FIELDS,
-    Chunked,
+    Blocks,
+    count_categories,
     frames_table,
     people_table,
 )
-from wepdtof_pose.formats.fields import objects, other_fields
-from wepdtof_pose.formats.json_lists import LongLists, long_lists
-from wepdtof_pose.formats.layout import decimal, first_root, name_forms
+from wepdtof_pose.formats.fields import objects, other_fields, shown
+from wepdtof_pose.formats.json_lists import long_lists
+from wepdtof_pose.formats.layout import add_counts, by_longest_end, decimal, first_root, name_forms
 from wepdtof_pose.keypoints import KeypointSet
 
 LISTS = ("images", "annotations")
@@ -36,38 +48,61 @@ LISTS = ("images", "annotations")
 
 
 def read(
-    path: Path, *, keypoint_set: KeypointSet | None = None, root: Path | None = None
+    path: Path,
+    *,
+    keypoint_set: KeypointSet | None = None,
+    category: str | None = None,
+    images: Sequence[Path] = (),
 ) -> PoseDataset:
-    """The data set of a COCO keypoint file.
+    """Return the data set of a COCO keypoint file; its `left_out` counts what is not in it.
+
+    A person without a box gets the extent of the labelled joints.
 
     Args:
         path: the JSON file.
         keypoint_set: its joints, where the file's category does not name them (or to overrule it).
-        root: folder of the images; by default the first of the usual places that has them.
+        category: name of the category of people, where the file has several with joints.
+        images: folders that may hold the images; by default the usual places. In the folders given
+            here an image is found by the longest end of its name that is there.
 
     Raises:
-        InputError: the file is missing, is not such a file, or breaks the format; the message
-            names the field and the annotation.
+        InputError: the file is missing, is not such a file, breaks the format, has annotations but
+            no people, or names images outside the data set; the message names the field and the
+            annotation.
     """
+    options: dict[str, Any] = {
+        "keypoint_set": keypoint_set,
+        "category": category,
+        "root": path.parent,
+    }
     with long_lists(path, LISTS) as lists:
         if lists is None:
-            return of_file(read_json(path), path, keypoint_set=keypoint_set, root=root)
-        dataset = _of_chunks(
-            lists.members,
-            *(Chunked(_objects(lists, key), lists.lengths[key]) for key in LISTS),
-            source=str(path),
-            keypoint_set=keypoint_set,
-            root=path.parent,
-        )
-    return _with_root(dataset, path, root)
+            dataset = _of_content(read_json(path), source=str(path), **options)
+        else:
+            dataset = _of_blocks(
+                lists.members,
+                {
+                    k: Blocks(k, str(path), partial(lists.blocks, k), lists.lengths[k])
+                    for k in LISTS
+                },
+                **options,
+            )
+    if images:
+        dataset = by_longest_end(dataset, images)
+    try:
+        require_inside(dataset.frames["file_name"], path)
+    except InputError as error:
+        advice = "wepdtof-pose convert --images DIR finds images by the end of their names"
+        raise InputError(f"{error} ({advice})") from None
+    if images:
+        return dataset
+    return replace(dataset, root=find_image_root(path, dataset.frames["file_name"].tolist()))
 
 
-def of_file(
-    content: Any, path: Path, *, keypoint_set: KeypointSet | None = None, root: Path | None = None
-) -> PoseDataset:
-    """The data set of the parsed content of a file; see `read`."""
+def of_file(content: Any, path: Path, *, keypoint_set: KeypointSet | None = None) -> PoseDataset:
+    """Return the data set of the parsed content of a file; see `read`."""
     dataset = from_dict(content, source=str(path), keypoint_set=keypoint_set, root=path.parent)
-    return _with_root(dataset, path, root)
+    return replace(dataset, root=find_image_root(path, dataset.frames["file_name"].tolist()))
 
 
 def write(dataset: PoseDataset, path: Path) -> None:
@@ -76,28 +111,19 @@ def write(dataset: PoseDataset, path: Path) -> None:
 
 
 def from_dict(
-    content: Any, *, source: str, keypoint_set: KeypointSet | None = None, root: Path
+    content: Any,
+    *,
+    source: str,
+    keypoint_set: KeypointSet | None = None,
+    category: str | None = None,
+    root: Path,
 ) -> PoseDataset:
-    """The data set of a parsed COCO keypoint file; `source` names it in errors."""
-    if not isinstance(content, dict):
-        raise InputError(
-            f"{source}: expected a JSON object with 'images' and 'annotations'; other "
-            "formats: wepdtof-pose convert first"
-        )
-    return _of_chunks(
-        {key: value for key, value in content.items() if key not in LISTS},
-        *(Chunked([rows], len(rows)) for rows in (objects(content, k, source) for k in LISTS)),
-        source=source,
-        keypoint_set=keypoint_set,
-        root=root,
+    """Return the data set of a parsed COCO keypoint file; `source` names it in errors."""
+    dataset = _of_content(
+        content, source=source, keypoint_set=keypoint_set, category=category, root=root
     )
-
-
-def left_out(content: dict[str, Any]) -> dict[str, int]:
-    """How many annotations of a content that `from_dict` takes are of other categories."""
-    category = keypoint_category(content, "", required=False)
-    others = sum(not _is_of(annotation, category) for annotation in content["annotations"])
-    return {"annotations of categories without keypoints": others}
+    require_inside(dataset.frames["file_name"], source)
+    return dataset
 
 
 def to_dict(dataset: PoseDataset) -> dict[str, Any]:
@@ -130,40 +156,69 @@ def find_image_root(
     """The folder under which one of these images lies (see `first_root`), out of the usual layouts.
 
     Beside an annotation file `<root>/annotations/person_keypoints_train2017.json` these are
-    `<root>/images/train2017`, `<root>/images`, `<root>/train2017`, `<root>` and the file's own
-    folder, then `others`. With no image found it is `<root>/images`.
+    `<root>/images/train2017`, `<root>/images`, `<root>/train2017`, `<root>`, the file's own folder
+    and `<root>/data` of FiftyOne, then `others`. With no image found it is `<root>/images`.
     """
     parent = annotation_file.resolve().parent
     base = parent.parent if parent.name == "annotations" else parent
     split = annotation_file.stem.split("_")[-1]
-    places = [base / "images" / split, base / "images", base / split, base, parent, *others]
-    return first_root(places, file_names, base / "images", forms=forms)
+    places = [base / "images" / split, base / "images", base / split, base, parent, base / "data"]
+    return first_root([*places, *others], file_names, base / "images", forms=forms)
 
 
-def _of_chunks(
+def _of_content(content: Any, *, source: str, **options: Any) -> PoseDataset:
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{source}: expected a JSON object with 'images' and 'annotations'; other "
+            "formats: wepdtof-pose convert first"
+        )
+    rows = {key: objects(content, key, source) for key in LISTS}
+    return _of_blocks(
+        {key: value for key, value in content.items() if key not in LISTS},
+        {key: Blocks(key, source, partial(iter, [rows[key]]), len(rows[key])) for key in LISTS},
+        **options,
+    )
+
+
+def _of_blocks(
     members: dict[str, Any],
-    images: Chunked,
-    annotations: Chunked,
+    lists: dict[str, Blocks],
     *,
-    source: str,
     keypoint_set: KeypointSet | None,
+    category: str | None,
     root: Path,
 ) -> PoseDataset:
     """The data set of a file's images and annotations, some at a time, and its other members."""
-    category = keypoint_category(members, source, required=keypoint_set is None)
-    meta = {key: value for key, value in members.items() if key != "categories"}
-    if keypoint_set is None:
-        assert category is not None
-        keypoint_set = keypoint_set_of(category, source)
-        meta["category"] = category
-    frames = frames_table(images, source)
-    require_inside(frames["file_name"], source)
-    people, keypoints = people_table(
-        Chunked(_of_category(annotations.chunks, category), annotations.rows),
-        frames,
-        keypoint_set,
-        source,
+    annotations = lists["annotations"]
+    source = annotations.source
+    counts = cache(partial(count_categories, annotations))
+    chosen = keypoint_category(
+        members, source, required=keypoint_set is None, name=category, used=counts
     )
+    meta = {key: value for key, value in members.items() if key != "categories"}
+    edges = 0
+    if keypoint_set is None:
+        assert chosen is not None
+        keypoint_set = keypoint_set_of(chosen, source)
+        meta["category"] = chosen
+        edges = lost_edges(chosen)
+    number = None if chosen is None else chosen["id"]
+    frames = frames_table(lists["images"])
+    people, keypoints, from_joints = people_table(
+        annotations, frames, keypoint_set, category_id=number
+    )
+    _require_pixels(people, keypoints, source)
+    others: dict[str, int] = {}
+    if len(people) < annotations.rows:
+        others = _others(counts(), number, members)
+    if others and not len(people):
+        listed = ", ".join(f"{count} {what}" for what, count in others.items())
+        raise InputError(
+            f"{source}: nobody is left: {listed}; none is of category "
+            f"{shown(chosen and chosen.get('name', number))}, whose joints are read: "
+            "--category NAME chooses another (wepdtof-pose convert --source-keypoints SET says its "
+            "joints where it names none)"
+        )
     return PoseDataset(
         frames=frames,
         people=people,
@@ -171,31 +226,39 @@ def _of_chunks(
         keypoint_set=keypoint_set,
         root=root,
         meta=meta,
+        left_out=add_counts(
+            others,
+            {
+                "boxes that are the extent of the joints": from_joints,
+                "edges of the skeleton that name no joints (not drawn)": edges,
+            },
+        ),
     )
 
 
-def _objects(lists: LongLists, key: str) -> Iterator[list[dict[str, Any]]]:
-    return (objects({key: items}, key, str(lists.path)) for items in lists.chunks(key))
+def _require_pixels(people: pd.DataFrame, keypoints: np.ndarray, source: str) -> None:
+    """Refuse a file whose boxes and joints are all shares of the image."""
+    boxes = people[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    joints = keypoints[keypoints[..., 2] > 0, :2]
+    small = all(((values >= 0) & (values <= 1)).all() for values in (boxes, joints))
+    if small and len(joints) and (joints % 1 != 0).any() and (boxes % 1 != 0).any():
+        raise InputError(
+            f"{source}: all boxes and joints lie between 0 and 1: they are shares of the image, "
+            "not pixels; multiply x and width by the width of the image, y and height by its height"
+        )
 
 
-def _of_category(
-    annotations: Iterable[list[dict[str, Any]]], category: dict[str, Any] | None
-) -> Iterator[dict[int, dict[str, Any]]]:
-    """The annotations of the category by their positions in the file."""
-    first = 0
-    for chunk in annotations:
-        yield {first + row: one for row, one in enumerate(chunk) if _is_of(one, category)}
-        first += len(chunk)
-
-
-def _with_root(dataset: PoseDataset, path: Path, root: Path | None) -> PoseDataset:
-    if root is None:
-        root = find_image_root(path, dataset.frames["file_name"].tolist())
-    return replace(dataset, root=root)
-
-
-def _is_of(annotation: dict[str, Any], category: dict[str, Any] | None) -> bool:
-    return category is None or annotation.get("category_id", category["id"]) == category["id"]
+def _others(counts: Counter[Any], number: Any, members: dict[str, Any]) -> dict[str, int]:
+    """How many annotations are of other categories than this one, by their names."""
+    names = {key_of(row["id"]): row.get("name", row["id"]) for row in categories_of(members)}
+    others: Counter[str] = Counter()
+    for one, count in counts.items():
+        if one in names:
+            what = f"annotations of category {shown(names[one])}"
+        else:
+            what = f"annotations of category {shown(one)}, which 'categories' does not list"
+        others[what] += 0 if one in (UNSET, number) else count
+    return {what: count for what, count in others.items() if count}
 
 
 def _image(row: dict[Any, Any]) -> dict[str, Any]:

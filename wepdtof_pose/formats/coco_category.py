@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.categories import people_labels
 from wepdtof_pose.formats.fields import require_id, shown
 from wepdtof_pose.keypoints import (
     KeypointSet,
@@ -18,42 +20,81 @@ from wepdtof_pose.keypoints import (
 )
 
 
+def categories_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the categories of a file that have an id."""
+    rows = content.get("categories")
+    rows = rows if isinstance(rows, list) else []
+    return [row for row in rows if isinstance(row, dict) and "id" in row]
+
+
+def key_of(number: Any) -> Any:
+    """Return a category id as `coco_tables.count_categories` counts it: None for no usable one."""
+    return number if isinstance(number, (int, str, float)) else None
+
+
 def keypoint_category(
-    content: dict[str, Any], source: str, *, required: bool
+    content: dict[str, Any],
+    source: str,
+    *,
+    required: bool,
+    name: str | None = None,
+    used: Callable[[], Counter[Any]] | None = None,
 ) -> dict[str, Any] | None:
-    """The one category with keypoints; None where there is none and none is required."""
-    categories = content.get("categories")
-    rows = categories if isinstance(categories, list) else []
-    found = [row for row in rows if isinstance(row, dict) and row.get("keypoints") and "id" in row]
-    if len(found) == 1:
-        require_id(found[0]["id"], f"{source}: the category's 'id'")
-        return found[0]
+    """Return the category of the people, with their joints; None if there is none.
+
+    Args:
+        content: the file, or its members but for the long lists.
+        source: names the file in errors.
+        required: whether it has to name its joints.
+        name: the category that the user says is people: its name, or its id.
+        used: returns how many annotations there are by category id. Without it, only one category
+            may have keypoints.
+
+    Raises:
+        InputError: there is no such category, it names no joints but has to, or several have
+            joints and nothing says which are people.
+    """
+    rows = categories_of(content)
+    if name is not None:
+        rows = _named(rows, name, source)
+    found = [row for row in rows if row.get("keypoints")]
     if not found and not required:
-        return None
+        # The ids of a lone category are of no use: some files count it from 0, some from 1.
+        found = rows if used and (len(rows) > 1 or name is not None) else []
     if not found:
+        if not required:
+            return None
         raise InputError(
-            f"{source}: no category names its keypoints: add 'keypoints', the list of joint "
-            "names, to the category (boxes of WEPDTOF and CEPDOF have none: wepdtof-pose convert "
+            f"{source}: {_which(name)} names its keypoints: add 'keypoints', the list of joint "
+            "names, to the category, or say which set they are: wepdtof-pose convert "
+            "--source-keypoints SET (boxes of WEPDTOF and CEPDOF have none: wepdtof-pose convert "
             "--from wepdtof first)"
         )
-    names = ", ".join(shown(row.get("name", row["id"])) for row in found)
-    raise InputError(f"{source}: several categories have keypoints ({names}); keep one of them")
+    if len(found) > 1 and used is not None:
+        found = _people(found, used(), source)
+    if len(found) > 1:
+        names = ", ".join(shown(row.get("name", row["id"])) for row in found)
+        raise InputError(
+            f"{source}: several categories have keypoints ({names}): say which are people with "
+            "--category NAME"
+        )
+    require_id(found[0]["id"], f"{source}: the category's 'id'")
+    return found[0]
 
 
 def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
-    """The joints that a category describes: a built-in set where it spells one."""
-    names, edges = category["keypoints"], category.get("skeleton") or []
+    """Return the joints that a category describes: a built-in set where it spells one.
+
+    Edges of the skeleton that name no joints are left out: they are for drawing only.
+    """
+    names = category["keypoints"]
     where = f"{source}: category {shown(category.get('name'))}"
     if not isinstance(names, list) or not all(
         isinstance(name, str) and name.isprintable() for name in names
     ):
         raise InputError(f"{where}: 'keypoints' is not a list of joint names")
     try:
-        skeleton = [(int(a) - 1, int(b) - 1) for a, b in edges]
-        # CrowdPose ships the 17-joint skeleton of COCO, others count from 0: edges are for drawing
-        # only, so wrong ones are no reason to refuse the file.
-        if any(not 0 <= joint < len(names) for edge in skeleton for joint in edge):
-            skeleton = []
+        skeleton, _ = _edges(category)
         found = keypoint_set_from_names(names, skeleton=skeleton, sigmas=category.get("sigmas"))
         if category.get("flip_pairs") is not None:
             pairs = [(int(a) - 1, int(b) - 1) for a, b in category["flip_pairs"]]
@@ -68,6 +109,11 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
     if known.joints != found.joints:
         raise InputError(f"{source}: the category's keypoints are not those of {declared!r}")
     return KeypointSet(known.name, known.joints, known.flip_pairs, found.skeleton, known.sigmas)
+
+
+def lost_edges(category: dict[str, Any]) -> int:
+    """Return how many edges of a category's skeleton are left out: they name no joints."""
+    return _edges(category)[1]
 
 
 def require_joints(
@@ -102,3 +148,51 @@ def category_of(keypoint_set: KeypointSet) -> dict[str, Any]:
     if keypoint_set.flip_pairs != flip_pairs_by_name(keypoint_set.joints):
         category["flip_pairs"] = [[a + 1, b + 1] for a, b in keypoint_set.flip_pairs]
     return category
+
+
+def _edges(category: dict[str, Any]) -> tuple[list[tuple[int, int]], int]:
+    """The edges of the skeleton, 0-based, and how many others there are."""
+    names, skeleton = category["keypoints"], category.get("skeleton") or []
+    if not isinstance(skeleton, list):
+        return [], 1
+    index = {canonical_joint_name(name): number for number, name in enumerate(names, start=1)}
+    edges = []
+    for edge in skeleton:
+        ends = edge if isinstance(edge, (list, tuple)) and len(edge) == 2 else []
+        joints = [index.get(canonical_joint_name(e)) if isinstance(e, str) else e for e in ends]
+        numbers = [int(j) for j in joints if isinstance(j, (int, float)) and abs(j) < 2**31]
+        if len(numbers) == 2:
+            edges.append((numbers[0] - 1, numbers[1] - 1))
+    # CrowdPose ships the 17-joint skeleton of COCO, others count from 0: then no edge is right.
+    if any(not 0 <= joint < len(names) for edge in edges for joint in edge):
+        edges = []
+    return edges, len(skeleton) - len(edges)
+
+
+def _people(rows: list[dict[str, Any]], used: Counter[Any], source: str) -> list[dict[str, Any]]:
+    """Those of several categories that say person, else those that have annotations."""
+    with_annotations = [row for row in rows if used[key_of(row["id"])]]
+    try:
+        labels = people_labels((_name(row) for row in rows), source=source)
+    except InputError:
+        if len(with_annotations) == 1:
+            return with_annotations
+        raise
+    people = [row for row in rows if _name(row) in labels]
+    return [row for row in people if row in with_annotations] or people
+
+
+def _named(rows: list[dict[str, Any]], name: str, source: str) -> list[dict[str, Any]]:
+    found = [row for row in rows if str(row["id"]) == name]
+    labels = people_labels((_name(row) for row in rows), name, source=source) if not found else ()
+    if not rows:
+        raise InputError(f"{source}: has no categories, so none is {shown(name)}")
+    return found or [row for row in rows if _name(row) in labels]
+
+
+def _name(row: dict[str, Any]) -> str:
+    return str(row.get("name", row["id"]))
+
+
+def _which(name: str | None) -> str:
+    return "no category" if name is None else f"no category {shown(name)}"

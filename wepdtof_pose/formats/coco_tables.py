@@ -1,157 +1,283 @@
-"""The tables of a PoseDataset out of the images and annotations of a parsed COCO keypoint file."""
+"""The tables of a PoseDataset out of the images and annotations of a COCO keypoint file.
+
+Both come in blocks: texts of JSON lists where the file is large, lists of parsed objects where it
+is small or a program made them. A text that decodes as typed records is done fast; anything else is
+gone through entry by entry, so that what is wrong is said with its place.
+"""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import msgspec
 import numpy as np
 import pandas as pd
+from msgspec import UNSET, UnsetType
 
 from wepdtof_pose.dataset import BOX_COLUMNS, ROTATED_BOX_COLUMNS, make_frames, make_people
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.fields import (
-    other_fields,
-    require_file_name,
-    require_id,
-    require_numbers,
-    require_size,
-    require_whole,
-    shown,
-)
+from wepdtof_pose.formats.coco_category import key_of
+from wepdtof_pose.formats.fields import objects, other_fields, require_file_name, shown, wrong_field
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.records import CocoImage, CocoPerson
 
-FRAME_FIELDS = frozenset({"id", "file_name", "width", "height", "scene"})
-PERSON_FIELDS = frozenset(
-    {
-        "id",
-        "image_id",
-        "category_id",
-        "bbox",
-        "area",
-        "area_from_box",
-        "iscrowd",
-        "keypoints",
-        "num_keypoints",
-        "track_id",
-        "rotated_box",
-    }
-)
+FRAME_FIELDS = frozenset(CocoImage.__struct_fields__)
+PERSON_FIELDS = frozenset({*CocoPerson.__struct_fields__, "num_keypoints"})
+
+Record = TypeVar("Record", CocoImage, CocoPerson)
 
 
 @dataclass(frozen=True)
-class Chunked:
-    """Rows of a file that come some at a time.
+class Blocks:
+    """A list of a file, some rows at a time.
 
     Attributes:
-        chunks: the rows: images in lists, annotations in dicts by their positions in the file.
-        rows: how many there are at most.
+        key: name of the list.
+        source: name of the file in errors.
+        blocks: returns the rows from the first on: texts of JSON lists, or lists of objects.
+        rows: how many there are.
     """
 
-    chunks: Iterable[Any]
+    key: str
+    source: str
+    blocks: Callable[[], Iterable[str | list[dict[str, Any]]]]
     rows: int
 
 
-def frames_table(images: Chunked, source: str) -> pd.DataFrame:
-    """The frames of the file's images."""
+def frames_table(images: Blocks) -> pd.DataFrame:
+    """Return the frames of the file's images."""
     parts = _Parts(images.rows)
-    for chunk in images.chunks:
-        parts.add(_frames(chunk, parts.count, source))
+    for entries in _entries(images, CocoImage, FRAME_FIELDS):
+        parts.add(_frames(entries))
     frames = parts.table()
     repeated = frames["id"][frames["id"].duplicated()].tolist()
     if repeated:
-        raise InputError(f"{source}: image id {shown(repeated[0])} is used twice")
+        raise InputError(f"{images.source}: image id {shown(repeated[0])} is used twice")
     return frames
 
 
 def people_table(
-    annotations: Chunked, frames: pd.DataFrame, keypoint_set: KeypointSet, source: str
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """The people of the file's annotations, and their keypoints (people, joints, 3) float32."""
+    annotations: Blocks, frames: pd.DataFrame, keypoint_set: KeypointSet, *, category_id: Any
+) -> tuple[pd.DataFrame, np.ndarray, int]:
+    """Return the people of the file's annotations of a category.
+
+    Those that name no category are of it. If `category_id` is None, so are all.
+
+    Returns:
+        The people table, keypoints (people, joints, 3) float32, and how many boxes are the extent
+        of the labelled joints.
+    """
     parts = _Parts(annotations.rows)
     keypoints = np.empty((annotations.rows, len(keypoint_set), 3), dtype=np.float32)
-    for chunk in annotations.chunks:
+    from_joints = 0
+    for entries in _entries(annotations, CocoPerson, PERSON_FIELDS, category_id):
         first = parts.count
-        parts.add(_people(chunk, first, source))
-        keypoints[first : parts.count] = _keypoints(chunk, keypoint_set, source)
+        joints = _keypoints(entries, keypoint_set)
+        boxes, made = _boxes(entries, joints)
+        parts.add(_people(entries, boxes, first))
+        keypoints[first : parts.count] = joints
+        from_joints += made
     people = parts.table()
     lost = ~people["frame_id"].isin(frames["id"]).to_numpy()
     if lost.any():
         person, frame = (people[lost][name].tolist()[0] for name in ("id", "frame_id"))
         raise InputError(
-            f"{source}: annotation {shown(person)} belongs to image {shown(frame)}, "
+            f"{annotations.source}: annotation {shown(person)} belongs to image {shown(frame)}, "
             "which 'images' does not list"
         )
-    return people, keypoints[: len(people)]
+    return people, keypoints[: len(people)], from_joints
 
 
-def _keypoints(
-    annotations: dict[int, dict[str, Any]], keypoint_set: KeypointSet, source: str
-) -> np.ndarray:
+def count_categories(annotations: Blocks) -> Counter[Any]:
+    """Return how many annotations there are by category id; UNSET counts those without one."""
+    counts: Counter[Any] = Counter()
+    for block in annotations.blocks():
+        try:
+            rows = _OF_CATEGORY.decode(block) if isinstance(block, str) else block
+        except (ValueError, RecursionError, msgspec.MsgspecError):
+            rows = _parsed(str(block), annotations)
+        for row in rows:
+            one = row.get("category_id", UNSET) if isinstance(row, dict) else row.category_id
+            counts[one if one is UNSET else key_of(one)] += 1
+    return counts
+
+
+@dataclass
+class _Entries(Generic[Record]):
+    """Records of one block with their positions in the list and the fields that no table holds."""
+
+    key: str
+    source: str
+    positions: list[int]
+    records: list[Record]
+    extras: list[dict[str, Any] | None]
+
+    def where(self, row: int) -> str:
+        number = self.records[row].id
+        name = f" (id {'none' if number is UNSET else number})"
+        return f"{self.source}: {self.key}[{self.positions[row]}]{name}"
+
+    def only(self, rows: list[int]) -> None:
+        self.positions = [self.positions[row] for row in rows]
+        self.records = [self.records[row] for row in rows]
+        self.extras = [self.extras[row] for row in rows]
+
+
+def _entries(
+    blocks: Blocks, kind: type[Record], known: frozenset[str], category_id: Any = None
+) -> Iterator[_Entries[Record]]:
+    """Return the entries, block by block; of annotations those of the category, if there is one."""
+    decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+    first = 0
+    for block in blocks.blocks():
+        entries = _Entries[Record](blocks.key, blocks.source, [], [], [])
+        rows = 0
+        if isinstance(block, str):
+            try:
+                entries.records = decoder.decode(block)
+                entries.extras = _other_fields(block, known)
+                rows = len(entries.records)
+                entries.positions = list(range(first, first + rows))
+            except (ValueError, RecursionError, msgspec.MsgspecError):
+                entries.records = []
+                block = _parsed(block, blocks)
+            else:
+                if category_id is not None:
+                    mine = (UNSET, category_id)
+                    ids = [record.category_id for record in entries.records]
+                    kept = [row for row, one in enumerate(ids) if one in mine]
+                    if len(kept) < rows:
+                        entries.only(kept)
+        if not isinstance(block, str):
+            rows = len(block)
+            for position, row in enumerate(block, start=first):
+                if category_id is None or row.get("category_id", category_id) == category_id:
+                    entries.positions.append(position)
+                    entries.records.append(_record(row, kind, position, blocks))
+                    entries.extras.append(other_fields(row, known))
+        yield entries
+        first += rows
+    if not first:
+        yield _Entries[Record](blocks.key, blocks.source, [], [], [])
+
+
+def _other_fields(block: str, known: frozenset[str]) -> list[dict[str, Any] | None]:
+    rows = (other_fields(row, known) for row in _ROWS.decode(block))
+    return [row and {key: _VALUE.decode(value) for key, value in row.items()} for row in rows]
+
+
+def _parsed(block: str, blocks: Blocks) -> list[dict[str, Any]]:
+    try:
+        rows = json.loads(block)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits
+        raise InputError(f"{blocks.source}: not usable JSON: {error}") from None
+    return objects({blocks.key: rows}, blocks.key, blocks.source)
+
+
+def _record(row: dict[str, Any], kind: type[Record], position: int, blocks: Blocks) -> Record:
+    known = {name: row[name] for name in kind.__struct_fields__ if name in row}
+    if known.get("bbox") == []:
+        known["bbox"] = None
+    try:
+        return msgspec.convert(known, kind)
+    except (msgspec.ValidationError, UnicodeError):  # half a surrogate pair is no text
+        number = f" (id {shown(row['id'])})" if "id" in row else ""
+        raise InputError(
+            f"{blocks.source}: {blocks.key}[{position}]{number}: {wrong_field(known, kind)}"
+        ) from None
+
+
+def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.ndarray:
     """Keypoints (people, joints, 3) float32; a person without them has all visibilities 0."""
     count = 3 * len(keypoint_set)
-    for position, annotation in annotations.items():
-        if annotation.get("keypoints") is not None:
-            where = f"{_where(source, annotation, position)}: 'keypoints' of {keypoint_set.name}"
-            require_numbers(annotation["keypoints"], count, where)
     nothing = [0.0] * count
-    found = [a.get("keypoints") for a in annotations.values()]
-    rows = [nothing if row is None else row for row in found]
+    rows = [record.keypoints or nothing for record in entries.records]
+    for row, values in enumerate(rows):
+        if len(values) != count:
+            raise InputError(
+                f"{entries.where(row)}: 'keypoints' of {keypoint_set.name} has {len(values)} "
+                f"numbers instead of {count}"
+            )
     keypoints = np.array(rows, dtype=np.float32).reshape(-1, len(keypoint_set), 3)
     wrong = ~np.isin(keypoints[..., 2], (0, 1, 2)).all(axis=1)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        position, annotation = list(annotations.items())[row]
         raise InputError(
-            f"{_where(source, annotation, position)}: "
-            f"visibilities {sorted(set(keypoints[row, :, 2].tolist()))} are not all 0, 1 or 2"
+            f"{entries.where(row)}: visibilities {sorted(set(keypoints[row, :, 2].tolist()))} "
+            "are not all 0, 1 or 2"
         )
     return keypoints
 
 
-def _frames(images: list[dict[str, Any]], first: int, source: str) -> pd.DataFrame:
-    for position, image in enumerate(images, start=first):
-        where = f"{source}: images[{position}]"
-        for key in ("id", "file_name", "width", "height"):
-            if key not in image:
-                raise InputError(f"{where} has no {key!r}")
-        require_file_name(image["file_name"], where)
-        require_id(image["id"], f"{where}: 'id'")
-        if image.get("scene") is not None:
-            require_id(image["scene"], f"{where}: 'scene'")
-        for key in ("width", "height"):
-            require_size(image[key], f"{where}: {key!r}")
+def _boxes(entries: _Entries[CocoPerson], keypoints: np.ndarray) -> tuple[np.ndarray, int]:
+    """Boxes (people, 4) float64; where there is none, the extent of the labelled joints."""
+    nothing = [math.nan] * 4
+    rows = [nothing if record.bbox is None else record.bbox for record in entries.records]
+    boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    missing = np.flatnonzero(np.isnan(boxes[:, 0])).tolist()
+    for row in missing:
+        points = keypoints[row, keypoints[row, :, 2] > 0, :2].astype(np.float64)
+        if not len(points):
+            raise InputError(
+                f"{entries.where(row)}: 'bbox' is missing, and no joint is labelled to make one of"
+            )
+        near = points.min(axis=0)
+        boxes[row] = [*near, *(points.max(axis=0) - near)]
+    return boxes, len(missing)
+
+
+def _frames(entries: _Entries[CocoImage]) -> pd.DataFrame:
+    images = entries.records
+    for row, image in enumerate(images):
+        require_file_name(image.file_name, entries.where(row))
+        _require_printable(image.id, entries, row, "id")
+        _require_printable(image.scene, entries, row, "scene")
     return make_frames(
-        id=pd.Series([image["id"] for image in images], dtype=object).infer_objects(),
-        file_name=pd.Series([image["file_name"] for image in images], dtype=object),
-        width=[image["width"] for image in images],
-        height=[image["height"] for image in images],
-        scene=[image.get("scene") for image in images],
-        extra=[other_fields(image, FRAME_FIELDS) for image in images],
+        id=pd.Series([image.id for image in images], dtype=object).infer_objects(),
+        file_name=pd.Series([image.file_name for image in images], dtype=object),
+        width=[image.width for image in images],
+        height=[image.height for image in images],
+        scene=[image.scene for image in images],
+        extra=entries.extras,
     )
 
 
-def _people(annotations: dict[int, dict[str, Any]], first: int, source: str) -> pd.DataFrame:
-    for position, annotation in annotations.items():
-        _check_person(annotation, position, source)
-    rows = annotations.values()
-    boxes = np.array([a["bbox"] for a in rows], dtype=np.float64).reshape(-1, 4)
+def _people(entries: _Entries[CocoPerson], boxes: np.ndarray, first: int) -> pd.DataFrame:
+    people = entries.records
+    for row, person in enumerate(people):
+        _require_printable(person.id, entries, row, "id")
+        _require_printable(person.image_id, entries, row, "image_id")
     nothing = [math.nan] * 5
-    rotated = np.array([a.get("rotated_box") or nothing for a in rows], dtype=np.float64)
-    ids = [a.get("id", number) for number, a in enumerate(rows, start=first + 1)]
+    rotated = np.array([person.rotated_box or nothing for person in people], dtype=np.float64)
+    ids = [n if p.id is UNSET else p.id for n, p in enumerate(people, start=first + 1)]
     return make_people(
         id=pd.Series(ids, dtype=object).infer_objects(),
-        frame_id=pd.Series([a["image_id"] for a in rows], dtype=object).infer_objects(),
+        frame_id=pd.Series([p.image_id for p in people], dtype=object).infer_objects(),
         **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
-        area=[math.nan if a.get("area") is None else a["area"] for a in rows],
-        area_from_box=np.array([bool(a.get("area_from_box", False)) for a in rows], dtype=bool),
-        iscrowd=[int(a.get("iscrowd") or 0) for a in rows],
-        track_id=[pd.NA if a.get("track_id") is None else int(a["track_id"]) for a in rows],
+        area=[math.nan if p.area is None else p.area for p in people],
+        area_from_box=np.array([bool(p.area_from_box) for p in people], dtype=bool),
+        iscrowd=[int(p.iscrowd or 0) for p in people],
+        track_id=[pd.NA if p.track_id is None else int(p.track_id) for p in people],
         **dict(zip(ROTATED_BOX_COLUMNS, rotated.reshape(-1, 5).T, strict=True)),
-        extra=[other_fields(a, PERSON_FIELDS) for a in rows],
+        extra=entries.extras,
     )
+
+
+def _require_printable(value: Any, entries: _Entries[Any], row: int, name: str) -> None:
+    if isinstance(value, str) and not value.isprintable():
+        raise InputError(
+            f"{entries.where(row)}: {name!r} is {shown(value)}; expected a text of printable "
+            "characters"
+        )
+
+
+class _OfCategory(msgspec.Struct, gc=False):
+    category_id: int | str | float | UnsetType | None = UNSET
 
 
 class _Parts:
@@ -195,23 +321,6 @@ class _Parts:
         return np.empty(self._rows, dtype if isinstance(dtype, np.dtype) else object)
 
 
-def _check_person(annotation: dict[str, Any], position: int, source: str) -> None:
-    if "image_id" not in annotation:
-        raise InputError(f"{source}: annotations[{position}] has no 'image_id'")
-    for key in ("id", "image_id"):
-        require_id(annotation.get(key, 0), f"{source}: annotations[{position}]: {key!r}")
-    where = _where(source, annotation, position)
-    require_numbers(annotation.get("bbox"), 4, f"{where}: 'bbox'")
-    if annotation.get("rotated_box") is not None:
-        require_numbers(annotation["rotated_box"], 5, f"{where}: 'rotated_box'")
-    if annotation.get("area") is not None:
-        require_numbers([annotation["area"]], 1, f"{where}: 'area'")
-    for key in ("iscrowd", "track_id"):
-        value = annotation.get(key)
-        # PoseTrack writes true and false for iscrowd.
-        if value is not None and not (key == "iscrowd" and isinstance(value, bool)):
-            require_whole(value, f"{where}: {key!r}")
-
-
-def _where(source: str, annotation: dict[str, Any], position: int) -> str:
-    return f"{source}: annotations[{position}] (id {annotation.get('id', 'none')})"
+_ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_VALUE = msgspec.json.Decoder()
+_OF_CATEGORY = msgspec.json.Decoder(list[_OfCategory])

@@ -6,13 +6,13 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
 
 from wepdtof_pose import __version__
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import PoseDataset, with_scenes
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import (
     file_sha256,
@@ -22,7 +22,13 @@ from wepdtof_pose.files import (
     write_json,
     write_text,
 )
-from wepdtof_pose.formats.layout import Layout, image_places, renamed_images
+from wepdtof_pose.formats.layout import (
+    FILE_NAME_READ,
+    Layout,
+    Reading,
+    image_places,
+    renamed_images,
+)
 from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.formats.zips import unpacked
 from wepdtof_pose.images import require_own_image
@@ -44,6 +50,8 @@ def convert(
     images: Path | None = None,
     source_keypoints: str | None = None,
     category: str | None = None,
+    scene_from: Literal["folder", "name"] | None = None,
+    scene_field: str | None = None,
 ) -> dict[str, Any]:
     """Write `source` as a data set folder `out`, and return what its `manifest.json` says.
 
@@ -59,14 +67,19 @@ def convert(
         source_format: a key of READERS.
         target_format: a key of WRITERS.
         keypoints: name of the keypoint set to convert to, by joint name; None keeps the joints.
-        images: folder of the images, where they do not lie where the format puts them.
+        images: folder of the images, where they do not lie where the format puts them. COCO's are
+            found there by the longest end of their names.
         source_keypoints: name of the source's keypoint set, where its files do not name the joints.
         category: label of the people, where the source labels several things.
+        scene_from: take scenes from the images' folders or names; see `dataset.with_scenes`.
+        scene_field: take scenes from this field of the images instead.
 
     Raises:
         InputError: an unknown format or set, a source that cannot be used, a missing image, or an
             `out` that holds something else.
     """
+    if scene_from and scene_field:
+        raise InputError("scenes are taken from names or from a field, not from both")
     if source_format not in READERS:
         raise InputError(f"cannot read format {source_format!r}: one of {', '.join(READERS)}")
     if target_format not in WRITERS:
@@ -89,7 +102,12 @@ def convert(
                 split: dataset.with_keypoint_set(target) if target else dataset
                 for split, dataset in reading.datasets.items()
             }
-            renamed = find_images(reading.datasets, reading.renamed)
+            if scene_from or scene_field:
+                converted = {
+                    split: with_scenes(dataset, by=scene_from or "folder", field=scene_field)
+                    for split, dataset in converted.items()
+                }
+            renamed = find_images(reading.datasets, reading.renamed, images=folder_of_images)
             layout = WRITERS[target_format](converted)
             place(layout, folder, renamed)
             manifest: dict[str, Any] = {
@@ -106,6 +124,8 @@ def convert(
                 "left_out": reading.left_out,
                 "not_held": layout.not_held,
             }
+            if names := _names_read(reading):
+                manifest["file_names"] = names
         shutil.rmtree(unpacking, ignore_errors=True)
         manifest["outputs"] = [
             {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
@@ -117,13 +137,21 @@ def convert(
 
 
 def find_images(
-    datasets: Mapping[str, PoseDataset], renamed: Mapping[Path, Path] | None = None
+    datasets: Mapping[str, PoseDataset],
+    renamed: Mapping[Path, Path] | None = None,
+    *,
+    images: Path | None = None,
 ) -> dict[Path, Path]:
     """Where the images lie that do not lie at root / file_name; `renamed` is what is known of that.
 
     Raises:
         InputError: images are missing, or the name or a link of one leads out of the data set.
     """
+    advice = (
+        "wepdtof-pose convert --images DIR says where they are"
+        if images is None
+        else f"{images} has none of that name: give --images the folder that has them"
+    )
     found: dict[Path, Path] = {}
     for dataset in datasets.values():
         found |= renamed_images(dataset.root, dataset.frames["file_name"])
@@ -134,8 +162,7 @@ def find_images(
         if missing:
             raise InputError(
                 f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "
-                f"{missing[0].relative_to(dataset.root)} "
-                "(wepdtof-pose convert --images DIR says where they are)"
+                f"{missing[0].relative_to(dataset.root)} ({advice})"
             )
         for path in paths:
             require_own_image(found.get(path, path), dataset.root)
@@ -170,6 +197,16 @@ def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
         },
         "joints_never_labelled": [j for j in converted.keypoint_set.joints if j not in present],
         "areas_from_boxes": int(np.sum(converted.people["area_from_box"])),
+    }
+
+
+def _names_read(reading: Reading) -> dict[str, str]:
+    """The names that the source has for images that go by the end of these, by the new names."""
+    return {
+        name: extra[FILE_NAME_READ]
+        for dataset in reading.datasets.values()
+        for name, extra in zip(dataset.frames["file_name"], dataset.frames["extra"], strict=True)
+        if extra and FILE_NAME_READ in extra
     }
 
 

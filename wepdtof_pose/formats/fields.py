@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
+
+import msgspec
 
 from wepdtof_pose.errors import InputError
-
-LARGEST = 3.4e38
-"""The float32 limit: a larger number could not be kept."""
+from wepdtof_pose.records import LARGEST
 
 
 def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
@@ -24,6 +26,31 @@ def rows(content: Any, source: str, what: str) -> list[dict[str, Any]]:
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise InputError(f"{source}: expected a JSON list of {what}")
     return content
+
+
+def wrong_field(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
+    """Return what is wrong with the first field of a row that such a record cannot hold.
+
+    The empty text if all are right.
+    """
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in row:
+            if field.required:
+                return f"has no {field.encode_name!r}"
+            continue
+        value = row[field.encode_name]
+        try:
+            msgspec.convert(value, field.type)
+        except (msgspec.ValidationError, UnicodeError) as error:
+            what = repr(field.encode_name)
+            item = _ITEM.search(str(error))
+            if item and isinstance(value, list):
+                value = value[int(item.group(1))]
+                what = f"an item of {what}"
+            metas = [meta for meta in get_args(field.type) if isinstance(meta, msgspec.Meta)]
+            expected = next((meta.description for meta in metas if meta.description), "another")
+            return f"{what} is {shown(value)}; expected {expected}"
+    return ""
 
 
 def require_id(value: Any, what: str) -> None:
@@ -89,3 +116,6 @@ def shown(value: Any) -> str:
     except ValueError:  # a whole number of thousands of digits
         return "a very long number"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_ITEM = re.compile(r"\$\[(\d+)\]")

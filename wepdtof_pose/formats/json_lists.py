@@ -1,4 +1,4 @@
-"""The long lists of a JSON file, a thousand items at a time.
+"""The long lists of a JSON file, a megabyte at a time.
 
 Parsed whole, the annotations of a million people take gigabytes, most of them for numbers that are
 one Python object each. Here a file is gone through twice: once to find where its lists begin and
@@ -13,28 +13,27 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
+
 from wepdtof_pose.errors import InputError
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 20
 """How much is read at a time; a file no larger than this is cheaper parsed whole."""
-ITEMS = 1024
-"""Items of a list that are in memory at a time."""
 
 
 @dataclass(frozen=True)
 class LongLists:
-    """A JSON object whose long lists stay in the file.
+    """A JSON object whose long lists of objects stay in the file.
 
     Attributes:
         path: the file.
         members: its other members.
         file: the open file.
         starts: byte at which each long list begins.
-        lengths: items of each long list.
+        lengths: number of items of each long list.
     """
 
     path: Path
@@ -43,33 +42,28 @@ class LongLists:
     starts: dict[str, int]
     lengths: dict[str, int]
 
-    def chunks(self, key: str) -> Iterator[list[Any]]:
-        """The items of a long list, in lists of up to `ITEMS`.
+    def blocks(self, key: str) -> Iterator[str]:
+        """Return the items of a long list as texts of shorter JSON lists.
 
         Raises:
             InputError: the file was changed since it was opened.
         """
         left = self.lengths[key]
-        text = _Text(self.file, self.starts[key]).items()
-        while True:
-            try:
-                items = list(islice(text, ITEMS))
-            except _BROKEN:
-                raise self._changed() from None
-            left -= len(items)
-            if left < 0 or (left and len(items) < ITEMS):
-                raise self._changed()
-            yield items
-            if len(items) < ITEMS:
-                return
-
-    def _changed(self) -> InputError:
-        return InputError(f"{self.path}: was changed while it was read; try again")
+        try:
+            for block, items in _Text(self.file, self.starts[key]).blocks():
+                left -= items
+                if left < 0:
+                    break
+                yield block
+        except _BROKEN:
+            left = -1
+        if left:
+            raise InputError(f"{self.path}: was changed while it was read; try again")
 
 
 @contextmanager
 def long_lists(path: Path, keys: Sequence[str]) -> Iterator[LongLists | None]:
-    """Open a large JSON file (UTF-8) that holds an object with a list under each of these keys.
+    """Open a large JSON file (UTF-8): an object with a list of objects under each of these keys.
 
     None for every other file, be it small, broken, a pipe or not there: `read_json` takes those and
     says what is wrong with them.
@@ -105,7 +99,7 @@ def _find_lists(path: Path, file: BinaryIO, keys: Sequence[str]) -> LongLists:
         else:
             text.next()
             starts[key] = text.position()
-            lengths[key] = sum(1 for _ in text.items())
+            lengths[key] = sum(items for _, items in text.blocks())
         separator = text.take(",}")
     if text.next() or len(starts) < len(keys):
         raise ValueError("more text, or a list less, than expected")
@@ -159,17 +153,37 @@ class _Text:
                 self._at = end
                 return value
 
-    def items(self) -> Iterator[Any]:
-        """The items of the list that comes next, and past it."""
+    def blocks(self) -> Iterator[tuple[str, int]]:
+        """The next list of objects, in parts: the text of a list and its length; and past it."""
         self.take("[")
         separator = self.take("]") if self.next() == "]" else ","
         while separator == ",":
-            yield self.value()
+            if self.next() != "{":
+                raise ValueError("not a list of objects")
+            block, items = self._block()
+            yield block, items
             separator = self.take(",]")
 
     def position(self) -> int:
         """The byte of the file at which the rest of the text begins."""
         return self._start + len(self._text[: self._at].encode())
+
+    def _block(self) -> tuple[str, int]:
+        """The text of a list of as many objects as are whole in what was read, and its length."""
+        while True:
+            rest = "[" + self._text[self._at :]
+            end = _end_of_list(rest)
+            ends = [end] if end else _ends_of_objects(rest)
+            for end in ends:
+                block = f"{rest[:end]}]"
+                try:
+                    items = len(_ITEMS.decode(block))
+                except msgspec.DecodeError:
+                    continue  # the end of an object within one, or within a text
+                self._at += end - 1
+                return block, items
+            if not self._more():
+                raise ValueError("cut short")
 
     def _more(self) -> bool:
         # What is left may be one broken value: reading twice as much each time keeps this linear.
@@ -180,7 +194,44 @@ class _Text:
         return bool(block)
 
 
-_BROKEN = (ValueError, RecursionError, OSError)
+def _end_of_list(text: str) -> int | None:
+    """Where the "]" is that ends the list with which a JSON text begins; None where it is cut.
+
+    Raises:
+        ValueError: the text is no JSON.
+    """
+    content = text.encode()
+    try:
+        _ITEMS.decode(content)
+    except msgspec.DecodeError as error:
+        place = _PLACE.search(str(error))
+        after = int(place.group(1)) if place else len(content)
+        if "trailing characters" in str(error):
+            content = content[:after]
+        elif after >= len(content) - 2:
+            return None  # cut in the middle, of a number perhaps
+        else:
+            raise
+    return len(content[: content.rindex(b"]")].decode())
+
+
+def _ends_of_objects(text: str) -> Iterator[int]:
+    """Where an object may end that another follows, from the end of the text on."""
+    found = len(text)
+    for _ in range(_TRIES):
+        found = text.rfind("}", 0, found)
+        if found < 0:
+            return
+        if _NEXT_OBJECT.match(text, found + 1):
+            yield found + 1
+    raise ValueError("objects too deep in others")
+
+
+_BROKEN = (ValueError, RecursionError, OSError, msgspec.MsgspecError)
+_TRIES = 200
 _NO_SPACE = re.compile(r"[^ \t\n\r]")
+_NEXT_OBJECT = re.compile(r"[ \t\n\r]*,")
 _DIGITS = re.compile(r"[-+.eE0-9]*")
+_PLACE = re.compile(r"\(byte (\d+)\)")
 _DECODER = json.JSONDecoder()
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])

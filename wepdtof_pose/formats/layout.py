@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -25,6 +27,9 @@ ANNOTATION_FOLDERS = ("annotations", "annot")
 
 SEARCHED = 20
 """Images that are looked for before a folder is taken for the wrong one: some may be missing."""
+
+FILE_NAME_READ = "file_name_read"
+"""Other field of an image that was found by the end of its name: the name that its file has."""
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -130,6 +135,82 @@ def with_images(
         return dataset
     names = dataset.frames["file_name"].tolist()
     return replace(dataset, root=first_root([images / split, images], names, images, forms=forms))
+
+
+def by_longest_end(dataset: PoseDataset, places: Sequence[Path]) -> PoseDataset:
+    """Return the data set with its images below the first of these folders that has some.
+
+    An image that is not there by its name gets the longest end of the name, between slashes of
+    either kind, that is; upper and lower case are the same where no other file fits. What was so
+    shortened is counted in `left_out`, and the name that the file has is kept in the frame's
+    `extra`, as `FILE_NAME_READ`.
+
+    Raises:
+        InputError: two images end alike.
+    """
+    names = list(dict.fromkeys(dataset.frames["file_name"]))
+    root = first_root(places, names, places[-1], forms=_own_forms)
+    if not any((root / form).is_file() for name in names[:SEARCHED] for form in _own_forms(name)):
+        root = first_root(places, names, places[-1], forms=_ends)
+    found = {name: _name_below(root, name) for name in names}
+    taken: dict[str, str] = {}
+    for name, there in found.items():
+        if there in taken:
+            raise InputError(
+                f"{root}: {taken[there]!r} and {name!r} would both be {there}: give each image a "
+                "name of its own"
+            )
+        taken[there] = name
+    read = dataset.frames["file_name"].tolist()
+    frames = dataset.frames.assign(file_name=[found[name] for name in read])
+    other = [name != found[name] for name in read]
+    if not any(other):
+        return replace(dataset, root=root)
+    frames["extra"] = pd.Series(
+        [
+            {**(extra or {}), FILE_NAME_READ: name} if changed else extra
+            for extra, name, changed in zip(frames["extra"], read, other, strict=True)
+        ],
+        dtype=object,
+    )
+    counts = add_counts(dataset.left_out, {"leading folders of image names": sum(other)})
+    return replace(dataset, frames=frames, root=root, left_out=counts)
+
+
+def _name_below(root: Path, name: str) -> str:
+    """The name by which an image lies below the folder; its own if it does not."""
+    if any((root / form).is_file() for form in _own_forms(name)):
+        return name
+    ends = _ends(name)
+    exact = next((end for end in ends if (root / end).is_file()), None)
+    if exact is not None:
+        return exact
+    for end in ends:
+        parent = (root / end).parent
+        beside = list(parent.iterdir()) if parent.is_dir() else []
+        same = [p for p in beside if p.name.lower() == Path(end).name.lower() and p.is_file()]
+        if len(same) == 1:
+            return same[0].relative_to(root).as_posix()
+    return name
+
+
+def _own_forms(name: str) -> tuple[str, ...]:
+    """The names under which an image may lie; none if they lead out of the folder."""
+    try:
+        require_inside([name], "")
+    except InputError:
+        return ()
+    return name_forms(name)
+
+
+def _ends(name: str) -> list[str]:
+    """The ends of a path, or of the path of a URL, from the longest to the mere file name."""
+    path = unquote(urlsplit(name).path) if "://" in name else name
+    parts = [part for part in re.split(r"[/\\]+", path) if part not in ("", ".")]
+    after = max(
+        (n for n, part in enumerate(parts, 1) if part == ".." or part[1:] == ":"), default=0
+    )
+    return ["/".join(parts[first:]) for first in range(after, len(parts))]
 
 
 def split_files(path: Path, pattern: str) -> dict[str, Path]:

@@ -13,18 +13,22 @@ from wepdtof_pose.keypoints import KeypointSet
 
 
 def load_dataset(
-    path: Path | str, *, keypoint_set: KeypointSet | None = None
+    path: Path | str, *, keypoint_set: KeypointSet | None = None, category: str | None = None
 ) -> dict[str, PoseDataset]:
-    """The data sets under a path, by split name.
+    """Return the data sets under a path, by split name.
 
     A JSON file, or a folder with one file in `annotations/`, is `{"all": ...}`. A folder with
     several has a split for each, "train", "val" or "test", which the file name must say
     (`person_keypoints_train2017.json`). Where files there have "keypoints" in their names, the
-    others (COCO's captions and instances) are not read.
+    others (COCO's captions and instances) are not read. Without `annotations/`, the files may lie
+    in folders `train`, `valid` and `test` (Roboflow) or in the folder itself (FiftyOne).
+
+    What of its file is not in a data set, its `left_out` counts.
 
     Args:
         path: the file or the folder.
         keypoint_set: the joints, where the files do not name them (or to overrule them).
+        category: name of the category of people, where several have joints.
 
     Raises:
         InputError: there is no such path, no annotation file, a file that says no split or the
@@ -32,7 +36,10 @@ def load_dataset(
     """
     path = Path(path)
     files = annotation_files(path)
-    datasets = {name: coco.read(file, keypoint_set=keypoint_set) for name, file in files.items()}
+    datasets = {
+        name: coco.read(file, keypoint_set=keypoint_set, category=category)
+        for name, file in files.items()
+    }
     require_same_joints(datasets, files)
     return datasets
 
@@ -65,6 +72,8 @@ def annotation_files(path: Path) -> dict[str, Path]:
     """The annotation files under a path by split name; rules and errors of `load_dataset`."""
     if path.is_dir():
         return _annotation_files_of_folder(path)
+    if path.suffix.lower() == ".zip" and path.is_file():
+        raise InputError(f"{path}: is an archive: unpack it first, or wepdtof-pose convert it")
     if path.exists():
         return {WHOLE: path}
     raise InputError(f"{path}: no such file or folder")
@@ -72,14 +81,16 @@ def annotation_files(path: Path) -> dict[str, Path]:
 
 def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
     annotations = folder / "annotations"
-    files = sorted(p for p in annotations.glob("*.json") if not p.name.startswith("."))
-    files = [p for p in files if "keypoints" in p.name.lower()] or files
+    files = _json_files(annotations)
+    if not files and (parts := _files_of_parts(folder)):
+        return parts
+    files = files or _json_files(folder)
     if not files:
         missing = "has no *.json" if annotations.is_dir() else "is missing"
         raise InputError(
             f"{folder}: not a data set folder: {annotations.name}/ {missing} "
-            "(expected annotations/*.json and images/; data of another format: "
-            "wepdtof-pose convert first)"
+            "(expected annotations/*.json and images/, or train/*.json beside its images; data of "
+            "another format: wepdtof-pose convert first)"
         )
     if len(files) == 1:
         return {WHOLE: files[0]}
@@ -100,7 +111,38 @@ def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
     return {name: named[name] for name in ("train", "val", "test") if name in named}
 
 
+def _json_files(folder: Path) -> list[Path]:
+    """The JSON files of a folder that may be annotations of joints."""
+    files = sorted(p for p in folder.glob("*.json") if not p.name.startswith("."))
+    files = [p for p in files if p.name not in _RECORDS]
+    return [p for p in files if "keypoints" in p.name.lower()] or files
+
+
+def _files_of_parts(folder: Path) -> dict[str, Path]:
+    """The annotation files beside the images in folders `train`, `valid` and `test`."""
+    found: dict[str, Path] = {}
+    for part in sorted(p for p in folder.iterdir() if p.name.lower() in SPLITS and p.is_dir()):
+        split = SPLITS[part.name.lower()]
+        files = _json_files(part)
+        if len(files) > 1 or (files and split in found):
+            both = [*files, found[split]] if split in found else files
+            raise InputError(
+                f"{folder}: has several annotation files of {split!r} "
+                f"({', '.join(f'{file.parent.name}/{file.name}' for file in both)}): give the path "
+                "of one of them"
+            )
+        if files:
+            found[split] = files[0]
+    if len(found) == 1:
+        return {WHOLE: next(iter(found.values()))}
+    return {split: found[split] for split in ("train", "val", "test") if split in found}
+
+
 def _split_of(file: Path) -> str | None:
     words = re.findall("[a-z]+", file.stem.lower())
     found = {SPLITS[word] for word in words if word in SPLITS}
     return found.pop() if len(found) == 1 else None
+
+
+_RECORDS = ("manifest.json", "sides.json", "changes.json")
+"""What our commands write beside annotations."""

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.datasets import (
     ai_challenger,
@@ -30,7 +29,6 @@ from wepdtof_pose.formats.layout import (
     image_places,
     split_files,
     split_folder,
-    with_images,
 )
 from wepdtof_pose.formats.loading import annotation_files, require_same_joints
 from wepdtof_pose.formats.tools import (
@@ -66,16 +64,19 @@ def read_coco(
     path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
 ) -> Reading:
     """A COCO keypoint file, or a folder of them."""
-    _require_no_category(category, "coco")
     files = annotation_files(path)
-    datasets, left_out = {}, []
-    for split, file in files.items():
-        content = read_json(file)
-        dataset = coco.of_file(content, file, keypoint_set=joints)
-        datasets[split] = with_images(dataset, images, split)
-        left_out.append(coco.left_out(content))
+    datasets = {
+        split: coco.read(
+            file,
+            keypoint_set=joints,
+            category=category,
+            images=[images / split, images] if images else (),
+        )
+        for split, file in files.items()
+    }
     require_same_joints(datasets, files)
-    return Reading(datasets, list(files.values()), add_counts(*left_out))
+    left_out = add_counts(*(dataset.left_out for dataset in datasets.values()))
+    return Reading(datasets, list(files.values()), left_out)
 
 
 def write_coco(datasets: dict[str, PoseDataset]) -> Layout:

@@ -32,7 +32,11 @@ def group_numbers(dataset: PoseDataset, by: Unit) -> np.ndarray:
         return frames
     scenes = _scene_numbers(dataset)
     if len(scenes) and not (scenes >= 0).any():
-        raise InputError("no scenes are known in this data set: use frames instead (--by frame)")
+        raise InputError(
+            "no scenes are known in this data set: take them from the images (--scene-from folder "
+            "or name, --scene-field FIELD), or use frames instead, of which neighbours may then be "
+            "on both sides (--by frame)"
+        )
     return pd.factorize(_scenes_or_frames(scenes, frames))[0].astype(np.int64)
 
 

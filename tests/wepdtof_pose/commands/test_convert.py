@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,3 +96,95 @@ def test_again_gives_the_same_bytes(
     (out / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match="is not an unchanged result"):
         convert(source, out, source_format="coco", target_format=target)
+
+
+def test_images_that_go_by_the_end_of_their_names_are_in_the_manifest(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
+    file = source / "annotations" / "person_keypoints.json"
+    file.write_text(file.read_text().replace('"5.png"', r'"C:\\photos\\5.PNG"'))
+    options = ("--from", "coco", "--to", "coco")
+    refused = run(source, tmp_path / "out", *options)
+    assert refused.exit_code == 2
+    assert "--images DIR finds images by the end of their names" in refused.stderr
+    result = run(source, tmp_path / "out", *options, "--images", source / "images")
+    assert result.exit_code == 0, result.output
+    assert "1 images go by the end of their names" in result.output
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["file_names"] == {"5.png": r"C:\photos\5.PNG"}
+    assert (tmp_path / "out" / "images" / "5.png").is_file()
+
+
+def test_missing_images_of_a_given_folder(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
+    (tmp_path / "empty").mkdir()
+    options = ("--from", "coco", "--to", "coco", "--images", tmp_path / "empty")
+    refused = run(source, tmp_path / "out", *options)
+    assert "3 of 3 images are missing" in refused.stderr
+    assert f"{tmp_path / 'empty'} has none of that name" in refused.stderr
+
+
+@pytest.mark.parametrize("inside", [".", "a folder"])
+def test_a_zip_file_of_a_data_set_folder(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path, inside: str
+) -> None:
+    write_folder(tmp_path / "in" / inside, person_keypoints=make_dataset())
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "in"))
+    result = run(archive, tmp_path / "out", "--from", "coco", "--to", "coco")
+    assert result.exit_code == 0, result.output
+    assert load_dataset(tmp_path / "out")["all"].content_hash() == make_dataset().content_hash()
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert [entry["file"] for entry in manifest["inputs"]] == ["packed.zip"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "annotations",
+        "images",
+        "manifest.json",
+    ]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out", "packed.zip"]
+
+
+def test_errors_in_a_zip_file_name_it(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text("[]")
+    archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "in"))
+    refused = run(archive, tmp_path / "out", "--from", "coco", "--to", "coco")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert f"{archive}: expected a JSON object" in refused.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_nobody_left_is_an_error(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
+    file = source / "annotations" / "person_keypoints.json"
+    content = json.loads(file.read_text())
+    content["categories"].append({"id": 0, "name": "objects"})
+    for annotation in content["annotations"]:
+        annotation["category_id"] = 0
+    file.write_text(json.dumps(content))
+    options = ("--from", "coco", "--to", "coco")
+    refused = run(source, tmp_path / "out", *options)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "nobody is left: 6 annotations of category 'objects'" in refused.stderr
+    chosen = ("--category", "objects", "--source-keypoints", "wepdtof-pose-14")
+    assert run(source, tmp_path / "out", *options, *chosen).exit_code == 0
+    assert len(load_dataset(tmp_path / "out")["all"]) == 6
+
+
+def test_scenes_from_the_names_of_the_images(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
+    options = (source, tmp_path / "out", "--from", "coco", "--to", "coco")
+    assert "say no scenes" in run(*options, "--scene-from", "name").stderr
+    file = source / "annotations" / "person_keypoints.json"
+    content = json.loads(file.read_text())
+    for image in content["images"]:
+        image["vid_id"] = "x"
+    file.write_text(json.dumps(content))
+    assert run(*options, "--scene-field", "vid_id").exit_code == 0
+    assert load_dataset(tmp_path / "out")["all"].frames["scene"].tolist() == ["x"] * 3

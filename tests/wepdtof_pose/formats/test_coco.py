@@ -13,6 +13,7 @@ from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
 JOINTS = ["nose", "Left Eye", "right_eye"]
+DOGS = "annotations of category 'dog'"
 
 
 def make_content(
@@ -109,7 +110,6 @@ def test_a_large_file_is_read_in_parts_as_it_would_be_whole(
     (tmp_path / "a.json").write_text(json.dumps(content))
     whole = coco.read(tmp_path / "a.json")
     monkeypatch.setattr(json_lists, "BLOCK_BYTES", 10)
-    monkeypatch.setattr(json_lists, "ITEMS", 2)
     monkeypatch.setattr(coco, "read_json", None)
     parts = coco.read(tmp_path / "a.json")
     pd.testing.assert_frame_equal(parts.people, whole.people)
@@ -131,7 +131,6 @@ def test_people_without_ids_are_counted_among_people(
     (tmp_path / "a.json").write_text(json.dumps(content))
     for block in (1 << 20, 10):
         monkeypatch.setattr(json_lists, "BLOCK_BYTES", block)
-        monkeypatch.setattr(json_lists, "ITEMS", 2)
         assert coco.read(tmp_path / "a.json").people["id"].tolist() == [1, 2, 3, "x"]
 
 
@@ -142,14 +141,13 @@ def test_errors_name_the_place_in_the_file(tmp_path: Path, monkeypatch: pytest.M
     broken = [content, {**make_content(), "images": [image, {**image, "width": 0}]}]
     broken += [{**make_content(), "annotations": [person, 5]}, {**make_content(), "images": 5}]
     errors = [
-        r"annotations\[4\] \(id 1\): 'bbox' has 1 numbers",
-        r"images\[1\]: 'width' is 0",
+        r"annotations\[4\] \(id 1\): 'bbox' is a list of 1; expected a list of 4 finite numbers",
+        r"images\[1\] \(id 7\): 'width' is 0; expected a positive whole number of pixels",
         "'annotations' is missing or is not a list of objects",
         "'images' is missing or is not a list of objects",
     ]
     for block in (1 << 20, 10):
         monkeypatch.setattr(json_lists, "BLOCK_BYTES", block)
-        monkeypatch.setattr(json_lists, "ITEMS", 1)
         for wrong, error in zip(broken, errors, strict=True):
             (tmp_path / "a.json").write_text(json.dumps(wrong))
             with pytest.raises(InputError, match=error):
@@ -163,7 +161,7 @@ def test_annotations_of_other_categories_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(content))
     reading = READERS["coco"](tmp_path / "a.json", None, None)
     assert len(reading.datasets["all"]) == 1
-    assert reading.left_out == {"annotations of categories without keypoints": 1}
+    assert reading.left_out == {"annotations of category 'dog'": 1}
 
 
 def test_other_fields_never_replace_own_ones(make_dataset: Callable) -> None:
@@ -226,10 +224,184 @@ def test_missing_area_is_filled_and_said_so_in_the_file(area: Any) -> None:
     assert again["annotations"][0] == written
 
 
+def test_other_fields_may_hold_anything() -> None:
+    content = make_content(person={"\ud800": "\ud800", "deep": [{"a": None}, float("inf")]})
+    assert coco.to_dict(parse(content)) == content
+
+
 def test_annotations_of_other_categories_are_no_people() -> None:
     content = make_content()
     content["annotations"].append({"id": 2, "category_id": 5, "image_id": 7, "bbox": [0, 0, 1, 1]})
     assert len(parse(content)) == 1
+
+
+CATEGORIES = [
+    {"id": 0, "name": "objects", "supercategory": "none"},
+    {"id": 1, "name": "person", "keypoints": JOINTS},
+    {"id": 2, "name": "dog", "keypoints": ["snout", "tail"]},
+]
+
+
+def of_categories(*ids: int, categories: list = CATEGORIES) -> dict[str, Any]:
+    """A file with an annotation of each of these categories, which have all their joints."""
+    content = make_content()
+    person = content["annotations"][0]
+    joints = {row["id"]: len(row.get("keypoints", JOINTS)) for row in categories}
+    content["annotations"] = [
+        {**person, "id": n, "category_id": c, "keypoints": [5, 6, 2] * joints[c]}
+        for n, c in enumerate(ids, start=1)
+    ]
+    return {**content, "categories": categories}
+
+
+@pytest.mark.parametrize("block", [1 << 20, 10], ids=["whole", "in parts"])
+@pytest.mark.parametrize(
+    ("ids", "category", "people", "left_out"),
+    [
+        ((1, 1), None, [1, 2], {}),
+        ((1, 0, 2, 2), None, [1], {"annotations of category 'objects'": 1, DOGS: 2}),
+        ((1, 0, 2), "Person", [1], {"annotations of category 'objects'": 1, DOGS: 1}),
+        ((1, 0, 2), "1", [1], {"annotations of category 'objects'": 1, DOGS: 1}),
+        ((1, 2), "dog", [2], {"annotations of category 'person'": 1}),
+    ],
+    ids=str,
+)
+def test_one_category_is_people_and_the_others_are_counted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    block: int,
+    ids: tuple[int, ...],
+    category: str | None,
+    people: list[int],
+    left_out: dict[str, int],
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(of_categories(*ids)))
+    monkeypatch.setattr(json_lists, "BLOCK_BYTES", block)
+    dataset = coco.read(tmp_path / "a.json", category=category)
+    assert dataset.people["id"].tolist() == people
+    assert dataset.left_out == left_out
+
+
+@pytest.mark.parametrize("given", [None, "coco-17"])
+def test_a_placeholder_category_leaves_nobody(given: str | None) -> None:
+    joints = None if given is None else get_keypoint_set(given)
+    with pytest.raises(InputError, match="nobody is left: 2 annotations of category 'objects'; no"):
+        parse(of_categories(0, 0), keypoint_set=joints)
+
+
+def test_people_of_a_category_without_joints_are_read_with_given_ones() -> None:
+    content = of_categories(0, 1)
+    content["annotations"][0]["keypoints"] = [5, 6, 2] * 17
+    dataset = parse(content, category="objects", keypoint_set=get_keypoint_set("coco-17"))
+    assert (len(dataset), dataset.keypoint_set.name) == (1, "coco-17")
+    assert dataset.left_out == {"annotations of category 'person'": 1}
+
+
+@pytest.mark.parametrize(
+    ("category", "error"),
+    [
+        ("cat", "has no 'cat', only 'dog', 'objects', 'person'"),
+        ("objects", "no category 'objects' names its keypoints"),
+    ],
+)
+def test_categories_that_cannot_be_people(category: str, error: str) -> None:
+    with pytest.raises(InputError, match=error):
+        parse(of_categories(0, 1, 2), category=category)
+
+
+def test_two_categories_of_which_none_says_person() -> None:
+    two = [{**CATEGORIES[1], "name": "worker"}, CATEGORIES[2]]
+    with pytest.raises(InputError, match=r"'dog', 'worker', none of which says person.*--category"):
+        parse(of_categories(1, 2, categories=two))
+    assert len(parse(of_categories(1, 2, categories=two), category="worker")) == 1
+    assert len(parse(of_categories(1, categories=two))) == 1
+
+
+def test_dogs_alone_are_nobody() -> None:
+    with pytest.raises(InputError, match="nobody is left: 2 annotations of category 'dog'"):
+        parse(of_categories(2, 2))
+
+
+@pytest.mark.parametrize("box", [..., None, []], ids=str)
+def test_a_missing_box_is_the_extent_of_the_labelled_joints(box: Any) -> None:
+    keypoints = [3, 4.25, 2, 90, 90, 0, 5.125, 16, 1]
+    dataset = parse(make_content(person={"bbox": box, "keypoints": keypoints, "area": ...}))
+    assert dataset.boxes.tolist() == [[3, 4.25, 2.125, 11.75]]
+    assert dataset.left_out == {"boxes that are the extent of the joints": 1}
+    assert bool(dataset.people["area_from_box"][0])
+
+
+@pytest.mark.parametrize("keypoints", [..., None, []], ids=str)
+def test_a_person_with_a_box_alone_has_no_labels(keypoints: Any) -> None:
+    dataset = parse(make_content(person={"keypoints": keypoints}))
+    assert dataset.keypoints.tolist() == [[[0, 0, 0]] * 3]
+    assert dataset.left_out == {}
+
+
+@pytest.mark.parametrize(
+    ("skeleton", "edges", "lost"),
+    [
+        ([["nose", "left_eye"], ["nose", "LEye"], [1, 3]], ((0, 1), (0, 1), (0, 2)), 0),
+        ([["nose", "tail"], [1, 3]], ((0, 2),), 1),
+        ([[]], (), 1),
+        ([[1, 2], [1, 15]], (), 2),
+        ([[0, 1], [1, 2]], (), 2),
+        (5, (), 1),
+    ],
+    ids=str,
+)
+def test_edges_that_name_no_joints_are_not_drawn(skeleton: Any, edges: tuple, lost: int) -> None:
+    dataset = parse(make_content(category={"skeleton": skeleton}))
+    assert dataset.keypoint_set.skeleton == edges
+    what = "edges of the skeleton that name no joints (not drawn)"
+    assert dataset.left_out == ({what: lost} if lost else {})
+
+
+def test_shares_of_the_image_are_no_pixels() -> None:
+    shares = {"bbox": [0.125, 0, 0.5, 1], "keypoints": [0.2, 0.25, 2, 0, 0, 0, 0.5, 0.9, 1]}
+    with pytest.raises(InputError, match="between 0 and 1: they are shares of the image"):
+        parse(make_content(person=shares))
+    one = make_content(person=shares)
+    one["annotations"].append(make_content()["annotations"][0])
+    assert len(parse(one)) == 2
+
+
+@pytest.mark.parametrize("name", ["../x.jpg", "a\\..\\x.jpg", "/x.jpg", "C:\\x.jpg"])
+def test_images_outside_the_data_set_are_refused_where_it_is_read(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(make_content(image={"file_name": name})))
+    with pytest.raises(InputError, match=r"leads out of the image folder.*--images DIR finds"):
+        coco.read(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("C:\\data\\photos\\a.jpg", "/home/someone/photos/a.jpg", "../images/a.jpg"),
+        *("https://example.org/data/a.jpg?x=1", "Data/images/2024/a.jpg", "A.JPG", "file:///a.jpg"),
+    ],
+)
+def test_images_are_found_by_the_longest_end_of_their_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / "images" / "photos").mkdir(parents=True)
+    (tmp_path / "images" / "a.jpg").write_bytes(b"")
+    if "photos" in name:
+        (tmp_path / "images" / "photos" / "a.jpg").write_bytes(b"")
+    (tmp_path / "a.json").write_text(json.dumps(make_content(image={"file_name": name})))
+    dataset = coco.read(tmp_path / "a.json", images=[tmp_path / "images"])
+    expected = "photos/a.jpg" if "photos" in name else "a.jpg"
+    assert dataset.frames["file_name"].tolist() == [expected]
+    assert dataset.frames["extra"][0]["file_name_read"] == name
+    assert dataset.left_out == {"leading folders of image names": 1}
+
+
+def test_images_that_end_alike_are_refused(tmp_path: Path) -> None:
+    content = make_content(image={"file_name": "one/a.jpg"})
+    content["images"].append({**content["images"][0], "id": 8, "file_name": "two/a.jpg"})
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"'one/a\.jpg' and 'two/a\.jpg' would both be a\.jpg"):
+        coco.read(tmp_path / "a.json", images=[tmp_path])
 
 
 def test_keypoint_set_can_be_given_where_the_file_has_none() -> None:
@@ -243,27 +415,46 @@ def test_keypoint_set_can_be_given_where_the_file_has_none() -> None:
     [
         ({"person": {"keypoints": [1, 2, 2]}}, r"annotations\[0\] \(id 1\): .* 3 numbers .* 9"),
         ({"person": {"keypoints": [1, 2, 3] * 3}}, "visibilities"),
-        ({"person": {"keypoints": [1, 2, "2"] * 3}}, "not a finite number"),
-        ({"person": {"keypoints": [float("nan")] * 9}}, "not a finite number"),
-        ({"person": {"keypoints": "none"}}, "not a list"),
-        ({"person": {"bbox": ...}}, "'bbox' is missing"),
-        ({"person": {"bbox": [1, 2, 3]}}, "3 numbers instead of 4"),
-        ({"person": {"image_id": ...}}, "no 'image_id'"),
+        ({"person": {"keypoints": [1, 2, "2"] * 3}}, "an item of 'keypoints' is '2'; expected a l"),
+        ({"person": {"keypoints": [float("nan")] * 9}}, "an item of 'keypoints' is nan; expected"),
+        (
+            {"person": {"keypoints": [1, 2, 1e39] * 3}},
+            r"an item of 'keypoints' is 1e\+39; expected",
+        ),
+        ({"person": {"keypoints": "none"}}, "'keypoints' is 'none'; expected a list of finite"),
+        (
+            {"person": {"bbox": ..., "keypoints": ...}},
+            "'bbox' is missing, and no joint is labelled",
+        ),
+        ({"person": {"bbox": [1, 2, 3]}}, "'bbox' is a list of 3; expected a list of 4 finite num"),
+        ({"person": {"bbox": [1, 2, 3, None]}}, "an item of 'bbox' is None; expected a list of 4"),
+        ({"person": {"bbox": [1, 2, 3, True]}}, "an item of 'bbox' is True; expected a list of 4"),
+        ({"person": {"image_id": ...}}, "has no 'image_id'"),
         ({"person": {"image_id": 8}}, "image 8, which 'images' does not list"),
-        ({"person": {"image_id": [7]}}, "'image_id' is neither"),
-        ({"person": {"id": {}}}, "'id' is neither"),
-        ({"person": {"area": "big"}}, "'area' holds 'big'"),
-        ({"person": {"rotated_box": [1, 2]}}, "2 numbers instead of 5"),
-        ({"image": {"width": ...}}, "no 'width'"),
-        ({"image": {"height": 0}}, "not a positive whole number"),
+        (
+            {"person": {"image_id": [7]}},
+            "'image_id' is a list of 1; expected a whole number or a t",
+        ),
+        ({"person": {"id": {}}}, "'id' is a dict of 0; expected a whole number or a text"),
+        ({"person": {"id": "a\tb"}}, r"'id' is 'a\\tb'; expected a text of printable characters"),
+        ({"person": {"image_id": "\ud800"}}, r"'image_id' is '\\ud800'; expected a"),
+        ({"person": {"area": "big"}}, "'area' is 'big'; expected a finite number"),
+        ({"person": {"iscrowd": 0.5}}, "'iscrowd' is 0.5; expected a whole number"),
+        (
+            {"person": {"track_id": 2**53}},
+            "'track_id' is 9007199254740992; expected a whole number",
+        ),
+        ({"person": {"rotated_box": [1, 2]}}, "'rotated_box' is a list of 2; expected a list of 5"),
+        ({"image": {"width": ...}}, "has no 'width'"),
+        ({"image": {"height": 0}}, "'height' is 0; expected a positive whole number of pixels"),
+        ({"image": {"height": 2.0}}, "'height' is 2.0; expected a positive whole number of pixels"),
         ({"image": {"file_name": "a\0b"}}, "not a usable file name"),
         ({"image": {"file_name": "x" * 300}}, "not a usable file name"),
-        ({"image": {"file_name": 5}}, "not a usable file name"),
-        ({"image": {"scene": ["a"]}}, "'scene' is neither"),
+        ({"image": {"file_name": 5}}, "'file_name' is 5; expected a usable file name"),
+        ({"image": {"scene": ["a"]}}, "'scene' is a list of 1; expected a whole number or a text"),
         ({"category": {"keypoints": ...}}, "no category names its keypoints"),
         ({"category": {"keypoints": ["a", "a", "b"]}}, "twice"),
         ({"category": {"sigmas": [1]}}, "1 sigmas"),
-        ({"category": {"skeleton": 5}}, "category 'person'"),
         ({"category": {"flip_pairs": 5}}, "category 'person'"),
         ({"category": {"flip_pairs": [[1, 2]]}}, "category 'person'"),
         ({"category": {"flip_pairs": [[0, 1]]}}, "category 'person'"),

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset, take_split
 
 
@@ -56,6 +57,44 @@ def test_folders_that_say_no_splits(
 def test_folder_without_annotations(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="annotations/ is missing"):
         load_dataset(tmp_path)
+
+
+def test_annotations_beside_the_images_of_each_split(
+    make_dataset: Callable, tmp_path: Path
+) -> None:
+    for part, people in {"train": 2, "valid": 1, "test": 3}.items():
+        dataset = make_dataset([people])
+        coco.write(dataset, tmp_path / part / "_annotations.coco.json")
+        (tmp_path / part / dataset.frames["file_name"][0]).write_bytes(b"")
+    (tmp_path / "README.roboflow.txt").write_text("")
+    datasets = load_dataset(tmp_path)
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {
+        "train": 2,
+        "val": 1,
+        "test": 3,
+    }
+    assert datasets["val"].root == tmp_path / "valid"
+    coco.write(make_dataset([1]), tmp_path / "val" / "_annotations.coco.json")
+    with pytest.raises(InputError, match=r"several annotation files of 'val' .*give the path of o"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(("file", "images"), [("annotations", "images"), ("labels", "data")])
+def test_annotations_beside_the_folder_of_images(
+    make_dataset: Callable, tmp_path: Path, file: str, images: str
+) -> None:
+    dataset = make_dataset([1])
+    coco.write(dataset, tmp_path / f"{file}.json")
+    (tmp_path / images).mkdir()
+    (tmp_path / images / dataset.frames["file_name"][0]).write_bytes(b"")
+    (tmp_path / "manifest.json").write_text("{}")
+    assert load_dataset(tmp_path)["all"].root == tmp_path / images
+
+
+def test_archives_are_for_convert(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"")
+    with pytest.raises(InputError, match="is an archive: unpack it first, or wepdtof-pose convert"):
+        load_dataset(tmp_path / "a.zip")
 
 
 def test_missing_path(tmp_path: Path) -> None:

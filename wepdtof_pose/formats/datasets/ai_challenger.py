@@ -62,7 +62,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         if category is not None:
             require_joints(category, str(path), joints)
         dataset = coco.of_file(content, path, keypoint_set=joints)
-        left_out = add_counts(coco.left_out(content))
+        left_out = dataset.left_out
         return Reading({WHOLE: with_images(dataset, images)}, [path], left_out)
     source = str(path)
     entries = rows(content, source, "images with human_annotations and keypoint_annotations")

@@ -40,7 +40,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     dataset = from_dict(content, source=str(path), root=path.parent)
     names = dataset.frames["file_name"].tolist()
     dataset = replace(dataset, root=coco.find_image_root(path, names))
-    left_out = add_counts(coco.left_out(content))
+    left_out = dataset.left_out
     return Reading({WHOLE: with_images(dataset, images)}, [path], left_out)
 
 

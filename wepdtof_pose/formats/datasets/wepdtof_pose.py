@@ -65,7 +65,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         dataset = replace(dataset, root=coco.find_image_root(file, names, forms=names_on_disk))
         dataset = with_images(dataset, images, SPLITS.get(split, split), forms=names_on_disk)
         datasets[split] = dataset
-        left_out.append(coco.left_out(content))
+        left_out.append(dataset.left_out)
         renamed |= renamed_images(dataset.root, names, forms=names_on_disk)
     return Reading(datasets, list(files.values()), add_counts(*left_out), renamed)
 
