@@ -53,7 +53,7 @@ def _missing_for_gpu() -> str:
 
 
 def _missing_for_fiftyone() -> str:
-    from wepdtof_pose.browse.mongodb import find_mongod, mongod_version
+    from wepdtof_pose.browse.start import find_mongod, mongod_version
 
     if find_spec("fiftyone") is None:
         return "fiftyone is not installed (make browse installs it)"

@@ -1,4 +1,4 @@
-"""The frames of a data set as FiftyOne's stored documents.
+"""The frames of a data set as FiftyOne's stored documents, with what `validate` found as tags.
 
 They are plain dictionaries in the form in which FiftyOne keeps samples, which
 `wepdtof_pose.browse.storage` puts into a data set whose fields were declared before.
@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.coordinates import relative_boxes, relative_corners, relative_points
-from wepdtof_pose.browse.found_tags import FoundTags
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.statistics.measures import person_measures
+from wepdtof_pose.validation.raw_file import read_raw
+from wepdtof_pose.validation.validate import check_raw
+
+
+@dataclass(frozen=True)
+class FoundTags:
+    """Codes of findings, sorted, by row of the frames and of the people; `whole` of the file."""
+
+    frames: dict[int, list[str]] = field(default_factory=dict)
+    people: dict[int, list[str]] = field(default_factory=dict)
+    whole: list[str] = field(default_factory=list)
 
 
 def frame_documents(
@@ -107,6 +119,33 @@ def own_tags(entry: dict[str, Any]) -> list[str]:
     """The tags that an image or annotation of a file has; none where they are no list of texts."""
     tags = entry.get("tags")
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def found_tags(content: Any, dataset: PoseDataset, *, source: str) -> FoundTags:
+    """What is wrong with a parsed annotation file, by row of the data set read from it."""
+    category = dataset.meta.get("category")
+    people_read = [
+        position
+        for position, annotation in enumerate(content["annotations"])
+        if category is None or annotation.get("category_id", category["id"]) == category["id"]
+    ]
+    row_of_person = {position: row for row, position in enumerate(people_read)}
+    frames: dict[int, set[str]] = defaultdict(set)
+    people: dict[int, set[str]] = defaultdict(set)
+    whole: set[str] = set()
+    for problem in check_raw(read_raw(content, source=source)):
+        for position in problem.rows:
+            if problem.table == "images":
+                frames[int(position)].add(problem.code)
+            elif problem.table == "annotations" and int(position) in row_of_person:
+                people[row_of_person[int(position)]].add(problem.code)
+            else:
+                whole.add(problem.code)
+    return FoundTags(
+        frames={row: sorted(codes) for row, codes in frames.items()},
+        people={row: sorted(codes) for row, codes in people.items()},
+        whole=sorted(whole),
+    )
 
 
 def _people(

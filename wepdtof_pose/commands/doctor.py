@@ -162,7 +162,7 @@ def check_disk(folder: Path) -> Line:
 
 def check_mongodb() -> Line:
     """Whether FiftyOne, an extra, is there, and its MongoDB starts and answers."""
-    from wepdtof_pose.browse.mongodb import database_uri, find_mongod, mongod_version, remedy_of
+    from wepdtof_pose.browse.start import database_uri, find_mongod, mongod_version, remedy_of
     from wepdtof_pose.browse.start import INSTALL
 
     if _version("fiftyone") is None:

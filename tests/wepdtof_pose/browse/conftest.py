@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from wepdtof_pose.annotations import sample_folder
 
-from wepdtof_pose.browse.mongodb import find_mongod
+from wepdtof_pose.browse.start import find_mongod
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import write_json
 from wepdtof_pose.formats.loading import load_dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wepdtof_pose.browse import mongodb
+from wepdtof_pose.browse import start
 from wepdtof_pose.commands import doctor
 
 
@@ -68,9 +68,9 @@ def test_programs_that_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     program = tmp_path / "mongod"
     program.write_text("#!/bin/sh\nexec sleep 20\n")
     program.chmod(0o755)
-    monkeypatch.setattr(mongodb, "_LONGEST", 0.1)
+    monkeypatch.setattr(start, "_LONGEST", 0.1)
     with pytest.raises(OSError, match=r"no answer in 0\.1 s"):
-        mongodb.mongod_version(program)
+        start.mongod_version(program)
     monkeypatch.setattr(doctor, "_LONGEST", 0.001)
     assert "no answer" in doctor.check_opencv().text
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from wepdtof_pose.annotations import sample_folder
 
-from wepdtof_pose.browse.found_tags import found_tags
+from wepdtof_pose.browse.documents import found_tags
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 
