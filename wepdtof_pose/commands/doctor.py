@@ -162,8 +162,13 @@ def check_disk(folder: Path) -> Line:
 
 def check_mongodb() -> Line:
     """Whether FiftyOne, an extra, is there, and its MongoDB starts and answers."""
-    from wepdtof_pose.browse.start import database_uri, find_mongod, mongod_version, remedy_of
-    from wepdtof_pose.browse.start import INSTALL
+    from wepdtof_pose.browse.start import (
+        INSTALL,
+        database_uri,
+        find_mongod,
+        mongod_version,
+        remedy_of,
+    )
 
     if _version("fiftyone") is None:
         return Line("mongodb", "absent", "no FiftyOne ('browse' and 'register' need it)", INSTALL)
