@@ -69,6 +69,7 @@ def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> d
         "upright": config.data.upright,
         "up": config.data.up,
         "sigma": config.data.sigma,
+        "decoding": config.evaluation.decoding,
         "method": config.method.name,
         "recipe": config.method.recipe,
         "roles": dict(method.roles),

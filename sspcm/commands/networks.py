@@ -46,15 +46,24 @@ def pseudo_labels(
 @opens_networks(inference=False)
 @click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="ONNX file.")
 @click.option("--network", help="A network of the method.  [default: the reported one]")
+@click.option(
+    "--weights",
+    type=click.Choice(["float32", "float16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Precision of the file: half or a quarter of the size.",
+)
 def export(
     networks: TrainedNetworks,
     output: Path,
     network: str | None,
+    weights: str,
 ) -> None:
     """Write a network as an ONNX file that runs without this project.
 
     The file is kept only if onnxruntime gives torch's heatmaps on random images and on crops of
-    people. Joint names, crop size, normalisation, channel order and decoding are in its metadata;
+    people; of float16 and int8 it is said by how much they differ. Joint names, crop size and
+    turning, normalisation, channel order and decoding are in its metadata;
     examples/onnx_predict.py uses them. Needs the extra `export`.
 
     \b
@@ -63,7 +72,7 @@ def export(
     """
     from sspcm.inference.export import export_onnx
 
-    check = export_onnx(networks, output, name=network)
+    check = export_onnx(networks, output, name=network, precision=weights)  # type: ignore[arg-type]
     echo(
         f"onnxruntime and torch differ by at most {check.difference:.1e} of the largest value "
         f"(random images, {check.crops})"

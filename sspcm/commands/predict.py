@@ -49,6 +49,11 @@ _SHOWN = 5
     default=0.0,
     help="Average joints over time along each track.",
 )
+@click.option(
+    "--drafts",
+    type=click.Choice(["coco", "cvat", "label_studio"]),
+    help="Also write the poses as labels to correct, the least sure first.",
+)
 @click.option("--draw", is_flag=True, help="Also write drawings, and a video for a video.")
 @click.option(
     "--threshold",
@@ -69,6 +74,7 @@ def predict(
     up: str | None,
     track: bool,
     smooth: float,
+    drafts: str | None,
     draw: bool,
     threshold: float,
     network: str | None,
@@ -83,7 +89,9 @@ def predict(
     number from 1 on where it is the only input).
 
     DIR gets predictions.json (COCO results with file names and track ids), joints.csv, frames.csv
-    (people on each frame), summary.json and, with --draw, drawings/. What cannot be read is left
+    (people on each frame), summary.json and, with --draw, drawings/, with --drafts a data set
+    drafts/ for CVAT, Label Studio or (coco) the App: corrected there, it is converted and trained
+    on. What cannot be read is left
     out and named, with exit code 1; the same command goes on with it, as after a stop.
 
     \b
@@ -105,7 +113,7 @@ def predict(
         searching = open_finder(finder, device=str(networks.hardware.device))
     if boxes is None and searching is None:
         refuse_unused("whole frames: name --boxes", ["box_threshold"])
-    if not draw:
+    if not draw and drafts is None:
         refuse_unused("poses that are not drawn: add --draw", ["threshold"])
     options = PredictionOptions(
         boxes=boxes,
@@ -114,6 +122,7 @@ def predict(
         up=up,  # type: ignore[arg-type]
         track=track,
         smooth=smooth,
+        drafts=drafts,
         draw=draw,
         joint_threshold=threshold,
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -37,6 +37,9 @@ TOLERANCE = 1e-4
 CROPS = 8
 """People whose crops are compared."""
 
+Precision = Literal["float32", "float16", "int8"]
+_TOLERANCES = {"float32": TOLERANCE, "float16": 0.02, "int8": 0.5}
+
 
 @dataclass(frozen=True)
 class ExportCheck:
@@ -46,7 +49,13 @@ class ExportCheck:
     crops: str
 
 
-def export_onnx(networks: TrainedNetworks, out: Path, *, name: str | None = None) -> ExportCheck:
+def export_onnx(
+    networks: TrainedNetworks,
+    out: Path,
+    *,
+    name: str | None = None,
+    precision: Precision = "float32",
+) -> ExportCheck:
     """Write one network as ONNX; the file appears only after onnxruntime agreed with torch.
 
     Compared are the outputs for random images, one and several at once, and for crops of real
@@ -56,6 +65,9 @@ def export_onnx(networks: TrainedNetworks, out: Path, *, name: str | None = None
         networks: see `sspcm.inference.open`; on the CPU in float32.
         out: the ONNX file.
         name: which network; the reported one if None.
+        precision: of weights and passes: `float32`; `float16`, half the size; or `int8`, a quarter,
+            for which the range of values is measured on the crops of people. Inputs and outputs are
+            float32 in all three.
 
     Raises:
         InputError: the extra `export` is not installed, no such network, or the outputs differ.
@@ -71,15 +83,17 @@ def export_onnx(networks: TrainedNetworks, out: Path, *, name: str | None = None
     width, height = chosen.crop_size
     noise = torch.randn(3, 3, height, width, generator=torch.Generator().manual_seed(0))
     with replacing(out) as temporary:
-        _write(network, noise[:2], temporary, metadata(chosen))
+        texts = metadata(chosen) | {"precision": precision}
+        _write(network, noise[:2], temporary, texts)
         difference = max(
             _difference(network, temporary, images) for images in (noise, noise[:1], crops)
         )
-        if not difference <= TOLERANCE:
-            raise InputError(
-                f"{out}: not written: onnxruntime's heatmaps differ from torch's by "
-                f"{difference:.2g} of the largest value (allowed: {TOLERANCE:g})"
-            )
+        _require_alike(out, difference, "float32")
+        if precision != "float32":
+            _reduce(temporary, precision, crops, texts)
+            # Quantised ranges are those of people: noise is not compared.
+            difference = _difference(network, temporary, crops)
+            _require_alike(out, difference, precision)
     return ExportCheck(difference, origin)
 
 
@@ -87,8 +101,9 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
     """What the ONNX file says about itself: texts, lists as JSON.
 
     `crop_size` is [width, height]; a crop is the box (cut to the image, its far corner x + w - 1,
-    y + h - 1), its shorter side grown to the crop's aspect ratio, times `crop_padding`. Pixels
-    (turned so that the image radius points up if `upright`) 0..255 in `color_order` are divided by
+    y + h - 1), its shorter side grown to the crop's aspect ratio, times `crop_padding`; if
+    `upright` it is turned, `up` says what points up (see `sspcm.data.crop_places.Up`), and it holds
+    the rotated box. Pixels 0..255 in `color_order` are divided by
     255, `mean` is subtracted, and `std` divides. A heatmap pixel i lies on crop pixel `stride` i.
     `decoding` is one of `sspcm.heatmaps.decoding.decode`, "dark" with its `blur_size`; `sigma` is
     that of the Gaussians the network was trained on, in heatmap pixels.
@@ -120,6 +135,56 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
     return {
         key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
     }
+
+
+def _require_alike(out: Path, difference: float, precision: str) -> None:
+    if not difference <= _TOLERANCES[precision]:
+        raise InputError(
+            f"{out}: not written: onnxruntime's heatmaps differ from torch's by "
+            f"{difference:.2g} of the largest value (allowed: {_TOLERANCES[precision]:g})"
+        )
+
+
+def _reduce(path: Path, precision: str, crops: torch.Tensor, texts: dict[str, str]) -> None:
+    """Replace a float32 model by one of lower precision."""
+    import onnx
+
+    with _quiet():
+        if precision == "float16":
+            from onnxruntime.transformers.float16 import convert_float_to_float16
+
+            model = convert_float_to_float16(onnx.load(path), keep_io_types=True)
+        else:
+            model = _quantised(path, crops)
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, texts)
+    path.write_bytes(model.SerializeToString())
+
+
+def _quantised(path: Path, crops: torch.Tensor) -> Any:
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Crops(CalibrationDataReader):
+        def __init__(self) -> None:
+            self._left = iter(crops.numpy())
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            image = next(self._left, None)
+            return None if image is None else {"images": image[None]}
+
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
+        quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
+        quantize_static(
+            str(prepared),
+            str(quantised),
+            Crops(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+        )
+        return onnx.load(quantised)
 
 
 def _require_extra() -> None:

@@ -32,6 +32,7 @@ from sspcm.inference.chain import (
     require_boxes,
 )
 from sspcm.inference.detections import read_detections
+from sspcm.inference.drafts import DRAFT_FORMATS, DraftFrame, draft_dataset, write_drafts
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.pictures import PoseWriter
@@ -46,6 +47,7 @@ JOINTS = "joints.csv"
 FRAMES = "frames.csv"
 SUMMARY = "summary.json"
 DRAWINGS = "drawings"
+DRAFTS = "drafts"
 JOURNAL = "unfinished.jsonl"
 
 
@@ -65,8 +67,9 @@ class PredictionOptions:
         up: what points up in turned crops; as the networks were trained if None.
         track: number people through videos and numbered images of one folder.
         smooth: standard deviation in seconds of the average over time along each track; 0 for none.
+        drafts: also write the poses as labels to correct, one of `drafts.DRAFT_FORMATS`.
         draw: also write the frames with boxes and skeletons.
-        joint_threshold: joints with a lower score are not drawn.
+        joint_threshold: joints with a lower score are not drawn, nor are they labelled in drafts.
     """
 
     boxes: Path | None = None
@@ -75,10 +78,15 @@ class PredictionOptions:
     up: Up | None = None
     track: bool = True
     smooth: float = 0.0
+    drafts: str | None = None
     draw: bool = False
     joint_threshold: float = JOINT_THRESHOLD
 
     def __post_init__(self) -> None:
+        if self.drafts is not None and self.drafts not in DRAFT_FORMATS:
+            raise InputError(
+                f"unknown form of drafts {self.drafts!r}: one of {', '.join(DRAFT_FORMATS)}"
+            )
         if self.smooth < 0:
             raise InputError(f"smoothing over {self.smooth} seconds: must be 0 or more")
         if self.smooth and not self.track:
@@ -145,6 +153,9 @@ def predict_inputs(
     """
     options = options or PredictionOptions()
     found = find_sources(inputs)
+    film = next((source for source in found.sources if source.kind != "image"), None)
+    if options.drafts is not None and film is not None:
+        raise InputError(f"{film.path}: drafts are of images: take frames out of it first")
     people = _box_source(options, finder)
     require_boxes(networks, people)
     asked = _Journal.heading_of(networks, inputs, options, finder)
@@ -338,6 +349,7 @@ class _Journal:
                 "source": frame.source.name,
                 "frame": frame.number,
                 "time": None if frame.time is None else round(frame.time, 4),
+                "size": list(poses.size),
                 "poses": poses.to_coco(),
             }
         )
@@ -487,6 +499,14 @@ def _write_files(
                     scores = pose["keypoints"][2::3]
                     count.bare += all(score < options.joint_threshold for score in scores)
         opened[RESULTS].write("\n]\n" if opening == ",\n" else "[]\n")
+    if options.drafts is not None:
+        frames = [
+            DraftFrame(source.path, tuple(entry["size"]), entry["poses"])
+            for source in sources
+            for entry in journal.entries(source)
+        ]
+        drafts = draft_dataset(frames, networks.keypoint_set, threshold=options.joint_threshold)
+        write_drafts(drafts, out / DRAFTS, options.drafts)
     records = [journal.done[source.name] for source in sources]
     told = [r for r in records if r["kind"] != "image" or r["problem"]]
     summary = {

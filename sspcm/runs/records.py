@@ -179,6 +179,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
         upright: they were trained on turned crops.
         up: what pointed up in those (see `sspcm.data.crop_places`).
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
+        decoding: from heatmaps to coordinates, as their run was scored.
         method: name of the method that trained them.
         recipe: its recipe.
         roles: entry of the state dictionary -> name of the network.
@@ -193,6 +194,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
     upright: bool = False
     up: Literal["radius", "box", "angle"] = "radius"
     sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 2.0
+    decoding: Literal["shift", "dark", "none"] = "shift"
     method: str | None = None
     recipe: str | None = None
     roles: dict[str, str] | None = None

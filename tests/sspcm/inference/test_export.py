@@ -16,6 +16,7 @@ from sspcm.commands.main import main
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
 from sspcm.inference import export
+from sspcm.inference.model import Model
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
 from wepdtof_pose.errors import InputError
@@ -61,6 +62,55 @@ def test_the_file_describes_itself(exported: Path) -> None:
     assert json.loads(about["mean"]) == [0.485, 0.456, 0.406]
     assert (about["color_order"], about["decoding"]) == ("RGB", "shift")
     assert (about["network"], about["method"]) == ("C", "sspcm")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("up", ["radius", "box", "angle"])
+def test_the_example_gives_the_poses_of_predict_on_turned_crops(
+    single_run: Path, tmp_path: Path, up: str
+) -> None:
+    pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
+    networks = dataclasses.replace(
+        open_networks(single_run, device="cpu").with_settings(decoding="dark"), upright=True, up=up
+    )
+    exported = tmp_path / "turned.onnx"
+    export.export_onnx(networks, exported)
+    people = make_sets(load_config(single_run / "config.yaml").data).test
+    image = people.root / people.frames["file_name"].iloc[0]
+    boxes = [[70.0, 100.0, 60.0, 80.0, 200.0], [60.0, 50.0, 70.0, 90.0], [-20.0, 5.0, 60.0, 70.0]]
+    model = Model(networks.only("A"))
+    for box in boxes:
+        done = subprocess.run(
+            [sys.executable, EXAMPLE, exported, image, *map(str, box)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        (wanted,) = model(image, boxes=[box]).keypoints
+        np.testing.assert_allclose(list(json.loads(done.stdout).values()), wanted, atol=5e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("weights", "smaller"), [("float16", 0.6), ("int8", 0.45)])
+def test_smaller_files_say_how_much_they_differ(
+    single_run: Path, tmp_path: Path, weights: str, smaller: float
+) -> None:
+    import onnx
+
+    networks = open_networks(single_run, device="cpu")
+    whole, small = tmp_path / "whole.onnx", tmp_path / "small.onnx"
+    export.export_onnx(networks, whole)
+    check = export.export_onnx(networks, small, precision=weights)
+    assert 0 < check.difference < export._TOLERANCES[weights]
+    # Of so small a network the graph itself takes a part of the file.
+    weights_of = [
+        sum(len(tensor.raw_data) for tensor in onnx.load(file).graph.initializer)
+        for file in (whole, small)
+    ]
+    assert weights_of[1] < smaller * weights_of[0]
+    about = {entry.key: entry.value for entry in onnx.load(small).metadata_props}
+    assert (about["precision"], about["up"]) == (weights, "radius")
 
 
 @pytest.mark.slow
