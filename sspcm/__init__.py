@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sspcm.inference.model import Model as Model
     from sspcm.inference.model import load as load
     from sspcm.inference.poses import Poses as Poses
-    from sspcm.inference.ready import ready_networks as ready_networks
+    from sspcm.ready.names import ready_networks as ready_networks
 
 _PLACES = {
     "evaluate": "sspcm.api",
@@ -26,7 +26,7 @@ _PLACES = {
     "Model": "sspcm.inference.model",
     "load": "sspcm.inference.model",
     "Poses": "sspcm.inference.poses",
-    "ready_networks": "sspcm.inference.ready",
+    "ready_networks": "sspcm.ready.names",
 }
 __all__ = sorted(_PLACES)
 

@@ -102,7 +102,7 @@ def opens_networks(
             **rest: Any,
         ) -> None:
             from sspcm.inference.open import open_networks
-            from sspcm.inference.ready import network_path
+            from sspcm.ready.names import network_path
 
             if model_option:
                 run, rest["inputs"] = _model_and_inputs(model, rest["inputs"])
@@ -132,7 +132,7 @@ def _model_and_inputs(
     model: Path | None, inputs: tuple[Path, ...]
 ) -> tuple[Path, tuple[Path, ...]]:
     """Return what names the networks, and the images and videos."""
-    from sspcm.inference.ready import POSE_NETWORK, is_networks
+    from sspcm.ready.names import POSE_NETWORK, is_networks
 
     if model is None and is_networks(inputs[0]):
         model, inputs = inputs[0], inputs[1:]

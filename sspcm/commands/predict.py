@@ -100,7 +100,7 @@ def predict(
       sspcm predict runs/sspcm-300 photos --boxes detections.json --no-track -o poses
     """
     from sspcm.inference.predict import PredictionOptions, predict_inputs
-    from sspcm.inference.ready import default_finder, open_finder
+    from sspcm.ready.names import default_finder, open_finder
 
     if boxes is not None and finder is not None:
         raise click.UsageError("--finder: without effect beside --boxes")

@@ -22,8 +22,8 @@ from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.poses import Poses
-from sspcm.inference.ready import default_finder, network_path, open_finder
 from sspcm.inference.tracks import numbered, smoothed
+from sspcm.ready.names import default_finder, network_path, open_finder
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.images import read_image
 

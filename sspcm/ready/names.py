@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 POSE_NETWORK = "ceiling-pose"
 FINDER_NETWORK = "ceiling-find"
-_FOLDER = Path(__file__).parents[1] / "ready"
+_FOLDER = Path(__file__).parent
 _SUFFIX = ".pt"
 
 
