@@ -138,6 +138,8 @@ def _model_and_inputs(
         model, inputs = inputs[0], inputs[1:]
     if not inputs:
         raise click.UsageError("Missing argument 'INPUTS...'.")
+    if model is None and not inputs[0].exists():
+        raise InputError(f"{inputs[0]}: no such run, file of weights, image, video or folder")
     return model or Path(POSE_NETWORK), inputs
 
 

@@ -17,10 +17,12 @@ from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
 from sspcm.inference import export
 from sspcm.inference.model import Model
+from sspcm.inference.networks import FixedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.formats.loading import load_dataset
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "onnx_predict.py"
 
@@ -64,30 +66,64 @@ def test_the_file_describes_itself(exported: Path) -> None:
     assert (about["network"], about["method"]) == ("C", "sspcm")
 
 
+class Peaks(torch.nn.Module):
+    """Maps (N, 14, H/4, W/4) with one clear and smooth peak each, whatever the crop shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(3)
+        kernels = torch.randn(14, 1, 9, 9, generator=random)
+        smooth = torch.nn.functional.avg_pool2d(kernels, 5, stride=1, padding=2)
+        self.register_buffer("kernels", smooth / smooth.flatten(1).norm(dim=1)[:, None, None, None])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        grey = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 4)
+        return torch.exp(torch.nn.functional.conv2d(grey, self.kernels, padding=4))
+
+
+@pytest.fixture(scope="module")
+def turned(single_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
+    """A network of turned crops with DARK decoding, and its file."""
+    pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
+    networks = dataclasses.replace(
+        open_networks(single_run, device="cpu").with_settings(decoding="dark"),
+        method=FixedNetworks({"A": Peaks()}),
+        upright=True,
+    )
+    file = tmp_path_factory.mktemp("turned") / "turned.onnx"
+    export.export_onnx(networks, file)
+    return Model(networks), file
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("up", ["radius", "box", "angle"])
 def test_the_example_gives_the_poses_of_predict_on_turned_crops(
-    single_run: Path, tmp_path: Path, up: str
+    turned: tuple[Model, Path], tiny_fisheye: Path, tmp_path: Path, up: str
 ) -> None:
-    pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
-    networks = dataclasses.replace(
-        open_networks(single_run, device="cpu").with_settings(decoding="dark"), upright=True, up=up
-    )
-    exported = tmp_path / "turned.onnx"
-    export.export_onnx(networks, exported)
-    people = make_sets(load_config(single_run / "config.yaml").data).test
+    import onnx
+
+    model, file = turned
+    content = onnx.load(file)
+    entry = next(entry for entry in content.metadata_props if entry.key == "up")
+    assert entry.value == "radius"
+    entry.value = up
+    onnx.save(content, tmp_path / "turned.onnx")
+    (people,) = load_dataset(tiny_fisheye).values()
     image = people.root / people.frames["file_name"].iloc[0]
-    boxes = [[70.0, 100.0, 60.0, 80.0, 200.0], [60.0, 50.0, 70.0, 90.0], [-20.0, 5.0, 60.0, 70.0]]
-    model = Model(networks.only("A"))
-    for box in boxes:
+    for box in (
+        [70.0, 100.0, 60.0, 80.0, 200.0],
+        [150.0, 60.0, 40.0, 90.0, -75.0],
+        [60.0, 50.0, 70.0, 90.0],
+        [-20.0, 5.0, 60.0, 70.0],
+    ):
         done = subprocess.run(
-            [sys.executable, EXAMPLE, exported, image, *map(str, box)],
+            [sys.executable, EXAMPLE, tmp_path / "turned.onnx", image, *map(str, box)],
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        (wanted,) = model(image, boxes=[box]).keypoints
+        (wanted,) = model(image, boxes=[box], up=up).keypoints
         np.testing.assert_allclose(list(json.loads(done.stdout).values()), wanted, atol=5e-2)
 
 
