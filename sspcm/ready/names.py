@@ -53,7 +53,8 @@ def is_networks(path: Path) -> bool:
         return (path / "config.yaml").is_file()
     if path.exists():
         return path.suffix.lower() in (".pt", ".pth", ".ckpt", ".safetensors", ".tar", ".npz")
-    return str(path) in ready_networks() or path.suffix.lower() in (".pt", ".pth")
+    known = {POSE_NETWORK, *ready_networks()}
+    return str(path) in known or path.suffix.lower() in (".pt", ".pth")
 
 
 def default_finder(networks: TrainedNetworks) -> Finder | None:
