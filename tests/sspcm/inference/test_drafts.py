@@ -69,7 +69,8 @@ def test_the_whole_labelling_loop(
     moved["value"] |= {"x": 50.0, "y": 25.0}
     write_json(drafts / "tasks.json", tasks)
 
-    run(toolkit, "convert", drafts, "--from", "label_studio", "-o", tmp_path / "labels")
+    options = ["--from", "label_studio", "--to", "coco"]
+    run(toolkit, "convert", drafts, tmp_path / "labels", *options)
     (labels,) = load_dataset(tmp_path / "labels").values()
     assert len(labels) == len(predicted)
     neck = labels.keypoints[:, JOINTS.joints.index("neck")]
