@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields, replace
 
 import numpy as np
 
-from wepdtof_pose.synthetic.flesh import SIDES, add_flesh
+from wepdtof_pose.synthetic.flesh import SIDES, Build, add_flesh
 from wepdtof_pose.synthetic.rays import Array, Cones
 
 JOINTS = (
@@ -30,20 +30,6 @@ JOINTS = (
     "head_top",
     "neck",
 )
-
-
-@dataclass(frozen=True)
-class Build:
-    """Size and shape of one person; the last four say what is worn or carried."""
-
-    stature: float
-    girth: float
-    shoulder_width: float
-    hip_width: float
-    long_hair: bool = False
-    skirt: bool = False
-    loose_sleeves: float = 1.0
-    backpack: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,25 +85,6 @@ class Body:
 
     joints: Array
     cones: Cones
-
-
-def draw_build(rng: np.random.Generator) -> Build:
-    """A random adult, now and then a child."""
-    woman = rng.random() < 0.5
-    child = rng.random() < 0.06
-    stature = rng.normal(1.64, 0.06) if woman else rng.normal(1.77, 0.07)
-    if child:
-        stature = rng.uniform(1.15, 1.5)
-    return Build(
-        stature=float(np.clip(stature, 1.1, 1.98)),
-        girth=float(np.clip(rng.normal(1.0, 0.13), 0.8, 1.45)),
-        shoulder_width=float(rng.normal(0.96 if woman else 1.04, 0.03)),
-        hip_width=float(rng.normal(1.06 if woman else 0.97, 0.03)),
-        long_hair=bool(rng.random() < (0.6 if woman else 0.06)),
-        skirt=bool(woman and rng.random() < 0.2),
-        loose_sleeves=float(rng.uniform(1.0, 1.25)),
-        backpack=bool(rng.random() < 0.12),
-    )
 
 
 def pose_body(

@@ -1,16 +1,14 @@
-"""The round cones around a skeleton: `PARTS` of a body, in proportion to its build."""
+"""The flesh on a skeleton: a person's `Build`, and the round cones of its `PARTS`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from wepdtof_pose.synthetic.rays import Array, Cones
-
-if TYPE_CHECKING:
-    from wepdtof_pose.synthetic.bodies import Build
 
 SIDES = {"right": 1.0, "left": -1.0}
 PARTS = (
@@ -22,6 +20,39 @@ PARTS = (
     ),
 )
 PART_INDEX = {name: index for index, name in enumerate(PARTS)}
+
+
+@dataclass(frozen=True)
+class Build:
+    """Size and shape of one person; the last four say what is worn or carried."""
+
+    stature: float
+    girth: float
+    shoulder_width: float
+    hip_width: float
+    long_hair: bool = False
+    skirt: bool = False
+    loose_sleeves: float = 1.0
+    backpack: bool = False
+
+
+def draw_build(rng: np.random.Generator) -> Build:
+    """A random adult, now and then a child."""
+    woman = rng.random() < 0.5
+    child = rng.random() < 0.06
+    stature = rng.normal(1.64, 0.06) if woman else rng.normal(1.77, 0.07)
+    if child:
+        stature = rng.uniform(1.15, 1.5)
+    return Build(
+        stature=float(np.clip(stature, 1.1, 1.98)),
+        girth=float(np.clip(rng.normal(1.0, 0.13), 0.8, 1.45)),
+        shoulder_width=float(rng.normal(0.96 if woman else 1.04, 0.03)),
+        hip_width=float(rng.normal(1.06 if woman else 0.97, 0.03)),
+        long_hair=bool(rng.random() < (0.6 if woman else 0.06)),
+        skirt=bool(woman and rng.random() < 0.2),
+        loose_sleeves=float(rng.uniform(1.0, 1.25)),
+        backpack=bool(rng.random() < 0.12),
+    )
 
 
 def add_flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) -> Cones:

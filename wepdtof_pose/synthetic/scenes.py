@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from wepdtof_pose.synthetic.background import Background, render_background
-from wepdtof_pose.synthetic.bodies import draw_build, pose_body
-from wepdtof_pose.synthetic.camera import Camera, draw_camera
+from wepdtof_pose.synthetic.bodies import pose_body
+from wepdtof_pose.synthetic.camera import Camera, draw_camera, draw_film
 from wepdtof_pose.synthetic.figures import Figure, render_figures
-from wepdtof_pose.synthetic.film import draw_film
+from wepdtof_pose.synthetic.flesh import draw_build
 from wepdtof_pose.synthetic.labels import Label, label_figures
 from wepdtof_pose.synthetic.motion import draw_moments
 from wepdtof_pose.synthetic.rays import Array

@@ -10,8 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wepdtof_pose.synthetic.bodies import Build
-from wepdtof_pose.synthetic.flesh import PART_INDEX, PARTS, SIDES
+from wepdtof_pose.synthetic.flesh import PART_INDEX, PARTS, SIDES, Build
 from wepdtof_pose.synthetic.rays import Array
 
 Put = Callable[[str, Array], None]

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.synthetic.bodies import JOINTS, Build, Pose, draw_build, pose_body
+from wepdtof_pose.synthetic.bodies import JOINTS, Pose, pose_body
+from wepdtof_pose.synthetic.flesh import Build, draw_build
 from wepdtof_pose.synthetic.gestures import ARMS, LOW, REACHES, SEATED
 
 BUILD = Build(stature=1.75, girth=1.0, shoulder_width=1.0, hip_width=1.0)

@@ -6,9 +6,10 @@ import pytest
 
 from wepdtof_pose.fisheye.lenses import EquidistantLens
 from wepdtof_pose.synthetic.background import render_background
-from wepdtof_pose.synthetic.bodies import JOINTS, Build, Pose, pose_body
+from wepdtof_pose.synthetic.bodies import JOINTS, Pose, pose_body
 from wepdtof_pose.synthetic.camera import Camera, look_down
 from wepdtof_pose.synthetic.figures import Figure, render_figures
+from wepdtof_pose.synthetic.flesh import Build
 from wepdtof_pose.synthetic.labels import figure_mask, label_figures, rotated_box
 from wepdtof_pose.synthetic.rays import Boxes
 from wepdtof_pose.synthetic.rooms import Room, draw_room
