@@ -108,11 +108,22 @@ def look_down(
     return Camera(lens, np.asarray(position, float), about_x @ about_y @ spin @ down, size)
 
 
-def draw_camera(rng: np.random.Generator, size: int, position: Array) -> Camera:
-    """A random fisheye camera: lens model, angle of view, roll, and now and then a tilt."""
+def draw_camera(
+    rng: np.random.Generator, size: int, position: Array, *, office: bool = False
+) -> Camera:
+    """A random fisheye camera: lens model, angle of view, roll, and now and then a tilt.
+
+    With `office` the frame cuts off many an image circle, and lenses differ more.
+    """
     radius = size / 2 * rng.uniform(0.95, 1.01)
+    if office and rng.random() < 0.5:
+        radius *= rng.uniform(1.02, 1.5)
     cx, cy = (size - 1) / 2 + rng.normal(0, 0.006 * size, 2)
     max_angle = np.deg2rad(rng.uniform(86, 92))
+    if office:
+        cx += rng.normal(0, 0.02 * size)
+        cy += rng.normal(0, 0.02 * size)
+        max_angle = np.deg2rad(rng.uniform(74, 95))
     lens: Lens
     if rng.random() < 0.5:
         lens = EquidistantLens(cx, cy, radius / max_angle, max_angle)
@@ -172,12 +183,19 @@ def draw_film(
     circle: Array,
     radius: float,
     centre: tuple[float, float],
+    *,
+    office: bool = False,
 ) -> Film:
-    """A random camera, exposed for the empty room's ``radiance`` (size, size, 3)."""
+    """A random camera, exposed for the empty room's ``radiance`` (size, size, 3).
+
+    With `office` exposure, white balance and contrast differ more from camera to camera.
+    """
     size = circle.shape[0]
     inside = circle > 0.5
     level = np.percentile(radiance[inside].mean(axis=-1), 75)
     gain = rng.uniform(0.5, 0.72) / level * (1 + rng.normal(0, 0.03, 3))
+    if office:
+        gain *= rng.uniform(0.75, 1.9) * (1 + rng.normal(0, 0.08, 3))
     at = np.arange(size)
     across = np.hypot(at[None, :] - centre[0], at[:, None] - centre[1]) / radius
     vignette = 1 - rng.uniform(0.1, 0.45) * across**3
@@ -189,6 +207,11 @@ def draw_film(
     light = np.linspace(0, _BRIGHTEST, _LEVELS)
     # A soft shoulder keeps lamps and white walls from clipping flat.
     tone = (light / (1 + 0.18 * light**2)) ** (1 / rng.uniform(1.25, 1.6))
+    if office:
+        contrast = rng.uniform(0, 0.9)
+        tone = (1 - contrast) * tone + contrast * np.clip(tone, 0, 1) ** 2 * (
+            3 - 2 * np.clip(tone, 0, 1)
+        )
     falloff = np.clip(vignette, 0, 1) * circle * _LEVELS / _BRIGHTEST
     return Film(
         gain=(falloff[..., None] * gain).astype(np.float32),

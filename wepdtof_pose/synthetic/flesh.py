@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,12 @@ PART_INDEX = {name: index for index, name in enumerate(PARTS)}
 
 @dataclass(frozen=True)
 class Build:
-    """Size and shape of one person; the last four say what is worn or carried."""
+    """Size and shape of one person, and what is worn or carried.
+
+    ``limbs`` scales the thickness of arms and legs, ``hair`` that of the hair; a ``coat`` or a
+    dress hides the legs down to its hem, at this share of the way from the pelvis to the ankles
+    (0: none); a ``brim`` is that of a hat, over its crown's radius (0: none).
+    """
 
     stature: float
     girth: float
@@ -34,16 +39,20 @@ class Build:
     skirt: bool = False
     loose_sleeves: float = 1.0
     backpack: bool = False
+    limbs: float = 1.0
+    hair: float = 1.0
+    coat: float = 0.0
+    brim: float = 0.0
 
 
-def draw_build(rng: np.random.Generator) -> Build:
-    """A random adult, now and then a child."""
+def draw_build(rng: np.random.Generator, *, office: bool = False) -> Build:
+    """A random adult, now and then a child; with `office`, also thin limbs, coats, hats, hair."""
     woman = rng.random() < 0.5
     child = rng.random() < 0.06
     stature = rng.normal(1.64, 0.06) if woman else rng.normal(1.77, 0.07)
     if child:
         stature = rng.uniform(1.15, 1.5)
-    return Build(
+    build = Build(
         stature=float(np.clip(stature, 1.1, 1.98)),
         girth=float(np.clip(rng.normal(1.0, 0.13), 0.8, 1.45)),
         shoulder_width=float(rng.normal(0.96 if woman else 1.04, 0.03)),
@@ -52,6 +61,18 @@ def draw_build(rng: np.random.Generator) -> Build:
         skirt=bool(woman and rng.random() < 0.2),
         loose_sleeves=float(rng.uniform(1.0, 1.25)),
         backpack=bool(rng.random() < 0.12),
+    )
+    if not office:
+        return build
+    coat = not build.skirt and rng.random() < 0.15
+    return replace(
+        build,
+        backpack=build.backpack and not coat,
+        loose_sleeves=float(rng.uniform(0.9, 1.45)),
+        limbs=float(rng.uniform(0.72, 1.1)),
+        hair=float(rng.uniform(0.95, 1.3)),
+        coat=float(rng.uniform(0.3, 0.95)) if coat else 0.0,
+        brim=float(rng.uniform(1.2, 1.7)) if rng.random() < 0.06 else 0.0,
     )
 
 
@@ -120,14 +141,19 @@ def add_flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) 
     if build.long_hair:
         crown = j["head"] + offset(head, 0, -0.024, 0.022)
         nape = j["head"] + offset(head, 0, -0.040, -0.075)
-        put("hair", crown, nape, 0.054 * s, 0.036 * s, head[:, 1], (0.98, 0.9))
+        put("hair", crown, nape, 0.054 * s * build.hair, 0.036 * s, head[:, 1], (0.98, 0.9))
     else:
         crown = j["head"] + offset(head, 0, -0.022, 0.024)
         nape = j["head"] + offset(head, 0, -0.030, -0.012)
-        put("hair", crown, nape, 0.052 * s, 0.040 * s, head[:, 1], (0.93, 0.98))
+        put("hair", crown, nape, 0.052 * s * build.hair, 0.040 * s, head[:, 1], (0.93, 0.98))
+    if build.brim:
+        crown = j["head"] + offset(head, 0, 0.004, 0.045)
+        rim = crown - offset(head, 0, 0, 0.016)
+        wide = 1.1 * build.brim
+        put("hair", crown, rim, 0.045 * s, 0.052 * s, head[:, 1], (wide, wide))
     _put_extra(build, joints, frames, put)
     for side, sign in SIDES.items():
-        thick = 0.029 * s * g**0.5
+        thick = 0.029 * s * g**0.5 * build.limbs
         sleeve = build.loose_sleeves
         upper, fore = frames[f"{side}_upper"][:, 1], frames[f"{side}_fore"][:, 1]
         shoulder, elbow = j[f"{side}_shoulder"], j[f"{side}_elbow"]
@@ -138,9 +164,10 @@ def add_flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) 
         put(f"{side}_hand", palm, fingers, 0.021 * s, 0.014 * s, fore, (0.62, 1.05))
         hip, knee, ankle = (j[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
         thigh, shin = frames[f"{side}_thigh"][:, 1], frames[f"{side}_shin"][:, 1]
-        put(f"{side}_thigh", hip, knee, 0.052 * s * g**0.6, 0.034 * s * g**0.4, thigh)
+        thin = build.limbs
+        put(f"{side}_thigh", hip, knee, 0.052 * s * g**0.6 * thin, 0.034 * s * g**0.4 * thin, thigh)
         calf = knee * 0.98 + ankle * 0.02
-        put(f"{side}_shin", calf, ankle, 0.034 * s * g**0.4, 0.024 * s, shin)
+        put(f"{side}_shin", calf, ankle, 0.034 * s * g**0.4 * thin, 0.024 * s * thin, shin)
         foot = frames[f"{side}_foot"]
         heel, ball = j[f"{side}_heel"], j[f"{side}_ball"]
         put(f"{side}_foot", heel, ball, 0.024 * s, 0.021 * s, foot[:, 2], (1.2, 0.9))
@@ -164,7 +191,17 @@ def _put_extra(
 ) -> None:
     s = build.stature
     chest, pelvis = frames["chest"], frames["pelvis"]
-    if build.skirt:
+    if build.coat:
+        feet = (joints["right_ankle"] + joints["left_ankle"]) / 2
+        knees = (joints["right_knee"] + joints["left_knee"]) / 2
+        along = 2 * build.coat
+        hem = (
+            joints["pelvis"] * (1 - along) + knees * along
+            if along < 1
+            else knees * (2 - along) + feet * (along - 1)
+        )
+        put("extra", joints["waist"], hem, 0.074 * s, 0.1 * s, pelvis[:, 1], (1.3, 1.0))
+    elif build.skirt:
         hem = (joints["right_knee"] + joints["left_knee"]) / 2 * 0.95 + joints["pelvis"] * 0.05
         put("extra", joints["pelvis"], hem, 0.075 * s, 0.095 * s, pelvis[:, 1], (1.25, 0.95))
     elif build.backpack:

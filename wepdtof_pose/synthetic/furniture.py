@@ -113,6 +113,50 @@ def desk(rng: np.random.Generator) -> Piece:
     return piece
 
 
+def office_table(rng: np.random.Generator) -> Piece:
+    """A long table crowded with papers, laptops and screens, chairs close along both sides."""
+    length, depth, top = rng.uniform(0.9, 2.2), rng.uniform(0.35, 0.75), rng.uniform(0.7, 0.78)
+    blocks = [_block(0, 0, top - 0.02, length, depth, 0.02, rng.choice(["wood", "wood", "plain"]))]
+    blocks += _legs(length - 0.06, depth - 0.06, top - 0.04, 0.022)
+    blocks += _office_things(rng, length, depth, top)
+    piece = Piece(tuple(blocks))
+    swivel = rng.random() < 0.5
+    for side in (1, -1):
+        for x in np.arange(-length + 0.35, length - 0.25, 0.65):
+            if rng.random() < 0.75:
+                away = depth + rng.uniform(0.12, 0.42)
+                yaw = (np.pi if side > 0 else 0.0) + rng.normal(0, 0.25)
+                seat = _swivel_chair(rng) if swivel else chair(rng)
+                piece += seat.place(x + rng.normal(0, 0.05), side * away, yaw)
+    return piece
+
+
+def hanging(rng: np.random.Generator, ceiling: float) -> Piece:
+    """A lamp or a projector below the ceiling, or a cable duct across the view."""
+    if rng.random() < 0.4:
+        thick = rng.uniform(0.02, 0.06)
+        return Piece(
+            (
+                _block(
+                    0, 0, ceiling - rng.uniform(0.15, 0.5), rng.uniform(1, 3), thick, thick, "metal"
+                ),
+            )
+        )
+    half = rng.uniform(0.06, 0.25, 2)
+    drop = rng.uniform(0.2, 0.7)
+    kind = str(rng.choice(["plain", "metal", "fabric"]))
+    blocks = [_block(0, 0, ceiling - drop, half[0], half[1], rng.uniform(0.03, 0.12), kind)]
+    blocks.append(_block(0, 0, ceiling - drop / 2, 0.01, 0.01, drop / 2, "metal"))
+    return Piece(tuple(blocks))
+
+
+def floor_clutter(rng: np.random.Generator) -> Piece:
+    """A bag, a cardboard box or a bin on the floor."""
+    half = rng.uniform(0.08, 0.28, 3)
+    kind = str(rng.choice(["wood", "fabric", "box", "plain", "metal"]))
+    return Piece((_block(0, 0, half[2], *half, kind),))
+
+
 def shelf(rng: np.random.Generator) -> Piece:
     """An open shelf with things in it; its back is at -y."""
     half, depth, height = rng.uniform(0.4, 0.9), rng.uniform(0.14, 0.22), rng.uniform(1.0, 1.9)
@@ -145,6 +189,50 @@ def cabinet(rng: np.random.Generator) -> Piece:
         )
     blocks += _clutter(rng, half, depth, height)
     return Piece(tuple(blocks))
+
+
+def _swivel_chair(rng: np.random.Generator) -> Piece:
+    height, half = rng.uniform(0.44, 0.52), rng.uniform(0.2, 0.25)
+    kind = str(rng.choice(["fabric", "metal", "plain"]))
+    blocks = [
+        _block(0, 0, height - 0.04, half, half, 0.04, kind),
+        _block(0, -half, height + 0.3, half * 0.9, 0.03, 0.24, kind),
+        _block(0, 0, height / 2, 0.03, 0.03, height / 2 - 0.05, "metal"),
+    ]
+    for yaw in (0.0, np.pi / 2):
+        foot = _block(0, 0, 0.05, 0.3, 0.025, 0.03, "metal")
+        blocks.append(Block(foot.centre, foot.half, yaw + 0.4, foot.material))
+    return Piece(tuple(blocks), (Seat(np.array([0.0, -0.02]), 0.0, height),))
+
+
+def _office_things(
+    rng: np.random.Generator, length: float, depth: float, top: float
+) -> list[Block]:
+    blocks = _clutter(rng, length, depth, top)
+    for _ in range(int(rng.poisson(4 * length * depth + 1))):
+        x, y = rng.uniform(-0.85, 0.85) * length, rng.uniform(-0.75, 0.75) * depth
+        yaw = float(rng.choice(4) * np.pi / 2 + rng.normal(0, 0.3))
+        things: list[Block]
+        kind = rng.choice(["laptop", "monitor", "pile", "cup", "paper"])
+        if kind == "laptop":
+            things = [
+                _block(0, 0, top + 0.01, 0.17, 0.12, 0.01, "screen"),
+                _block(0, 0.13, top + 0.11, 0.17, 0.008, 0.11, rng.choice(["metal", "screen"])),
+            ]
+        elif kind == "monitor":
+            things = [
+                _block(0, 0, top + 0.28, rng.uniform(0.22, 0.32), 0.02, 0.17, "screen"),
+                _block(0, 0, top + 0.06, 0.03, 0.03, 0.06, "metal"),
+            ]
+        elif kind == "pile":
+            tall = rng.uniform(0.02, 0.12)
+            things = [_block(0, 0, top + tall, 0.11, 0.15, tall, rng.choice(["paper", "box"]))]
+        elif kind == "cup":
+            things = [_block(0, 0, top + 0.06, 0.03, 0.03, 0.06, rng.choice(["plain", "box"]))]
+        else:
+            things = [_block(0, 0, top + 0.002, 0.15, 0.21, 0.002, "paper")]
+        blocks += Piece(tuple(things)).place(x, y, yaw).blocks
+    return blocks
 
 
 def _block(

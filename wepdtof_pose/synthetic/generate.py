@@ -31,6 +31,7 @@ from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.locks import exclusive
 from wepdtof_pose.synthetic.scenes import SceneFrame, ScenePlan, draw_scene, plan_scenes
 
+STYLES = ("plain", "office")
 VERSION = 1
 """Counts up whenever the same seed draws other pictures."""
 MANIFEST = "synthetic.json"
@@ -45,13 +46,14 @@ def generate(
     seed: int = 0,
     size: int = 768,
     workers: int = 1,
+    style: str = "plain",
     progress: bool | Callable[[int, int], None] = True,
 ) -> Path:
     """Write a data set with exactly ``people`` labelled people to ``out``, and return ``out``.
 
     The folder gets ``images/<scene>/<scene>_000001.jpg`` and ``annotations/
     person_keypoints.json`` (COCO keypoints). The bytes depend on ``people``, ``seed`` and
-    ``size`` only, not on ``workers``. An unfinished folder is completed; a finished one gets the
+    ``size`` and ``style`` only, not on ``workers``. An unfinished folder is completed; a finished one gets the
     frames back that it lacks, and keeps its annotations.
 
     Args:
@@ -60,6 +62,9 @@ def generate(
         seed: any whole number from 0 on.
         size: width and height of the frames in pixels.
         workers: processes that render.
+        style: "plain", or "office": long tables full of things with people bent over them, poses
+            of all kinds, crowds, empty rooms, coats, hats, over-exposed windows, image circles
+            that the frame cuts off.
         progress: True for a bar (plain lines where the output is not a terminal), False for
             nothing, or a function of (people done, people in all).
 
@@ -79,6 +84,8 @@ def generate(
     ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise InputError(f"{name} must be a whole number from {least} on, not {value!r}")
+    if style not in STYLES:
+        raise InputError(f"style must be one of {', '.join(STYLES)}, not {style!r}")
     parameters = {
         "generator": "wepdtof-pose synth",
         "version": VERSION,
@@ -86,15 +93,20 @@ def generate(
         "seed": int(seed),
         "size": int(size),
     }
+    office = style == "office"
+    if office:
+        # The plain style came first, and its files do not name it.
+        parameters["style"] = style
     with exclusive(out, patience=1):
         finished = _claim(out, parameters) and (out / ANNOTATIONS).is_file()
-        plans = plan_scenes(people, seed)
+        plans = plan_scenes(people, seed, office=office)
         if finished:
             lacking = _scenes_lacking_frames(out)
             plans = [plan for plan in plans if plan.name in lacking]
         if plans:
+            rendered = _render(out, plans, seed=seed, size=size, office=office, workers=workers)
             with _progress(progress, sum(plan.quota for plan in plans)) as advance:
-                for plan in _render(out, plans, seed=seed, size=size, workers=workers):
+                for plan in rendered:
                     advance(plan.quota)
         if not finished:
             _write_annotations(out, plans, parameters)
@@ -102,7 +114,7 @@ def generate(
     return out
 
 
-def render_scene(out: Path, plan: ScenePlan, *, seed: int, size: int) -> None:
+def render_scene(out: Path, plan: ScenePlan, *, seed: int, size: int, office: bool = False) -> None:
     """Write the frames of one scene and then its record; do nothing where the record exists."""
     record = _record(out, plan)
     if record.is_file() and all(
@@ -115,7 +127,9 @@ def render_scene(out: Path, plan: ScenePlan, *, seed: int, size: int) -> None:
     try:
         folder = out / "images" / plan.name
         frames = []
-        for number, frame in enumerate(draw_scene(plan, seed=seed, size=size), start=1):
+        for number, frame in enumerate(
+            draw_scene(plan, seed=seed, size=size, office=office), start=1
+        ):
             name = f"{plan.name}_{number:06d}.jpg"
             _write_jpeg(folder / name, frame)
             frames.append(frame_record(f"{plan.name}/{name}", plan.name, frame))
@@ -204,9 +218,9 @@ def _claim(out: Path, parameters: dict[str, Any]) -> bool:
 
 
 def _render(
-    out: Path, plans: list[ScenePlan], *, seed: int, size: int, workers: int
+    out: Path, plans: list[ScenePlan], *, seed: int, size: int, office: bool, workers: int
 ) -> Iterator[ScenePlan]:
-    work = partial(render_scene, out, seed=seed, size=size)
+    work = partial(render_scene, out, seed=seed, size=size, office=office)
     if workers == 1 or len(plans) == 1:
         for plan in plans:
             work(plan)

@@ -5,6 +5,8 @@ Each entry names the angles that differ from a person who stands at ease.
 
 from __future__ import annotations
 
+import numpy as np
+
 from wepdtof_pose.synthetic.bodies import ANGLES, Pose
 
 ARMS = {
@@ -154,6 +156,66 @@ LOW = {
         "elbow_right": 0.4,
     },
 }
+
+
+AT_TABLES = {
+    "writing": {
+        **{"lean": 0.75, "raise_right": 0.95, "elbow_right": 1.25, "turn_right": 0.55},
+        **{"raise_left": 0.85, "elbow_left": 1.4, "turn_left": 0.7, "nod": 0.55},
+    },
+    "bent low": {
+        **{"bow": 0.35, "lean": 0.9, "raise_right": 1.3, "elbow_right": 1.3, "turn_right": 0.9},
+        **{"raise_left": 1.2, "elbow_left": 1.5, "turn_left": 0.9, "nod": 0.6},
+    },
+    "head on hand": {
+        **{"lean": 0.5, "raise_right": 0.9, "elbow_right": 2.2, "turn_right": 0.3, "tilt": 0.2},
+        **{"raise_left": 0.7, "elbow_left": 1.5, "turn_left": 0.9, "nod": 0.3},
+    },
+    "hands on head": {
+        **{"raise_right": 1.9, "spread_right": 0.9, "elbow_right": 2.1, "turn_right": 0.2},
+        **{"raise_left": 1.9, "spread_left": 0.9, "elbow_left": 2.1, "turn_left": 0.2},
+        **{"lean": -0.15},
+    },
+    "reaching over": {
+        **{"lean": 0.6, "bow": 0.2, "raise_right": 1.5, "elbow_right": 0.2, "turn_right": 0.1},
+        **{"raise_left": 0.7, "elbow_left": 1.4, "turn_left": 0.6, "twist": 0.3},
+    },
+    "sunk back": {
+        **{"lean": -0.35, "bow": -0.3, "raise_right": 0.5, "elbow_right": 1.6, "turn_right": 1.0},
+        **{"raise_left": 0.5, "elbow_left": 1.5, "turn_left": 1.0, "nod": 0.4},
+    },
+    "turned away": {
+        **{"twist": 0.8, "look": 0.5, "raise_right": 0.8, "elbow_right": 0.6, "raise_left": -0.4},
+        **{"elbow_left": 0.9, "spread_left": 0.4},
+    },
+    "hands at face": {
+        **{"lean": 0.2, "raise_right": 1.1, "elbow_right": 2.3, "turn_right": 0.5, "nod": 0.35},
+        **{"raise_left": 1.1, "elbow_left": 2.3, "turn_left": 0.5},
+    },
+}
+
+
+def draw_pose(rng: np.random.Generator, *, legs: bool = False) -> Pose:
+    """A pose like no other: random angles of back, head and arms, with `legs` also of the legs."""
+    angles: dict[str, float] = {
+        "bow": float(np.clip(rng.normal(0.08, 0.2), -0.25, 0.7)),
+        "lean": float(np.clip(rng.normal(0.2, 0.3), -0.35, 1.0)),
+        "tilt": float(rng.normal(0, 0.15)),
+        "twist": float(rng.normal(0, 0.3)),
+        "nod": float(rng.normal(0.25, 0.3)),
+        "look": float(rng.normal(0, 0.35)),
+    }
+    for side in ("right", "left"):
+        high = rng.random() < 0.2
+        angles[f"raise_{side}"] = float(rng.uniform(1.4, 2.9) if high else rng.uniform(-0.5, 1.5))
+        angles[f"spread_{side}"] = float(np.abs(rng.normal(0.1, 0.35)))
+        angles[f"turn_{side}"] = float(rng.uniform(-0.4, 1.2))
+        angles[f"elbow_{side}"] = float(rng.uniform(0, 2.3))
+        if legs:
+            angles[f"hip_{side}"] = float(rng.uniform(0, 1.4))
+            angles[f"knee_{side}"] = angles[f"hip_{side}"] * float(rng.uniform(0.8, 1.5))
+            angles[f"straddle_{side}"] = float(rng.uniform(0, 0.4))
+    return Pose(**angles)
 
 
 def mirror_pose(pose: Pose) -> Pose:

@@ -9,12 +9,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wepdtof_pose.synthetic.bodies import ANGLES, Pose
-from wepdtof_pose.synthetic.gestures import ARMS, LOW, REACHES, SEATED, mirror_pose
+from wepdtof_pose.synthetic.gestures import (
+    ARMS,
+    AT_TABLES,
+    LOW,
+    REACHES,
+    SEATED,
+    draw_pose,
+    mirror_pose,
+)
 from wepdtof_pose.synthetic.rays import Array
 from wepdtof_pose.synthetic.rooms import Room
 
 STEP = 0.4
 """Seconds between two frames."""
+OFFICE_STEPS = 5
 ELBOW_ROOM = 0.46
 """Smallest distance in metres between two people's places on the floor."""
 BODY_RADIUS = 0.27
@@ -31,19 +40,28 @@ class Moment:
     seat: float | None = None
 
 
-def draw_moments(rng: np.random.Generator, room: Room, people: int) -> Iterator[list[Moment]]:
+SHARES = {"walk": 0.3, "stand": 0.27, "sit": 0.25, "reach": 0.09, "low": 0.09}
+OFFICE_SHARES = {"walk": 0.17, "stand": 0.2, "sit": 0.45, "reach": 0.08, "low": 0.1}
+"""What people do, each with its share."""
+
+
+def draw_moments(
+    rng: np.random.Generator, room: Room, people: int, *, office: bool = False
+) -> Iterator[list[Moment]]:
     """Endless frames, each a list of one moment per person; people keep their place in the list.
 
-    ``people`` may come out smaller in a room without enough free floor, but never 0.
+    ``people`` may come out smaller in a room without enough free floor, but never 0. With
+    `office` most sit, poses are of all kinds, and frames are `OFFICE_STEPS` times further apart.
     """
     actors: list[_Actor] = []
     for _ in range(people):
-        actor = _draw_actor(rng, room, actors)
+        actor = _draw_actor(rng, room, actors, office=office)
         if actor is not None:
             actors.append(actor)
     while True:
-        for actor in actors:
-            actor.act(room, [other for other in actors if other is not actor])
+        for _ in range(OFFICE_STEPS if office else 1):
+            for actor in actors:
+                actor.act(room, [other for other in actors if other is not actor])
         yield [actor.moment() for actor in actors]
 
 
@@ -176,11 +194,17 @@ class _Sitter(_Stander):
         yaw: float,
         repertoire: list[Pose],
         seat: float,
+        *,
+        office: bool = False,
     ) -> None:
         super().__init__(rng, position, yaw, repertoire)
         self.seat = seat
         self.home = yaw
         self.tuck = np.clip(rng.normal(-0.05, 0.15, 2), -0.5, 0.12)
+        self.straddle = np.full(2, 0.12)
+        if office:
+            self.tuck = np.clip(rng.normal(-0.1, 0.4, 2), -1.1, 0.5)
+            self.straddle = rng.uniform(-0.15, 0.5, 2)
 
     def moment(self) -> Moment:
         pose = self.finish(self.pose)
@@ -188,20 +212,27 @@ class _Sitter(_Stander):
             pose,
             knee_right=np.pi / 2 + self.tuck[0],
             knee_left=np.pi / 2 + self.tuck[1],
-            straddle_right=0.12,
-            straddle_left=0.12,
+            straddle_right=float(self.straddle[0]),
+            straddle_left=float(self.straddle[1]),
         )
         yaw = self.home + 0.12 * np.sin(0.3 * self.time + self.phase[0])
         return Moment(self.position, yaw, pose, self.seat)
 
 
-def _draw_actor(rng: np.random.Generator, room: Room, others: list[_Actor]) -> _Actor | None:
-    kind = rng.choice(["walk", "stand", "sit", "reach", "low"], p=[0.3, 0.27, 0.25, 0.09, 0.09])
+def _draw_actor(
+    rng: np.random.Generator, room: Room, others: list[_Actor], *, office: bool = False
+) -> _Actor | None:
+    shares = OFFICE_SHARES if office else SHARES
+    kind = rng.choice(list(shares), p=list(shares.values()))
     if kind == "sit" and room.seats:
         seat = room.seats[rng.integers(len(room.seats))]
         if _apart(seat.position, others):
             poses = [Pose(**angles) for angles in SEATED.values()]
-            return _Sitter(rng, seat.position, seat.yaw, poses, seat.height)
+            if office:
+                poses += [Pose(**angles) for angles in AT_TABLES.values()]
+                poses += [draw_pose(rng) for _ in range(len(poses))]
+            yaw = seat.yaw + (rng.normal(0, 0.3) if office else 0)
+            return _Sitter(rng, seat.position, yaw, poses, seat.height, office=office)
     # Friends stand close together: that is where bodies overlap in the image.
     for attempt in range(200):
         if others and attempt < 30 and rng.random() < 0.35:
@@ -224,6 +255,8 @@ def _draw_actor(rng: np.random.Generator, room: Room, others: list[_Actor]) -> _
         poses = [Pose(**angles) for angles in LOW.values()] + [Pose()]
     else:
         poses = [Pose(**angles) for angles in (REACHES if kind == "reach" else ARMS).values()]
+    if office:
+        poses += [draw_pose(rng, legs=kind == "low") for _ in range(len(poses))]
     return _Stander(rng, place, yaw, poses)
 
 

@@ -55,8 +55,11 @@ class Room:
         return not self.blocked[rows, columns].any()
 
 
-def draw_room(rng: np.random.Generator) -> Room:
-    """A random furnished room whose middle is near the world's origin."""
+def draw_room(rng: np.random.Generator, *, office: bool = False) -> Room:
+    """A random furnished room whose middle is near the world's origin.
+
+    With `office` it is full of tables, has over-exposed windows, and its light is more uneven.
+    """
     size = np.array([rng.uniform(5.5, 9.5), rng.uniform(5.0, 9.0)])
     middle = rng.uniform(-0.12, 0.12, 2) * size
     height = rng.uniform(2.65, 3.4)
@@ -64,11 +67,12 @@ def draw_room(rng: np.random.Generator) -> Room:
     high = np.array([*(middle + size / 2), height])
     wall = rng.uniform(0.5, 0.85) * (1 + rng.uniform(-0.03, 0.05, 3) * [1.3, 1, -0.6])
     faces = tuple(
-        textures.paint_wall(rng, size[1 if axis < 2 else 0], height, wall) for axis in range(4)
+        textures.paint_wall(rng, size[1 if axis < 2 else 0], height, wall, office=office)
+        for axis in range(4)
     )
     ceiling = np.full((8, 8, 3), 0.8, np.float32)
     faces += (textures.paint_floor(rng, (size[0], size[1])), ceiling)
-    pieces = _furnish(rng, low, high)
+    pieces = (_furnish_office if office else _furnish)(rng, low, high)
     blocks = [block for piece in pieces for block in piece.blocks]
     boxes = Boxes(
         np.array([block.centre for block in blocks]).reshape(-1, 3),
@@ -82,7 +86,7 @@ def draw_room(rng: np.random.Generator) -> Room:
         boxes,
         _materials(rng, blocks),
         _lights(rng, low, high),
-        rng.uniform(0.3, 0.5) * (1 + rng.uniform(-0.05, 0.05, 3)),
+        rng.uniform(0.15 if office else 0.3, 0.5) * (1 + rng.uniform(-0.05, 0.05, 3)),
         tuple(seat for piece in pieces for seat in piece.seats),
         floor_plan(low, high, boxes),
     )
@@ -141,6 +145,35 @@ def _furnish(rng: np.random.Generator, low: Array, high: Array) -> list[Piece]:
         x, y = (rng.uniform(low[i] + reach, high[i] - reach) for i in range(2))
         yaw = rng.choice(4) * np.pi / 2 + (rng.normal(0, 0.5) if rng.random() < 0.3 else 0)
         try_to_place(piece, x, y, yaw, reach)
+    return pieces
+
+
+def _furnish_office(rng: np.random.Generator, low: Array, high: Array) -> list[Piece]:
+    pieces = _furnish(rng, low, high) if rng.random() < 0.5 else []
+    taken = [(*piece.blocks[0].centre[:2], 1.2) for piece in pieces if piece.blocks]
+    yaw = rng.choice(2) * np.pi / 2
+    for _ in range(int(rng.integers(4, 12))):
+        piece = furniture.office_table(rng)
+        half_x, half_y = piece.blocks[0].half[0] + 0.1, piece.blocks[0].half[1] + 0.55
+        turn = yaw + (np.pi / 2 if rng.random() < 0.25 else 0) + rng.normal(0, 0.06)
+        reach = np.hypot(half_x, half_y)
+        away = np.abs([np.cos(turn), np.sin(turn)]) * half_x + (
+            np.abs([np.sin(turn), np.cos(turn)]) * half_y
+        )
+        if (low[:2] + away >= high[:2] - away).any():
+            continue
+        x, y = rng.uniform(low[:2] + away, high[:2] - away)
+        if all(np.hypot(x - tx, y - ty) > 0.75 * (reach + other) for tx, ty, other in taken):
+            pieces.append(piece.place(x, y, turn))
+            taken.append((x, y, reach))
+    for _ in range(int(rng.integers(0, 10))):
+        x, y = rng.uniform(low[:2] + 0.3, high[:2] - 0.3)
+        pieces.append(furniture.floor_clutter(rng).place(x, y, rng.uniform(0, np.pi)))
+    for _ in range(int(rng.integers(0, 3))):
+        # Not before the lens itself, which hangs over the origin.
+        far, angle = rng.uniform(0.5, 3), rng.uniform(0, 2 * np.pi)
+        lamp = furniture.hanging(rng, high[2])
+        pieces.append(lamp.place(far * np.cos(angle), far * np.sin(angle), angle + np.pi / 2))
     return pieces
 
 

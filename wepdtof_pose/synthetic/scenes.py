@@ -21,6 +21,10 @@ from wepdtof_pose.synthetic.wardrobe import paint_person
 CROWDS = (1, 4, 8, 2, 12, 5, 3, 10, 6, 14, 2, 7, 1, 4, 9, 3)
 """People at a time, scene by scene; the first eight already span alone to crowded."""
 PEOPLE_PER_SCENE = 75
+OFFICE_CROWDS = (6, 12, 3, 9, 16, 5, 8, 14, 4, 11, 1, 7, 18, 10, 2, 13)
+OFFICE_PEOPLE_PER_SCENE = 40
+OFFICE_EMPTY = 0.3
+"""Share of the office scenes that begin with a frame without people."""
 FEWEST_SCENES = 8
 _PATIENCE = 25
 
@@ -49,12 +53,14 @@ class SceneFrame:
     quality: int
 
 
-def plan_scenes(people: int, seed: int) -> list[ScenePlan]:
+def plan_scenes(people: int, seed: int, *, office: bool = False) -> list[ScenePlan]:
     """Scenes with ``people`` labels in all: at least 8 where there are people enough."""
-    count = min(people, max(FEWEST_SCENES, round(people / PEOPLE_PER_SCENE)))
+    per_scene = OFFICE_PEOPLE_PER_SCENE if office else PEOPLE_PER_SCENE
+    usual = OFFICE_CROWDS if office else CROWDS
+    count = min(people, max(FEWEST_SCENES, round(people / per_scene)))
     rng = np.random.default_rng([seed, 0])
     crowds = np.concatenate(
-        [rng.permutation(CROWDS[start:][:8]) for start in np.arange(0, count, 8) % len(CROWDS)]
+        [rng.permutation(usual[start:][:8]) for start in np.arange(0, count, 8) % len(usual)]
     )[:count]
     weights = crowds * np.clip(70 / crowds, 10, 24)
     # Each scene gets one label, the rest by weight; the largest remainders get what is left over.
@@ -67,22 +73,30 @@ def plan_scenes(people: int, seed: int) -> list[ScenePlan]:
     ]
 
 
-def draw_scene(plan: ScenePlan, *, seed: int, size: int) -> Iterator[SceneFrame]:
+def draw_scene(
+    plan: ScenePlan, *, seed: int, size: int, office: bool = False
+) -> Iterator[SceneFrame]:
     """The frames of a scene, ``size`` pixels square, with ``plan.quota`` labels in all.
 
-    The result depends on ``seed``, ``size`` and ``plan`` only. When a frame has more people than
+    The result depends on the arguments only. With `office` some scenes begin with an empty frame.
+    When a frame has more people than
     are left to label, only that many stay in the room.
     """
     rng, film_rng = (np.random.default_rng([seed, 1, plan.index, part]) for part in range(2))
-    room = draw_room(rng)
-    camera = draw_camera(rng, size, np.array([0, 0, room.high[2] - rng.uniform(0.04, 0.15)]))
+    room = draw_room(rng, office=office)
+    hang = room.high[2] - rng.uniform(0.04, 0.15)
+    camera = draw_camera(rng, size, np.array([0, 0, hang]), office=office)
     background = render_background(room, camera, rng)
     centre = (camera.lens.cx, camera.lens.cy)
-    film = draw_film(film_rng, background.colour, camera.circle, camera.lens.radius, centre)
+    film = draw_film(
+        film_rng, background.colour, camera.circle, camera.lens.radius, centre, office=office
+    )
+    if office and rng.random() < OFFICE_EMPTY:
+        yield SceneFrame(film.expose(film_rng, background.colour), [], camera, film.quality)
     left, first_track = plan.quota, 1
     while left:
         barren = 0
-        for figures in _figures(rng, room, plan.crowd, first_track):
+        for figures in _figures(rng, room, plan.crowd, first_track, office=office):
             shown, radiance = _label(room, camera, background, figures)
             if len(shown) > left:
                 # Fewer people hide less of one another: all of these stay labelled.
@@ -100,11 +114,11 @@ def draw_scene(plan: ScenePlan, *, seed: int, size: int) -> Iterator[SceneFrame]
 
 
 def _figures(
-    rng: np.random.Generator, room: Room, crowd: int, first_track: int
+    rng: np.random.Generator, room: Room, crowd: int, first_track: int, *, office: bool
 ) -> Iterator[list[Figure]]:
-    builds = [draw_build(rng) for _ in range(crowd)]
-    atlases = [paint_person(rng, build) for build in builds]
-    for moments in draw_moments(rng, room, crowd):
+    builds = [draw_build(rng, office=office) for _ in range(crowd)]
+    atlases = [paint_person(rng, build, office=office) for build in builds]
+    for moments in draw_moments(rng, room, crowd, office=office):
         yield [
             Figure(
                 pose_body(builds[i], moment.pose, moment.position, moment.yaw, seat=moment.seat),

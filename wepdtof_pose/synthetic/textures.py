@@ -54,8 +54,13 @@ def paint_floor(rng: np.random.Generator, size: tuple[float, float]) -> Array:
     return np.clip(image, 0.02, 0.95)
 
 
-def paint_wall(rng: np.random.Generator, length: float, height: float, base: Array) -> Array:
-    """A wall seen from inside, top row first: paint, skirting, doors, boards, windows, posters."""
+def paint_wall(
+    rng: np.random.Generator, length: float, height: float, base: Array, *, office: bool = False
+) -> Array:
+    """A wall seen from inside, top row first: paint, skirting, doors, boards, windows, posters.
+
+    With `office` there are curtains, and windows through which the day shines in.
+    """
     w, h = round(length * PIXELS_PER_METRE), round(height * PIXELS_PER_METRE)
     image = np.empty((h, w, 3), np.float32)
     image[:] = base
@@ -71,7 +76,10 @@ def paint_wall(rng: np.random.Generator, length: float, height: float, base: Arr
     for _ in range(int(rng.integers(1, 5))):
         x, y = rng.uniform(0.1, length - 0.2), rng.choice([0.3, 1.1])
         _rectangle(image, x, height - y - 0.09, 0.09, 0.09, base * rng.uniform(0.7, 1.1))
-    return np.clip(image, 0.02, 0.98)
+    image = np.clip(image, 0.02, 0.98)
+    if office:
+        _hang_office(rng, image, length, height)
+    return image
 
 
 def paint_material(rng: np.random.Generator, kind: str) -> Array:
@@ -184,6 +192,25 @@ def _wall_piece(
         _rectangle(image, at, 0.0, 0.06, height, dark * rng.uniform(1, 5))
         width = 0.1
     return width
+
+
+def _hang_office(rng: np.random.Generator, image: Array, length: float, height: float) -> None:
+    for _ in range(int(rng.integers(0, 3))):
+        at, width = rng.uniform(0, 0.7) * length, rng.uniform(0.6, 3.0)
+        left, right = (round(v * PIXELS_PER_METRE) for v in (at, min(at + width, length)))
+        if rng.random() < 0.45:
+            # Daylight, brighter than any painted white.
+            bright = rng.uniform(1.2, 5.0) * np.array([0.9, 1.0, 1.05])
+            _rectangle(image, at, height - 2.3, width, rng.uniform(1.0, 2.2), bright)
+        elif rng.random() < 0.5:
+            folds = 0.6 + 0.4 * np.sin(np.arange(right - left) / rng.uniform(1.5, 5))
+            image[:, left:right] = folds[:, None] * _muted(rng)
+        else:
+            # A board full of notes.
+            _rectangle(image, at, height - 2.1, width, 1.3, _muted(rng))
+            for _ in range(25):
+                x, y = at + rng.uniform(0, width), rng.uniform(0.8, 2.0)
+                _rectangle(image, x, height - y, *rng.uniform(0.05, 0.3, 2), _muted(rng))
 
 
 def _muted(rng: np.random.Generator) -> Array:

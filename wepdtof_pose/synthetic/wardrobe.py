@@ -35,8 +35,11 @@ TROUSERS = [
 ]
 
 
-def paint_person(rng: np.random.Generator, build: Build) -> Array:
-    """The atlas (parts, texels, texels, 3) of one person with random skin, hair and clothes."""
+def paint_person(rng: np.random.Generator, build: Build, *, office: bool = False) -> Array:
+    """The atlas (parts, texels, texels, 3) of one person with random skin, hair and clothes.
+
+    With `office` many wear black, grey or white, from head to foot or in parts.
+    """
     atlas = np.empty((len(PARTS), TEXELS, TEXELS, 3), np.float32)
     skin = _colour(rng, SKINS, 0.08)
     hair = _colour(rng, HAIRS, 0.15)
@@ -49,7 +52,11 @@ def paint_person(rng: np.random.Generator, build: Build) -> Array:
     _dress_legs(rng, put, skin, build)
     if build.backpack and not build.skirt:
         put("extra", _cloth(rng, _colour(rng, CLOTHS, 0.1), plain=True))
+    if build.coat:
+        put("extra", _cloth(rng, _colour(rng, CLOTHS, 0.15)))
     _paint_head(rng, atlas, skin, hair, build)
+    if office:
+        _wear_plain(rng, atlas, build)
     return np.clip(atlas, 0.015, 0.95)
 
 
@@ -89,6 +96,25 @@ def _dress_top(rng: np.random.Generator, put: Put, skin: Array) -> None:
             cuff = shirt.copy()
             cuff[-7:] = skin
             put(f"{side}_forearm", cuff)
+
+
+def _wear_plain(rng: np.random.Generator, atlas: Array, build: Build) -> None:
+    """Turn the top, the legs or both into the greys and near-blacks of office clothes."""
+    top = [*("belly", "chest", "yoke", "extra"), *(f"{side}_upper_arm" for side in SIDES)]
+    legs = [*("pelvis",), *(f"{side}_{part}" for side in SIDES for part in ("thigh", "buttock"))]
+    for parts, chance in ((top, 0.5), (legs, 0.45)):
+        if rng.random() > chance:
+            continue
+        tone = rng.choice([0.025, 0.04, 0.06, 0.1, 0.3, 0.6, 0.85]) * rng.uniform(0.8, 1.2)
+        tint = 1 + rng.normal(0, 0.12, 3) * (tone < 0.5)
+        rows = [PART_INDEX[part] for part in parts]
+        rows += [PART_INDEX[f"{side}_forearm"] for side in SIDES if parts is top]
+        rows += [PART_INDEX[f"{side}_shin"] for side in SIDES if parts is legs and not build.skirt]
+        folds = 1 + 0.2 * rng.standard_normal((len(rows), 8, 8))
+        cloth = np.kron(folds, np.ones((6, 6)))[..., None] * tone * tint
+        skin = atlas[PART_INDEX["nose"]][0, 0]
+        bare = np.abs(atlas[rows] - skin).max(axis=-1, keepdims=True) < 0.12
+        atlas[rows] = np.where(bare, atlas[rows], cloth).astype(np.float32)
 
 
 def _dress_legs(rng: np.random.Generator, put: Put, skin: Array, build: Build) -> None:
