@@ -43,9 +43,16 @@ def main() -> None:
     help="Width and height of the frames in pixels.",
 )
 @click.option(
+    "--style",
+    type=click.Choice(["plain", "office"]),
+    default="plain",
+    show_default=True,
+    help="office: crowded tables, poses of all kinds, empty rooms, cut-off image circles.",
+)
+@click.option(
     "--workers", type=click.IntRange(min=1), help="Processes that render.  [default: all cores]"
 )
-def synth(out: Path, people: int, seed: int, size: int, workers: int | None) -> None:
+def synth(out: Path, people: int, seed: int, size: int, style: str, workers: int | None) -> None:
     """Make a procedural overhead-fisheye data set in the folder OUT.
 
     The same seed gives the same bytes, whatever the number of workers. Run again after an
@@ -57,7 +64,9 @@ def synth(out: Path, people: int, seed: int, size: int, workers: int | None) -> 
     """
     from wepdtof_pose.synthetic.generate import generate
 
-    generate(out, people=people, seed=seed, size=size, workers=workers or usable_cores())
+    generate(
+        out, people=people, seed=seed, size=size, style=style, workers=workers or usable_cores()
+    )
     echo(f"{people} people in {out}")
 
 

@@ -52,9 +52,9 @@ def generate(
     """Write a data set with exactly ``people`` labelled people to ``out``, and return ``out``.
 
     The folder gets ``images/<scene>/<scene>_000001.jpg`` and ``annotations/
-    person_keypoints.json`` (COCO keypoints). The bytes depend on ``people``, ``seed`` and
-    ``size`` and ``style`` only, not on ``workers``. An unfinished folder is completed; a finished one gets the
-    frames back that it lacks, and keeps its annotations.
+    person_keypoints.json`` (COCO keypoints). The bytes depend on ``people``, ``seed``, ``size``
+    and ``style`` only, not on ``workers``. An unfinished folder is completed; a finished one gets
+    the frames back that it lacks, and keeps its annotations.
 
     Args:
         out: the folder; missing, empty, or one that the same arguments began.
