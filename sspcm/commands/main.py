@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sspcm.commands.find import find
 from sspcm.commands.networks import export, import_weights, pseudo_labels
 from sspcm.commands.options import ALLOW_CODE, PATH, UP, opens_networks
 from sspcm.commands.predict import predict
@@ -180,5 +181,5 @@ def evaluate(
         echo(f"written: {output}")
 
 
-for command in (predict, pseudo_labels, export, import_weights):
+for command in (find, predict, pseudo_labels, export, import_weights):
     main.add_command(command)

@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
+from sspcm.augment.cameras import draw_cameras, seen_by
 from sspcm.data.batches import Batch
+from sspcm.data.normalisation import denormalise, normalise
 from sspcm.heatmaps.losses import heatmap_mse
 from sspcm.methods.method import Method, MethodSetting
 
 
 class Supervised(Method):
     """One network, plain heatmap regression: the baseline of every comparison.
+
+    With the option `cameras` its labelled views are shown as other cameras would show them
+    (`sspcm.augment.cameras`): for drawn people, where real ones are meant.
 
     | pass | network | input | mode | gradient | BatchNorm statistics |
     |---|---|---|---|---|---|
@@ -24,7 +30,13 @@ class Supervised(Method):
 
     @dataclass(frozen=True)
     class Options:
-        """The method has no options."""
+        """Options.
+
+        Attributes:
+            cameras: show labelled views as other cameras would.
+        """
+
+        cameras: bool = False
 
     uses_unlabelled = False
     reported = "A"
@@ -33,11 +45,17 @@ class Supervised(Method):
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()
         self.network = setting.make_network("A")
+        self.cameras = options.cameras
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """The loss M(H(x_s))."""
-        maps = self.network(batch.labelled)
+        images = batch.labelled
+        if self.cameras:
+            draw = draw_cameras(len(images), generator=batch.generator)
+            with torch.no_grad():
+                images = normalise(seen_by(denormalise(images), draw), bgr=False)
+        maps = self.network(images)
         return {"supervised": heatmap_mse(maps, batch.target, batch.target_weight)}
 
     def end_epoch(self) -> None:

@@ -154,7 +154,7 @@ def floor_clutter(rng: np.random.Generator) -> Piece:
     """A bag, a cardboard box or a bin on the floor."""
     half = rng.uniform(0.08, 0.28, 3)
     kind = str(rng.choice(["wood", "fabric", "box", "plain", "metal"]))
-    return Piece((_block(0, 0, half[2], *half, kind),))
+    return Piece((_block(0, 0, half[2], half[0], half[1], half[2], kind),))
 
 
 def shelf(rng: np.random.Generator) -> Piece:

@@ -210,7 +210,8 @@ def _hang_office(rng: np.random.Generator, image: Array, length: float, height: 
             _rectangle(image, at, height - 2.1, width, 1.3, _muted(rng))
             for _ in range(25):
                 x, y = at + rng.uniform(0, width), rng.uniform(0.8, 2.0)
-                _rectangle(image, x, height - y, *rng.uniform(0.05, 0.3, 2), _muted(rng))
+                w, h = rng.uniform(0.05, 0.3, 2)
+                _rectangle(image, x, height - y, w, h, _muted(rng))
 
 
 def _muted(rng: np.random.Generator) -> Array:

@@ -1,0 +1,76 @@
+"""The command that finds people in whole frames."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from sspcm.commands.options import PATH
+from wepdtof_pose.errors import echo
+
+_SHOWN = 5
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, type=PATH)
+@click.option(
+    "-o", "--output", type=PATH, default=Path("boxes.json"), show_default=True, help="JSON file."
+)
+@click.option("--model", metavar="NAME|FILE", help="Network.  [default: ceiling-find]")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Least score of a person.  [default: 0.3]",
+)
+@click.option("--side", type=click.IntRange(32), help="Longer side of frames.  [default: 512]")
+@click.option(
+    "--turns",
+    type=click.IntRange(1, 4),
+    default=1,
+    show_default=True,
+    help="Look at each frame so many times, turned by quarters.",
+)
+@click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
+def find(
+    inputs: tuple[Path, ...],
+    output: Path,
+    model: str | None,
+    threshold: float | None,
+    side: int | None,
+    turns: int,
+    device: str | None,
+) -> None:
+    """Find people on images, folders and videos of a ceiling camera.
+
+    The file that is written is one of COCO results with rotated boxes; sspcm predict --boxes takes
+    it. What cannot be read is left out and named, with exit code 1.
+
+    \b
+    Example:
+      sspcm find frames -o boxes.json
+      sspcm find clip.mp4 --turns 4 -o boxes.json
+    """
+    from sspcm.inference.finder import SIDE, THRESHOLD, find_inputs, open_finder
+    from sspcm.inference.ready import FINDER_NETWORK, network_path
+
+    finder = open_finder(
+        network_path(model or FINDER_NETWORK),
+        device=device,
+        side=SIDE if side is None else side,
+        threshold=THRESHOLD if threshold is None else threshold,
+        turns=turns,
+    )
+    count = find_inputs(finder, inputs, output)
+    if count.left_out:
+        kinds = ", ".join(f"{number} {suffix}" for suffix, number in count.left_out.items())
+        echo(f"left out, neither images nor videos: {kinds}")
+    for problem in count.problems[:_SHOWN]:
+        echo(f"not wholly read: {problem}")
+    if len(count.problems) > _SHOWN:
+        echo(f"not wholly read: {len(count.problems) - _SHOWN} more")
+    echo(f"{count.people} people on {count.frames} frames")
+    echo(f"written: {output}")
+    if count.problems:
+        sys.exit(1)

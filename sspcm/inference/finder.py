@@ -1,0 +1,220 @@
+"""Find people in whole frames: rotated boxes, with the ready-trained network or one of your own.
+
+The frames are those of a ceiling camera: where the network does not see which way a person's head
+is, it is away from the middle of the frame.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from sspcm.data.normalisation import normalise
+from sspcm.hardware import Hardware, choose_hardware
+from sspcm.inference.detections import PERSON
+from sspcm.inference.frames import FrameReader, find_sources
+from sspcm.networks.finder import FinderNet, boxes_of_maps
+from sspcm.networks.weights import read_weights
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import write_json
+from wepdtof_pose.geometry import enclosing_boxes
+from wepdtof_pose.scores.rotated_boxes import rotated_iou
+
+SIDE = 512
+"""Longer side in pixels at which frames are looked at."""
+THRESHOLD = 0.3
+"""Least score of a person."""
+OVERLAP = 0.45
+"""Overlap (IoU) from which the lower-scored of two boxes is the same person."""
+_MULTIPLE = 32
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A network that finds people.
+
+    Attributes:
+        network: the `FinderNet`, in evaluation mode, on the device.
+        hardware: where it is.
+        source: where it came from.
+        side: longer side in pixels at which frames are looked at.
+        threshold: least score of a person.
+        turns: ways in which each frame is looked at, as it is and turned by quarters; boxes seen
+            in several are taken once.
+    """
+
+    network: FinderNet
+    hardware: Hardware
+    source: str = "a finder"
+    side: int = SIDE
+    threshold: float = THRESHOLD
+    turns: int = 1
+
+    def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the people of each image: (people, 6) cx, cy, w, h, angle, score.
+
+        Pixels are the image's; the angle is in degrees within (-180, 180], clockwise from the axis
+        that points up: the way from the hips to the head. The best-scored come first.
+
+        Args:
+            images: (height, width, 3) uint8 BGR each.
+        """
+        return [self._find(image) for image in images]
+
+    def _find(self, image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
+        scale = self.side / max(height, width)
+        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = cv2.cvtColor(cv2.resize(image, size, interpolation=shrinks), cv2.COLOR_BGR2RGB)
+        boxes = np.concatenate([self._look(small, quarter) for quarter in range(self.turns)])
+        boxes = without_doubles(boxes[np.argsort(-boxes[:, 5], kind="stable")])
+        # Integer coordinates are pixel centres, at both sizes.
+        boxes[:, :2] = (boxes[:, :2] + 0.5) / scale - 0.5
+        boxes[:, 2:4] /= scale
+        return boxes
+
+    def _look(self, image: np.ndarray, quarter: int) -> np.ndarray:
+        """Boxes of the image turned counter-clockwise by quarters, turned back."""
+        height, width = image.shape[:2]
+        turned = np.ascontiguousarray(np.rot90(image, quarter))
+        rows, columns = (-side % _MULTIPLE for side in turned.shape[:2])
+        padded = cv2.copyMakeBorder(turned, 0, rows, 0, columns, cv2.BORDER_CONSTANT)
+        pixels = torch.from_numpy(padded).to(self.hardware.device).permute(2, 0, 1)[None]
+        with torch.inference_mode(), self.hardware.autocast():
+            maps = self.network(normalise(pixels, bgr=False))
+        middle = ((turned.shape[1] - 1) / 2, (turned.shape[0] - 1) / 2)
+        boxes = boxes_of_maps(maps, threshold=self.threshold, middle=middle)[0]
+        for back in range(quarter, 0, -1):
+            # One quarter clockwise, onto an image that is as wide as this one is high.
+            high = width if back % 2 else height
+            boxes[:, :2] = np.stack([high - 1 - boxes[:, 1], boxes[:, 0]], axis=1)
+            boxes[:, 4] += 90
+        boxes[:, 4] = 180 - (180 - boxes[:, 4]) % 360
+        return boxes
+
+
+def open_finder(
+    path: Path,
+    *,
+    device: str | None = None,
+    side: int = SIDE,
+    threshold: float = THRESHOLD,
+    turns: int = 1,
+) -> Finder:
+    """Open a network that finds people.
+
+    Args:
+        path: a file that `sspcm.training.finder` wrote.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` if None.
+        side: longer side in pixels at which frames are looked at.
+        threshold: least score of a person.
+        turns: 1 to 4 quarter turns in which each frame is looked at.
+
+    Raises:
+        InputError: it is no such file, or an option is out of range.
+    """
+    if not 1 <= turns <= 4:
+        raise InputError(f"turns must be from 1 to 4, not {turns}")
+    if side < _MULTIPLE:
+        raise InputError(f"the side must be at least {_MULTIPLE} pixels, not {side}")
+    state = read_weights(path)
+    network = FinderNet(width=finder_width(state, source=str(path)))
+    try:
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1:2] or [str(error)]
+        raise InputError(f"{path}: finds no people: {reason[0].strip()}") from None
+    hardware = choose_hardware(device or "auto", "float32")
+    network.to(hardware.device).to(memory_format=hardware.memory_format).eval()  # type: ignore[call-overload]
+    return Finder(network, hardware, str(path), side, threshold, turns)
+
+
+@dataclass
+class FindCount:
+    """What `find_inputs` has done: frames looked at, people found, what was not read."""
+
+    frames: int = 0
+    people: int = 0
+    problems: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def find_inputs(finder: Finder, inputs: Sequence[Path], out: Path) -> FindCount:
+    """Find the people on images, folders of images and videos, and write their boxes.
+
+    The file is one of COCO results: `image_id`, `file_name`, `category_id` 1, `bbox` (x, y, w, h
+    around the rotated box), `rotated_box` (cx, cy, w, h, angle) and `score`; frames of a video also
+    have `frame`, from 1 on. `sspcm predict --boxes` takes it. What cannot be read is left out and
+    counted.
+
+    Args:
+        finder: the network.
+        inputs: images, folders and video files.
+        out: the JSON file to write; it appears whole.
+
+    Raises:
+        InputError: an input is missing, or not one frame can be read.
+    """
+    found = find_sources(inputs)
+    count = FindCount(left_out=found.left_out)
+    results: list[dict[str, Any]] = []
+    silent = None if sys.stderr.isatty() else True
+    for source in tqdm(found.sources, desc="find", unit="file", leave=False, disable=silent):
+        reader = FrameReader(source)
+        for frame in reader:
+            boxes = finder.find([frame.image])[0]
+            count.frames += 1
+            count.people += len(boxes)
+            around = enclosing_boxes(boxes[:, :5])
+            number = {} if frame.number is None else {"frame": frame.number}
+            for box, upright in zip(boxes.tolist(), around.tolist(), strict=True):
+                results.append(
+                    {
+                        "image_id": frame.image_id,
+                        "file_name": source.name,
+                        **number,
+                        "category_id": PERSON,
+                        "bbox": [round(value, 2) for value in upright],
+                        "rotated_box": [round(value, 2) for value in box[:5]],
+                        "score": round(box[5], 4),
+                    }
+                )
+        if reader.problem:
+            count.problems.append(reader.problem)
+    if not count.frames:
+        reason = count.problems[0] if count.problems else "there are no images or videos"
+        raise InputError(f"no frame can be read: {reason}")
+    write_json(out, results)
+    return count
+
+
+def finder_width(state: dict[str, torch.Tensor], *, source: str) -> int:
+    """Return the channels of the head of a finder's state.
+
+    Raises:
+        InputError: these are no parameters of a finder.
+    """
+    if "mix.0.weight" not in state:
+        raise InputError(
+            f"{source}: holds no network that finds people (poses are predicted by --model)"
+        )
+    return int(state["mix.0.weight"].shape[0])
+
+
+def without_doubles(boxes: np.ndarray, *, overlap: float = OVERLAP) -> np.ndarray:
+    """Return the boxes (n, 6), best first, without those that overlap a better one too much."""
+    same = rotated_iou(boxes[:, :5], boxes[:, :5]) > overlap
+    kept: list[int] = []
+    for row in range(len(boxes)):
+        if not same[row, kept].any():
+            kept.append(row)
+    return boxes[kept]

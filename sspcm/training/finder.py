@@ -1,0 +1,285 @@
+"""Train the network that finds people on whole frames whose people have joints.
+
+A step is a pure function of the seed and its number, so that a run that was interrupted goes on
+from its checkpoint as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from sspcm.augment.cameras import draw_cameras, seen_by
+from sspcm.data.normalisation import normalise
+from sspcm.hardware import choose_hardware
+from sspcm.inference.finder import Finder
+from sspcm.networks.finder import STRIDE, FinderNet, finder_losses, finder_targets
+from sspcm.networks.weights import load_imagenet
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import replacing
+from wepdtof_pose.fisheye.body_boxes import body_boxes
+from wepdtof_pose.images import read_image
+from wepdtof_pose.scores.rotated_boxes import average_precision
+
+_LOG = logging.getLogger(__name__)
+
+EVALUATION_THRESHOLD = 0.05
+"""Least score of the boxes that an average precision counts."""
+
+
+@dataclass(frozen=True)
+class FinderConfig:
+    """How a finder is trained.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: views a step.
+        window: side of a view in pixels, a multiple of 32.
+        smallest: and
+        largest: sides of a whole frame within the view's pixels; a view is a part of a larger one.
+        learning_rate: of Adam at the start; it falls to 0 along a cosine.
+        warm_up: steps over which it rises first.
+        decay: of the exponential average of the weights, which is what is kept.
+        frozen_stages: stages of the backbone that keep their ImageNet weights.
+        pretrained: start the backbone from ImageNet weights.
+        save_every: steps from one checkpoint to the next.
+        seed: of everything random.
+        threads: CPU threads; 0 leaves torch's choice.
+    """
+
+    steps: int = 1500
+    batch_size: int = 8
+    window: int = 352
+    smallest: int = 300
+    largest: int = 640
+    learning_rate: float = 1e-3
+    warm_up: int = 50
+    decay: float = 0.995
+    frozen_stages: int = 1
+    pretrained: bool = True
+    save_every: int = 100
+    seed: int = 0
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "save_every", "smallest"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.window < 32 or self.window % 32:
+            raise InputError(f"window must be a multiple of 32, not {self.window}")
+        if self.largest < self.smallest:
+            raise InputError(f"largest ({self.largest}) is below smallest ({self.smallest})")
+
+
+def train_finder(
+    dataset: PoseDataset, folder: Path, config: FinderConfig, *, resume: bool = False
+) -> Path:
+    """Train a finder and return the file of its weights, which `open_finder` opens.
+
+    The folder gets config.json, metrics.jsonl, checkpoint.pt and weights.pt.
+
+    Args:
+        dataset: frames, with or without people; the people's joints make their boxes.
+        folder: the run's folder, made if needed.
+        config: how.
+        resume: go on with the run that the folder holds; a finished one is not trained again.
+
+    Raises:
+        InputError: the folder holds another run, or one that `resume` was not asked for.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    weights, checkpoint = folder / "weights.pt", folder / "checkpoint.pt"
+    _claim(folder, asdict(config) | {"data_hash": dataset.content_hash()}, resume=resume)
+    if weights.is_file():
+        return weights
+    hardware = choose_hardware("auto", "float32")
+    generator = torch.Generator().manual_seed(config.seed)
+    network = FinderNet(generator=generator)
+    if config.pretrained:
+        load_imagenet(network, "efficientnet_lite0")
+    network.freeze(config.frozen_stages)
+    network.to(hardware.device).to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
+    averaged = AveragedModel(
+        network, multi_avg_fn=get_ema_multi_avg_fn(config.decay), use_buffers=True
+    )
+    optimiser = torch.optim.Adam(
+        [value for value in network.parameters() if value.requires_grad], lr=config.learning_rate
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, config))
+    parts: dict[str, Any] = {
+        "network": network,
+        "averaged": averaged,
+        "optimiser": optimiser,
+        "schedule": schedule,
+    }
+    first, spent = 0, 0.0
+    if checkpoint.is_file():
+        state = torch.load(checkpoint, map_location=hardware.device, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        first, spent = int(state["step"]), float(state["seconds"])
+    frames = Frames(dataset)
+    started, totals = time.perf_counter(), dict.fromkeys(("centre", "offset", "size"), 0.0)
+    totals["direction"] = 0.0
+    network.train()
+    for step in range(first, config.steps):
+        images, target = draw_views_of_frames(frames, config, step)
+        maps = network(images.to(hardware.device))
+        losses = finder_losses(maps, target.to(hardware.device))
+        optimiser.zero_grad(set_to_none=True)
+        sum(losses.values(), start=torch.zeros((), device=hardware.device)).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimiser.step()
+        schedule.step()
+        averaged.update_parameters(network)
+        for name, value in losses.items():
+            totals[name] += float(value.detach())
+        done = step + 1
+        if done % config.save_every == 0 or done == config.steps:
+            count = config.save_every if done % config.save_every == 0 else done % config.save_every
+            row = {name: value / count for name, value in totals.items()}
+            if not all(np.isfinite(list(row.values()))):
+                raise InputError(f"the loss is not a number by step {done}: lower learning_rate")
+            totals = dict.fromkeys(totals, 0.0)
+            seconds = spent + time.perf_counter() - started
+            row |= {"step": done, "seconds": round(seconds, 1)}
+            states: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
+            with replacing(checkpoint) as temporary:
+                torch.save(states | {"step": done, "seconds": seconds}, temporary)
+            with (folder / "metrics.jsonl").open("a") as lines:
+                lines.write(json.dumps(row) + "\n")
+            _LOG.info("%s", json.dumps(row))
+    kept = averaged.module
+    assert isinstance(kept, FinderNet)
+    write_finder(kept, weights)
+    return weights
+
+
+def write_finder(network: FinderNet, path: Path) -> None:
+    """Write a finder's weights in half precision."""
+    state = {
+        name: value.detach().cpu().half() if value.is_floating_point() else value.cpu()
+        for name, value in network.state_dict().items()
+    }
+    with replacing(path) as temporary:
+        torch.save({"state_dict": state}, temporary)
+
+
+def evaluate_finder(
+    finder: Finder, dataset: PoseDataset, *, boxes: str = "body"
+) -> dict[str, float]:
+    """Return the AP50 of a finder on a data set, and how many frames and people it has.
+
+    Args:
+        finder: with a low threshold: what it does not give cannot be counted.
+        dataset: frames and people.
+        boxes: true boxes: "body" are made from the joints, "file" are the file's rotated boxes.
+    """
+    frames = Frames(dataset, boxes=boxes)
+    found = [finder.find([read_image(path)])[0] for path in frames.paths]
+    return {
+        "frames": len(frames.paths),
+        "people": sum(map(len, frames.boxes)),
+        "AP50": average_precision(found, frames.boxes),
+    }
+
+
+class Frames:
+    """The files of a data set's frames, and the boxes (n, 5) of the people on each."""
+
+    def __init__(self, dataset: PoseDataset, *, boxes: str = "body") -> None:
+        self.paths = [dataset.root / name for name in dataset.frames["file_name"]]
+        if boxes == "body":
+            found = body_boxes(dataset.keypoints, dataset.keypoint_set)
+        else:
+            columns = [f"rotated_{name}" for name in ("cx", "cy", "w", "h", "angle")]
+            found = dataset.people[columns].to_numpy(dtype=np.float64)
+        rows = dataset.frame_rows
+        known = ~np.isnan(found).any(axis=1)
+        self.boxes = [found[(rows == row) & known] for row in range(len(self.paths))]
+
+
+def draw_views_of_frames(frames: Frames, config: FinderConfig, step: int) -> tuple[Tensor, Tensor]:
+    """Return the images (N, 3, S, S) and targets (N, 7, S/8, S/8) of one step.
+
+    Frames are turned by any angle, mirrored, zoomed and cut, and shown as other cameras would.
+    """
+    rng = np.random.default_rng([config.seed, step])
+    chosen = rng.choice(len(frames.paths), config.batch_size, replace=False)
+    pixels, targets = [], []
+    cells = config.window // STRIDE
+    for row in chosen.tolist():
+        image = read_image(frames.paths[row])
+        matrix = _draw_matrix(rng, image.shape[1], image.shape[0], config)
+        view = cv2.warpAffine(image, matrix, (config.window, config.window), flags=cv2.INTER_AREA)
+        boxes = move_boxes(frames.boxes[row], matrix)
+        inside = ((boxes[:, :2] > 0) & (boxes[:, :2] < config.window - 1)).all(axis=1)
+        targets.append(finder_targets(boxes[inside], (cells, cells)))
+        pixels.append(cv2.cvtColor(view, cv2.COLOR_BGR2RGB))
+    batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float()
+    source = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    seen = seen_by(batch, draw_cameras(len(batch), windows=0, generator=source))
+    return normalise(seen, bgr=False), torch.from_numpy(np.stack(targets))
+
+
+def move_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return rotated boxes (n, 5) moved by a similarity (2, 3), which may also mirror."""
+    scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
+    turn = np.deg2rad(boxes[:, 4])
+    up = np.stack([np.sin(turn), -np.cos(turn)], axis=1) @ matrix[:, :2].T
+    return np.concatenate(
+        [
+            boxes[:, :2] @ matrix[:, :2].T + matrix[:, 2],
+            boxes[:, 2:4] * scale,
+            np.rad2deg(np.arctan2(up[:, :1], -up[:, 1:])),
+        ],
+        axis=1,
+    )
+
+
+def _draw_matrix(
+    rng: np.random.Generator, width: int, height: int, config: FinderConfig
+) -> np.ndarray:
+    """A similarity (2, 3) from the frame to a view, or a mirrored one."""
+    side = np.exp(rng.uniform(np.log(config.smallest), np.log(config.largest)))
+    scale = side / max(width, height)
+    angle, mirrored = rng.uniform(0, 2 * np.pi), bool(rng.random() < 0.5)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([-1.0 if mirrored else 1.0, 1.0])
+    slack = abs(side - config.window) / 2
+    middle = config.window / 2 + rng.uniform(-slack, slack, 2)
+    centre = (np.array([width, height]) - 1) / 2
+    return np.concatenate([linear, (middle - linear @ centre)[:, None]], axis=1)
+
+
+def _rate(step: int, config: FinderConfig) -> float:
+    rise = min((step + 1) / max(config.warm_up, 1), 1.0)
+    return rise * 0.5 * (1 + float(np.cos(np.pi * min(step / config.steps, 1.0))))
+
+
+def _claim(folder: Path, parameters: dict[str, Any], *, resume: bool) -> None:
+    """Make the run's folder, or check that it holds this very run."""
+    file = folder / "config.json"
+    if file.is_file():
+        known = json.loads(file.read_text())
+        if known != parameters:
+            differing = sorted(key for key in parameters if known.get(key) != parameters[key])
+            raise InputError(f"{folder}: holds another run (other {', '.join(differing)})")
+        if not resume:
+            raise InputError(f"{folder}: holds a run already; resume it, or name another folder")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(parameters, indent=1))

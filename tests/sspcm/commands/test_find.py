@@ -1,0 +1,77 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sspcm.inference.detections import read_detections
+from sspcm.networks.finder import FinderNet
+from sspcm.training.finder import write_finder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("finder") / "finder.pt"
+    write_finder(FinderNet(width=8, generator=torch.Generator().manual_seed(0)), file)
+    return file
+
+
+def find(*arguments: object) -> subprocess.CompletedProcess[str]:
+    code = "from sspcm.commands.main import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, "find", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_boxes_of_a_folder_are_what_predict_reads(
+    tiny_fisheye: Path, weights: Path, tmp_path: Path
+) -> None:
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    images = sorted((tiny_fisheye / "images").rglob("*.jpg"))[:3]
+    for image in images:
+        shutil.copy(image, frames)
+    (frames / "broken.jpg").write_bytes(images[0].read_bytes()[:200])
+    (frames / "notes.txt").write_text("not a frame")
+    out = tmp_path / "boxes.json"
+    done = find(
+        *(frames, "-o", out, "--model", weights, "--threshold", 0, "--side", 64, "--turns", 2)
+    )
+    assert done.returncode == 1, done.stderr
+    assert "on 3 frames" in done.stdout
+    assert "broken.jpg" in done.stdout
+    assert ".txt" in done.stdout
+    results = json.loads(out.read_text())
+    assert {row["file_name"] for row in results} == {image.name for image in images}
+    detections = read_detections(out)
+    assert len(detections) == len(results) > 0
+    np.testing.assert_allclose(detections.rotated[0], results[0]["rotated_box"])
+    (frames / "broken.jpg").unlink()
+    assert find(frames, "-o", out, "--model", weights, "--side", 64).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--model", "no-such"], "no-such"),
+        (["--turns", "7"], "7"),
+        (["nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line(
+    tiny_fisheye: Path, weights: Path, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    images = tiny_fisheye / "images"
+    model = [] if "--model" in arguments else ["--model", weights]
+    done = find(images, *arguments, *model, "-o", tmp_path / "boxes.json")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "boxes.json").exists()
