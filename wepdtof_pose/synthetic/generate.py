@@ -198,10 +198,11 @@ def _claim(out: Path, parameters: dict[str, Any]) -> bool:
     if manifest.is_file():
         found = read_json(manifest)
         if found != parameters:
-            known = found if isinstance(found, dict) else {}
+            known = {"style": "plain"} | (found if isinstance(found, dict) else {})
+            asked = {"style": "plain"} | parameters
             differing = [
                 f"{key} {known.get(key)!r} instead of {value!r}"
-                for key, value in parameters.items()
+                for key, value in asked.items()
                 if known.get(key) != value
             ]
             raise InputError(

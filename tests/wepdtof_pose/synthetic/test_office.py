@@ -38,8 +38,10 @@ def test_office_is_another_set_with_its_name(office: Path, tmp_path: Path) -> No
     assert json.loads((office / MANIFEST).read_text())["style"] == "office"
     assert "style" not in json.loads((plain / MANIFEST).read_text())
     assert digest(plain)[ANNOTATIONS] != digest(office)[ANNOTATIONS]
-    with pytest.raises(InputError, match="style 'office' instead of None"):
+    with pytest.raises(InputError, match="style 'plain' instead of 'office'"):
         generate(plain, **PLAIN, style="office", progress=False)
+    with pytest.raises(InputError, match="style 'office' instead of 'plain'"):
+        generate(office, **PLAIN, progress=False)
 
 
 def test_workers_do_not_change_a_byte(office: Path, tmp_path: Path) -> None:
