@@ -53,7 +53,7 @@ def find(
       sspcm find clip.mp4 --turns 4 -o boxes.json
     """
     from sspcm.inference.finder import SIDE, THRESHOLD, find_inputs, open_finder
-    from sspcm.inference.ready import FINDER_NETWORK, network_path
+    from sspcm.ready.names import FINDER_NETWORK, network_path
 
     finder = open_finder(
         network_path(model or FINDER_NETWORK),
