@@ -60,7 +60,13 @@ def check_categories(raw: RawFile) -> Iterator[Problem]:
     known = {c["id"] for c in raw.categories}
     alien = np.array([c is not None and c not in known for c in categories], dtype=bool)
     yield of_people(raw, "category-unknown", alien, lambda i: f"category {categories[i]!r}")
-    rows = [int(row) for row in raw.other_rows if raw.annotations[row].get("keypoints")]
+    named = {c["id"] for c in raw.categories if c.get("keypoints")}
+    rows = [
+        int(row)
+        for row in raw.other_rows
+        if raw.annotations[row].get("keypoints")
+        and raw.annotations[row]["category_id"] not in named
+    ]
     names = len(raw.keypoint_set)
     shown = [
         f"category {raw.annotations[row]['category_id']!r} names no joints, the one that does "

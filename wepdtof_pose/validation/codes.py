@@ -41,7 +41,7 @@ CODES: dict[str, Code] = {
     ),
     "skeleton": Code(
         "warning",
-        "skeleton that is not pairs of joint numbers counted from 1: edges are not drawn",
+        "skeleton that is not pairs of joint numbers counted from 1: other programs may refuse it",
         "edges are for drawing only; --fix looks up joint names",
         True,
     ),

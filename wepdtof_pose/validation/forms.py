@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.coco_category import keypoint_category
 from wepdtof_pose.validation.annotations import usable_skeleton
 from wepdtof_pose.validation.edits import Edits, Table
 from wepdtof_pose.validation.label_counts import is_labelled, joints_in, number_in
-from wepdtof_pose.validation.raw_file import split_by_category
+from wepdtof_pose.validation.raw_file import category_of_people, split_by_category
 from wepdtof_pose.validation.schema import (
     entry_check,
     unwritable_fields,
@@ -73,7 +72,7 @@ def joints_of_file(content: dict[str, Any]) -> tuple[dict[str, Any] | None, int 
     if wrong_categories(content.get("categories")):
         return None, None
     try:
-        category = keypoint_category(content, "", required=False)
+        category = category_of_people(content)
     except InputError:
         return None, None
     return category, len(category["keypoints"]) if category else None

@@ -21,7 +21,7 @@ import pandas as pd
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.coco import to_dict
-from wepdtof_pose.formats.coco_category import keypoint_category, keypoint_set_of
+from wepdtof_pose.formats.coco_category import key_of, keypoint_category, keypoint_set_of
 from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.validation.findings import Problem
@@ -159,6 +159,20 @@ def has_rotated_bboxes(content: dict[str, Any]) -> bool:
     return lengths[5] > len(sample) / 2 and not any("keypoints" in a for a in sample)
 
 
+def category_of_people(content: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the category that readers take people from: of several with joints the one in use.
+
+    Raises:
+        InputError: there is none, or nothing says which it is.
+    """
+
+    def used() -> Counter[Any]:
+        rows = (row for row in content["annotations"] if isinstance(row, dict))
+        return Counter(key_of(row["category_id"]) for row in rows if "category_id" in row)
+
+    return keypoint_category(content, "the file", required=True, used=used)
+
+
 def split_by_category(
     content: dict[str, Any], category: dict[str, Any] | None
 ) -> tuple[list[tuple[int, Any]], list[int]]:
@@ -292,7 +306,7 @@ def _keypoint_set(
     if message:
         return refuse(f"'categories' {message}")
     try:
-        category = keypoint_category(content, "the file", required=True)
+        category = category_of_people(content)
         return category, (keypoint_set_of(category, "the file") if category else None), []
     except InputError as error:
         return refuse(str(error))

@@ -109,6 +109,10 @@ PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a box of NaN": ({"bbox": [float("nan")] * 4}, {"bbox": EXTENT}),
     "a box of negative width": ({"bbox": [46, 10, -26, 34]}, {"bbox": EXTENT}),
     "null for the crowd flag": ({"iscrowd": None}, {"iscrowd": 0}),
+    "an empty list of joints": (
+        {"keypoints": [], "num_keypoints": 0},
+        {"keypoints": [], "num_keypoints": 0},
+    ),
     "an area that is a word": ({"area": "wide"}, {"area": 0.53 * 26 * 34, "area_from_box": True}),
 }
 

@@ -131,6 +131,14 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "a width of 0": (image(width=0), {"structure"}),
     "no categories": (lambda c: c.pop("categories"), {"category"}),
     "two categories": (lambda c: c["categories"].append(c["categories"][0]), {"category"}),
+    "a category that nobody uses": (
+        lambda c: c["categories"].append({"id": 9, "name": "hand", "keypoints": ["thumb"]}),
+        set(),
+    ),
+    "a skeleton of names": (
+        lambda c: c["categories"][0].update(skeleton=[["neck", "head_top"]]),
+        {"skeleton"},
+    ),
     "a category without joints": (placeholder, {"category-without-joints"}),
     "a category twice a joint": (
         lambda c: c["categories"][0]["keypoints"].__setitem__(0, "neck"),
@@ -231,9 +239,7 @@ def test_every_defect_is_found(findings_of: Callable, name: str) -> None:
 
 def test_every_code_of_a_file_has_a_case() -> None:
     covered = {code for _, codes in CASES.values() for code in codes}
-    elsewhere = {"json", "file-name-leak", "skeleton"} | {
-        c for c in CODES if c.startswith("image-")
-    }
+    elsewhere = {"json", "file-name-leak"} | {c for c in CODES if c.startswith("image-")}
     assert set(CODES) - covered <= elsewhere
 
 
@@ -339,6 +345,13 @@ def test_other_categories_are_nobody(findings_of: Callable) -> None:
         content["annotations"].append({"id": 999, "image_id": 6, "category_id": 7, "bbox": [1, 2]})
 
     assert not findings_of(with_chairs).counts
+
+    def with_a_dog(content: dict) -> None:
+        content["categories"].append({"id": 7, "name": "dog", "keypoints": ["snout", "tail"]})
+        dog = {"id": 999, "image_id": 6, "category_id": 7, "keypoints": [1, 2, 2, 3, 4, 2]}
+        content["annotations"].append(dog)
+
+    assert not findings_of(with_a_dog).counts
 
 
 @pytest.mark.parametrize(
