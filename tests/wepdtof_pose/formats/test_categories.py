@@ -16,7 +16,6 @@ from wepdtof_pose.formats.categories import listed, people_labels, require_peopl
         (["personal", "worker person"], {"worker person"}),
         ([], set()),
     ],
-    ids=str,
 )
 def test_labels_that_say_person(labels: list[str], people: set[str]) -> None:
     assert people_labels(labels, source="a") == people
