@@ -26,6 +26,11 @@ class ComparisonFolder:
         return self.path / "cells"
 
     @property
+    def burn_ins(self) -> Path:
+        """Folder of the burnt-in networks that cells share."""
+        return self.path / "burn_ins"
+
+    @property
     def crops(self) -> Path:
         """Folder of the decoded crops."""
         return self.path / "crops"

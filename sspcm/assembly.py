@@ -54,7 +54,8 @@ def method_of(
         hard_view=config.hard_view,
         released=config.released,
         epochs=config.optimisation.epochs,
-        sigma=config.data.sigma,
+        burn_in_epochs=config.optimisation.burn_in_epochs,
+        sigma=config.sigma,
         flip_permutation=torch.from_numpy(keypoint_set.flip_permutation),
     )
     return build_method(config.method.name, setting, config.method.options)
@@ -68,7 +69,7 @@ def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> d
         "bgr": config.released,
         "upright": config.data.upright,
         "up": config.data.up,
-        "sigma": config.data.sigma,
+        "sigma": config.sigma,
         "decoding": config.evaluation.decoding,
         "method": config.method.name,
         "recipe": config.method.recipe,
@@ -113,10 +114,11 @@ def make_batch_maker(
     return BatchMaker(
         store,
         strength=config.easy_view,
-        sigma=config.data.sigma,
+        sigma=config.sigma,
         flip_permutation=sets.train.keypoint_set.flip_permutation,
         labelled_joints=labelled_joints(sets),
         device=hardware.device,
+        exact_targets=not config.released,
         bgr=config.released,
         memory_format=hardware.memory_format,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
+from sspcm.heatmaps.targets import fitting_sigma
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.splits.hold_out import TEST_FRACTION
 
@@ -35,7 +36,8 @@ class DataConfig:
             "" takes each whole image as a person.
         crop_width: width of the crops in pixels.
         crop_height: height of the crops in pixels.
-        sigma: standard deviation of target Gaussians in heatmap pixels.
+        sigma: standard deviation of target Gaussians in heatmap pixels; None fits the crops (see
+            `fitting_sigma`; 2 as released).
         upright: turn each crop so that the image radius points up, for frames of a ceiling camera
             (beyond the papers).
         up: what points up in a turned crop: the image `radius`, the end of the rotated `box` away
@@ -55,7 +57,7 @@ class DataConfig:
     unlabelled_detections: str = ""
     crop_width: int = 192
     crop_height: int = 256
-    sigma: float = 2.0
+    sigma: float | None = None
     upright: bool = False
     up: str = "radius"
     cache: str | None = None
@@ -106,27 +108,47 @@ class MethodConfig:
 
 @dataclass(frozen=True)
 class OptimisationConfig:
-    """Adam with a step schedule.
+    """Steps, batches, learning rate.
+
+    A run has up to two phases, each with a learning-rate schedule of its own from start to end. In
+    the burn-in every network learns from labelled people alone, whatever the method; networks that
+    do not know yet what the labels can tell them make useless pseudo-labels, and learn from them
+    all the same. Then the method begins, with a fresh optimiser.
 
     Attributes:
-        epochs: epochs of training; the past teachers of SSPCM are those of the epoch before.
+        epochs: epochs of the run, burn-in included; the past teachers of SSPCM are those of the
+            epoch before.
         epoch_steps: optimiser steps an epoch; 0 is one pass over the unlabelled pool (published).
-        burn_in_epochs: epochs from the start that learn from labelled people alone, whatever the
-            method. 0 as published, where networks start from ImageNet; networks from scratch make
-            useless pseudo-labels at first, and learn from them all the same.
+        burn_in_epochs: epochs of the burn-in; 0 as published.
         batch_size: labelled and as many unlabelled people a step.
-        learning_rate: of the first epoch.
-        milestones: epochs (from 0) at which the learning rate drops by `factor`.
+        optimiser: `adam` or `adamw`.
+        weight_decay: of AdamW.
+        schedule: `steps` or `cosine`, which falls to 0 along half a wave.
+        learning_rate: at the start of what follows the burn-in.
+        milestones: epochs (from 0, counted from the end of the burn-in) at which the rate of the
+            step schedule drops by `factor`.
         factor: what it is multiplied by.
+        warm_up_epochs: at the start of each phase the rate rises from 0 for so long, linearly.
+        burn_in_learning_rate: at the start of the burn-in; None is `learning_rate`.
+        burn_in_milestones: epochs (from 0) of the burn-in at which its rate drops by `factor`.
+        averaging: evaluate and keep exponential averages of the weights with this decay a step (at
+            first min(decay, (1 + n) / (10 + n)) at step n); 0 is the weights themselves.
     """
 
     epochs: int = 100
     epoch_steps: int = 0
     burn_in_epochs: int = 0
     batch_size: int = 32
+    optimiser: str = "adam"
+    weight_decay: float = 0.01
+    schedule: str = "steps"
     learning_rate: float = 1e-3
     milestones: tuple[int, ...] = (70, 90)
     factor: float = 0.1
+    warm_up_epochs: float = 0.0
+    burn_in_learning_rate: float | None = None
+    burn_in_milestones: tuple[int, ...] = ()
+    averaging: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -189,6 +211,13 @@ class TrainConfig:
         return self.method.recipe == "released"
 
     @property
+    def sigma(self) -> float:
+        """`data.sigma`, or what fits the crops; the released code has 2 whatever the crops."""
+        if self.data.sigma is not None:
+            return self.data.sigma
+        return 2.0 if self.released else fitting_sigma(self.data.crop_size)
+
+    @property
     def chosen_precision(self) -> str:
         """`precision`, where `auto` is float32 as released: the released code has no other."""
         return "float32" if self.released and self.precision == "auto" else self.precision
@@ -198,13 +227,15 @@ class TrainConfig:
         _require_choice("data.up", self.data.up, ("radius", "box", "angle"))
         _require_choice("method.recipe", self.method.recipe, ("corrected", "released"))
         _require_choice("evaluation.decoding", self.evaluation.decoding, ("shift", "dark", "none"))
+        _require_choice("optimisation.optimiser", self.optimisation.optimiser, ("adam", "adamw"))
+        _require_choice("optimisation.schedule", self.optimisation.schedule, ("steps", "cosine"))
         _require_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
         for key in _AT_LEAST_1:
             _require(self, key, "at least 1", lambda value: value >= 1)
         for key in _NOT_NEGATIVE:
             _require(self, key, "at least 0", lambda value: value >= 0)
         for key in _POSITIVE:
-            _require(self, key, "above 0", lambda value: value > 0)
+            _require(self, key, "above 0", lambda value: value is None or value > 0)
         for key in ("data.crop_width", "data.crop_height"):
             _require(self, key, "a multiple of 32", lambda value: value >= 32 and value % 32 == 0)
         for view in ("easy_view", "hard_view"):
@@ -238,11 +269,12 @@ class TrainConfig:
                 )
             )
         epochs, burn_in = self.optimisation.epochs, self.optimisation.burn_in_epochs
-        if self.method.name != "supervised" and epochs <= burn_in:
+        if epochs <= burn_in:
             raise InputError(
-                f"{epochs} epochs with a burn-in of {burn_in} learn from labelled people alone: "
-                "raise optimisation.epochs or lower optimisation.burn_in_epochs"
+                f"{epochs} epochs with a burn-in of {burn_in} leave none to the method: raise "
+                "optimisation.epochs or lower optimisation.burn_in_epochs"
             )
+        _require(self, "optimisation.averaging", "from 0 to below 1", lambda value: 0 <= value < 1)
         for group, network in (("network", self.network), ("student", self.student)):
             for key in ("width", "deconv_channels"):
                 size = getattr(network, key, 8)
@@ -271,8 +303,15 @@ _NOT_NEGATIVE = (
     "data.test_seed",
     "optimisation.epoch_steps",
     "optimisation.burn_in_epochs",
+    "optimisation.weight_decay",
+    "optimisation.warm_up_epochs",
 )
-_POSITIVE = ("data.sigma", "optimisation.learning_rate", "optimisation.factor")
+_POSITIVE = (
+    "data.sigma",
+    "optimisation.learning_rate",
+    "optimisation.burn_in_learning_rate",
+    "optimisation.factor",
+)
 
 
 def _require(config: TrainConfig, key: str, wanted: str, allowed: Callable[[Any], bool]) -> None:

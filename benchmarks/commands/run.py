@@ -40,7 +40,7 @@ from wepdtof_pose.errors import echo
 @click.option(
     "--data", help="COCO-keypoint JSON or dataset folder; by default a procedural fisheye set."
 )
-@click.option("--preset", help="quick, small or paper.  [default: small]")
+@click.option("--preset", help="quick, small, paper or gpu.  [default: small]")
 @click.option(
     "--set",
     "settings",

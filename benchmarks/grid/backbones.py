@@ -23,7 +23,7 @@ class Backbone:
 def backbone_of(config: TrainConfig) -> Backbone:
     """The networks and crops of a configuration; sizes that a network lacks do not count."""
     student = None if config.student is None else _known_sizes(config.student)
-    return Backbone(_known_sizes(config.network), student, config.data.crop_size, config.data.sigma)
+    return Backbone(_known_sizes(config.network), student, config.data.crop_size, config.sigma)
 
 
 def backbone_names(backbones: Iterable[Backbone]) -> dict[Backbone, str]:

@@ -25,19 +25,22 @@ CURVES = ("AP", "PCK@0.2")
 
 def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
     """Score of the last checkpoint against the number of labelled people, a line a method."""
-    if len(comparison.budgets) < 2:
+    bounds = [group for group in comparison.groups if group.is_upper_bound]
+    groups_within = [group for group in comparison.groups if not group.is_upper_bound]
+    if len({group.labels for group in groups_within}) < 2:
         return "there is one label budget only"
     scores = list(dict.fromkeys((*CURVES, score)))
     rows = comparison.backbones
     figure = new_figure(PAGE, 0.4 + 2.1 * len(rows))
     axes = figure.subplots(len(rows), len(scores), squeeze=False)
     for row, backbone in enumerate(rows):
-        groups = [group for group in comparison.groups if group.backbone == backbone]
+        groups = [group for group in groups_within if group.backbone == backbone]
         people = sorted({g.cells[0].result.people_labelled for g in groups})
         for panel, name in zip(axes[row], scores, strict=True):
             for place, method in enumerate(comparison.methods):
                 beside = place - (len(comparison.methods) - 1) / 2
                 _budget_line(panel, [g for g in groups if g.method == method], name, beside)
+            draw_upper_bound(panel, [g for g in bounds if g.backbone == backbone], name)
             panel.set_xscale("log")
             panel.xaxis.set_major_locator(FixedLocator(people))
             panel.xaxis.set_minor_locator(NullLocator())
@@ -60,8 +63,10 @@ def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
 def draw_learning_curves(comparison: Comparison) -> Drawn:
     """Scores against epoch: a row of panels a label budget and backbone, a line a method."""
     rows: dict[str, list[Group]] = {}
+    bounds = [group for group in comparison.groups if group.is_upper_bound]
     for group in comparison.groups:
-        rows.setdefault(comparison.place(group), []).append(group)
+        if not group.is_upper_bound or len(bounds) == len(comparison.groups):
+            rows.setdefault(comparison.place(group), []).append(group)
     figure = new_figure(PAGE, 0.4 + 1.9 * len(rows))
     axes = figure.subplots(len(rows), len(CURVES), squeeze=False, sharex=True)
     left_out = []
@@ -75,6 +80,8 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
                         f"{curve} of {group.method} with {place}: it is not there for every run "
                         "at every epoch"
                     )
+            backbone = groups[0].backbone
+            draw_upper_bound(panel, [b for b in bounds if b.backbone == backbone], curve)
             panel.set_title(place)
             panel.set_ylabel(f"{curve} (%)")
             spread_lines(panel)
@@ -128,13 +135,27 @@ def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
         {
             row["epoch"]: row["scores"][group.reported].get(score)
             for row in cell.metrics
-            if "scores" in row
+            if group.reported in row.get("scores", ())
         }
         for cell in group.cells
     ]
     epochs = sorted(set.intersection(*(set(run) for run in runs)))
     values = [100 * numbers(run[epoch] for epoch in epochs) for run in runs]
     return np.array(epochs), np.array(values)
+
+
+def draw_upper_bound(panel: Axes, groups: list[Group], score: str) -> None:
+    """A level line at what all labels give, if that is known."""
+    found = [summarise(group.values(score)) for group in groups]
+    for summary in found:
+        if summary is not None:
+            panel.axhline(
+                100 * summary.mean,
+                color="#666666",
+                linestyle=(0, (4, 3)),
+                linewidth=0.8,
+                label="supervised, all labels (upper bound)",
+            )
 
 
 def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> None:

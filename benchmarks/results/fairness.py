@@ -85,7 +85,18 @@ def _facts(cell: CellResult) -> dict[str, Any]:
         "batch size": cell.config.optimisation.batch_size * cell.result.processes,
         "learning rate": cell.config.optimisation.learning_rate,
         "milestones": (cell.config.optimisation.milestones, cell.config.optimisation.factor),
+        "optimiser": (
+            cell.config.optimisation.optimiser,
+            cell.config.optimisation.weight_decay,
+            cell.config.optimisation.schedule,
+            cell.config.optimisation.warm_up_epochs,
+        ),
+        "averaged weights": cell.config.optimisation.averaging,
         "burn-in epochs": cell.config.optimisation.burn_in_epochs,
+        "learning rate of the burn-in": (
+            cell.config.optimisation.burn_in_learning_rate,
+            cell.config.optimisation.burn_in_milestones,
+        ),
         "epochs": cell.config.optimisation.epochs,
         "easy view": cell.config.easy_view,
         "hard view": cell.config.hard_view,

@@ -37,8 +37,14 @@ class CellResult:
         return self.config.seed, self.config.data.subset_seed
 
     def scores(self, *, network: str | None = None, which: str = "last") -> dict[str, Any]:
-        """All scores of a network (the reported one by default), of the last or best checkpoint."""
-        of_networks = self.result.last if which == "last" else self.result.best
+        """All scores of a network (the reported one by default), of the last or best checkpoint.
+
+        `which` is `last`, `best` or `burn-in`, the end of that.
+        """
+        of_networks = self.result.best if which == "best" else self.result.last
+        if which == "burn-in":
+            assert self.result.burn_in is not None
+            of_networks = self.result.burn_in.scores
         return of_networks[network or self.result.reported]
 
 
@@ -55,6 +61,20 @@ class Group:
     def reported(self) -> str:
         """The network that the method is judged by."""
         return self.cells[0].result.reported
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """Whether it is supervised by the labels of everybody: nothing is left to be learned."""
+        result = self.cells[0].result
+        return self.method == "supervised" and result.people_labelled == result.people_train
+
+    @property
+    def has_burn_in(self) -> bool:
+        """Whether the reported network was burnt in, in every cell."""
+        return all(
+            cell.result.burn_in is not None and self.reported in cell.result.burn_in.scores
+            for cell in self.cells
+        )
 
     def values(self, score: str, *, network: str | None = None, which: str = "last") -> np.ndarray:
         """A score (cells,) of a network (the reported one by default); NaN where undefined."""

@@ -37,12 +37,12 @@ def run_cell(folder: str, name: str, config: str, where: str) -> str:
         with exclusive(place.lock(name)):
             make_folder(place.log(name).parent)
             with _output_to(place.log(name)):
-                return _train(place.cell(name), config)
+                return _train(place.cell(name), config, burn_ins=place.burn_ins)
     except LockedError:
         return "busy"
 
 
-def _train(folder: Path, config: str) -> str:
+def _train(folder: Path, config: str, *, burn_ins: Path) -> str:
     import yaml
 
     from sspcm.config import TrainConfig
@@ -51,7 +51,8 @@ def _train(folder: Path, config: str) -> str:
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        train(from_dict(TrainConfig, yaml.safe_load(config)), folder, resume=True)
+        settings = from_dict(TrainConfig, yaml.safe_load(config))
+        train(settings, folder, resume=True, burn_ins=burn_ins)
     except InputError as error:
         print(f"error: {error}", flush=True)
         return "failed"

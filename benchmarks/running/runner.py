@@ -16,7 +16,8 @@ from benchmarks.results.results import read_cell
 from benchmarks.running.launching import Event, Launcher, make_task
 from benchmarks.running.progress import progress_bar
 from sspcm.assembly import open_stores
-from sspcm.config import DataConfig, TrainConfig
+from sspcm.config import DataConfig, MethodConfig, TrainConfig
+from sspcm.config_io import to_yaml
 from sspcm.data.sets import make_sets
 from sspcm.runs.folder import RunFolder, same_data_path
 from sspcm.runs.records import DataRecord
@@ -123,6 +124,8 @@ def run_cells(
     numbers = {cell.name: f"[{n}/{len(cells)}]" for n, cell in enumerate(cells, start=1)}
     states: dict[str, str] = {}
     if missing:
+        if jobs != 1:
+            missing = burn_ins_first(missing)
         tasks = [make_task(cell, output) for cell in missing]
         with progress_bar(missing, place) as say:
             device = cells[0].config.device
@@ -139,10 +142,23 @@ def run_cells(
     )
 
 
+def burn_ins_first(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells, those that burn in a network before all that would wait for it."""
+    seen: set[str] = set()
+    first: list[Cell] = []
+    rest: list[Cell] = []
+    for cell in cells:
+        shared = to_yaml(dataclasses.replace(cell.config, method=MethodConfig()))
+        waits = shared in seen and cell.config.optimisation.burn_in_epochs > 0
+        (rest if waits else first).append(cell)
+        seen.add(shared)
+    return first + rest
+
+
 def _budgets(cells: Sequence[Cell]) -> dict[DataConfig, TrainConfig]:
     """Data of the cells that differ in budget or source, and a configuration of each."""
     return {
-        dataclasses.replace(cell.config.data, sigma=2.0, subset_seed=0): cell.config
+        dataclasses.replace(cell.config.data, sigma=None, subset_seed=0): cell.config
         for cell in cells
     }
 

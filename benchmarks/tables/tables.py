@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -112,11 +112,26 @@ def interval(low: float | None, high: float | None, *, sign: str = "") -> str:
 
 
 def learning_rate(schedule: OptimisationConfig) -> str:
-    """The schedule in words."""
-    *earlier, last = map(str, schedule.milestones or ("",))
+    """The schedule in words, that of the burn-in first."""
+    rate = _phase(schedule, schedule.learning_rate, schedule.milestones)
+    if not schedule.burn_in_epochs:
+        return f"learning rate {rate}"
+    before = _phase(
+        schedule,
+        schedule.burn_in_learning_rate or schedule.learning_rate,
+        schedule.burn_in_milestones,
+    )
+    return f"learning rate {before} of the burn-in; from then on {rate}"
+
+
+def _phase(schedule: OptimisationConfig, rate: float, milestones: tuple[int, ...]) -> str:
+    if schedule.schedule == "cosine":
+        return f"{rate:g}, falling to 0 like a cosine over the epochs"
+    if not milestones:
+        return f"{rate:g}"
+    *earlier, last = map(str, milestones)
     epochs = f"epochs {', '.join(earlier)} and {last}" if earlier else f"epoch {last}"
-    drops = f", times {schedule.factor:g} after {epochs}" if schedule.milestones else ""
-    return f"learning rate {schedule.learning_rate:g}{drops}"
+    return f"{rate:g}, times {schedule.factor:g} after {epochs}"
 
 
 def _provenance(comparison: Comparison, score: str) -> list[str]:
@@ -127,6 +142,8 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
     devices = sorted({f"{c.result.precision} on {c.result.device}" for c in comparison.cells})
     crops = "turned along the image radius" if config.data.upright else "as the frame is"
     schedule, evaluation = config.optimisation, config.evaluation
+    # Results from before burn-ins had a schedule of their own went through one schedule.
+    rates = schedule if result.burn_in else replace(schedule, burn_in_epochs=0)
     flips = "flip test" if evaluation.flip_test else "no flip test"
     shared = shared_steps(comparison)
     shown = any(published_ap(g.cells[0].config, g.cells[0].result) for g in comparison.groups)
@@ -138,7 +155,7 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
         f"recipe `{result.recipe}`; crops {crops}; {', '.join(devices)}.",
         f"Every method: {' or '.join(map(str, steps))} optimiser steps of "
         f"{schedule.batch_size} labelled people, the first {schedule.burn_in_epochs} of "
-        f"{schedule.epochs} epochs on labelled people alone; {learning_rate(schedule)}; "
+        f"{schedule.epochs} epochs on labelled people alone; {learning_rate(rates)}; "
         f"{augmentation(comparison)}"
         f"{f'; {shared}' if shared else ''}.",
         f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes, "
@@ -178,10 +195,12 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
     for group in comparison.groups:
         values = summarise(group.values(score))
         figure = published_ap(group.cells[0].config, group.cells[0].result)
+        if group.method == DEFAULT_BASELINE and group.has_burn_in:
+            rows.append(_burn_in_row(comparison, group, score, others, compared=len(compared)))
         rows.append(
             (
                 *_place(comparison, group),
-                group.method,
+                method_text(group),
                 group.reported,
                 str(len(group.cells)),
                 mean_and_spread(group.values(score)),
@@ -193,6 +212,30 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
             )
         )
     return Table("Scores of the reported networks", tuple(head), tuple(rows))
+
+
+def method_text(group: Group) -> str:
+    """A group's method, as tables call it."""
+    return f"{group.method} (upper bound)" if group.is_upper_bound else group.method
+
+
+def _burn_in_row(
+    comparison: Comparison, group: Group, score: str, others: list[str], *, compared: int
+) -> tuple[str, ...]:
+    """Scores where the methods began: what is called cut short is seen not to be."""
+    values = summarise(group.values(score, which="burn-in"))
+    return (
+        *_place(comparison, group),
+        f"{method_text(group)}, end of burn-in",
+        group.reported,
+        str(len(group.cells)),
+        mean_and_spread(group.values(score, which="burn-in")),
+        "n/a" if values is None else interval(values.low, values.high),
+        *("",) * compared,
+        *(mean_and_spread(group.values(name, which="burn-in")) for name in others),
+        "",
+        "",
+    )
 
 
 def _difference_texts(
@@ -222,7 +265,7 @@ def _cost_table(comparison: Comparison) -> Table:
     rows = tuple(
         (
             *_place(comparison, group),
-            group.method,
+            method_text(group),
             _number(group.facts("steps")),
             mean_and_spread(group.facts("training_seconds"), factor=1 / 60),
             _number(group.facts("peak_memory_bytes") / 1e6),
@@ -252,7 +295,7 @@ def _network_table(comparison: Comparison, score: str) -> Table:
             rows.append(
                 (
                     *_place(comparison, group),
-                    group.method,
+                    method_text(group),
                     network,
                     mean_and_spread(runs),
                     mean_and_spread(group.values(other, network=network)),

@@ -167,10 +167,12 @@ class BatchMaker:
         device: torch.device,
         bgr: bool,
         memory_format: torch.memory_format,
+        exact_targets: bool = True,
     ) -> None:
         self._store = store
         self._strength = strength
         self._sigma = sigma
+        self._exact_targets = exact_targets
         self._device = device
         self._host_warps = device.type == "cpu"
         self._bgr = bgr
@@ -206,6 +208,7 @@ class BatchMaker:
             visibility.to(self._device, non_blocking=True),
             heatmap_size,
             sigma=self._sigma,
+            exact=self._exact_targets,
         )
         pool, pool_view = raw.pool, None
         if pool is not None:

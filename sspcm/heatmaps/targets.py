@@ -20,12 +20,14 @@ def gaussian_targets(
     *,
     stride: float = HEATMAP_STRIDE,
     sigma: float = 2.0,
+    exact: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Target heatmaps and joint weights (Xiao et al., ECCV 2018).
 
-    The Gaussian is centred on the nearest heatmap pixel, has its peak at exactly 1 and is cut to a
-    square of 6 sigma + 1 pixels. The centre truncates towards zero, so a joint up to 1.5 heatmap
-    pixels left of or above the map is drawn at its border: as published.
+    The Gaussian is cut to a square of 6 sigma + 1 pixels. An exact one is centred on the joint
+    (Zhang et al., CVPR 2020). As published, it is centred on the nearest heatmap pixel, where its
+    peak is exactly 1, and the centre truncates towards zero, so that a joint up to 1.5 heatmap
+    pixels left of or above the map is drawn at its border.
 
     Args:
         joints: (N, J, 2) x, y in crop pixels.
@@ -33,6 +35,7 @@ def gaussian_targets(
         heatmap_size: (width, height) in heatmap pixels.
         stride: crop pixels a heatmap pixel.
         sigma: standard deviation in heatmap pixels.
+        exact: centre the Gaussians on the joints, not on the nearest pixels.
 
     Returns:
         Targets (N, J, H, W) float32 and weights (N, J) float32; a joint whose Gaussian would lie
@@ -40,7 +43,7 @@ def gaussian_targets(
     """
     width, height = heatmap_size
     reach = 3 * sigma
-    mean = torch.trunc(joints / stride + 0.5)
+    mean = joints / stride if exact else torch.trunc(joints / stride + 0.5)
     x, y = mean.unbind(-1)
     outside = (x - reach >= width) | (y - reach >= height) | (mean + reach + 1 < 0).any(dim=-1)
     weight = torch.where(outside, 0.0, visibility).float()
@@ -50,6 +53,18 @@ def gaussian_targets(
     across = _bell(mean[..., 0, None], width, sigma) * drawn
     down = _bell(mean[..., 1, None], height, sigma)
     return down[..., :, None] * across[..., None, :], weight
+
+
+def fitting_sigma(crop_size: tuple[int, int]) -> float:
+    """Standard deviation, in heatmap pixels, that fits crops of this (width, height).
+
+    A 32nd of the map's longer side, as published (2 at 48 x 64, 3 at 72 x 96), but at least 1.5:
+    narrower Gaussians lose their shape on whole pixels.
+
+    >>> fitting_sigma((192, 256)), fitting_sigma((96, 128))
+    (2.0, 1.5)
+    """
+    return max(1.5, max(crop_size) / HEATMAP_STRIDE / 32)
 
 
 def _bell(mean: torch.Tensor, size: int, sigma: float) -> torch.Tensor:

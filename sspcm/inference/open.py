@@ -149,7 +149,7 @@ def _open_run(
         },
         upright=config.data.upright,
         up=config.data.up,  # type: ignore[arg-type]
-        sigma=config.data.sigma,
+        sigma=config.sigma,
     )
 
 

@@ -129,7 +129,7 @@ def label_people(
                 store.places.scale[block],
                 rotation=store.places.rotation[block],
                 method=config.evaluation.decoding,  # type: ignore[arg-type]
-                blur_size=fitting_blur(config.data.sigma),
+                blur_size=fitting_blur(config.sigma),
             )
             keypoints[..., 2] = taught.confidence.float().cpu().numpy()
             distance = np.full(keypoints.shape[:2], np.nan)

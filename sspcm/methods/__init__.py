@@ -18,6 +18,7 @@ from sspcm.methods.pose_cons import PoseCons
 from sspcm.methods.pose_dual import PoseDual
 from sspcm.methods.pseudo_pose import PseudoPose
 from sspcm.methods.sspcm import Sspcm
+from sspcm.methods.sspcm_ema import SspcmEma
 from sspcm.methods.supervised import Supervised
 from sspcm.runs.code import import_named
 from wepdtof_pose.errors import InputError
@@ -30,6 +31,7 @@ METHODS: dict[str, Any] = {
     "pose_dual": PoseDual,
     "sspcm": Sspcm,
     "multi_augs": MultiAugs,
+    "sspcm_ema": SspcmEma,
 }
 """Name -> class: a Method made of a MethodSetting and the class's own Options."""
 

@@ -78,9 +78,30 @@ class Method(nn.Module, ABC):
         """
         return ("A",) if released else (self.reported,)
 
-    def schedule_epoch(self, epoch: int) -> float:
+    def burn_in_roles(self) -> dict[str, str]:
+        """State-dictionary entry -> role of the burnt-in network that it starts as.
+
+        By default every network of `roles` starts as its own role was burnt in.
+        """
+        entries = dict(self.named_modules())
+        return {entry: role for entry, role in self.roles.items() if entry in entries}
+
+    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
+        """Begin after a burn-in.
+
+        Args:
+            networks: role -> the state dictionary of its network after the burn-in.
+            epochs: of the burn-in.
+        """
+        for entry, role in self.burn_in_roles().items():
+            self.get_submodule(entry).load_state_dict(networks[role])
+
+    def schedule_epoch(self, epoch: float) -> float:
         """Where on the learning-rate schedule an epoch (from 0) lies: at itself, by default."""
         return epoch
+
+    def end_step(self) -> None:
+        """What the method does after each step of the optimiser."""
 
     @abstractmethod
     def end_epoch(self) -> None:
@@ -119,6 +140,7 @@ class MethodSetting:
         hard_view: strength of the hard view's warp.
         released: repeat the released code, defects included.
         epochs: epochs of the run, for methods that train one network after another.
+        burn_in_epochs: epochs of those that the networks are burnt in for.
         sigma: standard deviation of target Gaussians in heatmap pixels.
         flip_permutation: (J,) joint order of a mirrored person; None has no left and right.
         largest_scale: how far views can be zoomed out: the stored pixels end there.
@@ -131,6 +153,7 @@ class MethodSetting:
     hard_view: ViewStrength = HARD_VIEW
     released: bool = False
     epochs: int = 2
+    burn_in_epochs: int = 0
     sigma: float = 2.0
     flip_permutation: Tensor | None = None
     largest_scale: float = 1.25

@@ -113,6 +113,7 @@ def offline_targets(
     flip_permutation: Tensor,
     heatmap_size: tuple[int, int],
     sigma: float,
+    exact: bool,
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
     """Target maps (N, J, h, w) and weights (N, J) of pseudo-labels in easy views.
@@ -124,6 +125,7 @@ def offline_targets(
         flip_permutation: (J,) joint order of a mirrored person.
         heatmap_size: (width, height) in heatmap pixels.
         sigma: standard deviation of the Gaussians in heatmap pixels.
+        exact: centre them on the joints, not on the nearest pixels.
         device: where the maps are drawn.
     """
     joints, kept = view_joints(
@@ -138,6 +140,7 @@ def offline_targets(
         kept.to(device, non_blocking=True),
         heatmap_size,
         sigma=sigma,
+        exact=exact,
     )
 
 

@@ -5,7 +5,7 @@ The off-line baseline of Xie et al., ICCV 2021.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -32,8 +32,8 @@ class PseudoPose(Method):
     takes. For `teacher_epochs` epochs the teacher learns from labelled people alone, exactly as
     `supervised` does. Then it labels every person of the pool once, and for the rest of the run
     the student, which starts afresh, learns from labelled people and from Gaussians drawn at the
-    pseudo-labels (from labelled people alone while a burn-in outlasts the teacher). Each of the two
-    goes through the whole learning-rate schedule, compressed to its own epochs, and the student's
+    pseudo-labels. After a burn-in the teacher is ready. Each of the two goes through the whole
+    learning-rate schedule that follows the burn-in, compressed to its own epochs, and the student's
     Adam state starts empty.
 
     Loss of the student: M(H(x_s), y) + M(H(x_u), pseudo y), both halves in one batch.
@@ -54,7 +54,8 @@ class PseudoPose(Method):
         """Options.
 
         Attributes:
-            teacher_epochs: epochs of the teacher; 0 is half of the run's.
+            teacher_epochs: epochs of the teacher, burn-in included; 0 is the burn-in, or half of
+                the run's epochs where there is none.
             score_threshold: a joint is learned from where the teacher's map peaks above it.
         """
 
@@ -81,7 +82,14 @@ class PseudoPose(Method):
         super().__init__()
         self.setting = setting
         self.options = options
-        self.teacher_epochs = options.teacher_epochs or setting.epochs // 2
+        self.teacher_epochs = (
+            options.teacher_epochs or setting.burn_in_epochs or setting.epochs // 2
+        )
+        if self.teacher_epochs < setting.burn_in_epochs:
+            raise InputError(
+                f"method.options.teacher_epochs is {self.teacher_epochs}, but the burn-in alone "
+                f"takes {setting.burn_in_epochs} epochs"
+            )
         if not 0 < self.teacher_epochs < setting.epochs:
             raise InputError(
                 f"method.options.teacher_epochs is {self.teacher_epochs} of {setting.epochs} "
@@ -125,12 +133,22 @@ class PseudoPose(Method):
         """The student: no released code of the method chooses otherwise."""
         return (self.reported,)
 
-    def schedule_epoch(self, epoch: int) -> float:
+    def burn_in_roles(self) -> dict[str, str]:
+        """The teacher starts as A was burnt in; the student starts afresh."""
+        return {"teacher": "A"}
+
+    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
+        """Take the teacher, and count its epochs."""
+        super().start_from(networks, epochs=epochs)
+        self.epochs_done = epochs
+
+    def schedule_epoch(self, epoch: float) -> float:
         """The share of its own epochs that the network whose turn it is has behind it."""
-        start, end = 0, self.teacher_epochs
+        burn_in, last = self.setting.burn_in_epochs, self.setting.epochs
+        start, end = burn_in, self.teacher_epochs
         if epoch >= self.teacher_epochs:
-            start, end = self.teacher_epochs, self.setting.epochs
-        return (epoch - start) * self.setting.epochs / (end - start)
+            start, end = self.teacher_epochs, last
+        return burn_in + (epoch - start) * (last - burn_in) / (end - start)
 
     def end_epoch(self) -> None:
         """Count the epoch."""
@@ -185,6 +203,7 @@ class PseudoPose(Method):
             flip_permutation=self._flip_permutation,
             heatmap_size=(batch.target.shape[3], batch.target.shape[2]),
             sigma=self.setting.sigma,
+            exact=not self.setting.released,
             device=batch.target.device,
         )
         return target, weight * batch.unlabelled_weight

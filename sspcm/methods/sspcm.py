@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -221,6 +222,12 @@ class Sspcm(Method):
             + heatmap_mse(s_c, target_c, w_student)
         )
         return {"supervised": supervised, "consistency": consistency}
+
+    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
+        """A, B and C as they were burnt in; A', B' are then equal to A, B."""
+        super().start_from(networks, epochs=epochs)
+        self.past_a.load_state_dict(self.teacher_a.state_dict())
+        self.past_b.load_state_dict(self.teacher_b.state_dict())
 
     def end_epoch(self) -> None:
         """A', B' become what A, B are now, BatchNorm statistics included."""

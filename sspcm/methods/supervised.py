@@ -34,9 +34,11 @@ class Supervised(Method):
 
         Attributes:
             cameras: show labelled views as other cameras would.
+            role: whose fresh weights the network has; a burn-in trains one network a role.
         """
 
         cameras: bool = False
+        role: str = "A"
 
     uses_unlabelled = False
     reported = "A"
@@ -44,7 +46,7 @@ class Supervised(Method):
 
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()
-        self.network = setting.make_network("A")
+        self.network = setting.make_network(options.role)
         self.cameras = options.cameras
         self.statistics: dict[str, Tensor] = {}
 
@@ -62,7 +64,7 @@ class Supervised(Method):
         """Nothing changes between epochs."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of the network."""
+        """Heatmaps of the network, which is A to a comparison whatever its role."""
         return {"A": self.network(images)}
 
     def predictor(self) -> nn.Module:

@@ -235,15 +235,11 @@ _PLACES = {
     "data.labels": "labels_hash",
 }
 """Keys that name files -> entry of env.json by which their content is known."""
-_CONDITIONS = (
-    "data_hash",
-    "split_hash",
-    "unlabelled_hash",
-    "labels_hash",
-    "processes",
-    "device_type",
-    "precision",
-)
+
+HASHES = ("data_hash", "split_hash", "unlabelled_hash", "labels_hash")
+"""What env.json says of the data."""
+
+_CONDITIONS = (*HASHES, "processes", "device_type", "precision")
 
 
 def same_data_path(before: str, now: str) -> bool:

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from sspcm.hardware import Hardware
+from sspcm.networks.averages import AveragedWeights
 from sspcm.runs.checkpoint import load_checkpoint, save_checkpoint
 from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError
@@ -30,6 +31,7 @@ class Progress:
         best: scores of every network in that epoch.
         last: scores of every network in the last epoch that was evaluated.
         peak_memory: bytes, of the processes that the run has had so far.
+        burn_in: what the result says of the burn-in; None where there is none.
     """
 
     epoch: int = 0
@@ -38,6 +40,7 @@ class Progress:
     best: dict[str, Any] | None = None
     last: dict[str, Any] = field(default_factory=dict)
     peak_memory: int = 0
+    burn_in: dict[str, Any] | None = None
 
     def add_scores(self, scores: dict[str, Any], selected_by: Sequence[str]) -> bool:
         """Take the scores of the epoch just done; says whether they are the best so far.
@@ -64,6 +67,7 @@ def save(
     optimiser: Optimizer,
     progress: Progress,
     about: dict[str, Any],
+    averaged: AveragedWeights | None = None,
 ) -> None:
     """Write the checkpoint that `restore` reads: networks (and what they are), optimiser, progress.
 
@@ -73,20 +77,28 @@ def save(
         optimiser: its state.
         progress: how far the run is.
         about: see `sspcm.assembly.about_networks`.
+        averaged: the averaged weights, which are then those that others read.
     """
-    save_checkpoint(
-        run.last_checkpoint,
-        {
-            "method": method.state_dict(),
-            "about": about,
-            "optimiser": optimiser.state_dict(),
-            "progress": dict(vars(progress)),
-        },
-    )
+    content: dict[str, Any] = {
+        "about": about,
+        "optimiser": optimiser.state_dict(),
+        "progress": dict(vars(progress)),
+    }
+    if averaged is None:
+        save_checkpoint(run.last_checkpoint, content | {"method": method.state_dict()})
+        return
+    content["averaged"] = averaged.state()
+    with averaged.applied():
+        # Within the block the averages are the method's, and the weights lie among the averages.
+        save_checkpoint(run.last_checkpoint, content | {"method": method.state_dict()})
 
 
 def restore(
-    run: RunFolder, method: nn.Module, optimiser: Optimizer, hardware: Hardware
+    run: RunFolder,
+    method: nn.Module,
+    optimiser: Optimizer,
+    hardware: Hardware,
+    averaged: AveragedWeights | None = None,
 ) -> Progress:
     """Put method and optimiser where the run's last checkpoint left them; untouched without one.
 
@@ -99,6 +111,9 @@ def restore(
     state = load_checkpoint(file, device=hardware.device)
     try:
         method.load_state_dict(state["method"])
+        if averaged is not None:
+            averaged.restore(state["averaged"])
+            averaged.exchange()
         optimiser.load_state_dict(state["optimiser"])
         progress = msgspec.convert(state["progress"], Progress)
         for parameter, moments in optimiser.state.items():

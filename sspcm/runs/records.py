@@ -78,6 +78,20 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     doubts: list[str]
 
 
+class BurnInRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run's networks were before its method began.
+
+    Attributes:
+        epochs: of the burn-in.
+        training_seconds: of all burn-ins that the run started from; other runs may share them.
+        scores: of every network that was burnt in, under its name in the run.
+    """
+
+    epochs: Count
+    training_seconds: Seconds
+    scores: dict[str, Scores]
+
+
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished run found: result.json.
 
@@ -93,7 +107,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         epochs: epochs trained.
         steps: optimiser steps of all epochs.
         processes: how many trained together.
-        training_seconds: without evaluation and writing pseudo-labels.
+        training_seconds: without evaluation, writing pseudo-labels and the burn-in.
+        burn_in: what was before; None where the method began at once.
         peak_memory_bytes: of the process that wrote the run.
         parameters_trained: numbers that the optimiser changes.
         parameters_predictor: numbers of the network that leaves the method.
@@ -128,6 +143,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     steps: Count
     processes: Count
     training_seconds: Seconds | None = None
+    burn_in: BurnInRecord | None = None
     peak_memory_bytes: Count | None = None
     parameters_trained: Count | None = None
     parameters_predictor: Count | None = None
@@ -138,7 +154,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     def as_json(self) -> dict[str, Any]:
         """The content of result.json; what the run does not have is left out."""
         content = msgspec.to_builtins(self)
-        optional = ("labels_hash", "unlabelled_hash", "summary")
+        optional = ("labels_hash", "unlabelled_hash", "summary", "burn_in")
         return {k: v for k, v in content.items() if v is not None or k not in optional}
 
 

@@ -18,6 +18,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sspcm.methods.method import Method
+from sspcm.networks.averages import AveragedWeights
 from wepdtof_pose.errors import InputError
 
 _PATIENCE = timedelta(days=1)
@@ -50,6 +51,11 @@ class Processes:
         parts: list[Any] = [None] * self.count
         distributed.all_gather_object(parts, part)
         return parts
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.count > 1:
+            distributed.barrier()
 
     @contextmanager
     def writer_first(self) -> Iterator[None]:
@@ -115,13 +121,16 @@ def distribute(method: Method, processes: Processes, *, synchronise_batchnorm: b
     )
 
 
-def synchronise_buffers(method: Method, processes: Processes) -> None:
-    """Give every process the buffers (BatchNorm statistics) of the first.
+def synchronise_buffers(
+    method: Method, processes: Processes, averaged: AveragedWeights | None = None
+) -> None:
+    """Give every process the buffers (BatchNorm statistics) of the first, and its averages.
 
     Called before a method's `end_epoch`, so that what is copied there is the same everywhere.
     """
     if processes.count > 1:
-        for buffer in method.buffers():
+        averages = [] if averaged is None else averaged.averages
+        for buffer in (*method.buffers(), *averages):
             distributed.broadcast(buffer, src=0)
 
 

@@ -14,7 +14,9 @@ from sspcm.data.batches import BatchMaker, read_ahead
 from sspcm.data.sampler import PairSampler, step_generator, step_seed
 from sspcm.hardware import Hardware
 from sspcm.methods.method import Method
+from sspcm.networks.averages import AveragedWeights
 from sspcm.training.distributed import Processes
+from sspcm.training.optimiser import learning_rate
 from wepdtof_pose.errors import InputError
 
 
@@ -27,6 +29,9 @@ def train_epoch(
     epoch: int,
     config: TrainConfig,
     hardware: Hardware,
+    *,
+    averaged: AveragedWeights | None = None,
+    early: bool = False,
 ) -> dict[str, float]:
     """Take the steps of one epoch; gives the means of losses and statistics.
 
@@ -35,20 +40,21 @@ def train_epoch(
     Args:
         stepped: the method as it is called, wrapped where there are several processes.
         method: the method itself.
-        optimiser: over its parameters, at the epoch's learning rate.
+        optimiser: over its parameters; its learning rate is set before every step.
         sampler: who is in which step.
         batches: makes them.
         epoch: from 0.
         config: the run's.
         hardware: where, and at which precision.
+        averaged: takes in the weights after every step.
+        early: see `learning_rate`.
     """
     labelled, unlabelled = sampler.epoch(epoch)
     method.train()
     totals: dict[str, Tensor] = {}
     title = f"{config.method.name} epoch {epoch + 1}/{config.optimisation.epochs}"
-    burning_in = epoch < config.optimisation.burn_in_epochs
     silent = None if sampler.rank == 0 else True
-    pooled = method.uses_unlabelled and not burning_in
+    pooled = method.uses_unlabelled
     readers = (
         partial(
             batches.read,
@@ -64,11 +70,19 @@ def train_epoch(
         # For what draws by itself, as Dropout in a network of one's own does.
         torch.manual_seed(step_seed(config.seed, epoch, step, sampler.rank))
         batch = batches.finish(raw)
+        rate = learning_rate(
+            method.schedule_epoch(epoch + step / sampler.steps), config.optimisation, early=early
+        )
+        for group in optimiser.param_groups:
+            group["lr"] = rate
         optimiser.zero_grad(set_to_none=True)
         with hardware.autocast():
             losses = stepped(batch)
         sum(losses.values(), start=torch.zeros((), device=hardware.device)).backward()
         optimiser.step()
+        method.end_step()
+        if averaged is not None:
+            averaged.update()
         for name, value in {**losses, **method.statistics}.items():
             totals[name] = totals.get(name, 0.0) + value.detach().float()
     return {name: float(value) / sampler.steps for name, value in totals.items()}

@@ -1,6 +1,8 @@
-"""Adam and the learning-rate schedule of a run."""
+"""The optimiser and the learning-rate schedule of a run."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import nn
@@ -10,23 +12,42 @@ from sspcm.config import OptimisationConfig
 
 def make_optimiser(
     method: nn.Module, config: OptimisationConfig, *, fused: bool = True
-) -> torch.optim.Adam:
-    """Adam over the trainable parameters.
+) -> torch.optim.Optimizer:
+    """Adam or AdamW over the trainable parameters.
 
     Args:
-        method: whose parameters; lagged copies are not trained.
-        config: learning rate.
+        method: whose parameters; lagged copies and frozen stages are not trained.
+        config: which optimiser, its weight decay and learning rate.
         fused: update all parameters in one kernel; otherwise one after the other.
     """
     parameters = [p for p in method.parameters() if p.requires_grad]
     foreach = None if fused else False
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(
+            parameters,
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=fused,
+            foreach=foreach,
+        )
     return torch.optim.Adam(parameters, lr=config.learning_rate, fused=fused, foreach=foreach)
 
 
 def learning_rate(epoch: float, config: OptimisationConfig, *, early: bool = False) -> float:
-    """Learning rate of an epoch (from 0): times `factor` from each milestone on.
+    """Learning rate after so many epochs, counted from the start of the run.
 
-    `early` takes each drop one epoch too soon, as the released code does after a resume.
+    Each phase, the burn-in and what follows it, has a schedule of its own. `early` takes each drop
+    of the step schedule one epoch too soon, as the released code does after a resume.
     """
-    passed = sum(epoch + early >= milestone for milestone in config.milestones)
-    return config.learning_rate * config.factor**passed
+    done, length = epoch - config.burn_in_epochs, config.epochs - config.burn_in_epochs
+    rate, milestones = config.learning_rate, config.milestones
+    if epoch < config.burn_in_epochs:
+        done, length = epoch, config.burn_in_epochs
+        rate, milestones = config.burn_in_learning_rate or rate, config.burn_in_milestones
+    if config.schedule == "cosine":
+        rate *= 0.5 * (1 + math.cos(math.pi * min(1, done / length)))
+    else:
+        rate *= config.factor ** sum(done + early >= milestone for milestone in milestones)
+    if done < config.warm_up_epochs:
+        rate *= done / config.warm_up_epochs
+    return rate

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +34,14 @@ from sspcm.inference.detections import PERSON
 from sspcm.inference.pool_labels import open_label_store, pool_labels, require_labels
 from sspcm.inference.scores import alignment, percent, predict_people, score_people
 from sspcm.methods.method import Method
+from sspcm.networks.averages import AveragedWeights
 from sspcm.networks.roles import role_networks
 from sspcm.runs.checkpoint import save_checkpoint
-from sspcm.runs.folder import RunFolder
+from sspcm.runs.folder import HASHES, RunFolder
 from sspcm.runs.loggers import open_loggers, require_loggers
 from sspcm.runs.progress import Progress, restore, save
-from sspcm.runs.records import RunResult, RunSummary
+from sspcm.runs.records import BurnInRecord, RunResult, RunSummary
+from sspcm.training.burn_in import burn_in
 from sspcm.training.distributed import (
     Processes,
     distribute,
@@ -61,7 +64,12 @@ CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
 
 
 def train(
-    config: TrainConfig, folder: Path, *, resume: bool = False, loggers: Sequence[str] = ()
+    config: TrainConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    loggers: Sequence[str] = (),
+    burn_ins: Path | None = None,
 ) -> RunResult:
     """Train, evaluate and write a run folder; gives the result that it also writes.
 
@@ -73,6 +81,7 @@ def train(
         folder: the run folder, made if needed.
         resume: go on with the run that the folder holds, its data moved or not.
         loggers: what is to get each epoch's row beside metrics.jsonl; see `sspcm.runs.loggers`.
+        burn_ins: folder of burn-ins that runs share; None is one inside the run folder.
 
     Raises:
         InputError: the folder holds another run, or one that began on other data, processes or
@@ -80,7 +89,15 @@ def train(
     """
     require_loggers(loggers)
     with joined_processes(config.device) as processes, ExitStack() as stack:
-        return _train(config, folder, processes, resume=resume, loggers=loggers, stack=stack)
+        return _train(
+            config,
+            folder,
+            processes,
+            resume=resume,
+            loggers=loggers,
+            stack=stack,
+            burn_ins=burn_ins,
+        )
 
 
 def _train(
@@ -91,6 +108,7 @@ def _train(
     resume: bool,
     loggers: Sequence[str],
     stack: ExitStack,
+    burn_ins: Path | None = None,
 ) -> RunResult:
     hardware = choose_hardware(
         config.device, config.chosen_precision, local_rank=processes.local_rank
@@ -169,10 +187,27 @@ def _train(
         for network in role_networks(method):
             network.compile()
     optimiser = make_optimiser(method, config.optimisation)
-    progress = restore(run, method, optimiser, hardware)
+    averaged = None
+    if config.optimisation.averaging:
+        averaged = AveragedWeights(method, config.optimisation.averaging)
+    progress = restore(run, method, optimiser, hardware, averaged)
     # As published, resuming the released schedule drops the rate one epoch early.
     early = config.released and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
+    if progress.epoch < config.optimisation.burn_in_epochs:
+        burnt = burn_in(
+            config,
+            {method.roles[entry]: role for entry, role in method.burn_in_roles().items()},
+            burn_ins or run.path / "burn_in",
+            hashes={key: surroundings[key] for key in HASHES},
+            train=partial(_train_burn_in, processes=processes),
+            processes=processes,
+        )
+        method.start_from(burnt.weights, epochs=config.optimisation.burn_in_epochs)
+        if averaged is not None:
+            averaged = AveragedWeights(method, config.optimisation.averaging)
+        rows, progress.burn_in = burnt.rows, msgspec.to_builtins(burnt.record)
+        progress.epoch = config.optimisation.burn_in_epochs
     about = about_networks(config, sets, method)
     stepped = distribute(method, processes, synchronise_batchnorm=config.synchronise_batchnorm)
     own = loggers if processes.writes else ()
@@ -183,20 +218,28 @@ def _train(
         rate = learning_rate(
             method.schedule_epoch(progress.epoch), config.optimisation, early=early
         )
-        for group in optimiser.param_groups:
-            group["lr"] = rate
         with hardware.autocast():
             method.begin_epoch(pool)
         losses = train_epoch(
-            stepped, method, optimiser, sampler, batches, progress.epoch, config, hardware
+            stepped,
+            method,
+            optimiser,
+            sampler,
+            batches,
+            progress.epoch,
+            config,
+            hardware,
+            averaged=averaged,
+            early=early,
         )
         require_numbers(losses, method, processes, progress.epoch + 1)
-        synchronise_buffers(method, processes)
+        synchronise_buffers(method, processes, averaged)
         final = progress.epoch + 1 == config.optimisation.epochs
         # Before the epoch ends, while teachers of the past are still those of the past.
         training = time.perf_counter() - started
         if final and config.evaluation.pseudo_labels and processes.writes:
-            labels = pool_labels(method, config, sets, hardware)
+            with _evaluated(averaged):
+                labels = pool_labels(method, config, sets, hardware)
             run.write(run.pseudo_labels_file, labels, indent=None)
         started = time.perf_counter()
         method.end_epoch()
@@ -206,16 +249,18 @@ def _train(
         row: dict[str, Any] = {"epoch": progress.epoch, "learning_rate": rate, "train": losses}
 
         if final or progress.epoch % config.evaluation.every == 0:
-            scores = _evaluate(
-                method, sets, test_store, config, hardware, processes, run if final else None
-            )
+            with _evaluated(averaged):
+                scores = _evaluate(
+                    method, sets, test_store, config, hardware, processes, run if final else None
+                )
             row["scores"] = {
                 name: {key: value[key] for key in CURVE_SCORES} for name, value in scores.items()
             }
             selected_by = method.selected_by(released=config.released)
             if progress.add_scores(scores, selected_by) and processes.writes:
-                best = {"method": method.state_dict(), "about": about}
-                save_checkpoint(run.best_checkpoint, best)
+                with _evaluated(averaged):
+                    best = {"method": method.state_dict(), "about": about}
+                    save_checkpoint(run.best_checkpoint, best)
         row["seconds"] = round(progress.seconds, 3)
         rows.append(row)
         if processes.writes:
@@ -223,7 +268,7 @@ def _train(
             run.write_metrics(rows)
             log(row)
             progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
-            save(run, method, optimiser, progress, about)
+            save(run, method, optimiser, progress, about, averaged)
 
     result = _result(config, sets, summary, sampler, method, hardware, progress)
     if processes.writes:
@@ -258,6 +303,17 @@ def _require_same_past(
             )
 
 
+def _train_burn_in(config: TrainConfig, folder: Path, *, processes: Processes) -> None:
+    """Train a burn-in in its run folder, which is free for other runs afterwards."""
+    with ExitStack() as stack:
+        _train(config, folder, processes, resume=True, loggers=(), stack=stack)
+
+
+def _evaluated(averaged: AveragedWeights | None) -> AbstractContextManager[None]:
+    """Within the block the method has the weights that it is judged by."""
+    return nullcontext() if averaged is None else averaged.applied()
+
+
 def _evaluate(
     method: Method,
     sets: TrainingSets,
@@ -279,7 +335,7 @@ def _evaluate(
             hardware,
             flip_permutation=sets.train.keypoint_set.flip_permutation,
             bgr=config.released,
-            sigma=config.data.sigma,
+            sigma=config.sigma,
             align=alignment(config.method.recipe),
             share=processes.share(len(store)),
         )
@@ -332,6 +388,7 @@ def _result(
         steps=progress.epoch * sampler.steps,
         processes=sampler.processes,
         training_seconds=round(progress.seconds, 1),
+        burn_in=msgspec.convert(progress.burn_in, BurnInRecord | None),
         peak_memory_bytes=max(progress.peak_memory, peak_memory(hardware)),
         parameters_trained=sum(p.numel() for p in method.parameters() if p.requires_grad),
         parameters_predictor=sum(p.numel() for p in method.predictor().parameters()),

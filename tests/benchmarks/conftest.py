@@ -17,6 +17,9 @@ from sspcm.runs.folder import RunFolder
 TINY = (
     "data.crop_width=64",
     "data.crop_height=64",
+    "network.name=resnet18_lateral",
+    "network.pretrained=null",
+    "network.frozen_stages=0",
     "network.width=8",
     "network.deconv_channels=8",
     "optimisation.epochs=2",

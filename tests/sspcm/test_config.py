@@ -25,10 +25,19 @@ def test_overrides_win_over_the_file(tmp_path):
     assert config.data.path == "somewhere"
 
 
-def test_supervised_training_may_be_shorter_than_the_burn_in():
-    short = {"optimisation.epochs": 5, "optimisation.burn_in_epochs": 6}
-    config = load_config(overrides=short | {"method.name": "supervised"})
-    assert config.optimisation.epochs == 5
+@pytest.mark.parametrize(
+    ("overrides", "sigma"),
+    [
+        ({}, 2.0),
+        ({"data.crop_width": 288, "data.crop_height": 384}, 3.0),
+        ({"data.crop_width": 96, "data.crop_height": 128}, 1.5),
+        ({"data.crop_width": 256, "data.crop_height": 256}, 2.0),
+        ({"data.crop_width": 96, "data.crop_height": 128, "data.sigma": 2}, 2.0),
+        ({"data.crop_width": 96, "data.crop_height": 128, "method.recipe": "released"}, 2.0),
+    ],
+)
+def test_sigma_fits_the_crops(overrides, sigma):
+    assert load_config(overrides=overrides).sigma == sigma
 
 
 @pytest.mark.parametrize(
@@ -53,7 +62,6 @@ def test_supervised_training_may_be_shorter_than_the_burn_in():
         ({"optimisation.learning_rate": 0.0}, r"'optimisation\.learning_rate' must be above 0"),
         ({"optimisation.learning_rate": "fast"}, "must be of type float, not 'fast'"),
         ({"optimisation.learning_rate": "nan"}, "must be of type float, not 'nan'"),
-        ({"data.sigma": 0}, r"'data\.sigma' must be above 0"),
         ({"easy_view.scale": 1.0}, r"'easy_view\.scale' must be from 0 to below 1"),
         ({"hard_view.rotation": -1.0}, r"'hard_view\.rotation' must be at least 0"),
         ({"easy_view.flip_probability": 1.5}, "from 0 to 1"),
@@ -66,7 +74,15 @@ def test_supervised_training_may_be_shorter_than_the_burn_in():
         ),
         (
             {"optimisation.epochs": 5, "optimisation.burn_in_epochs": 5},
-            "learn from labelled people alone",
+            "5 epochs with a burn-in of 5 leave none to the method",
+        ),
+        ({"optimisation.averaging": 1.0}, r"'optimisation\.averaging' must be from 0 to below 1"),
+        ({"optimisation.optimiser": "sgd"}, "choose one of adam, adamw"),
+        ({"optimisation.schedule": "linear"}, "choose one of steps, cosine"),
+        ({"optimisation.warm_up_epochs": -1}, r"'optimisation\.warm_up_epochs' must be at least 0"),
+        (
+            {"optimisation.burn_in_learning_rate": 0},
+            r"'optimisation\.burn_in_learning_rate' must be above 0",
         ),
     ],
 )
@@ -120,8 +136,15 @@ def test_defaults_are_the_published_setting():
         "epoch_steps": 0,
         "burn_in_epochs": 0,
         "batch_size": 32,
+        "optimiser": "adam",
+        "weight_decay": 0.01,
+        "schedule": "steps",
         "learning_rate": 0.001,
         "milestones": [70, 90],
         "factor": 0.1,
+        "warm_up_epochs": 0.0,
+        "burn_in_learning_rate": None,
+        "burn_in_milestones": [],
+        "averaging": 0.0,
     }
     assert (written["data"]["crop_width"], written["data"]["crop_height"]) == (192, 256)

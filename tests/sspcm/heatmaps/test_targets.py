@@ -33,3 +33,23 @@ def test_hidden_joints_have_an_empty_map():
     target, weight = one_joint(20.0, 20.0, visibility=0.0)
     assert target.abs().max() == 0
     assert weight.item() == 0
+
+
+def test_an_exact_gaussian_is_centred_on_the_joint():
+    target, weight = gaussian_targets(
+        torch.tensor([[[21.0, 30.0]]]), torch.ones(1, 1), (12, 16), sigma=1.5, exact=True
+    )
+    x, y = torch.arange(12.0), torch.arange(16.0)
+    distance = (x - 5.25).square() + (y[:, None] - 7.5).square()
+    wanted = torch.exp(distance / (-2 * 1.5**2))
+    near = ((x - 5.25).abs() <= 4.5) & ((y[:, None] - 7.5).abs() <= 4.5)
+    assert weight.item() == 1
+    assert torch.allclose(target[0, 0], wanted * near, atol=1e-6)
+
+
+def test_exact_joints_keep_their_fractions_in_the_map():
+    joints = 4 * (5 + 2 * torch.rand(1, 8, 2, generator=torch.Generator().manual_seed(0)))
+    target, _ = gaussian_targets(joints, torch.ones(1, 8), (12, 12), sigma=1.5, exact=True)
+    total = target.sum(dim=(2, 3))
+    across = (target.sum(dim=2) * torch.arange(12.0)).sum(dim=2) / total
+    assert torch.allclose(4 * across, joints[..., 0], atol=0.15)

@@ -40,6 +40,7 @@ OPTIONS = {
     "pose_cons": {"augmentation": "rand_augment"},
     "pose_dual": {},
     "multi_augs": {"views": ["joco", "mu"]},
+    "sspcm_ema": {"score_threshold": 0.0},
 }
 
 
@@ -66,12 +67,19 @@ def rows(folder):
     ]
 
 
-@pytest.mark.parametrize("name", list(OPTIONS))
-def test_two_stops_change_nothing(tiny_fisheye, tmp_path, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        *((name, {}) for name in OPTIONS),
+        ("sspcm_ema", {"optimisation.averaging": 0.5, "optimisation.schedule": "cosine"}),
+    ],
+)
+def test_two_stops_change_nothing(tiny_fisheye, tmp_path, monkeypatch, name, changes):
     (tmp_path / "four_layers.py").write_text(NETWORK)
     monkeypatch.syspath_prepend(tmp_path)
     config = load_config(
         overrides=TINY
+        | changes
         | {
             "data.path": str(tiny_fisheye),
             "data.cache": str(tiny_fisheye.parent / "crops"),
@@ -101,3 +109,36 @@ def test_two_stops_change_nothing(tiny_fisheye, tmp_path, monkeypatch, name):
         labels = [state["_extra_state"]["labels"] for state in (first, second)]
         assert torch.equal(labels[0]["joints"], labels[1]["joints"])
         assert rows(whole)[-1]["train"]["joints_kept"] > 0
+
+
+def test_stops_within_and_after_a_burn_in_change_nothing(tiny_fisheye, tmp_path, monkeypatch):
+    (tmp_path / "four_layers.py").write_text(NETWORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = load_config(
+        overrides=TINY
+        | {
+            "data.path": str(tiny_fisheye),
+            "data.cache": str(tiny_fisheye.parent / "crops"),
+            "method.name": "sspcm",
+            "optimisation.burn_in_epochs": 2,
+            "optimisation.averaging": 0.5,
+        }
+    )
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train(config, whole)
+    # Within the burn-in of A, within that of B, and within the method's second epoch.
+    for kind, epochs_before_stop in (("supervised", 1), ("supervised", 2), ("sspcm", 1)):
+        with monkeypatch.context() as patch:
+            stop_after(patch, METHODS[kind], epochs_before_stop)
+            with pytest.raises(Killed):
+                train(config, stopped, resume=True)
+    train(config, stopped, resume=True)
+    assert rows(stopped) == rows(whole)
+    first, second = (
+        torch.load(RunFolder(folder).last_checkpoint, weights_only=True)
+        for folder in (whole, stopped)
+    )
+    for key, value in first["method"].items():
+        assert key == "_extra_state" or torch.equal(value, second["method"][key])
+    for a, b in zip(first["averaged"]["averages"], second["averaged"]["averages"], strict=True):
+        assert torch.equal(a, b)

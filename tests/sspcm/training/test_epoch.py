@@ -18,19 +18,20 @@ def test_a_run_that_diverges_stops_before_it_saves(settings, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["pseudo_pose", "data_distill"])
-def test_a_burn_in_that_outlasts_the_teacher_leaves_the_student_labelled_people(
-    settings, tmp_path, method
-):
+def test_the_teacher_is_burnt_in(settings, tmp_path, method):
     settings |= {
         "method.name": method,
-        "optimisation.epochs": 4,
+        "optimisation.epochs": 3,
         "optimisation.epoch_steps": 1,
-        "optimisation.burn_in_epochs": 3,
+        "optimisation.burn_in_epochs": 2,
     }
     train(load_config(overrides=settings), tmp_path / "run")
     found = [set(row["train"]) for row in RunFolder(tmp_path / "run").read_metrics()]
-    assert found[:3] == [{"supervised"}] * 3
-    assert found[3] == {"supervised", "pseudo", "joints_kept"}
+    assert found[:2] == [{"supervised"}] * 2
+    assert found[2] == {"supervised", "pseudo", "joints_kept"}
+    settings |= {"method.options": {"teacher_epochs": 1}}
+    with pytest.raises(InputError, match="teacher_epochs is 1, but the burn-in alone takes 2"):
+        train(load_config(overrides=settings), tmp_path / "shorter")
 
 
 @pytest.mark.parametrize("method", ["sspcm", "pose_cons", "pose_dual", "multi_augs"])

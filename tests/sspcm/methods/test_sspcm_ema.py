@@ -1,0 +1,142 @@
+import pytest
+import torch
+
+from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import gaussian_targets
+from sspcm.methods import build_method
+from sspcm.methods.sspcm_ema import SspcmEma
+from wepdtof_pose.errors import InputError
+
+PLAIN = {"mirror": False, "operations": 0, "patches": 0, "peak_quantile": 0.0}
+
+
+def spots(spot, make_setting, places, **options):
+    """The method with spots at (column, row) for A, E and L; the view stands still."""
+    method = build_method(
+        "sspcm_ema", make_setting(lambda role: spot(2, 5), still=True), PLAIN | options
+    )
+    for network, (column, row) in zip(
+        (method.network, method.short, method.long), places, strict=True
+    ):
+        network.load_state_dict(spot(column, row).state_dict())
+    return method.train()
+
+
+def test_passes_are_those_of_the_table(make_setting, make_batch, watch) -> None:
+    method = build_method("sspcm_ema", make_setting(), {}).train()
+    passes = [watch(network) for network in (method.network, method.short, method.long)]
+    batch = make_batch()
+    losses = method(batch)
+    of_a, of_e, of_l = passes
+    assert [(len(x), *rest) for x, *rest in of_a] == [(8, True, True)]
+    assert [(len(x), *rest) for x, *rest in of_e] == [(4, False, False)]
+    assert [(len(x), *rest) for x, *rest in of_l] == [(8, False, False)]
+    assert torch.equal(of_a[0][0][:4], batch.labelled)
+    assert torch.equal(of_l[0][0][4:], batch.unlabelled.flip(3))
+    assert set(losses) == {"supervised", "pseudo"}
+    assert not any(p.requires_grad for p in (*method.short.parameters(), *method.long.parameters()))
+
+
+def test_labelled_and_hard_views_in_two_passes(make_setting, make_batch, watch) -> None:
+    method = build_method("sspcm_ema", make_setting(), {"one_batch": False}).train()
+    passes = watch(method.network)
+    method(make_batch())
+    assert [len(x) for x, *_ in passes] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    ("of_long", "options", "kept"),
+    [
+        ((2, 5), {}, True),
+        ((3, 5), {}, False),
+        ((3, 5), {"agreement": 0.0}, True),
+        # The map is 8 wide: 0.13 of it is just above a pixel.
+        ((3, 5), {"agreement": 0.13}, True),
+        ((3, 6), {"agreement": 0.13}, False),
+        # The mean of two spots apart peaks at one half.
+        ((3, 5), {"agreement": 0.0, "score_threshold": 0.5}, False),
+        ((3, 5), {"long_memory": 0.0}, True),
+    ],
+)
+def test_a_joint_is_kept_where_both_memories_agree(
+    spot, make_setting, make_batch, of_long, options, kept
+) -> None:
+    method = spots(spot, make_setting, [(6, 9), (2, 5), of_long], **options)
+    taught = method.taught(make_batch().unlabelled)
+    assert bool(taught.kept.all()) == kept
+    assert bool(taught.kept.any()) == kept
+
+
+def test_the_mirrored_view_has_a_say(spot, make_setting, make_batch) -> None:
+    # A spot at column 2 of 8 is at 5 in the mirror, and back there 3/4 of a pixel to the right.
+    method = spots(spot, make_setting, [(2, 5)] * 3, mirror=True)
+    taught = method.taught(make_batch().unlabelled)
+    assert not taught.kept.any()
+    assert torch.allclose(taught.inconsistency, torch.full((4, 3), 4.0))
+
+
+def test_only_the_upper_peaks_of_the_batch_are_kept(make_setting, make_batch) -> None:
+    method = build_method("sspcm_ema", make_setting(), PLAIN | {"peak_quantile": 0.5}).train()
+    method.options = SspcmEma.Options(
+        **PLAIN | {"peak_quantile": 0.5, "agreement": 0.0, "score_threshold": -1e9}
+    )
+    taught = method.taught(make_batch().unlabelled)
+    assert torch.equal(taught.kept, taught.confidence > taught.confidence.median())
+    assert taught.kept.sum() == 6
+
+
+def test_what_is_learned_is_an_exact_gaussian_at_the_teachers_peak(
+    spot, make_setting, make_batch
+) -> None:
+    method = spots(spot, make_setting, [(6, 9), (4, 8), (4, 8)])
+    batch = make_batch()
+    losses = method(batch)
+    joints = torch.tensor([16.0, 32.0]).expand(4, 3, 2)
+    target, weight = gaussian_targets(joints, torch.ones(4, 3), (8, 16), sigma=2.0, exact=True)
+    learned = method.network(batch.unlabelled)
+    assert torch.allclose(losses["pseudo"], heatmap_mse(learned, target, weight), atol=1e-6)
+    soft = spots(spot, make_setting, [(6, 9), (4, 8), (4, 8)], redraw=False)
+    taught = soft.short(batch.unlabelled)
+    assert torch.allclose(soft(batch)["pseudo"], heatmap_mse(learned, taught, weight), atol=1e-6)
+
+
+def test_averages_follow_the_trained_network(make_setting) -> None:
+    method = build_method(
+        "sspcm_ema", make_setting(), {"short_memory": 0.1, "long_memory": 0.9}
+    ).train()
+    start = method.short[0].weight.clone()
+    with torch.no_grad():
+        method.network[0].weight.add_(1.0)
+        method.network[1].running_mean.add_(1.0)
+    before = method.long[1].running_mean.clone()
+    method.end_step()
+    # At the first step the decay is at most (1 + 1) / (10 + 1).
+    assert torch.allclose(method.short[0].weight, start + 0.9, atol=1e-6)
+    assert torch.allclose(method.long[0].weight, start + 9 / 11, atol=1e-6)
+    assert torch.allclose(method.long[1].running_mean, before + 9 / 11, atol=1e-6)
+    state = method.state_dict()
+    again = build_method("sspcm_ema", make_setting(), {})
+    again.load_state_dict(state)
+    assert again.steps_done == 1
+
+
+def test_all_three_begin_as_a_was_burnt_in(make_setting) -> None:
+    method = build_method("sspcm_ema", make_setting(), {})
+    burnt = {name: value + 1 for name, value in method.network.state_dict().items()}
+    method.start_from({"A": burnt}, epochs=3)
+    for network in (method.network, method.short, method.long):
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, burnt[name])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"short_memory": 1.0}, "short_memory must be from 0 to below 1, not 1.0"),
+        ({"agreement": -0.1}, "agreement must not be negative"),
+        ({"magnitude": 31}, "magnitude must be from 0 to 30, not 31"),
+    ],
+)
+def test_options_that_cannot_be(make_setting, options, message) -> None:
+    with pytest.raises(InputError, match=message):
+        build_method("sspcm_ema", make_setting(), options)
