@@ -99,11 +99,20 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """A method by name, its recipe (`corrected` or `released`) and its own options."""
+    """A method by name, its recipe (`corrected` or `released`) and its own options.
+
+    `label` is what results and tables call it; "" is its name. It tells variants of a method apart.
+    """
 
     name: str = "sspcm"
+    label: str = ""
     recipe: str = "corrected"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """What results and tables call it."""
+        return self.label or self.name
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from wepdtof_pose.errors import InputError
 
 NETWORK_KEYS = ("network.", "student.", "data.crop_width", "data.crop_height", "data.sigma")
 """Configuration keys (or their beginnings) that a network of a grid may set."""
+VARIANT_KEYS = ("method.name", "method.options.")
+"""Configuration keys (or their beginnings) that a variant of a method may set."""
 AXES = {
     "method.name": "--methods",
     "data.labels": "--ratio",
@@ -47,6 +49,7 @@ class Grid:
         preset: name of the preset.
         data: COCO-keypoint JSON or dataset folder; None is the preset's procedural set.
         settings: configuration keys of every cell.
+        variants: what tables call a method with other options -> its name and these options.
     """
 
     methods: tuple[str, ...]
@@ -57,8 +60,20 @@ class Grid:
     preset: str = "small"
     data: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, overrides in self.variants.items():
+            if name in self.methods:
+                raise InputError(f"variant {name!r} of the grid has the name of a method in it")
+            for key in overrides:
+                if not key.startswith(VARIANT_KEYS):
+                    raise InputError(
+                        f"variant {name!r} of the grid sets {key!r}; a variant sets "
+                        f"{', '.join(VARIANT_KEYS)} only: settings of all cells go under 'set'"
+                    )
+            if "method.name" not in overrides:
+                raise InputError(f"variant {name!r} of the grid needs a method.name")
         for key in self.settings:
             if key in AXES:
                 raise InputError(
@@ -91,8 +106,10 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
     """
     from sspcm.methods import method_class
 
-    for method in grid.methods:
-        method_class(method)
+    rows: dict[str, dict[str, Any]] = {name: {"method.name": name} for name in grid.methods}
+    rows |= {name: {"method.label": name, **keys} for name, keys in grid.variants.items()}
+    for keys in rows.values():
+        method_class(str(keys["method.name"]))
     common = {
         **get_preset(grid.preset).overrides,
         "data.path": str(data),
@@ -111,12 +128,12 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
                 if seed not in grid.seeds[labels]:
                     continue
                 for network, overrides in grid.networks.items():
-                    for method in grid.methods:
+                    for keys in rows.values():
                         config = load_config(
                             overrides=common
                             | dict(overrides)
+                            | keys
                             | {
-                                "method.name": method,
                                 "data.labels": labels,
                                 "data.subset_seed": subset,
                                 "seed": seed,
@@ -131,7 +148,7 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
                             )
                         cells[cell.name] = cell
     configs = [cell.config for cell in cells.values()]
-    for config in {config.method.name: config for config in configs}.values():
+    for config in {config.method.shown: config for config in configs}.values():
         options = method_class(config.method.name).Options
         from_dict(options, config.method.options, prefix="method.options.")
     for config in {backbone_of(config): config for config in configs}.values():
@@ -144,7 +161,7 @@ def cell_name(config: TrainConfig) -> str:
     # A file that lists people is a path: no part of it may become a folder.
     labels = re.sub(r"[/\\]+", "_", config.data.labels.replace("%", "pct"))
     subset = f"-subset{config.data.subset_seed}" if config.data.subset_seed else ""
-    return f"{config.method.name}-{labels}-seed{config.seed}{subset}"
+    return f"{config.method.shown}-{labels}-seed{config.seed}{subset}"
 
 
 def _require_different(grid: Grid, common: Mapping[str, Any]) -> None:

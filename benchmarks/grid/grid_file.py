@@ -12,6 +12,8 @@ preset: small
 data: lspet                      # left out: the preset's procedural fisheye set
 set:                             # configuration keys of every cell
   optimisation.epochs: 20
+variants:                        # rows of their own: a method with other options
+  one_teacher: {method.name: sspcm_ema, method.options.long_memory: 0}
 ```
 """
 
@@ -37,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "preset": "small",
     "data": None,
     "set": {},
+    "variants": {},
 }
 """What a grid is where a file or the command line does not say otherwise."""
 
@@ -96,6 +99,7 @@ def make_grid(content: Mapping[str, Any]) -> Grid:
         preset=values["preset"],
         data=values["data"],
         settings=_mapping("set", values["set"]),
+        variants=_variants(values["variants"]),
     )
 
 
@@ -137,11 +141,25 @@ def _networks(value: Any) -> dict[str, dict[str, Any]]:
     else:
         found = {name: {"network.name": name} for name in _texts("networks", value)}
     for name in found:
-        if not name or not all(letter.isalnum() or letter in "._" for letter in name):
-            raise _wrong("networks", name, "names of letters, digits, '.' and '_'")
+        _require_cell_name("networks", name)
     if not found:
         raise _wrong("networks", value, "a list of names")
     return found
+
+
+def _variants(value: Any) -> dict[str, dict[str, Any]]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise _wrong("variants", value, "names and their configuration keys")
+    for name in value:
+        _require_cell_name("variants", str(name))
+    return {str(name): _mapping(f"variants.{name}", keys) for name, keys in value.items()}
+
+
+def _require_cell_name(key: str, name: str) -> None:
+    if not name or not all(letter.isalnum() or letter in "._" for letter in name):
+        raise _wrong(key, name, "names of letters, digits, '.' and '_'")
 
 
 def _mapping(key: str, value: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sspcm.augment.views import HARD_VIEW
 from sspcm.config import MethodConfig, OptimisationConfig, TrainConfig
-from sspcm.config_io import to_dict
+from sspcm.config_io import flatten, to_dict
 from sspcm.runs.checkpoint import load_checkpoint
 from sspcm.runs.folder import RunFolder
 from sspcm.runs.records import BurnInRecord
@@ -130,14 +130,20 @@ def burn_in_config(config: TrainConfig, role: str) -> TrainConfig:
 
 def burn_in_name(config: TrainConfig, hashes: Mapping[str, Any]) -> str:
     """The folder's name of a burn-in: labels, seed and role, and a hash of all it depends on."""
-    content = to_dict(config)
-    # Where the data lie and how many threads there are has no influence beyond rounding.
-    for key in ("path", "unlabelled", "cache"):
-        del content["data"][key]
-    del content["threads"]
+    plain = flatten(to_dict(TrainConfig()))
+    # What is at its default is left out, so that new keys leave old burn-ins as they are. Where the
+    # data lie and how many threads there are has no influence beyond rounding.
+    content = {
+        key: value
+        for key, value in flatten(to_dict(config)).items()
+        if key not in _WITHOUT_INFLUENCE and (key not in plain or value != plain[key])
+    }
     text = json.dumps([content, dict(hashes)], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return f"{config.method.options['role']}-seed{config.seed}-{digest}"
+
+
+_WITHOUT_INFLUENCE = ("data.path", "data.unlabelled", "data.cache", "threads")
 
 
 def _rows(runs: Mapping[str, RunFolder]) -> list[dict[str, Any]]:

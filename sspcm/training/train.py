@@ -375,7 +375,7 @@ def _result(
 ) -> RunResult:
     assert progress.best is not None
     return RunResult(
-        method=config.method.name,
+        method=config.method.shown,
         recipe=config.method.recipe,
         reported=method.reported,
         seed=config.seed,

@@ -13,7 +13,16 @@ from wepdtof_pose.errors import InputError
 ROOT = Path(__file__).parents[3]
 
 
+RESNET = {
+    "network.name": "resnet18_lateral",
+    "network.width": 8,
+    "network.pretrained": None,
+    "network.frozen_stages": 0,
+}
+
+
 def names(**content):
+    content["set"] = RESNET | content.get("set", {})
     grid = make_grid({"preset": "quick", **content})
     return [cell.name for cell in make_cells(grid, data=Path("data"), cache=Path("crops"))]
 
@@ -51,7 +60,7 @@ def test_a_network_sets_its_keys_and_settings_reach_every_cell():
         {
             "preset": "quick",
             "networks": {"wide": {"network.width": 32}, "plain": {}},
-            "set": {"optimisation.epochs": 3, "optimisation.burn_in_epochs": 1},
+            "set": RESNET | {"optimisation.epochs": 3, "optimisation.burn_in_epochs": 1},
         }
     )
     cells = make_cells(grid, data=Path("data"), cache=Path("crops"))
@@ -75,6 +84,14 @@ def test_a_network_sets_its_keys_and_settings_reach_every_cell():
         ("networks: {a: 3}", "'networks.a' must be configuration keys"),
         ("networks: {a/b: {}}", "'networks' must be names of letters"),
         ("networks: {a: {optimisation.epochs: 3}}", "network 'a' of the grid sets"),
+        ("variants: [a]", "'variants' must be names"),
+        (
+            "variants: {a: {method.options.joints: 3}}",
+            "variant 'a' of the grid needs a method.name",
+        ),
+        ("variants: {a: {seed: 3}}", "variant 'a' of the grid sets 'seed'"),
+        ("variants: {sspcm: {method.name: sspcm}}", "has the name of a method"),
+        ("variants: {a: {method.name: magic}}", "unknown method 'magic'"),
         ("set: 3", "'set' must be configuration keys"),
         ("data: 3", "'data' must be a text"),
         ("data: ''", "'data' must be a text"),
@@ -142,6 +159,22 @@ def test_options_of_a_method_are_checked_with_the_grid():
     names(methods="sspcm", set={"method.options.patches": 3})
 
 
+def test_variants_of_a_method_are_rows_of_their_own():
+    grid = make_grid(
+        {
+            "preset": "quick",
+            "methods": "sspcm_ema",
+            "labels": 60,
+            "variants": {"soft": {"method.name": "sspcm_ema", "method.options.redraw": False}},
+        }
+    )
+    plain, soft = make_cells(grid, data=Path("data"), cache=Path("crops"))
+    assert (plain.name, soft.name) == ("sspcm_ema-60-seed0", "soft-60-seed0")
+    assert (soft.config.method.name, soft.config.method.shown) == ("sspcm_ema", "soft")
+    assert soft.config.method.options == {"redraw": False}
+    assert plain.config.method.options == {}
+
+
 def test_a_missing_grid_file():
     with pytest.raises(InputError, match="no such file"):
         read_grid_file(Path("nowhere.yaml"))
@@ -159,7 +192,7 @@ def test_a_dry_run_writes_nothing_and_guesses_nothing(tmp_path):
     found = CliRunner().invoke(main, arguments)
     assert found.exit_code == 0, found.output
     lines = found.output.splitlines()
-    assert lines[1].split() == ["supervised-60-seed0", "missing", "540", "unknown"]
+    assert lines[1].split() == ["supervised-60-seed0", "missing", "400", "unknown"]
     assert "2 cells, 2 to run" in found.output
     assert not output.exists()
 
