@@ -291,8 +291,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
     """Return the folder of data sets; one without splits is both `train` and `val` of the YAML.
 
     Raises:
-        InputError: a split has no images, whose folder YOLO wants, or two images differ only in their
-            suffix, so that their labels would collide.
+        InputError: a split has no images, or two images differ only in their suffix, so that their
+            labels would collide.
     """
     files: dict[str, Any] = {}
     images: dict[str, Path] = {}
