@@ -154,6 +154,7 @@ def evaluate(
     )
     from wepdtof_pose.errors import InputError
     from wepdtof_pose.files import write_json
+    from wepdtof_pose.formats.layout import counts_in_words
 
     if network is not None:
         networks = networks.only(network)
@@ -166,6 +167,8 @@ def evaluate(
     )
     if detections is None:
         refuse_unused("annotated boxes: name --detections", ["category"])
+    if counts := counts_in_words(test.people.left_out):
+        echo(f"on reading {test.data} {counts}")
     result = evaluate_networks(
         networks,
         test,

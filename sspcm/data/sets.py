@@ -15,6 +15,7 @@ from sspcm.runs.records import DataRecord
 from wepdtof_pose.dataset import PoseDataset, concatenate
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256
+from wepdtof_pose.formats.layout import add_counts
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.splits.hold_out import (
@@ -62,6 +63,7 @@ class TrainingSets:
         record: names, hashes and counts, for the result.
         vocabulary: the joints of the labelled data set; those of `train` may be more.
         left_out: how many people are in none of these sets, by side and reason.
+        reading: what the readers of the data left out or derived, and how often.
         shared: which images of tested people were found in what is learned from, in words; "" where
             none was. Their people are left out.
     """
@@ -74,6 +76,7 @@ class TrainingSets:
     record: DataRecord
     vocabulary: tuple[str, ...]
     left_out: dict[str, int] = field(default_factory=dict)
+    reading: dict[str, int] = field(default_factory=dict)
     shared: str = ""
 
 
@@ -105,6 +108,9 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         )
         for reason, count in left_out(people, boxes_suffice=boxes_suffice).items()
     }
+    reading = sides.annotated.left_out
+    if sides.split == OWN_SPLIT:
+        reading = add_counts(reading, sides.test.left_out)
     known = KnownImages(images_of(sides.test.select_people(tested)))
     shared: dict[Path, Path] = {}
     train = _without(train, known, "training side", dropped, shared)
@@ -131,6 +137,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         other, unusable = unlabelled_people(config, train.keypoint_set)
         dropped |= {f"pool: {reason}": count for reason, count in unusable.items()}
         unlabelled_hash = other.content_hash()
+        reading = add_counts(reading, other.left_out)
         other = _without(other, known, "pool", dropped, shared)
         if not len(other):
             raise InputError(f"{config.unlabelled}: nobody for the pool: {_same_images(shared)}")
@@ -167,6 +174,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         record,
         vocabulary,
         left_out=dropped,
+        reading=reading,
         shared=_same_images(shared) if shared else "",
     )
 

@@ -18,6 +18,7 @@ from sspcm.data.sets import TrainingSets
 from sspcm.runs.records import RunSummary
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.layout import counts_in_words
 from wepdtof_pose.geometry import transform_points
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.validation.validate import validate
@@ -55,6 +56,7 @@ def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True
         pool=len(sets.unlabelled),
         test=len(sets.tested),
         left_out=sets.left_out,
+        reading=sets.reading,
         shared_images=sets.shared,
         joints_in_crops={people: round(share, 4) for people, share in shares.items()},
         joints_without_partner=list(sides_without_partner(sets.test.keypoint_set)),
@@ -72,6 +74,8 @@ def summary_lines(summary: RunSummary) -> Iterator[str]:
     if summary.left_out:
         counts = (f"{count} ({reason})" for reason, count in summary.left_out.items())
         yield f"people left out: {', '.join(counts)}"
+    if counts_read := counts_in_words(summary.reading):
+        yield f"on reading {counts_read}"
     for doubt in summary.doubts:
         yield f"warning: {doubt}"
 

@@ -59,6 +59,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
         pool: people in the unlabelled pool.
         test: people who are scored.
         left_out: people of the data in none of these, by side and reason.
+        reading: what the readers of the data left out or derived, and how often.
         shared_images: which images of tested people were found among those to learn from; "" for
             none. Their people are left out.
         joints_in_crops: share of the joints of labelled and of tested people in their crops.
@@ -71,6 +72,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     pool: Count
     test: Count
     left_out: dict[str, Count]
+    reading: dict[str, Count] = {}
     shared_images: str
     joints_in_crops: dict[str, float]
     joints_without_partner: list[str]

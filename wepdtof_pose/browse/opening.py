@@ -18,7 +18,7 @@ from wepdtof_pose.browse.views import save_data_views
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import file_sha256, read_json
-from wepdtof_pose.formats.loading import annotation_files, load_dataset
+from wepdtof_pose.formats.loading import annotation_files, load_dataset, read_line
 
 FORMAT = 2
 """Of what is stored; a data set of another format is imported again."""
@@ -76,6 +76,8 @@ def read_splits(path: Path) -> dict[str, Split]:
     splits = {}
     for name, dataset in load_dataset(path).items():
         _report_missing_images(files[name], dataset)
+        if dataset.left_out:
+            echo(f"{name}: {read_line(dataset)}")
         content = read_json(files[name])
         tags = found_tags(content, dataset, source=files[name].name)
         others = len(content["annotations"]) - len(dataset)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import make_folder, read_text, write_text
-from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.formats.loading import load_dataset, read_line
 
 _SOURCE_FILES = ("__init__.py", "fiftyone.yml")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -28,7 +28,7 @@ def register_folder(path: Path, *, name: str | None = None) -> str:
     import fiftyone
     from fiftyone.zoo.datasets import RemoteZooDataset
 
-    load_dataset(path)
+    datasets = load_dataset(path)
     chosen = name or path.resolve().name
     if not _NAME.fullmatch(chosen):
         raise InputError(
@@ -51,6 +51,9 @@ def register_folder(path: Path, *, name: str | None = None) -> str:
     (folder / "info.json").unlink(missing_ok=True)
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
     RemoteZooDataset(str(folder), path=str(path)).download_and_prepare(str(folder))
+    for split, dataset in datasets.items():
+        if dataset.left_out:
+            echo(f"{split}: {read_line(dataset)}")
     return chosen
 
 

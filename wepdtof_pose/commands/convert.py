@@ -68,6 +68,7 @@ def convert(
       wepdtof-pose convert fisheye to_label --from coco --to cvat
     """
     from wepdtof_pose.formats.convert import convert as run
+    from wepdtof_pose.formats.layout import counts_in_words
 
     manifest = run(
         source,
@@ -91,8 +92,7 @@ def convert(
         if split["joints_never_labelled"]:
             echo(f"  not labelled in IN: {', '.join(split['joints_never_labelled'])}")
     for reason, count in manifest["left_out"].items():
-        if count:
-            echo(f"left out: {count} {reason}")
+        echo(counts_in_words({reason: count}))
     if "file_names" in manifest:
         echo(
             f"{len(manifest['file_names'])} images go by the end of their names: see manifest.json"

@@ -92,7 +92,7 @@ def one_split(
 
     What was left out, if anything was, is said in a line.
     """
-    from wepdtof_pose.formats.loading import load_dataset, take_split
+    from wepdtof_pose.formats.loading import load_dataset, read_line, take_split
 
     datasets = load_dataset(path, category=category)
     if name is None:
@@ -101,13 +101,6 @@ def one_split(
     if dataset.left_out:
         echo(f"{name}: {read_line(dataset)}")
     return scenes_of(dataset, scene_from, scene_field)
-
-
-def read_line(dataset: PoseDataset) -> str:
-    """Return what was read of a file, and what was left out, in one line."""
-    line = f"read {len(dataset)} people on {len(dataset.frames)} frames"
-    lost = ", ".join(f"{count} {what}" for what, count in dataset.left_out.items())
-    return f"{line}; left out or changed: {lost}" if lost else line
 
 
 def scenes_of(

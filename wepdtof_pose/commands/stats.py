@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands.shared import CATEGORY, PATH, read_line
+from wepdtof_pose.commands.shared import CATEGORY, PATH
 from wepdtof_pose.errors import echo
 
 
@@ -23,7 +23,7 @@ def stats(path: Path, plots: Path | None, category: str | None) -> None:
     Example:
       wepdtof-pose stats fisheye --plots plots
     """
-    from wepdtof_pose.formats.loading import load_dataset
+    from wepdtof_pose.formats.loading import load_dataset, read_line
     from wepdtof_pose.statistics.tables import all_tables, counts
 
     for name, dataset in load_dataset(path, category=category).items():

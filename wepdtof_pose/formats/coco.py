@@ -40,7 +40,14 @@ from wepdtof_pose.formats.coco_tables import (
 )
 from wepdtof_pose.formats.fields import objects, other_fields, shown
 from wepdtof_pose.formats.json_lists import long_lists
-from wepdtof_pose.formats.layout import add_counts, by_longest_end, decimal, first_root, name_forms
+from wepdtof_pose.formats.layout import (
+    BOXES_OF_JOINTS,
+    add_counts,
+    by_longest_end,
+    decimal,
+    first_root,
+    name_forms,
+)
 from wepdtof_pose.keypoints import KeypointSet
 
 LISTS = ("images", "annotations")
@@ -229,7 +236,7 @@ def _of_blocks(
         left_out=add_counts(
             others,
             {
-                "boxes that are the extent of the joints": from_joints,
+                BOXES_OF_JOINTS: from_joints,
                 "edges of the skeleton that name no joints (not drawn)": edges,
             },
         ),

@@ -261,6 +261,25 @@ def add_counts(*counts: dict[str, int]) -> dict[str, int]:
     return total
 
 
+BOXES_OF_JOINTS = "boxes that are the extent of the joints"
+NUMBERED_ANEW = "ids of images and people (numbered anew: some are missing or not unique)"
+DERIVED = frozenset({BOXES_OF_JOINTS, NUMBERED_ANEW})
+"""Counts of a reader that say what it put in place of something missing: nothing is lost there."""
+
+
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """Return what a reader left out and what it derived, in a line; "" for neither.
+
+    >>> counts_in_words({"boxes of 'car'": 2, "boxes that are the extent of the joints": 1})
+    "left out: 2 boxes of 'car'; derived: 1 boxes that are the extent of the joints"
+    """
+    parts: dict[str, list[str]] = {"left out": [], "derived": []}
+    for what, count in counts.items():
+        if count:
+            parts["derived" if what in DERIVED else "left out"].append(f"{count} {what}")
+    return "; ".join(f"{words}: {', '.join(listed)}" for words, listed in parts.items() if listed)
+
+
 def without_crowds(dataset: PoseDataset) -> tuple[PoseDataset, dict[str, int]]:
     """All frames with their people alone, for formats that would make people of crowd regions.
 

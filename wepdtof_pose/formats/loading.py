@@ -8,7 +8,7 @@ from pathlib import Path
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.layout import SPLITS, WHOLE
+from wepdtof_pose.formats.layout import SPLITS, WHOLE, counts_in_words
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -66,6 +66,13 @@ def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str)
     if name not in datasets:
         raise InputError(f"{path}: has no split {name!r}, only {', '.join(datasets)}")
     return datasets[name]
+
+
+def read_line(dataset: PoseDataset) -> str:
+    """Return what was read of a file, what was left out and what was derived, in one line."""
+    line = f"read {len(dataset)} people on {len(dataset.frames)} frames"
+    counts = counts_in_words(dataset.left_out)
+    return f"{line}; {counts}" if counts else line
 
 
 def annotation_files(path: Path) -> dict[str, Path]:

@@ -45,6 +45,24 @@ def test_the_counts_of_a_sound_data_set_have_no_doubts(changed):
     ]
 
 
+def test_what_the_reader_left_out_or_derived_is_said_apart(changed):
+    def another_category(content):
+        content["categories"].append({"id": 7, "name": "dog"})
+        first = content["annotations"][0]
+        content["annotations"].append({**first, "id": 9999, "category_id": 7})
+        del first["bbox"]
+
+    found = summary_of(changed(another_category))
+    assert found.reading == {
+        "annotations of category 'dog'": 1,
+        "boxes that are the extent of the joints": 1,
+    }
+    assert list(summary_lines(found))[1] == (
+        "on reading left out: 1 annotations of category 'dog'; "
+        "derived: 1 boxes that are the extent of the joints"
+    )
+
+
 def test_people_without_area_are_counted_and_named(changed):
     def half(content):
         for person in content["annotations"][::2]:

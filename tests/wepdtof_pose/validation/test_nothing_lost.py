@@ -1,6 +1,6 @@
 """Data sets with faults of every kind: a repair loses no label, and what passes is read by all.
 
-WEPDTOF_REPAIR_EXAMPLES sets the number of data sets (12 by default).
+WEPDTOF_EXAMPLES sets the number of data sets (12 by default).
 """
 
 import copy
@@ -361,9 +361,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @settings(
-    max_examples=int(os.environ.get("WEPDTOF_REPAIR_EXAMPLES", "12")),
+    max_examples=int(os.environ.get("WEPDTOF_EXAMPLES", "12")),
     deadline=None,
-    derandomize="WEPDTOF_REPAIR_EXAMPLES" not in os.environ,
+    derandomize="WEPDTOF_EXAMPLES" not in os.environ,
     database=None,
     # To shrink a data set of 70 kinds of faults takes minutes and tells little.
     phases=[Phase.generate],

@@ -15,7 +15,7 @@ from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.boxed_people import bounds
 from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
-from wepdtof_pose.formats.layout import area_follows_from_box
+from wepdtof_pose.formats.layout import BOXES_OF_JOINTS, NUMBERED_ANEW, area_follows_from_box
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
 
 PERSON_LABEL = "person"
@@ -106,10 +106,8 @@ def dataset_of(
     )
     pairs = [*zip(own_ids[0], frame_ids, strict=True), *zip(own_ids[1], person_ids, strict=True)]
     return dataset, {
-        "boxes that are the extent of the joints": from_joints,
-        "ids of images and people (numbered anew: some are missing or not unique)": sum(
-            own not in (None, number) for own, number in pairs
-        ),
+        BOXES_OF_JOINTS: from_joints,
+        NUMBERED_ANEW: sum(own not in (None, number) for own, number in pairs),
     }
 
 

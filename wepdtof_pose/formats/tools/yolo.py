@@ -291,7 +291,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
     """Return the folder of data sets; one without splits is both `train` and `val` of the YAML.
 
     Raises:
-        InputError: two images differ only in their suffix, so that their labels would collide.
+        InputError: a split has no images, or two images differ only in their suffix, so that their
+            labels would collide.
     """
     files: dict[str, Any] = {}
     images: dict[str, Path] = {}
@@ -299,6 +300,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
     for split, everybody in datasets.items():
         dataset, crowds = without_crowds(everybody)
         frames = dataset.frames
+        if not len(frames):
+            raise InputError(f"split {split!r} has no images, and yolo needs a folder of them")
         sizes = frames[["width", "height"]].to_numpy(dtype=np.float64)[dataset.frame_rows]
         boxes, keypoints, changed = inside(dataset.boxes, dataset.keypoints, sizes)
         usable = np.asarray((boxes[:, 2:] > 0).all(axis=1))

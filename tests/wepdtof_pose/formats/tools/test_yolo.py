@@ -248,6 +248,12 @@ def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
         yolo.write({"all": dataset})
 
 
+def test_a_split_without_images_is_not_written(make_dataset: Callable) -> None:
+    empty = make_dataset().select_frames(np.array([], dtype=np.int64))
+    with pytest.raises(InputError, match="split 'val' has no images"):
+        yolo.write({"train": make_dataset(), "val": empty})
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
