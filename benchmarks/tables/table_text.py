@@ -87,7 +87,8 @@ def _markdown_sentence(text: str) -> str:
     """A sentence of ours, where code stands between backticks."""
     parts = _CODE.split(text)
     return "".join(
-        f"`{one_line(part)}`" if number % 2 else _markdown_text(part) for number, part in enumerate(parts)
+        f"`{one_line(part)}`" if number % 2 else _markdown_text(part)
+        for number, part in enumerate(parts)
     )
 
 
