@@ -30,6 +30,15 @@ def printable(text: str) -> str:
     return "".join(ascii(c)[1:-1] if _controls(c) else c for c in text)
 
 
+def one_line(text: str) -> str:
+    r"""Return the text as `printable` does, with line ends and tabs as escapes too.
+
+    >>> one_line("a name\nthat looks like two")
+    'a name\\nthat looks like two'
+    """
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _controls(character: str) -> bool:
     category = unicodedata.category(character)
     return category in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in "\n\t"

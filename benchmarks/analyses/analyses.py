@@ -10,20 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
+from benchmarks.results.records import JointAP, LabelQuality, PckCurve, converted
 from benchmarks.results.results import CellResult, Comparison, Group
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 
+T = TypeVar("T")
+
 
 @dataclass
-class Measured:
+class Measured(Generic[T]):
     """One measurement by a cell's folder; `missing` says of other cells why it is not there."""
 
-    found: dict[Path, dict[str, Any]] = field(default_factory=dict)
+    found: dict[Path, T] = field(default_factory=dict)
     missing: dict[Path, str] = field(default_factory=dict)
 
     def split(self, groups: Iterable[Group]) -> tuple[list[Group], list[str]]:
@@ -45,35 +48,72 @@ class Measured:
 class Analyses:
     """All that is measured."""
 
-    joint_ap: Measured = field(default_factory=Measured)
-    pck_curve: Measured = field(default_factory=Measured)
-    pseudo_labels: Measured = field(default_factory=Measured)
+    joint_ap: Measured[JointAP] = field(default_factory=Measured)
+    pck_curve: Measured[PckCurve] = field(default_factory=Measured)
+    pseudo_labels: Measured[LabelQuality] = field(default_factory=Measured)
 
 
 def analyse(comparison: Comparison) -> Analyses:
-    """All measurements that are kept or can be made."""
+    """All measurements that are kept or can be made.
+
+    Raises:
+        InputError: a kept one is not what was measured.
+    """
     result = Analyses()
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):
-        _collect(cell, "joint_ap.json", result.joint_ap, _measure_joints)
-        _collect(cell, "pck_curve.json", result.pck_curve, _measure_curve)
+        _collect(cell, "joint_ap.json", result.joint_ap, _measure_joints, _read_joints)
+        _collect(cell, "pck_curve.json", result.pck_curve, _measure_curve, _read_curve)
         if cell.result.method != "supervised":
-            _collect(cell, "pseudo_label_quality.json", result.pseudo_labels, _measure_labels)
+            file = "pseudo_label_quality.json"
+            _collect(cell, file, result.pseudo_labels, _measure_labels, _read_labels)
     return result
 
 
 def _collect(
-    cell: CellResult, name: str, into: Measured, measure: Callable[[CellResult], dict[str, Any]]
+    cell: CellResult,
+    name: str,
+    into: Measured[T],
+    measure: Callable[[CellResult], dict[str, Any]],
+    read: Callable[[CellResult, Path], T],
 ) -> None:
     file = cell.folder / name
-    try:
-        if not file.is_file():
+    if not file.is_file():
+        try:
             write_json(file, measure(cell), indent=1)
-        content = read_json(file)
-        if not isinstance(content, dict):
-            raise InputError(f"{file}: is not what was measured: delete it")
-        into.found[cell.folder] = content
-    except InputError as error:
-        into.missing[cell.folder] = str(error)
+        except InputError as error:
+            into.missing[cell.folder] = str(error)
+            return
+    into.found[cell.folder] = read(cell, file)
+
+
+def _read_joints(cell: CellResult, file: Path) -> JointAP:
+    found = converted(read_json(file), JointAP, source=str(file), what=_MEASURED)
+    if found.keys() != cell.scores()["per_joint"].keys():
+        raise InputError(f"{file}: its joints are not those of the run: delete it")
+    return found
+
+
+def _read_curve(cell: CellResult, file: Path) -> PckCurve:
+    from benchmarks.analyses.people_scores import CURVE
+
+    found = converted(read_json(file), PckCurve, source=str(file), what=_MEASURED)
+    if found.thresholds != list(CURVE) or len(found.PCK) != len(CURVE):
+        raise InputError(f"{file}: its thresholds are not those that are drawn: delete it")
+    return found
+
+
+def _read_labels(cell: CellResult, file: Path) -> LabelQuality:
+    from benchmarks.analyses.pseudo_label_quality import SHARES
+
+    found = converted(read_json(file), LabelQuality, source=str(file), what=_MEASURED)
+    for name, signal in found.by.items():
+        kept = signal.kept
+        if kept.shares != list(SHARES) or len(kept.accuracy) != len(SHARES):
+            raise InputError(
+                f"{file}: its shares of kept labels by {name!r} are not those that are drawn: "
+                "delete it"
+            )
+    return found
 
 
 def _measure_joints(cell: CellResult) -> dict[str, Any]:
@@ -92,3 +132,6 @@ def _measure_labels(cell: CellResult) -> dict[str, Any]:
     from benchmarks.analyses.pseudo_label_quality import measure_pseudo_labels
 
     return measure_pseudo_labels(cell)
+
+
+_MEASURED = "what was measured (delete it to measure again)"

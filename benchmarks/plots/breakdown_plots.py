@@ -13,12 +13,14 @@ from benchmarks.plots.plot_style import (
     colour_and_marker,
     legend_above,
     new_figure,
+    plain,
 )
+from benchmarks.results.records import JointAP
 from benchmarks.results.results import Comparison, Group, numbers
 from wepdtof_pose.palette import COLUMN, PAGE
 
 
-def draw_joints(comparison: Comparison, joint_ap: Measured) -> Drawn:
+def draw_joints(comparison: Comparison, joint_ap: Measured[JointAP]) -> Drawn:
     """AP (where predictions are there to compute it from) and PCK of each joint.
 
     The AP of a joint is COCO's, with that joint alone labelled.
@@ -44,8 +46,8 @@ def draw_joints(comparison: Comparison, joint_ap: Measured) -> Drawn:
     for panel, (title, shown, runs) in zip(axes, panels, strict=True):
         _joint_dots(panel, shown, runs)
         panel.set_xlabel(title)
-        panel.set_title(comparison.place(groups[0]))
-    axes[0].set_yticks(range(len(joints)), [joint.replace("_", " ") for joint in joints])
+        panel.set_title(plain(comparison.place(groups[0])))
+    axes[0].set_yticks(range(len(joints)), [plain(joint.replace("_", " ")) for joint in joints])
     axes[0].invert_yaxis()
     legend_above(figure, columns=4 if len(panels) == 1 else 8)
     return Drawn(figure, tuple(f"AP of the joints of {text}" for text in reasons))
@@ -73,7 +75,7 @@ def draw_radius(comparison: Comparison) -> Drawn | str:
                 yerr=values.std(axis=0, ddof=1) if len(values) > 1 else None,
                 capsize=2,
                 elinewidth=0.8,
-                label=group.method,
+                label=plain(group.method),
                 **colour_and_marker(group.method),
             )
         panel.set_xticks(
@@ -83,7 +85,7 @@ def draw_radius(comparison: Comparison) -> Drawn | str:
         panel.set_xlabel("distance from the image centre over its radius")
         panel.set_ylabel("AP (%)" if score_name == "AP" else "PCK@0.2 (%)")
         panel.set_ylim(bottom=0)
-        panel.set_title(comparison.place(groups[0]))
+        panel.set_title(plain(comparison.place(groups[0])))
     legend_above(figure, columns=8)
     return Drawn(figure)
 
@@ -99,7 +101,7 @@ def _joint_dots(panel: Axes, groups: list[Group], values: list[np.ndarray]) -> N
             linestyle="none",
             elinewidth=0.8,
             markersize=3,
-            label=group.method,
+            label=plain(group.method),
             **colour_and_marker(group.method),
         )
     panel.set_xlim(left=0)

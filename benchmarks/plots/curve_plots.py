@@ -12,8 +12,10 @@ from benchmarks.plots.plot_style import (
     colour_and_marker,
     legend_above,
     new_figure,
+    plain,
     spread_lines,
 )
+from benchmarks.results.records import PckCurve
 from benchmarks.results.results import Comparison, Group, numbers
 from benchmarks.results.statistics import summarise
 from benchmarks.tables.tables import chosen_baseline
@@ -49,7 +51,7 @@ def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
             panel.set_ylabel(f"{name} (%)")
             spread_lines(panel)
             if len(rows) > 1:
-                panel.set_title(backbone)
+                panel.set_title(plain(backbone))
     legend_above(figure, columns=8)
     undefined = (
         f"{name} of {group.method} with {comparison.place(group)}: it is not defined for every run"
@@ -82,7 +84,7 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
                     )
             backbone = groups[0].backbone
             draw_upper_bound(panel, [b for b in bounds if b.backbone == backbone], curve)
-            panel.set_title(place)
+            panel.set_title(plain(place))
             panel.set_ylabel(f"{curve} (%)")
             spread_lines(panel)
             _shade_burn_in(panel, comparison)
@@ -92,7 +94,7 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
     return Drawn(figure, tuple(left_out))
 
 
-def draw_pck_curves(comparison: Comparison, measured: Measured) -> Drawn | str:
+def draw_pck_curves(comparison: Comparison, measured: Measured[PckCurve]) -> Drawn | str:
     """PCK against its threshold, and the difference to the baseline: a row a budget and backbone.
 
     Lines are means over runs.
@@ -108,17 +110,17 @@ def draw_pck_curves(comparison: Comparison, measured: Measured) -> Drawn | str:
     axes = figure.subplots(len(rows), 2, squeeze=False, sharex=True)
     for (place, shown), (whole, difference) in zip(rows.items(), axes, strict=True):
         means = {group.method: _mean_pck(group, measured) for group in shown}
-        thresholds = measured.found[shown[0].cells[0].folder]["thresholds"]
+        thresholds = measured.found[shown[0].cells[0].folder].thresholds
         for method, values in means.items():
             look = colour_and_marker(method) | {"markevery": 8, "markersize": 3}
-            whole.plot(thresholds, values, label=method, **look)
+            whole.plot(thresholds, values, label=plain(method), **look)
             if baseline in means:
                 difference.plot(thresholds, values - means[baseline], **look)
         whole.set_ylabel("PCK (%)")
         whole.set_ylim(bottom=0)
-        difference.set_ylabel(f"difference to {baseline} (points)")
+        difference.set_ylabel(f"difference to {plain(str(baseline))} (points)")
         for panel in (whole, difference):
-            panel.set_title(place)
+            panel.set_title(plain(place))
             panel.set_xlim(0, thresholds[-1])
         if baseline not in means:
             difference.set_axis_off()
@@ -171,7 +173,7 @@ def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> 
         yerr=[100 * (summary.spread or 0.0) for _, summary in known],
         capsize=2,
         elinewidth=0.8,
-        label=groups[0].method,
+        label=plain(groups[0].method),
         **colour_and_marker(groups[0].method),
     )
 
@@ -180,7 +182,7 @@ def _curve(panel: Axes, group: Group, epochs: np.ndarray, values: np.ndarray) ->
     look = colour_and_marker(group.method)
     for run in values if len(values) > 1 else ():
         panel.plot(epochs, run, color=look["color"], linewidth=0.6, alpha=0.45)
-    panel.plot(epochs, values.mean(axis=0), label=group.method, markersize=3, **look)
+    panel.plot(epochs, values.mean(axis=0), label=plain(group.method), markersize=3, **look)
 
 
 def _shade_burn_in(panel: Axes, comparison: Comparison) -> None:
@@ -190,6 +192,6 @@ def _shade_burn_in(panel: Axes, comparison: Comparison) -> None:
         panel.set_xlim(left=0)
 
 
-def _mean_pck(group: Group, measured: Measured) -> np.ndarray:
+def _mean_pck(group: Group, measured: Measured[PckCurve]) -> np.ndarray:
     """PCK (thresholds,) in percent, the mean over runs."""
-    return 100 * np.mean([measured.found[cell.folder]["PCK"] for cell in group.cells], axis=0)
+    return 100 * np.mean([measured.found[cell.folder].PCK for cell in group.cells], axis=0)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.results.published import METHOD_ORDER
+from wepdtof_pose.errors import one_line
 from wepdtof_pose.files import replacing
 from wepdtof_pose.palette import (
     BLUE,
@@ -58,6 +59,15 @@ def colour_and_marker(method: str) -> dict[str, Any]:
         return {"color": "black", "marker": "*"}
     index = METHOD_ORDER.index(method)
     return {"color": COLOURS[index], "marker": MARKERS[index]}
+
+
+def plain(text: str) -> str:
+    r"""A text from a result file on one line of a plot, where `$` would begin a formula.
+
+    >>> plain("$\\frac$")
+    '\\$\\frac\\$'
+    """
+    return one_line(text).replace("$", r"\$")
 
 
 def legend_above(figure: Figure, *, columns: int = 4) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks.analyses.analyses import Measured
-from benchmarks.plots.plot_style import Drawn, colour_and_marker, legend_above, new_figure
+from benchmarks.plots.plot_style import Drawn, colour_and_marker, legend_above, new_figure, plain
+from benchmarks.results.records import LabelBin, LabelQuality
 from benchmarks.results.results import Comparison, Group
 from wepdtof_pose.palette import BLUE, GREEN, ORANGE, PAGE, PALE, PURPLE
 
@@ -20,7 +21,9 @@ _PAIR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 _PAIR_MARKERS = ("o", "v", "^", "s")
 
 
-def draw_pseudo_label_quality(comparison: Comparison, measured: Measured) -> Drawn | str:
+def draw_pseudo_label_quality(
+    comparison: Comparison, measured: Measured[LabelQuality]
+) -> Drawn | str:
     """Accuracy against confidence and inconsistency, and of the joints kept by either."""
     learning = [group for group in comparison.first_groups if group.method != "supervised"]
     if not learning:
@@ -33,11 +36,16 @@ def draw_pseudo_label_quality(comparison: Comparison, measured: Measured) -> Dra
     for place, group in enumerate(groups):
         found = [measured.found[cell.folder] for cell in group.cells]
         for panel, signal in ((by_confidence, "confidence"), (by_position, "inconsistency")):
-            if all(signal in one["by"] for one in found):
-                _bins(panel, group, [one["by"][signal]["bins"] for one in found])
+            runs = [one.by[signal].bins for one in found if signal in one.by]
+            if len(runs) == len(found) and len({len(run) for run in runs}) == 1:
+                _bins(panel, group, runs)
+            elif len(runs) == len(found):
+                reasons.append(
+                    f"accuracy by {signal} of {group.method}: runs of fewer than 10 joints"
+                )
         _kept(kept, group, found)
         _areas(areas, group, found, place)
-        if any(part["auc"] is None for one in found for part in one["by"].values()):
+        if any(part.auc is None for one in found for part in one.by.values()):
             reasons.append(
                 f"AUC of runs of {group.method}: their labels are all right or all wrong"
             )
@@ -51,10 +59,10 @@ def draw_pseudo_label_quality(comparison: Comparison, measured: Measured) -> Dra
         panel.set_ylabel("right joints (%)")
         panel.set_ylim(bottom=0)
     for panel in (by_confidence, by_position):
-        panel.set_title(comparison.place(groups[0]))
+        panel.set_title(plain(comparison.place(groups[0])))
     areas.set_xlabel("AUC: right joints ranked above wrong ones")
     areas.axvline(0.5, color=PALE, linewidth=0.8)
-    areas.set_yticks(range(len(groups)), [group.method for group in groups])
+    areas.set_yticks(range(len(groups)), [plain(group.method) for group in groups])
     areas.set_ylim(len(groups) - 0.5, -0.5)
     legend_above(figure, columns=8)
     return Drawn(figure, tuple(reasons))
@@ -73,13 +81,13 @@ def draw_selection(comparison: Comparison) -> Drawn | str:
         epochs, values = statistic_of(groups[0], f"pair_{number}")
         axes[0].plot(epochs, 100 * values, color=colour, marker=marker, markersize=3, label=name)
     axes[0].set_ylabel("joints whose pair is chosen (%)")
-    axes[0].set_title(f"{groups[0].method}, {comparison.place(groups[0])}")
+    axes[0].set_title(plain(f"{groups[0].method}, {comparison.place(groups[0])}"))
     axes[0].legend(title="pair (' of the past)")
     for place, group in enumerate(groups):
         look = {"color": _PAIR_COLOURS[place % 4], "marker": _PAIR_MARKERS[place % 4]}
         for panel, key, factor in ((axes[1], "joints_kept", 100), (axes[2], "inconsistency", 1)):
             epochs, values = statistic_of(group, key)
-            label = comparison.place(group)
+            label = plain(comparison.place(group))
             panel.plot(epochs, factor * values, markersize=3, label=label, **look)
     axes[1].set_ylabel("joints that pass the mask (%)")
     axes[2].margins(y=0.1)
@@ -107,33 +115,33 @@ def _rows(group: Group) -> list[dict[str, Any]]:
     return [row for cell in group.cells for row in cell.metrics]
 
 
-def _bins(panel: Axes, group: Group, runs: list[list[dict[str, float]]]) -> None:
-    at = np.mean([[part["value"] for part in run] for run in runs], axis=0)
-    accuracy = 100 * np.array([[part["accuracy"] for part in run] for run in runs])
+def _bins(panel: Axes, group: Group, runs: list[list[LabelBin]]) -> None:
+    at = np.mean([[part.value for part in run] for run in runs], axis=0)
+    accuracy = 100 * np.array([[part.accuracy for part in run] for run in runs])
     panel.errorbar(
         at,
         accuracy.mean(axis=0),
         yerr=accuracy.std(axis=0, ddof=1) if len(runs) > 1 else None,
         capsize=2,
         elinewidth=0.8,
-        label=group.method,
+        label=plain(group.method),
         **colour_and_marker(group.method),
     )
 
 
-def _kept(panel: Axes, group: Group, runs: list[dict[str, Any]]) -> None:
+def _kept(panel: Axes, group: Group, runs: list[LabelQuality]) -> None:
     colour = colour_and_marker(group.method)["color"]
     for signal, (line, _) in _SIGNALS.items():
-        if all(signal in run["by"] for run in runs):
-            shares = runs[0]["by"][signal]["kept"]["shares"]
-            accuracy = [run["by"][signal]["kept"]["accuracy"] for run in runs]
+        if all(signal in run.by for run in runs):
+            shares = runs[0].by[signal].kept.shares
+            accuracy = [run.by[signal].kept.accuracy for run in runs]
             panel.plot(shares, 100 * np.mean(accuracy, axis=0), color=colour, linestyle=line)
 
 
-def _areas(panel: Axes, group: Group, runs: list[dict[str, Any]], place: int) -> None:
+def _areas(panel: Axes, group: Group, runs: list[LabelQuality], place: int) -> None:
     colour = colour_and_marker(group.method)["color"]
     for signal, (_, fill) in _SIGNALS.items():
-        values = [run["by"][signal]["auc"] for run in runs if signal in run["by"]]
+        values = [run.by[signal].auc for run in runs if signal in run.by]
         known = [value for value in values if value is not None]
         face = colour if fill == "full" else "white"
         panel.plot(

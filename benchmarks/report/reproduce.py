@@ -61,7 +61,7 @@ def commands(comparison: Comparison) -> list[str]:
     for number, ((settings, methods, (seeds, subsets)), budgets) in enumerate(by_labels.items()):
         parts = [f"{settings.variables}sspcm-bench run"]
         axes = [f"--ratio {shlex.quote(labels)}" for labels in budgets]
-        axes.append(f"--methods {','.join(methods)}")
+        axes.append(f"--methods {shlex.quote(','.join(methods))}")
         grid: dict[str, Any] = {}
         if settings.network:
             grid["networks"] = {settings.network: yaml.safe_load(settings.network_keys)}
@@ -73,7 +73,7 @@ def commands(comparison: Comparison) -> list[str]:
         if grid:
             found.append(f"echo {shlex.quote(_yaml(grid))} > grid{number}.yaml")
             parts.append(f"--grid grid{number}.yaml")
-        parts += [*axes, f"--preset {comparison.preset}"]
+        parts += [*axes, f"--preset {shlex.quote(comparison.preset)}"]
         parts += [settings.options] if settings.options else []
         found.append(" ".join([*parts, f"-o {output}"]))
     return found

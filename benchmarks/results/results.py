@@ -13,12 +13,12 @@ import numpy as np
 from benchmarks.grid.backbones import backbone_names, backbone_of
 from benchmarks.layout import ComparisonFolder
 from benchmarks.results.published import METHOD_ORDER
+from benchmarks.results.records import require_scores
 from benchmarks.results.statistics import Difference, paired_difference
 from sspcm.config import TrainConfig
 from sspcm.runs.folder import RunFolder
 from sspcm.runs.records import RunResult
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,8 @@ def read_results(output: Path, *, data: Path | None = None) -> Comparison:
     """The finished cells of a comparison's folder; `data` is where their data are now.
 
     Raises:
-        InputError: no comparison there, no finished cell, cells of different data or splits, or
-            two cells that would be the same run of a table.
+        InputError: no comparison there, no finished cell, cells of different data, splits, joints
+            or networks, or two cells that would be the same run of a table.
     """
     place = ComparisonFolder(output)
     preset = place.read_preset()
@@ -157,6 +157,7 @@ def read_results(output: Path, *, data: Path | None = None) -> Comparison:
         kinds = {str(getattr(cell.result, key)) for cell in cells}
         if len(kinds) > 1:
             raise InputError(f"{output}: its cells differ in {key}: {', '.join(sorted(kinds))}")
+    _require_same_parts(cells)
     return Comparison(output, preset, tuple(_groups(cells)))
 
 
@@ -164,7 +165,7 @@ def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:
     """A finished run folder as a cell; `data` is where its data are now, if they were moved.
 
     Raises:
-        InputError: it is none.
+        InputError: it is none, or one of its files is not what a run writes.
     """
     run = RunFolder(folder)
     config = run.load_config()
@@ -173,10 +174,16 @@ def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:
     if not run.finished:
         raise InputError(f"{folder}: the run is not finished")
     result = run.read_result()
-    environment = read_json(run.environment_file) if run.environment_file.is_file() else {}
-    if not isinstance(environment, dict):
-        raise InputError(f"{run.environment_file}: is not the environment of a run")
-    return CellResult(folder, config, result, run.read_metrics(), environment)
+    require_scores(result.last, "last", file=run.result_file)
+    require_scores(result.best, "best", file=run.result_file)
+    metrics = run.read_metrics()
+    for row in metrics:
+        if result.reported not in row.get("scores", {result.reported: {}}):
+            raise InputError(
+                f"{run.metrics_file}: line {row['epoch']}: has no scores of the reported network "
+                f"{result.reported!r}"
+            )
+    return CellResult(folder, config, result, metrics, run.read_environment())
 
 
 def numbers(values: Iterable[float | None]) -> np.ndarray:
@@ -195,6 +202,35 @@ def difference(group: Group, baseline: Group | None, score: str) -> Difference |
         baseline.values(score)[[of_baseline[pair] for pair in common]],
         group.values(score)[[of_group[pair] for pair in common]],
     )
+
+
+def _require_same_parts(cells: Sequence[CellResult]) -> None:
+    """Check that scores of all networks are of the same joints and ranges of distance."""
+    expected: tuple[list[str], list[float]] | None = None
+    for cell in cells:
+        for which in ("last", "best"):
+            for network in getattr(cell.result, which):
+                scores = cell.scores(network=network, which=which)
+                parts = list(scores["per_joint"]), [b["from"] for b in scores.get("by_radius", ())]
+                expected = expected or parts
+                if parts != expected:
+                    raise InputError(
+                        f"{cell.folder}: the scores of network {network!r} in {which!r} are of "
+                        f"other joints or distances than those of {cells[0].folder}"
+                    )
+
+
+def _require_same_networks(cells: Sequence[CellResult]) -> None:
+    """Check that runs that become one line of a table have the same networks."""
+    first = cells[0].result
+    for cell in cells:
+        result = cell.result
+        for networks in (result.last, result.best):
+            if networks.keys() != first.last.keys() or result.reported != first.reported:
+                raise InputError(
+                    f"{cell.folder}: its networks are not those of {cells[0].folder}, a run of the "
+                    "same method"
+                )
 
 
 def _groups(cells: Sequence[CellResult]) -> list[Group]:
@@ -217,6 +253,7 @@ def _groups(cells: Sequence[CellResult]) -> list[Group]:
                     f"{first.folder} and {second.folder} have the same method, budget, seed, "
                     "subset and networks: a table cannot tell them apart"
                 )
+        _require_same_networks(members)
         groups.append(Group(key[3], key[2], key[0], tuple(members)))
     return groups
 

@@ -17,7 +17,7 @@ from benchmarks.results.statistics import Difference, grouped_difference, p_text
 from benchmarks.tables.tables import interval
 from sspcm.config_io import flatten, to_dict
 from sspcm.runs.folder import RunFolder
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, one_line
 
 SAME = ("data_hash", "split_hash", "recipe", "keypoint_set", "people_test")
 """What two results must share for their scores to be compared."""
@@ -125,7 +125,7 @@ def _cells(folder: Path, data: Path | None) -> list[CellResult]:
 
 
 def _kind(cell: CellResult, backbones: Mapping[Backbone, str] | None = None) -> tuple[str, ...]:
-    kind = (cell.result.method, f"{cell.result.labels} labels")
+    kind = (one_line(cell.result.method), f"{one_line(cell.result.labels)} labels")
     return (*kind, backbones[backbone_of(cell.config)]) if backbones else kind
 
 
@@ -140,12 +140,14 @@ def _changed(pairs: list[Pairs]) -> Iterator[str]:
             for key in sorted(before.keys() | after.keys()):
                 values = before.get(key, "not there"), after.get(key, "not there")
                 if values[0] != values[1]:
-                    text = f"{values[0]} -> {values[1]}"
+                    text = one_line(f"{values[0]} -> {values[1]}")
                     found.setdefault(key, {}).setdefault(text, 0)
                     found[key][text] += 1
     for key, texts in found.items():
         for text, number in texts.items():
-            yield f"{key}: {text}" + ("" if number == count else f" ({number} of {count} runs)")
+            yield f"{one_line(key)}: {text}" + (
+                "" if number == count else f" ({number} of {count} runs)"
+            )
 
 
 def _facts(cell: CellResult) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from benchmarks.results.results import CellResult, Comparison, Group, difference
 from benchmarks.results.scores import CHOICES
 from benchmarks.results.statistics import summarise
 from benchmarks.tables.tables import best_head, chosen_baseline
+from wepdtof_pose.errors import one_line
 
 FACTS = ("data_hash", "split_hash", "split", "recipe", "keypoint_set", "people_labelled")
 COST = (
@@ -123,5 +124,18 @@ def _csv(lines: list[dict[str, Any]]) -> str:
     writer = csv.DictWriter(stream, list(lines[0]), lineterminator="\n")
     writer.writeheader()
     for line in lines:
-        writer.writerow({key: "" if value is None else value for key, value in line.items()})
+        writer.writerow({key: _cell(value) for key, value in line.items()})
     return stream.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Numbers as they are; texts, which may be somebody else's, on one line and no formulas."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return value
+    return f"'{one_line(value)}" if value.startswith(_BEGIN_FORMULAS) else one_line(value)
+
+
+_BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A spreadsheet takes a text that begins with these for a formula, unless a quote is before it."""

@@ -1,10 +1,15 @@
-"""Tables as Markdown to read and as LaTeX for a paper."""
+"""Tables as Markdown to read and as LaTeX for a paper.
+
+Names and texts come from result files, which somebody else may have written: in either format they
+are shown as they are, and mean nothing to it.
+"""
 
 from __future__ import annotations
 
 import re
 
 from benchmarks.tables.tables import Report, Table
+from wepdtof_pose.errors import one_line
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -20,28 +25,33 @@ _LATEX = {
     "Δ": r"$\Delta$",
     "°": r"$^\circ$",
     "<": r"$<$",
+    ">": r"$>$",
+    "$": r"\$",
 }
+_MARKDOWN = re.compile(r"[\\|`\[]|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+"""What begins a cell, code, a link, an image, HTML or an entity."""
 
 
 def markdown(report: Report) -> str:
     """What the numbers were measured on, warnings, and the tables, as Markdown."""
-    lines = list(report.provenance)
+    lines = [_markdown_sentence(text) for text in report.provenance]
     if report.warnings:
         lines += ["", "**The cells differ in what should be the same:**"]
-        lines += [f"- {text}" for text in report.warnings]
+        lines += [f"- {_markdown_text(text)}" for text in report.warnings]
     for table in report.tables:
-        lines += ["", f"{table.title}:", "", *_markdown_table(table)]
+        lines += ["", f"{_markdown_text(table.title)}:", "", *_markdown_table(table)]
     return "\n".join([*lines, ""])
 
 
 def latex(report: Report) -> str:
     """The same as LaTeX tables (package booktabs), each with its provenance in the caption."""
-    caption = " ".join([*report.provenance, *(f"NOT ALIKE: {w}." for w in report.warnings)])
+    warnings = (f"NOT ALIKE: {_latex_text(text)}." for text in report.warnings)
+    caption = " ".join([*map(_latex_sentence, report.provenance), *warnings])
     return "\n".join(_latex_table(table, caption) for table in report.tables)
 
 
 def _markdown_table(table: Table) -> list[str]:
-    everything = [table.head, *table.rows]
+    everything = [[_markdown_text(cell) for cell in row] for row in (table.head, *table.rows)]
     widths = [max(len(row[column]) for row in everything) for column in range(len(table.head))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
@@ -53,11 +63,13 @@ def _markdown_table(table: Table) -> list[str]:
 def _latex_table(table: Table, caption: str) -> str:
     columns = "".join("r" if table.is_number(k) else "l" for k in range(len(table.head)))
     body = [" & ".join(map(_latex_text, row)) + r" \\" for row in (table.head, *table.rows)]
+    # After the end of a row, a star or a bracket would belong to that end.
+    body = ["{}" + row if row[0] in "[*" else row for row in body]
     return "\n".join(
         [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_latex_text(table.title)}. {_latex_text(caption)}}}",
+            rf"\caption{{{_latex_text(table.title)}. {caption}}}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             body[0],
@@ -71,10 +83,30 @@ def _latex_table(table: Table, caption: str) -> str:
     )
 
 
-def _latex_text(text: str) -> str:
-    """Text with LaTeX's own characters escaped; what is between backticks is set in teletype."""
-    parts = re.split(r"`([^`]*)`", text)
-    escaped = ["".join(_LATEX.get(letter, letter) for letter in part) for part in parts]
+def _markdown_sentence(text: str) -> str:
+    """A sentence of ours, where code stands between backticks."""
+    parts = _CODE.split(text)
     return "".join(
-        rf"\texttt{{{part}}}" if number % 2 else part for number, part in enumerate(escaped)
+        f"`{one_line(part)}`" if number % 2 else _markdown_text(part)
+        for number, part in enumerate(parts)
     )
+
+
+def _markdown_text(text: str) -> str:
+    return _MARKDOWN.sub(lambda found: _ENTITIES.get(found[0], rf"\{found[0]}"), one_line(text))
+
+
+def _latex_sentence(text: str) -> str:
+    """A sentence of ours; what is between backticks is set in teletype."""
+    return "".join(
+        rf"\texttt{{{_latex_text(part)}}}" if number % 2 else _latex_text(part)
+        for number, part in enumerate(_CODE.split(text))
+    )
+
+
+def _latex_text(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in one_line(text))
+
+
+_CODE = re.compile(r"`([^`]*)`")
+_ENTITIES = {"<": "&lt;", "&": "&amp;"}

@@ -13,7 +13,7 @@ from benchmarks.results.results import Comparison, Group, difference
 from benchmarks.results.scores import SCORES, require_score
 from benchmarks.results.statistics import p_text, summarise
 from sspcm.config import OptimisationConfig
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, one_line
 
 _NUMBER = re.compile(r"(n/a|[-+<]? ?[\d,.]+%?( (±|to) [-+]?[\d,.]+)?)?")
 DEFAULT_BASELINE = "supervised"
@@ -148,23 +148,30 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
     shared = shared_steps(comparison)
     shown = any(published_ap(g.cells[0].config, g.cells[0].result) for g in comparison.groups)
     return [
-        f"Data `{result.data_hash}`, split `{result.split_hash}` ({result.split}); "
+        f"Data `{_word(result.data_hash)}`, split `{_word(result.split_hash)}` "
+        f"({_word(result.split)}); "
         f"{result.people_train} people to train on, {result.people_test} to test on, "
-        f"{result.keypoint_set}.",
-        f"Preset `{comparison.preset}`: {'; '.join(comparison.backbones)}; "
-        f"recipe `{result.recipe}`; crops {crops}; {', '.join(devices)}.",
+        f"{_word(result.keypoint_set)}.",
+        f"Preset `{_word(comparison.preset)}`: {'; '.join(map(_word, comparison.backbones))}; "
+        f"recipe `{_word(result.recipe)}`; crops {crops}; {', '.join(map(_word, devices))}.",
         f"Every method: {' or '.join(map(str, steps))} optimiser steps of "
         f"{schedule.batch_size} labelled people, the first {schedule.burn_in_epochs} of "
         f"{schedule.epochs} epochs on labelled people alone; {learning_rate(rates)}; "
         f"{augmentation(comparison)}"
         f"{f'; {shared}' if shared else ''}.",
-        f"Sigmas `{scores['sigma_set']}`, area {scores['area_rule']}; ground-truth boxes, "
+        f"Sigmas `{_word(scores['sigma_set'])}`, area {_word(scores['area_rule'])}; "
+        "ground-truth boxes, "
         f"{evaluation.decoding} decoding, {flips}; last checkpoint unless said otherwise; "
         "mean ± standard deviation over runs (a run is a seed and a labelled subset), Student's t "
         "for intervals of 95 % and for the paired test.",
         published_note(shown=shown),
         *_NOTES.get(score, ()),
     ]
+
+
+def _word(text: str) -> str:
+    """A text from a result file within a sentence: it ends no line and no code."""
+    return one_line(text).replace("`", "'")
 
 
 _NOTES = {

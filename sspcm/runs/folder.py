@@ -10,7 +10,13 @@ from typing import Any
 
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, load_config, to_dict, to_yaml
-from sspcm.runs.records import RunResult, keypoint_set_from_dict, read_run_result
+from sspcm.runs.records import (
+    RunResult,
+    keypoint_set_from_dict,
+    read_environment,
+    read_epoch_rows,
+    read_run_result,
+)
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, read_json, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
@@ -146,8 +152,12 @@ class RunFolder:
         return self.read_environment().get("threads") if self.resumable else None
 
     def read_environment(self) -> dict[str, Any]:
-        """What env.json says; nothing where there is none."""
-        return read_json(self.environment_file) if self.environment_file.is_file() else {}
+        """What env.json says; nothing where there is none.
+
+        Raises:
+            InputError: it is not the environment of a run.
+        """
+        return read_environment(self.environment_file) if self.environment_file.is_file() else {}
 
     @property
     def resumable(self) -> bool:
@@ -161,19 +171,12 @@ class RunFolder:
         return load_config(self.config_file)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The rows of metrics.jsonl; a last line that was cut short is left out."""
-        if not self.metrics_file.is_file():
-            return []
-        rows: list[dict[str, Any]] = []
-        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if not isinstance(row, dict):
-                raise InputError(f"{self.metrics_file}: line {len(rows) + 1} is not of a run")
-            rows.append(row)
-        return rows
+        """The rows of metrics.jsonl (see `EpochRow`); a last line that was cut short is left out.
+
+        Raises:
+            InputError: a line is not that of its epoch.
+        """
+        return read_epoch_rows(self.metrics_file) if self.metrics_file.is_file() else []
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace metrics.jsonl by these rows."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
@@ -14,6 +16,7 @@ from wepdtof_pose.keypoints import KeypointSet
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """Whole numbers that JSON readers of every language hold."""
 Seconds = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
+Finite = Annotated[float, msgspec.Meta(gt=-3.4e38, lt=3.4e38)]
 CropSide = Annotated[int, msgspec.Meta(ge=32, le=4096)]
 Scores = dict[str, Any]
 """Scores of one network; see `wepdtof_pose.scores.coco.score`."""
@@ -187,6 +190,76 @@ def read_run_result(path: Path) -> RunResult:
     return result
 
 
+class EpochRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What an epoch gave: a line of metrics.jsonl.
+
+    Attributes:
+        epoch: counted from 1.
+        learning_rate: of its steps.
+        train: mean of every loss and statistic.
+        scores: those of every network that make curves; only where the epoch was evaluated.
+        seconds: of training, since the beginning of the run.
+    """
+
+    epoch: Count
+    learning_rate: Finite
+    train: dict[str, Finite]
+    scores: dict[str, dict[str, Finite | None]] | UnsetType = UNSET
+    seconds: Seconds
+
+
+def read_epoch_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a metrics.jsonl, checked by `EpochRow`, as they are in the file.
+
+    A last line that was cut short is left out: its epoch is trained again.
+
+    Raises:
+        InputError: a line is not that of its epoch; the message names line and entry.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        where = f"{path}: line {number}"
+        try:
+            row = json.loads(line)
+        except RecursionError:
+            raise InputError(f"{where}: not usable JSON: nested too deeply") from None
+        except ValueError as error:
+            if number == len(lines):  # empty after the last line's end, or cut short
+                break
+            raise InputError(f"{where}: not valid JSON: {error}") from None
+        try:
+            epoch = msgspec.convert(row, EpochRow).epoch
+        except (msgspec.ValidationError, OverflowError) as error:
+            raise InputError(f"{where}: is not an epoch of a run: {error}") from None
+        if epoch != number:
+            raise InputError(f"{where}: is of epoch {epoch}, not {number}")
+        rows.append(row)
+    return rows
+
+
+def read_environment(path: Path) -> dict[str, Any]:
+    """Return what an env.json says: texts and numbers by name, or dictionaries of these.
+
+    Raises:
+        InputError: it is of another form; the message names the entry.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: is not the environment of a run: it is no dictionary")
+    for name, value in content.items():
+        try:
+            msgspec.convert(value, _ENVIRONMENT.get(name, _Fact | dict[str, _Fact]))
+        except (msgspec.ValidationError, OverflowError) as error:
+            raise InputError(
+                f"{path}: is not the environment of a run: entry {name!r}: {error}"
+            ) from None
+    return content
+
+
 class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
     """What a file of weights that we wrote says of its networks, to be used without a run folder.
 
@@ -262,6 +335,13 @@ def _is_score(value: Any) -> bool:
     return value is None or (number and -_LARGE <= value <= _LARGE)
 
 
+_Fact = str | bool | float | int | None
+_ENVIRONMENT: dict[str, Any] = {
+    "packages": dict[str, str | None],
+    "threads": Count | None,
+    "cores": Count | None,
+}
+"""Entries of env.json that are read by name."""
 _LARGE = 1e9
 """Beyond it a number is no score; NaN is not below it."""
 _NUMBERS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L", "PCK@0.2")

@@ -1,0 +1,120 @@
+"""Records of what tables and plots read from a cell, which somebody else may have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from sspcm.runs.records import Count, Finite
+from wepdtof_pose.errors import InputError
+
+T = TypeVar("T")
+Share = Annotated[float, Meta(ge=0, le=1)]
+Score = Share | None
+
+
+class JointScores(Struct, frozen=True):
+    """Scores of one joint."""
+
+    PCK: Score
+    OKS: Score
+    labelled: Count
+
+
+class RadiusScores(Struct, frozen=True, rename={"low": "from", "high": "to"}):
+    """Scores of the people at a distance from the image centre; the last range is open."""
+
+    low: Finite
+    high: Finite | None
+    people: Count
+    AP: Score
+    PCK: Score
+
+
+class NetworkScores(Struct, frozen=True):
+    """Scores of a network in result.json, those that tables and plots show."""
+
+    AP: Score
+    AP50: Score
+    AP75: Score
+    AR: Score
+    pck: Score = field(name="PCK@0.2")
+    pckh: Score = field(name="PCKh@0.5")
+    sigma_set: str
+    area_rule: str
+    per_joint: dict[str, JointScores]
+    by_radius: list[RadiusScores] | UnsetType = UNSET
+
+
+class PckCurve(Struct, frozen=True):
+    """PCK at thresholds, which are shares of the square root of the box area: pck_curve.json."""
+
+    thresholds: list[Finite]
+    PCK: list[Share]
+
+
+class LabelBin(Struct, frozen=True):
+    """Pseudo-labels that are judged alike: their mean value, accuracy and count."""
+
+    value: Finite
+    accuracy: Share
+    joints: Count
+
+
+class KeptLabels(Struct, frozen=True):
+    """Accuracy of the best pseudo-labels, at shares of all."""
+
+    shares: list[Share]
+    accuracy: list[Share]
+
+
+class LabelSignal(Struct, frozen=True):
+    """How far something tells right pseudo-labels from wrong ones."""
+
+    bins: list[LabelBin]
+    kept: KeptLabels
+    auc: Score
+
+
+class LabelQuality(Struct, frozen=True):
+    """Quality of pseudo-labels: pseudo_label_quality.json."""
+
+    joints: Count
+    accuracy: Share
+    by: dict[str, LabelSignal]
+
+
+JointAP = dict[str, Score]
+"""AP of every joint alone: joint_ap.json."""
+
+
+def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
+    """Return the content of a file as a record.
+
+    Args:
+        content: as JSON gives it.
+        kind: of the record.
+        source: names the file in errors.
+        what: it should be, in words.
+
+    Raises:
+        InputError: it is of another form; the message names the entry.
+    """
+    try:
+        return msgspec.convert(content, kind)
+    except (msgspec.ValidationError, OverflowError) as error:
+        raise InputError(f"{source}: is not {what}: {error}") from None
+
+
+def require_scores(networks: dict[str, dict[str, Any]], which: str, *, file: Path) -> None:
+    """Check the scores of every network, after the `last` or in the `best` epoch.
+
+    Raises:
+        InputError: a score is missing or of another form.
+    """
+    for name, scores in networks.items():
+        source = f"{file}: network {name!r} in {which!r}"
+        converted(scores, NetworkScores, source=source, what="scored for tables")
