@@ -147,7 +147,7 @@ def test_a_folder_with_another_run_is_refused_with_the_difference(settings, tmp_
     # A run that was killed while it made its folder leaves half a configuration.
     killed = RunFolder(tmp_path / "killed")
     killed.path.mkdir()
-    (killed.path / ".config.yaml.x1.part").touch()
+    (killed.path / ".config.yaml.x1y2z3w4.part").touch()
     killed.prepare(load_config(overrides=settings), resume=True)
     assert [path.name for path in killed.path.iterdir()] == ["config.yaml"]
 
