@@ -21,7 +21,7 @@ from sspcm.inference.open import open_networks
 from sspcm.runs.folder import RunFolder
 from sspcm.training.train import train
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json, write_json, sweep
+from wepdtof_pose.files import read_json, sweep, write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
