@@ -75,7 +75,8 @@ def untimed(output):
     found = {}
     for cell in read_results(output).cells:
         run = RunFolder(cell.folder)
-        result = {key: value for key, value in cell.result.items() if key not in TIMED}
+        written = json.loads((cell.folder / "result.json").read_text())
+        result = {key: value for key, value in written.items() if key not in TIMED}
         metrics = [{k: v for k, v in row.items() if k != "seconds"} for row in cell.metrics]
         found[cell.folder.name] = (result, metrics, json.loads(run.predictions_file.read_text()))
     return found
