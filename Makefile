@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint browse clean
+.PHONY: demo test lint browse networks clean
 
 demo: .venv/.ready
 	$(BIN)/sspcm-bench run --preset quick --ratio 60 --methods sspcm_ema,supervised --seeds 2 \
@@ -53,6 +53,10 @@ lint: .venv/.dev
 .venv/.dev: .venv/.ready
 	$(INSTALL) --editable '.[dev]'
 	touch $@
+
+# The ready-trained networks again, in runs/ready: some two hours on one core.
+networks: .venv/.ready
+	$(BIN)/python -m sspcm.ready.make
 
 clean:
 	rm -rf .venv build dist *.egg-info demo

@@ -42,12 +42,18 @@ ANNOTATIONS = "annotations/people.json"
 
 
 def make_frames(
-    kind: FrameKind, people: int, folder: Path, *, random: np.random.Generator
+    kind: FrameKind,
+    people: int,
+    folder: Path,
+    *,
+    random: np.random.Generator,
+    distinct: bool = False,
 ) -> PoseDataset:
     """A data set of so many people, its frames JPEG files under `folder/images`.
 
     The pictures are noise with power 1 / frequency squared, as photographs have: their files are
-    about as large and as slow to decode. All frames are links to a few pictures.
+    about as large and as slow to decode. All frames are links to a few pictures, or with `distinct`
+    files of their own, as training takes no picture of a tested person.
     """
     count = -(-people // kind.people)
     images = folder / "images"
@@ -57,7 +63,12 @@ def make_frames(
         cv2.imwrite(str(path), _picture(kind, random), [cv2.IMWRITE_JPEG_QUALITY, 92])
     names = [f"{row:06d}.jpg" for row in range(count)]
     for row, name in enumerate(names):
-        (images / name).hardlink_to(pictures[row % len(pictures)])
+        picture = pictures[row % len(pictures)]
+        if distinct:
+            # A decoder passes over what comes behind the end of the image.
+            (images / name).write_bytes(picture.read_bytes() + name.encode())
+        else:
+            (images / name).hardlink_to(picture)
     write_json(folder / ANNOTATIONS, _content(kind, people, names, random))
     return next(iter(load_dataset(folder).values()))
 

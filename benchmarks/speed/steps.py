@@ -44,7 +44,7 @@ class Pass:
 
 def step_data(folder: Path, *, people: int) -> Path:
     """A small data set to train steps on."""
-    make_frames(PHOTOGRAPHS, people, folder, random=np.random.default_rng(0))
+    make_frames(PHOTOGRAPHS, people, folder, random=np.random.default_rng(0), distinct=True)
     return folder
 
 

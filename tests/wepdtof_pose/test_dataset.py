@@ -23,7 +23,7 @@ Make = Callable[..., PoseDataset]
         ({"x": [119.0]}, False),
         ({"x": [118.0]}, True),
         ({"y": [89.0]}, False),
-        ({"x": [-500.0]}, True),
+        ({"x": [-500.0]}, False),
     ],
     ids=str,
 )

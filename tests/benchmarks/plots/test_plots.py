@@ -113,9 +113,9 @@ def test_the_hardest_people_have_the_lowest_oks(comparison):
     hardest, samples = hardest_and_samples(found, "supervised", "AP")
     cell = next(cell for cell in found.cells if cell.folder.name == "sspcm-8-seed0")
     oks = np.sort(people_scores(*cell_predictions(cell)).oks)
-    shown = [float(text) for text in re.findall(r"<figcaption>.*?sspcm (\d\.\d\d)", hardest)]
+    shown = [float(re.search(r"sspcm (\d\.\d\d)", p.caption)[1]) for p in hardest.value]
     assert shown == [pytest.approx(value, abs=0.006) for value in oks[:SHOWN]]
-    captions = re.findall("<figcaption>(.*?)</figcaption>", samples)
+    captions = [picture.caption for picture in samples.value]
     assert len(set(captions)) == SHOWN
     assert all("annotated, supervised " in text for text in captions)
 

@@ -75,7 +75,8 @@ def untimed(output):
     found = {}
     for cell in read_results(output).cells:
         run = RunFolder(cell.folder)
-        result = {key: value for key, value in cell.result.items() if key not in TIMED}
+        written = json.loads((cell.folder / "result.json").read_text())
+        result = {key: value for key, value in written.items() if key not in TIMED}
         metrics = [{k: v for k, v in row.items() if k != "seconds"} for row in cell.metrics]
         found[cell.folder.name] = (result, metrics, json.loads(run.predictions_file.read_text()))
     return found
@@ -106,9 +107,9 @@ def test_any_process_killed_at_any_moment(tiny_fisheye, tmp_path, bench_argument
     (done,) = (path for path in (killed / "cells").glob("*") if RunFolder(path).finished)
 
     # What a process killed while it writes leaves behind.
-    for path in (killed / "cells").glob("*"):
-        (path / ".config.yaml.abc.part").write_text("half")
-        (path / "checkpoints" / ".last.pt.abc.part").write_text("half")
+    for path in filter(Path.is_dir, (killed / "cells").glob("*")):
+        (path / ".config.yaml.abcdefgh.part").write_text("half")
+        (path / "checkpoints" / ".last.pt.abcdefgh.part").write_text("half")
 
     finished = subprocess.run([*BENCH, *arguments(killed)], capture_output=True)
     assert finished.returncode == 0, finished.stderr.decode()
@@ -132,7 +133,7 @@ def test_main_process_and_fork_server_killed_in_their_first_seconds(
             os.kill(pid, signal.SIGKILL)
     main.communicate()
     # Killed in the middle of its very first file.
-    half = tmp_path / "out" / "cells" / "sspcm-8-seed0" / ".config.yaml.abc.part"
+    half = tmp_path / "out" / "cells" / "sspcm-8-seed0" / ".config.yaml.abcdefgh.part"
     half.parent.mkdir(parents=True, exist_ok=True)
     half.write_text("half")
     again = subprocess.run([*BENCH, *arguments], capture_output=True)

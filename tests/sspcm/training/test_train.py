@@ -21,7 +21,7 @@ from sspcm.inference.open import open_networks
 from sspcm.runs.folder import RunFolder
 from sspcm.training.train import train
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.files import read_json, sweep, write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -147,7 +147,8 @@ def test_a_folder_with_another_run_is_refused_with_the_difference(settings, tmp_
     # A run that was killed while it made its folder leaves half a configuration.
     killed = RunFolder(tmp_path / "killed")
     killed.path.mkdir()
-    (killed.path / ".config.yaml.x1.part").touch()
+    (killed.path / ".config.yaml.x1y2z3w4.part").touch()
+    sweep(killed.path)
     killed.prepare(load_config(overrides=settings), resume=True)
     assert [path.name for path in killed.path.iterdir()] == ["config.yaml"]
 

@@ -53,7 +53,7 @@ def test_without_fiftyone_it_says_what_to_install(
 
 def test_doctor_without_fiftyone_finds_no_problem_in_it(without_fiftyone: dict[str, str]) -> None:
     done = run("doctor", env=without_fiftyone, options=("-S",))
-    assert "-       fiftyone  not installed" in done.stdout
+    assert "-       mongodb   no FiftyOne" in done.stdout
     assert "-> pip install 'wepdtof-pose[browse]'" in done.stdout
     assert (done.returncode == 1) == ("PROBLEM" in done.stdout)
 

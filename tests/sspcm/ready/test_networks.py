@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from sspcm.inference.finder import open_finder
+from sspcm.inference.open import open_networks
+from sspcm.ready import make
+from sspcm.ready.names import ready_networks
+from wepdtof_pose.formats import coco
+from wepdtof_pose.scores.rotated_boxes import average_precision
+from wepdtof_pose.synthetic.generate import ANNOTATIONS
+
+LARGEST = 10e6
+"""Bytes of a file of weights."""
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make.drawn(tmp_path_factory.mktemp("ready"), "unseen", people=12, seed=77)
+
+
+@pytest.mark.parametrize("name", ["ceiling-pose", "ceiling-find"])
+def test_each_network_is_small_and_has_a_card(name: str) -> None:
+    file = ready_networks()[name]
+    assert file.stat().st_size < LARGEST
+    card = file.with_suffix(".md").read_text()
+    for word in ("Data", "Recipe", "Seeds", "Hours", "Scores", "Limits", "Licence"):
+        assert f"**{word}" in card
+
+
+def test_finder_finds_drawn_people_of_an_unseen_room(office: Path) -> None:
+    scores = make.finder_scores(ready_networks()["ceiling-find"], coco.read(office), boxes="body")
+    assert scores["people"] == 12
+    assert scores["AP50"] > 20
+
+
+def test_pose_network_places_joints_of_drawn_people(office: Path) -> None:
+    scores = make.pose_scores(ready_networks()["ceiling-pose"], make.along_bodies(office))
+    assert scores["PCK@0.2"] > 65
+    networks = open_networks(ready_networks()["ceiling-pose"], device="cpu")
+    assert networks.upright
+    assert networks.evaluation.decoding == "dark"
+
+
+def test_boxes_along_bodies_keep_everything_else(office: Path) -> None:
+    before, after = coco.read(office), coco.read(make.along_bodies(office))
+    np.testing.assert_array_equal(before.keypoints, after.keypoints)
+    assert (after.people["rotated_w"] <= after.people["rotated_h"]).all()
+    assert after.people["rotated_angle"].abs().max() <= 90
+    assert not np.allclose(before.people["rotated_angle"], after.people["rotated_angle"])
+
+
+def test_pose_network_on_real_people(realdata_dir: Path) -> None:
+    data = realdata_dir / "cepdof_pose" / "annotations" / "real.json"
+    scores = make.pose_scores(ready_networks()["ceiling-pose"], data)
+    assert scores["PCK@0.2"] > 80
+    assert scores["AP50"] > 30
+
+
+def test_finder_on_real_frames(realdata_dir: Path) -> None:
+    folder = realdata_dir / "cepdof_sample"
+    content = json.loads((folder / "annotations" / "video_0.json").read_text())
+    names = sorted({row["image_id"] for row in content["annotations"]})[::5]
+    truth = [
+        np.array([row["bbox"] for row in content["annotations"] if row["image_id"] == name])
+        for name in names
+    ]
+    finder = open_finder(ready_networks()["ceiling-find"], device="cpu", threshold=0.05)
+    frames = [cv2.imread(str(folder / "video_0" / f"{name}.jpg")) for name in names]
+    assert average_precision(finder.find(frames), truth, least_iou=0.3) > 0.5
+
+
+def test_the_drawn_set_is_what_the_recipe_says(office: Path) -> None:
+    manifest = json.loads((office.parents[1] / "synthetic.json").read_text())
+    assert manifest["style"] == "office"
+    assert office.name == Path(ANNOTATIONS).name
