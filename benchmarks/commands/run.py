@@ -115,11 +115,11 @@ def run(
     from benchmarks.grid.grid import make_cells
     from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
     from benchmarks.layout import ComparisonFolder
-    from benchmarks.presets import get_preset
     from benchmarks.running.launching import get_launcher
     from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
     from sspcm.config_io import flatten, parse_override
     from sspcm.hardware import choose_hardware
+    from sspcm.presets import get_preset
 
     content = read_grid_file(grid_file) if grid_file is not None else {}
     given: dict[str, Any] = {

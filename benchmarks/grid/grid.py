@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.grid.backbones import backbone_of
-from benchmarks.presets import get_preset
 from sspcm.config import TrainConfig
 from sspcm.config_io import from_dict, load_config
+from sspcm.presets import get_preset
 from wepdtof_pose.errors import InputError
 
 NETWORK_KEYS = ("network.", "student.", "data.crop_width", "data.crop_height", "data.sigma")

@@ -12,9 +12,9 @@ import yaml
 
 from benchmarks.grid.grid import AXES, NETWORK_KEYS, cell_name
 from benchmarks.layout import ComparisonFolder
-from benchmarks.presets import PRESETS
 from benchmarks.results.results import CellResult, Comparison
 from sspcm.config_io import flatten, load_config, to_dict
+from sspcm.presets import PRESETS
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,9 @@ def published_ap(config: TrainConfig, result: RunResult) -> float | None:
     test people who are not held out of those of training. The schedule is that of preset `paper` or
     the figure's own: `published_schedule` says which, and belongs beside the figure.
     """
-    from benchmarks.presets import PRESETS
     from sspcm.config_io import flatten, load_config, to_dict
     from sspcm.data.sets import OWN_SPLIT
+    from sspcm.presets import PRESETS
 
     paper = load_config(overrides=PRESETS["paper"].overrides)
     published, own = (

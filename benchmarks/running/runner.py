@@ -11,7 +11,6 @@ from typing import Any
 
 from benchmarks.grid.grid import Cell
 from benchmarks.layout import ComparisonFolder
-from benchmarks.presets import get_preset
 from benchmarks.results.results import read_cell
 from benchmarks.running.launching import Event, Launcher, make_task
 from benchmarks.running.progress import progress_bar
@@ -19,6 +18,7 @@ from sspcm.assembly import open_stores
 from sspcm.config import DataConfig, MethodConfig, TrainConfig
 from sspcm.config_io import to_yaml
 from sspcm.data.sets import make_sets
+from sspcm.presets import get_preset
 from sspcm.runs.folder import RunFolder, same_data_path
 from sspcm.runs.records import DataRecord
 from wepdtof_pose.cores import usable_cores

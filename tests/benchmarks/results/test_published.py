@@ -7,7 +7,6 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from benchmarks.presets import PRESETS
 from benchmarks.results.published import published_ap, published_note, published_schedule
 from benchmarks.results.results import CellResult, read_cell, read_results
 from benchmarks.tables.table_csv import summary_csv
@@ -15,6 +14,7 @@ from benchmarks.tables.table_text import markdown
 from benchmarks.tables.tables import make_report
 from sspcm.config_io import load_config
 from sspcm.data.sets import OWN_SPLIT
+from sspcm.presets import PRESETS
 
 _OWN = {"optimisation.epochs": 70, "optimisation.milestones": [50, 60]}
 

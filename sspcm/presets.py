@@ -1,4 +1,8 @@
-"""Presets: what a comparison trains. Every method of a preset gets the same optimiser steps."""
+"""Presets: named settings of a run, for a machine or a purpose.
+
+`sspcm train` takes one by itself where nothing else is said, and every cell of a comparison shares
+one, so that all methods get the same optimiser steps.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ class Preset:
     """A named setting.
 
     Attributes:
-        people: size of the procedural fisheye set where no data is given.
+        people: size of the procedural fisheye set that a comparison makes where no data are given.
         overrides: configuration keys that differ from the defaults of `sspcm.config`.
     """
 
