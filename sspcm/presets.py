@@ -61,11 +61,10 @@ PRESETS = {
         people=3000,
         overrides={
             **_CPU,
-            "network.frozen_stages": 1,
-            "optimisation.epochs": 11,
+            "optimisation.epochs": 12,
             "optimisation.burn_in_epochs": 8,
             "optimisation.burn_in_milestones": [6],
-            "optimisation.milestones": [2],
+            "optimisation.milestones": [3],
             "evaluation.every": 2,
         },
     ),
