@@ -69,7 +69,9 @@ def dark(heatmap, u, v, about):
     if not (1 < u < heatmap.shape[1] - 2 and 1 < v < heatmap.shape[0] - 2):
         return 0.0, 0.0
     size = json.loads(about["blur_size"])
-    blurred = cv2.GaussianBlur(heatmap, (size, size), 0, borderType=cv2.BORDER_CONSTANT)
+    # OpenCV's own deviation for the size, but for 7 pixels and less, where it has fixed kernels.
+    deviation = 0.3 * ((size - 1) / 2 - 1) + 0.8
+    blurred = cv2.GaussianBlur(heatmap, (size, size), deviation, borderType=cv2.BORDER_CONSTANT)
     logs = np.log(np.maximum(blurred / blurred.max() * heatmap.max(), 1e-10), dtype=np.float64)
     near = logs[v - 2 : v + 3, u - 2 : u + 3]
     dx, dy = (near[2, 3] - near[2, 1]) / 2, (near[3, 2] - near[1, 2]) / 2

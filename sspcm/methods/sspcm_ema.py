@@ -233,6 +233,7 @@ class SspcmEma(Method):
                 permutation = self.setting.flip_permutation
                 if permutation is None:
                     permutation = torch.arange(self.setting.joints)
+                permutation = permutation.to(images.device, non_blocking=True)
                 # A heatmap pixel i lies on crop pixel 4 i: see `average_flipped`.
                 maps[-1] = shift_right_by(flip_heatmaps(maps[-1], permutation), 0.75)
             return views + maps

@@ -149,9 +149,9 @@ def test_pck_curves_pass_through_the_score_and_the_baseline_has_no_difference(co
     measured = analyse(found).pck_curve
     cell = found.cells[0]
     curve = measured.found[cell.folder]
-    assert np.all(np.diff(curve["PCK"]) >= 0)
-    at = curve["thresholds"].index(0.2)
-    assert curve["PCK"][at] == pytest.approx(cell.scores()["PCK@0.2"])
+    assert np.all(np.diff(curve.PCK) >= 0)
+    at = curve.thresholds.index(0.2)
+    assert curve.PCK[at] == pytest.approx(cell.scores()["PCK@0.2"])
     drawn = draw_pck_curves(found, measured)
     assert drawn.left_out == ()
     assert set(legend_of(drawn)) == {"supervised", "sspcm"}

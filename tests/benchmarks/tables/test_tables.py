@@ -185,7 +185,7 @@ def test_cells_of_other_data_are_no_table(copied, change):
     ("before", "after", "names"),
     [
         ("deconv_channels: 8", "deconv_channels: 16", ("deconv 16", "deconv 8")),
-        ("sigma: 2.0", "sigma: 3.0", ("sigma 2", "sigma 3")),
+        ("sigma: null", "sigma: 3.0", ("sigma 1.5", "sigma 3")),
         ("crop_width: 64", "crop_width: 96", ("64 x 64", "96 x 64")),
     ],
 )

@@ -140,6 +140,7 @@ def test_targets_follow_the_view():
         flip_permutation=SWAP,
         heatmap_size=(16, 24),
         sigma=2.0,
+        exact=False,
         device=torch.device("cpu"),
     )
     # Stored (60, 84) is crop (16, 56); mirrored about the middle it is (48, 56), heatmap (12, 14),
