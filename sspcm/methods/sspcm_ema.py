@@ -10,6 +10,7 @@ half of the peaks.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -61,7 +62,8 @@ class SspcmEma(Method):
     | 3 | A | x_s and hard view of x_u in one batch | train | yes | updated |
 
     E and L take in A's weights after every step. A needs a burn-in: before it knows what the labels
-    can tell it, its own pseudo-labels hold it back. E is reported.
+    can tell it, its own pseudo-labels hold it back. Without one, E and L forget their fresh weights
+    in a ramp of some hundred steps, in which their memories are equally short. E is reported.
     """
 
     @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class SspcmEma(Method):
         self.network = setting.make_network("A")
         self.short = copy.deepcopy(self.network).requires_grad_(False)
         self.long = copy.deepcopy(self.network).requires_grad_(False)
-        self.steps_done = 0
+        self.fresh_steps: int | None = 0
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -170,15 +172,21 @@ class SspcmEma(Method):
         """All three start as A was burnt in."""
         return {"network": "A", "short": "A", "long": "A"}
 
+    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
+        """Begin after a burn-in: E and L have nothing to forget, and their whole memories."""
+        super().start_from(networks, epochs=epochs)
+        self.fresh_steps = None
+
     def end_step(self) -> None:
         """Move E and L towards A."""
-        self.steps_done += 1
+        if self.fresh_steps is not None:
+            self.fresh_steps += 1
         current = averaged_values(self.network)
         for network, decay in (
             (self.short, self.options.short_memory),
             (self.long, self.options.long_memory),
         ):
-            average_towards(averaged_values(network), current, decay=decay, step=self.steps_done)
+            average_towards(averaged_values(network), current, decay=decay, step=self.fresh_steps)
 
     def end_epoch(self) -> None:
         """Nothing changes between epochs."""
@@ -209,13 +217,13 @@ class SspcmEma(Method):
                 kept &= inconsistency <= self.options.agreement * maps.shape[3]
         return Taught(maps, peaks, inconsistency, kept)
 
-    def get_extra_state(self) -> dict[str, int]:
-        """Steps done, kept in the checkpoint beside the weights."""
-        return {"steps_done": self.steps_done}
+    def get_extra_state(self) -> dict[str, int | None]:
+        """Steps since fresh weights, kept in the checkpoint beside the weights."""
+        return {"fresh_steps": self.fresh_steps}
 
     def set_extra_state(self, state: Any) -> None:
         """Restore what `get_extra_state` gave."""
-        self.steps_done = int(state["steps_done"])
+        self.fresh_steps = state["fresh_steps"]
 
     def _teacher_maps(self, images: Tensor) -> list[Tensor]:
         """Maps (N, J, h, w) float32 of E, of L, and of the mirrored view, mirrored back."""

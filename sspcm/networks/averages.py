@@ -74,13 +74,13 @@ def averaged_values(network: nn.Module) -> list[Tensor]:
 
 @torch.no_grad()
 def average_towards(
-    averages: Sequence[Tensor], current: Sequence[Tensor], *, decay: float, step: int
+    averages: Sequence[Tensor], current: Sequence[Tensor], *, decay: float, step: int | None = None
 ) -> None:
     """Move averages towards current values, in place.
 
-    They move by 1 - min(decay, (1 + n) / (10 + n)) at step n (from 1), so that they forget where
-    they began.
+    They move by 1 - decay. Those that began at fresh weights move by
+    1 - min(decay, (1 + n) / (10 + n)) at step n (from 1), so that they forget where they began.
     """
-    weight = 1 - min(decay, (1 + step) / (10 + step))
+    weight = 1 - (decay if step is None else min(decay, (1 + step) / (10 + step)))
     for average, value in zip(averages, current, strict=True):
         average.lerp_(value, weight)

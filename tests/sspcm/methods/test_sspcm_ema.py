@@ -117,7 +117,7 @@ def test_averages_follow_the_trained_network(make_setting) -> None:
     state = method.state_dict()
     again = build_method("sspcm_ema", make_setting(), {})
     again.load_state_dict(state)
-    assert again.steps_done == 1
+    assert again.fresh_steps == 1
 
 
 def test_all_three_begin_as_a_was_burnt_in(make_setting) -> None:
@@ -127,6 +127,13 @@ def test_all_three_begin_as_a_was_burnt_in(make_setting) -> None:
     for network in (method.network, method.short, method.long):
         for name, value in network.state_dict().items():
             assert torch.equal(value, burnt[name])
+    with torch.no_grad():
+        method.network[0].weight.add_(1.0)
+    method.end_step()
+    # Whole memories from the first step on: burnt-in weights are none to forget.
+    for network, decay in ((method.short, 0.98), (method.long, 0.995)):
+        moved = network[0].weight - burnt["0.weight"]
+        assert torch.allclose(moved, torch.full_like(moved, 1 - decay), atol=1e-6)
 
 
 @pytest.mark.parametrize(
