@@ -94,10 +94,12 @@ def test_what_is_learned_is_an_exact_gaussian_at_the_teachers_peak(
     joints = torch.tensor([16.0, 32.0]).expand(4, 3, 2)
     target, weight = gaussian_targets(joints, torch.ones(4, 3), (8, 16), sigma=2.0, exact=True)
     learned = method.network(batch.unlabelled)
-    assert torch.allclose(losses["pseudo"], heatmap_mse(learned, target, weight), atol=1e-6)
+    expected = method.options.weight * heatmap_mse(learned, target, weight)
+    assert torch.allclose(losses["pseudo"], expected, atol=1e-6)
     soft = spots(spot, make_setting, [(6, 9), (4, 8), (4, 8)], redraw=False)
     taught = soft.short(batch.unlabelled)
-    assert torch.allclose(soft(batch)["pseudo"], heatmap_mse(learned, taught, weight), atol=1e-6)
+    expected = soft.options.weight * heatmap_mse(learned, taught, weight)
+    assert torch.allclose(soft(batch)["pseudo"], expected, atol=1e-6)
 
 
 def test_averages_follow_the_trained_network(make_setting) -> None:
