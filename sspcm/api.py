@@ -19,6 +19,7 @@ def train(
     data: str | Path,
     out: str | Path,
     *,
+    category: str | None = None,
     method: str | None = None,
     labels: str | int | None = None,
     seed: int | None = None,
@@ -32,6 +33,7 @@ def train(
     Args:
         data: a COCO-keypoint JSON or a data set folder.
         out: the run folder.
+        category: name of the category of people, where several have joints.
         method: for example `supervised` or `sspcm`.
         labels: label budget (`1k`, `300`, `10%`, `all`), or a list of people.
         seed: of networks, batches and views.
@@ -48,6 +50,7 @@ def train(
     """
     named = {
         "data.path": str(data),
+        "data.category": category,
         "method.name": method,
         "data.labels": None if labels is None else str(labels),
         "seed": seed,
@@ -63,6 +66,7 @@ def evaluate(
     model: Model | str | Path,
     data: str | Path | None = None,
     *,
+    data_category: str | None = None,
     split: str | None = None,
     detections: str | Path | None = None,
     category: str | None = None,
@@ -73,6 +77,7 @@ def evaluate(
     Args:
         model: what `sspcm.load` takes or returns.
         data: a COCO-keypoint JSON or a data set folder; a run's own test people if None.
+        data_category: name of the category of people in the data, where several have joints.
         split: the split of the data; see `sspcm evaluate`.
         detections: a file of boxes; annotated boxes if None.
         category: id or name of the category of people among the detections.
@@ -94,7 +99,7 @@ def evaluate(
     test = (
         own_test_people(networks)
         if data is None
-        else load_test_people(Path(data), split, networks=networks)
+        else load_test_people(Path(data), split, networks=networks, category=data_category)
     )
     return evaluate_networks(
         networks,

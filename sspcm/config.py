@@ -22,6 +22,9 @@ class DataConfig:
         path: COCO-keypoint JSON or dataset folder.
         unlabelled: another one whose training people are the unlabelled pool; "" is the training
             people of `path`. Two data sets with other joints meet in the 24-joint union by name.
+        category: name of the category of people in `path`, where several have joints; "" is what
+            the file says.
+        unlabelled_category: of those in `unlabelled`.
         labels: label budget: `1k`, `300`, `10%` or `all`; or the path, ending in .json, of a list
             of people that `wepdtof-pose split` wrote.
         order: which people a budget labels: `file` (the first ones, as published) or `random`.
@@ -47,6 +50,8 @@ class DataConfig:
 
     path: str = ""
     unlabelled: str = ""
+    category: str = ""
+    unlabelled_category: str = ""
     labels: str = "1k"
     order: str = "file"
     subset_seed: int = 0

@@ -30,6 +30,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--data", help="COCO-keypoint JSON or dataset folder.")
+@click.option("--category", help="Category of its people, where several have joints.")
 @click.option("--method", help="Method, for example supervised or sspcm.")
 @click.option(
     "--labels", help="Label budget (1k, 300, 10% or all), or a list of wepdtof-pose split."
@@ -55,6 +56,7 @@ def main() -> None:
 @ALLOW_CODE
 def train(
     data: str | None,
+    category: str | None,
     method: str | None,
     labels: str | None,
     config_file: Path | None,
@@ -86,6 +88,7 @@ def train(
     logging.basicConfig(level=level, format="%(message)s")
     named: dict[str, Any] = {
         "data.path": data,
+        "data.category": category,
         "method.name": method,
         "data.labels": labels,
         "seed": seed,
@@ -111,6 +114,7 @@ def train(
 @main.command()
 @opens_networks(inference=True)
 @click.option("--data", type=PATH, help="COCO-keypoint JSON or dataset folder.")
+@click.option("--data-category", help="Category of people in --data, where several have joints.")
 @click.option(
     "--split", help="train, val or test, where --data has several; all for a single file."
 )
@@ -123,6 +127,7 @@ def train(
 def evaluate(
     networks: TrainedNetworks,
     data: Path | None,
+    data_category: str | None,
     split: str | None,
     detections: Path | None,
     category: str | None,
@@ -158,12 +163,14 @@ def evaluate(
 
     if network is not None:
         networks = networks.only(network)
+    if data is None:
+        refuse_unused("a run's own test people: name --data", ["data_category"])
     if data is None and split is not None:
         raise InputError("--split needs --data: a run's own test people are one split")
     test = (
         own_test_people(networks)
         if data is None
-        else load_test_people(data, split, networks=networks)
+        else load_test_people(data, split, networks=networks, category=data_category)
     )
     if detections is None:
         refuse_unused("annotated boxes: name --detections", ["category"])

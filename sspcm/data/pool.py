@@ -93,12 +93,12 @@ def _read(config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
     file = next(iter(files.values())) if len(files) == 1 else files.get("train")
     if file is None:
         raise InputError(f"{path}: has annotation files for {', '.join(files)}, but none for train")
-    if not config.unlabelled_boxes:
-        return load_dataset(file)["all"]
-    content = read_json(file)
-    if isinstance(content, dict) and not _names_joints(content):
-        return _boxes(content, file, keypoint_set)
-    return load_dataset(file)["all"]
+    category = config.unlabelled_category or None
+    if config.unlabelled_boxes:
+        content = read_json(file)
+        if isinstance(content, dict) and not _names_joints(content):
+            return _boxes(content, file, keypoint_set, category)
+    return load_dataset(file, category=category)["all"]
 
 
 def _names_joints(content: dict[str, Any]) -> bool:
@@ -108,7 +108,9 @@ def _names_joints(content: dict[str, Any]) -> bool:
     )
 
 
-def _boxes(content: dict[str, Any], file: Path, keypoint_set: KeypointSet) -> PoseDataset:
+def _boxes(
+    content: dict[str, Any], file: Path, keypoint_set: KeypointSet, category: str | None
+) -> PoseDataset:
     """People of a COCO file whose categories name no joints, as detectors write it."""
     categories = content.get("categories")
     names = {
@@ -116,7 +118,7 @@ def _boxes(content: dict[str, Any], file: Path, keypoint_set: KeypointSet) -> Po
         for row in (categories if isinstance(categories, list) else [])
         if isinstance(row, dict) and isinstance(row.get("id"), (int, str))
     }
-    people = people_labels(names.values(), source=str(file))
+    people = people_labels(names.values(), category, source=str(file))
     annotations = content.get("annotations")
     if isinstance(annotations, list) and names:
         annotations = [

@@ -229,7 +229,7 @@ def sides_of(config: DataConfig) -> Sides:
     Raises:
         InputError: no such data, or they cannot be parted.
     """
-    splits = load_dataset(Path(config.path))
+    splits = load_dataset(Path(config.path), category=config.category or None)
     if len(splits) == 1:
         whole = next(iter(splits.values()))
         try:

@@ -57,20 +57,24 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
 
 
 def load_test_people(
-    path: Path, split: str | None = None, *, networks: TrainedNetworks | None = None
+    path: Path,
+    split: str | None = None,
+    *,
+    networks: TrainedNetworks | None = None,
+    category: str | None = None,
 ) -> TestPeople:
     """A split of a data set: the one named, else the only one, else `val`, else `test`.
 
     Where the only one is what the networks' run was trained on, the people whom it held out of
-    that, unless it is named.
+    that, unless it is named. `category` is that of the people, where several have joints.
 
     Raises:
         InputError: no such data, no such split, nothing says which, or the networks' run learned
             from these people.
     """
-    splits = load_dataset(path)
+    splits = load_dataset(path, category=category)
     if split is None and len(splits) == 1 and networks is not None:
-        held_out = _held_out(networks, next(iter(splits.values())), path)
+        held_out = _held_out(networks, next(iter(splits.values())), path, category)
         if held_out is not None:
             return held_out
     name = split or next((n for n in ("val", "test") if n in splits), next(iter(splits)))
@@ -223,14 +227,16 @@ def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
     )
 
 
-def _held_out(networks: TrainedNetworks, whole: PoseDataset, path: Path) -> TestPeople | None:
+def _held_out(
+    networks: TrainedNetworks, whole: PoseDataset, path: Path, category: str | None
+) -> TestPeople | None:
     """The people that the networks' run held out of these data; None if it had other data."""
     if networks.config is None:
         return None
     begun = RunFolder(Path(networks.record["source"])).read_environment()
     if begun.get("data_hash") != whole.content_hash():
         return None
-    sides = sides_of(replace(networks.config.data, path=str(path)))
+    sides = sides_of(replace(networks.config.data, path=str(path), category=category or ""))
     if sides.split_hash != begun["split_hash"]:
         raise InputError(
             f"{path}: {networks.record['source']} has learned from these people: to score it on "

@@ -32,9 +32,13 @@ SETTINGS = words(
     "--device cpu --set network.name=resnet18_lateral --set network.width=8 "
     "--set network.deconv_channels=16 --set data.crop_width=64 --set data.crop_height=96 "
     "--set optimisation.epochs=3 --set optimisation.epoch_steps=2 --set optimisation.batch_size=4 "
-    "--set optimisation.milestones=[]"
+    "--set optimisation.milestones=[] --set optimisation.burn_in_epochs=0 "
+    "--set network.pretrained=null --set network.frozen_stages=0"
 )
-VOLATILE = {"result.json", "env.json", "metrics.jsonl", "last.pt", "best.pt", "downloads.json"}
+VOLATILE = {
+    *("result.json", "env.json", "metrics.jsonl", "last.pt", "best.pt", "downloads.json"),
+    *("summary.json", "out.html", "out.pt"),
+}
 """Files that hold times or places: their names are compared, not their bytes."""
 LONGEST = 300.0
 
@@ -49,6 +53,8 @@ class Writer:
         out: what it writes.
         in_place: whether the output grows file by file and is completed by the next run.
         before: makes what lies at `out` beforehand.
+        given: the input of this name is copied to `out` beforehand.
+        refused: whether the command, run again, refuses what it finds in its folder.
     """
 
     name: str
@@ -57,6 +63,17 @@ class Writer:
     out: str
     in_place: bool = False
     before: tuple[str, ...] = ()
+    given: str = ""
+    refused: Callable[[Path], bool] = lambda folder: False
+
+
+def is_there(folder: Path) -> bool:
+    return (folder / "out").exists()
+
+
+def is_predicted(folder: Path) -> bool:
+    out = folder / "out"
+    return (out / "summary.json").exists() and not (out / "unfinished.jsonl").exists()
 
 
 CONVERT = words("convert {set} out --from coco --to coco")
@@ -70,9 +87,11 @@ WRITERS = (
         "out",
         before=CONVERT,
     ),
-    Writer("split", toolkit, words("split {set} --train 50 --test 50 -o out"), "out"),
+    Writer(
+        "split", toolkit, words("split {set} --train 50 --test 50 -o out"), "out", refused=is_there
+    ),
     Writer("labels", toolkit, words("split {set} --labels 4 -o l.json"), "l.json"),
-    Writer("fix", toolkit, words("validate {set} --fix out"), "out"),
+    Writer("fix", toolkit, words("validate {set} --fix out"), "out", refused=is_there),
     Writer("stats", toolkit, words("stats {set} --plots out"), "out", True),
     Writer("visualize", toolkit, words("visualize {set} -o out --limit 6"), "out", True),
     Writer("film", toolkit, words("visualize {set} -o out --video"), "out", True),
@@ -94,7 +113,22 @@ WRITERS = (
         "out",
         True,
     ),
-    Writer("predict", engine, words("predict {run} {set}/images --draw -o out"), "out"),
+    Writer("pseudo-labels", engine, words("pseudo-labels {student} -o out.json"), "out.json"),
+    Writer("find", engine, words("find {set}/images --side 64 -o out.json"), "out.json"),
+    Writer(
+        "predict",
+        engine,
+        words("predict {run} {set}/images --draw --drafts coco -o out"),
+        "out",
+        True,
+        refused=is_predicted,
+    ),
+    Writer("evaluate", engine, words("evaluate {run} -o out.json"), "out.json"),
+    Writer("export", engine, words("export {run} -o out.onnx"), "out.onnx"),
+    Writer("weights", engine, words("import-weights {weights} -o out.pt"), "out.pt"),
+    Writer("table", bench, words("table out"), "out", True, given="grid"),
+    Writer("plot", bench, words("plot out"), "out", True, given="grid"),
+    Writer("report", bench, words("report {grid} -o out.html"), "out.html"),
     Writer(
         "bench",
         bench,
@@ -108,17 +142,31 @@ WRITERS = (
 def prepare(base: Path) -> dict[str, str]:
     """Make the inputs of all commands once; gives what their arguments name."""
     os.chdir(base)
-    synth = words("synth set --people 24 --size 96 --workers 1")
-    assert run(toolkit, synth, base) == 0, said(base)
+    commands: tuple[tuple[Callable[..., object], str], ...] = (
+        (toolkit, "synth set --people 24 --size 96 --workers 1"),
+        (engine, "train --data set --method supervised --labels 6 -o run"),
+        (engine, "train --data set --method pose_dual --labels 6 -o student"),
+        (bench, "run --data set --ratio 6 --methods supervised -o grid"),
+    )
+    for command, text in commands:
+        settings = () if command is toolkit else SETTINGS
+        assert run(command, (*words(text), *settings), base) == 0, said(base)
     shutil.rmtree(base / "set" / ".scenes", ignore_errors=True)
     shutil.make_archive(str(base / "archive"), "zip", base / "set")
-    train = words("train --data set --method supervised --labels 6 -o run")
-    assert run(engine, (*train, *SETTINGS), base) == 0, said(base)
-    return {
-        "set": str(base / "set"),
-        "archive": str(base / "archive.zip"),
-        "run": str(base / "run"),
-    }
+    assert run(save_weights, (), base) == 0, said(base)
+    names = {"archive": "archive.zip", "weights": "weights.pth"}
+    names |= {name: name for name in ("set", "run", "student", "grid")}
+    return {name: str(base / file) for name, file in names.items()}
+
+
+def save_weights(_: list[str], **__: object) -> None:
+    """Save a network with fresh weights as training scripts do, for import-weights."""
+    import torch
+
+    from sspcm.networks import build_network
+
+    network = build_network("resnet18", 24, width=16, deconv_channels=16)
+    torch.save({"state_dict": network.state_dict()}, "weights.pth")
 
 
 def start(command: Callable[..., object], arguments: Iterable[str], folder: Path) -> int:
@@ -219,6 +267,8 @@ class Campaign:
 
     def _before(self, writer: Writer) -> Path:
         folder = self._folder()
+        if writer.given:
+            shutil.copytree(self.inputs[writer.given], folder / writer.out)
         if writer.before:
             assert run(writer.command, self._arguments(writer.before), folder) == 0, said(folder)
         return folder
@@ -254,7 +304,7 @@ class Campaign:
             self.problems.append(
                 f"{writer.name}: neither whole nor absent after a kill in {folder}"
             )
-        refused = writer.name in ("split", "fix", "predict") and (folder / writer.out).exists()
+        refused = writer.refused(folder)
         code = run(writer.command, arguments, folder)
         if code != (2 if refused else 0):
             self.problems.append(f"{writer.name}: code {code} after a kill: {said(folder)}")

@@ -121,8 +121,13 @@ def own_tags(entry: dict[str, Any]) -> list[str]:
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
-def found_tags(content: Any, dataset: PoseDataset, *, source: str) -> FoundTags:
-    """What is wrong with a parsed annotation file, by row of the data set read from it."""
+def found_tags(
+    content: Any, dataset: PoseDataset, *, source: str, name: str | None = None
+) -> FoundTags:
+    """What is wrong with a parsed annotation file, by row of the data set read from it.
+
+    `name` is the category that the user says is people.
+    """
     category = dataset.meta.get("category")
     people_read = [
         position
@@ -133,7 +138,7 @@ def found_tags(content: Any, dataset: PoseDataset, *, source: str) -> FoundTags:
     frames: dict[int, set[str]] = defaultdict(set)
     people: dict[int, set[str]] = defaultdict(set)
     whole: set[str] = set()
-    for problem in check_raw(read_raw(content, source=source)):
+    for problem in check_raw(read_raw(content, source=source, category=name)):
         for position in problem.rows:
             if problem.table == "images":
                 frames[int(position)].add(problem.code)

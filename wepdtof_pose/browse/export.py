@@ -15,7 +15,13 @@ from wepdtof_pose.splits.hold_out import subset_record
 
 
 def export_corrections(
-    fiftyone: Any, path: Path, out: Path, *, split: str | None, tag: str | None
+    fiftyone: Any,
+    path: Path,
+    out: Path,
+    *,
+    split: str | None,
+    tag: str | None,
+    category: str | None = None,
 ) -> int:
     """Write the corrected annotations of a path, or with a tag the label list of its people.
 
@@ -27,6 +33,7 @@ def export_corrections(
         path: the path that was browsed.
         out: COCO keypoint JSON, or with a tag a label subset file (see `wepdtof-pose split`).
         split: needed where the path has several.
+        category: the one that was browsed, where several have joints.
         tag: write the ids of the people who have this tag, or whose frame has it.
 
     Raises:
@@ -34,7 +41,7 @@ def export_corrections(
             named or not there, `out` is an annotation file of the path, nobody has the tag, or a
             label list is to name people of a file that has changed since it was imported.
     """
-    name = dataset_name(path)
+    name = dataset_name(path, category)
     if not fiftyone.dataset_exists(name):
         raise InputError(f"{path}: was not opened with 'wepdtof-pose browse' before")
     dataset = fiftyone.load_dataset(name)
@@ -63,7 +70,7 @@ def export_corrections(
     if not people:
         raise InputError(f"{path}: nobody has the tag {tag!r}")
     _require_file_as_imported(path, chosen, record["hashes"])
-    current = load_dataset(path)[chosen]
+    current = load_dataset(path, category=category)[chosen]
     rows = current.people["id"].isin(people).to_numpy().nonzero()[0]
     record = subset_record(current, rows, labels=str(len(rows)), order=f"tag {tag}", seed=None)
     write_json(out, record)

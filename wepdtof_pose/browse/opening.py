@@ -34,26 +34,33 @@ class Split:
     left_out: int
 
 
-def dataset_name(path: Path) -> str:
-    """The name in FiftyOne of the data set of a path: the path's own, and a hash of where it is."""
+def dataset_name(path: Path, category: str | None = None) -> str:
+    """The name in FiftyOne of the data set of a path: the path's own, and a hash of where it is.
+
+    People of each category that the user names are a data set of their own.
+    """
     place = path.resolve()
     name = re.sub(r"[^A-Za-z0-9._]+", "-", place.stem if place.suffix == ".json" else place.name)
-    return f"{name}-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
+    key = str(place) if category is None else f"{place}\n{category.strip().lower()}"
+    return f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
-def open_dataset(fiftyone: Any, path: Path, *, reload: bool = False) -> Any:
+def open_dataset(
+    fiftyone: Any, path: Path, *, reload: bool = False, category: str | None = None
+) -> Any:
     """The FiftyOne data set of a path, imported if it is not there or its files have changed.
 
     Args:
         fiftyone: the module, from `start_fiftyone`.
         path: a COCO keypoint file or a data set folder.
         reload: import it again in any case; corrections made in the App are lost.
+        category: name of the category of people, where several have joints.
 
     Raises:
         InputError: the files cannot be used, no image of theirs is there, or they changed while
             the imported data set holds corrections.
     """
-    name = dataset_name(path)
+    name = dataset_name(path, category)
     hashes = {split: file_sha256(file) for split, file in annotation_files(path).items()}
     if fiftyone.dataset_exists(name) and not reload:
         known = fiftyone.load_dataset(name)
@@ -63,31 +70,40 @@ def open_dataset(fiftyone: Any, path: Path, *, reload: bool = False) -> Any:
         # What another version stored cannot be compared; without hashes the import was cut short.
         if record.get("format") == FORMAT and "hashes" in record:
             _require_no_corrections(known, path)
-    return import_dataset(fiftyone, name, path, hashes)
+    return import_dataset(fiftyone, name, path, hashes, category=category)
 
 
-def read_splits(path: Path) -> dict[str, Split]:
+def read_splits(path: Path, *, category: str | None = None) -> dict[str, Split]:
     """The annotation files under a path, read and checked, by split name.
+
+    `category` is that of the people, where several have joints.
 
     Raises:
         InputError: the files cannot be used, or none of the images is there.
     """
     files = annotation_files(path)
     splits = {}
-    for name, dataset in load_dataset(path).items():
+    for name, dataset in load_dataset(path, category=category).items():
         _report_missing_images(files[name], dataset)
         if dataset.left_out:
             echo(f"{name}: {read_line(dataset)}")
         content = read_json(files[name])
-        tags = found_tags(content, dataset, source=files[name].name)
+        tags = found_tags(content, dataset, source=files[name].name, name=category)
         others = len(content["annotations"]) - len(dataset)
         splits[name] = Split(files[name], dataset, tags, left_out=others)
     return splits
 
 
-def import_dataset(fiftyone: Any, name: str, path: Path, hashes: dict[str, str]) -> Any:
+def import_dataset(
+    fiftyone: Any,
+    name: str,
+    path: Path,
+    hashes: dict[str, str],
+    *,
+    category: str | None = None,
+) -> Any:
     """Import a path as a persistent FiftyOne data set; an older one of that name is replaced."""
-    splits = read_splits(path)
+    splits = read_splits(path, category=category)
     dataset = fiftyone.Dataset(name, overwrite=True)
     fill(dataset, splits)
     dataset.info[fields.INFO] = {**dataset.info[fields.INFO], "hashes": hashes}

@@ -17,7 +17,7 @@ _SOURCE_FILES = ("__init__.py", "fiftyone.yml")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def register_folder(path: Path, *, name: str | None = None) -> str:
+def register_folder(path: Path, *, name: str | None = None, category: str | None = None) -> str:
     """Write the zoo's folder of a data set, which names the path, and return its name.
 
     Registering a name again replaces what it stood for.
@@ -28,7 +28,7 @@ def register_folder(path: Path, *, name: str | None = None) -> str:
     import fiftyone
     from fiftyone.zoo.datasets import RemoteZooDataset
 
-    datasets = load_dataset(path)
+    datasets = load_dataset(path, category=category)
     chosen = name or path.resolve().name
     if not _NAME.fullmatch(chosen):
         raise InputError(
@@ -50,7 +50,9 @@ def register_folder(path: Path, *, name: str | None = None) -> str:
     # What FiftyOne knows of an earlier registration, and what it imported then, is out of date.
     (folder / "info.json").unlink(missing_ok=True)
     shutil.rmtree(folder / "__pycache__", ignore_errors=True)
-    RemoteZooDataset(str(folder), path=str(path)).download_and_prepare(str(folder))
+    chosen_people = {} if category is None else {"category": category}
+    source = RemoteZooDataset(str(folder), path=str(path), **chosen_people)
+    source.download_and_prepare(str(folder))
     for split, dataset in datasets.items():
         if dataset.left_out:
             echo(f"{split}: {read_line(dataset)}")

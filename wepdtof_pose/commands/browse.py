@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.commands.shared import CATEGORY, PATH
 from wepdtof_pose.errors import InputError, echo
 
 
@@ -26,6 +26,7 @@ from wepdtof_pose.errors import InputError, echo
 @click.option("--port", type=click.IntRange(1, 65535), default=5151, show_default=True)
 @click.option("--address", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--open/--no-open", "open_browser", default=True, help="Open the page in a browser.")
+@CATEGORY
 def browse(
     path: Path,
     predictions: tuple[str, ...],
@@ -37,6 +38,7 @@ def browse(
     port: int,
     address: str,
     open_browser: bool,
+    category: str | None,
 ) -> None:
     """Look at a data set in the FiftyOne App; needs the extra `browse`.
 
@@ -61,7 +63,9 @@ def browse(
     if export is not None:
         from wepdtof_pose.browse.export import export_corrections
 
-        count = export_corrections(start_fiftyone(), path, export, split=split, tag=tag)
+        count = export_corrections(
+            start_fiftyone(), path, export, split=split, tag=tag, category=category
+        )
         echo(f"{count} people written to {export}")
         return
     from wepdtof_pose.browse.results_files import named_files
@@ -78,9 +82,9 @@ def browse(
     from wepdtof_pose.browse.pseudo_label_fields import add_pseudo_labels
     from wepdtof_pose.browse.run_fields import add_runs
 
-    dataset = open_dataset(fiftyone, path, reload=reload)
+    dataset = open_dataset(fiftyone, path, reload=reload, category=category)
     if files or pseudo_labels:
-        datasets = load_dataset(path)
+        datasets = load_dataset(path, category=category)
         if files:
             add_runs(dataset, datasets, files, split=split)
         if pseudo_labels:
@@ -91,7 +95,8 @@ def browse(
 @click.command()
 @click.argument("path", type=PATH)
 @click.option("--name", help="Name in FiftyOne's zoo.  [default: the folder's]")
-def register(path: Path, name: str | None) -> None:
+@CATEGORY
+def register(path: Path, name: str | None, category: str | None) -> None:
     """Make a data set known to FiftyOne's zoo, so that FiftyOne loads it by name.
 
     Nothing is copied: the zoo's folder names PATH. Afterwards, in Python:
@@ -105,5 +110,5 @@ def register(path: Path, name: str | None) -> None:
     from wepdtof_pose.browse.start import start_fiftyone
 
     start_fiftyone()
-    found = register_folder(path, name=name)
+    found = register_folder(path, name=name, category=category)
     echo(f'registered: fiftyone.zoo.load_zoo_dataset("{found}")')

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.commands.shared import CATEGORY, PATH
 from wepdtof_pose.errors import echo
 
 
@@ -31,8 +31,15 @@ from wepdtof_pose.errors import echo
     show_default=True,
     help="Places to show of each kind of finding in the table.",
 )
+@CATEGORY
 def validate(
-    path: Path, images: bool, fix: Path | None, drop: bool, as_json: bool, places: int
+    path: Path,
+    images: bool,
+    fix: Path | None,
+    drop: bool,
+    as_json: bool,
+    places: int,
+    category: str | None,
 ) -> None:
     """Find what is wrong with annotations, also in files that no reader takes.
 
@@ -50,12 +57,12 @@ def validate(
 
     if drop and fix is None:
         raise click.UsageError("--drop: without effect without --fix")
-    report = run(path, images=images)
+    report = run(path, images=images, category=category)
     record = None
     if fix is not None:
         from wepdtof_pose.validation.repaired_copy import summary, write_repaired
 
-        record = write_repaired(path, fix, images=images, drop=drop)
+        record = write_repaired(path, fix, images=images, drop=drop, category=category)
     if as_json:
         content = report.as_dict()
         if record is not None:

@@ -16,6 +16,11 @@ from wepdtof_pose.formats.fields import shown
 PERSON_WORDS = frozenset({"person", "persons", "people", "pedestrian", "pedestrians", "human"})
 """Words that say person, in lower case."""
 
+CATEGORY_OPTION = (
+    "--category NAME (sspcm: data.category, data.unlabelled_category; evaluate --data-category)"
+)
+"""How a user says which of several labels are people, in errors."""
+
 LISTED = 10
 """Labels that an error lists: a file may have thousands."""
 
@@ -53,7 +58,7 @@ def people_labels(
         return known
     raise InputError(
         f"{source}: labels {listed(known)}, none of which says person: "
-        "say which are people with --category NAME"
+        f"say which are people with {CATEGORY_OPTION}"
     )
 
 

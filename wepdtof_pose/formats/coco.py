@@ -22,6 +22,7 @@ from msgspec import UNSET
 from wepdtof_pose.dataset import BOX_COLUMNS, ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, require_inside, write_json
+from wepdtof_pose.formats.categories import CATEGORY_OPTION
 from wepdtof_pose.formats.coco_category import (
     categories_of,
     category_of,
@@ -223,8 +224,8 @@ def _of_blocks(
         raise InputError(
             f"{source}: nobody is left: {listed}; none is of category "
             f"{shown(chosen and chosen.get('name', number))}, whose joints are read: "
-            "--category NAME chooses another (wepdtof-pose convert --source-keypoints SET says its "
-            "joints where it names none)"
+            f"{CATEGORY_OPTION} chooses another (wepdtof-pose convert --source-keypoints SET says "
+            "its joints where it names none)"
         )
     return PoseDataset(
         frames=frames,

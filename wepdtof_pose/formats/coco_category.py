@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.categories import people_labels
+from wepdtof_pose.formats.categories import CATEGORY_OPTION, people_labels
 from wepdtof_pose.formats.fields import require_id, shown
 from wepdtof_pose.keypoints import (
     KeypointSet,
@@ -76,7 +76,7 @@ def keypoint_category(
         names = ", ".join(shown(row.get("name", row["id"])) for row in found)
         raise InputError(
             f"{source}: several categories have keypoints ({names}): say which are people with "
-            "--category NAME"
+            f"{CATEGORY_OPTION}"
         )
     require_id(found[0]["id"], f"{source}: the category's 'id'")
     return found[0]

@@ -28,6 +28,7 @@ from wepdtof_pose.formats.layout import (
     Reading,
     image_places,
     renamed_images,
+    require_somebody,
 )
 from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.formats.zips import unpacked
@@ -109,6 +110,7 @@ def convert(
                 }
             renamed = find_images(reading.datasets, reading.renamed, images=folder_of_images)
             layout = WRITERS[target_format](converted)
+            require_somebody(sum(map(len, converted.values())), layout, target_format)
             place(layout, folder, renamed)
             manifest: dict[str, Any] = {
                 "tool": _TOOL,

@@ -280,6 +280,30 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
     return "; ".join(f"{words}: {', '.join(listed)}" for words, listed in parts.items() if listed)
 
 
+CROWDS = "crowd regions (left out)"
+EMPTY_BOXES = "people whose box is empty in the image (left out)"
+EMPTY_FRAMES = "images without people"
+"""What a writer says of people and of images that its format cannot hold at all."""
+
+
+def require_somebody(people: int, layout: Layout, target: str) -> None:
+    """Refuse a layout that holds nobody because all people or images were left out.
+
+    Args:
+        people: how many people there were to write.
+        layout: what a writer made of them; images without people may be what is wanted.
+        target: the format, for the message.
+
+    Raises:
+        InputError: nobody is left; the message says who was left out.
+    """
+    gone = {what: layout.not_held.get(what, 0) for what in (CROWDS, EMPTY_BOXES, EMPTY_FRAMES)}
+    if not any(gone.values()) or people > gone[CROWDS] + gone[EMPTY_BOXES]:
+        return
+    counts = ", ".join(f"{count} {what}" for what, count in gone.items() if count)
+    raise InputError(f"nobody is left that {target} can hold: {counts}; --to coco holds them all")
+
+
 def without_crowds(dataset: PoseDataset) -> tuple[PoseDataset, dict[str, int]]:
     """All frames with their people alone, for formats that would make people of crowd regions.
 
@@ -288,7 +312,7 @@ def without_crowds(dataset: PoseDataset) -> tuple[PoseDataset, dict[str, int]]:
     single = (dataset.people["iscrowd"] == 0).to_numpy()
     people = dataset.people[single].reset_index(drop=True)
     kept = replace(dataset, people=people, keypoints=dataset.keypoints[single])
-    return kept, {"crowd regions (left out)": int((~single).sum())}
+    return kept, {CROWDS: int((~single).sum())}
 
 
 def not_held(

@@ -32,7 +32,8 @@ CODES: dict[str, Code] = {
     "category": Code(
         "error",
         "file whose categories do not say which joints there are",
-        "keep one category with 'keypoints', the list of joint names in the file's order",
+        "list the joint names in 'keypoints' of the category of people, in the file's order; where "
+        "several categories have joints, --category NAME says which are people",
     ),
     "joint-sides": Code(
         "warning",

@@ -31,11 +31,12 @@ def drop_unusable(edits: Edits) -> None:
         _drop_once(edits)
         if len(edits.changes) == taken:
             break
-    _drop_copies(edits, read_raw(edits.result(), source=edits.source), _rows_left(edits))
+    raw = read_raw(edits.result(), source=edits.source, category=edits.category)
+    _drop_copies(edits, raw, _rows_left(edits))
 
 
 def _drop_once(edits: Edits) -> None:
-    raw = read_raw(edits.content, source=edits.source)
+    raw = read_raw(edits.content, source=edits.source, category=edits.category)
     problems = check_raw(raw)
     counts = set(raw.keypoint_numbers[raw.keypoint_numbers > 0].tolist())
     # Where all people have one other count, the category is of other joints.

@@ -19,6 +19,7 @@ class Edits:
 
     Attributes:
         source: name of the file, for messages.
+        category: name of the category of people, where the user says it.
         changes: code, where and what of each change.
         dropped: labels taken out because the user said so.
 
@@ -28,8 +29,11 @@ class Edits:
     ([{'id': 1}], "'id' 1.0 -> 1")
     """
 
-    def __init__(self, content: dict[str, Any], source: str) -> None:
+    def __init__(
+        self, content: dict[str, Any], source: str, *, category: str | None = None
+    ) -> None:
         self.source = source
+        self.category = category
         self.changes: list[dict[str, str]] = []
         self.dropped = LabelCounts()
         self._original = content

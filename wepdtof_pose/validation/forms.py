@@ -37,7 +37,7 @@ _OPTIONAL = ("scene", "fisheye", "track_id", "rotated_box", "area_from_box")
 def read_forms(edits: Edits) -> None:
     """Give odd entries the form of the schema, where there is one way to."""
     _mend_categories(edits)
-    category, joints = joints_of_file(edits.content)
+    category, joints = joints_of_file(edits.content, edits.category)
     for table in ("images", "annotations"):
         _take_out_scalars(edits, table)
     _mend_images(edits)
@@ -47,7 +47,7 @@ def read_forms(edits: Edits) -> None:
     for row, person in own:
         if isinstance(person, dict) and check(person) is not None:
             _mend_person(edits, row, joints)
-    if are_pairs(edits.content):
+    if are_pairs(edits.content, edits.category):
         for row, person in own:
             if isinstance(person, dict) and person.get("keypoints"):
                 _add_visibility(edits, row)
@@ -67,20 +67,25 @@ def _make_writable(edits: Edits) -> None:
             edits.set_member("not-writable", name, writable(value), f"{name!a}: null, or an escape")
 
 
-def joints_of_file(content: dict[str, Any]) -> tuple[dict[str, Any] | None, int | None]:
-    """Return the category that names the joints and their number, or None where none is clear."""
+def joints_of_file(
+    content: dict[str, Any], name: str | None = None
+) -> tuple[dict[str, Any] | None, int | None]:
+    """Return the category that names the joints and their number, or None where none is clear.
+
+    `name` is the category that the user says is people.
+    """
     if wrong_categories(content.get("categories")):
         return None, None
     try:
-        category = category_of_people(content)
+        category = category_of_people(content, name)
     except InputError:
         return None, None
     return category, len(category["keypoints"]) if category else None
 
 
-def are_pairs(content: dict[str, Any]) -> bool:
+def are_pairs(content: dict[str, Any], name: str | None = None) -> bool:
     """Whether all people have x and y of each joint in a flat list, without visibility."""
-    category, joints = joints_of_file(content)
+    category, joints = joints_of_file(content, name)
     if not joints:
         return False
     own, _ = split_by_category(content, category)

@@ -122,7 +122,7 @@ def place(source: str, table: str, row: int, entry: Any) -> str:
     return f"{source}: {table}[{row}]{name}"
 
 
-def read_raw(content: Any, *, source: str) -> RawFile:
+def read_raw(content: Any, *, source: str, category: str | None = None) -> RawFile:
     """The arrays of a parsed annotation file.
 
     Raises:
@@ -141,11 +141,11 @@ def read_raw(content: Any, *, source: str) -> RawFile:
         enumerate(content["images"]), entry_check("image", boxes_only=boxes_only)
     )
     problems += wrong.as_problems("images")
-    category, keypoint_set = None, None
+    of_people, keypoint_set = None, None
     if not boxes_only:
-        category, keypoint_set, category_problems = _keypoint_set(content)
+        of_people, keypoint_set, category_problems = _keypoint_set(content, category)
         problems += category_problems
-    own, others = split_by_category(content, category)
+    own, others = split_by_category(content, of_people)
     rows, wrong = _well_formed(own, entry_check("annotation", boxes_only=boxes_only))
     problems += wrong.as_problems("annotations")
     lists = (image_rows, rows, np.array(others, dtype=np.int64))
@@ -159,8 +159,10 @@ def has_rotated_bboxes(content: dict[str, Any]) -> bool:
     return lengths[5] > len(sample) / 2 and not any("keypoints" in a for a in sample)
 
 
-def category_of_people(content: dict[str, Any]) -> dict[str, Any] | None:
+def category_of_people(content: dict[str, Any], name: str | None = None) -> dict[str, Any] | None:
     """Return the category that readers take people from: of several with joints the one in use.
+
+    `name` is what the user says is people.
 
     Raises:
         InputError: there is none, or nothing says which it is.
@@ -170,7 +172,7 @@ def category_of_people(content: dict[str, Any]) -> dict[str, Any] | None:
         rows = (row for row in content["annotations"] if isinstance(row, dict))
         return Counter(key_of(row["category_id"]) for row in rows if "category_id" in row)
 
-    return keypoint_category(content, "the file", required=True, used=used)
+    return keypoint_category(content, "the file", required=True, name=name, used=used)
 
 
 def split_by_category(
@@ -295,7 +297,7 @@ def _well_formed(entries: Iterable[tuple[int, Any]], check: Check) -> tuple[np.n
 
 
 def _keypoint_set(
-    content: dict[str, Any],
+    content: dict[str, Any], name: str | None
 ) -> tuple[dict[str, Any] | None, KeypointSet | None, list[Problem]]:
     """Return the category that names the joints and these, or what is wrong."""
 
@@ -306,7 +308,7 @@ def _keypoint_set(
     if message:
         return refuse(f"'categories' {message}")
     try:
-        category = category_of_people(content)
+        category = category_of_people(content, name)
         return category, (keypoint_set_of(category, "the file") if category else None), []
     except InputError as error:
         return refuse(str(error))

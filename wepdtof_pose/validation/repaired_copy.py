@@ -30,7 +30,12 @@ CHANGES = "changes.json"
 
 
 def write_repaired(
-    path: Path | str, out: Path | str, *, images: bool = False, drop: bool = False
+    path: Path | str,
+    out: Path | str,
+    *,
+    images: bool = False,
+    drop: bool = False,
+    category: str | None = None,
 ) -> dict[str, Any]:
     """Write a repaired copy of a data set into a new folder, and return its list of changes.
 
@@ -45,6 +50,7 @@ def write_repaired(
         images: read the pictures, too, and move labels along with those that were changed.
         drop: take out what no reader takes and what cannot be repaired; the labels that go are
             counted. Without it no label is lost.
+        category: name of the category of people, where several have joints.
 
     Raises:
         InputError: `out` exists, a file is no annotation file, or it is of a form without joints.
@@ -60,7 +66,9 @@ def write_repaired(
             content = read_json(file)
             if not isinstance(content, dict):
                 raise InputError(f"{file}: a list of boxes cannot be repaired: convert first")
-            repaired = repair(content, file.name, file=file, images=images, drop=drop)
+            repaired = repair(
+                content, file.name, file=file, images=images, drop=drop, category=category
+            )
             record["inputs"].append({"file": file.name, "sha256": file_sha256(file)})
             record["changes"] += [{"file": file.name, **change} for change in repaired.changes]
             before, after = before + repaired.before, after + repaired.after
@@ -76,7 +84,8 @@ def write_repaired(
             "after": after._asdict(),
             "dropped": dropped._asdict(),
         }
-        record["remaining"] = validate(folder, images=images).as_dict()["counts"]
+        report = validate(folder, images=images, category=category)
+        record["remaining"] = report.as_dict()["counts"]
         write_json(folder / CHANGES, record, indent=1)
     return record
 

@@ -65,6 +65,7 @@ def repair(
     file: Path | None = None,
     images: bool = False,
     drop: bool = False,
+    category: str | None = None,
 ) -> Repaired:
     """Return a repaired copy of the content of a file, and the changes made.
 
@@ -74,15 +75,16 @@ def repair(
         file: its path, to find the pictures whose sizes the file does not say.
         images: read all pictures, and move labels along with those that were resized or turned.
         drop: take out what no reader takes and what cannot be repaired.
+        category: name of the category of people, where several have joints.
 
     Raises:
         InputError: it is nothing like an annotation file, or has boxes without joints.
     """
-    raw = read_raw(content, source=source)
+    raw = read_raw(content, source=source, category=category)
     if raw.boxes_only:
         raise InputError(f"{source}: boxes without joints cannot be repaired: convert first")
-    before = count_labels(content, pairs=are_pairs(content))
-    edits = Edits(content, source)
+    before = count_labels(content, pairs=are_pairs(content, category))
+    edits = Edits(content, source, category=category)
     read_forms(edits)
     if file is not None:
         fill_sizes(edits, file)
@@ -91,7 +93,7 @@ def repair(
     _Repair(edits).run()
     if drop:
         drop_unusable(edits)
-    after = count_labels(edits.result(), pairs=are_pairs(edits.result()))
+    after = count_labels(edits.result(), pairs=are_pairs(edits.result(), category))
     lost = before - edits.dropped - after
     if max(lost) > 0:
         raise InputError(
@@ -106,10 +108,10 @@ class _Repair:
 
     def __init__(self, edits: Edits) -> None:
         self.edits = edits
-        self.raw: RawFile = read_raw(edits.content, source=edits.source)
+        self.raw: RawFile = read_raw(edits.content, source=edits.source, category=edits.category)
         self.joints = self.raw.keypoints.shape[1]
         self.row_of = {int(row): i for i, row in enumerate(self.raw.rows)}
-        self.category, _ = joints_of_file(edits.content)
+        self.category, _ = joints_of_file(edits.content, edits.category)
         self.units: frozenset[str] = frozenset()
         self.found: dict[str, list[Problem]] = defaultdict(list)
 

@@ -53,12 +53,13 @@ CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
 _OF_PLACES = ("box-over-edge", "joint-outside-box", "area-doubtful")
 
 
-def validate(path: Path | str, *, images: bool = False) -> Report:
+def validate(path: Path | str, *, images: bool = False, category: str | None = None) -> Report:
     """Find everything that is wrong, or probably wrong, under a path.
 
     Args:
         path: an annotation file, or a data set folder.
         images: read the image files too.
+        category: name of the category of people, where several have joints.
 
     Raises:
         InputError: there is no such path, or no annotation file in the folder.
@@ -69,7 +70,7 @@ def validate(path: Path | str, *, images: bool = False) -> Report:
     (0, 1)
     """
     with _without_garbage_collection():
-        return _validate(annotation_files(Path(path)), images=images)
+        return _validate(annotation_files(Path(path)), images=images, category=category)
 
 
 def validate_dataset(dataset: PoseDataset) -> Report:
@@ -107,14 +108,14 @@ def _places(raw: RawFile, problem: Problem) -> Iterator[tuple[str, str]]:
         yield raw.where(problem.table, int(row)), problem.describe(i)
 
 
-def _validate(files: dict[str, Path], *, images: bool) -> Report:
+def _validate(files: dict[str, Path], *, images: bool, category: str | None) -> Report:
     from wepdtof_pose.validation.images import check_image_files, check_leaks
 
     report = Report()
     listed = {}
     for file in files.values():
         try:
-            raw = read_raw(read_json(file), source=file.name)
+            raw = read_raw(read_json(file), source=file.name, category=category)
         except InputError as error:
             report.checked.append({"file": file.name, "images": 0, "people": 0})
             report.add("json", file.name, str(error))

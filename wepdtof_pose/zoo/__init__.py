@@ -14,7 +14,11 @@ MADE = "data"
 
 
 def download_and_prepare(
-    dataset_dir: str, path: str | None = None, people: int = 200, seed: int = 0
+    dataset_dir: str,
+    path: str | None = None,
+    people: int = 200,
+    seed: int = 0,
+    category: str | None = None,
 ) -> tuple[None, int, None]:
     """Make the data ready and return what FiftyOne asks for: type, number of frames, classes.
 
@@ -25,6 +29,7 @@ def download_and_prepare(
             to be fetched, so without a path the procedural fisheye set is made.
         people: of the procedural set.
         seed: of the procedural set.
+        category: name of the category of people, where several of the path have joints.
 
     Raises:
         InputError: no data set at the path.
@@ -35,11 +40,12 @@ def download_and_prepare(
 
     pointer = Path(dataset_dir) / POINTER
     if path is not None:
-        load_dataset(path)
-        write_json(pointer, {"path": str(Path(path).resolve())})
+        load_dataset(path, category=category)
+        write_json(pointer, {"path": str(Path(path).resolve()), "category": category})
     elif not pointer.is_file():
         generate(Path(dataset_dir) / MADE, people=people, seed=seed, progress=False)
-    datasets = load_dataset(data_path(dataset_dir))
+    place, category = _source(dataset_dir)
+    datasets = load_dataset(place, category=category)
     return None, sum(len(dataset.frames) for dataset in datasets.values()), None
 
 
@@ -51,12 +57,16 @@ def load_dataset(dataset: Any, dataset_dir: str) -> None:
     """
     from wepdtof_pose.browse.opening import fill, read_splits
 
-    fill(dataset, read_splits(data_path(dataset_dir)))
+    place, category = _source(dataset_dir)
+    fill(dataset, read_splits(place, category=category))
 
 
-def data_path(dataset_dir: str) -> Path:
-    """Where the data of a folder of the zoo are."""
+def _source(dataset_dir: str) -> tuple[Path, str | None]:
+    """Return where the data of a folder of the zoo are, and their category of people."""
     from wepdtof_pose.files import read_json
 
     pointer = Path(dataset_dir) / POINTER
-    return Path(read_json(pointer)["path"]) if pointer.is_file() else Path(dataset_dir) / MADE
+    if not pointer.is_file():
+        return Path(dataset_dir) / MADE, None
+    content = read_json(pointer)
+    return Path(content["path"]), content.get("category")

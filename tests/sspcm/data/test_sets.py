@@ -1,6 +1,7 @@
 """What is labelled, what is the pool, what is tested on; and two data sets with other joints."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ from click.testing import CliRunner
 
 from sspcm.assembly import labelled_joints
 from sspcm.config import DataConfig
+from sspcm.data.pool import unlabelled_people
 from sspcm.data.sets import make_sets
+from sspcm.inference.evaluate import load_test_people
 from wepdtof_pose.commands.main import main as toolkit
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -46,6 +50,32 @@ def test_labelled_people_can_be_left_out_of_the_pool(tiny_fisheye):
     assert len(sets.unlabelled) + 8 == len(sets.train)
     with pytest.raises(InputError, match="leaves no unlabelled people"):
         make_sets(config(tiny_fisheye, exclude_labelled=True, labels="all"))
+
+
+def test_the_category_of_people_is_named_where_several_have_joints(tiny_fisheye, tmp_path):
+    whole = load_dataset(tiny_fisheye)["all"]
+    content = coco.to_dict(whole)
+    joints = content["categories"][0]["keypoints"]
+    content["categories"] = [
+        {"id": number, "name": name, "keypoints": joints}
+        for number, name in enumerate(("adult", "child"), start=1)
+    ]
+    for row, person in enumerate(content["annotations"]):
+        person["category_id"] = 1 + row % 2
+    write_json(tmp_path / "two" / "annotations" / "a.json", content)
+    (tmp_path / "two" / "images").symlink_to(whole.root, target_is_directory=True)
+    with pytest.raises(InputError, match=r"--category NAME \(sspcm: data\.category"):
+        make_sets(config(tmp_path / "two"))
+    sets = make_sets(config(tmp_path / "two", category="adult"))
+    assert len(sets.train) + len(sets.test) == 24
+    assert sets.reading == {"annotations of category 'child'": 24}
+    assert len(load_test_people(tmp_path / "two", category="child").people) == 24
+    for boxes in (False, True):
+        other = config(tiny_fisheye, unlabelled=str(tmp_path / "two"), unlabelled_boxes=boxes)
+        with pytest.raises(InputError, match="say which are people"):
+            make_sets(other)
+        pool = unlabelled_people(replace(other, unlabelled_category="child"), whole.keypoint_set)[0]
+        assert len(pool) == 24
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.pictures.people import frame_picture
 from wepdtof_pose.validation.repaired_copy import write_repaired
 from wepdtof_pose.validation.validate import validate
@@ -32,6 +33,38 @@ def source(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> Pa
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("target", "box", "crowd", "message"),
+    [
+        ("mpii", None, 0, "1 images without people"),
+        ("mpii", [10, 10, 30, 30], 1, "1 crowd regions"),
+        ("yolo", [10, 10, 30, 30], 1, "1 crowd regions"),
+        ("yolo", [-90, 10, 30, 30], 0, "1 people whose box is empty"),
+        ("ai_challenger", [10, 10, 30, 30], 1, "1 crowd regions"),
+    ],
+)
+def test_nobody_left_is_no_success(
+    tmp_path: Path, target: str, box: list[int] | None, crowd: int, message: str
+) -> None:
+    joints = {"mpii": "mpii-16", "ai_challenger": "aic-14"}.get(target, "mpii-16")
+    image = {"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}
+    person = {"id": 1, "image_id": 1, "category_id": 1, "bbox": box, "iscrowd": crowd, "area": 9}
+    names = list(get_keypoint_set(joints).joints)
+    content = {
+        "images": [image],
+        "annotations": [person | {"keypoints": [20, 20, 2] * len(names)}] if box else [],
+        "categories": [{"id": 1, "name": "person", "keypoints": names}],
+    }
+    (tmp_path / "in" / "images").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "in" / "images" / "a.jpg"), np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "in" / "annotations.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f"nobody is left that {target} can hold: {message}"):
+        convert(tmp_path / "in", tmp_path / "out", source_format="coco", target_format=target)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    manifest = convert(tmp_path / "in", tmp_path / "out", source_format="coco")
+    assert manifest["splits"]["all"]["people"] == bool(box)
 
 
 def test_same_joints_same_data(source: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import READABLE, WRITABLE, coco
 from wepdtof_pose.formats.convert import convert
+from wepdtof_pose.formats.layout import CROWDS, EMPTY_BOXES, EMPTY_FRAMES
 from wepdtof_pose.formats.registry import READERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -33,11 +34,8 @@ SETS = {
     "wepdtof_pose": "wepdtof-pose-14",
 }
 """The joints of the formats that hold no others."""
-PEOPLE = ("crowd regions (left out)", "people whose box is empty in the image (left out)")
-"""What a writer says of the people whom its format cannot hold."""
+PEOPLE = (CROWDS, EMPTY_BOXES)
 JOINTS = "labels of joints outside the image"
-EMPTY = "images without people"
-"""What a writer says of the frames that its format cannot hold: a list of people has no others."""
 
 
 @st.composite
@@ -107,7 +105,9 @@ def check_step(source: Path, out: Path, source_format: str, target_format: str) 
             keypoints=SETS.get(target_format),
         )
     except InputError:
+        assert not out.exists()
         return False
+    assert manifest["not_held"].get(EMPTY_FRAMES, 0) == 0 or people_written(manifest)
     after = READERS[target_format](out, None, None)
     assert manifest["left_out"] == before.left_out
     people, labels, frames = counts(before.datasets)
@@ -115,7 +115,7 @@ def check_step(source: Path, out: Path, source_format: str, target_format: str) 
     not_held = manifest["not_held"]
     people_gone = sum(not_held.get(words, 0) for words in PEOPLE)
     assert people == people_after + people_gone + lost(after.left_out, "people")
-    assert frames == frames_after + not_held.get(EMPTY, 0)
+    assert frames == frames_after + not_held.get(EMPTY_FRAMES, 0)
     dropped = [split["labels_of_joints_dropped"] for split in manifest["splits"].values()]
     if people_gone == 0:
         gone = not_held.get(JOINTS, 0) + sum(sum(by_joint.values()) for by_joint in dropped)
@@ -123,6 +123,11 @@ def check_step(source: Path, out: Path, source_format: str, target_format: str) 
         assert crowds or labels == labels_after + gone
     assert labels_after <= labels
     return True
+
+
+def people_written(manifest: dict[str, Any]) -> int:
+    people = sum(split["people"] for split in manifest["splits"].values())
+    return people - sum(manifest["not_held"].get(what, 0) for what in PEOPLE)
 
 
 def lost(left_out: dict[str, int], what: str) -> int:

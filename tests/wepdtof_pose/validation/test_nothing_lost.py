@@ -29,6 +29,7 @@ from wepdtof_pose.splits.partitions import partition
 from wepdtof_pose.statistics.tables import all_tables, counts
 from wepdtof_pose.validation.codes import CODES
 from wepdtof_pose.validation.repaired_copy import write_repaired
+from wepdtof_pose.validation.units import UNITS
 from wepdtof_pose.validation.validate import validate
 
 NAN, INF = float("nan"), float("inf")
@@ -402,7 +403,10 @@ def test_no_label_is_lost_and_what_passes_is_read(
             load_dataset(Path(parent) / "dropped")
 
 
-OF_THE_FILE = {"json", "category", "keypoint-count", "category-unknown", "category-without-joints"}
+OF_THE_FILE = {
+    *("json", "category", "keypoint-count", "category-unknown", "category-without-joints"),
+    *UNITS,
+}
 """Faults of the file as a whole, which no entry can be dropped for."""
 
 

@@ -33,6 +33,7 @@ from wepdtof_pose.formats.fields import (
 )
 from wepdtof_pose.formats.layout import (
     ANNOTATION_FOLDERS,
+    EMPTY_FRAMES,
     SEARCHED,
     WHOLE,
     Layout,
@@ -187,7 +188,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         ]
         lost += [crowds, not_held(dataset, fields=_CROP)]
         lost.append({"center and scale that do not give the box": sum(foreign)})
-        lost.append({"images without people": int(empty.sum())})
+        lost.append({EMPTY_FRAMES: int(empty.sum())})
         lost.append({"sides of boxes (a square is kept)": int(oblong.sum())})
     return Layout(files, images, add_counts(*lost))
 

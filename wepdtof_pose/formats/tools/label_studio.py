@@ -28,7 +28,13 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.boxed_people import bounds
-from wepdtof_pose.formats.categories import listed, people_labels, require_people, says_person
+from wepdtof_pose.formats.categories import (
+    CATEGORY_OPTION,
+    listed,
+    people_labels,
+    require_people,
+    says_person,
+)
 from wepdtof_pose.formats.fields import (
     LARGEST,
     require_file_name,
@@ -241,7 +247,7 @@ def labels_of_people(
     if not with_joints:
         raise InputError(
             f"{source}: its rectangles are labelled {listed(labels)}: label people 'person', make "
-            "them parents of their keypoints, or say which are people with --category NAME"
+            f"them parents of their keypoints, or say which are people with {CATEGORY_OPTION}"
         )
     return with_joints
 

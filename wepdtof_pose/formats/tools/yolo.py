@@ -28,6 +28,7 @@ from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.fields import parse_number, shown
 from wepdtof_pose.formats.layout import (
+    EMPTY_BOXES,
     IMAGE_SUFFIXES,
     WHOLE,
     Layout,
@@ -317,7 +318,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
             files[label] = "".join(f"{line}\n" for line in lines)
         order = sorted(frames["file_name"]) != frames["file_name"].tolist()
         lost += [crowds, changed, not_held(dataset, _HELD), {"order of the images": int(order)}]
-        lost.append({"people whose box is empty in the image (left out)": int((~usable).sum())})
+        lost.append({EMPTY_BOXES: int((~usable).sum())})
     joints = next(iter(datasets.values())).keypoint_set
     files["data.yaml"] = yaml_text(joints, list(datasets))
     return Layout(files, images, add_counts(*lost))
