@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sspcm.api import evaluate as evaluate
     from sspcm.api import train as train
-    from sspcm.inference.model import Model as Model
-    from sspcm.inference.model import load as load
     from sspcm.inference.poses import Poses as Poses
+    from sspcm.model import Model as Model
+    from sspcm.model import load as load
     from sspcm.ready.names import ready_networks as ready_networks
 
 _PLACES = {
     "evaluate": "sspcm.api",
     "train": "sspcm.api",
-    "Model": "sspcm.inference.model",
-    "load": "sspcm.inference.model",
+    "Model": "sspcm.model",
+    "load": "sspcm.model",
     "Poses": "sspcm.inference.poses",
     "ready_networks": "sspcm.ready.names",
 }

@@ -9,7 +9,7 @@ from typing import Any
 from sspcm.config_io import load_config
 from sspcm.data.crop_places import Up
 from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_test_people
-from sspcm.inference.model import Model, load
+from sspcm.model import Model, load
 from sspcm.runs.records import RunResult
 from sspcm.training import train as training
 from wepdtof_pose.errors import InputError

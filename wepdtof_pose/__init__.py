@@ -13,9 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wepdtof_pose.conversion.convert import convert
     from wepdtof_pose.dataset import PoseDataset, concatenate, with_scenes
     from wepdtof_pose.errors import InputError
-    from wepdtof_pose.formats.convert import convert
     from wepdtof_pose.formats.loading import load_dataset
     from wepdtof_pose.images import read_image
     from wepdtof_pose.keypoints import (

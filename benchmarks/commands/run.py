@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from benchmarks.commands.options import names_of
-from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.commands.shared import PATH, names_of
 from wepdtof_pose.errors import echo
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.commands.options import names_of
+from wepdtof_pose.commands.shared import names_of
 from wepdtof_pose.errors import echo
 
 

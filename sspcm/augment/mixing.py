@@ -3,7 +3,7 @@
 The hard views of Zhou et al. 2024 (MultiAugs) build on Cutout (DeVries and Taylor 2017), CutMix
 (Yun et al., ICCV 2019) and Mixup (Zhang et al., ICLR 2018). Targets stay those of the image that
 is covered. `released=True` repeats the released code, which draws columns up to the height and
-rows up to the width, and windows of one size on every crop (METHODS.md, fixture f09b).
+rows up to the width, and windows of one size on every crop (golden fixture f09b).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Joint Cutout (Xie et al., ICCV 2021) blanks patches at predicted joints. Cut-Occlude (Huang et al.,
 CVPR 2023) pastes the patch around a joint of one person over a joint of another. `released=True`
 repeats the released code: swapped clamps in Joint Cutout, swapped axes and black fill where two
-windows differ in Cut-Occlude (METHODS.md, fixture f09).
+windows differ in Cut-Occlude (golden fixture f09).
 """
 
 from __future__ import annotations

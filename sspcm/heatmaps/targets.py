@@ -1,4 +1,4 @@
-"""Gaussian target heatmaps.
+"""Gaussian target heatmaps, and the loss of predicted ones.
 
 A heatmap pixel u stands for the crop pixel x = stride * u: integer coordinates are pixel centres
 in both frames, and their origins coincide.
@@ -72,3 +72,18 @@ def _bell(mean: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
     distance = torch.arange(size, device=mean.device) - mean
     bell = torch.exp(distance.square() * (-0.5 / sigma**2))
     return (bell * (distance.abs() <= 3 * sigma)).float()
+
+
+def heatmap_mse(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean over joints of half the mean squared error.
+
+    M = 1/J sum_j 0.5 mean_{batch, pixels} (w_nj (p - t))^2. It is always divided by all J joints,
+    and a fractional weight acts squared: both as published.
+
+    Args:
+        predicted: (N, J, H, W).
+        target: (N, J, H, W).
+        weight: (N, J).
+    """
+    error = (predicted - target) * weight[:, :, None, None]
+    return 0.5 * error.square().mean()

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from wepdtof_pose.conversion.convert import place
+from wepdtof_pose.conversion.registry import WRITERS
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing_folder
-from wepdtof_pose.formats.convert import place
 from wepdtof_pose.formats.layout import WHOLE
-from wepdtof_pose.formats.registry import WRITERS
 from wepdtof_pose.keypoints import KeypointSet
 
 DRAFT_FORMATS = ("coco", "cvat", "label_studio")

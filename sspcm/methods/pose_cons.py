@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sspcm.augment.views import draw_views
 from sspcm.data.batches import Batch
-from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.hard_views import (
     HardDraw,
     HardView,

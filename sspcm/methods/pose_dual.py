@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sspcm.augment.views import draw_views
 from sspcm.data.batches import Batch
-from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.hard_views import HardDraw, draw_hard_view, make_hard_views, warp_targets
 from sspcm.methods.method import Method, MethodSetting, Taught, mean_map, taught_by, teacher_maps
 from sspcm.methods.pose_cons import PoseCons

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from sspcm.data.batches import Batch, Pool
-from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.method import Method, MethodSetting, Taught, mode_of, taught_by, teacher_maps
 from sspcm.methods.offline_labels import (
     UPRIGHT,

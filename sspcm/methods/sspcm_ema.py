@@ -27,8 +27,7 @@ from sspcm.heatmaps.decoding import (
     newton_positions,
 )
 from sspcm.heatmaps.flips import flip_heatmaps, shift_right_by
-from sspcm.heatmaps.losses import heatmap_mse
-from sspcm.heatmaps.targets import HEATMAP_STRIDE, gaussian_targets
+from sspcm.heatmaps.targets import HEATMAP_STRIDE, gaussian_targets, heatmap_mse
 from sspcm.methods.hard_views import (
     CutOcclude,
     HardDraw,

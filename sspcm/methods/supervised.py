@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sspcm.augment.cameras import draw_cameras, seen_by
 from sspcm.data.batches import Batch
 from sspcm.data.normalisation import denormalise, normalise
-from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.method import Method, MethodSetting
 
 

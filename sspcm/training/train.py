@@ -39,7 +39,6 @@ from sspcm.networks.roles import role_networks
 from sspcm.runs.checkpoint import save_checkpoint
 from sspcm.runs.folder import HASHES, RunFolder
 from sspcm.runs.loggers import open_loggers, require_loggers
-from sspcm.runs.progress import Progress, restore, save
 from sspcm.runs.records import BurnInRecord, RunResult, RunSummary
 from sspcm.training.burn_in import burn_in
 from sspcm.training.distributed import (
@@ -51,6 +50,7 @@ from sspcm.training.distributed import (
 )
 from sspcm.training.epoch import require_numbers, train_epoch
 from sspcm.training.optimiser import learning_rate, make_optimiser
+from sspcm.training.progress import Progress, restore, save
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import sweep
 from wepdtof_pose.keypoints import convert_keypoints

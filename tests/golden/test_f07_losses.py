@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.sspcm import Agreement, Sspcm, consistency_weights
 from wepdtof_pose.errors import InputError
 

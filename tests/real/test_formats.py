@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wepdtof_pose.conversion.convert import convert
+from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.datasets import wepdtof, wepdtof_pose
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
 

@@ -67,7 +67,7 @@ def convert(
       wepdtof-pose convert lspet out --from lspet --to coco --keypoints wepdtof-pose-14
       wepdtof-pose convert fisheye to_label --from coco --to cvat
     """
-    from wepdtof_pose.formats.convert import convert as run
+    from wepdtof_pose.conversion.convert import convert as run
     from wepdtof_pose.formats.layout import counts_in_words
 
     manifest = run(

@@ -16,10 +16,10 @@ from sspcm.commands.main import main
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
 from sspcm.inference import export
-from sspcm.inference.model import Model
 from sspcm.inference.networks import FixedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
+from sspcm.model import Model
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.pose_cons import PoseCons
 from wepdtof_pose.errors import InputError
 

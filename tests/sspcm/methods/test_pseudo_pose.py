@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.data_distill import DataDistill
 from sspcm.methods.pseudo_pose import PseudoPose
 from wepdtof_pose.errors import InputError

@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 
-from sspcm.heatmaps.losses import heatmap_mse
+from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.method import teacher_maps
 from sspcm.methods.pose_dual import PoseDual
 from sspcm.methods.sspcm import Sspcm

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from sspcm.heatmaps.losses import heatmap_mse
-from sspcm.heatmaps.targets import gaussian_targets
+from sspcm.heatmaps.targets import gaussian_targets, heatmap_mse
 from sspcm.methods import build_method
 from sspcm.methods.sspcm_ema import SspcmEma
 from wepdtof_pose.errors import InputError

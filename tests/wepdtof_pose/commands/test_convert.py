@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wepdtof_pose.commands.main import main
+from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import READABLE, WRITABLE
 from wepdtof_pose.formats.coco import to_dict
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.loading import load_dataset
 
 

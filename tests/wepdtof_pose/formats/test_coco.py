@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco, json_lists
-from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
 JOINTS = ["nose", "Left Eye", "right_eye"]

@@ -18,11 +18,11 @@ import pytest
 from damaged_files import damaged
 from scipy.io import savemat
 
+from wepdtof_pose.conversion.convert import convert, find_images, place
+from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import link_or_copy
-from wepdtof_pose.formats.convert import convert, find_images, place
-from wepdtof_pose.formats.registry import READERS, WRITERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
 FILES = 2000

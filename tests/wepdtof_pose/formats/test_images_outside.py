@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from wepdtof_pose.conversion.convert import convert
+from wepdtof_pose.conversion.registry import READERS
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.convert import convert
-from wepdtof_pose.formats.registry import READERS
 
 JOINTS = [[10, 20]] * 16
 BOX = [50, 40, 20, 30, -30]

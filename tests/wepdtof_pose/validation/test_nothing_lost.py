@@ -19,10 +19,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.pictures.frames import write_frames
 from wepdtof_pose.splits.partitions import partition

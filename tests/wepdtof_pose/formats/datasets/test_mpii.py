@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from wepdtof_pose.conversion.registry import READERS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import mpii
-from wepdtof_pose.formats.registry import READERS
 from wepdtof_pose.geometry import boxes_to_center_scale
 
 

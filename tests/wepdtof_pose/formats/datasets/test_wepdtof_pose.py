@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.datasets import wepdtof_pose
 from wepdtof_pose.keypoints import get_keypoint_set
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import yaml
 
+from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.formats.tools import yolo, yolo_yaml
 from wepdtof_pose.keypoints import get_keypoint_set

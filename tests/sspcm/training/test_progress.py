@@ -5,7 +5,7 @@ import pytest
 from sspcm.assembly import make_method
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
-from sspcm.runs.progress import Progress
+from sspcm.training.progress import Progress
 
 
 @pytest.mark.parametrize(

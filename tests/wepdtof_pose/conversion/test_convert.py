@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
+from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.pictures.people import frame_picture

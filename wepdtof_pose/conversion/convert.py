@@ -12,6 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from wepdtof_pose import __version__
+from wepdtof_pose.conversion.registry import READERS, WRITERS
+from wepdtof_pose.conversion.zips import unpacked
 from wepdtof_pose.dataset import PoseDataset, with_scenes
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import (
@@ -30,8 +32,6 @@ from wepdtof_pose.formats.layout import (
     renamed_images,
     require_somebody,
 )
-from wepdtof_pose.formats.registry import READERS, WRITERS
-from wepdtof_pose.formats.zips import unpacked
 from wepdtof_pose.images import require_own_image
 from wepdtof_pose.keypoints import get_keypoint_set
 

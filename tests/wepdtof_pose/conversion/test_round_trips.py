@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wepdtof_pose.conversion.convert import convert
+from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import READABLE, WRITABLE, coco
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.layout import without_crowds
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.formats.registry import READERS, WRITERS
 
 JOINTS = {
     "mpii": "mpii-16",

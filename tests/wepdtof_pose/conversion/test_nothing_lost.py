@@ -17,12 +17,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from wepdtof_pose.conversion.convert import convert
+from wepdtof_pose.conversion.registry import READERS
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import READABLE, WRITABLE, coco
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.layout import CROWDS, EMPTY_BOXES, EMPTY_FRAMES
-from wepdtof_pose.formats.registry import READERS
 from wepdtof_pose.keypoints import get_keypoint_set
 
 SIZE = (64, 48)

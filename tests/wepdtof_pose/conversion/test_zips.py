@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from wepdtof_pose.conversion.convert import convert
+from wepdtof_pose.conversion.zips import is_zip, unpacked
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.convert import convert
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.formats.zips import is_zip, unpacked
 
 
 def pack(folder: Path, target: Path, *, inside: str = "") -> Path:

@@ -1,0 +1,1 @@
+"""From one format to another: every reader and writer by name, conversion, and zipped sources."""
