@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint browse networks clean
+.PHONY: demo test test-all lint browse networks clean
 
 demo: .venv/.ready
 	$(BIN)/sspcm-bench run --preset quick --ratio 60 --methods sspcm_ema,supervised --seeds 2 \
@@ -18,8 +18,15 @@ demo: .venv/.ready
 	$(BIN)/sspcm-bench report demo
 	$(BIN)/sspcm-bench table demo
 
+# What takes half a minute or more, and says in another way what a quicker test says too, is marked
+# slow: make test-all, which CI runs, has it as well.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
 test: .venv/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST) -m 'not slow'
+
+test-all: .venv/.dev
+	$(PYTEST)
 
 # FiftyOne with a MongoDB from a wheel; that one needs OpenSSL 1.1, and the tests need Chromium and
 # its driver (.ci/system_packages installs them on Debian, as root).

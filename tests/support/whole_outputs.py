@@ -139,27 +139,30 @@ WRITERS = (
 )
 
 
-def prepare(base: Path) -> dict[str, str]:
-    """Make the inputs of all commands once; gives what their arguments name."""
+INPUTS: dict[str, tuple[Callable[..., object], str, str]] = {
+    "set": (toolkit, "synth set --people 24 --size 96 --workers 1", "set"),
+    "archive": (lambda *_, **__: shutil.make_archive("archive", "zip", "set"), "", "archive.zip"),
+    "run": (engine, "train --data set --method supervised --labels 6 -o run", "run"),
+    "student": (engine, "train --data set --method pose_dual --labels 6 -o student", "student"),
+    "grid": (bench, "run --data set --ratio 6 --methods supervised -o grid", "grid"),
+    "weights": (lambda *_, **__: save_weights(), "", "weights.pth"),
+}
+"""What the commands read by name: how it is made, and where it then is."""
+
+
+def prepare(base: Path, writers: Iterable[Writer]) -> dict[str, str]:
+    """Make the inputs of these commands once; gives what their arguments name."""
     os.chdir(base)
-    commands: tuple[tuple[Callable[..., object], str], ...] = (
-        (toolkit, "synth set --people 24 --size 96 --workers 1"),
-        (engine, "train --data set --method supervised --labels 6 -o run"),
-        (engine, "train --data set --method pose_dual --labels 6 -o student"),
-        (bench, "run --data set --ratio 6 --methods supervised -o grid"),
-    )
-    for command, text in commands:
-        settings = () if command is toolkit else SETTINGS
-        assert run(command, (*words(text), *settings), base) == 0, said(base)
-    shutil.rmtree(base / "set" / ".scenes", ignore_errors=True)
-    shutil.make_archive(str(base / "archive"), "zip", base / "set")
-    assert run(save_weights, (), base) == 0, said(base)
-    names = {"archive": "archive.zip", "weights": "weights.pth"}
-    names |= {name: name for name in ("set", "run", "student", "grid")}
-    return {name: str(base / file) for name, file in names.items()}
+    named = " ".join(word for w in writers for word in (*w.arguments, f"{{{w.given}}}"))
+    for name, (command, text, _) in INPUTS.items():
+        if name == "set" or f"{{{name}}}" in named:
+            settings = SETTINGS if command in (engine, bench) else ()
+            assert run(command, (*words(text), *settings), base) == 0, said(base)
+            shutil.rmtree(base / "set" / ".scenes", ignore_errors=True)
+    return {name: str(base / file) for name, (_, _, file) in INPUTS.items()}
 
 
-def save_weights(_: list[str], **__: object) -> None:
+def save_weights() -> None:
     """Save a network with fresh weights as training scripts do, for import-weights."""
     import torch
 
@@ -249,7 +252,7 @@ class Campaign:
     def __init__(self, base: Path, seed: int, writers: tuple[Writer, ...]) -> None:
         self.random = random.Random(seed)
         self.base = base
-        self.inputs = prepare(base)
+        self.inputs = prepare(base, writers)
         self.writers = writers
         self.problems: list[str] = []
         self.count = 0

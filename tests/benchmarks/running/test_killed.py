@@ -82,6 +82,7 @@ def untimed(output):
     return found
 
 
+@pytest.mark.slow
 def test_any_process_killed_at_any_moment(tiny_fisheye, tmp_path, bench_arguments):
     def arguments(output):
         return bench_arguments(tiny_fisheye, output, *MORE, *EPOCHS)
@@ -120,7 +121,10 @@ def test_any_process_killed_at_any_moment(tiny_fisheye, tmp_path, bench_argument
     assert all(path.is_relative_to(done) for path in left)
 
 
-@pytest.mark.parametrize("moment", [0.3, 0.8, 1.5])
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param(0.3, marks=pytest.mark.slow), 0.8, pytest.param(1.5, marks=pytest.mark.slow)],
+)
 def test_main_process_and_fork_server_killed_in_their_first_seconds(
     tiny_fisheye, tmp_path, bench_arguments, moment
 ):

@@ -174,6 +174,7 @@ def test_options_are_checked_before_anything_is_measured(monkeypatch, options, m
     assert len(found.output.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_command_writes_its_tables(tmp_path, monkeypatch):
     monkeypatch.setattr(measure, "SCORED_PEOPLE", 16)
     output = tmp_path / "speed"

@@ -30,6 +30,7 @@ def steps(output, *, processes):
     return torch.load(output, weights_only=True)
 
 
+@pytest.mark.slow
 def test_two_processes_with_half_the_batch_match_one_with_all(tmp_path):
     one = steps(tmp_path / "one.pt", processes=1)
     two = steps(tmp_path / "two.pt", processes=2)

@@ -245,6 +245,7 @@ def test_the_sample_with_predictions(
         assert min(pixels_of(picture, ORANGE), pixels_of(picture, BLUE)) > 300
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fiftyone_home")
 def test_photographs(page: Page, realdata_dir: Path) -> None:
     datasets = load_dataset(realdata_dir / "tiny_coco")
@@ -264,6 +265,7 @@ def test_photographs(page: Page, realdata_dir: Path) -> None:
         assert time.monotonic() - started < PATIENCE
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fiftyone_home")
 def test_pictures_of_a_fisheye_set(page: Page, write_predictions: Callable, tmp_path: Path) -> None:
     """The page as the README shows it: crowded frames, and one of them with predictions."""

@@ -284,6 +284,7 @@ def test_damaged_files_are_refused_or_read(made_sources: list[Source], tmp_path:
     _damage_and_read(made_sources, FILES // 2, tmp_path)
 
 
+@pytest.mark.slow
 def test_damaged_real_files_are_refused_or_read(real_sources: list[Source], tmp_path: Path) -> None:
     _damage_and_read(real_sources, FILES, tmp_path)
 
