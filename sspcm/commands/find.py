@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
-from sspcm.commands.options import PATH
+from sspcm.commands.options import PATH, say_what_was_not_read
 from wepdtof_pose.errors import echo
-
-_SHOWN = 5
 
 
 @click.command()
@@ -63,13 +61,7 @@ def find(
         turns=turns,
     )
     count = find_inputs(finder, inputs, output)
-    if count.left_out:
-        kinds = ", ".join(f"{number} {suffix}" for suffix, number in count.left_out.items())
-        echo(f"left out, neither images nor videos: {kinds}")
-    for problem in count.problems[:_SHOWN]:
-        echo(f"not wholly read: {problem}")
-    if len(count.problems) > _SHOWN:
-        echo(f"not wholly read: {len(count.problems) - _SHOWN} more")
+    say_what_was_not_read(count.left_out, count.problems)
     echo(f"{count.people} people on {count.frames} frames")
     echo(f"written: {output}")
     if count.problems:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, echo
 
 PATH = click.Path(path_type=Path)
+_SHOWN = 5
+"""Inputs that could not be read, as many as are named."""
+
 
 UP = click.option(
     "--up",
@@ -141,6 +144,22 @@ def _model_and_inputs(
     if model is None and not inputs[0].exists():
         raise InputError(f"{inputs[0]}: no such run, file of weights, image, video or folder")
     return model or Path(POSE_NETWORK), inputs
+
+
+def say_what_was_not_read(
+    left_out: Mapping[str, int], problems: Sequence[str], *, see: str = ""
+) -> None:
+    """Print which files were no inputs, by suffix, and the first inputs that could not be read.
+
+    `see` names the file that lists the others.
+    """
+    if left_out:
+        kinds = ", ".join(f"{number} {suffix}" for suffix, number in left_out.items())
+        echo(f"left out, neither images nor videos: {kinds}")
+    for problem in problems[:_SHOWN]:
+        echo(f"not wholly read: {problem}")
+    if len(problems) > _SHOWN:
+        echo(f"not wholly read: {len(problems) - _SHOWN} more{f', see {see}' if see else ''}")
 
 
 def size_of(text: str) -> tuple[int, int]:

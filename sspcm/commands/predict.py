@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sspcm.commands.options import PATH, UP, opens_networks
+from sspcm.commands.options import PATH, UP, opens_networks, say_what_was_not_read
 from wepdtof_pose.commands.shared import refuse_unused
 from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
     from sspcm.inference.networks import TrainedNetworks
     from sspcm.inference.predict import PredictionCount
-
-_SHOWN = 5
 
 
 @click.command()
@@ -146,12 +144,6 @@ def _report(count: PredictionCount) -> None:
         echo(note)
     if count.boxes is not None:
         echo(coverage_line(count.boxes))
-    if count.left_out:
-        kinds = ", ".join(f"{number} {suffix}" for suffix, number in count.left_out.items())
-        echo(f"left out, neither images nor videos: {kinds}")
-    for problem in count.problems[:_SHOWN]:
-        echo(f"not wholly read: {problem}")
-    if len(count.problems) > _SHOWN:
-        echo(f"not wholly read: {len(count.problems) - _SHOWN} more, see summary.json")
+    say_what_was_not_read(count.left_out, count.problems, see="summary.json")
     rate = f" ({count.frames / count.seconds:.1f} a second)" if count.seconds > 0 else ""
     echo(f"{count.poses} poses on {count.frames} frames{rate}")

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import datetime
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from wepdtof_pose.browse import fields
+from wepdtof_pose.errors import InputError
 
 AT_ONCE = 500
 """Documents sent to the database at a time."""
+
+LARGEST = 16 << 20
+"""Bytes of a document of MongoDB."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,11 @@ class StoredFrame:
 
 
 def insert(dataset: Any, documents: Iterable[dict[str, Any]]) -> int:
-    """Put documents into a FiftyOne data set and return how many there were."""
+    """Put documents into a FiftyOne data set and return how many there were.
+
+    Raises:
+        InputError: a frame has more people than the database holds in one document.
+    """
     collection, dataset_id = dataset._sample_collection, dataset._doc.id
     if dataset.media_type is None:
         dataset.media_type = "image"
@@ -45,7 +54,8 @@ def insert(dataset: Any, documents: Iterable[dict[str, Any]]) -> int:
     while block := [
         {**document, **own, "_rand": random.random()} for document in islice(remaining, AT_ONCE)
     ]:
-        collection.insert_many(block, ordered=True)
+        with _telling_what_is_too_large(block):
+            collection.insert_many(block, ordered=True)
         count += len(block)
     dataset.reload()
     return count
@@ -71,14 +81,44 @@ def find_frames(dataset: Any, split: str, wanted: list[str]) -> Iterator[dict[st
 
 
 def update_frames(dataset: Any, updates: Iterable[tuple[Any, dict[str, Any]]]) -> None:
-    """Set fields of frames: pairs of a frame's id and values by path, "keypoints.keypoints.0.oks"
-    for the first person."""
+    """Set fields of frames: pairs of a frame's id and values by path.
+
+    The path of the first person's OKS is "keypoints.keypoints.0.oks".
+
+    Raises:
+        InputError: a frame becomes larger than a document of the database may be.
+    """
     from pymongo import UpdateOne
 
     remaining = (UpdateOne({"_id": frame}, {"$set": v}) for frame, v in updates if v)
     while block := list(islice(remaining, AT_ONCE)):
-        dataset._sample_collection.bulk_write(block, ordered=False)
+        with _telling_what_is_too_large():
+            dataset._sample_collection.bulk_write(block, ordered=False)
     dataset.reload()
+
+
+@contextmanager
+def _telling_what_is_too_large(documents: Sequence[dict[str, Any]] = ()) -> Iterator[None]:
+    """Say in one line which frame is larger than a document of the database may be."""
+    from bson import encode
+    from pymongo.errors import PyMongoError
+
+    try:
+        yield
+    except PyMongoError as error:
+        limit = f"FiftyOne's database holds {LARGEST >> 20} MB a frame"
+        for document in documents:
+            if (size := len(encode(document))) > LARGEST:
+                raise InputError(
+                    f"{document['filepath']}: its {document['people']} people are {size >> 20} MB, "
+                    f"and {limit}: take them to several images, or look at fewer of them"
+                ) from None
+        if "larger than" in str(error):
+            raise InputError(
+                f"a frame with all that is to be shown is too large, and {limit}: show fewer files "
+                "of predictions at a time"
+            ) from None
+        raise
 
 
 def _labels_of(document: dict[str, Any], field: str) -> list[dict[str, Any]]:

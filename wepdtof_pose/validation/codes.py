@@ -35,6 +35,11 @@ CODES: dict[str, Code] = {
         "list the joint names in 'keypoints' of the category of people, in the file's order; where "
         "several categories have joints, --category NAME says which are people",
     ),
+    "joints-differ": Code(
+        "error",
+        "annotation files of one data set that name different joints: no command reads both",
+        "convert them to one keypoint set ('wepdtof-pose convert --keypoints SET'), each by itself",
+    ),
     "joint-sides": Code(
         "warning",
         "joints that are called left or right, but have no opposite: mirrored views keep them",

@@ -124,8 +124,18 @@ def _validate(files: dict[str, Path], *, images: bool, category: str | None) -> 
         listed[file] = raw if images or len(files) > 1 else None
         if images:
             add_problems(report, raw, check_image_files(raw, file), count_file=False)
+    _check_joints_agree(report, [raw for raw in listed.values() if raw])
     check_leaks(report, {f: raw for f, raw in listed.items() if raw}, contents=images)
     return report
+
+
+def _check_joints_agree(report: Report, files: list[RawFile]) -> None:
+    named = [(raw.source, raw.keypoint_set) for raw in files if raw.keypoint_set]
+    for source, keypoint_set in named[1:]:
+        first, expected = named[0]
+        if keypoint_set.joints != expected.joints:
+            message = f"{keypoint_set.name}, but {first} has {expected.name}"
+            report.add("joints-differ", source, message)
 
 
 @contextmanager

@@ -187,6 +187,19 @@ def test_what_fiftyone_holds_gives_the_numbers_of_the_file(
     assert seen == people.keys()
 
 
+def test_more_people_on_a_frame_than_the_database_holds_are_one_line(
+    fiftyone: Any, data: Path
+) -> None:
+    content = read_json(annotation_file(data))
+    person, image = content["annotations"][0], content["images"][0]["id"]
+    content["annotations"] = [
+        {**person, "id": number, "image_id": image} for number in range(1, 8001)
+    ]
+    write_json(annotation_file(data), content)
+    with pytest.raises(InputError, match=r"its 8000 people are \d+ MB, and .* holds 16 MB a frame"):
+        open_dataset(fiftyone, data)
+
+
 def test_ten_thousand_people_take_less_than_a_minute(
     fiftyone: Any, sample: PoseDataset, tmp_path: Path
 ) -> None:

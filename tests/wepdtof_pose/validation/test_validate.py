@@ -239,7 +239,8 @@ def test_every_defect_is_found(findings_of: Callable, name: str) -> None:
 
 def test_every_code_of_a_file_has_a_case() -> None:
     covered = {code for _, codes in CASES.values() for code in codes}
-    elsewhere = {"json", "file-name-leak"} | {c for c in CODES if c.startswith("image-")}
+    elsewhere = {"json", "file-name-leak", "joints-differ"}
+    elsewhere |= {code for code in CODES if code.startswith("image-")}
     assert set(CODES) - covered <= elsewhere
 
 
@@ -389,3 +390,17 @@ def test_directions_along_the_radius_raise_no_alarm(findings_of: Callable) -> No
 def test_a_dataset_in_memory() -> None:
     dataset = load_dataset(sample_folder())["all"]
     assert not validate_dataset(dataset).counts
+
+
+def test_files_of_one_data_set_that_name_other_joints(sample: dict, tmp_path: Path) -> None:
+    other = copy.deepcopy(sample)
+    other["categories"][0]["keypoints"][0] = "beak"
+    (tmp_path / "annotations").mkdir()
+    for split, content in (("train", sample), ("val", other)):
+        write_json(tmp_path / "annotations" / f"{split}.json", content)
+    found = validate(tmp_path).findings
+    (finding,) = (one for one in found if one.code == "joints-differ")
+    assert finding.where == "val.json"
+    assert "but train.json has wepdtof-pose-14" in finding.message
+    with pytest.raises(InputError, match="convert them to one keypoint set first"):
+        load_dataset(tmp_path)

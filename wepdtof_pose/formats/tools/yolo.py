@@ -272,7 +272,10 @@ def to_lines(boxes: np.ndarray, keypoints: np.ndarray, size: tuple[int, int]) ->
 def inside(
     boxes: np.ndarray, keypoints: np.ndarray, sizes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """Cut boxes to their images, unlabel joints outside, and return both and what that changed."""
+    """Cut boxes to their images, unlabel joints outside, and return both and what that changed.
+
+    Who has an empty box then gets the extent of the labelled joints.
+    """
     near = boxes[:, :2].clip(0, sizes)
     far = (boxes[:, :2] + boxes[:, 2:]).clip(0, sizes)
     cut = (boxes[:, :2] < 0) | (boxes[:, :2] + boxes[:, 2:] > sizes)
@@ -281,7 +284,13 @@ def inside(
     outside = ((points < 0) | (points > sizes[:, None])).any(axis=-1)
     kept = np.where((labelled & ~outside)[..., None], keypoints, np.float32(0))
     boxes = np.where(cut.any(axis=1)[:, None], np.concatenate([near, far - near], axis=1), boxes)
+    kept_joints = kept[..., 2:] > 0
+    first = np.where(kept_joints, kept[..., :2], np.inf).min(axis=1, initial=np.inf)
+    last = np.where(kept_joints, kept[..., :2], -np.inf).max(axis=1, initial=-np.inf)
+    found = (boxes[:, 2:] <= 0).any(axis=1) & (last > first).all(axis=1)
+    boxes[found] = np.concatenate([first, last - first], axis=1)[found]
     counts = {
+        "empty boxes (the extent of the joints is written)": int(found.sum()),
         "parts of boxes outside the image (cut off)": int(cut.any(axis=1).sum()),
         "labels of joints outside the image": int((labelled & outside).sum()),
     }

@@ -171,10 +171,23 @@ def test_rounded_numbers_and_places_of_unlabelled_joints_are_taken(tmp_path: Pat
 
 def test_people_with_an_empty_box_are_not_written(make_dataset: Callable) -> None:
     dataset = make_dataset([2, 1], w=[-40.0, 20, 20], h=[-80.0, 20, 20], x=[60.0, 30, 300])
+    dataset.keypoints[[0, 2]] = 0
     layout = yolo.write({"all": dataset})
     lines = [text.splitlines() for name, text in layout.files.items() if name.endswith(".txt")]
     assert sorted(map(len, lines)) == [0, 1]
     assert layout.not_held["people whose box is empty in the image (left out)"] == 2
+
+
+def test_who_has_an_empty_box_gets_that_of_the_joints(make_dataset: Callable) -> None:
+    dataset = make_dataset([1], w=[-40.0], h=[-80.0], x=[60.0])
+    dataset.keypoints[0] = 0
+    dataset.keypoints[0, :2] = [(4, 8, 2), (12, 24, 1)]
+    width, height = dataset.frames[["width", "height"]].to_numpy()[0]
+    layout = yolo.write({"all": dataset})
+    (line,) = (text for name, text in layout.files.items() if name.endswith(".txt"))
+    box = np.array([float(word) for word in line.split()[1:5]])
+    np.testing.assert_allclose(box * [width, height, width, height], [8, 16, 8, 16], rtol=1e-9)
+    assert layout.not_held["empty boxes (the extent of the joints is written)"] == 1
 
 
 def test_two_numbers_a_joint(tmp_path: Path) -> None:
