@@ -58,7 +58,7 @@ __all__ = [
 _MODULES = {
     "dataset": ("PoseDataset", "concatenate", "with_scenes"),
     "errors": ("InputError",),
-    "formats.convert": ("convert",),
+    "conversion.convert": ("convert",),
     "formats.loading": ("load_dataset",),
     "images": ("read_image",),
     "keypoints": ("KeypointSet", "convert_keypoints", "get_keypoint_set", "keypoint_set_names"),

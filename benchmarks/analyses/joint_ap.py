@@ -59,7 +59,7 @@ def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
 
 
 def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
-    """Everybody on the test side of a finished cell, and the poses of those who were tested.
+    """Everybody on the test split of a finished cell, and the poses of those who were tested.
 
     Raises:
         InputError: the predictions or the data are not there, or have changed.

@@ -31,15 +31,15 @@ OWN_SPLIT = "the data set's own"
 
 
 @dataclass(frozen=True)
-class Sides:
-    """The two sides of a data set with everybody on them, usable or not.
+class Splits:
+    """The two splits of a data set with everybody in them, usable or not.
 
     Attributes:
         train: people to train on.
         test: people to test on.
         annotated: what was read of the file that `train` is, or is a part of.
         data_hash: of the annotated people.
-        split_hash: of the split, or of the test side where the data come in splits.
+        split_hash: of the split, or of the test split where the data come in splits.
         split: how the data were split.
     """
 
@@ -57,12 +57,12 @@ class TrainingSets:
 
     Attributes:
         train: training people; `labelled` and `unlabelled` are rows of it.
-        test: everybody on the test side; AP counts them as COCO does, who ignores crowds and people
-            without labels rather than counting poses on them as wrong.
+        test: everybody in the test split; AP counts them as COCO does, who ignores crowds and
+            people without labels rather than counting poses on them as wrong.
         tested: rows of `test` whose poses are predicted: the usable people.
         record: names, hashes and counts, for the result.
         vocabulary: the joints of the labelled data set; those of `train` may be more.
-        left_out: how many people are in none of these sets, by side and reason.
+        left_out: how many people are in none of these sets, by split and reason.
         reading: what the readers of the data left out or derived, and how often.
         shared: which images of tested people were found in what is learned from, in words; "" where
             none was. Their people are left out.
@@ -85,7 +85,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
 
     A data set with annotation files for training and testing is used as it is split; a single
     file gets a held-out test split by scene (by frame where no scenes are known). The unlabelled
-    pool is the training side, or another source; with `data.unlabelled_boxes` its people need no
+    pool is the training split, or another source; with `data.unlabelled_boxes` its people need no
     keypoints. People of either on images of tested people, by place or by content, are left out.
     Training people are in the data set's own joints, or in the 24-joint union where labelled and
     unlabelled data differ (always, as released); test people keep their own joints.
@@ -94,36 +94,38 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         InputError: no such data, an impossible label budget, an unusable list of labelled people,
             or nothing to test on.
     """
-    sides = sides_of(config)
+    splits = splits_of(config)
     own_pool = not config.unlabelled and config.unlabelled_boxes
-    train = sides.train.select_people(sides.train.boxed() if own_pool else sides.train.trainable())
-    tested = np.flatnonzero(sides.test.trainable())
+    train = splits.train.select_people(
+        splits.train.boxed() if own_pool else splits.train.trainable()
+    )
+    tested = np.flatnonzero(splits.test.trainable())
     if not len(tested):
-        raise InputError(f"{config.path}: no usable person to test on{why_unusable(sides.test)}")
+        raise InputError(f"{config.path}: no usable person to test on{why_unusable(splits.test)}")
     dropped = {
-        f"{side}: {reason}": count
-        for side, people, boxes_suffice in (
-            ("training side", sides.train, own_pool),
-            ("test side", sides.test, False),
+        f"{split}: {reason}": count
+        for split, people, boxes_suffice in (
+            ("training split", splits.train, own_pool),
+            ("test split", splits.test, False),
         )
         for reason, count in left_out(people, boxes_suffice=boxes_suffice).items()
     }
-    reading = sides.annotated.left_out
-    if sides.split == OWN_SPLIT:
-        reading = add_counts(reading, sides.test.left_out)
-    known = KnownImages(images_of(sides.test.select_people(tested)))
+    reading = splits.annotated.left_out
+    if splits.split == OWN_SPLIT:
+        reading = add_counts(reading, splits.test.left_out)
+    known = KnownImages(images_of(splits.test.select_people(tested)))
     shared: dict[Path, Path] = {}
-    train = _without(train, known, "training side", dropped, shared)
+    train = _without(train, known, "training split", dropped, shared)
     usable = int(train.trainable().sum())
     if not usable:
         raise InputError(
             f"{config.path}: nobody to train on: "
-            + (_same_images(shared) if shared else "no usable person on the training side")
-            + why_unusable(sides.train)
+            + (_same_images(shared) if shared else "no usable person in the training split")
+            + why_unusable(splits.train)
         )
     labels_hash = unlabelled_hash = None
     if config.labels_file:
-        labelled = _listed_people(config.labels_file, sides.annotated, train)
+        labelled = _listed_people(config.labels_file, splits.annotated, train)
         labels_hash = file_sha256(config.labels_file)[:16]
     else:
         count = label_budget(config.labels, usable)
@@ -152,22 +154,22 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         if not len(pool):
             raise InputError("data.exclude_labelled leaves no unlabelled people at this budget")
     record = DataRecord(
-        data_hash=sides.data_hash,
-        split_hash=sides.split_hash,
-        split=sides.split,
+        data_hash=splits.data_hash,
+        split_hash=splits.split_hash,
+        split=splits.split,
         labels_hash=labels_hash,
         unlabelled_hash=unlabelled_hash,
         people_train=usable,
         people_labelled=len(labelled),
         people_unlabelled=len(pool),
         people_test=len(tested),
-        keypoint_set=sides.test.keypoint_set.name,
+        keypoint_set=splits.test.keypoint_set.name,
         trained_keypoint_set=train.keypoint_set.name,
         labelled_order="list" if config.labels_file else config.order,
     )
     return TrainingSets(
         train,
-        sides.test,
+        splits.test,
         tested,
         labelled,
         pool,
@@ -220,11 +222,11 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
     )
 
 
-def sides_of(config: DataConfig) -> Sides:
-    """The sides of the data set of a configuration.
+def splits_of(config: DataConfig) -> Splits:
+    """The splits of the data set of a configuration.
 
-    Frames without people are on the side of their annotation file; where a single file is parted,
-    on neither.
+    Frames without people are in the split of their annotation file; where a single file is parted,
+    in neither.
 
     Raises:
         InputError: no such data, or they cannot be parted.
@@ -236,7 +238,7 @@ def sides_of(config: DataConfig) -> Sides:
             split = hold_out(whole, fraction=config.test_fraction, seed=config.test_seed)
         except InputError as error:
             raise InputError(f"{config.path}: {error}{why_unusable(whole)}") from None
-        return Sides(
+        return Splits(
             whole.select_people(split.train),
             whole.select_people(split.test),
             annotated=whole,
@@ -245,7 +247,7 @@ def sides_of(config: DataConfig) -> Sides:
             split=f"held out by {split.kind}, seed {split.seed}",
         )
     train, test = _named(splits, ("train",)), _named(splits, ("val", "test"))
-    return Sides(
+    return Splits(
         train,
         test,
         annotated=train,
@@ -270,7 +272,7 @@ def why_unusable(dataset: PoseDataset) -> str:
 def _without(
     people: PoseDataset,
     known: KnownImages,
-    side: str,
+    split: str,
     dropped: dict[str, int],
     shared: dict[Path, Path],
 ) -> PoseDataset:
@@ -278,7 +280,7 @@ def _without(
     mask, images = people_on(people, known)
     if not mask.any():
         return people
-    dropped[f"{side}: on an image of tested people"] = int(mask.sum())
+    dropped[f"{split}: on an image of tested people"] = int(mask.sum())
     shared |= {people.root / name: other for name, other in images.items()}
     return people.select_people(~mask)
 

@@ -135,10 +135,10 @@ def _doubts(
 ) -> Iterator[str]:
     if sets.shared:
         yield f"{sets.shared}; the people on them are left out"
-    only_boxes = sets.left_out.get(f"training side: {ONLY_A_BOX}", 0)
+    only_boxes = sets.left_out.get(f"training split: {ONLY_A_BOX}", 0)
     if only_boxes and not config.data.unlabelled:
         yield (
-            f"{only_boxes} people of the training side have {ONLY_A_BOX} and are not used: "
+            f"{only_boxes} people of the training split have {ONLY_A_BOX} and are not used: "
             "data.unlabelled_boxes=true puts them into the unlabelled pool"
         )
     for people, share in shares.items():

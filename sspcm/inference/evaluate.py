@@ -11,7 +11,7 @@ import numpy as np
 
 from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
-from sspcm.data.sets import require_run_data, sides_of
+from sspcm.data.sets import require_run_data, splits_of
 from sspcm.inference.detections import PERSON, Detections, coverage_line, read_detections
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
@@ -52,8 +52,8 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
     data = networks.config.data
     require_run_data(data, str(networks.record["source"]), pool=False)
-    sides = sides_of(data)
-    return TestPeople(sides.test, data.path, sides.split)
+    splits = splits_of(data)
+    return TestPeople(splits.test, data.path, splits.split)
 
 
 def load_test_people(
@@ -236,13 +236,13 @@ def _held_out(
     begun = RunFolder(Path(networks.record["source"])).read_environment()
     if begun.get("data_hash") != whole.content_hash():
         return None
-    sides = sides_of(replace(networks.config.data, path=str(path), category=category or ""))
-    if sides.split_hash != begun["split_hash"]:
+    splits = splits_of(replace(networks.config.data, path=str(path), category=category or ""))
+    if splits.split_hash != begun["split_hash"]:
         raise InputError(
             f"{path}: {networks.record['source']} has learned from these people: to score it on "
             "them all the same: --split all"
         )
-    return TestPeople(sides.test, str(path), sides.split)
+    return TestPeople(splits.test, str(path), splits.split)
 
 
 def _cache_of(networks: TrainedNetworks) -> Path:

@@ -21,7 +21,7 @@ import torch
 
 from sspcm.data.crop_store import open_crop_store
 from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
-from sspcm.data.sets import sides_of
+from sspcm.data.sets import splits_of
 from sspcm.heatmaps.decoding import fitting_blur
 from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.inference.networks import OneNetwork, TrainedNetworks
@@ -238,7 +238,7 @@ def _real_crops(networks: TrainedNetworks) -> tuple[torch.Tensor, str]:
         try:
             if networks.config is None:
                 raise InputError("no run, so no data")
-            people, origin = sides_of(networks.config.data).test, "the run's test people"
+            people, origin = splits_of(networks.config.data).test, "the run's test people"
             images = _crops_of(people, networks, Path(folder))
         except InputError:
             from wepdtof_pose.synthetic.generate import generate

@@ -26,11 +26,11 @@ class DataRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Names, hashes and counts of what a run learns from and is scored on.
 
     Attributes:
-        data_hash: of the annotated people (the training side, where the data come in splits).
-        split_hash: of the split, or of the test side.
+        data_hash: of the annotated people (the training split, where the data come in splits).
+        split_hash: of the split, or of the test split.
         split: how the data were split.
         labels_hash: of the list of labelled people; None without one.
-        unlabelled_hash: of the data set of the pool; None where the pool is the training side.
+        unlabelled_hash: of the data set of the pool; None where the pool is the training split.
         people_train: usable people to train on.
         people_labelled: those of them whose labels are used.
         people_unlabelled: people in the pool.

@@ -1,4 +1,4 @@
-"""The command split: label budgets, and train, validation and test sides."""
+"""The command split: label budgets, and training, validation and test splits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SHARE = click.FloatRange(min=0)
 @click.option(
     "--by",
     type=click.Choice(["person", "frame", "scene"]),
-    help="What stays together.  [default: person for --labels, scene for sides]",
+    help="What stays together.  [default: person for --labels, scene for splits]",
 )
 @click.option(
     "--leave-out-test",
@@ -42,16 +42,18 @@ _SHARE = click.FloatRange(min=0)
     help="Choose among those whom sspcm train, by default, does not hold out for testing where "
     "there is one annotation file.",
 )
-@click.option("--train", type=_SHARE, help="Share of the people on the train side (80, or 0.8).")
-@click.option("--val", type=_SHARE, help="Share of the validation side.")
-@click.option("--test", type=_SHARE, help="Share of the test side.")
+@click.option(
+    "--train", type=_SHARE, help="Share of the people in the training split (80, or 0.8)."
+)
+@click.option("--val", type=_SHARE, help="Share of the validation split.")
+@click.option("--test", type=_SHARE, help="Share of the test split.")
 @click.option(
     "-o",
     "--out",
     metavar="OUT",
     type=PATH,
     required=True,
-    help="JSON file to write; sides with a name that does not end in .json: a data set folder.",
+    help="JSON file to write; splits with a name that does not end in .json: a data set folder.",
 )
 @click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
 @SCENE_FROM
@@ -74,10 +76,10 @@ def split(
     category: str | None,
     seed: int,
 ) -> None:
-    """Choose the people whose labels are used, or part a data set into sides.
+    """Choose the people whose labels are used, or part a data set into splits.
 
-    Give --labels, or shares of sides. Smaller budgets of the same order and seed lie inside larger
-    ones. Sides share no scene, so that neighbouring frames never leak; with --by frame or person
+    Give --labels, or shares of splits. Smaller budgets of the same order and seed lie inside larger
+    ones. Splits share no scene, so that neighbouring frames never leak; with --by frame or person
     they may. They are written as a data set folder, which sspcm train --data takes, or as a list of
     ids. Lists name the seed and hashes of the annotations, and are refused for others.
 
@@ -99,7 +101,7 @@ def split(
     if labels is None and not (abs(total - 1) < 0.005 or abs(total - 100) < 0.5):
         raise click.UsageError(f"the shares add up to {total:g}: they must make 100, or 1")
     if labels is None:
-        refuse_unused("the sides of --train, --val and --test", ["order", "leave_out_test"])
+        refuse_unused("the splits of --train, --val and --test", ["order", "leave_out_test"])
     elif order == "file":
         refuse_unused("file order", ["seed"])
     require_other_file(out, annotation_files(path).values())

@@ -35,7 +35,7 @@ def group_numbers(dataset: PoseDataset, by: Unit) -> np.ndarray:
         raise InputError(
             "no scenes are known in this data set: take them from the images (--scene-from folder "
             "or name, --scene-field FIELD), or use frames instead, of which neighbours may then be "
-            "on both sides (--by frame)"
+            "in both splits (--by frame)"
         )
     return pd.factorize(_scenes_or_frames(scenes, frames))[0].astype(np.int64)
 

@@ -67,7 +67,7 @@ def test_all_joints_together_have_the_ap_of_the_cell(cell):
 
 @pytest.fixture(scope="module")
 def partly_labelled(tiny_fisheye, bench_arguments, tmp_path_factory):
-    """A cell whose data has people with a box alone, on the test side too."""
+    """A cell whose data has people with a box alone, on the test split too."""
     folder = tmp_path_factory.mktemp("partly")
     people = load_dataset(tiny_fisheye)["all"]
     people.keypoints[::2] = 0

@@ -60,7 +60,7 @@ def test_people_on_copies_of_tested_images_are_not_learned_from(parted):
     assert set(sets.train.frames["file_name"]) == {
         f"train_{number}.jpg" for number in (1, 2, 3, 4, 6)
     }
-    left = sets.left_out["training side: on an image of tested people"]
+    left = sets.left_out["training split: on an image of tested people"]
     assert left > 0
     assert "1 image of tested people among those to learn from" in sets.shared
     assert "train_5.jpg is the file the tested" in sets.shared

@@ -207,8 +207,10 @@ def test_a_list_of_the_toolkit_says_who_is_labelled(two_sides, tmp_path):
     assert sets.train.people["id"].iloc[sets.labelled].tolist() == named
     assert (sets.record.people_labelled, sets.record.labelled_order) == (7, "list")
     assert len(sets.record.labels_hash) == 16
-    # Of the 36 on the training side, two are on an image of tested people.
-    assert len(sets.unlabelled) == 36 - sets.left_out["training side: on an image of tested people"]
+    # Of the 36 on the training split, two are on an image of tested people.
+    assert (
+        len(sets.unlabelled) == 36 - sets.left_out["training split: on an image of tested people"]
+    )
 
 
 def test_lists_that_cannot_be_are_refused(tiny_fisheye, two_sides, tmp_path):

@@ -72,7 +72,7 @@ def test_people_without_area_are_counted_and_named(changed):
     assert found.labelled + found.test == 24
     assert sum(found.left_out.values()) == 24
     lines = list(summary_lines(found))
-    assert lines[1].endswith(" (test side: area 0)")
+    assert lines[1].endswith(" (test split: area 0)")
     assert "24 area-not-positive" in lines[-1]
     assert "wepdtof-pose validate" in lines[-1]
 
@@ -99,8 +99,8 @@ def test_people_with_a_box_alone_name_the_option(changed):
     config = changed(quarter)
     found = summary_of(config)
     (doubt,) = (text for text in found.doubts if "data.unlabelled_boxes=true" in text)
-    only = found.left_out["training side: a box and no labelled joint"]
-    assert doubt.startswith(f"{only} people of the training side have a box")
+    only = found.left_out["training split: a box and no labelled joint"]
+    assert doubt.startswith(f"{only} people of the training split have a box")
     more = load_config(
         overrides={
             "data.path": config.data.path,

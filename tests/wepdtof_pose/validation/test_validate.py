@@ -394,6 +394,7 @@ def test_a_dataset_in_memory() -> None:
 
 def test_files_of_one_data_set_that_name_other_joints(sample: dict, tmp_path: Path) -> None:
     other = copy.deepcopy(sample)
+    other["categories"][0].pop("keypoint_set")
     other["categories"][0]["keypoints"][0] = "beak"
     (tmp_path / "annotations").mkdir()
     for split, content in (("train", sample), ("val", other)):

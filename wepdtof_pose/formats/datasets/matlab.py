@@ -143,7 +143,7 @@ def _value(data: memoryview, order: str, depth: int = 0) -> Any:
     (word,) = struct.unpack_from(f"{order}I", _next(parts)[1])
     shape = _next(parts)[1]
     dims = struct.unpack(f"{order}{len(shape) // 4}i", shape)
-    title = bytes(_next(parts)[1])
+    title = bytes(_next(parts)[1]).decode("ascii", "replace")
     if min(dims, default=0) < 0 or not 0 < len(dims) <= _MOST_DIMENSIONS:
         raise _Broken(f"{title!r} has {len(dims)} dimensions or a negative one")
     kind, count = word & 0xFF, math.prod(dims)

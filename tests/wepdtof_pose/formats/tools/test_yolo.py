@@ -218,7 +218,7 @@ def test_what_loaders_would_refuse_is_cut_and_counted() -> None:
     cut, kept, counts = yolo.inside(boxes, keypoints, np.array([[100, 80]] * 2))
     assert cut.tolist() == [[0, 10, 15, 30], [10, 10, 20, 30]]
     assert kept.tolist() == [[[0, 0, 0]], [[50, 5, 1]]]
-    assert list(counts.values()) == [1, 1]
+    assert list(counts.values()) == [0, 1, 1]
 
 
 def test_data_file_of_loaders(make_dataset: Callable) -> None:
