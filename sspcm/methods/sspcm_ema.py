@@ -90,13 +90,13 @@ class SspcmEma(Method):
         mirror: bool = True
         agreement: float = 0.08
         score_threshold: float = 0.2
-        peak_quantile: float = 0.3
+        peak_quantile: float = 0.5
         redraw: bool = True
         operations: int = 2
         magnitude: int = 15
         patches: int = 2
         one_batch: bool = True
-        weight: float = 4.0
+        weight: float = 1.0
 
         def __post_init__(self) -> None:
             for name in ("short_memory", "long_memory", "peak_quantile"):
