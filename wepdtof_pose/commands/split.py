@@ -94,7 +94,7 @@ def split(
     from wepdtof_pose.formats.loading import annotation_files
 
     shares = {"train": train, "val": val, "test": test}
-    given = {side: share for side, share in shares.items() if share is not None}
+    given = {name: share for name, share in shares.items() if share is not None}
     if (labels is None) == (not given):
         raise click.UsageError("give either --labels, or --train, --val and --test")
     total = sum(given.values())
@@ -116,18 +116,18 @@ def split(
         from wepdtof_pose.splits.partitions import partition, partition_record
 
         unit = by or "scene"
-        sides = partition(dataset, given, by=unit, seed=seed)  # type: ignore[arg-type]
-        record = partition_record(dataset, sides, shares=given, by=unit, seed=seed)  # type: ignore[arg-type]
+        parts = partition(dataset, given, by=unit, seed=seed)  # type: ignore[arg-type]
+        record = partition_record(dataset, parts, shares=given, by=unit, seed=seed)  # type: ignore[arg-type]
         alone = 0
         if out.suffix.lower() == ".json":
             write_json(out, record, indent=1)
         else:
-            from wepdtof_pose.splits.folder import write_sides
+            from wepdtof_pose.splits.folder import write_splits
 
-            alone = write_sides(dataset, sides, record, out)
-        for side, content in record["sides"].items():
+            alone = write_splits(dataset, parts, record, out)
+        for name, content in record["sides"].items():
             scenes = f", {len(content['scenes'])} scenes" if content["scenes"] else ""
-            echo(f"{side}: {content['usable_people']} usable people{scenes}")
+            echo(f"{name}: {content['usable_people']} usable people{scenes}")
         if alone:
             echo(f"left out: {alone} frames without people")
         echo(f"written to {out}")

@@ -1,4 +1,4 @@
-"""The sides of a data set as a data set folder of their own, which training takes as it is."""
+"""The splits of a data set as a data set folder of their own, which training takes as it is."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from wepdtof_pose.files import replacing_folder, write_json
 RECORD = "sides.json"
 
 
-def write_sides(
-    dataset: PoseDataset, sides: Mapping[str, np.ndarray], record: Mapping[str, Any], out: Path
+def write_splits(
+    dataset: PoseDataset, splits: Mapping[str, np.ndarray], record: Mapping[str, Any], out: Path
 ) -> int:
-    """Write the sides as the new folder `out`; gives the number of frames left out: nobody's.
+    """Write the splits as the new folder `out`; gives the number of frames left out: nobody's.
 
-    The folder has `annotations/person_keypoints_<side>.json` and `images/<side>/` (hard links where
-    the file system allows, else copies), as `convert --to coco` writes them, and the record. It
-    appears whole or not at all.
+    The folder has `annotations/person_keypoints_<split>.json` and `images/<split>/` (hard links
+    where the file system allows, else copies), as `convert --to coco` writes them, and the record.
+    It appears whole or not at all.
 
     Args:
         dataset: the people; only read.
-        sides: rows of people by side, from `partition`.
+        splits: rows of people by split, from `partition`.
         record: who is where and how that was chosen, from `partition_record`.
         out: folder to make.
 
@@ -36,7 +36,7 @@ def write_sides(
         InputError: `out` exists, or an image is missing.
     """
     _require_new(out)
-    parts = {side: dataset.select_people(rows) for side, rows in sides.items()}
+    parts = {split: dataset.select_people(rows) for split, rows in splits.items()}
     renamed = find_images(parts)
     with replacing_folder(out, allowed=_require_new) as folder:
         place(write_coco(parts), folder, renamed)

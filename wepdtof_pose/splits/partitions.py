@@ -1,9 +1,9 @@
-"""Train, validation and test sides of a data set that share no scene, and their files.
+"""Train, validation and test splits of a data set that share no scene, and their files.
 
-Frames of one scene are near copies of one another, so whole scenes change sides. By wish only whole
-frames do, or single people: then sides share scenes, or frames, too. A split file names people,
-seed and hashes of the annotations, and is refused for other annotations.
-(`wepdtof_pose.splits.folder` writes the sides as data that training takes.)
+Frames of one scene are near copies of one another, so whole scenes change splits. By wish only
+whole frames do, or single people: then splits share scenes, or frames, too. A split file names
+people, seed and hashes of the annotations, and is refused for other annotations.
+(`wepdtof_pose.splits.folder` writes the splits as data that training takes.)
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ ORDERS = 100
 """Random orders of the groups that are tried at most."""
 
 NEAR = 0.001
-"""Share of the people by which sides may miss their targets without another order being tried."""
+"""Share of the people by which splits may miss their targets without another order being tried."""
 
 
 def partition(
     dataset: PoseDataset, shares: Mapping[str, float], *, by: Unit = "scene", seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Rows of people, int64 ascending, on each side; every person is on one side.
+    """Rows of people, int64 ascending, in each split; every person is in one.
 
-    Groups go in a random order to the side that lacks most people, so that the sides hold groups
-    of all sizes; of up to `ORDERS` orders drawn with the seed, the one is taken whose sides come
-    nearest to the shares. No side with a share above 0 stays empty.
+    Groups go in a random order to the split that lacks most people, so that the splits hold groups
+    of all sizes; of up to `ORDERS` orders drawn with the seed, the one is taken whose splits come
+    nearest to the shares. No split with a share above 0 stays empty.
 
     Args:
         dataset: the people.
-        shares: share of the usable people by side; scaled to a sum of 1.
+        shares: share of the usable people by split; scaled to a sum of 1.
         by: what stays together. "scene" asks for known scenes; a frame without one is a group of
             its own.
         seed: of the choice.
 
     Raises:
-        InputError: shares that are negative or all 0, no scenes known, or fewer groups than sides.
+        InputError: shares that are negative or all 0, no scenes known, or fewer groups than splits.
     """
-    wanted = {side: share for side, share in shares.items() if share > 0}
+    wanted = {split: share for split, share in shares.items() if share > 0}
     if any(not share >= 0 for share in shares.values()) or not wanted:
         raise InputError(f"the shares {dict(shares)} must be 0 or more, and one above 0")
     usable = dataset.trainable()
@@ -57,27 +57,27 @@ def partition(
     filled = np.flatnonzero(sizes)
     if len(filled) < len(wanted):
         raise InputError(
-            f"{len(wanted)} sides need as many {by}s with usable people, but there are "
-            f"{len(filled)}: ask for fewer sides, or split --by frame"
+            f"{len(wanted)} splits need as many {by}s with usable people, but there are "
+            f"{len(filled)}: ask for fewer splits, or split --by frame"
         )
     total = sum(wanted.values())
-    targets = {side: share / total * sizes.sum() for side, share in wanted.items()}
-    side_of = _assign(sizes, targets, np.random.default_rng(seed))
+    targets = {split: share / total * sizes.sum() for split, share in wanted.items()}
+    split_of = _assign(sizes, targets, np.random.default_rng(seed))
     return {
-        side: np.flatnonzero(np.isin(groups, [g for g, s in side_of.items() if s == side]))
-        for side in wanted
+        split: np.flatnonzero(np.isin(groups, [g for g, s in split_of.items() if s == split]))
+        for split in wanted
     }
 
 
 def partition_record(
     dataset: PoseDataset,
-    sides: Mapping[str, np.ndarray],
+    splits: Mapping[str, np.ndarray],
     *,
     shares: Mapping[str, float],
     by: Unit,
     seed: int,
 ) -> dict[str, Any]:
-    """The content of a split file: who is on which side, how it was chosen, out of what."""
+    """The content of a split file: who is in which split, how it was chosen, out of what."""
     usable = dataset.trainable()
     scenes = dataset.frames["scene"].to_numpy(dtype=object)[dataset.frame_rows]
     record: dict[str, Any] = {
@@ -88,9 +88,9 @@ def partition_record(
         **hashes_of(dataset),
         "sides": {},
     }
-    for side, rows in sides.items():
+    for split, rows in splits.items():
         known = sorted({str(scene) for scene in scenes[rows] if scene is not None})
-        record["sides"][side] = {
+        record["sides"][split] = {
             "people": len(rows),
             "usable_people": int(usable[rows].sum()),
             "scenes": known,
@@ -100,39 +100,39 @@ def partition_record(
 
 
 def read_partition(path: Path, dataset: PoseDataset) -> dict[str, np.ndarray]:
-    """Rows of people, int64, by side, that a split file names.
+    """Rows of people, int64, by split, that a split file names.
 
     Raises:
         InputError: it is no such file, was made from other annotations, or has a person twice.
     """
     record = read_json(path)
-    sides = record.get("sides") if isinstance(record, dict) else None
-    if not isinstance(sides, dict) or not all(
-        isinstance(side, dict) and isinstance(side.get("person_ids"), list)
-        for side in sides.values()
+    splits = record.get("sides") if isinstance(record, dict) else None
+    if not isinstance(splits, dict) or not all(
+        isinstance(split, dict) and isinstance(split.get("person_ids"), list)
+        for split in splits.values()
     ):
         raise InputError(f"{path}: is not a split file: it has no 'sides' with 'person_ids'")
     require_same_annotations(path, record, dataset)
-    rows_of_ids(path, [i for side in sides.values() for i in side["person_ids"]], dataset)
+    rows_of_ids(path, [i for split in splits.values() for i in split["person_ids"]], dataset)
     return {
-        name: np.sort(rows_of_ids(path, side["person_ids"], dataset))
-        for name, side in sides.items()
+        name: np.sort(rows_of_ids(path, split["person_ids"], dataset))
+        for name, split in splits.items()
     }
 
 
 def _assign(
     sizes: np.ndarray, targets: dict[str, float], rng: np.random.Generator
 ) -> dict[int, str]:
-    """Side of each group with people (and, for the others, the first side)."""
-    # Sorted by size, the sides would hold groups of different sizes, whatever the seed.
+    """Return the split of each group with people (and, for the others, the first split)."""
+    # Sorted by size, the splits would hold groups of different sizes, whatever the seed.
     orders = (rng.permutation(np.flatnonzero(sizes)) for _ in range(ORDERS))
     near = max(1.0, NEAR * float(sizes.sum()))
     best: dict[int, str] = {}
     least = np.inf
     for order in orders:
-        side_of, off = _assign_in_order(order, sizes, targets)
+        split_of, off = _assign_in_order(order, sizes, targets)
         if off < least:
-            best, least = side_of, off
+            best, least = split_of, off
         if least <= near:
             break
     return dict.fromkeys(range(len(sizes)), next(iter(targets))) | best
@@ -141,15 +141,15 @@ def _assign(
 def _assign_in_order(
     order: np.ndarray, sizes: np.ndarray, targets: dict[str, float]
 ) -> tuple[dict[int, str], float]:
-    """Side of each group of the order, and by how many people the sides miss their targets."""
-    side_of: dict[int, str] = {}
+    """Return the split of each group of the order, and how many people off the targets that is."""
+    split_of: dict[int, str] = {}
     lacking = dict(targets)
     empty = set(targets)
     for position, group in enumerate(order.tolist()):
         must = len(order) - position <= len(empty)
-        candidates = [side for side in lacking if not must or side in empty]
-        side = max(candidates, key=lambda s: lacking[s])
-        side_of[group] = side
-        lacking[side] -= int(sizes[group])
-        empty.discard(side)
-    return side_of, sum(map(abs, lacking.values()))
+        candidates = [split for split in lacking if not must or split in empty]
+        split = max(candidates, key=lambda s: lacking[s])
+        split_of[group] = split
+        lacking[split] -= int(sizes[group])
+        empty.discard(split)
+    return split_of, sum(map(abs, lacking.values()))
