@@ -142,9 +142,13 @@ WRITERS = (
 INPUTS: dict[str, tuple[Callable[..., object], str, str]] = {
     "set": (toolkit, "synth set --people 24 --size 96 --workers 1", "set"),
     "archive": (lambda *_, **__: shutil.make_archive("archive", "zip", "set"), "", "archive.zip"),
-    "run": (engine, "train --data set --method supervised --labels 6 -o run", "run"),
-    "student": (engine, "train --data set --method pose_dual --labels 6 -o student", "student"),
-    "grid": (bench, "run --data set --ratio 6 --methods supervised -o grid", "grid"),
+    "run": (engine, "train --data {base}/set --method supervised --labels 6 -o run", "run"),
+    "student": (
+        engine,
+        "train --data {base}/set --method pose_dual --labels 6 -o student",
+        "student",
+    ),
+    "grid": (bench, "run --data {base}/set --ratio 6 --methods supervised -o grid", "grid"),
     "weights": (lambda *_, **__: save_weights(), "", "weights.pth"),
 }
 """What the commands read by name: how it is made, and where it then is."""
@@ -157,7 +161,7 @@ def prepare(base: Path, writers: Iterable[Writer]) -> dict[str, str]:
     for name, (command, text, _) in INPUTS.items():
         if name == "set" or f"{{{name}}}" in named:
             settings = SETTINGS if command in (engine, bench) else ()
-            assert run(command, (*words(text), *settings), base) == 0, said(base)
+            assert run(command, (*words(text.format(base=base)), *settings), base) == 0, said(base)
             shutil.rmtree(base / "set" / ".scenes", ignore_errors=True)
     return {name: str(base / file) for name, (_, _, file) in INPUTS.items()}
 
