@@ -61,8 +61,8 @@ def export_corrections(
         write_json(out, content)
         if count := record["left_out"][chosen]:
             echo(
-                f"{count} annotation{'s' if count > 1 else ''} of categories without keypoints in "
-                f"{files[chosen]} are not in FiftyOne, nor in {out}",
+                f"{count} annotation{'s' if count > 1 else ''} of other categories than people's "
+                f"in {files[chosen]} are not in FiftyOne, nor in {out}",
                 err=True,
             )
         return len(content["annotations"])

@@ -130,7 +130,7 @@ def test_annotations_that_are_no_people_are_said_to_be_missing(
     write_json(data / "annotations" / "person_keypoints.json", content)
     open_dataset(fiftyone, data)
     assert written(fiftyone, data) == before
-    assert "1 annotation of categories without keypoints" in capsys.readouterr().err
+    assert "1 annotation of other categories than people's in" in capsys.readouterr().err
 
 
 def test_a_frame_that_was_deleted_is_a_correction(fiftyone: Any, data: Path) -> None:
