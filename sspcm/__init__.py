@@ -1,8 +1,11 @@
 """Semi-supervised pose training, evaluation and prediction (SSPCM, CVPR 2023).
 
 >>> import sspcm
->>> model = sspcm.load("ceiling-pose")  # doctest: +SKIP
->>> poses = model("photo.jpg")  # doctest: +SKIP
+>>> from wepdtof_pose.annotations import sample_folder
+>>> model = sspcm.load("ceiling-pose")
+>>> poses = model(min(sample_folder().rglob("*.jpg")))
+>>> poses.joint("head_top").shape == (len(poses), 3)
+True
 >>> for poses in model.predict_video("clip.mp4"):  # doctest: +SKIP
 ...     print(poses.frame, poses.tracks, poses.joint("head_top"))
 """
@@ -13,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sspcm.api import adapt as adapt
     from sspcm.api import evaluate as evaluate
     from sspcm.api import train as train
     from sspcm.inference.poses import Poses as Poses
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from sspcm.ready.names import ready_networks as ready_networks
 
 _PLACES = {
+    "adapt": "sspcm.api",
     "evaluate": "sspcm.api",
     "train": "sspcm.api",
     "Model": "sspcm.model",

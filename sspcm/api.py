@@ -1,15 +1,17 @@
-"""Training and evaluation as two functions of Python; `sspcm.load` opens networks."""
+"""Training, evaluation and adaptation as functions of Python; `sspcm.load` opens networks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sspcm.adaptation import adapt as adaptation
 from sspcm.config_io import load_config
 from sspcm.data.crop_places import Up
 from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_test_people
 from sspcm.model import Model, load
+from sspcm.ready.names import POSE_NETWORK
 from sspcm.runs.records import RunResult
 from sspcm.training import train as training
 from wepdtof_pose.errors import InputError
@@ -45,8 +47,16 @@ def train(
     Raises:
         InputError: the configuration or the data cannot be used.
 
-    >>> import sspcm
-    >>> result = sspcm.train("fisheye", "runs/a", labels=300)  # doctest: +SKIP
+    >>> import tempfile, sspcm
+    >>> from wepdtof_pose.annotations import sample_folder
+    >>> quick = {"data.crop_width": 64, "data.crop_height": 64, "network.width": 8}
+    >>> quick |= {"optimisation.epochs": 1, "optimisation.epoch_steps": 1}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = sspcm.train(
+    ...         sample_folder(), f"{folder}/run", method="supervised", labels=8, settings=quick
+    ...     )
+    >>> result.people_labelled, result.reported
+    (8, 'A')
     """
     named = {
         "data.path": str(data),
@@ -90,8 +100,10 @@ def evaluate(
         InputError: no such networks or data, or nobody to score.
 
     >>> import sspcm
-    >>> sspcm.evaluate("runs/a")["networks"]["C"]["AP"]  # doctest: +SKIP
-    0.42
+    >>> from wepdtof_pose.annotations import sample_folder
+    >>> scores = sspcm.evaluate("ceiling-pose", sample_folder())["networks"]["A"]
+    >>> scores["PCK@0.2"] > 0.5
+    True
     """
     networks = (model if isinstance(model, Model) else load(model)).networks
     if data is None and split is not None:
@@ -107,4 +119,63 @@ def evaluate(
         detections=None if detections is None else Path(detections),
         category=category,
         up=up,
+    )
+
+
+def adapt(
+    data: str | Path | Sequence[str | Path],
+    out: str | Path,
+    *,
+    model: Model | str | Path = POSE_NETWORK,
+    boxes: str | Path | None = None,
+    labels: str | Path | None = None,
+    test: str | Path | None = None,
+    steps: int = 150,
+    people: int = 400,
+    held_out: float = 0.2,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Adapt a network to frames of one's own without labels, and return what has changed.
+
+    Args:
+        data: images, folders and videos of the camera.
+        out: the run folder, which `sspcm.load` takes.
+        model: what `sspcm.load` takes or returns.
+        boxes: a file of the people's boxes; the model's finder says where they are if None.
+        labels: a data set of real labels to learn from as well.
+        test: a data set of real labels that are measured on and never learned from.
+        steps: of the optimiser.
+        people: drawn people to learn from.
+        held_out: share of the frames that is measured on and not learned from.
+        seed: of views and batches.
+
+    Returns:
+        What `sspcm adapt` writes as report.json: position inconsistency and confidence, and scores
+        where there are labels, in `before` and in `after`.
+
+    Raises:
+        InputError: the network cannot be adapted, or the frames cannot be used.
+
+    >>> import sspcm
+    >>> report = sspcm.adapt("my_frames", "runs/mine")  # doctest: +SKIP
+    >>> report["after"]["inconsistency"] < report["before"]["inconsistency"]  # doctest: +SKIP
+    True
+    """
+    opened = model if isinstance(model, Model) else load(model)
+    paths = [data] if isinstance(data, str | Path) else data
+    options = adaptation.AdaptOptions(
+        boxes=None if boxes is None else Path(boxes),
+        labels=None if labels is None else Path(labels),
+        test=None if test is None else Path(test),
+        steps=steps,
+        people=people,
+        held_out=held_out,
+        seed=seed,
+    )
+    return adaptation.adapt(
+        opened.networks,
+        [Path(path) for path in paths],
+        Path(out),
+        options,
+        finder=None if boxes is not None else opened.finder,
     )

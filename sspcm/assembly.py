@@ -86,8 +86,11 @@ def labelled_joints(sets: TrainingSets) -> np.ndarray:
     return np.isin(sets.train.keypoint_set.joints, sets.vocabulary)
 
 
-def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore]:
-    """Stores of the training people (room for every view) and the tested people (exact crops)."""
+def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore | None]:
+    """Stores of the training people (room for every view) and the tested people (exact crops).
+
+    The second is None where nobody is tested.
+    """
     folder = cache_folder(config.data.cache)
     crop = config.data.crop_size
     side = region_size(crop, largest_scale=1 + config.easy_view.scale)
@@ -104,7 +107,7 @@ def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, Cro
             released=config.released,
         )
 
-    return open_store(sets.train, (side, side)), open_store(tested, crop)
+    return open_store(sets.train, (side, side)), open_store(tested, crop) if len(tested) else None
 
 
 def make_batch_maker(

@@ -27,16 +27,22 @@ class DataConfig:
         unlabelled_category: of those in `unlabelled`.
         labels: label budget: `1k`, `300`, `10%` or `all`; or the path, ending in .json, of a list
             of people that `wepdtof-pose split` wrote.
+        more_labelled: further labelled data sets, all of whose usable people (of the training split,
+            where there is one) are labelled too; their joints are matched to those of `path` by
+            name.
+        more_share: share of the labelled people of a batch who come from `more_labelled`, however
+            few they are; 0 draws everybody equally often.
         order: which people a budget labels: `file` (the first ones, as published) or `random`.
         subset_seed: seed of a random labelled subset.
-        test_fraction: share of people held out where the data set has one annotation file.
+        test_fraction: share of people held out where the data set has one annotation file; 0 holds
+            nobody out, and the run is not evaluated.
         test_seed: seed of the held-out split.
         exclude_labelled: leave labelled people out of the unlabelled pool.
         unlabelled_boxes: people of the pool need a box only; without it they have keypoints, as
             published, though nothing is learned from those. `unlabelled` may then be boxes without
             joint names, or a folder of images.
-        unlabelled_detections: COCO results file of boxes on the images of the folder `unlabelled`;
-            "" takes each whole image as a person.
+        unlabelled_detections: file of boxes, rotated or not (see `data.detections`), on the images
+            of the folder `unlabelled`; "" takes each whole image as a person.
         crop_width: width of the crops in pixels.
         crop_height: height of the crops in pixels.
         sigma: standard deviation of target Gaussians in heatmap pixels; None fits the crops (see
@@ -53,6 +59,8 @@ class DataConfig:
     category: str = ""
     unlabelled_category: str = ""
     labels: str = "1k"
+    more_labelled: tuple[str, ...] = ()
+    more_share: float = 0.0
     order: str = "file"
     subset_seed: int = 0
     test_fraction: float = TEST_FRACTION
@@ -301,7 +309,10 @@ class TrainConfig:
                 raise InputError(
                     f"config key '{group}.frozen_stages' must be from 0 to 4, not {frozen}"
                 )
-        _require(self, "data.test_fraction", "between 0 and 1", lambda value: 0 < value < 1)
+        for key in ("data.test_fraction", "data.more_share"):
+            _require(self, key, "from 0 to below 1", lambda value: 0 <= value < 1)
+        if self.data.more_share and not self.data.more_labelled:
+            raise InputError("config key 'data.more_share' needs data.more_labelled")
 
 
 _AT_LEAST_1 = (

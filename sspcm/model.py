@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from sspcm.data.crop_places import Up
+from sspcm.data.detections import FrameBoxes, frame_boxes
 from sspcm.inference.chain import (
     Finder,
     FoundBoxes,
@@ -17,7 +18,6 @@ from sspcm.inference.chain import (
     poses_of_frames,
     require_boxes,
 )
-from sspcm.inference.detections import FrameBoxes, frame_boxes
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
@@ -39,9 +39,9 @@ class Model:
         finder: finds people in whole frames; None where each frame is one person.
 
     >>> import numpy as np, sspcm
-    >>> model = sspcm.load("runs/mine")  # doctest: +SKIP
-    >>> poses = model(np.zeros((480, 640, 3), np.uint8), boxes=[[9, 9, 80, 90]])  # doctest: +SKIP
-    >>> poses.joint("neck").shape  # doctest: +SKIP
+    >>> model = sspcm.load("ceiling-pose")
+    >>> poses = model(np.zeros((480, 640, 3), np.uint8), boxes=[[9, 9, 80, 90]])
+    >>> poses.joint("neck").shape
     (1, 3)
     """
 

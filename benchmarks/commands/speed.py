@@ -15,7 +15,7 @@ from wepdtof_pose.errors import echo
     "--parts",
     default="pipeline,steps,waiting,scores,growth",
     show_default=True,
-    help="What to measure, comma-separated.",
+    help="What to measure, comma-separated; also exported (needs the extra export).",
 )
 @click.option("--methods", help="Whose training steps, comma-separated; by default all.")
 @click.option("--crop", default="192x256", show_default=True, help="Crop WIDTHxHEIGHT in pixels.")

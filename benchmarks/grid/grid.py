@@ -117,6 +117,8 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
         **grid.settings,
     }
     plain = load_config(overrides=common)
+    if not plain.data.test_fraction:
+        raise InputError("data.test_fraction is 0: a comparison needs people to test on")
     if grid.subsets != (0,) and plain.data.order != "random":
         raise InputError("label subsets differ only where data.order is random")
     _require_different(grid, common)

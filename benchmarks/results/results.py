@@ -174,6 +174,8 @@ def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:
     if not run.finished:
         raise InputError(f"{folder}: the run is not finished")
     result = run.read_result()
+    if not result.people_test:
+        raise InputError(f"{folder}: the run was not evaluated: data.test_fraction is 0")
     require_scores(result.last, "last", file=run.result_file)
     require_scores(result.best, "best", file=run.result_file)
     metrics = run.read_metrics()

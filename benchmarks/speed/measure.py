@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.exported import measure_exported
 from benchmarks.speed.growth import FEWEST, measure_growth, require_room
 from benchmarks.speed.pipeline import measure_pipeline
 from benchmarks.speed.scores import measure_scores
@@ -18,7 +19,7 @@ from sspcm.hardware import choose_hardware, environment, peak_memory
 from sspcm.methods import METHODS, method_class
 from wepdtof_pose.errors import InputError
 
-PARTS = ("pipeline", "steps", "waiting", "scores", "growth")
+PARTS = ("pipeline", "steps", "waiting", "scores", "growth", "exported")
 PIPELINE_PEOPLE = 128
 """People that are loaded in a repetition."""
 STEP_PEOPLE = 64
@@ -105,6 +106,8 @@ def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[
             result["growth"] = measure_growth(
                 setting.growth, place, memory_people=setting.memory_people
             )
+        if "exported" in setting.parts:
+            result["exported"] = measure_exported(place / "exported", repeats=setting.repeats)
     return result | {"peak_memory_bytes": peak_memory(hardware)}
 
 

@@ -126,6 +126,21 @@ def _growth(records: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def _exported(one: dict[str, Any]) -> list[str]:
+    width, height = one["crop_size"]
+    title = (
+        f"**Exported pose network**, {width} x {height}, {one['people']} people a pass, scores on "
+        "the drawn people of the sample"
+    )
+    lines = [title, ""]
+    lines += _head("file", "MiB", "people a second", *next(iter(one["rows"].values()))["scores"])
+    for name, row in one["rows"].items():
+        size = "" if row["bytes"] is None else f"{row['bytes'] / 2**20:.1f}"
+        scores = ("n/a" if s is None else f"{100 * s:.1f}" for s in row["scores"].values())
+        lines.append(_row(name, size, f"{1 / row['seconds_a_person']:.1f}", *scores))
+    return lines
+
+
 def _head(*columns: str) -> list[str]:
     return [_row(*columns), _row(*("---" for _ in columns))]
 
@@ -140,4 +155,5 @@ _TABLES: dict[str, Callable[[Any], list[str]]] = {
     "waiting": _waiting,
     "scores": _scores,
     "growth": _growth,
+    "exported": _exported,
 }

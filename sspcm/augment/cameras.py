@@ -106,6 +106,27 @@ def seen_by(pixels: Tensor, draw: CameraDraw) -> Tensor:
     return levels * 255
 
 
+@torch.no_grad()
+def with_statistics_of(images: Tensor, others: Tensor, chosen: Tensor) -> Tensor:
+    """Return images, the chosen ones in the colours of others: channels' means and deviations.
+
+    Kim et al., ECCV 2022, exchange these statistics between drawn and real pictures.
+
+    Args:
+        images: (N, 3, H, W).
+        others: (N, 3, H, W), one beside each.
+        chosen: (N,) bool.
+
+    >>> found = with_statistics_of(torch.rand(1, 3, 8, 8), torch.ones(1, 3, 8, 8), torch.ones(1))
+    >>> bool(torch.allclose(found, torch.ones_like(found)))
+    True
+    """
+    spread, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
+    spread_of_others, mean_of_others = torch.std_mean(others, dim=(2, 3), keepdim=True)
+    moved = (images - mean) / spread.clamp(min=1e-6) * spread_of_others + mean_of_others
+    return torch.where(chosen.to(images.device).bool()[:, None, None, None], moved, images)
+
+
 def _column(values: Tensor, device: torch.device) -> Tensor:
     return values.to(device)[:, None, None, None]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sspcm.commands.adaptation import adapt, rank
 from sspcm.commands.find import find
 from sspcm.commands.networks import export, import_weights, pseudo_labels
 from sspcm.commands.options import ALLOW_CODE, PATH, UP, opens_networks
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sspcm")
 def main() -> None:
-    """Semi-supervised pose training, evaluation, prediction and export."""
+    """Semi-supervised pose training, evaluation, prediction, adaptation and export."""
 
 
 @main.command()
@@ -108,6 +109,8 @@ def train(
     for name, scores in result.last.items():
         marker = " (reported)" if name == result.reported else ""
         echo(f"{name}: AP {percent(scores['AP'])}  PCK@0.2 {percent(scores['PCK@0.2'])}{marker}")
+    if not result.last:
+        echo("not evaluated: nobody was held out for testing")
     echo(f"written: {output}")
 
 
@@ -191,5 +194,5 @@ def evaluate(
         echo(f"written: {output}")
 
 
-for command in (find, predict, pseudo_labels, export, import_weights):
+for command in (find, predict, adapt, rank, pseudo_labels, export, import_weights):
     main.add_command(command)

@@ -78,14 +78,15 @@ _INFERENCE = (
 
 
 def opens_networks(
-    *, inference: bool, model_option: bool = False
+    *, inference: bool, model_option: bool = False, inputs: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator of a command: it opens the trained networks that are named.
 
     The command is called with `TrainedNetworks` as `networks`. With `inference` the options
     `--flip-test`, `--device` and `--precision` are there too; without, the networks are on the CPU.
     With `model_option` an option `--model` names the networks, or else the first of the arguments
-    INPUTS if it is a run folder or a file of weights; the command gets the others as `inputs`.
+    INPUTS if it is a run folder or a file of weights; the command gets the others as `inputs`. A
+    command without INPUTS has the option alone.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -105,9 +106,11 @@ def opens_networks(
             **rest: Any,
         ) -> None:
             from sspcm.inference.open import open_networks
-            from sspcm.ready.names import network_path
+            from sspcm.ready.names import POSE_NETWORK, network_path
 
-            if model_option:
+            if model_option and not inputs:
+                run = model or Path(POSE_NETWORK)
+            elif model_option:
                 run, rest["inputs"] = _model_and_inputs(model, rest["inputs"])
             assert run is not None
             networks = open_networks(
@@ -122,7 +125,9 @@ def opens_networks(
             )
             command(networks=networks.with_settings(decoding=decoding, flip_test=flip_test), **rest)
 
-        named = (_INPUTS, _MODEL) if model_option else (_RUN,)
+        named: tuple[Callable[..., Any], ...] = (_RUN,)
+        if model_option:
+            named = (_INPUTS, _MODEL) if inputs else (_MODEL,)
         decorated: Callable[..., None] = run_command
         for option in reversed(named + _SOURCE + (_INFERENCE if inference else ())):
             decorated = option(decorated)

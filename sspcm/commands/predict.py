@@ -138,7 +138,7 @@ def predict(
 
 
 def _report(count: PredictionCount) -> None:
-    from sspcm.inference.detections import coverage_line
+    from sspcm.data.detections import coverage_line
 
     for note in count.notes:
         echo(note)

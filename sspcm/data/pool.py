@@ -7,13 +7,19 @@ names say the joints. With `data.unlabelled_boxes` a box is enough.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
 import numpy as np
 
 from sspcm.config import DataConfig
-from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
+from sspcm.data.detections import Detections, frame_boxes, read_detections
+from wepdtof_pose.dataset import (
+    BOX_COLUMNS,
+    ROTATED_BOX_COLUMNS,
+    PoseDataset,
+    make_frames,
+    make_people,
+)
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
@@ -154,53 +160,53 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
         width=[width for width, _ in sizes],
         height=[height for _, height in sizes],
     )
+    counts: dict[str, int] = {}
     if config.unlabelled_detections:
-        frame_ids, boxes = _detected(Path(config.unlabelled_detections), names)
+        found = read_detections(Path(config.unlabelled_detections))
+        frame_ids, rows, counts = _on_images(found, names, config.unlabelled_detections)
+        people = found.of_rows(rows, np.array(sizes, dtype=np.float64)[frame_ids])
     else:
         frame_ids = np.arange(len(names))
-        boxes = np.array([(0, 0, width, height) for width, height in sizes], dtype=np.float64)
+        people = frame_boxes([(0, 0, width, height) for width, height in sizes])
+    boxes = people.boxes
     return PoseDataset(
         frames=frames,
         people=make_people(
             id=np.arange(len(boxes)),
             frame_id=frame_ids,
-            **dict(zip(("x", "y", "w", "h"), boxes.T, strict=True)),
+            **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
+            **dict(zip(ROTATED_BOX_COLUMNS, people.rotated.T, strict=True)),
         ),
         keypoints=np.zeros((len(boxes), len(keypoint_set), 3), dtype=np.float32),
         keypoint_set=keypoint_set,
         root=folder,
+        left_out=counts,
     )
 
 
-class _Box(msgspec.Struct, frozen=True):
-    """An entry of a COCO results file, as far as the pool needs it."""
-
-    bbox: Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
-    image_id: int | str | None = None
-    file_name: str | None = None
-    category_id: int | str = 1
-
-
-def _detected(file: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The frames (numbers of names) and boxes of people (category 1) of a COCO results file.
+def _on_images(
+    found: Detections, names: list[str], file: str
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Return for boxes on these images the number of the image and their row, and the others.
 
     A box belongs to the image of its `file_name`, or whose name without folder and suffix is its
     `image_id`.
     """
-    try:
-        found = msgspec.convert(read_json(file), list[_Box])
-    except msgspec.ValidationError as error:
-        raise InputError(f"{file}: is no COCO results file of boxes: {error}") from None
-    number = {name: row for row, name in enumerate(names)}
-    for row, name in enumerate(names):
-        for key in (Path(name).name, Path(name).stem, Path(name).stem.lstrip("0")):
-            number.setdefault(key, row)
-    ids, boxes = [], []
-    for box in found:
-        key = str(box.image_id) if box.file_name is None else box.file_name
-        if box.category_id == 1 and key in number:
-            ids.append(number[key])
-            boxes.append(box.bbox)
-    if not ids:
+    number: dict[str, int] = {}
+    for forms in (lambda path: (str(path),), _short_forms):
+        for row, name in enumerate(names):
+            for key in forms(Path(name)):
+                number.setdefault(key, row)
+    keys: list[list[str]] = [[] for _ in names]
+    for key, row in number.items():
+        keys[row].append(key)
+    rows = [found.rows_of(own) for own in keys]
+    frame_ids = np.repeat(np.arange(len(names)), [len(own) for own in rows])
+    if not len(frame_ids):
         raise InputError(f"{file}: none of its {len(found)} boxes is on an image of the pool")
-    return np.array(ids), np.array(boxes, dtype=np.float64)
+    counts = {"boxes on no image of the pool": len(found) - len(frame_ids), **found.left_out}
+    return frame_ids, np.concatenate(rows), {what: n for what, n in counts.items() if n}
+
+
+def _short_forms(path: Path) -> tuple[str, ...]:
+    return path.name, str(path.with_suffix("")), path.stem, path.stem.lstrip("0")

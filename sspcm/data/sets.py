@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256
 from wepdtof_pose.formats.layout import add_counts
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
 from wepdtof_pose.splits.hold_out import (
     first_people,
     hold_out,
@@ -28,6 +29,8 @@ from wepdtof_pose.splits.hold_out import (
 
 OWN_SPLIT = "the data set's own"
 """The record's `split` of data that come in several annotation files."""
+NOBODY_HELD_OUT = "nobody held out"
+"""The record's `split` where `data.test_fraction` is 0."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class TrainingSets:
         test: everybody in the test split; AP counts them as COCO does, who ignores crowds and
             people without labels rather than counting poses on them as wrong.
         tested: rows of `test` whose poses are predicted: the usable people.
+        own: the training people of `data.path`, in its ids and joints: the first rows of `train`.
+        more: rows of `train` of the people of `data.more_labelled`, who are among `labelled`.
         record: names, hashes and counts, for the result.
         vocabulary: the joints of the labelled data set; those of `train` may be more.
         left_out: how many people are in none of these sets, by split and reason.
@@ -73,11 +78,25 @@ class TrainingSets:
     tested: np.ndarray
     labelled: np.ndarray
     unlabelled: np.ndarray
+    own: PoseDataset
+    more: np.ndarray
     record: DataRecord
     vocabulary: tuple[str, ...]
     left_out: dict[str, int] = field(default_factory=dict)
     reading: dict[str, int] = field(default_factory=dict)
     shared: str = ""
+
+    def labelled_draws(self, more_share: float) -> np.ndarray:
+        """Return the rows that labelled people are drawn from, with those of `more` repeated.
+
+        Args:
+            more_share: the least share of them; 0 repeats nobody.
+        """
+        if not more_share or not len(self.more):
+            return self.labelled
+        others = len(self.labelled) - len(self.more)
+        repeats = round(more_share / (1 - more_share) * others / len(self.more))
+        return np.concatenate([self.labelled, np.tile(self.more, max(repeats - 1, 0))])
 
 
 def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
@@ -86,9 +105,10 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     A data set with annotation files for training and testing is used as it is split; a single
     file gets a held-out test split by scene (by frame where no scenes are known). The unlabelled
     pool is the training split, or another source; with `data.unlabelled_boxes` its people need no
-    keypoints. People of either on images of tested people, by place or by content, are left out.
-    Training people are in the data set's own joints, or in the 24-joint union where labelled and
-    unlabelled data differ (always, as released); test people keep their own joints.
+    keypoints. People of either on images of tested people, by place or by content, are left out,
+    and so are those of `data.more_labelled`. Training people are in the data set's own joints, or
+    in the 24-joint union where labelled and unlabelled data differ (always, as released); test
+    people keep their own joints.
 
     Raises:
         InputError: no such data, an impossible label budget, an unusable list of labelled people,
@@ -100,7 +120,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         splits.train.boxed() if own_pool else splits.train.trainable()
     )
     tested = np.flatnonzero(splits.test.trainable())
-    if not len(tested):
+    if not len(tested) and splits.split != NOBODY_HELD_OUT:
         raise InputError(f"{config.path}: no usable person to test on{why_unusable(splits.test)}")
     dropped = {
         f"{split}: {reason}": count
@@ -133,8 +153,19 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
             labelled = random_people(train, count, np.random.default_rng(config.subset_seed))
         else:
             labelled = first_people(train, count)
-    pool = np.arange(len(train))
-    vocabulary = train.keypoint_set.joints
+    own, more = train, np.arange(0)
+    pool = np.arange(len(own))
+    vocabulary = own.keypoint_set.joints
+    for path in config.more_labelled:
+        others = _more_labelled(path, own.keypoint_set, dropped)
+        others = _without(others, known, path, dropped, shared)
+        if not len(others):
+            raise InputError(f"{path}: nobody to learn from: {_same_images(shared)}")
+        reading = add_counts(reading, others.left_out)
+        labels_hash = _joined_hash(labels_hash, others.content_hash())
+        more = np.concatenate([more, len(train) + np.arange(len(others))])
+        train = concatenate(train, others)
+    labelled = np.concatenate([labelled, more])
     if config.unlabelled:
         other, unusable = unlabelled_people(config, train.keypoint_set)
         dropped |= {f"pool: {reason}": count for reason, count in unusable.items()}
@@ -159,7 +190,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         split=splits.split,
         labels_hash=labels_hash,
         unlabelled_hash=unlabelled_hash,
-        people_train=usable,
+        people_train=usable + len(more),
         people_labelled=len(labelled),
         people_unlabelled=len(pool),
         people_test=len(tested),
@@ -173,6 +204,8 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         tested,
         labelled,
         pool,
+        own,
+        more,
         record,
         vocabulary,
         left_out=dropped,
@@ -215,11 +248,7 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
         other, _ = unlabelled_people(config, sets.test.keypoint_set)
         known = KnownImages(images_of(sets.test.select_people(sets.tested)))
         return _without(other, known, "pool", {}, {}), sets.unlabelled
-    pool = sets.train.select_people(sets.unlabelled)
-    own = sets.test.keypoint_set
-    return pool if own.joints == pool.keypoint_set.joints else pool.with_keypoint_set(own), (
-        sets.unlabelled
-    )
+    return sets.own.select_people(sets.unlabelled), sets.unlabelled
 
 
 def splits_of(config: DataConfig) -> Splits:
@@ -244,7 +273,9 @@ def splits_of(config: DataConfig) -> Splits:
             annotated=whole,
             data_hash=whole.content_hash(),
             split_hash=split.hash,
-            split=f"held out by {split.kind}, seed {split.seed}",
+            split=f"held out by {split.kind}, seed {split.seed}"
+            if len(split.test)
+            else NOBODY_HELD_OUT,
         )
     train, test = _named(splits, ("train",)), _named(splits, ("val", "test"))
     return Splits(
@@ -283,6 +314,32 @@ def _without(
     dropped[f"{split}: on an image of tested people"] = int(mask.sum())
     shared |= {people.root / name: other for name, other in images.items()}
     return people.select_people(~mask)
+
+
+def _more_labelled(path: str, joints: KeypointSet, dropped: dict[str, int]) -> PoseDataset:
+    """The usable people of a further labelled data set, in these joints."""
+    splits = load_dataset(Path(path))
+    dataset = splits["train"] if "train" in splits else next(iter(splits.values()))
+    usable = dataset.trainable()
+    named = np.isin(dataset.keypoint_set.joints, joints.joints)
+    learned = (dataset.keypoints[:, named, 2] > 0).any(axis=1)
+    if not (usable & learned).any():
+        raise InputError(f"{path}: nobody to learn from{why_unusable(dataset)}")
+    dropped |= {f"{path}: {reason}": count for reason, count in left_out(dataset).items()}
+    if (usable & ~learned).any():
+        dropped[f"{path}: no joint of data.path labelled"] = int((usable & ~learned).sum())
+    dataset = dataset.select_people(usable & learned)
+    unknown = int((dataset.keypoints[:, ~named, 2] > 0).sum())
+    reading = {"joints that data.path does not name": unknown} if unknown else {}
+    return replace(
+        dataset.with_keypoint_set(joints), left_out=add_counts(dataset.left_out, reading)
+    )
+
+
+def _joined_hash(first: str | None, second: str) -> str:
+    if first is None:
+        return second
+    return hashlib.sha256(f"{first} {second}".encode()).hexdigest()[:16]
 
 
 def _same_images(shared: dict[Path, Path]) -> str:

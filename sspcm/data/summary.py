@@ -67,10 +67,8 @@ def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True
 
 def summary_lines(summary: RunSummary) -> Iterator[str]:
     """The summary as lines for people."""
-    yield (
-        f"{summary.labelled} labelled people, {summary.pool} in the unlabelled pool, "
-        f"{summary.test} to test on"
-    )
+    tested = f"{summary.test} to test on" if summary.test else "nobody to test on: no evaluation"
+    yield f"{summary.labelled} labelled people, {summary.pool} in the unlabelled pool, {tested}"
     if summary.left_out:
         counts = (f"{count} ({reason})" for reason, count in summary.left_out.items())
         yield f"people left out: {', '.join(counts)}"
@@ -116,6 +114,8 @@ def sides_without_partner(keypoint_set: KeypointSet) -> Iterator[str]:
 
 def unreached_milestones(config: OptimisationConfig) -> list[int]:
     """The epochs at which the learning rate would drop if the run went on so far."""
+    if config.schedule != "steps":
+        return []
     return [epoch for epoch in config.milestones if epoch >= config.epochs]
 
 

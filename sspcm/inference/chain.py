@@ -10,7 +10,7 @@ import numpy as np
 
 from sspcm.data.crop_places import CropPlaces, Up, crop_places
 from sspcm.data.crop_store import CropStore, cut_window
-from sspcm.inference.detections import Detections, FrameBoxes, frame_boxes
+from sspcm.data.detections import Detections, FrameBoxes, frame_boxes
 from sspcm.inference.frames import Frame, Source
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.poses import Poses

@@ -11,8 +11,8 @@ import numpy as np
 
 from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
-from sspcm.data.sets import require_run_data, splits_of
-from sspcm.inference.detections import PERSON, Detections, coverage_line, read_detections
+from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections
+from sspcm.data.sets import NOBODY_HELD_OUT, require_run_data, splits_of
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
 from sspcm.runs.folder import RunFolder
@@ -53,6 +53,10 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
     data = networks.config.data
     require_run_data(data, str(networks.record["source"]), pool=False)
     splits = splits_of(data)
+    if splits.split == NOBODY_HELD_OUT:
+        raise InputError(
+            f"{networks.record['source']}: held nobody out for testing: name a data set with --data"
+        )
     return TestPeople(splits.test, data.path, splits.split)
 
 
@@ -237,7 +241,7 @@ def _held_out(
     if begun.get("data_hash") != whole.content_hash():
         return None
     splits = splits_of(replace(networks.config.data, path=str(path), category=category or ""))
-    if splits.split_hash != begun["split_hash"]:
+    if splits.split_hash != begun["split_hash"] or splits.split == NOBODY_HELD_OUT:
         raise InputError(
             f"{path}: {networks.record['source']} has learned from these people: to score it on "
             "them all the same: --split all"

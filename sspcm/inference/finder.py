@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from sspcm.data.detections import PERSON
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import Hardware, choose_hardware
-from sspcm.inference.detections import PERSON
 from sspcm.inference.frames import FrameReader, find_sources
 from sspcm.networks.finder import FinderNet, boxes_of_maps
 from sspcm.networks.weights import read_weights

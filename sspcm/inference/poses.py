@@ -123,6 +123,11 @@ class Poses:
 
         Raises:
             InputError: there is no image to draw on.
+
+        >>> from wepdtof_pose.keypoints import get_keypoint_set
+        >>> poses = Poses.nobody(get_keypoint_set("coco-17"), size=(64, 48))
+        >>> poses.draw(np.zeros((48, 64, 3), np.uint8)).shape
+        (48, 64, 3)
         """
         image = self.image if image is None else image
         if image is None:
@@ -149,6 +154,12 @@ class Poses:
         """Return the entries of a COCO results file, with `track_id` and `rotated_box` beside.
 
         `file_name`, and of a video `frame` and `time` in seconds, stand there where they are known.
+
+        >>> import sspcm
+        >>> model = sspcm.load("ceiling-pose")
+        >>> poses = model(np.zeros((480, 640, 3), np.uint8), boxes=[[9, 9, 80, 90]])
+        >>> sorted(poses.to_coco()[0])
+        ['bbox', 'category_id', 'image_id', 'keypoints', 'score']
         """
         about: dict[str, Any] = {"image_id": self.image_id}
         if self.file_name is not None:

@@ -22,6 +22,7 @@ from typing import Any
 from tqdm import tqdm
 
 from sspcm.data.crop_places import Up
+from sspcm.data.detections import read_detections
 from sspcm.inference.chain import (
     BoxSource,
     Finder,
@@ -31,7 +32,6 @@ from sspcm.inference.chain import (
     poses_of_frames,
     require_boxes,
 )
-from sspcm.inference.detections import read_detections
 from sspcm.inference.drafts import DRAFT_FORMATS, DraftFrame, draft_dataset, write_drafts
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.journal import JOURNAL, Journal

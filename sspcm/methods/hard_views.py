@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from sspcm.augment import colour, mixing, occlusion
+from sspcm.augment.cameras import draw_cameras, seen_by
 from sspcm.augment.views import ViewDraw
 from sspcm.data.batches import Batch
 from sspcm.data.normalisation import denormalise, normalise
@@ -143,6 +144,13 @@ def draw_hard_view(
 ) -> tuple[Any, ...]:
     """The draws of each operation of a hard view, in order."""
     return tuple(operation.draw(setting, people, generator) for operation in hard_view)
+
+
+@torch.no_grad()
+def as_other_cameras(images: Tensor, generator: Generator) -> Tensor:
+    """Normalised images (N, 3, H, W), each as a camera of its own shows it."""
+    draw = draw_cameras(len(images), generator=generator)
+    return normalise(seen_by(denormalise(images), draw), bgr=False)
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from sspcm.augment.cameras import with_statistics_of
 from sspcm.augment.views import ViewDraw, draw_views
 from sspcm.data.batches import Batch
 from sspcm.heatmaps.affine import invert, transform_points, view_matrices
@@ -33,6 +34,7 @@ from sspcm.methods.hard_views import (
     HardDraw,
     HardView,
     RandAugment,
+    as_other_cameras,
     draw_hard_view,
     make_hard_views,
     warp_targets,
@@ -60,6 +62,10 @@ class SspcmEma(Method):
     | 2 | L | x_u and its mirror image | eval | no | averages of A's |
     | 3 | A | x_s and hard view of x_u in one batch | train | yes | updated |
 
+    Where labelled people are drawn and the pool is real, two options bring them closer: `cameras`
+    shows labelled views as other cameras would, and `exchange` gives some labelled views the
+    colours of real ones, and some hard views those of drawn ones (Kim et al.).
+
     E and L take in A's weights after every step. A needs a burn-in: before it knows what the labels
     can tell it, its own pseudo-labels hold it back. Without one, E and L forget their fresh weights
     in a ramp of some hundred steps, in which their memories are equally short. E is reported.
@@ -83,6 +89,11 @@ class SspcmEma(Method):
             patches: Cut-Occlude patches an image; 0 switches it off.
             one_batch: labelled and hard views in one pass, not in two.
             weight: of the unlabelled loss.
+            cameras: show labelled views as other cameras would (`sspcm.augment.cameras`).
+            exchange: share of the labelled and of the hard views that get the colours of the other
+                kind; 0 is off.
+            trained: A starts from a trained network (`network.pretrained`), as after a burn-in: E
+                and L have their whole memories from the beginning.
         """
 
         short_memory: float = 0.98
@@ -97,6 +108,9 @@ class SspcmEma(Method):
         patches: int = 2
         one_batch: bool = True
         weight: float = 1.0
+        cameras: bool = False
+        exchange: float = 0.0
+        trained: bool = False
 
         def __post_init__(self) -> None:
             for name in ("short_memory", "long_memory", "peak_quantile"):
@@ -105,9 +119,11 @@ class SspcmEma(Method):
                         f"method.options.{name} must be from 0 to below 1, "
                         f"not {getattr(self, name)}"
                     )
-            for name in ("agreement", "operations", "patches", "weight"):
+            for name in ("agreement", "operations", "patches", "weight", "exchange"):
                 if getattr(self, name) < 0:
                     raise InputError(f"method.options.{name} must not be negative")
+            if self.exchange > 1:
+                raise InputError(f"method.options.exchange must be at most 1, not {self.exchange}")
             if not 0 <= self.magnitude <= 30:
                 raise InputError(
                     f"method.options.magnitude must be from 0 to 30, not {self.magnitude}"
@@ -130,7 +146,7 @@ class SspcmEma(Method):
         self.network = setting.make_network("A")
         self.short = copy.deepcopy(self.network).requires_grad_(False)
         self.long = copy.deepcopy(self.network).requires_grad_(False)
-        self.fresh_steps: int | None = 0
+        self.fresh_steps: int | None = None if options.trained else 0
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -147,12 +163,19 @@ class SspcmEma(Method):
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
         """Supervised and pseudo-label loss of one step with given draws."""
         x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
+        if self.options.cameras:
+            x_s = as_other_cameras(x_s, batch.generator)
         if x_u is None:
             return {"supervised": heatmap_mse(self.network(x_s), y, w_s)}
         taught = self.taught(x_u)
         (hard,) = make_hard_views(
             self.setting, batch, [self.options.hard_view], [taught.heatmaps], draw
         )
+        if self.options.exchange:
+            chosen = torch.rand(2, len(x_s), generator=batch.generator) < self.options.exchange
+            drawn = x_s
+            x_s = with_statistics_of(x_s, x_u, chosen[0])
+            hard = with_statistics_of(hard, drawn, chosen[1])
         y_u, w_u = self._targets(taught, draw.view)
         w_u = w_u * batch.unlabelled_weight
         if self.options.one_batch:

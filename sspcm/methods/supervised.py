@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from sspcm.augment.cameras import draw_cameras, seen_by
 from sspcm.data.batches import Batch
-from sspcm.data.normalisation import denormalise, normalise
 from sspcm.heatmaps.targets import heatmap_mse
+from sspcm.methods.hard_views import as_other_cameras
 from sspcm.methods.method import Method, MethodSetting
 
 
@@ -54,9 +52,7 @@ class Supervised(Method):
         """The loss M(H(x_s))."""
         images = batch.labelled
         if self.cameras:
-            draw = draw_cameras(len(images), generator=batch.generator)
-            with torch.no_grad():
-                images = normalise(seen_by(denormalise(images), draw), bgr=False)
+            images = as_other_cameras(images, batch.generator)
         maps = self.network(images)
         return {"supervised": heatmap_mse(maps, batch.target, batch.target_weight)}
 

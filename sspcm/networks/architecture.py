@@ -23,14 +23,8 @@ def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Mo
     Raises:
         InputError: no such network has these parameters.
     """
-    try:
-        joints = state["final_layer.weight"].shape[0]
-        name, options = _name_and_options(state)
-    except KeyError as error:
-        raise InputError(
-            f"{source}: is no trained pose network: it has no {error.args[0]!r}"
-        ) from None
-    network = build_network(name, joints, **options)
+    name, options = architecture_of(state, source=source)
+    network = build_network(name, state["final_layer.weight"].shape[0], **options)
     try:
         missing, surplus = network.load_state_dict(state, strict=False)
     except RuntimeError as error:
@@ -40,6 +34,23 @@ def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Mo
     if missing or surplus:
         raise InputError(f"{source}: is no {name}: {(missing + surplus)[0]!r} does not match")
     return network
+
+
+def architecture_of(
+    state: Mapping[str, torch.Tensor], *, source: str
+) -> tuple[str, dict[str, Any]]:
+    """The network's name and the sizes that `build_network` takes, of such a state dictionary.
+
+    Raises:
+        InputError: it is that of no such network, or has no head.
+    """
+    try:
+        state["final_layer.weight"]
+        return _name_and_options(state)
+    except KeyError as error:
+        raise InputError(
+            f"{source}: is no trained pose network: it has no {error.args[0]!r}"
+        ) from None
 
 
 def _name_and_options(state: Mapping[str, torch.Tensor]) -> tuple[str, dict[str, Any]]:

@@ -29,7 +29,8 @@ class DataRecord(msgspec.Struct, frozen=True, kw_only=True):
         data_hash: of the annotated people (the training split, where the data come in splits).
         split_hash: of the split, or of the test split.
         split: how the data were split.
-        labels_hash: of the list of labelled people; None without one.
+        labels_hash: of the list of labelled people and of further labelled data sets; None without
+            either.
         unlabelled_hash: of the data set of the pool; None where the pool is the training split.
         people_train: usable people to train on.
         people_labelled: those of them whose labels are used.
@@ -106,9 +107,9 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         reported: the network that the method is judged by.
         seed: of the run.
         labels: label budget or list of labelled people, as configured.
-        last: scores of every network after the last epoch.
+        last: scores of every network after the last epoch; none where nobody was tested.
         best: scores of every network in the epoch that was best.
-        best_epoch: that epoch, counted from 1.
+        best_epoch: that epoch, counted from 1; 0 where nobody was tested.
         epochs: epochs trained.
         steps: optimiser steps of all epochs.
         processes: how many trained together.
@@ -174,6 +175,8 @@ def read_run_result(path: Path) -> RunResult:
         result = msgspec.convert(read_json(path), RunResult)
     except (msgspec.ValidationError, OverflowError) as error:
         raise InputError(f"{path}: is not the result of a run: {error}") from None
+    if not result.people_test:
+        return result
     for which, networks in (("last", result.last), ("best", result.best)):
         if result.reported not in networks:
             raise InputError(

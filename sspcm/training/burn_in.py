@@ -88,7 +88,11 @@ def burn_in(
         BurnInRecord(
             epochs=config.optimisation.burn_in_epochs,
             training_seconds=round(sum(r.training_seconds or 0 for r in results.values()), 1),
-            scores={name: results[runs[role].path].last["A"] for name, role in roles.items()},
+            scores={
+                name: result.last["A"]
+                for name, role in roles.items()
+                if (result := results[runs[role].path]).last
+            },
         ),
     )
 

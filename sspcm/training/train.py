@@ -26,11 +26,11 @@ from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, to_dict
 from sspcm.data.batches import Pool
 from sspcm.data.crop_store import CropStore
+from sspcm.data.detections import PERSON
 from sspcm.data.sampler import PairSampler
 from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
 from sspcm.data.summary import summarise, summary_lines
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
-from sspcm.inference.detections import PERSON
 from sspcm.inference.pool_labels import open_label_store, pool_labels, require_labels
 from sspcm.inference.scores import alignment, percent, predict_people, score_people
 from sspcm.methods.method import Method
@@ -116,7 +116,8 @@ def _train(
     if resume:
         require_run_data(config.data, str(folder))
     sets = make_sets(config.data, released=config.released)
-    sets.test.keypoint_set.require_sigmas()
+    if len(sets.tested):
+        sets.test.keypoint_set.require_sigmas()
     summary = summarise(config, sets, validated=processes.writes)
     method = make_method(config, sets).to(hardware.device)
     if config.evaluation.pseudo_labels:
@@ -168,7 +169,7 @@ def _train(
         # Made now, so that a disk that is too small for it says so before anything is trained.
         open_label_store(config, pool_people(config.data, sets)[0])
     sampler = PairSampler(
-        sets.labelled,
+        sets.labelled_draws(config.data.more_share),
         sets.unlabelled,
         config.optimisation.batch_size,
         config.seed,
@@ -248,7 +249,8 @@ def _train(
         progress.seconds += training + time.perf_counter() - started
         row: dict[str, Any] = {"epoch": progress.epoch, "learning_rate": rate, "train": losses}
 
-        if final or progress.epoch % config.evaluation.every == 0:
+        evaluated = final or progress.epoch % config.evaluation.every == 0
+        if evaluated and test_store is not None:
             with _evaluated(averaged):
                 scores = _evaluate(
                     method, sets, test_store, config, hardware, processes, run if final else None
@@ -373,7 +375,6 @@ def _result(
     hardware: Hardware,
     progress: Progress,
 ) -> RunResult:
-    assert progress.best is not None
     return RunResult(
         method=config.method.shown,
         recipe=config.method.recipe,
@@ -382,7 +383,7 @@ def _result(
         labels=config.data.labels,
         **msgspec.structs.asdict(sets.record),
         last=progress.last,
-        best=progress.best,
+        best=progress.best or {},
         best_epoch=progress.best_epoch,
         epochs=progress.epoch,
         steps=progress.epoch * sampler.steps,

@@ -54,7 +54,7 @@ def test_sigma_fits_the_crops(overrides, sigma):
         ({"method.recipe": "own"}, "corrected, released"),
         ({"seed.a": 1}, "'seed'"),
         ({"optimisation.milestones": 7}, "must be a list"),
-        ({"data.test_fraction": 2.0}, "between 0 and 1"),
+        ({"data.test_fraction": 1.0}, "from 0 to below 1"),
         ({"seed": -1}, "'seed' must be at least 0, not -1"),
         ({"threads": -1}, "'threads' must be at least 0"),
         ({"data.subset_seed": -1}, r"'data\.subset_seed' must be at least 0"),

@@ -14,6 +14,8 @@ from click.core import ParameterSource
 from wepdtof_pose.errors import InputError, echo
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from wepdtof_pose.dataset import PoseDataset
 
 PATH = click.Path(path_type=Path)
@@ -35,6 +37,13 @@ SCENE_FROM = click.option(
 )
 SCENE_FIELD = click.option(
     "--scene-field", metavar="FIELD", help="Take scenes from a field of the images (video_id)."
+)
+
+LEAVE_OUT_TEST = click.option(
+    "--leave-out-test",
+    is_flag=True,
+    help="Choose among those whom sspcm train, by default, does not hold out for testing where "
+    "there is one annotation file.",
 )
 
 
@@ -113,6 +122,23 @@ def one_split(
     if dataset.left_out:
         echo(f"{name}: {read_line(dataset)}")
     return scenes_of(dataset, scene_from, scene_field)
+
+
+def left_by_training(path: Path, dataset: PoseDataset) -> np.ndarray:
+    """Return the rows of those whom `sspcm train`, by default, does not hold out for testing.
+
+    Raises:
+        InputError: the data come in several files, of which none is held out.
+    """
+    from wepdtof_pose.formats.loading import annotation_files
+    from wepdtof_pose.splits.hold_out import hold_out
+
+    if len(annotation_files(path)) > 1:
+        raise InputError(
+            f"{path}: has several annotation files, of which none is held out: --leave-out-test is "
+            "for one file"
+        )
+    return hold_out(dataset).train
 
 
 def scenes_of(

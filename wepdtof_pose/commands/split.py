@@ -9,10 +9,12 @@ import click
 
 from wepdtof_pose.commands.shared import (
     CATEGORY,
+    LEAVE_OUT_TEST,
     PATH,
     SCENE_FIELD,
     SCENE_FROM,
     SEED,
+    left_by_training,
     one_split,
     refuse_unused,
 )
@@ -36,12 +38,7 @@ _SHARE = click.FloatRange(min=0)
     type=click.Choice(["person", "frame", "scene"]),
     help="What stays together.  [default: person for --labels, scene for splits]",
 )
-@click.option(
-    "--leave-out-test",
-    is_flag=True,
-    help="Choose among those whom sspcm train, by default, does not hold out for testing where "
-    "there is one annotation file.",
-)
+@LEAVE_OUT_TEST
 @click.option(
     "--train", type=_SHARE, help="Share of the people in the training split (80, or 0.8)."
 )
@@ -89,7 +86,6 @@ def split(
       wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o parted
       wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o sides.json
     """
-    from wepdtof_pose.errors import InputError
     from wepdtof_pose.files import require_other_file, write_json
     from wepdtof_pose.formats.loading import annotation_files
 
@@ -139,12 +135,7 @@ def split(
 
     people_of_choice = np.arange(len(dataset))
     if leave_out_test:
-        if len(annotation_files(path)) > 1:
-            raise InputError(
-                f"{path}: has several annotation files, of which none is held out: "
-                "--leave-out-test is for one file"
-            )
-        people_of_choice = hold_out.hold_out(dataset).train
+        people_of_choice = left_by_training(path, dataset)
     choice = dataset.select_people(people_of_choice)
     people = int(choice.trainable().sum())
     count = hold_out.label_budget(labels, people)

@@ -115,16 +115,20 @@ def hold_out(dataset: PoseDataset, *, fraction: float = TEST_FRACTION, seed: int
 
     Whole scenes change sides where scenes are known (a frame without a scene counts as one of its
     own); otherwise whole frames do. Frames of the same file name are one frame. A data set with a
-    single scene is split by frame, which `Split.kind` then says.
+    single scene is split by frame, which `Split.kind` then says. A fraction of 0 holds nobody out.
 
     Raises:
-        InputError: the fraction is not between 0 and 1, or there are not two frames with usable
+        InputError: the fraction is not from 0 to below 1, or there are not two frames with usable
             people to put on the two sides.
     """
-    if not 0 < fraction < 1:
-        raise InputError(f"the held-out fraction is {fraction}: it must lie between 0 and 1")
+    if not 0 <= fraction < 1:
+        raise InputError(f"the held-out fraction is {fraction}: it must be from 0 to below 1")
     usable = dataset.trainable()
     groups, kind = widest_groups(dataset, usable)
+    if fraction == 0:
+        everybody, nobody = np.arange(len(dataset)), np.arange(0)
+        hash_of_all = _hash_of_sides(dataset, everybody, nobody)
+        return Split(everybody, nobody, kind=kind, seed=seed, hash=hash_of_all)
     sizes = np.bincount(groups[usable], minlength=int(groups.max(initial=-1)) + 1)
     if np.count_nonzero(sizes) < 2:
         raise InputError(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from sspcm.inference.detections import read_detections
+from sspcm.data.detections import read_detections
 from sspcm.networks.finder import FinderNet
 from sspcm.training.finder import write_finder
 

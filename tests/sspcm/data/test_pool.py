@@ -2,12 +2,14 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
 from sspcm.config import DataConfig, TrainConfig
 from sspcm.config_io import load_config
 from sspcm.data.pool import left_out, unlabelled_people
 from sspcm.data.sets import make_sets
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
@@ -85,13 +87,23 @@ def test_boxes_of_a_results_file_on_the_images_of_a_folder(photos, tmp_path, ent
     people, _ = pool(photos, unlabelled_detections=str(tmp_path / "boxes.json"))
     assert people.boxes.tolist() == [[10, 20, 30, 40]]
     assert people.frames["file_name"].tolist() == ["002.jpg"]
+    assert people.left_out == {"boxes on no image of the pool": 1, "boxes of other categories": 1}
+
+
+def test_rotated_boxes_on_the_images_of_a_folder(photos, tmp_path):
+    rows = [{"file_name": "001.jpg", "bbox": [50, 60, 10, 20, 90], "score": 0.9}]
+    write_json(tmp_path / "boxes.json", rows)
+    people, _ = pool(photos, unlabelled_detections=str(tmp_path / "boxes.json"))
+    np.testing.assert_allclose(people.boxes, [[40, 55, 20, 10]])
+    rotated = people.people[list(ROTATED_BOX_COLUMNS)].to_numpy()
+    assert rotated.tolist() == [[50, 60, 10, 20, 90]]
 
 
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"image_id": 1, "bbox": [1, 2, 3]}], "is no COCO results file of boxes"),
-        ({"images": []}, "is no COCO results file of boxes"),
+        ([{"image_id": 1, "bbox": [1, 2, 3]}], "entry 0: 'bbox' is not a list of 4 numbers"),
+        ({"images": []}, "neither a COCO results file .* nor a COCO data set"),
         ([{"image_id": 99, "bbox": [1, 2, 3, 4]}], "none of its 1 boxes is on an image"),
     ],
     ids=["three numbers", "no list", "unknown images"],

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from sspcm.assembly import labelled_joints
-from sspcm.config import DataConfig
+from sspcm.config import DataConfig, TrainConfig
 from sspcm.data.pool import unlabelled_people
-from sspcm.data.sets import make_sets
+from sspcm.data.sets import make_sets, pool_people
 from sspcm.inference.evaluate import load_test_people
 from wepdtof_pose.commands.main import main as toolkit
 from wepdtof_pose.errors import InputError
@@ -239,3 +239,60 @@ def test_joints_outside_the_union_are_named(tiny_fisheye, tmp_path):
     (tmp_path / "animals.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="has no tail"):
         make_sets(config(tiny_fisheye, unlabelled=str(tmp_path / "animals.json")))
+
+
+def test_further_labelled_data_sets_are_labelled_by_joint_name(tiny_fisheye, mpii_copy):
+    sets = make_sets(config(tiny_fisheye, test_fraction=0.0, more_labelled=(str(mpii_copy),)))
+    more = sets.train.select_people(sets.more)
+    whole = load_dataset(tiny_fisheye)["all"]
+    assert more.keypoint_set == whole.keypoint_set
+    known = np.isin(whole.keypoint_set.joints, get_keypoint_set("mpii-16").joints)
+    np.testing.assert_array_equal(more.keypoints[:, known], whole.keypoints[:, known])
+    assert not more.keypoints[:, ~known].any()
+    assert sets.labelled.tolist() == [*range(8), *sets.more.tolist()]
+    # The pool is still the people of data.path, in its own ids.
+    assert sets.unlabelled.tolist() == list(range(len(whole)))
+    people, rows = pool_people(config(tiny_fisheye), sets)
+    assert people.people["id"].tolist() == whole.people["id"].tolist()
+    assert rows.tolist() == sets.unlabelled.tolist()
+    assert sets.record.people_labelled == 8 + len(whole)
+    assert sets.record.labels_hash != make_sets(config(tiny_fisheye)).record.labels_hash
+
+
+def test_joints_that_the_first_data_set_does_not_name_are_counted(tiny_fisheye, tmp_path):
+    whole = load_dataset(tiny_fisheye)["all"]
+    coco.write(
+        whole.with_keypoint_set(get_keypoint_set("coco-17")),
+        tmp_path / "annotations" / "person_keypoints.json",
+    )
+    (tmp_path / "images").symlink_to(whole.root)
+    sets = make_sets(config(tmp_path, test_fraction=0.0, more_labelled=(str(tiny_fisheye),)))
+    unknown = ~np.isin(whole.keypoint_set.joints, get_keypoint_set("coco-17").joints)
+    labels = int((whole.keypoints[:, unknown, 2] > 0).sum())
+    assert sets.reading["joints that data.path does not name"] == labels > 0
+
+
+def test_images_of_tested_people_are_no_further_labels(tiny_fisheye, tmp_path):
+    coco.write(
+        make_sets(config(tiny_fisheye)).test, tmp_path / "annotations" / "person_keypoints.json"
+    )
+    (tmp_path / "images").symlink_to(load_dataset(tiny_fisheye)["all"].root)
+    with pytest.raises(InputError, match=r"nobody to learn from: .* of tested people among"):
+        make_sets(config(tiny_fisheye, more_labelled=(str(tmp_path),)))
+
+
+def test_few_further_labels_can_be_drawn_more_often(tiny_fisheye, mpii_copy):
+    sets = make_sets(config(tiny_fisheye, test_fraction=0.0, more_labelled=(str(mpii_copy),)))
+    few = replace(sets, labelled=np.r_[:90, 100:103], more=np.arange(100, 103))
+    assert few.labelled_draws(0.0).tolist() == few.labelled.tolist()
+    draws = few.labelled_draws(0.25)
+    assert np.isin(draws, few.more).mean() == pytest.approx(0.25)
+    with pytest.raises(InputError, match=r"'data\.more_share' needs data\.more_labelled"):
+        TrainConfig(data=DataConfig(more_share=0.5))
+
+
+def test_nobody_need_be_held_out(tiny_fisheye):
+    sets = make_sets(config(tiny_fisheye, test_fraction=0.0))
+    assert (len(sets.tested), len(sets.test), sets.record.people_test) == (0, 0, 0)
+    assert sets.record.split == "nobody held out"
+    assert len(sets.train) == len(load_dataset(tiny_fisheye)["all"])

@@ -148,3 +148,28 @@ def test_all_three_begin_as_a_was_burnt_in(make_setting) -> None:
 def test_options_that_cannot_be(make_setting, options, message) -> None:
     with pytest.raises(InputError, match=message):
         build_method("sspcm_ema", make_setting(), options)
+
+
+def test_drawn_and_real_views_exchange_their_colours(make_setting, make_batch, watch) -> None:
+    options = PLAIN | {"cameras": True, "exchange": 1.0}
+    method = build_method("sspcm_ema", make_setting(still=True), options).train()
+    passes = watch(method.network)
+    batch = make_batch()
+    losses = method(batch)
+    labelled, hard = passes[0][0].split(len(batch.labelled))
+    for part in (torch.mean, torch.std):
+        wanted = part(batch.unlabelled, dim=(2, 3))
+        torch.testing.assert_close(part(labelled, dim=(2, 3)), wanted, atol=1e-4, rtol=1e-4)
+    assert not torch.equal(hard, batch.unlabelled)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+
+
+def test_averages_of_a_network_that_is_trained_already_move_slowly(make_setting) -> None:
+    method = build_method("sspcm_ema", make_setting(), {"trained": True})
+    with torch.no_grad():
+        for parameter in method.network.parameters():
+            parameter.add_(1.0)
+    before = [parameter.clone() for parameter in method.long.parameters()]
+    method.end_step()
+    for parameter, old in zip(method.long.parameters(), before, strict=True):
+        torch.testing.assert_close(parameter - old, torch.full_like(old, 0.005))

@@ -8,15 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
 
+from benchmarks.results.results import read_cell
 from sspcm.config_io import load_config
 from sspcm.hardware import choose_hardware
-from sspcm.inference.evaluate import evaluate_networks, own_test_people
+from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_test_people
 from sspcm.inference.open import open_networks
 from sspcm.runs.folder import RunFolder
 from sspcm.training.train import train
@@ -279,3 +281,20 @@ def test_an_unlabelled_set_and_both_recipes_train_to_a_score(settings, tmp_path,
     scores = result.last["C"]
     assert set(scores["per_joint"]) == set(get_keypoint_set("wepdtof-pose-14").joints)
     assert scores["sigma_set"] == "wepdtof-pose-14"
+
+
+def test_a_run_without_test_people_is_not_evaluated(settings, tmp_path):
+    settings |= {"method.name": "supervised", "data.test_fraction": 0, "optimisation.epochs": 2}
+    result = train(load_config(overrides=settings), tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    assert (result.last, result.best, result.best_epoch, result.people_test) == ({}, {}, 0, 0)
+    assert run.read_result() == result
+    assert not any("scores" in row for row in run.read_metrics())
+    assert not run.predictions_file.exists()
+    networks = open_networks(run.path)
+    with pytest.raises(InputError, match="held nobody out for testing: name a data set"):
+        own_test_people(networks)
+    with pytest.raises(InputError, match="has learned from these people"):
+        load_test_people(Path(settings["data.path"]), networks=networks)
+    with pytest.raises(InputError, match=r"was not evaluated: data\.test_fraction is 0"):
+        read_cell(run.path)

@@ -136,8 +136,8 @@ def test_neither_side_is_empty(make_dataset: Make, fraction: float) -> None:
     [
         ([3], 0.2, "3 usable people on 1 frames"),
         ([], 0.2, "0 usable people on 0 frames"),
-        ([2, 2], 0.0, "between 0 and 1"),
-        ([2, 2], 1.0, "between 0 and 1"),
+        ([2, 2], -0.1, "from 0 to below 1"),
+        ([2, 2], 1.0, "from 0 to below 1"),
     ],
 )
 def test_impossible_hold_out(make_dataset: Make, frames: list, fraction: float, error: str) -> None:
@@ -189,3 +189,11 @@ def test_a_subset_file_of_people_who_have_other_ids_now(make_dataset: Make, tmp_
 def test_ids_that_are_used_twice_are_not_written(make_dataset: Make) -> None:
     with pytest.raises(InputError, match="use a person id twice"):
         subset_record(make_dataset(id=[1] * 6), np.array([0]), labels="1", order="file", seed=None)
+
+
+def test_a_fraction_of_0_holds_nobody_out(make_dataset: Make) -> None:
+    dataset = make_dataset([2, 2])
+    split = hold_out(dataset, fraction=0)
+    assert (split.train.tolist(), split.test.tolist()) == ([0, 1, 2, 3], [])
+    assert split.hash != hold_out(dataset, fraction=0.5).hash
+    assert hold_out(make_dataset([3]), fraction=0).train.tolist() == [0, 1, 2]

@@ -1,5 +1,8 @@
 """CVAT for Images XML 1.1: writer. CVAT reads the file into a task with the same images.
 
+`labels.json` defines the labels: paste it into the tab "Raw" of a new project or task, and then
+upload the annotations.
+
 Each person is a group: a box with what there is of id, track id, crowd mark and area as attributes,
 the rotated box where there is one, and a skeleton where there are joints.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
@@ -31,6 +35,9 @@ from wepdtof_pose.formats.tools.tool_records import (
 )
 from wepdtof_pose.keypoints import KeypointSet
 
+LABELS = "labels.json"
+"""The labels as CVAT's constructor takes them."""
+
 _HELD = (
     "person ids",
     "areas",
@@ -42,7 +49,8 @@ _HELD = (
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder of data sets: `annotations[_<split>].xml` and `images/[<split>/]`."""
+    """Return the folder of data sets: `annotations[_<split>].xml`, `labels.json` and
+    `images/[<split>/]`."""
     files: dict[str, Any] = {}
     images: dict[str, Path] = {}
     lost: list[dict[str, int]] = []
@@ -52,7 +60,33 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         images |= image_places(dataset, split_folder("images", split))
         held = [*_HELD, "image ids"] if _whole_ids(dataset) else _HELD
         lost.append(not_held(dataset, held))
+    files[LABELS] = label_definitions(next(iter(datasets.values())).keypoint_set)
     return Layout(files, images, add_counts(*lost))
+
+
+def label_definitions(keypoint_set: KeypointSet) -> list[dict[str, Any]]:
+    """Return the labels of a project for these joints: boxes of people, and their skeleton.
+
+    The drawing of the skeleton is what a new one looks like before its joints are moved: a standing
+    person, with joints of other names in a row beside.
+    """
+    attributes = [
+        {"name": name, "mutable": False, "input_type": "text", "default_value": "", "values": [""]}
+        for name in FIELDS
+    ]
+    return [
+        {"name": PERSON_LABEL, "type": "rectangle", "attributes": attributes},
+        {"name": ROTATED_LABEL, "type": "rectangle", "attributes": []},
+        {
+            "name": f"{PERSON_LABEL}_pose",
+            "type": "skeleton",
+            "attributes": [],
+            "svg": _drawing(keypoint_set),
+            "sublabels": [
+                {"name": joint, "type": "points", "attributes": []} for joint in keypoint_set.joints
+            ],
+        },
+    ]
 
 
 def to_text(dataset: PoseDataset) -> str:
@@ -92,6 +126,59 @@ def _meta(root: Element, dataset: PoseDataset) -> None:
     _label(labels, f"{PERSON_LABEL}_pose", "skeleton")
     for joint in dataset.keypoint_set.joints:
         SubElement(_label(labels, joint, "points"), "parent").text = f"{PERSON_LABEL}_pose"
+
+
+def _drawing(keypoint_set: KeypointSet) -> str:
+    """The edges and joints of a skeleton, as SVG elements that say which joints they are."""
+    places = _standing(keypoint_set.joints)
+    edges = [
+        f'<line x1="{places[a][0]}" y1="{places[a][1]}" x2="{places[b][0]}" y2="{places[b][1]}" '
+        f'data-type="edge" data-node-from="{a + 1}" data-node-to="{b + 1}"></line>'
+        for a, b in keypoint_set.skeleton
+    ]
+    joints = [
+        f'<circle r="1.5" cx="{x}" cy="{y}" data-type="element node" data-element-id="{number}" '
+        f'data-node-id="{number}" data-label-name={quoteattr(name)}></circle>'
+        for number, ((x, y), name) in enumerate(
+            zip(places, keypoint_set.joints, strict=True), start=1
+        )
+    ]
+    return "".join(edges + joints)
+
+
+def _standing(joints: tuple[str, ...]) -> list[tuple[float, float]]:
+    """Where each joint of a person who stands facing us is in a picture of 100 x 100."""
+    others = [joint for joint in joints if joint.removeprefix("right_") not in _PLACES]
+    others = [joint for joint in others if joint.removeprefix("left_") not in _PLACES]
+    found = []
+    for joint in joints:
+        side = -1 if joint.startswith("right_") else 1
+        place = _PLACES.get(joint.removeprefix("right_").removeprefix("left_"))
+        if place is None:
+            found.append((5.0, round(5 + 90 * others.index(joint) / len(others), 2)))
+        else:
+            found.append((50.0 + side * place[0], float(place[1])))
+    return found
+
+
+_PLACES = {
+    "head_top": (0, 4),
+    "head": (0, 8),
+    "nose": (0, 11),
+    "eye": (3, 9),
+    "ear": (6, 10),
+    "neck": (0, 18),
+    "upper_neck": (0, 18),
+    "thorax": (0, 24),
+    "shoulder": (12, 22),
+    "elbow": (16, 37),
+    "wrist": (18, 51),
+    "pelvis": (0, 52),
+    "hip": (8, 53),
+    "knee": (9, 73),
+    "ankle": (10, 93),
+}
+"""Distance from the middle and height of joints."""
 
 
 def _label(labels: Element, name: str, kind: str) -> Element:

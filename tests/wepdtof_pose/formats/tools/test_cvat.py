@@ -1,10 +1,11 @@
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.tools import cvat
+from wepdtof_pose.formats.tools import cvat, cvat_writer
 from wepdtof_pose.keypoints import get_keypoint_set
 
 META = (
@@ -257,3 +258,39 @@ def test_several_skeletons_none_of_which_says_person(tmp_path: Path) -> None:
 def test_nobody_left_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nobody is left: left out 1 shapes labelled 'car'"):
         cvat.read(write(tmp_path, '<polygon label="car" points="1,2;3,4;5,6"/>'))
+
+
+@pytest.mark.parametrize("name", ["wepdtof-pose-14", "coco-17"])
+def test_the_labels_to_paste_are_a_skeleton_of_these_joints(name: str) -> None:
+    joints = get_keypoint_set(name)
+    boxes, rotated, pose = cvat_writer.label_definitions(joints)
+    assert [one["name"] for one in (boxes, rotated)] == ["person", "rotated_box"]
+    assert (pose["name"], pose["type"]) == ("person_pose", "skeleton")
+    assert [one["name"] for one in pose["sublabels"]] == list(joints.joints)
+    drawing = ElementTree.fromstring(f"<svg>{pose['svg']}</svg>")
+    circles = {int(c.get("data-node-id")): c for c in drawing.iterfind("circle")}
+    assert [circles[n + 1].get("data-label-name") for n in range(len(joints))] == list(
+        joints.joints
+    )
+    edges = [
+        (int(line.get("data-node-from")) - 1, int(line.get("data-node-to")) - 1)
+        for line in drawing.iterfind("line")
+    ]
+    assert edges == [tuple(edge) for edge in joints.skeleton]
+    places = {(c.get("cx"), c.get("cy")) for c in circles.values()}
+    assert len(places) == len(joints)
+    assert all(0 < float(value) < 100 for place in places for value in place)
+    right, left = (
+        float(circles[joints.joints.index(f"{side}_wrist") + 1].get("cx"))
+        for side in ("right", "left")
+    )
+    assert right < left
+
+
+def test_a_writer_puts_the_labels_beside_the_annotations(tmp_path: Path) -> None:
+    from wepdtof_pose.annotations import sample_folder
+
+    from wepdtof_pose.formats.loading import load_dataset
+
+    layout = cvat_writer.write(load_dataset(sample_folder()))
+    assert layout.files["labels.json"][2]["name"] == "person_pose"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sspcm.inference.detections import frame_boxes, read_detections
+from sspcm.data.detections import frame_boxes, read_detections
 from sspcm.inference.frames import find_sources
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json

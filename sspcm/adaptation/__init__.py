@@ -1,0 +1,1 @@
+"""Networks meet a camera of one's own: adapted without labels, and whom to label next."""

@@ -1,0 +1,354 @@
+"""Adapt a trained network to frames of one's own, without labels.
+
+Learned from are drawn people with labels and boxes of the own frames without (after Kim et al., "A
+Unified Framework for Domain Adaptive Pose Estimation", ECCV 2022, with the parts of `sspcm_ema`).
+The trained network is what a burn-in would have given. A few real labels may join the drawn ones.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sspcm.adaptation.before_after import Measured, comparison_lines, measure, write_pictures
+from sspcm.adaptation.learning import (
+    BATCH_SIZE,
+    draw_people,
+    drawn_file,
+    learning_config,
+    network_alone,
+    require_adaptable,
+    style_of,
+    write_start,
+)
+from sspcm.adaptation.own_frames import OwnFrames, own_frames
+from sspcm.data.detections import read_detections
+from sspcm.data.overlap import KnownImages, images_of
+from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes
+from sspcm.inference.evaluate import TestPeople, load_test_people
+from sspcm.inference.networks import TrainedNetworks
+from sspcm.inference.open import open_networks
+from sspcm.inference.poses import JOINT_THRESHOLD
+from sspcm.methods.method import mode_of
+from sspcm.runs.folder import RunFolder
+from sspcm.training.train import train
+from wepdtof_pose.conversion.convert import find_images, place
+from wepdtof_pose.conversion.registry import write_coco
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json, replacing_folder, write_json
+from wepdtof_pose.formats.layout import counts_in_words
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.locks import exclusive
+from wepdtof_pose.splits.hold_out import hold_out
+from wepdtof_pose.synthetic.generate import STYLES
+
+FOLDER = "adaptation"
+"""Folder inside the run: what was learned from, the report, the pictures."""
+REPORT = "report.json"
+PICTURES = "before_after.png"
+_ASKED = "asked.json"
+_FRAMES = "frames"
+_LABELS = "labels"
+_FORWARDS_A_STEP = 9.2
+"""A step's time in passes over a batch: three of teachers, and two with gradients at 3.1 each."""
+_FEW_LABELS = 10
+"""Fewer labelled people than this are all learned from, and none is measured on."""
+
+
+@dataclass(frozen=True)
+class AdaptOptions:
+    """What is adapted to, and for how long.
+
+    Attributes:
+        boxes: file of the people's boxes on the frames; the finder says where they are if None.
+        category: id or name of the category of people in that file.
+        box_threshold: boxes with a lower score are not used.
+        labels: data set of real labels to learn from as well.
+        test: data set of real labels that are measured on and never learned from.
+        held_out: share of the frames (and of `labels`) that is measured on and not learned from.
+        frames: most frames to take; of more, every n-th.
+        people: drawn people to learn from.
+        style: how they are drawn (see `wepdtof_pose.generate`); as the network's run if None.
+        steps: of the optimiser.
+        seed: of views and batches.
+    """
+
+    boxes: Path | None = None
+    category: str | None = None
+    box_threshold: float = 0.0
+    labels: Path | None = None
+    test: Path | None = None
+    held_out: float = 0.2
+    frames: int = 200
+    people: int = 400
+    style: str | None = None
+    steps: int = 150
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"the held-out share {self.held_out} must be from 0 to below 1")
+        for name in ("frames", "people", "steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.style is not None and self.style not in STYLES:
+            raise InputError(f"unknown style {self.style!r}: choose one of {', '.join(STYLES)}")
+
+
+def adapt(
+    networks: TrainedNetworks,
+    inputs: Sequence[Path],
+    out: Path,
+    options: AdaptOptions | None = None,
+    *,
+    finder: Finder | None = None,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Adapt the reported network to frames, write the run folder `out`, and return the report.
+
+    The folder is a run's, which every command takes. Its folder `adaptation` has the people that
+    were learned from, `report.json` and `before_after.png`. The same call on the same folder goes
+    on where it was stopped.
+
+    Args:
+        networks: what to start from.
+        inputs: images, folders of images and videos, video files of one's own camera.
+        out: a folder that is new, or that the same call began.
+        options: see there.
+        finder: finds people where no boxes are given.
+        say: takes each line for people.
+
+    Returns:
+        Counts, seconds, and `before` and `after`: position inconsistency (over the root of the
+        box), confidence, and scores where there are labels to measure on.
+
+    Raises:
+        InputError: the network cannot be adapted, nothing can be read, nobody is on the frames, or
+            `out` holds something else.
+    """
+    options = options or AdaptOptions()
+    started = time.perf_counter()
+    require_adaptable(networks)
+    boxes = _box_source(networks, options, finder)
+    style = options.style or style_of(networks)
+    own = out / FOLDER
+    config = learning_config(
+        networks,
+        drawn=drawn_file(options.people, style),
+        unlabelled=own / _FRAMES,
+        labels=None if options.labels is None else own / _LABELS,
+        start=own / "start.pt",
+        steps=options.steps,
+        seed=options.seed,
+    )
+    run = RunFolder(out)
+    with ExitStack() as stack:
+        if not out.exists():
+            stack.push(partial(_remove_fruitless, run))
+        run.prepare(config, resume=True)
+        stack.enter_context(exclusive(own))
+        _require_same(own / _ASKED, _asked(networks, inputs, options, finder), out)
+        if (own / REPORT).is_file() and run.ended(config):
+            return _said(read_json(own / REPORT), say)
+        write_start(networks, own / "start.pt")
+        tested = _place_labels(own / _LABELS, options)
+        frames = own_frames(
+            inputs,
+            boxes,
+            networks.keypoint_set,
+            most=options.frames,
+            held_out=options.held_out,
+            pictures=own / "pictures",
+        )
+        if options.test is None and tested is not None:
+            frames = _without_images_of(frames, tested.people)
+        _place(own / _FRAMES, {"train": frames.learned_from, "val": frames.measured})
+        for line in _plan_lines(networks, frames, boxes, options, style):
+            say(line)
+        draw_people(options.people, style)
+        before = measure(networks, frames.measured, tested)
+        train(config, out, resume=True)
+        adapted = open_networks(out)
+        after = measure(adapted, frames.measured, tested)
+        write_pictures(
+            frames.measured,
+            before.steady,
+            after.steady,
+            own / PICTURES,
+            joint_threshold=JOINT_THRESHOLD,
+        )
+        report = _report(frames, tested, before, after, time.perf_counter() - started)
+        write_json(own / REPORT, report, indent=1)
+    return _said(report, say)
+
+
+def report_lines(report: dict[str, Any]) -> Iterator[str]:
+    """Yield what an adaptation has changed, as lines for people."""
+    held = "held-out frames" if report["held_out"] else "frames that it also learned from"
+    yield f"measured on {report['measured_people']} people on {report['measured_frames']} {held}"
+    if report["labelled_people_measured"]:
+        yield f"scores on {report['labelled_people_measured']} labelled people"
+    yield from comparison_lines(report["before"], report["after"])
+
+
+def _remove_fruitless(run: RunFolder, _: Any, error: Any, __: Any) -> None:
+    """Leave nothing of an adaptation that failed before it had learned anything."""
+    if error is not None and not run.resumable:
+        shutil.rmtree(run.path, ignore_errors=True)
+
+
+def _said(report: dict[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    for line in report_lines(report):
+        say(line)
+    return report
+
+
+def _box_source(
+    networks: TrainedNetworks, options: AdaptOptions, finder: Finder | None
+) -> BoxSource:
+    if options.boxes is not None:
+        found = read_detections(options.boxes, category=options.category)
+        return GivenBoxes(found, options.box_threshold)
+    if finder is None:
+        raise InputError(
+            f"{networks.record['source']}: nothing says where people are on the frames: name "
+            "their boxes with --boxes, or a network that finds them with --finder"
+        )
+    return FoundBoxes(finder, options.box_threshold)
+
+
+def _asked(
+    networks: TrainedNetworks,
+    inputs: Sequence[Path],
+    options: AdaptOptions,
+    finder: Finder | None,
+) -> dict[str, Any]:
+    """What an adaptation must share with one that it goes on with, as JSON has it."""
+    return {
+        "networks": networks.record,
+        "network": networks.reported,
+        "inputs": [str(path) for path in inputs],
+        "finder": None if finder is None else str(getattr(finder, "source", "a finder")),
+        **{
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(options).items()
+        },
+    }
+
+
+def _require_same(file: Path, asked: dict[str, Any], out: Path) -> None:
+    if not file.is_file():
+        write_json(file, asked, indent=1)
+        return
+    before = read_json(file)
+    if before != asked:
+        raise InputError(
+            f"{out}: holds an adaptation of other networks, frames or options: repeat that command "
+            "to go on with it, or name another folder with -o"
+        )
+
+
+def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:
+    """Write the labelled people to learn from; return those to measure on, if there are any."""
+    tested = None if options.test is None else load_test_people(options.test)
+    if options.labels is None:
+        return tested
+    splits = load_dataset(options.labels)
+    labelled = splits["train"] if "train" in splits else next(iter(splits.values()))
+    people = labelled.select_people(labelled.trainable())
+    parts = {"train": people}
+    if tested is None and options.held_out and len(people) >= _FEW_LABELS:
+        split = hold_out(people, fraction=options.held_out, seed=options.seed)
+        parts = {"train": people.select_people(split.train)}
+        tested = TestPeople(people.select_people(split.test), str(options.labels), "held out")
+        parts["val"] = tested.people
+    _place(folder, parts)
+    return tested
+
+
+def _place(folder: Path, parts: dict[str, PoseDataset]) -> None:
+    """Write a data set folder, whole or not at all."""
+    renamed = find_images(parts)
+    with replacing_folder(folder) as new:
+        place(write_coco(parts), new, renamed)
+
+
+def _without_images_of(frames: OwnFrames, people: PoseDataset) -> OwnFrames:
+    """The frames with those held out too that are images of these people."""
+    known = KnownImages(images_of(people))
+    root, names = frames.people.root, frames.people.frames["file_name"].tolist()
+    for row, name in enumerate(names):
+        if known.same_as(root / name) is not None:
+            frames.held_out[row] = True
+    return frames
+
+
+def _plan_lines(
+    networks: TrainedNetworks,
+    frames: OwnFrames,
+    boxes: BoxSource,
+    options: AdaptOptions,
+    style: str,
+) -> Iterator[str]:
+    learned, measured = frames.learned_from, frames.measured
+    yield (
+        f"{len(learned)} people without labels on {len(learned.frames)} frames, "
+        f"{options.people} drawn people ({style}) with labels"
+    )
+    if frames.held_out.any():
+        yield f"held out to measure on: {len(measured)} people on {len(measured.frames)} frames"
+    else:
+        yield "no frame is held out: measured is on the frames that are learned from"
+    if counts := counts_in_words(frames.counts):
+        yield counts
+    for problem in frames.problems:
+        yield f"not wholly read: {problem}"
+    if isinstance(boxes, GivenBoxes):
+        unused = {what: n for what, n in boxes.record().items() if n and not what.startswith("im")}
+        yield "boxes: " + ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in unused.items())
+    minutes = options.steps * _step_seconds(networks) / 60
+    yield f"{options.steps} steps will take about {max(minutes, 0.1):.1f} minutes"
+
+
+def _step_seconds(networks: TrainedNetworks) -> float:
+    """Seconds of a step, estimated from a pass of the network over a batch."""
+    network = network_alone(networks)
+    width, height = networks.crop_size
+    images = torch.zeros(BATCH_SIZE, 3, height, width, device=networks.hardware.device)
+    seconds = []
+    with mode_of([network], training=False), torch.inference_mode():
+        for _ in range(3):
+            started = time.perf_counter()
+            network(images).sum().item()
+            seconds.append(time.perf_counter() - started)
+    return _FORWARDS_A_STEP * min(seconds)
+
+
+def _report(
+    frames: OwnFrames,
+    tested: TestPeople | None,
+    before: Measured,
+    after: Measured,
+    seconds: float,
+) -> dict[str, Any]:
+    return {
+        "frames": len(frames.people.frames),
+        "people": len(frames.people),
+        "measured_frames": len(frames.measured.frames),
+        "measured_people": len(frames.measured),
+        "held_out": bool(frames.held_out.any()),
+        "left_out": frames.counts,
+        "labelled_people_measured": 0 if tested is None else int(tested.people.trainable().sum()),
+        "before": before.as_json(),
+        "after": after.as_json(),
+        "seconds": round(seconds, 1),
+    }

@@ -1,0 +1,201 @@
+"""What an adaptation learns from and how: drawn people, the first weights, the configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from sspcm.config import TrainConfig
+from sspcm.config_io import load_config
+from sspcm.data.crop_store import default_cache
+from sspcm.inference.networks import FixedNetworks, OneNetwork, TrainedNetworks
+from sspcm.networks.architecture import architecture_of
+from sspcm.networks.pyramid import Stages
+from sspcm.runs.checkpoint import save_checkpoint
+from wepdtof_pose.cores import usable_cores
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.synthetic.generate import ANNOTATIONS, MANIFEST, STYLES, generate
+
+DRAWN_JOINTS = "wepdtof-pose-14"
+DRAWN_SEED = 202
+"""Other people than those that the ready-trained networks have seen."""
+DRAWN_SIZE = 768
+EPOCHS = 5
+BATCH_SIZE = 16
+LABELS_SHARE = 0.25
+"""Of the labelled people of a batch, those with real labels, where there are some."""
+
+_LEARNING: dict[str, Any] = {
+    "data.labels": "all",
+    "data.test_fraction": 0.0,
+    "data.unlabelled_boxes": True,
+    "easy_view.scale": 0.3,
+    "easy_view.rotation_probability": 0.8,
+    "method.name": "sspcm_ema",
+    "method.options": {"cameras": True, "exchange": 0.5, "trained": True, "weight": 1.0},
+    "optimisation.epochs": EPOCHS,
+    "optimisation.batch_size": BATCH_SIZE,
+    "optimisation.schedule": "cosine",
+    "optimisation.learning_rate": 3e-4,
+    "optimisation.warm_up_epochs": 0.2,
+}
+"""Views as those of the ready-trained networks, and a third of their learning rate."""
+
+
+def learning_config(
+    networks: TrainedNetworks,
+    *,
+    drawn: Path,
+    unlabelled: Path,
+    labels: Path | None,
+    start: Path,
+    steps: int,
+    seed: int,
+) -> TrainConfig:
+    """Return the configuration of an adaptation.
+
+    Args:
+        networks: what is adapted; their crops, joints and decoding stay.
+        drawn: annotations of drawn people.
+        unlabelled: data set of boxes on the own frames.
+        labels: data set of real labels, if there are any.
+        start: file that `write_start` makes.
+        steps: of the optimiser, rounded up to a multiple of `EPOCHS`.
+        seed: of views and batches.
+    """
+    network = network_alone(networks)
+    name, options = architecture_of(network.state_dict(), source=_source(networks))
+    frozen = isinstance(network, Stages)
+    width, height = networks.crop_size
+    real: dict[str, Any] = {}
+    if labels is not None:
+        real = {"data.more_labelled": [str(labels)], "data.more_share": LABELS_SHARE}
+    return load_config(
+        overrides=_LEARNING
+        | real
+        | {f"network.{option}": size for option, size in options.items()}
+        | {
+            "data.path": str(drawn),
+            "data.unlabelled": str(unlabelled),
+            "data.crop_width": width,
+            "data.crop_height": height,
+            "data.sigma": networks.sigma,
+            "data.upright": networks.upright,
+            "data.up": networks.up,
+            "network.name": name,
+            "network.pretrained": str(start),
+            "network.frozen_stages": int(frozen),
+            "optimisation.epoch_steps": -(-steps // EPOCHS),
+            "evaluation.decoding": networks.evaluation.decoding,
+            "evaluation.flip_test": networks.evaluation.flip_test,
+            "seed": seed,
+            "device": str(networks.hardware.device),
+            "precision": str(networks.hardware.precision).removeprefix("torch."),
+        }
+    )
+
+
+def require_adaptable(networks: TrainedNetworks) -> None:
+    """Refuse networks that cannot learn from drawn people.
+
+    Raises:
+        InputError: they take BGR, predict other joints, or are of an architecture that no file of
+            weights can start.
+    """
+    source = _source(networks)
+    architecture_of(network_alone(networks).state_dict(), source=source)
+    if networks.bgr:
+        raise InputError(
+            f"{source}: takes images in BGR, as released; adaptation trains on RGB images"
+        )
+    drawn = get_keypoint_set(DRAWN_JOINTS).joints
+    others = [joint for joint in networks.keypoint_set.joints if joint not in drawn]
+    if others:
+        raise InputError(
+            f"{source}: predicts {', '.join(others)}, which drawn people ({DRAWN_JOINTS}) do not "
+            "have: adapt a network of their joints"
+        )
+
+
+def network_alone(networks: TrainedNetworks) -> nn.Module:
+    """Return the module of the reported network.
+
+    Raises:
+        InputError: what is reported is the mean of several.
+    """
+    method, name = networks.method, networks.reported
+    if isinstance(method, OneNetwork):
+        method = method.method
+    if name == method.reported:
+        return method.predictor()
+    if isinstance(method, FixedNetworks) and name in method.networks:
+        return method.networks[name]
+    entries = [entry for entry, role in method.roles.items() if role == name]
+    if not entries:
+        raise InputError(f"{_source(networks)}: {name!r} is no network of its own")
+    return method.get_submodule(entries[0])
+
+
+def write_start(networks: TrainedNetworks, file: Path) -> None:
+    """Write the reported network as a file of weights, which `network.pretrained` takes."""
+    state = network_alone(networks).state_dict()
+    about = {
+        "keypoint_set": dataclasses.asdict(networks.keypoint_set),
+        "crop_size": list(networks.crop_size),
+        "bgr": networks.bgr,
+        "upright": networks.upright,
+        "up": networks.up,
+        "sigma": networks.sigma,
+        "decoding": networks.evaluation.decoding,
+        "source": _source(networks),
+        "source_sha256": networks.record["checkpoint_sha256"],
+    }
+    weights = {f"A.{name}": value.contiguous().cpu() for name, value in state.items()}
+    save_checkpoint(file, {"state_dict": weights, "about": about})
+
+
+def style_of(networks: TrainedNetworks) -> str:
+    """Return the style of the drawn people that networks were trained on; `office` if on others."""
+    if networks.config is not None:
+        data = Path(networks.config.data.path)
+        for folder in (data, data.parent.parent):
+            if (folder / MANIFEST).is_file():
+                manifest = read_json(folder / MANIFEST)
+                style = manifest.get("style", "plain") if isinstance(manifest, dict) else None
+                if style in STYLES:
+                    return str(style)
+    return "office"
+
+
+def drawn_file(people: int, style: str) -> Path:
+    """Return where `draw_people` puts the annotations of so many drawn people: in the cache."""
+    return _drawn_folder(people, style) / Path(ANNOTATIONS).with_name("along_bodies.json")
+
+
+def draw_people(people: int, style: str) -> None:
+    """Draw people where they are not in the cache, with boxes along their bodies."""
+    from sspcm.ready.make import along_bodies
+
+    folder = _drawn_folder(people, style)
+    generate(
+        folder,
+        people=people,
+        seed=DRAWN_SEED,
+        size=DRAWN_SIZE,
+        style=style,
+        workers=usable_cores(),
+    )
+    along_bodies(folder / ANNOTATIONS)
+
+
+def _drawn_folder(people: int, style: str) -> Path:
+    return default_cache().parent / "drawn" / f"{style}-{people}"
+
+
+def _source(networks: TrainedNetworks) -> str:
+    return str(networks.record["source"])

@@ -1,0 +1,207 @@
+"""Commands for a camera of one's own: adapt, and rank for whom to label next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from sspcm.commands.options import PATH, opens_networks
+from wepdtof_pose.commands.shared import (
+    CATEGORY,
+    LEAVE_OUT_TEST,
+    SCENE_FIELD,
+    SCENE_FROM,
+    SEED,
+    left_by_training,
+    one_split,
+    refuse_unused,
+)
+from wepdtof_pose.errors import echo
+
+if TYPE_CHECKING:
+    from sspcm.inference.networks import TrainedNetworks
+
+_COUNT = click.IntRange(min=1)
+
+
+@click.command()
+@opens_networks(inference=True, model_option=True, inputs=False)
+@click.option(
+    "--data",
+    "inputs",
+    metavar="PATH",
+    type=PATH,
+    multiple=True,
+    required=True,
+    help="Images, folder or video of your camera. May be repeated.",
+)
+@click.option("-o", "--output", metavar="DIR", type=PATH, required=True, help="Run folder.")
+@click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
+@click.option("--category", help="Category of people in --boxes, by id or name.")
+@click.option(
+    "--finder",
+    metavar="NAME|FILE",
+    help="Network that finds people.  [default: ceiling-find for turned crops]",
+)
+@click.option(
+    "--box-threshold", type=float, default=0.0, show_default=True, help="Least score of a box."
+)
+@click.option("--labels", type=PATH, help="Data set of real labels to learn from as well.")
+@click.option("--test", type=PATH, help="Data set of real labels to measure on, never learned.")
+@click.option(
+    "--held-out",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the frames and of --labels that is measured on and not learned from.",
+)
+@click.option("--frames", type=_COUNT, default=200, show_default=True, help="Most frames to take.")
+@click.option("--drawn", type=_COUNT, default=400, show_default=True, help="Drawn people.")
+@click.option(
+    "--style",
+    type=click.Choice(["plain", "office"]),
+    help="How people are drawn.  [default: as those the network learned from]",
+)
+@click.option("--steps", type=_COUNT, default=150, show_default=True, help="Training steps.")
+@SEED
+@click.option("--network", help="A network of the method.  [default: the reported one]")
+def adapt(
+    networks: TrainedNetworks,
+    inputs: tuple[Path, ...],
+    output: Path,
+    boxes: Path | None,
+    category: str | None,
+    finder: str | None,
+    box_threshold: float,
+    labels: Path | None,
+    test: Path | None,
+    held_out: float,
+    frames: int,
+    drawn: int,
+    style: str | None,
+    steps: int,
+    seed: int,
+    network: str | None,
+) -> None:
+    """Adapt a network to your camera, without labels.
+
+    It learns from drawn people with labels (drawn once and kept in the cache) and from the people
+    on your frames without: the finder says where they are, or --boxes. A few real labels may join
+    (--labels). How long it takes is said before it begins; the same command goes on after a stop.
+
+    DIR becomes a run folder, which sspcm predict --model takes. Its folder adaptation/ has
+    report.json and before_after.png: what has changed on held-out frames. Position inconsistency is
+    how far views of one person disagree, a measure that needs no labels.
+
+    \b
+    Example:
+      sspcm adapt --data my_frames -o runs/mine
+      sspcm adapt --model ceiling-pose --data clip.mp4 --labels twenty_people -o runs/mine
+      sspcm predict --model runs/mine clip.mp4 --draw -o poses
+    """
+    import logging
+
+    from sspcm.adaptation.adapt import FOLDER, PICTURES, AdaptOptions
+    from sspcm.adaptation.adapt import adapt as run_adaptation
+    from sspcm.ready.names import default_finder, open_finder
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if boxes is not None and finder is not None:
+        raise click.UsageError("--finder: without effect beside --boxes")
+    searching = None
+    if boxes is None:
+        refuse_unused("people that are not given: name --boxes", ["category"])
+        device = str(networks.hardware.device)
+        searching = (
+            default_finder(networks) if finder is None else open_finder(finder, device=device)
+        )
+    options = AdaptOptions(
+        boxes=boxes,
+        category=category,
+        box_threshold=box_threshold,
+        labels=labels,
+        test=test,
+        held_out=held_out,
+        frames=frames,
+        people=drawn,
+        style=style,
+        steps=steps,
+        seed=seed,
+    )
+    chosen = networks if network is None else networks.only(network)
+    run_adaptation(chosen, inputs, output, options, finder=searching, say=echo)
+    echo(f"pictures: {output / FOLDER / PICTURES}")
+    echo(f"written: {output}")
+
+
+@click.command()
+@click.argument("path", type=PATH)
+@opens_networks(inference=True, model_option=True, inputs=False)
+@click.option("-n", "--count", type=_COUNT, required=True, help="People to label next.")
+@click.option(
+    "-o", "--output", metavar="FILE", type=PATH, required=True, help="JSON list to write."
+)
+@click.option(
+    "--labelled", type=PATH, help="List of those who are labelled already: others are chosen."
+)
+@click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
+@LEAVE_OUT_TEST
+@click.option("--network", help="A network of the method.  [default: the reported one]")
+@SCENE_FROM
+@SCENE_FIELD
+@CATEGORY
+@SEED
+def rank(
+    networks: TrainedNetworks,
+    path: Path,
+    count: int,
+    output: Path,
+    labelled: Path | None,
+    split: str | None,
+    leave_out_test: bool,
+    network: str | None,
+    scene_from: Literal["folder", "name"] | None,
+    scene_field: str | None,
+    category: str | None,
+    seed: int,
+) -> None:
+    """List whom to label next.
+
+    PATH is a data set whose people have boxes, labelled or not (sspcm predict --drafts coco makes
+    one of any images). Chosen are people on whom the network is unsteady (views of the same person
+    disagree in position), in poses that differ, from every camera (scene) its share. The list
+    begins with the least steady person and, with --labelled, ends with those labelled already: it
+    is what sspcm train --labels takes when they all have labels.
+
+    \b
+    Example:
+      sspcm rank drafts -n 50 -o next.json
+      sspcm rank fisheye --model runs/first --labelled first.json -n 100 -o next.json
+    """
+    import numpy as np
+
+    from sspcm.adaptation.ranking import rank_people, ranking_record
+    from wepdtof_pose.files import require_other_file, write_json
+    from wepdtof_pose.formats.loading import annotation_files
+    from wepdtof_pose.splits.hold_out import read_subset
+
+    require_other_file(output, annotation_files(path).values())
+    people = one_split(
+        path, split, category=category, scene_from=scene_from, scene_field=scene_field
+    )
+    free = people.boxed()
+    if leave_out_test:
+        free &= np.isin(np.arange(len(people)), left_by_training(path, people))
+    known = np.arange(0) if labelled is None else read_subset(labelled, people)
+    free[known] = False
+    chosen = networks if network is None else networks.only(network)
+    ranking = rank_people(chosen, people, count, candidates=np.flatnonzero(free), seed=seed)
+    write_json(output, ranking_record(people, ranking, chosen, labelled=known), indent=1)
+    most, least = ranking.inconsistency[[0, -1]]
+    echo(
+        f"{count} of {int(free.sum())} people, position inconsistency "
+        f"{100 * most:.1f} to {100 * least:.1f} % of the box"
+    )
+    echo(f"written: {output}")

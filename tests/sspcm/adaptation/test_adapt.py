@@ -1,0 +1,142 @@
+"""Adaptation to frames of one's own: what is learned from, measured, kept and refused."""
+
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from sspcm.adaptation.adapt import AdaptOptions, adapt
+from sspcm.commands.main import main
+from sspcm.inference.open import open_networks
+from sspcm.runs.folder import RunFolder
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.loading import load_dataset
+
+FEW = {"people": 12, "style": "plain", "steps": 5}
+
+
+@pytest.fixture(scope="module")
+def my_frames(tiny_fisheye, tmp_path_factory):
+    """A folder of images without anything, and a file of the boxes on them."""
+    whole = load_dataset(tiny_fisheye)["all"]
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "frames").mkdir()
+    names = [name.replace("/", "_") for name in whole.frames["file_name"]]
+    for name, old in zip(names, whole.frames["file_name"], strict=True):
+        shutil.copy(whole.root / old, folder / "frames" / name)
+    mine = coco.read(tiny_fisheye / "annotations" / "person_keypoints.json")
+    mine.frames["file_name"] = names
+    coco.write(mine, folder / "labels" / "annotations" / "person_keypoints.json")
+    (folder / "labels" / "images").symlink_to(folder / "frames")
+    boxes = read_json(folder / "labels" / "annotations" / "person_keypoints.json")
+    for one in boxes["annotations"]:
+        del one["keypoints"]
+    from wepdtof_pose.files import write_json
+
+    write_json(folder / "boxes.json", boxes)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def networks(single_run):
+    return open_networks(single_run, device="cpu")
+
+
+def test_it_learns_from_boxes_and_measures_on_held_out_frames(networks, my_frames, tmp_path):
+    said = []
+    options = AdaptOptions(
+        boxes=my_frames / "boxes.json", labels=my_frames / "labels", held_out=0.3, **FEW
+    )
+    out = tmp_path / "mine"
+    report = adapt(networks, [my_frames / "frames"], out, options, say=said.append)
+    assert report == read_json(out / "adaptation" / "report.json")
+    for side in ("before", "after"):
+        assert 0 < report[side]["inconsistency"] < 5
+        assert 0 <= report[side]["scores"]["PCK@0.2"] <= 1
+    assert report["before"] != report["after"]
+    assert (out / "adaptation" / "before_after.png").stat().st_size > 10_000
+    assert any("5 steps will take about" in line for line in said)
+    assert any(line.startswith("position inconsistency") for line in said)
+    sides = load_dataset(out / "adaptation" / "frames")
+    learned, measured = (set(sides[s].frames["file_name"]) for s in ("train", "val"))
+    assert learned
+    assert measured
+    assert not {name.split("/")[-1] for name in learned} & {n.split("/")[-1] for n in measured}
+    assert not sides["train"].keypoints.any()
+    result = RunFolder(out).read_result()
+    assert (result.people_test, result.last) == (0, {})
+    assert result.people_unlabelled == len(sides["train"])
+    labels = load_dataset(out / "adaptation" / "labels")
+    assert result.people_labelled == 12 + len(labels["train"])
+    assert report["labelled_people_measured"] == len(labels["val"])
+    adapted = open_networks(out, device="cpu")
+    assert adapted.crop_size == networks.crop_size
+    again = []
+    assert adapt(networks, [my_frames / "frames"], out, options, say=again.append) == report
+    assert again == said[-len(again) :]
+    with pytest.raises(InputError, match="holds an adaptation of other networks, frames or"):
+        adapt(networks, [my_frames / "labels" / "images"], out, options, say=again.append)
+
+
+def test_the_command_needs_boxes_or_a_finder_and_leaves_nothing_of_a_failure(
+    single_run, my_frames, tmp_path
+):
+    out = tmp_path / "mine"
+    arguments = ["adapt", "--model", str(single_run), "--data", str(my_frames / "frames")]
+    arguments += ["-o", str(out), "--steps", "1", "--drawn", "4", "--style", "plain"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "name their boxes with --boxes, or a network that finds them" in result.output
+    assert not out.exists()
+    empty = tmp_path / "boxes.json"
+    from wepdtof_pose.files import write_json
+
+    write_json(empty, [{"image_id": "no such frame", "bbox": [1, 2, 3, 4]}])
+    result = CliRunner().invoke(main, [*arguments, "--boxes", str(empty)])
+    assert result.exit_code == 2
+    assert "nobody was found on the" in result.output
+    assert not out.exists()
+
+
+def test_few_frames_are_all_learned_from_and_that_is_said(networks, my_frames, tmp_path):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for path in sorted((my_frames / "frames").iterdir())[:3]:
+        shutil.copy(path, frames)
+    said = []
+    options = AdaptOptions(
+        boxes=my_frames / "boxes.json", test=my_frames / "labels", **(FEW | {"steps": 1})
+    )
+    report = adapt(networks, [frames], tmp_path / "mine", options, say=said.append)
+    assert not report["held_out"]
+    assert report["measured_people"] == report["people"]
+    assert "no frame is held out: measured is on the frames that are learned from" in said
+    tested = load_dataset(my_frames / "labels")["all"]
+    assert report["labelled_people_measured"] == int(tested.trainable().sum())
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"held_out": 1.0}, "held-out share"),
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"style": "baroque"}, "unknown style 'baroque': choose one of plain, office"),
+    ],
+    ids=["all held out", "no steps", "style"],
+)
+def test_options_that_cannot_be_are_one_line(values, said):
+    with pytest.raises(InputError, match=said):
+        AdaptOptions(**values)
+
+
+def test_the_last_frames_of_each_folder_are_held_out():
+    from sspcm.adaptation.own_frames import _last_of_each
+
+    names = ["a"] * 10 + ["b"] * 5
+    assert np.flatnonzero(_last_of_each(names, 0.2)).tolist() == [8, 9, 14]
+    assert not _last_of_each(["a"] * 4, 0.5).any()
+    assert not _last_of_each(["a"] * 9, 0.0).any()
+    assert np.flatnonzero(_last_of_each(list("abcdef"), 0.2)).tolist() == [5]

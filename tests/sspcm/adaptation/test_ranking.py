@@ -1,0 +1,101 @@
+"""Whom to label next: who is chosen, and that training reads the list."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from sspcm.adaptation import ranking
+from sspcm.adaptation.ranking import rank_people
+from sspcm.adaptation.steadiness import Steadiness
+from sspcm.commands.main import main
+from sspcm.config import DataConfig
+from sspcm.data.sets import make_sets
+from sspcm.inference.open import open_networks
+from wepdtof_pose.commands.main import main as toolkit
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.loading import load_dataset
+
+
+@pytest.fixture(scope="module")
+def networks(single_run):
+    return open_networks(single_run, device="cpu")
+
+
+@pytest.fixture
+def unsteady_ones(monkeypatch):
+    """Networks that are as unsteady on a person as the x of the box says, in one pose."""
+
+    def measured(_, people):
+        keypoints = np.zeros_like(people.keypoints)
+        keypoints[..., :2] = (people.boxes[:, :2] + people.boxes[:, 2:] / 2)[:, None]
+        keypoints[..., 2] = 1
+        each = people.boxes[:, :1] / 1000
+        return Steadiness(keypoints, each.repeat(keypoints.shape[1], axis=1))
+
+    monkeypatch.setattr(ranking, "steadiness", measured)
+
+
+def test_the_unsteady_half_is_chosen_from_the_least_steady_first(
+    networks, tiny_fisheye, unsteady_ones
+):
+    people = load_dataset(tiny_fisheye)["all"]
+    found = rank_people(networks, people, 10)
+    assert len(set(found.rows.tolist())) == 10
+    assert (np.diff(found.inconsistency) <= 0).all()
+    np.testing.assert_allclose(found.inconsistency, people.boxes[found.rows, 0] / 1000)
+    assert found.inconsistency.min() >= np.median(people.boxes[:, 0]) / 1000
+
+
+def test_every_camera_has_its_share(networks, tiny_fisheye, unsteady_ones):
+    people = load_dataset(tiny_fisheye)["all"]
+    order = np.argsort(-people.boxes[:, 0], kind="stable")
+    half = order[: round(len(people) / 2)]
+    scenes = people.frames["scene"].to_numpy()[people.frame_rows]
+    names, sizes = np.unique(scenes[half].astype(str), return_counts=True)
+    chosen = scenes[rank_people(networks, people, 9).rows].astype(str)
+    for name, size in zip(names, sizes, strict=True):
+        assert abs((chosen == name).sum() - 9 * size / len(half)) < 1
+
+
+def test_different_poses_are_chosen_before_many_alike():
+    random = np.random.default_rng(0)
+    poses = np.concatenate([np.zeros((40, 4)), np.full((3, 4), 9.0), np.full((2, 4), -9.0)])
+    poses += random.normal(0, 0.01, poses.shape)
+    rows = ranking._middles_of_groups(poses, 3, random)
+    assert sorted(np.sign(poses[rows, 0].round()).tolist()) == [-1, 0, 1]
+    assert sorted(ranking._middles_of_groups(poses, 45, random).tolist()) == list(range(45))
+
+
+def test_training_reads_the_list_and_so_does_the_next_ranking(single_run, tiny_fisheye, tmp_path):
+    first, following = tmp_path / "first.json", tmp_path / "next.json"
+    done = CliRunner().invoke(
+        toolkit,
+        ["split", str(tiny_fisheye), "--labels", "8", "--leave-out-test", "-o", str(first)],
+        catch_exceptions=False,
+    )
+    assert done.exit_code == 0, done.output
+    arguments = ["rank", str(tiny_fisheye), "--model", str(single_run), "--leave-out-test", "-n"]
+    result = CliRunner().invoke(
+        main,
+        [*arguments, "6", "--labelled", str(first), "-o", str(following)],
+        catch_exceptions=False,
+    )
+    assert result.exit_code == 0, result.output
+    assert "6 of " in result.output
+    before, after = read_json(first)["person_ids"], read_json(following)
+    assert len(after["inconsistency"]) == 6
+    assert after["person_ids"][6:] == before
+    assert not set(after["person_ids"][:6]) & set(before)
+    sets = make_sets(DataConfig(path=str(tiny_fisheye), labels=str(following)))
+    ids = sets.train.people["id"].iloc[sets.labelled].tolist()
+    assert ids == after["person_ids"]
+    many = CliRunner().invoke(main, [*arguments, "999", "-o", str(following)])
+    assert many.exit_code == 2
+    assert "999 people to label asked for out of" in many.output
+
+
+def test_nobody_is_chosen_twice_or_out_of_nobody(networks, tiny_fisheye):
+    people = load_dataset(tiny_fisheye)["all"]
+    with pytest.raises(InputError, match="1 people to label asked for out of 0 candidates"):
+        rank_people(networks, people, 1, candidates=np.arange(0))
