@@ -27,9 +27,9 @@ class DataConfig:
         unlabelled_category: of those in `unlabelled`.
         labels: label budget: `1k`, `300`, `10%` or `all`; or the path, ending in .json, of a list
             of people that `wepdtof-pose split` wrote.
-        more_labelled: further labelled data sets, all of whose usable people (of the training split,
-            where there is one) are labelled too; their joints are matched to those of `path` by
-            name.
+        more_labelled: further labelled data sets, all of whose usable people (of the training
+            split, where there is one) are labelled too; their joints are matched to those of `path`
+            by name.
         more_share: share of the labelled people of a batch who come from `more_labelled`, however
             few they are; 0 draws everybody equally often.
         order: which people a budget labels: `file` (the first ones, as published) or `random`.

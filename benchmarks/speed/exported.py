@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from wepdtof_pose.annotations import sample_folder
 
 from benchmarks.speed.timing import interleaved, median
 from sspcm.inference.evaluate import evaluate_networks, load_test_people
@@ -45,10 +46,8 @@ def measure_exported(folder: Path, *, repeats: int) -> dict[str, Any]:
         export_onnx(networks, file, precision=precision)
         methods[precision] = _Session(file)
         bytes_of[precision] = file.stat().st_size
-    seconds = interleaved(
-        {name: lambda method=method: _pass(method, crops) for name, method in methods.items()},
-        repeats=repeats,
-    )
+    tasks = {name: partial(_pass, method, crops) for name, method in methods.items()}
+    seconds = interleaved(tasks, repeats)
     return {
         "people": PEOPLE,
         "crop_size": [width, height],
@@ -103,6 +102,8 @@ def _pass(method: Method, crops: Tensor) -> None:
 
 
 def _scores(networks: TrainedNetworks) -> dict[str, float | None]:
-    found = evaluate_networks(networks, load_test_people(sample_folder()))
+    # Mapped from the folder annotations/ when installed: type checkers do not find it.
+    sample = import_module("wepdtof_pose.annotations").sample_folder()
+    found = evaluate_networks(networks, load_test_people(sample))
     scores = found["networks"][networks.reported]
     return {name: scores[name] for name in SCORES}
