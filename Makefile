@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-all lint browse networks clean
+.PHONY: demo test test-all lint browse docs tutorials lock networks clean
 
 demo: .venv/.ready
 	$(BIN)/sspcm-bench run --preset quick --ratio 60 --methods sspcm_ema,supervised --seeds 2 \
@@ -41,6 +41,18 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The documentation as a site, in build/site: strict, and readable and searchable without a network.
+docs: .venv/.dev
+	$(BIN)/mkdocs build --quiet
+
+# The tutorials again, with their outputs.
+tutorials: .venv/.dev
+	$(BIN)/python docs/tutorials/make.py
+
+# The versions that the containers install, as they are in this environment.
+lock: .venv/.dev
+	$(BIN)/python .ci/lock.py
 
 # An installed torch is left alone: the environment then sees the system's packages. Without one and
 # without a GPU the CPU build is enough.

@@ -27,20 +27,19 @@ def load_config(
     Raises:
         InputError: no such file, no YAML, an unknown key, or a value of the wrong type.
     """
-    content: Any = {}
-    if path is not None:
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or 2020-13-45
-            raise InputError(f"{path}: not valid YAML: {error}") from None
-        content = {} if content is None else content
-        if not isinstance(content, dict):
-            raise InputError(f"{path}: expected keys and values at the top level")
+    content = {} if path is None else _read_yaml(path)
     for key, value in (overrides or {}).items():
         _set(content, key, value)
     return from_dict(TrainConfig, content)
+
+
+def stated_keys(path: Path) -> set[str]:
+    """The keys `a.b` that a YAML file sets itself.
+
+    Raises:
+        InputError: no such file, or no YAML.
+    """
+    return set(flatten(_read_yaml(path)))
 
 
 def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
@@ -90,6 +89,19 @@ def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = 
         )
     values = {key: _convert(value, hints[key], key=prefix + key) for key, value in content.items()}
     return kind(**values)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or 2020-13-45
+        raise InputError(f"{path}: not valid YAML: {error}") from None
+    content = {} if content is None else content
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys and values at the top level")
+    return content
 
 
 def _convert(value: Any, hint: Any, *, key: str) -> Any:

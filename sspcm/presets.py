@@ -6,6 +6,7 @@ one, so that all methods get the same optimiser steps.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,3 +104,55 @@ def get_preset(name: str) -> Preset:
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def fitting_preset(named: Mapping[str, Any], *, device: str) -> str:
+    """Return the name of the preset that suits a machine, unless settings ask for another.
+
+    Args:
+        named: configuration keys that the user has set.
+        device: type of the device, `cpu` or `cuda`.
+    """
+    if named.get("method.recipe") == "released":
+        return "paper"
+    return "gpu" if device == "cuda" else "small"
+
+
+def settings_around(named: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
+    """Return the settings of a preset that go with what the user has set himself.
+
+    A network of the user's own (its name, width or deconvolutions) leaves out the preset's; another
+    number of epochs stretches its schedule; without a label budget everybody with keypoints is
+    labelled. None of the keys in `named` is among those returned.
+
+    >>> preset = Preset(people=1, overrides={"optimisation.epochs": 10, "network.name": "resnet18"})
+    >>> settings_around({"optimisation.epochs": 10, "network.name": "hrnet_w32"}, preset)
+    {'data.labels': 'all'}
+    """
+    settings: dict[str, Any] = {"data.labels": "all", **preset.overrides}
+    if any(key in named for key in _OWN_NETWORK):
+        settings = {key: v for key, v in settings.items() if not key.startswith("network.")}
+    if "optimisation.epochs" in named and "optimisation.burn_in_epochs" in settings:
+        settings |= _stretched(settings, named)
+    return {key: value for key, value in settings.items() if key not in named}
+
+
+def _stretched(settings: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schedule of a preset at another number of epochs, in the same proportions."""
+    epochs = int(named["optimisation.epochs"])
+    share = epochs / settings["optimisation.epochs"]
+    burn_in = settings["optimisation.burn_in_epochs"]
+    burn_in = named.get("optimisation.burn_in_epochs", min(round(share * burn_in), epochs - 1))
+    lengths = {"burn_in_milestones": burn_in, "milestones": epochs - burn_in}
+    drops = {
+        f"optimisation.{key}": [
+            drop
+            for drop in (round(share * drop) for drop in settings[f"optimisation.{key}"])
+            if 0 < drop < length
+        ]
+        for key, length in lengths.items()
+    }
+    return {"optimisation.burn_in_epochs": burn_in} | drops
+
+
+_OWN_NETWORK = ("network.name", "network.width", "network.deconv_channels")

@@ -10,14 +10,15 @@ from pathlib import Path
 from benchmarks.results.results import read_results
 from benchmarks.speed.tables import speed_tables
 from benchmarks.tables.table_text import markdown
-from benchmarks.tables.tables import make_report
+from benchmarks.tables.tables import Report, Table, make_report
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, read_text, write_text
 
 SPEED_FILE = "speed.json"
 
 _MARK = re.compile(
-    r"^<!-- ((?P<what>table|scores) of (?P<folder>[^ ]+)( by (?P<score>[^ ]+))?|end of table) -->$",
+    r"^<!-- ((?P<what>table|scores|summary) of (?P<folder>[^ ]+)( by (?P<score>[^ ]+))?"
+    r"|end of table) -->$",
     re.MULTILINE,
 )
 
@@ -26,9 +27,10 @@ def with_tables(text: str, base: Path, *, source: str = "text") -> str:
     """The text with every marked table made anew from its comparison's folder.
 
     A table stands between the lines `<!-- table of FOLDER -->` and `<!-- end of table -->`; FOLDER
-    is relative to `base`, and `FOLDER by SCORE` compares by another score than AP. With
-    `scores` instead of `table`, cost and single networks are left out. FOLDER may also be one that
-    `sspcm-bench speed` wrote. `source` names the text in errors.
+    is relative to `base`, and `FOLDER by SCORE` compares by another score than AP. With `scores`
+    instead of `table`, cost and single networks are left out; with `summary`, so are the columns
+    that a first look does not need. FOLDER may also be one that `sspcm-bench speed` wrote. `source`
+    names the text in errors.
 
     Raises:
         InputError: a folder holds no finished comparison, there is no such score, or a mark has no
@@ -86,4 +88,21 @@ def _table(begin: re.Match[str], base: Path) -> str:
     report = make_report(read_results(folder), score=begin["score"] or "AP")
     if begin["what"] == "scores":
         report = replace(report, tables=report.tables[:1])
+    if begin["what"] == "summary":
+        report = replace(report, provenance=report.provenance[:2], tables=(_summary(report),))
     return markdown(report)
+
+
+def _summary(report: Report) -> Table:
+    """The scores without the columns that a first look does not need."""
+    table = report.tables[0]
+    kept = [
+        number
+        for number, head in enumerate(table.head)
+        if head not in _DETAILS and not head.endswith(" at best AP")
+    ]
+    head, *rows = (tuple(row[number] for number in kept) for row in (table.head, *table.rows))
+    return Table(table.title, head, tuple(rows))
+
+
+_DETAILS = ("network", "AP50", "AR", "best AP", "published AP")

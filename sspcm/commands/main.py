@@ -6,15 +6,17 @@ Heavy imports live inside the commands, so that --help is quick.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from sspcm.commands.adaptation import adapt, rank
+from sspcm.commands.cache import cache
 from sspcm.commands.find import find
 from sspcm.commands.networks import export, import_weights, pseudo_labels
-from sspcm.commands.options import ALLOW_CODE, PATH, UP, opens_networks
+from sspcm.commands.options import PATH, UP, opens_networks
 from sspcm.commands.predict import predict
+from sspcm.commands.train import train
 from wepdtof_pose import __version__
 from wepdtof_pose.commands.shared import CommandGroup, refuse_unused
 from wepdtof_pose.errors import echo
@@ -27,91 +29,6 @@ if TYPE_CHECKING:
 @click.version_option(__version__, prog_name="sspcm")
 def main() -> None:
     """Semi-supervised pose training, evaluation, prediction, adaptation and export."""
-
-
-@main.command()
-@click.option("--data", help="COCO-keypoint JSON or dataset folder.")
-@click.option("--category", help="Category of its people, where several have joints.")
-@click.option("--method", help="Method, for example supervised or sspcm.")
-@click.option(
-    "--labels", help="Label budget (1k, 300, 10% or all), or a list of wepdtof-pose split."
-)
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="YAML file.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule one key.")
-@click.option("--seed", type=int, help="Seed of networks, batches and views.")
-@click.option("--device", help="auto, cpu, cuda or cuda:N.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run folder.")
-@click.option(
-    "--resume",
-    is_flag=True,
-    help="Go on with the run in the folder as it is configured; --set optimisation.epochs=N "
-    "goes on longer, --data names data that were moved.",
-)
-@click.option(
-    "--log",
-    "loggers",
-    metavar="NAME",
-    multiple=True,
-    help="Also log to tensorboard, wandb or mlflow; metrics.jsonl is always written.",
-)
-@ALLOW_CODE
-def train(
-    data: str | None,
-    category: str | None,
-    method: str | None,
-    labels: str | None,
-    config_file: Path | None,
-    settings: tuple[str, ...],
-    seed: int | None,
-    device: str | None,
-    output: Path,
-    resume: bool,
-    loggers: tuple[str, ...],
-    allow_code: tuple[str, ...],
-) -> None:
-    """Train one method and evaluate its networks.
-
-    \b
-    Example:
-      sspcm train --method sspcm --data fisheye --labels 300 -o runs/sspcm-300
-      sspcm train --resume -o runs/sspcm-300
-    """
-    import logging
-
-    from sspcm.config_io import load_config, parse_override
-    from sspcm.inference.scores import percent
-    from sspcm.runs.code import require_allowed_code
-    from sspcm.training.distributed import is_writer
-    from sspcm.training.train import train as run_training
-    from wepdtof_pose.errors import InputError
-
-    level = logging.INFO if is_writer() else logging.ERROR
-    logging.basicConfig(level=level, format="%(message)s")
-    named: dict[str, Any] = {
-        "data.path": data,
-        "data.category": category,
-        "method.name": method,
-        "data.labels": labels,
-        "seed": seed,
-        "device": device,
-    }
-    overrides = {key: value for key, value in named.items() if value is not None}
-    overrides |= dict(parse_override(text) for text in settings)
-    if config_file is None and resume and (output / "config.yaml").is_file():
-        config_file = output / "config.yaml"
-        require_allowed_code(load_config(config_file), allow_code, named=overrides, source=output)
-    config = load_config(config_file, overrides=overrides)
-    if not config.data.path:
-        raise InputError("no data: name a data set with --data PATH (make one: wepdtof-pose synth)")
-    result = run_training(config, output, resume=resume, loggers=loggers)
-    if not is_writer():
-        return
-    for name, scores in result.last.items():
-        marker = " (reported)" if name == result.reported else ""
-        echo(f"{name}: AP {percent(scores['AP'])}  PCK@0.2 {percent(scores['PCK@0.2'])}{marker}")
-    if not result.last:
-        echo("not evaluated: nobody was held out for testing")
-    echo(f"written: {output}")
 
 
 @main.command()
@@ -194,5 +111,15 @@ def evaluate(
         echo(f"written: {output}")
 
 
-for command in (find, predict, adapt, rank, pseudo_labels, export, import_weights):
+for command in (
+    train,
+    find,
+    predict,
+    adapt,
+    rank,
+    pseudo_labels,
+    export,
+    import_weights,
+    cache,
+):
     main.add_command(command)

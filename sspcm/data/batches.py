@@ -149,7 +149,8 @@ class BatchMaker:
     """Makes the batch of a step.
 
     Views are warped out of the stored regions, which were warped out of the frames: in both recipes
-    a view is resampled twice, where the published one is cut from the frame (docs/recipes.md).
+    a view is resampled twice, where the published one is cut from the frame
+    (docs/methods/recipes.md).
 
     With a GPU the host only reads: raw regions go up as uint8, and the GPU warps and normalises
     them. Without one OpenCV warps the regions in uint8, as the released pipeline warps frames:

@@ -103,6 +103,17 @@ def crop_places(
     return CropPlaces(center, scale, np.rad2deg(direction))
 
 
+def from_ceiling(dataset: PoseDataset) -> bool:
+    """Tell whether a data set shows people from a ceiling, whose crops are better turned.
+
+    It does if most boxes are rotated ones, or if frames state a fisheye lens.
+    """
+    rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].notna().all(axis=1)
+    if len(rotated) and rotated.mean() > 0.5:
+        return True
+    return any("fisheye" in (extra or {}) for extra in dataset.frames["extra"])
+
+
 def places_of(
     dataset: PoseDataset,
     crop_size: tuple[int, int],

@@ -6,15 +6,17 @@ number of people. JPEG files of the same regions are a fifth of the size, but de
 again costs several times the rest of the sample's work (`sspcm-bench speed` prints both). The
 store's name is a hash of what it was made from (images with size and modification time, boxes,
 sizes): a changed source is a new store. What is warped out of a store has been resampled twice, and
-is a little smoother than the published crops (docs/recipes.md has the numbers).
+is a little smoother than the published crops (docs/methods/recipes.md has the numbers).
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -59,6 +61,11 @@ class CropStore:
     def window_size(self) -> tuple[int, int]:
         """(width, height) of the stored windows in pixels."""
         return self.pixels.shape[2], self.pixels.shape[1]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the pixels."""
+        return math.prod(self.pixels.shape)
 
     def joints(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Joints of these people: float32 (N, joints, 2) x, y in window pixels, and visibility
@@ -134,6 +141,7 @@ def open_crop_store(
         with exclusive(path.with_suffix(""), patience=math.inf):
             if not path.is_file():
                 _build(dataset, matrices, window_size, path, workers or usable_cores())
+    _note_use(path)
     pixels = PixelFile(path)
     shape = (len(dataset), window_size[1], window_size[0], 3)
     if pixels.shape != shape:
@@ -152,17 +160,24 @@ def cut_window(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> 
 
 
 def cache_folder(named: str | None) -> Path:
-    """The folder that a configuration names for its crops, or the default one."""
+    """Return the folder that a configuration names for its crops, or the default one."""
     return Path(named) if named else default_cache()
 
 
 def default_cache() -> Path:
-    """The user's cache folder for crops: $WEPDTOF_CACHE_DIR, else beside other caches."""
+    """Return the user's cache folder for crops: $WEPDTOF_CACHE_DIR, else beside other caches."""
     named = os.environ.get("WEPDTOF_CACHE_DIR")
     if named:
         return Path(named) / "crops"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "wepdtof-pose" / "crops"
+
+
+def _note_use(store: Path) -> None:
+    """Let a store's time of access say that it was used now, also where reading does not."""
+    # A cache that somebody else owns is read all the same.
+    with contextlib.suppress(OSError):
+        os.utime(store, ns=(time.time_ns(), store.stat().st_mtime_ns))
 
 
 def _build(

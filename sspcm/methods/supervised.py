@@ -22,8 +22,6 @@ class Supervised(Method):
     | pass | network | input | mode | gradient | BatchNorm statistics |
     |---|---|---|---|---|---|
     | 1 | A | labelled easy view | train | yes | batch; running ones updated |
-
-    >>> METHODS["supervised"](setting, Supervised.Options())  # doctest: +SKIP
     """
 
     @dataclass(frozen=True)

@@ -32,6 +32,7 @@ def train_epoch(
     *,
     averaged: AveragedWeights | None = None,
     early: bool = False,
+    bar: tqdm | None = None,
 ) -> dict[str, float]:
     """Take the steps of one epoch; gives the means of losses and statistics.
 
@@ -48,12 +49,11 @@ def train_epoch(
         hardware: where, and at which precision.
         averaged: takes in the weights after every step.
         early: see `learning_rate`.
+        bar: of the whole run; it moves on by each step.
     """
     labelled, unlabelled = sampler.epoch(epoch)
     method.train()
     totals: dict[str, Tensor] = {}
-    title = f"{config.method.name} epoch {epoch + 1}/{config.optimisation.epochs}"
-    silent = None if sampler.rank == 0 else True
     pooled = method.uses_unlabelled
     readers = (
         partial(
@@ -65,8 +65,7 @@ def train_epoch(
         for step in range(sampler.steps)
     )
     raw_batches = read_ahead(readers)
-    bar = tqdm(raw_batches, desc=title, total=sampler.steps, leave=False, disable=silent)
-    for step, raw in enumerate(bar):
+    for step, raw in enumerate(raw_batches):
         # For what draws by itself, as Dropout in a network of one's own does.
         torch.manual_seed(step_seed(config.seed, epoch, step, sampler.rank))
         batch = batches.finish(raw)
@@ -85,6 +84,8 @@ def train_epoch(
             averaged.update()
         for name, value in {**losses, **method.statistics}.items():
             totals[name] = totals.get(name, 0.0) + value.detach().float()
+        if bar is not None:
+            bar.update()
     return {name: float(value) / sampler.steps for name, value in totals.items()}
 
 

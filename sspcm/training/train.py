@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from sspcm.assembly import (
     about_networks,
@@ -25,7 +26,8 @@ from sspcm.assembly import (
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, to_dict
 from sspcm.data.batches import Pool
-from sspcm.data.crop_store import CropStore
+from sspcm.data.crop_cache import size_in_words
+from sspcm.data.crop_store import CropStore, cache_folder
 from sspcm.data.detections import PERSON
 from sspcm.data.sampler import PairSampler
 from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
@@ -49,6 +51,7 @@ from sspcm.training.distributed import (
     synchronise_buffers,
 )
 from sspcm.training.epoch import require_numbers, train_epoch
+from sspcm.training.forecast import forecast
 from sspcm.training.optimiser import learning_rate, make_optimiser
 from sspcm.training.progress import Progress, restore, save
 from wepdtof_pose.errors import InputError
@@ -109,7 +112,9 @@ def _train(
     loggers: Sequence[str],
     stack: ExitStack,
     burn_ins: Path | None = None,
+    part: str = "",
 ) -> RunResult:
+    """Train a run, or a part of one, whose name the bar then shows."""
     hardware = choose_hardware(
         config.device, config.chosen_precision, local_rank=processes.local_rank
     )
@@ -150,21 +155,28 @@ def _train(
         run.adopt(config)
         if not run.resumable:
             run.write(run.environment_file, surroundings)
-        _LOG.info(
-            "%s, recipe %s: %s on %s, %s, %d threads, %d processes",
-            config.method.name,
-            config.method.recipe,
-            config.network.name,
-            surroundings["device"],
-            surroundings["precision"],
-            surroundings["threads"],
-            processes.count,
-        )
         run.write_keypoint_set(sets.train.keypoint_set)
-        for line in summary_lines(summary):
-            _LOG.info("%s", line)
+        if not part:
+            _LOG.info(
+                "%s, recipe %s: %s on %s, %s, %d threads, %d processes",
+                config.method.name,
+                config.method.recipe,
+                config.network.name,
+                surroundings["device"],
+                surroundings["precision"],
+                surroundings["threads"],
+                processes.count,
+            )
+            for line in summary_lines(summary):
+                _LOG.info("%s", line)
 
     train_store, test_store = open_stores(config, sets)
+    if processes.writes and not part:
+        _LOG.info(
+            "crops: %s in %s (sspcm cache shows and clears it)",
+            size_in_words(sum(store.size for store in (train_store, test_store) if store)),
+            cache_folder(config.data.cache),
+        )
     if config.evaluation.pseudo_labels and processes.writes:
         # Made now, so that a disk that is too small for it says so before anything is trained.
         open_label_store(config, pool_people(config.data, sets)[0])
@@ -195,6 +207,10 @@ def _train(
     # As published, resuming the released schedule drops the rate one epoch early.
     early = config.released and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
+    alone = processes.count == 1 and not config.compile
+    if alone and not part and _LOG.isEnabledFor(logging.INFO):
+        left = forecast(method, batches, sampler, config, hardware, epoch=progress.epoch)
+        _LOG.info("%s", left.line(config.method.shown))
     if progress.epoch < config.optimisation.burn_in_epochs:
         burnt = burn_in(
             config,
@@ -213,6 +229,16 @@ def _train(
     stepped = distribute(method, processes, synchronise_batchnorm=config.synchronise_batchnorm)
     own = loggers if processes.writes else ()
     log = stack.enter_context(open_loggers(own, folder, flatten(to_dict(config)), rows))
+    bar = stack.enter_context(
+        tqdm(
+            desc=part or config.method.shown,
+            total=config.optimisation.epochs * sampler.steps,
+            initial=progress.epoch * sampler.steps,
+            unit="step",
+            leave=False,
+            disable=None if processes.writes else True,
+        )
+    )
 
     while progress.epoch < config.optimisation.epochs:
         started = time.perf_counter()
@@ -232,6 +258,7 @@ def _train(
             hardware,
             averaged=averaged,
             early=early,
+            bar=bar,
         )
         require_numbers(losses, method, processes, progress.epoch + 1)
         synchronise_buffers(method, processes, averaged)
@@ -266,7 +293,9 @@ def _train(
         row["seconds"] = round(progress.seconds, 3)
         rows.append(row)
         if processes.writes:
-            _LOG.info("%s", _in_words(row, method, config.optimisation.epochs))
+            bar.clear()
+            _LOG.info("%s%s", part and f"{part}: ", _in_words(row, method, config))
+            bar.refresh()
             run.write_metrics(rows)
             log(row)
             progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
@@ -308,7 +337,8 @@ def _require_same_past(
 def _train_burn_in(config: TrainConfig, folder: Path, *, processes: Processes) -> None:
     """Train a burn-in in its run folder, which is free for other runs afterwards."""
     with ExitStack() as stack:
-        _train(config, folder, processes, resume=True, loggers=(), stack=stack)
+        part = f"burn-in of {config.method.options['role']}"
+        _train(config, folder, processes, resume=True, loggers=(), stack=stack, part=part)
 
 
 def _evaluated(averaged: AveragedWeights | None) -> AbstractContextManager[None]:
@@ -356,14 +386,15 @@ def _evaluate(
     return scores
 
 
-def _in_words(row: dict[str, Any], method: Method, epochs: int) -> str:
+def _in_words(row: dict[str, Any], method: Method, config: TrainConfig) -> str:
     """An epoch's row of metrics.jsonl as a line for people: losses, scores of what is reported."""
     losses = {name: row["train"][name] for name in row["train"] if name not in method.statistics}
     parts = [f"{name} loss {value:.4g}" for name, value in losses.items()]
     if "scores" in row:
         scores = row["scores"][method.reported]
         parts += [f"{score} {percent(scores[score])}" for score in ("AP", "PCK@0.2")]
-    return f"epoch {row['epoch']}/{epochs}, {row['seconds']:.0f} s: {', '.join(parts)}"
+    epoch = f"epoch {row['epoch']}/{config.optimisation.epochs}"
+    return f"{epoch}, {row['seconds']:.0f} s: {', '.join(parts)}"
 
 
 def _result(

@@ -1,4 +1,4 @@
-"""The examples in docs/toolkit.md and in docstrings are run."""
+"""The examples in docs/guide/data.md and in docstrings are run."""
 
 import doctest
 import importlib
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "toolkit.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "guide" / "data.md"
 MODULES = [
     *(
         "fisheye.lenses",

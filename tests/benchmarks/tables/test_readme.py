@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 def test_the_tables_are_those_of_the_committed_results(name):
     file = ROOT / name
     text = file.read_text(encoding="utf-8")
-    assert "<!-- table of " in text
+    assert "<!-- end of table -->" in text
     assert with_tables(text, file.parent) == text
 
 
@@ -28,6 +28,18 @@ def test_a_marked_table_is_replaced_and_the_rest_stays(comparison, tmp_path):
     assert text.endswith("<!-- end of table -->\nafter\n")
     assert "old" not in text
     assert "| 8 " in text
+    assert with_tables(text, tmp_path) == text
+
+
+def test_a_summary(comparison, tmp_path):
+    marked = f"<!-- summary of {comparison} by PCK@0.2 -->\n<!-- end of table -->\n"
+    text = with_tables(marked, tmp_path)
+    (head,) = (line for line in text.splitlines() if line.startswith("| labels"))
+    columns = [column.strip() for column in head.strip("|").split("|")]
+    assert columns[:4] == ["labels", "method", "runs", "PCK@0.2"]
+    assert not {"network", "AP50", "AR", "published AP", "PCK@0.2 at best AP"} & set(columns)
+    assert "Data `" in text
+    assert "Cost:" not in text
     assert with_tables(text, tmp_path) == text
 
 

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from benchmarks.results.results import read_cell
-from sspcm.config_io import load_config
+from sspcm.config_io import load_config, to_yaml
 from sspcm.hardware import choose_hardware
 from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_test_people
 from sspcm.inference.open import open_networks
@@ -30,8 +30,10 @@ from wepdtof_pose.keypoints import get_keypoint_set
 
 
 def command(settings, folder, *more):
-    options = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
-    return [sys.executable, "-m", "sspcm", "train", *options, "-o", str(folder), *more]
+    file = folder.with_suffix(".yaml")
+    file.write_text(to_yaml(load_config(overrides=settings)), encoding="utf-8")
+    run = ["-m", "sspcm", "train", "--config", str(file), "-o", str(folder)]
+    return [sys.executable, *run, *more]
 
 
 def rows_without_time(folder):

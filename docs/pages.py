@@ -1,0 +1,163 @@
+"""Parts of the site that the code itself says: MkDocs puts them where a page has their mark.
+
+A mark is a line `<!-- made: NAME -->`. What a page says of commands, formats, findings and networks
+is read from the code, so that it is never another thing than what the code does. Formulas of the
+methods' pages stand between dollars; they become MathML, which browsers draw without a script.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+import click
+from latex2mathml.converter import convert as mathml
+
+_FORMULA = re.compile(r"\$\$(?P<block>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
+_MARK = re.compile(r"^<!-- made: (?P<name>[a-z_]+)(?: (?P<argument>[\w.]+))? -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Return a page with its marks filled and its formulas drawn; MkDocs calls it."""
+    if page.file.src_uri.startswith("methods/"):
+        markdown = _FORMULA.sub(_drawn, markdown)
+    return _MARK.sub(lambda mark: _PARTS[mark["name"]](*filter(None, [mark["argument"]])), markdown)
+
+
+def commands(module: str) -> str:
+    """Return the help of every command of a group, as `--help` prints it."""
+    group = import_module(module).main
+    name = {"wepdtof_pose": "wepdtof-pose", "sspcm": "sspcm", "benchmarks": "sspcm-bench"}
+    program = name[module.split(".")[0]]
+    parts = []
+    for sub in sorted(group.commands):
+        context = click.Context(
+            group.commands[sub],
+            info_name=f"{program} {sub}",
+            terminal_width=90,
+            max_content_width=90,
+            help_option_names=["-h", "--help"],
+        )
+        text = group.commands[sub].get_help(context)
+        parts.append(f"### {program} {sub}\n\n```text\n{text}\n```\n")
+    return "\n".join(parts)
+
+
+def formats() -> str:
+    """Return the table of formats: whether they are read and written, and what they cannot hold."""
+    from wepdtof_pose.annotations import sample_folder
+
+    from wepdtof_pose.conversion.registry import READERS, WRITERS
+    from wepdtof_pose.formats.loading import load_dataset
+    from wepdtof_pose.keypoints import get_keypoint_set
+
+    sample = load_dataset(sample_folder())
+    rows = []
+    for name in {**READERS, **WRITERS}:
+        lost = ""
+        if name in WRITERS:
+            joints = get_keypoint_set(_OWN_JOINTS.get(name, "wepdtof-pose-14"))
+            held = {split: part.with_keypoint_set(joints) for split, part in sample.items()}
+            lost = ", ".join(WRITERS[name](held).not_held) or "holds everything"
+        marks = ["yes" if name in kind else "" for kind in (READERS, WRITERS)]
+        rows.append([f"`{name}`", _escaped(_about_format(name)), *marks, _escaped(lost)])
+    return _table(["name", "what it is", "read", "written", "cannot hold"], rows)
+
+
+def keypoint_sets() -> str:
+    """Return the table of the keypoint sets that have a name."""
+    from wepdtof_pose.keypoints import get_keypoint_set, keypoint_set_names
+
+    rows = [
+        [f"`{name}`", str(len(get_keypoint_set(name))), ", ".join(get_keypoint_set(name).joints)]
+        for name in keypoint_set_names()
+    ]
+    return _table(["name", "joints", "in this order"], rows)
+
+
+def codes() -> str:
+    """Return the table of what `validate` finds."""
+    from wepdtof_pose.validation.codes import CODES
+
+    rows = [
+        [
+            f"`{name}`",
+            code.severity,
+            _escaped(code.title),
+            _escaped(code.fix),
+            "yes" if code.repaired else "",
+        ]
+        for name, code in CODES.items()
+    ]
+    return _table(["code", "severity", "what it is", "what to do", "`--fix`"], rows)
+
+
+def networks() -> str:
+    """Return the cards of the ready-trained networks, a heading lower."""
+    from sspcm.ready.names import ready_networks
+
+    cards = [path.with_suffix(".md").read_text("utf-8") for path in ready_networks().values()]
+    return "\n".join(re.sub(r"^#", "##", card, flags=re.MULTILINE) for card in cards)
+
+
+def presets() -> str:
+    """Return the table of presets."""
+    from sspcm.config_io import flatten, load_config, to_dict
+    from sspcm.presets import PRESETS
+
+    configs = {
+        name: flatten(to_dict(load_config(overrides=preset.overrides)))
+        for name, preset in PRESETS.items()
+    }
+    keys = sorted({key for preset in PRESETS.values() for key in preset.overrides})
+    rows = [[f"`{key}`", *(str(config[key]) for config in configs.values())] for key in keys]
+    return _table(["key", *(f"`{name}`" for name in configs)], rows)
+
+
+def _drawn(formula: re.Match[str]) -> str:
+    if formula["block"]:
+        return f"<div>{mathml(formula['block'].strip(), display='block')}</div>"
+    return mathml(formula["inline"])
+
+
+def _about_format(name: str) -> str:
+    from wepdtof_pose import formats as root
+
+    module = {"lspet": "lsp"}.get(name, name)
+    for place in ("", "datasets.", "tools."):
+        try:
+            text = import_module(f"{root.__name__}.{place}{module}").__doc__
+        except ModuleNotFoundError:
+            continue
+        if text:
+            return re.sub(r"\s*\(see `\w+`\)", "", text.split("\n\n")[0]).replace("\n", " ")
+    raise LookupError(f"no module says what the format {name} is")
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    def lines() -> Iterator[str]:
+        yield f"| {' | '.join(heads)} |"
+        yield f"|{'---|' * len(heads)}"
+        for row in rows:
+            yield f"| {' | '.join(row)} |"
+
+    return "\n".join(lines())
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+_OWN_JOINTS = {"mpii": "mpii-16", "crowdpose": "crowdpose-14", "ai_challenger": "aic-14"}
+"""Formats that hold the joints of their data set alone."""
+
+_PARTS: dict[str, Callable[..., str]] = {
+    "commands": commands,
+    "formats": formats,
+    "keypoint_sets": keypoint_sets,
+    "codes": codes,
+    "networks": networks,
+    "presets": presets,
+}

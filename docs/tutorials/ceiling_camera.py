@@ -1,0 +1,113 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # My ceiling camera
+#
+# From frames of a fisheye camera to poses, with your corrections, adapted to your camera, in a file that runs
+# anywhere. Nothing is downloaded: drawn people in offices stand for your frames. Put your own folder of images or
+# film in the place of `camera/images`.
+#
+# Sizes are small here, so that all of it runs in minutes on a CPU. The environment can make them larger.
+
+# %%
+import os
+
+os.environ.setdefault("PEOPLE", "48")
+os.environ.setdefault("STEPS", "30")
+os.environ.setdefault("SIZE", "512")
+
+# %% [markdown]
+# ## Frames
+#
+# `synth` draws rooms with people as a ceiling camera sees them, with exact joints. The joints are only used further
+# below, in place of a person who corrects.
+
+# %% language="bash"
+# wepdtof-pose synth camera --people $PEOPLE --style office --size $SIZE --seed 11 --workers 1 2>/dev/null
+# ls camera camera/images | head
+
+# %% [markdown]
+# ## Poses
+#
+# No boxes, no training: `ceiling-find` finds people as rotated boxes, and `ceiling-pose` puts 14 joints on each.
+
+# %% language="bash"
+# sspcm predict camera/images --draw --drafts coco -o poses 2>/dev/null
+# ls poses
+# head -4 poses/joints.csv
+
+# %%
+from pathlib import Path
+
+from IPython.display import Image
+
+drawings = sorted(Path("poses/drawings").rglob("*.jpg"), key=lambda path: path.stat().st_size)
+Image(filename=drawings[-1], width=480)
+
+# %% [markdown]
+# Orange is the right side of a person, blue the left. The poses are drafts: the networks have seen drawn people
+# only, and on real frames [they make the mistakes that their cards name](../reference/networks.md).
+#
+# ## Correct some
+#
+# `--drafts coco` has written `poses/drafts`, the poses as labels, the least sure first. `--drafts cvat` and
+# `--drafts label_studio` write them for these tools; the coco form is what `wepdtof-pose browse` opens. Where you
+# would correct some by hand, this page takes the exact joints of the people in one part of the rooms, and keeps
+# the other part to measure on.
+
+# %% language="bash"
+# wepdtof-pose split camera --train 60 --test 40 --by scene -o parted
+# wepdtof-pose validate parted/annotations/person_keypoints_train.json
+
+# %% [markdown]
+# ## Adapt
+#
+# `sspcm adapt` needs no labels: it learns from drawn people and from the people whom the finder finds on your
+# frames. `--labels` adds the corrected ones, and `--test` names labels to measure on that are never learned from.
+# It says how long it will take, and what has changed in the end.
+
+# %% language="bash"
+# sspcm adapt --data camera/images --labels parted/annotations/person_keypoints_train.json \
+#   --test parted/annotations/person_keypoints_test.json --drawn $PEOPLE --steps $STEPS -o mine 2>/dev/null
+
+# %%
+Image(filename="mine/adaptation/before_after.png", width=720)
+
+# %% [markdown]
+# So few steps change little. Give it more (`--steps 500`), and more frames, before you judge; the report in
+# `mine/adaptation/report.json` says on how many people each number rests.
+#
+# `sspcm rank poses/drafts -n 20 -o next.json` lists the people whose labels would teach most: those on whom the
+# network is least sure of the position.
+#
+# ## Export
+#
+# One ONNX file holds the network with what a program must know to use it. `examples/onnx_predict.py` is such a
+# program; it needs onnxruntime, NumPy and OpenCV only.
+
+# %% language="bash"
+# sspcm export mine -o mine.onnx 2>/dev/null | tail -1
+# ls -s --block-size=K mine.onnx
+
+# %% [markdown]
+# ## Use it
+#
+# `sspcm predict --model mine clip.mp4 --draw -o poses` for a film, with tracks. From Python:
+
+# %%
+import sspcm
+
+model = sspcm.load("mine")
+frame = sorted(Path("camera/images").rglob("*.jpg"))[0]
+poses = model(str(frame))
+poses.joint("head_top").round(1)

@@ -1,0 +1,50 @@
+"""The command that shows and clears the cache of decoded crops."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from sspcm.commands.options import PATH
+from wepdtof_pose.errors import echo
+
+
+@click.command()
+@click.option(
+    "--folder", type=PATH, help="Cache of a run or comparison.  [default: that of the user]"
+)
+@click.option("--clear", is_flag=True, help="Remove the stores; whatever needs one builds it anew.")
+def cache(folder: Path | None, clear: bool) -> None:
+    """Show or clear the decoded crops that runs read from.
+
+    Every frame is decoded once, into a store of crops. The stores are in the user's cache folder
+    ($WEPDTOF_CACHE_DIR, else ~/.cache/wepdtof-pose), or where data.cache names one. Only files that
+    are crop stores are removed.
+
+    \b
+    Example:
+      sspcm cache
+      sspcm cache --clear
+    """
+    from sspcm.data.crop_cache import clear_cache, read_cache, size_in_words
+    from sspcm.data.crop_store import cache_folder
+
+    found = read_cache(cache_folder(None if folder is None else str(folder)))
+    others = f"; {len(found.others)} other files, which are left alone" if found.others else ""
+    if clear:
+        removed, freed = clear_cache(found)
+        busy = len(found.stores) - removed
+        echo(
+            f"removed: {removed} stores of crops, {size_in_words(freed)}, from {found.folder}"
+            + (f"; {busy} are being built and stay" if busy else "")
+            + others
+        )
+        return
+    for store in found.stores:
+        used = datetime.fromtimestamp(store.used).strftime("%Y-%m-%d %H:%M")
+        echo(f"{store.path.name}  {size_in_words(store.size):>9}  last used {used}")
+    echo(
+        f"{found.folder}: {len(found.stores)} stores of crops, {size_in_words(found.size)}{others}"
+    )

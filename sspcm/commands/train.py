@@ -1,0 +1,178 @@
+"""The command that trains one method; without a configuration it chooses one, and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sspcm.commands.options import ALLOW_CODE
+from wepdtof_pose.errors import echo
+
+if TYPE_CHECKING:
+    from sspcm.config import TrainConfig
+
+
+@click.command()
+@click.option("--data", help="COCO-keypoint JSON or dataset folder.")
+@click.option("--category", help="Category of its people, where several have joints.")
+@click.option("--method", help="Method, for example supervised or sspcm.")
+@click.option(
+    "--labels",
+    help="Label budget (1k, 300, 10% or all), or a list of wepdtof-pose split.  [default: all]",
+)
+@click.option(
+    "--preset",
+    metavar="NAME",
+    help="quick, small, gpu or paper.  [default: small on a CPU, gpu on a GPU]",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="YAML file, instead of a preset.",
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule one key.")
+@click.option("--seed", type=int, help="Seed of networks, batches and views.")
+@click.option("--device", help="auto, cpu, cuda or cuda:N.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run folder.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in the folder as it is configured; --set optimisation.epochs=N "
+    "goes on longer, --data names data that were moved.",
+)
+@click.option(
+    "--log",
+    "loggers",
+    metavar="NAME",
+    multiple=True,
+    help="Also log to tensorboard, wandb or mlflow; metrics.jsonl is always written.",
+)
+@ALLOW_CODE
+def train(
+    data: str | None,
+    category: str | None,
+    method: str | None,
+    labels: str | None,
+    preset: str | None,
+    config_file: Path | None,
+    settings: tuple[str, ...],
+    seed: int | None,
+    device: str | None,
+    output: Path,
+    resume: bool,
+    loggers: tuple[str, ...],
+    allow_code: tuple[str, ...],
+) -> None:
+    """Train one method and evaluate its networks.
+
+    Without --config the settings are those of the preset that suits this machine, everybody with
+    keypoints is labelled, and crops are turned head up where the data are seen from a ceiling. What
+    is chosen is printed; --set and the other options go before it.
+
+    \b
+    Example:
+      sspcm train --method sspcm --data fisheye --labels 300 -o runs/sspcm-300
+      sspcm train --resume -o runs/sspcm-300
+    """
+    import logging
+
+    from sspcm.config_io import load_config, parse_override, stated_keys
+    from sspcm.inference.scores import percent
+    from sspcm.runs.code import require_allowed_code
+    from sspcm.training.distributed import is_writer
+    from sspcm.training.train import train as run_training
+    from wepdtof_pose.errors import InputError
+
+    level = logging.INFO if is_writer() else logging.ERROR
+    logging.basicConfig(level=level, format="%(message)s")
+    named: dict[str, Any] = {
+        "data.path": data,
+        "data.category": category,
+        "method.name": method,
+        "data.labels": labels,
+        "seed": seed,
+        "device": device,
+    }
+    overrides = {key: value for key, value in named.items() if value is not None}
+    overrides |= dict(parse_override(text) for text in settings)
+    if config_file is None and resume and (output / "config.yaml").is_file():
+        config_file = output / "config.yaml"
+        require_allowed_code(load_config(config_file), allow_code, named=overrides, source=output)
+    if preset is not None and config_file is not None:
+        raise InputError("--preset and --config both say all settings: give one of them")
+    if not (data or overrides.get("data.path") or config_file):
+        raise InputError("no data: name a data set with --data PATH (make one: wepdtof-pose synth)")
+    if config_file is None:
+        config = _fitting_config(overrides, preset)
+    else:
+        config = load_config(config_file, overrides=overrides)
+        if not config.data.path:
+            raise InputError(f"{config_file}: names no data: name a data set with --data PATH")
+        if not resume:
+            _advise(config, stated=stated_keys(config_file) | overrides.keys())
+    result = run_training(config, output, resume=resume, loggers=loggers)
+    if not is_writer():
+        return
+    for name, scores in result.last.items():
+        marker = " (reported)" if name == result.reported else ""
+        echo(f"{name}: AP {percent(scores['AP'])}  PCK@0.2 {percent(scores['PCK@0.2'])}{marker}")
+    if not result.last:
+        echo("not evaluated: nobody was held out for testing")
+    echo(f"written: {output}")
+
+
+def _fitting_config(named: dict[str, Any], preset: str | None) -> TrainConfig:
+    """Return the configuration that suits machine and data, and say what was chosen."""
+    from sspcm.config_io import load_config
+    from sspcm.data.crop_places import from_ceiling
+    from sspcm.data.sets import splits_of
+    from sspcm.hardware import choose_hardware
+    from sspcm.presets import fitting_preset, get_preset, settings_around
+
+    device = choose_hardware(str(named.get("device", "auto")), "float32").device.type
+    name = preset or fitting_preset(named, device=device)
+    settings = settings_around(named, get_preset(name)) | named
+    config = load_config(overrides=settings)
+    optimisation = config.optimisation
+    burn_in = optimisation.burn_in_epochs
+    before = f"{_epochs(burn_in)} of burn-in and " if burn_in else ""
+    chosen = "as asked" if preset else {"cpu": "for a CPU", "cuda": "for a GPU"}[device]
+    _say(
+        f"preset {name}, {chosen}: {config.network.name}, crops "
+        f"of {config.data.crop_width} x {config.data.crop_height}, {before}"
+        f"{_epochs(optimisation.epochs - burn_in)} of {config.method.shown}; "
+        "--preset, --config and --set choose otherwise"
+    )
+    if "data.upright" not in settings and from_ceiling(splits_of(config.data).train):
+        _say(
+            "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): crops "
+            "are turned head up; not so with --set data.upright=false"
+        )
+        config = load_config(overrides=settings | {"data.upright": True})
+    return config
+
+
+def _advise(config: TrainConfig, *, stated: set[str]) -> None:
+    """Say what a configuration leaves open that its data suggest."""
+    from sspcm.data.crop_places import from_ceiling
+    from sspcm.data.sets import splits_of
+
+    if "data.upright" not in stated and from_ceiling(splits_of(config.data).train):
+        _say(
+            "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): --set "
+            "data.upright=true would turn their crops head up"
+        )
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch" if count == 1 else f"{count} epochs"
+
+
+def _say(line: str) -> None:
+    from sspcm.training.distributed import is_writer
+
+    if is_writer():
+        echo(line)

@@ -1,0 +1,116 @@
+"""The cache of decoded crops: where it is, what it holds, and how it is cleared."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.locks import LockedError, exclusive
+
+_STORE = re.compile(r"[0-9a-f]{24}\.npy")
+_LEFTOVER = re.compile(r"\.[0-9a-f]{24}(\.npy)?\.(lock|[a-z0-9_]{8}\.part(\.\w+)?)")
+"""What a process that was killed while it built a store has left beside it."""
+
+
+@dataclass(frozen=True)
+class CachedStore:
+    """A crop store in the cache: its file, its size in bytes and when it was last used."""
+
+    path: Path
+    size: int
+    used: float
+
+
+@dataclass(frozen=True)
+class CropCache:
+    """What a folder of crop stores holds.
+
+    Attributes:
+        folder: the cache.
+        stores: last used first.
+        leftovers: temporary files and locks of processes that were killed, or are at work.
+        others: what is not ours, and so is never removed.
+    """
+
+    folder: Path
+    stores: tuple[CachedStore, ...]
+    leftovers: tuple[Path, ...]
+    others: tuple[Path, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all stores."""
+        return sum(store.size for store in self.stores)
+
+
+def read_cache(folder: Path) -> CropCache:
+    """Return what a folder of crops holds; a folder that is not there holds nothing.
+
+    Raises:
+        InputError: it is a file, or cannot be read.
+    """
+    if not folder.exists():
+        return CropCache(folder, (), (), ())
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read as a folder: {error.strerror}") from None
+    stores, leftovers, others = [], [], []
+    for path in entries:
+        plain = path.is_file() and not path.is_symlink()
+        if plain and _STORE.fullmatch(path.name):
+            stat = path.stat()
+            stores.append(CachedStore(path, stat.st_size, stat.st_atime))
+        elif plain and _LEFTOVER.fullmatch(path.name):
+            leftovers.append(path)
+        else:
+            others.append(path)
+    stores.sort(key=lambda store: -store.used)
+    return CropCache(folder, tuple(stores), tuple(leftovers), tuple(others))
+
+
+def clear_cache(cache: CropCache) -> tuple[int, int]:
+    """Remove the stores of a cache, and what killed processes left; nothing else.
+
+    A store that a process is building stays. One that a process reads can go: it keeps its open
+    file until it ends.
+
+    Returns:
+        How many stores were removed, and their bytes.
+
+    Raises:
+        InputError: a file cannot be removed.
+    """
+    removed, freed = 0, 0
+    try:
+        for store in cache.stores:
+            with (
+                contextlib.suppress(LockedError),
+                exclusive(store.path.with_suffix(""), patience=0),
+            ):
+                store.path.unlink(missing_ok=True)
+                removed, freed = removed + 1, freed + store.size
+        for path in cache.leftovers:
+            # What is younger may belong to a process at work.
+            if path.exists() and time.time() - path.stat().st_mtime > _AT_WORK:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be removed: {error.strerror}") from None
+    return removed, freed
+
+
+def size_in_words(size: int) -> str:
+    """A number of bytes in the unit that suits it.
+
+    >>> [size_in_words(n) for n in (0, 2_500_000, 5 * 2**30)]
+    ['0 MiB', '2 MiB', '5.0 GiB']
+    """
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+
+
+_AT_WORK = 24 * 3600.0
+"""Seconds for which a temporary file is left alone."""

@@ -1,0 +1,145 @@
+"""How long a run will take: one step of each of its phases is timed before it begins."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sspcm.config import TrainConfig
+from sspcm.data.batches import BatchMaker
+from sspcm.data.sampler import PairSampler, step_generator
+from sspcm.hardware import Hardware
+from sspcm.heatmaps.targets import heatmap_mse
+from sspcm.methods.method import Method
+
+_LONG = 1.0
+"""A first step that takes so many seconds is not taken again for a better measure."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is left of a run.
+
+    Attributes:
+        networks: how many are burnt in, one after another.
+        burn_in_steps: optimiser steps of each.
+        burn_in_step: seconds of one.
+        steps: optimiser steps of the method after that.
+        step: seconds of one.
+    """
+
+    networks: int
+    burn_in_steps: int
+    burn_in_step: float
+    steps: int
+    step: float
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training; reading data and scoring come on top."""
+        return self.networks * self.burn_in_steps * self.burn_in_step + self.steps * self.step
+
+    def line(self, method: str) -> str:
+        """The forecast as a line for people.
+
+        >>> Forecast(2, 800, 0.25, 300, 1.0).line("sspcm")
+        'about 12 minutes of training: 2 x 800 steps of burn-in, 300 of sspcm; scoring comes on top'
+        """
+        parts = [f"{self.steps} of {method}"]
+        if self.networks:
+            times = "" if self.networks == 1 else f"{self.networks} x "
+            parts = [f"{times}{self.burn_in_steps} steps of burn-in", *parts]
+        else:
+            parts = [f"{self.steps} steps of {method}"]
+        return (
+            f"about {duration(self.seconds)} of training: {', '.join(parts)}; scoring comes on top"
+        )
+
+
+def duration(seconds: float) -> str:
+    """A duration in words, as exact as an estimate is.
+
+    >>> [duration(n) for n in (1, 40, 700, 9000, 200000)]
+    ['1 second', '40 seconds', '12 minutes', '2.5 hours', '2.3 days']
+    """
+    for unit, size in (("day", 86400), ("hour", 3600)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.1f} {unit}s"
+    count, unit = (round(seconds / 60), "minute") if seconds >= 90 else (round(seconds), "second")
+    count = max(count, 1)
+    return f"{count} {unit}" + ("s" if count > 1 else "")
+
+
+def forecast(
+    method: Method,
+    batches: BatchMaker,
+    sampler: PairSampler,
+    config: TrainConfig,
+    hardware: Hardware,
+    *,
+    epoch: int,
+) -> Forecast:
+    """Time a step of what is left of a run, on a copy of its method.
+
+    Nothing of the run is changed: neither its networks nor its random streams.
+
+    Args:
+        method: of the run; it is copied.
+        batches: makes the batches.
+        sampler: who is in which step.
+        config: the run's.
+        hardware: where, and at which precision.
+        epoch: epochs done.
+    """
+    burn_in = config.optimisation.burn_in_epochs if epoch == 0 else 0
+    roles = method.burn_in_roles() if burn_in else {}
+    # Without a network of its own kind C is burnt in as A.
+    networks = {"A" if role == "C" and not config.student else role for role in roles.values()}
+    trial = copy.deepcopy(method).train()
+    labelled, unlabelled = sampler.epoch(epoch)
+    devices = [hardware.device] if hardware.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        batch = batches.finish(
+            batches.read(
+                labelled[0],
+                unlabelled[0] if method.uses_unlabelled else None,
+                step_generator(config.seed, epoch, 0, sampler.rank),
+            )
+        )
+
+        def supervised() -> Tensor:
+            maps = trial.get_submodule(next(iter(roles)))(batch.labelled)
+            return heatmap_mse(maps, batch.target, batch.target_weight)
+
+        def whole() -> Tensor:
+            losses = trial(batch)
+            return sum(losses.values(), start=torch.zeros((), device=hardware.device))
+
+        return Forecast(
+            networks=len(networks),
+            burn_in_steps=burn_in * sampler.steps,
+            burn_in_step=_seconds(supervised, hardware) if roles else 0.0,
+            steps=(config.optimisation.epochs - max(epoch, burn_in)) * sampler.steps,
+            step=_seconds(whole, hardware),
+        )
+
+
+def _seconds(loss: Callable[[], Tensor], hardware: Hardware) -> float:
+    """Seconds of a step: of the second one, if the first is quick; it also warms up."""
+    seconds = 0.0
+    for _ in range(2):
+        started = time.perf_counter()
+        with hardware.autocast():
+            value = loss()
+        value.backward()
+        if hardware.device.type == "cuda":
+            torch.cuda.synchronize(hardware.device)
+        seconds = time.perf_counter() - started
+        if seconds > _LONG:
+            break
+    return seconds

@@ -1,0 +1,80 @@
+"""Presets: which one suits a machine, and what of it goes with what a user sets himself."""
+
+import doctest
+
+import pytest
+
+from sspcm import presets
+from sspcm.config_io import load_config
+from sspcm.presets import PRESETS, Preset, fitting_preset, settings_around
+
+PRESET = Preset(
+    people=1,
+    overrides={
+        "network.name": "efficientnet_lite0",
+        "network.pretrained": "imagenet",
+        "optimisation.epochs": 10,
+        "optimisation.burn_in_epochs": 6,
+        "optimisation.burn_in_milestones": [4],
+        "optimisation.milestones": [2],
+    },
+)
+
+
+def test_the_example() -> None:
+    assert doctest.testmod(presets).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("device", "named", "name"),
+    [
+        ("cpu", {}, "small"),
+        ("cuda", {}, "gpu"),
+        ("cpu", {"method.recipe": "released"}, "paper"),
+        ("cuda", {"method.recipe": "corrected"}, "gpu"),
+    ],
+)
+def test_the_preset_of_a_machine(device: str, named: dict[str, str], name: str) -> None:
+    assert fitting_preset(named, device=device) == name
+
+
+def test_what_is_set_is_left_alone_and_everybody_is_labelled() -> None:
+    assert settings_around({}, PRESET) == {"data.labels": "all", **PRESET.overrides}
+    named = {"data.labels": "300", "optimisation.milestones": [1]}
+    assert not settings_around(named, PRESET).keys() & named.keys()
+
+
+@pytest.mark.parametrize("key", ["network.name", "network.width", "network.deconv_channels"])
+def test_a_network_of_ones_own_leaves_out_the_presets(key: str) -> None:
+    assert not any(k.startswith("network.") for k in settings_around({key: 8}, PRESET))
+    assert "network.name" in settings_around({"network.pretrained": "a.pt"}, PRESET)
+
+
+@pytest.mark.parametrize(
+    ("named", "burn_in", "burn_in_milestones", "milestones"),
+    [
+        ({"optimisation.epochs": 20}, 12, [8], [4]),
+        ({"optimisation.epochs": 5}, 3, [2], [1]),
+        # A drop at the start or beyond the end of a phase would be none.
+        ({"optimisation.epochs": 1}, 0, [], []),
+        ({"optimisation.epochs": 20, "optimisation.burn_in_epochs": 2}, None, [], [4]),
+    ],
+)
+def test_other_epochs_stretch_the_schedule(
+    named: dict[str, int],
+    burn_in: int | None,
+    burn_in_milestones: list[int],
+    milestones: list[int],
+) -> None:
+    settings = settings_around(named, PRESET)
+    assert settings.get("optimisation.burn_in_epochs") == burn_in
+    assert settings["optimisation.burn_in_milestones"] == burn_in_milestones
+    assert settings["optimisation.milestones"] == milestones
+    load_config(overrides=settings | named)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_a_configuration_at_any_length(name: str) -> None:
+    for epochs in (1, 2, 7, 500):
+        named = {"optimisation.epochs": epochs}
+        load_config(overrides=settings_around(named, PRESETS[name]) | named)

@@ -1,0 +1,189 @@
+"""README, documentation, tutorials and containers: what they tell a user to type works."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PROGRAMS = {
+    "wepdtof-pose": "wepdtof_pose.commands.main",
+    "sspcm": "sspcm.commands.main",
+    "sspcm-bench": "benchmarks.commands.main",
+}
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "annotations" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+TINY_RUN = (
+    "--device cpu --set network.name=resnet18_lateral --set network.width=8 "
+    "--set network.deconv_channels=8 --set data.crop_width=64 --set data.crop_height=64 "
+    "--set optimisation.epochs=2 --set optimisation.epoch_steps=1 --set optimisation.batch_size=4"
+)
+TINY = {
+    "synth ceiling --people 300": "synth ceiling --people 24 --size 128 --workers 1",
+    "--labels 60 -o": f"--labels 6 {TINY_RUN} -o",
+    "--ratio 60 --methods supervised,sspcm_ema --seeds 2": (
+        "--ratio 6 --methods supervised --seeds 1 --jobs 1 --set optimisation.burn_in_epochs=1 "
+        f"--set optimisation.burn_in_milestones=[] --set optimisation.milestones=[] {TINY_RUN}"
+    ),
+}
+"""What of the README's long commands a test makes shorter; all else is typed as it stands."""
+NOT_RUN = ("make ", "pip ", ". .venv", "wepdtof-pose browse")
+"""What needs another machine than that of a test: an environment of its own, a MongoDB."""
+
+
+def typed(page: Path) -> Iterator[list[str]]:
+    """The command lines of a page's blocks of code, as words; comments are left out."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    for line in (
+        "\n".join(text for language, text in blocks if language in ("", "bash"))
+        .replace("\\\n", " ")
+        .splitlines()
+    ):
+        if not line.startswith((*PROGRAMS, "torchrun")):
+            continue
+        words = shlex.split(line.split(" | ")[0].split(" 2>")[0], comments=True)
+        yield words[words.index("sspcm") :] if words[0] == "torchrun" else words
+
+
+def main_of(program: str) -> click.Group:
+    group = import_module(PROGRAMS[program]).main
+    assert isinstance(group, click.Group)
+    return group
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_of_the_documents_has_these_options(page: Path) -> None:
+    for program, *words in typed(page):
+        group = main_of(program)
+        assert words[0] in group.commands, f"{program} {words[0]}"
+        arguments = [re.sub(r"^\$\w+$", "8", word) for word in words[1:]]
+        try:
+            group.commands[words[0]].make_context(words[0], arguments)
+        except click.exceptions.Exit:  # --help
+            continue
+        except click.ClickException as error:
+            pytest.fail(f"{program} {shlex.join(words)}: {error.format_message()}")
+
+
+def test_the_documents_have_commands() -> None:
+    assert len(list(typed(ROOT / "README.md"))) >= 8
+    assert sum(len(list(typed(page))) for page in PAGES) > 60
+
+
+def test_the_readme_is_short_and_names_what_is_there() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 110
+    # The package is on no index.
+    assert not re.search(r"pip install '?wepdtof", text)
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert set(re.findall(r"^make ([a-z]+)", text, re.M)) <= set(targets)
+    for place in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / place).exists(), place
+
+
+@pytest.mark.slow
+def test_the_readme_is_true_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for long, short in TINY.items():
+        assert long in text
+        text = text.replace(long, short)
+    page = tmp_path / "README.md"
+    page.write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
+    run = 0
+    for program, *words in typed(page):
+        if shlex.join([program, *words]).startswith(NOT_RUN):
+            continue
+        done = CliRunner().invoke(main_of(program), words)
+        # What validate finds in people of some pixels is no fault of the command.
+        allowed = (0, 1) if words[0] == "validate" else (0,)
+        assert done.exit_code in allowed, f"{program} {shlex.join(words)}\n{done.output}"
+        run += 1
+    assert run >= 7
+    for made in ("poses/predictions.json", "runs/few/result.json", "runs/compared/report.html"):
+        assert (tmp_path / made).is_file()
+
+
+@pytest.mark.slow
+def test_the_site_is_built_strictly_and_asks_for_nothing_from_the_net(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    pages = sorted((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 25
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert not re.findall(r'<(?:script|img|iframe)[^>]* src="?(?:https?:)?//[^" >]+', text), (
+            page
+        )
+        assert not re.findall(r'<link[^>]*stylesheet[^>]* href="?(?:https?:)?//', text), page
+        # Marks that nobody has filled.
+        assert "<!-- made:" not in text
+    assert "sspcm" in (tmp_path / "site" / "search" / "search_index.js").read_text("utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ceiling_camera", "few_labels"])
+def test_a_tutorial_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ipykernel")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tutorials"))
+    for key, value in {"PEOPLE": "30", "LABELS": "6", "STEPS": "1", "SIZE": "192"}.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
+    make = import_module("make")
+    notebook = make.run(name, tmp_path)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    shown = [output for cell in code for output in cell.outputs if "data" in output]
+    assert any("image/png" in output["data"] or "image/jpeg" in output["data"] for output in shown)
+
+
+def pinned() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_the_lock_file_has_what_setup_cfg_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / ".ci"))
+    stated: list[Requirement] = import_module("lock").stated()
+    pins = pinned()
+    assert len(stated) > 15
+    for requirement in stated:
+        assert requirement.name.lower() in pins, f"{requirement}: run make lock"
+        assert requirement.specifier.contains(pins[requirement.name.lower()]), f"{requirement}"
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.gpu"])
+def test_a_container_copies_what_is_there(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    for line in re.findall(r"^COPY (.+)$", text, re.M):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists(), source
+            assert f"!{source}" in ignored, source
+    assert "--constraint requirements.lock" in text
+    # A tag, and no user with every right.
+    assert re.search(r"^FROM \S+:\S+$", text, re.M)
+    assert re.search(r"^USER (?!root)", text, re.M)
