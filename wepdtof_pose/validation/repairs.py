@@ -342,9 +342,7 @@ def _drop_once(edits: Edits) -> None:
                 continue
             elif code == "structure":
                 _drop_field(edits, row, problem.describe(i))
-            elif code in _DROPPED_PEOPLE and (
-                places_believed or code in ("image-unknown", "box-missing")
-            ):
+            elif code in _DROPPED_PEOPLE and (places_believed or code in _WITHOUT_PLACE):
                 edits.take_out(code, "annotations", row, problem.describe(i))
             elif code == "keypoint-count" and not wrong_category:
                 _drop_joints(edits, row, problem.describe(i))
