@@ -254,6 +254,18 @@ def category_twice(content: Content, draw: Draw) -> None:
         content["categories"].append(copy.deepcopy(content["categories"][0]))
 
 
+def visibilities(change: Callable[[float], Any]) -> Fault:
+    """The visibility of every joint in another form, where it is a number."""
+
+    def changed(numbers: list[Any]) -> list[Any]:
+        return [
+            change(value) if at % 3 == 2 and usable(value) and not isinstance(value, str) else value
+            for at, value in enumerate(numbers)
+        ]
+
+    return reshaped(changed, everybody=True)
+
+
 def nested(numbers: list[Any]) -> list[list[Any]]:
     return [numbers[at : at + 3] for at in range(0, len(numbers), 3)]
 
@@ -359,15 +371,11 @@ FAULTS: dict[str, Fault] = {
     "box with an angle for all": lambda content, draw: everybody(bbox=[20, 20, 9, 12, 0.4])(
         content, draw
     ),
-    "visibility true for all": reshaped(
-        lambda k: [v if i % 3 < 2 else v > 0 for i, v in enumerate(k)], everybody=True
-    ),
-    "confidences for all": reshaped(
-        lambda k: [v if i % 3 < 2 else 0.4 * v for i, v in enumerate(k)], everybody=True
-    ),
+    "visibility true for all": visibilities(lambda v: v > 0),
+    "confidences for all": visibilities(lambda v: 0.4 * v),
     "visibility missing for one joint": reshaped(lambda k: k[:2] + k[3:], everybody=False),
     "joints by name": reshaped(lambda k: {"nose": k[:3], "neck": k[3:6]}, everybody=False),
-    "joints in a text": reshaped(lambda k: " ".join(map(str, k)), everybody=False),
+    "joints in a text": reshaped(str, everybody=False),
     "odd segmentation": field("annotations", "segmentation", None, [], {"counts": "x"}, [[NAN]]),
     "no info": lambda content, draw: content.update(info=NAN, licenses=None),
     "other fields": field("annotations", "more", [1, 2, 3], {"x": NAN}, "\ud800"),

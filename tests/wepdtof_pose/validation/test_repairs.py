@@ -194,3 +194,14 @@ def test_nothing_is_left_where_it_fails(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         write_repaired(tmp_path / "a.json", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_rotated_box_of_nothing_but_nan_is_put_aside(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    content["annotations"][0]["rotated_box"] = [float("nan")] * 5
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert validate(tmp_path / "a.json").counts == {"not-finite": 1}
+    record = write_repaired(tmp_path / "a.json", tmp_path / "out")
+    assert record["remaining"] == {}
+    person = read_json(tmp_path / "out" / "annotations" / "a.json")["annotations"][0]
+    assert "rotated_box" not in person
