@@ -13,7 +13,7 @@ from wepdtof_pose.errors import echo
 @click.command()
 @click.option(
     "--parts",
-    default="pipeline,steps,waiting,scores,growth",
+    default="pipeline,steps,waiting,scores,growth,ceiling",
     show_default=True,
     help="What to measure, comma-separated; also exported (needs the extra export).",
 )

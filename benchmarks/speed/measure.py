@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.ceiling import measure_ceiling
 from benchmarks.speed.exported import measure_exported
 from benchmarks.speed.growth import FEWEST, measure_growth, require_room
 from benchmarks.speed.pipeline import measure_pipeline
@@ -19,7 +20,7 @@ from sspcm.hardware import choose_hardware, environment, peak_memory
 from sspcm.methods import METHODS, method_class
 from wepdtof_pose.errors import InputError
 
-PARTS = ("pipeline", "steps", "waiting", "scores", "growth", "exported")
+PARTS = ("pipeline", "steps", "waiting", "scores", "growth", "ceiling", "exported")
 PIPELINE_PEOPLE = 128
 """People that are loaded in a repetition."""
 STEP_PEOPLE = 64
@@ -108,6 +109,8 @@ def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[
             )
         if "exported" in setting.parts:
             result["exported"] = measure_exported(place / "exported", repeats=setting.repeats)
+        if "ceiling" in setting.parts:
+            result["ceiling"] = measure_ceiling(place / "ceiling", repeats=setting.repeats)
     return result | {"peak_memory_bytes": peak_memory(hardware)}
 
 

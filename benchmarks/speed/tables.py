@@ -141,6 +141,23 @@ def _exported(one: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _ceiling(one: dict[str, Any]) -> list[str]:
+    width, height = one["crop_size"]
+    frame = f"{one['frame_side']} px, {one['people']} people"
+    titles = {
+        "chain": f"frames to poses, {frame}, frames a second",
+        "poses": f"pose network, {width} x {height}, poses a second",
+    }
+    lines = ["**Ready-trained networks**, on the CPU", ""]
+    lines += _head("", "plain torch", "ours", "ratio")
+    for name, title in titles.items():
+        row = one["rows"][name]
+        lines.append(
+            _row(title, f"{row['plain']:.2f}", f"{row['ours']:.2f}", f"{row['ratio']:.2f} x")
+        )
+    return lines
+
+
 def _head(*columns: str) -> list[str]:
     return [_row(*columns), _row(*("---" for _ in columns))]
 
@@ -156,4 +173,5 @@ _TABLES: dict[str, Callable[[Any], list[str]]] = {
     "scores": _scores,
     "growth": _growth,
     "exported": _exported,
+    "ceiling": _ceiling,
 }

@@ -1,7 +1,7 @@
 """Find people in whole frames: rotated boxes, with the ready-trained network or one of your own.
 
-The frames are those of a ceiling camera: where the network does not see which way a person's head
-is, it is away from the middle of the frame.
+The frames are those of a ceiling camera: a person's head is the end of the box away from the middle
+of the frame.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sspcm.networks.finder import FinderNet, boxes_of_maps
 from sspcm.networks.weights import read_weights
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
+from wepdtof_pose.fisheye.people import head_outwards
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.scores.rotated_boxes import rotated_iou
 
@@ -61,8 +62,9 @@ class Finder:
     def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the people of each image: (people, 6) cx, cy, w, h, angle, score.
 
-        Pixels are the image's; the angle is in degrees within (-180, 180], clockwise from the axis
-        that points up: the way from the hips to the head. The best-scored come first.
+        Pixels are the image's; w <= h, and the angle is in degrees within [-180, 180), clockwise
+        from the axis that points up to the end away from the middle of the image. The best-scored
+        come first.
 
         Args:
             images: (height, width, 3) uint8 BGR each.
@@ -80,6 +82,7 @@ class Finder:
         # Integer coordinates are pixel centres, at both sizes.
         boxes[:, :2] = (boxes[:, :2] + 0.5) / scale - 0.5
         boxes[:, 2:4] /= scale
+        boxes[:, :5] = head_outwards(boxes[:, :5], ((width - 1) / 2, (height - 1) / 2))
         return boxes
 
     def _look(self, image: np.ndarray, quarter: int) -> np.ndarray:
@@ -91,14 +94,12 @@ class Finder:
         pixels = torch.from_numpy(padded).to(self.hardware.device).permute(2, 0, 1)[None]
         with torch.inference_mode(), self.hardware.autocast():
             maps = self.network(normalise(pixels, bgr=False))
-        middle = ((turned.shape[1] - 1) / 2, (turned.shape[0] - 1) / 2)
-        boxes = boxes_of_maps(maps, threshold=self.threshold, middle=middle)[0]
+        boxes = boxes_of_maps(maps, threshold=self.threshold)[0]
         for back in range(quarter, 0, -1):
             # One quarter clockwise, onto an image that is as wide as this one is high.
             high = width if back % 2 else height
             boxes[:, :2] = np.stack([high - 1 - boxes[:, 1], boxes[:, 0]], axis=1)
             boxes[:, 4] += 90
-        boxes[:, 4] = 180 - (180 - boxes[:, 4]) % 360
         return boxes
 
 
@@ -197,13 +198,18 @@ def find_inputs(finder: Finder, inputs: Sequence[Path], out: Path) -> FindCount:
     return count
 
 
+def is_finder(state: dict[str, torch.Tensor]) -> bool:
+    """Tell whether these are the parameters of a network that finds people."""
+    return "mix.0.weight" in state
+
+
 def finder_width(state: dict[str, torch.Tensor], *, source: str) -> int:
     """Return the channels of the head of a finder's state.
 
     Raises:
         InputError: these are no parameters of a finder.
     """
-    if "mix.0.weight" not in state:
+    if not is_finder(state):
         raise InputError(
             f"{source}: holds no network that finds people (poses are predicted by --model)"
         )

@@ -1,9 +1,14 @@
-"""A network that finds people in whole frames: where, how large, and which way their heads point.
+"""A network that finds people in whole frames: where they are, how large, and how they lie.
 
 One stage (after Zhou et al., "Objects as Points", 2019): at 1/8 of the resolution a heatmap of the
-middles of boxes, and in each cell the offset to the middle, the logarithms of width and height,
-and the direction from the hips to the head as a unit vector. Its maps have `CHANNELS` channels:
-centre, offset x and y, log width, log height, direction x and y, all in cells.
+middles of boxes, and in each cell around a middle the way to it and the shape of the box. A shape
+is the logarithm of the ellipse's matrix: the log of the root of the area, and the stretch, a vector
+as long as log(height / width) at twice the box's angle. Unlike width, height and angle it has no
+jumps: a box that is nearly square has a stretch near zero, whatever its angle, and a network that
+does not know the angle makes the box squarer.
+
+Maps have `CHANNELS` channels: centre, way x and y in cells, log root of the area in cells, stretch
+x and y.
 """
 
 from __future__ import annotations
@@ -25,19 +30,25 @@ from sspcm.networks.pyramid import (
 
 STRIDE = 8
 """Image pixels a cell."""
-CHANNELS = 7
+CHANNELS = 6
 WIDTH = 64
 """Channels of the head."""
+LOSSES = ("centre", "way", "size", "stretch")
 
-_PRIOR = -4.0
-_SURE = 0.6
+_SCORE, _WAY, _ROOT, _STRETCH = slice(0, 1), slice(1, 3), slice(3, 4), slice(4, 6)
+_EMPTY = -4.0
+"""Score, before the sigmoid, that a fresh network gives: nearly all cells are empty."""
+_USUAL = 2.0
+"""Log root of the area, in cells, that a fresh network gives: 60 pixels."""
+_LEAST_SPREAD = 0.8
+_LEAST_WEIGHT = 0.25
 
 
 class FinderNet(Stages):
-    """Maps (N, 7, H/8, W/8) of normalised images (N, 3, H, W), sides multiples of 32.
+    """Maps (N, 6, H/8, W/8) of normalised images (N, 3, H, W), sides multiples of 32.
 
     >>> FinderNet()(torch.zeros(1, 3, 64, 96)).shape
-    torch.Size([1, 7, 8, 12])
+    torch.Size([1, 6, 8, 12])
     """
 
     def __init__(self, *, width: int = WIDTH, generator: torch.Generator | None = None) -> None:
@@ -61,8 +72,8 @@ class FinderNet(Stages):
         nn.init.normal_(self.final_layer.weight, std=0.01, generator=generator)
         assert self.final_layer.bias is not None
         nn.init.zeros_(self.final_layer.bias)
-        # Nearly all cells are empty: a fresh network says so.
-        nn.init.constant_(self.final_layer.bias[:1], _PRIOR)
+        nn.init.constant_(self.final_layer.bias[_SCORE], _EMPTY)
+        nn.init.constant_(self.final_layer.bias[_ROOT], _USUAL)
 
     def stages(self) -> list[nn.Module]:
         """Return the stages of the backbone."""
@@ -77,100 +88,94 @@ class FinderNet(Stages):
 
 
 def finder_targets(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Draw the target maps (7, height, width) float32 of one image.
+    """Draw the target maps (7, height, width) float32 of one image: the channels, and a weight.
 
-    A box is a Gaussian as wide as a twelfth of the root of its area, 0.8 cells at least, with its
-    peak of 1 in the cell of its middle. Each cell tells of the box whose Gaussian is highest there.
+    A box is a Gaussian as wide as a tenth of the root of its area, 0.8 cells at least, with its
+    peak of 1 in the cell of its middle. Way and shape are told in all cells about twice as far
+    around, as a peak may be found in each of them; the nearer of two boxes has the cell. The
+    weights of a box have the sum 1.
 
     Args:
-        boxes: (n, 5) cx, cy, w, h in image pixels and degrees clockwise from up, head outwards.
+        boxes: (n, 5) cx, cy, w, h in image pixels and degrees clockwise from up.
         size: (width, height) in cells.
     """
     width, height = size
-    target = np.zeros((CHANNELS, height, width), np.float32)
-    target[6] = -1
+    target = np.zeros((CHANNELS + 1, height, width), np.float32)
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 5)
+    owner = np.full((height, width), -1)
     x, y = np.meshgrid(np.arange(width), np.arange(height))
-    for cx, cy, w, h, angle in np.asarray(boxes, dtype=np.float64):
+    for number, (cx, cy, w, h, angle) in enumerate(boxes):
         middle = (cx / STRIDE, cy / STRIDE)
-        spread = max(0.8, np.sqrt(w * h) / STRIDE / 12)
-        far = (x - round(middle[0])) ** 2 + (y - round(middle[1])) ** 2
-        bell = np.exp(-far / (2 * spread**2))
-        mine = bell > target[0]
-        turn = np.deg2rad(angle)
-        values = (np.log(w / STRIDE), np.log(h / STRIDE), np.sin(turn), -np.cos(turn))
-        target[0][mine] = bell[mine]
-        target[1][mine] = middle[0] - x[mine]
-        target[2][mine] = middle[1] - y[mine]
-        for channel, value in enumerate(values, start=3):
-            target[channel][mine] = value
+        root = np.sqrt(w * h) / STRIDE
+        spread = max(_LEAST_SPREAD, root / 10)
+        cells = (x - round(middle[0])) ** 2 + (y - round(middle[1])) ** 2
+        np.maximum(target[0], np.exp(-cells / (2 * spread**2)), out=target[0])
+        way = np.stack([middle[0] - x, middle[1] - y])
+        weight = np.exp(-(way**2).sum(axis=0) / (2 * (2 * spread) ** 2))
+        mine = (weight > _LEAST_WEIGHT) & (weight > target[CHANNELS])
+        owner[mine] = number
+        turn = 2 * np.deg2rad(angle)
+        stretch = np.log(h / w) * np.array([np.cos(turn), np.sin(turn)])
+        target[_WAY, mine] = way[:, mine]
+        target[_ROOT, mine] = np.log(root)
+        target[_STRETCH, mine] = stretch[:, None]
+        target[CHANNELS, mine] = weight[mine]
+    for number in range(len(boxes)):
+        mine = owner == number
+        target[CHANNELS, mine] /= max(target[CHANNELS, mine].sum(), 1e-6)
     return target
 
 
 def finder_losses(maps: Tensor, target: Tensor) -> dict[str, Tensor]:
-    """Return the losses of maps (N, 7, h, w) against targets of the same shape.
+    """Return the losses of maps (N, 6, h, w) against targets (N, 7, h, w), means over people.
 
-    The centre's is the focal loss of Zhou et al. over the number of people; in the cells around
-    each middle place and size are learned by absolute error, the direction by squared error: its
-    vector is the shorter, the less it is known.
+    The centre's is the focal loss of Zhou et al.; way, size and stretch are learned by absolute
+    error, the way's over the root of the box's area: errors count as they change the overlap.
     """
-    logit, truth = maps[:, 0].float(), target[:, 0]
+    logit, truth = maps[:, _SCORE].float(), target[:, _SCORE]
     positive = truth == 1
     sure = torch.sigmoid(logit)
     hit = functional.logsigmoid(logit) * (1 - sure) ** 2
     miss = functional.logsigmoid(-logit) * sure**2 * (1 - truth) ** 4
     people = positive.sum().clamp(min=1)
-    centre = -torch.where(positive, hit, miss).sum() / people
-    weight = (truth * (truth > _SURE))[:, None]
-    share = weight / weight.sum().clamp(min=1)
-    error = maps[:, 1:].float() - target[:, 1:]
+    share = target[:, CHANNELS:] / people
+    error = (maps.float() - target[:, :CHANNELS]).abs() * share
     return {
-        "centre": centre,
-        "offset": 0.5 * (error[:, 0:2].abs() * share).sum(),
-        "size": (error[:, 2:4].abs() * share).sum(),
-        "direction": (error[:, 4:6].square() * share).sum(),
+        "centre": -torch.where(positive, hit, miss).sum() / people,
+        "way": 2 * (error[:, _WAY] * torch.exp(-target[:, _ROOT])).sum(),
+        "size": 2 * error[:, _ROOT].sum(),
+        "stretch": error[:, _STRETCH].sum(),
     }
 
 
-def boxes_of_maps(
-    maps: Tensor,
-    *,
-    threshold: float,
-    most: int = 100,
-    middle: tuple[float, float] | None = None,
-    outwards: float = 0.3,
-) -> list[np.ndarray]:
-    """Return the boxes (n, 6) that maps (N, 7, h, w) tell of: cx, cy, w, h, angle, score.
+def boxes_of_maps(maps: Tensor, *, threshold: float, most: int = 100) -> list[np.ndarray]:
+    """Return the boxes (n, 6) that maps (N, 6, h, w) tell of: cx, cy, w, h, angle, score.
 
     A box is a cell whose score is the highest of its 3 x 3 neighbours and at least the threshold;
-    the best-scored come first. Pixels and degrees are those of `finder_targets`.
+    place and shape are means over those nine, weighted by their scores. The best-scored come first.
+    Pixels and degrees are those of `finder_targets`; w <= h, and the angle is within [-90, 90].
 
     Args:
         maps: of the network.
         threshold: least score.
         most: boxes an image.
-        middle: of an image of a ceiling camera, in pixels: people stand along the radius, heads
-            outwards, so far as the network does not know better.
-        outwards: length of that vector beside the network's, which is 1 where it is sure.
     """
-    maps = maps.float()
-    score = torch.sigmoid(maps[:, :1])
+    maps = maps.float().cpu()
+    score = torch.sigmoid(maps[:, _SCORE])
     peak = (functional.max_pool2d(score, 3, 1, 1) == score) & (score >= threshold)
+    rows, columns = (torch.arange(side, dtype=torch.float32) for side in maps.shape[2:])
+    cells = torch.stack([columns.expand(len(rows), -1), rows[:, None].expand(-1, len(columns))])
+    told = torch.cat([maps[:, _WAY] + cells, maps[:, _ROOT], maps[:, _STRETCH]], dim=1)
+    mean = functional.avg_pool2d(told * score, 3, 1, 1) / functional.avg_pool2d(score, 3, 1, 1)
     found = []
-    for one, scores, peaks in zip(maps.cpu(), score.cpu(), peak.cpu(), strict=True):
-        y, x = np.nonzero(peaks[0].numpy())
-        values = one[:, y, x].numpy().astype(np.float64)
-        if middle is not None:
-            way = np.stack([x * STRIDE - middle[0], y * STRIDE - middle[1]])
-            values[5:7] += outwards * way / np.maximum(np.hypot(*way), 1e-6)
+    for values, scores, peaks in zip(mean.numpy(), score.numpy(), peak.numpy(), strict=True):
+        y, x = np.nonzero(peaks[0])
+        cx, cy, root, along, across = values[:, y, x].astype(np.float64)
+        side = np.exp(root.clip(-3, 6)) * STRIDE
+        longer = np.exp((np.hypot(along, across) / 2).clip(0, 2))
+        angle = np.rad2deg(np.arctan2(across, along)) / 2
         boxes = np.stack(
-            [
-                (x + values[1]) * STRIDE,
-                (y + values[2]) * STRIDE,
-                np.exp(values[3].clip(-3, 6)) * STRIDE,
-                np.exp(values[4].clip(-3, 6)) * STRIDE,
-                np.rad2deg(np.arctan2(values[5], -values[6])),
-                scores[0, y, x].numpy().astype(np.float64),
-            ],
+            [cx * STRIDE, cy * STRIDE, side / longer, side * longer, angle, scores[0, y, x]],
             axis=1,
         )
         found.append(boxes[np.argsort(-boxes[:, 5], kind="stable")][:most])

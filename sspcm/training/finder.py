@@ -22,15 +22,19 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sspcm.augment.cameras import draw_cameras, seen_by
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import choose_hardware
-from sspcm.inference.finder import Finder
-from sspcm.networks.finder import STRIDE, FinderNet, finder_losses, finder_targets
-from sspcm.networks.weights import load_imagenet
+from sspcm.inference.finder import THRESHOLD, Finder, is_finder
+from sspcm.networks.finder import LOSSES, STRIDE, FinderNet, finder_losses, finder_targets
+from sspcm.networks.weights import load_imagenet, load_initial, read_weights
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
 from wepdtof_pose.fisheye.body_boxes import body_boxes
 from wepdtof_pose.images import read_image
-from wepdtof_pose.scores.rotated_boxes import average_precision
+from wepdtof_pose.scores.rotated_boxes import (
+    average_precision,
+    best_threshold,
+    ranked_hits,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -52,7 +56,8 @@ class FinderConfig:
         warm_up: steps over which it rises first.
         decay: of the exponential average of the weights, which is what is kept.
         frozen_stages: stages of the backbone that keep their ImageNet weights.
-        pretrained: start the backbone from ImageNet weights.
+        pretrained: what the network starts from: "imagenet" or a file of other networks' weights
+            for the backbone, a file of a finder's for everything, or "" (nothing).
         save_every: steps from one checkpoint to the next.
         seed: of everything random.
         threads: CPU threads; 0 leaves torch's choice.
@@ -67,7 +72,7 @@ class FinderConfig:
     warm_up: int = 50
     decay: float = 0.995
     frozen_stages: int = 1
-    pretrained: bool = True
+    pretrained: str = "imagenet"
     save_every: int = 100
     seed: int = 0
     threads: int = 0
@@ -107,8 +112,7 @@ def train_finder(
     hardware = choose_hardware("auto", "float32")
     generator = torch.Generator().manual_seed(config.seed)
     network = FinderNet(generator=generator)
-    if config.pretrained:
-        load_imagenet(network, "efficientnet_lite0")
+    _start(network, config.pretrained)
     network.freeze(config.frozen_stages)
     network.to(hardware.device).to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
     averaged = AveragedModel(
@@ -131,8 +135,7 @@ def train_finder(
             part.load_state_dict(state[name])
         first, spent = int(state["step"]), float(state["seconds"])
     frames = Frames(dataset)
-    started, totals = time.perf_counter(), dict.fromkeys(("centre", "offset", "size"), 0.0)
-    totals["direction"] = 0.0
+    started, totals = time.perf_counter(), dict.fromkeys(LOSSES, 0.0)
     network.train()
     for step in range(first, config.steps):
         images, target = draw_views_of_frames(frames, config, step)
@@ -178,21 +181,32 @@ def write_finder(network: FinderNet, path: Path) -> None:
 
 
 def evaluate_finder(
-    finder: Finder, dataset: PoseDataset, *, boxes: str = "body"
+    finder: Finder, dataset: PoseDataset, *, boxes: str = "body", threshold: float = THRESHOLD
 ) -> dict[str, float]:
-    """Return the AP50 of a finder on a data set, and how many frames and people it has.
+    """Return the scores of a finder on a data set, and how many frames and people it has.
+
+    "AP50" and "AP30" are average precisions at overlaps of 0.5 and 0.3; "precision" and "recall"
+    are at 0.5 and the threshold, and "best_threshold" is where their F1 is highest.
 
     Args:
         finder: with a low threshold: what it does not give cannot be counted.
         dataset: frames and people.
         boxes: true boxes: "body" are made from the joints, "file" are the file's rotated boxes.
+        threshold: least score of the boxes that precision and recall count.
     """
     frames = Frames(dataset, boxes=boxes)
     found = [finder.find([read_image(path)])[0] for path in frames.paths]
+    people = sum(map(len, frames.boxes))
+    scores, hits = ranked_hits(found, frames.boxes)
+    kept = scores >= threshold
     return {
         "frames": len(frames.paths),
-        "people": sum(map(len, frames.boxes)),
+        "people": people,
         "AP50": average_precision(found, frames.boxes),
+        "AP30": average_precision(found, frames.boxes, least_iou=0.3),
+        "precision": float(hits[kept].mean()) if kept.any() else 0.0,
+        "recall": float(hits[kept].sum() / people),
+        "best_threshold": best_threshold(scores, hits, people),
     }
 
 
@@ -262,6 +276,15 @@ def _draw_matrix(
     middle = config.window / 2 + rng.uniform(-slack, slack, 2)
     centre = (np.array([width, height]) - 1) / 2
     return np.concatenate([linear, (middle - linear @ centre)[:, None]], axis=1)
+
+
+def _start(network: FinderNet, pretrained: str) -> None:
+    if pretrained == "imagenet":
+        load_imagenet(network, "efficientnet_lite0")
+    elif pretrained and is_finder(state := read_weights(Path(pretrained))):
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    elif pretrained:
+        _LOG.info("%s", "\n".join(load_initial(network, Path(pretrained), role="A")))
 
 
 def _rate(step: int, config: FinderConfig) -> float:

@@ -50,8 +50,26 @@ def average_precision(
 ) -> float:
     """Return COCO's average precision of the boxes found on some frames, at one IoU.
 
-    Precision is made to fall monotonically and sampled at 101 recalls. A found box takes the free
-    true box that it overlaps most; the best-scored takes first.
+    Precision is made to fall monotonically and sampled at 101 recalls; who is found is said by
+    `ranked_hits`, which also describes the arguments and errors.
+    """
+    _, hits = ranked_hits(found, truth, least_iou=least_iou)
+    good = np.cumsum(hits)
+    precision = good / np.arange(1, len(good) + 1)
+    falling = np.maximum.accumulate(precision[::-1])[::-1]
+    at = np.searchsorted(good / sum(map(len, truth)), RECALLS, side="left")
+    return float(np.where(at < len(good), np.append(falling, 0.0)[at], 0.0).mean())
+
+
+def ranked_hits(
+    found: Sequence[NDArray[np.float64]],
+    truth: Sequence[NDArray[np.float64]],
+    *,
+    least_iou: float = 0.5,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the scores (n,) of all found boxes, best first, and whether each hits somebody (n,).
+
+    A found box takes the free true box that it overlaps most; the best-scored takes first.
 
     Args:
         found: for each frame (n, 6), boxes with a score behind.
@@ -77,8 +95,21 @@ def average_precision(
             hits.append(hit)
         scores.append(boxes[order, 5])
     ranked = np.argsort(-np.concatenate(scores), kind="stable")
-    good = np.cumsum(np.asarray(hits, dtype=np.float64)[ranked])
-    precision = good / np.arange(1, len(good) + 1)
-    falling = np.maximum.accumulate(precision[::-1])[::-1]
-    at = np.searchsorted(good / people, RECALLS, side="left")
-    return float(np.where(at < len(good), np.append(falling, 0.0)[at], 0.0).mean())
+    return np.concatenate(scores)[ranked], np.asarray(hits, dtype=bool)[ranked]
+
+
+def best_threshold(scores: NDArray[np.float64], hits: NDArray[np.bool_], people: int) -> float:
+    """Return the score from which boxes are best kept: where F1 is highest; 0 without boxes.
+
+    Args:
+        scores: (n,) and
+        hits: (n,) of `ranked_hits`.
+        people: how many true boxes there are.
+
+    >>> best_threshold(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]), 2)
+    0.8
+    """
+    if not len(scores):
+        return 0.0
+    f1 = 2 * np.cumsum(hits) / (np.arange(1, len(hits) + 1) + people)
+    return float(scores[f1.argmax()])

@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner
 
 from benchmarks.commands.main import main
-from benchmarks.speed import growth, measure
+from benchmarks.speed import ceiling, growth, measure
 from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, make_frames
 from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
 from benchmarks.speed.pipeline import one_thread
@@ -18,6 +18,7 @@ from benchmarks.speed.tables import speed_tables
 from benchmarks.speed.timing import interleaved, ratio
 from sspcm.config_io import load_config
 from sspcm.heatmaps.targets import gaussian_targets
+from sspcm.model import load
 from wepdtof_pose.errors import InputError
 
 
@@ -41,6 +42,30 @@ def trainer(folder, method, **changes):
         | changes
     )
     return Trainer(config)
+
+
+def test_ready_networks_are_timed_beside_plain_torch(tmp_path, monkeypatch):
+    monkeypatch.setattr(ceiling, "SIDE", 128)
+    found = ceiling.measure_ceiling(tmp_path, repeats=1)
+    assert found["people"] == 7
+    for row in found["rows"].values():
+        assert 0 < row["ours"] < 1e5
+        assert row["ratio"] == pytest.approx(row["ours"] / row["plain"])
+    environment = {"device": "this", "cores": 2, "threads": 1, "precision": "float32"}
+    result = {"environment": environment | {"packages": {"torch": "2"}}, "ceiling": found}
+    table = speed_tables(result | {"peak_memory_bytes": 2**20})
+    assert f"{found['rows']['chain']['ratio']:.2f} x |" in table
+    assert "128 px, 7 people, frames" in table
+
+
+def test_the_plain_chain_places_a_crop_where_the_box_is(tmp_path):
+    frame = np.zeros((96, 96, 3), np.uint8)
+    model = load("ceiling-pose", device="cpu")
+    box = [[40.0, 50.0, 20.0, 40.0, 30.0]]
+    ((found,),) = [ceiling._Plain(model, model.finder).poses(frame, box)]
+    assert found.shape == (14, 2)
+    # A crop is a quarter larger than its box, and of 4 : 5.
+    assert np.hypot(*(found - [40, 50]).T).max() < 1.25 * 40
 
 
 @pytest.mark.parametrize("kind", [PHOTOGRAPHS, FISHEYE], ids=lambda kind: kind.name)

@@ -10,7 +10,7 @@ from torch import Tensor
 from sspcm.data.normalisation import denormalise
 from sspcm.hardware import choose_hardware
 from sspcm.inference.finder import Finder, open_finder, without_doubles
-from sspcm.networks.finder import STRIDE, FinderNet, finder_targets
+from sspcm.networks.finder import CHANNELS, STRIDE, FinderNet, finder_targets
 from sspcm.training.finder import write_finder
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import rotated_box_corners
@@ -32,7 +32,7 @@ class ByColour(FinderNet):
         points = np.argwhere(red | blue)[:, ::-1]
         across = np.array([-up[1], up[0]])
         box = (*body, np.ptp(points @ across), np.ptp(points @ up), angle_of(up))
-        maps = torch.from_numpy(finder_targets(np.array([box]), size))[None]
+        maps = torch.from_numpy(finder_targets(np.array([box]), size)[:CHANNELS])[None]
         maps[:, 0] = torch.logit(maps[:, 0].clamp(1e-4, 0.99))
         return maps
 
@@ -61,6 +61,14 @@ def test_boxes_are_of_the_image_whatever_the_side_and_the_turns(turns: int, side
     np.testing.assert_allclose(found[0, 2:4], BOX[2:4], atol=4)
     assert found[0, 4] == pytest.approx(BOX[4], abs=3)
     assert found[0, 5] > 0.9
+
+
+def test_heads_are_away_from_the_middle_of_the_image() -> None:
+    finder = Finder(ByColour(width=8), choose_hardware("cpu", "float32"), side=320)
+    frame = painted()
+    upside_down = np.ascontiguousarray(np.rot90(frame, 2))
+    angles = [finder.find([image])[0][0, 4] for image in (frame, upside_down)]
+    assert angles == pytest.approx([BOX[4], BOX[4] - 180], abs=3)
 
 
 def test_each_image_has_its_own_people() -> None:

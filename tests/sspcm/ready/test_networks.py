@@ -7,7 +7,7 @@ import pytest
 
 from sspcm.inference.finder import open_finder
 from sspcm.inference.open import open_networks
-from sspcm.ready import make
+from sspcm.ready import make, measure
 from sspcm.ready.names import ready_networks
 from wepdtof_pose.formats import coco
 from wepdtof_pose.scores.rotated_boxes import average_precision
@@ -23,6 +23,27 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", ["ceiling-pose", "ceiling-find"])
+def test_cards_say_what_was_measured() -> None:
+    scores = json.loads(measure.SCORES.read_text())
+    assert set(scores) == set(ready_networks())
+    for name, file in ready_networks().items():
+        assert measure.score_table(scores[name]) in file.with_suffix(".md").read_text()
+
+
+def test_a_card_takes_the_table_between_its_marks(tmp_path: Path) -> None:
+    card = tmp_path / "card.md"
+    card.write_text("Before\n<!-- scores -->\nold\n<!-- end of scores -->\nafter\n")
+    scores = {"drawn": {"people": 300, "AP50": 71.25}, "real": {"people": 21, "AP50": 50.0}}
+    measure.write_card(card, scores)
+    measure.write_card(card, scores)
+    assert card.read_text() == (
+        "Before\n<!-- scores -->\n\n"
+        "| measured on | people | AP50 |\n| --- | --- | --- |\n"
+        "| drawn | 300 | 71.25 |\n| real | 21 | 50 |\n\n"
+        "<!-- end of scores -->\nafter\n"
+    )
+
+
 def test_each_network_is_small_and_has_a_card(name: str) -> None:
     file = ready_networks()[name]
     assert file.stat().st_size < LARGEST
@@ -32,13 +53,15 @@ def test_each_network_is_small_and_has_a_card(name: str) -> None:
 
 
 def test_finder_finds_drawn_people_of_an_unseen_room(office: Path) -> None:
-    scores = make.finder_scores(ready_networks()["ceiling-find"], coco.read(office), boxes="body")
+    scores = measure.finder_scores(
+        ready_networks()["ceiling-find"], coco.read(office), boxes="body"
+    )
     assert scores["people"] == 12
     assert scores["AP50"] > 20
 
 
 def test_pose_network_places_joints_of_drawn_people(office: Path) -> None:
-    scores = make.pose_scores(ready_networks()["ceiling-pose"], make.along_bodies(office))
+    scores = measure.pose_scores(ready_networks()["ceiling-pose"], make.along_bodies(office))
     assert scores["PCK@0.2"] > 65
     networks = open_networks(ready_networks()["ceiling-pose"], device="cpu")
     assert networks.upright
@@ -55,7 +78,7 @@ def test_boxes_along_bodies_keep_everything_else(office: Path) -> None:
 
 def test_pose_network_on_real_people(realdata_dir: Path) -> None:
     data = realdata_dir / "cepdof_pose" / "annotations" / "real.json"
-    scores = make.pose_scores(ready_networks()["ceiling-pose"], data)
+    scores = measure.pose_scores(ready_networks()["ceiling-pose"], data)
     assert scores["PCK@0.2"] > 80
     assert scores["AP50"] > 30
 

@@ -28,7 +28,7 @@ TINY = FinderConfig(
     smallest=48,
     largest=96,
     warm_up=1,
-    pretrained=False,
+    pretrained="",
     frozen_stages=1,
     save_every=2,
 )
@@ -122,4 +122,25 @@ def test_evaluation_counts_people_and_both_kinds_of_boxes(
         scores = evaluate_finder(finder, dataset, boxes=kind)
         assert scores["frames"] == len(dataset.frames)
         assert scores["people"] == len(dataset)
-        assert 0 <= scores["AP50"] <= 1
+        assert 0 <= scores["AP50"] <= scores["AP30"] <= 1
+        assert 0 <= scores["recall"] <= 1
+
+
+def test_scores_of_a_finder_that_knows(tiny_fisheye: Path) -> None:
+    dataset = coco.read(tiny_fisheye / ANNOTATIONS)
+    frames = Frames(dataset)
+    boxes = iter(frames.boxes)
+
+    class Knows:
+        """Gives the true boxes, frame by frame, and one too many with a low score."""
+
+        def find(self, images: list[np.ndarray]) -> list[np.ndarray]:
+            true = next(boxes)
+            found = np.concatenate([true, np.full((len(true), 1), 0.8)], axis=1)
+            return [np.concatenate([found, [[-500.0, 0.0, 9.0, 9.0, 0.0, 0.1]]])]
+
+    scores = evaluate_finder(Knows(), dataset, threshold=0.5)  # type: ignore[arg-type]
+    assert scores["people"] == len(dataset)
+    for name in ("AP50", "AP30", "precision", "recall"):
+        assert scores[name] == pytest.approx(1)
+    assert scores["best_threshold"] == 0.8

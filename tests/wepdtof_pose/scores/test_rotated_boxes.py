@@ -4,7 +4,12 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from wepdtof_pose.scores.rotated_boxes import average_precision, rotated_iou
+from wepdtof_pose.scores.rotated_boxes import (
+    average_precision,
+    best_threshold,
+    ranked_hits,
+    rotated_iou,
+)
 
 
 def random_boxes(rng: np.random.Generator, count: int, *, angle: bool = True) -> np.ndarray:
@@ -44,6 +49,18 @@ def test_half_a_turn_changes_nothing() -> None:
 
 def test_nobody_overlaps_nobody() -> None:
     assert rotated_iou(np.zeros((0, 5)), [[0, 0, 1, 1, 0]]).shape == (0, 1)
+
+
+def test_each_person_is_hit_once_by_the_best_scored_box() -> None:
+    person = [[50.0, 50.0, 20.0, 40.0, 10.0]]
+    twice = [[50.0, 50.0, 20.0, 40.0, 10.0, 0.6], [51.0, 50.0, 20.0, 40.0, 10.0, 0.9]]
+    elsewhere = [[500.0, 50.0, 20.0, 40.0, 10.0, 0.7]]
+    found = [np.array(twice), np.array(elsewhere)]
+    scores, hits = ranked_hits(found, [np.array(person), np.zeros((0, 5))])
+    assert scores.tolist() == [0.9, 0.7, 0.6]
+    assert hits.tolist() == [True, False, False]
+    assert best_threshold(scores, hits, 1) == 0.9
+    assert best_threshold(np.zeros(0), np.zeros(0, bool), 1) == 0
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

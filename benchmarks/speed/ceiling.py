@@ -1,0 +1,123 @@
+"""Speed of the ready-trained networks: whole frames to poses, and the pose network alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks.speed.timing import interleaved, median, ratio
+from sspcm.data.normalisation import normalise
+from sspcm.inference.finder import Finder
+from sspcm.model import Model, load
+from sspcm.networks.finder import boxes_of_maps
+from sspcm.ready.names import POSE_NETWORK
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
+from wepdtof_pose.fisheye.people import upright_matrix
+from wepdtof_pose.formats import coco
+from wepdtof_pose.images import read_image
+from wepdtof_pose.synthetic.generate import ANNOTATIONS, generate
+
+SIDE = 1080
+"""Width and height of the frame in pixels."""
+PEOPLE = 7
+"""People whose poses are predicted on it."""
+
+
+def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
+    """Frames and poses a second of our chain, and of plain torch, on the CPU.
+
+    Plain torch is what one writes first: networks as they are built, in fp32 and without a memory
+    format, each person cut out and decoded in a loop; the people of a frame are one batch, as ours
+    are. The frame is drawn; the poses are those of `PEOPLE` true boxes, so that the work does not
+    depend on what is found.
+
+    Args:
+        folder: an empty folder for the frame.
+        repeats: repetitions.
+    """
+    frame, boxes = _drawn_frame(folder / "frame")
+    model = load(POSE_NETWORK, device="cpu", precision="float32")
+    finder = model.finder
+    assert isinstance(finder, Finder)
+    network = model.networks.method.predictor()
+    width, height = model.networks.crop_size
+    crops = torch.rand(PEOPLE, 3, height, width, generator=torch.Generator().manual_seed(0))
+    plain = _Plain(model, finder)
+    tasks: dict[str, Callable[[], object]] = {
+        "chain": lambda: (finder.find([frame]), model(frame, boxes=boxes)),
+        "plain chain": lambda: plain.poses(frame, boxes),
+        "poses": lambda: _pass(network, crops.to(memory_format=torch.channels_last)),
+        "plain poses": lambda: _pass(plain.network, crops),
+    }
+    seconds = interleaved(tasks, repeats)
+    return {
+        "frame_side": SIDE,
+        "people": PEOPLE,
+        "crop_size": [width, height],
+        "rows": {
+            name: {
+                "plain": count / median(seconds[f"plain {name}"]),
+                "ours": count / median(seconds[name]),
+                "ratio": ratio(seconds[f"plain {name}"], seconds[name]),
+            }
+            for name, count in {"chain": 1, "poses": PEOPLE}.items()
+        },
+    }
+
+
+class _Plain:
+    """The chain as one would write it first."""
+
+    def __init__(self, model: Model, finder: Finder) -> None:
+        contiguous = {"memory_format": torch.contiguous_format}
+        self.network = copy.deepcopy(model.networks.method.predictor()).to(**contiguous).eval()
+        self.finder = copy.deepcopy(finder.network).to(**contiguous).eval()
+        self.side, self.threshold = finder.side, finder.threshold
+        self.size = model.networks.crop_size
+
+    def poses(self, frame: np.ndarray, boxes: np.ndarray) -> list[np.ndarray]:
+        """Find people, and the poses of those in `boxes`."""
+        small = cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA)
+        boxes_of_maps(_pass(self.finder, _tensor(small)), threshold=self.threshold)
+        matrices = [upright_matrix(box, self.size, padding=1.25) for box in boxes]
+        crops = [_tensor(cv2.warpAffine(frame, matrix, self.size)) for matrix in matrices]
+        found = []
+        maps = _pass(self.network, torch.cat(crops)).numpy()
+        for person, matrix in zip(maps, matrices, strict=True):
+            joints = []
+            for heatmap in person:
+                y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)
+                place = np.array([4 * x + 1.5, 4 * y + 1.5, 1.0])
+                joints.append(cv2.invertAffineTransform(matrix) @ place)
+            found.append(np.array(joints))
+        return found
+
+
+def _tensor(image: np.ndarray) -> Tensor:
+    """Normalised (1, 3, H, W) of an image (H, W, 3) uint8 BGR."""
+    pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous(), bgr=False)
+
+
+def _pass(network: nn.Module, images: Tensor) -> Tensor:
+    with torch.inference_mode():
+        found: Tensor = network(images)
+    return found
+
+
+def _drawn_frame(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A drawn frame, and `PEOPLE` boxes of people on it; with fewer people some are there twice."""
+    generate(folder, people=2 * PEOPLE, size=SIDE, style="office", progress=False)
+    dataset = coco.read(folder / ANNOTATIONS)
+    rows = dataset.frame_rows
+    fullest = int(np.bincount(rows).argmax())
+    boxes = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)[rows == fullest]
+    image = read_image(dataset.root / dataset.frames["file_name"].iloc[fullest])
+    return image, np.resize(boxes, (PEOPLE, 5))

@@ -1,0 +1,104 @@
+"""Measure the ready-trained networks, and write what was found into their cards.
+
+`python -m sspcm.ready.measure --unseen FOLDER --poses FILE --boxes FOLDER` draws people in rooms
+that no network was trained on, and measures on them and on real frames, where these are named.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sspcm.inference.evaluate import evaluate_networks, load_test_people
+from sspcm.inference.finder import THRESHOLD, open_finder
+from sspcm.inference.open import open_networks
+from sspcm.ready.make import along_bodies, drawn
+from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, ready_networks
+from sspcm.training.finder import EVALUATION_THRESHOLD, evaluate_finder
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.files import read_json, replacing, write_json
+from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.datasets import wepdtof
+
+UNSEEN, UNSEEN_SEED = 300, 900
+"""Drawn people of rooms that no network was trained on."""
+SCORES = Path(__file__).with_name("scores.json")
+_BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
+
+
+def pose_scores(file: Path, data: Path) -> dict[str, float]:
+    """Return AP, AP50 and PCK@0.2 of a pose network with the annotated boxes of a data set.
+
+    In percent, with DARK decoding and no flip test; "people" are those that count.
+    """
+    networks = open_networks(file, device="cpu").with_settings(decoding="dark")
+    test = load_test_people(data, None, networks=networks)
+    result = evaluate_networks(networks.only(networks.reported), test)
+    scores = result["networks"][networks.reported]
+    people = {"people": int(test.people.trainable().sum())}
+    return people | {name: round(100 * scores[name], 1) for name in ("AP", "AP50", "PCK@0.2")}
+
+
+def finder_scores(file: Path, data: PoseDataset, *, boxes: str = "body") -> dict[str, float]:
+    """Return what `evaluate_finder` says of a finder at the default threshold, in percent."""
+    finder = open_finder(file, threshold=EVALUATION_THRESHOLD, device="cpu")
+    scores = evaluate_finder(finder, data, boxes=boxes, threshold=THRESHOLD)
+    counts = {name: scores[name] for name in ("frames", "people")}
+    shares = {name: 100 * scores[name] for name in ("AP50", "AP30", "precision", "recall")}
+    return (
+        counts
+        | {name: round(value, 1) for name, value in shares.items()}
+        | {"best_threshold": round(scores["best_threshold"], 3)}
+    )
+
+
+def write_card(card: Path, scores: dict[str, dict[str, float]]) -> None:
+    """Put the table of a network's scores between the marks of its card."""
+    before, rest = card.read_text(encoding="utf-8").split(_BEGIN)
+    after = rest.split(_END)[1]
+    text = f"{before}{_BEGIN}\n\n{score_table(scores)}\n\n{_END}{after}"
+    with replacing(card) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def score_table(scores: dict[str, dict[str, float]]) -> str:
+    """Return a Markdown table of a network's scores, a row for each set of people."""
+    columns = list(next(iter(scores.values())))
+    rows = [["measured on", *columns], ["---"] * (len(columns) + 1)]
+    rows += [[name, *(f"{one[column]:g}" for column in columns)] for name, one in scores.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+@click.command()
+@click.option("--unseen", type=click.Path(path_type=Path), default=Path("runs/ready"))
+@click.option("--poses", type=click.Path(path_type=Path), help="COCO file of real people's joints.")
+@click.option("--boxes", type=click.Path(path_type=Path), help="Real boxes in WEPDTOF's form.")
+@click.option("--only", type=click.Choice([POSE_NETWORK, FINDER_NETWORK]))
+def main(unseen: Path, poses: Path | None, boxes: Path | None, only: str | None) -> None:
+    """Measure the shipped networks, into scores.json and the cards beside them."""
+    data = drawn(unseen, "unseen", UNSEEN, UNSEEN_SEED)
+    report: dict[str, Any] = read_json(SCORES) if SCORES.is_file() else {}
+    files = ready_networks()
+    if only != FINDER_NETWORK:
+        file = files[POSE_NETWORK]
+        scores = {"drawn people of unseen rooms": pose_scores(file, along_bodies(data))}
+        if poses is not None:
+            scores["real people (CEPDOF)"] = pose_scores(file, poses)
+        report[POSE_NETWORK] = scores
+    if only != POSE_NETWORK:
+        file = files[FINDER_NETWORK]
+        scores = {"drawn frames of unseen rooms": finder_scores(file, coco.read(data))}
+        if boxes is not None:
+            people = next(iter(wepdtof.read(boxes).datasets.values()))
+            scores["real frames (CEPDOF)"] = finder_scores(file, people, boxes="file")
+        report[FINDER_NETWORK] = scores
+    write_json(SCORES, report, indent=1)
+    for name, scores in report.items():
+        write_card(files[name].with_suffix(".md"), scores)
+        click.echo(f"{name}\n{score_table(scores)}")
+
+
+if __name__ == "__main__":
+    main()
