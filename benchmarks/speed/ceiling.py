@@ -76,9 +76,8 @@ class _Plain:
     """The chain as one would write it first."""
 
     def __init__(self, model: Model, finder: Finder) -> None:
-        contiguous = {"memory_format": torch.contiguous_format}
-        self.network = copy.deepcopy(model.networks.method.predictor()).to(**contiguous).eval()
-        self.finder = copy.deepcopy(finder.network).to(**contiguous).eval()
+        self.network = _contiguous(model.networks.method.predictor())
+        self.finder = _contiguous(finder.network)
         self.side, self.threshold = finder.side, finder.threshold
         self.size = model.networks.crop_size
 
@@ -104,6 +103,11 @@ def _tensor(image: np.ndarray) -> Tensor:
     """Normalised (1, 3, H, W) of an image (H, W, 3) uint8 BGR."""
     pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous(), bgr=False)
+
+
+def _contiguous(network: nn.Module) -> nn.Module:
+    copied = copy.deepcopy(network).eval()
+    return copied.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 def _pass(network: nn.Module, images: Tensor) -> Tensor:

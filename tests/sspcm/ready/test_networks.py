@@ -22,7 +22,6 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make.drawn(tmp_path_factory.mktemp("ready"), "unseen", people=12, seed=77)
 
 
-@pytest.mark.parametrize("name", ["ceiling-pose", "ceiling-find"])
 def test_cards_say_what_was_measured() -> None:
     scores = json.loads(measure.SCORES.read_text())
     assert set(scores) == set(ready_networks())
@@ -44,6 +43,7 @@ def test_a_card_takes_the_table_between_its_marks(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["ceiling-pose", "ceiling-find"])
 def test_each_network_is_small_and_has_a_card(name: str) -> None:
     file = ready_networks()[name]
     assert file.stat().st_size < LARGEST
@@ -57,7 +57,7 @@ def test_finder_finds_drawn_people_of_an_unseen_room(office: Path) -> None:
         ready_networks()["ceiling-find"], coco.read(office), boxes="body"
     )
     assert scores["people"] == 12
-    assert scores["AP50"] > 20
+    assert scores["AP50"] > 50
 
 
 def test_pose_network_places_joints_of_drawn_people(office: Path) -> None:
@@ -80,7 +80,7 @@ def test_pose_network_on_real_people(realdata_dir: Path) -> None:
     data = realdata_dir / "cepdof_pose" / "annotations" / "real.json"
     scores = measure.pose_scores(ready_networks()["ceiling-pose"], data)
     assert scores["PCK@0.2"] > 80
-    assert scores["AP50"] > 30
+    assert scores["AP50"] > 35
 
 
 def test_finder_on_real_frames(realdata_dir: Path) -> None:
@@ -93,7 +93,7 @@ def test_finder_on_real_frames(realdata_dir: Path) -> None:
     ]
     finder = open_finder(ready_networks()["ceiling-find"], device="cpu", threshold=0.05)
     frames = [cv2.imread(str(folder / "video_0" / f"{name}.jpg")) for name in names]
-    assert average_precision(finder.find(frames), truth, least_iou=0.3) > 0.5
+    assert average_precision(finder.find(frames), truth, least_iou=0.3) > 0.7
 
 
 def test_the_drawn_set_is_what_the_recipe_says(office: Path) -> None:
