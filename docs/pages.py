@@ -117,9 +117,9 @@ def presets() -> str:
 
 
 def _drawn(formula: re.Match[str]) -> str:
-    if formula["block"]:
-        return f"<div>{mathml(formula['block'].strip(), display='block')}</div>"
-    return mathml(formula["inline"])
+    # The letter, not the operator, which would be drawn far above.
+    text = (formula["block"] or formula["inline"]).replace("'", "\N{PRIME}").strip()
+    return f"<div>{mathml(text, display='block')}</div>" if formula["block"] else mathml(text)
 
 
 def _about_format(name: str) -> str:

@@ -140,7 +140,7 @@ def test_the_site_is_built_strictly_and_asks_for_nothing_from_the_net(tmp_path: 
         assert not re.findall(r'<(?:script|img|iframe)[^>]* src="?(?:https?:)?//[^" >]+', text), (
             page
         )
-        assert not re.findall(r'<link[^>]*stylesheet[^>]* href="?(?:https?:)?//', text), page
+        assert not re.findall(r'<link[^>]*stylesheet[^>]*href="?(?:https?:)?//', text), page
         # Marks that nobody has filled.
         assert "<!-- made:" not in text
     assert "sspcm" in (tmp_path / "site" / "search" / "search_index.js").read_text("utf-8")
