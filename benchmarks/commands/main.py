@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from benchmarks.commands.rank import rank
 from benchmarks.commands.results import compare, plot, report, table
 from benchmarks.commands.run import run
 from benchmarks.commands.speed import speed
@@ -17,5 +18,5 @@ def main() -> None:
     """Comparison of semi-supervised pose methods."""
 
 
-for command in (run, table, plot, report, compare, speed):
+for command in (run, table, plot, report, compare, rank, speed):
     main.add_command(command)

@@ -1,0 +1,70 @@
+"""The command `sspcm-bench rank`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.errors import echo
+
+_COUNT = click.IntRange(min=1)
+
+
+@click.command()
+@click.option("--first", type=_COUNT, default=60, show_default=True, help="Labels given to all.")
+@click.option("--labels", type=_COUNT, default=120, show_default=True, help="Labels in all.")
+@click.option("--seeds", type=_COUNT, default=5, show_default=True, help="Seeds, from 0 on.")
+@click.option(
+    "--data", type=PATH, help="COCO-keypoint JSON or dataset folder; a procedural set by default."
+)
+@click.option("--preset", default="quick", show_default=True, help="quick, small, paper or gpu.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule a key of all runs."
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=PATH,
+    default=Path("runs/ranking"),
+    show_default=True,
+    help="Folder of the runs.",
+)
+def rank(
+    first: int,
+    labels: int,
+    seeds: int,
+    data: Path | None,
+    preset: str,
+    settings: tuple[str, ...],
+    output: Path,
+) -> None:
+    """Compare labels chosen by sspcm rank with random ones, at the same budget.
+
+    For every seed a network learns from a few random labels; more are chosen by its ranking, or at
+    random, and networks are trained on both. Run it again to go on.
+
+    \b
+    Example:
+      sspcm-bench rank --first 60 --labels 120 --seeds 5 -o runs/ranking
+    """
+    from benchmarks.layout import ComparisonFolder
+    from benchmarks.running.label_choice import ChoiceSetting, choice_table, compare_choices
+    from benchmarks.running.runner import make_fisheye
+    from sspcm.config_io import flatten, parse_override
+    from sspcm.presets import get_preset
+    from wepdtof_pose.files import write_text
+
+    overrides = flatten(dict(parse_override(text) for text in settings))
+    path = data
+    if path is None:
+        overrides = {"data.upright": True, **overrides}
+        make_fisheye(output, preset=preset)
+        path = ComparisonFolder(output).fisheye(get_preset(preset).people)
+    setting = ChoiceSetting(first, labels, range(seeds), preset, overrides)
+    table = choice_table(compare_choices(setting, path, output, say=echo))
+    write_text(output / "label_choice.md", table + "\n")
+    echo(table)
+    echo(f"written: {output}")

@@ -1,0 +1,176 @@
+"""Labels chosen by `sspcm rank` against random ones, at the same budget, seed by seed.
+
+A network learns from a few random labels. More are chosen among the other training people, by its
+own ranking or at random, and two networks are trained afresh, one on each choice.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sspcm.adaptation.ranking import rank_people, ranking_record
+from sspcm.config_io import load_config
+from sspcm.data.sets import make_sets, splits_of
+from sspcm.inference.open import open_networks
+from sspcm.presets import get_preset
+from sspcm.runs.folder import RunFolder
+from sspcm.runs.records import RunResult
+from sspcm.training.train import train
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import write_json
+
+SCORES = ("AP", "PCK@0.2")
+CHOICES = ("first", "random", "ranked")
+
+
+@dataclass(frozen=True)
+class ChoiceSetting:
+    """What is compared.
+
+    Attributes:
+        first: labels that the first network learns from.
+        labels: labels in all after the choice.
+        seeds: seeds, each with another random subset.
+        preset: how networks are trained.
+        settings: configuration keys of all runs.
+    """
+
+    first: int
+    labels: int
+    seeds: Sequence[int]
+    preset: str
+    settings: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        if not 0 < self.first < self.labels:
+            raise InputError(
+                f"{self.labels} labels in all must be more than the {self.first} of the first "
+                "network"
+            )
+
+
+def compare_choices(
+    setting: ChoiceSetting, data: Path, out: Path, *, say: Callable[[str], None] = print
+) -> dict[str, Any]:
+    """Train the runs that are not there yet, and return and write their scores.
+
+    Args:
+        setting: see there.
+        data: COCO-keypoint JSON or dataset folder with labels of everybody.
+        out: folder of the runs (`first-seed0`, `random-seed0`, `ranked-seed0`, ...), the lists and
+            `label_choice.json`; finished runs stay.
+        say: takes a line for each run.
+
+    Raises:
+        InputError: budgets or data that cannot be, or runs of another setting in `out`.
+    """
+    rows = []
+    for seed in setting.seeds:
+        results = {"first": _trained(setting, data, out, "first", str(setting.first), seed)}
+        ranked = out / f"ranked-seed{seed}.json"
+        if not ranked.is_file():
+            _rank(setting, out / f"first-seed{seed}", ranked, seed)
+        results["random"] = _trained(setting, data, out, "random", str(setting.labels), seed)
+        results["ranked"] = _trained(setting, data, out, "ranked", str(ranked), seed)
+        row: dict[str, Any] = {"seed": seed}
+        for choice, result in results.items():
+            scores = result.last[result.reported]
+            row[choice] = {name: scores[name] for name in SCORES}
+        rows.append(row)
+        say(
+            f"seed {seed}: "
+            + ", ".join(f"{choice} AP {100 * (row[choice]['AP'] or 0):.1f}" for choice in CHOICES)
+        )
+    found = {
+        "first": setting.first,
+        "labels": setting.labels,
+        "preset": setting.preset,
+        "settings": dict(setting.settings),
+        "data_hash": results["first"].data_hash,
+        "people_train": results["first"].people_train,
+        "people_test": results["first"].people_test,
+        "steps": results["first"].steps,
+        "seeds": rows,
+    }
+    write_json(out / "label_choice.json", found, indent=1)
+    return found
+
+
+def choice_table(found: Mapping[str, Any]) -> str:
+    """Return the scores as a Markdown table: means and standard deviations over the seeds.
+
+    The last line is that of the differences ranked - random, which each seed has one of.
+    """
+    lines = [
+        f"{found['labels']} labels, {found['first']} of them given to all; "
+        f"{found['people_train']} people to choose from, {found['people_test']} to test on; preset "
+        f"{found['preset']}, {found['steps']} steps, {len(found['seeds'])} seeds.",
+        "",
+        f"| labels | {' | '.join(SCORES)} |",
+        f"|---|{'---|' * len(SCORES)}",
+    ]
+    titles = (f"first {found['first']} alone", "others at random", "others ranked")
+    values = {
+        choice: {
+            name: [100 * (row[choice][name] or 0.0) for row in found["seeds"]] for name in SCORES
+        }
+        for choice in CHOICES
+    }
+    for choice, title in zip(CHOICES, titles, strict=True):
+        cells = (_mean_and_spread(values[choice][name]) for name in SCORES)
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    gains = (
+        [a - b for a, b in zip(values["ranked"][name], values["random"][name], strict=True)]
+        for name in SCORES
+    )
+    lines.append(f"| ranked - random | {' | '.join(map(_mean_and_spread, gains))} |")
+    return "\n".join(lines)
+
+
+def _mean_and_spread(values: Sequence[float]) -> str:
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.fmean(values):.1f} ± {spread:.1f}"
+
+
+def _trained(
+    setting: ChoiceSetting, data: Path, out: Path, choice: str, labels: str, seed: int
+) -> RunResult:
+    folder = out / f"{choice}-seed{seed}"
+    listed = labels.endswith(".json")
+    overrides = {
+        **get_preset(setting.preset).overrides,
+        "data.cache": str(out / "crops"),
+        **setting.settings,
+        "method.name": "supervised",
+        "data.path": str(data),
+        "data.labels": labels,
+        "data.order": "file" if listed else "random",
+        "data.subset_seed": 0 if listed else seed,
+        "seed": seed,
+    }
+    # Random subsets of a seed are nested: those of the first network are among the random ones.
+    return train(load_config(overrides=overrides), folder, resume=True, burn_ins=out / "burn_ins")
+
+
+def _rank(setting: ChoiceSetting, first: Path, out: Path, seed: int) -> None:
+    """Write the list of the first network's people and those whom it ranks highest."""
+    config = RunFolder(first).load_config()
+    sets, everybody = make_sets(config.data), splits_of(config.data).annotated
+    row_of = {person: row for row, person in enumerate(everybody.people["id"].tolist())}
+    training = np.array([row_of[person] for person in sets.own.people["id"].tolist()])
+    known = training[sets.labelled]
+    networks = open_networks(first)
+    ranking = rank_people(
+        networks,
+        everybody,
+        setting.labels - setting.first,
+        candidates=np.setdiff1d(training, known),
+        seed=seed,
+    )
+    write_json(out, ranking_record(everybody, ranking, networks, labelled=known), indent=1)
