@@ -1,7 +1,8 @@
-"""Joints of one person by an exported network: onnx_predict.py MODEL.onnx IMAGE BOX
+"""Joints of people by exported networks: onnx_predict.py POSES.onnx IMAGE (BOX | FINDER.onnx)
 
-BOX is X Y W H, or CX CY W H ANGLE of a rotated box (degrees clockwise from up), in pixels. Needs
-onnxruntime, numpy and OpenCV only. Prints a JSON object: joint -> [x, y, score], in pixels.
+BOX is X Y W H, or CX CY W H ANGLE of a rotated box (degrees clockwise from up), in pixels;
+FINDER.onnx is a network that finds the boxes. Needs onnxruntime, numpy and OpenCV only. Prints a
+JSON object of one person, joint -> [x, y, score] in pixels, or a list of them.
 """
 
 import json
@@ -104,12 +105,79 @@ def predict(session, about, image, box):
     return found
 
 
+def find_people(session, about, image):
+    """Rotated boxes (people, 6) of the people on an image: cx, cy, w, h, angle, score."""
+    side, multiple, stride = (json.loads(about[key]) for key in ("side", "multiple", "stride"))
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    pad = (-size[1] % multiple, -size[0] % multiple)
+    small = cv2.copyMakeBorder(small, 0, pad[0], 0, pad[1], cv2.BORDER_CONSTANT)
+    mean, std = np.array(json.loads(about["mean"])), np.array(json.loads(about["std"]))
+    tensor = ((small[..., ::-1] / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
+    maps = session.run(["maps"], {"images": tensor})[0][0]
+    score = 1 / (1 + np.exp(-maps[0]))
+    rows, columns = np.indices(score.shape)
+    # Each cell tells where the middle is, and a shape; nine of them are averaged.
+    told = np.stack([maps[1] + columns, maps[2] + rows, *maps[3:6]])
+    around = sum_of_nine(told * score) / sum_of_nine(score)
+    highest = cv2.dilate(score, np.ones((3, 3)))
+    v, u = np.nonzero((score == highest) & (score >= json.loads(about["threshold"])))
+    cx, cy, root, along, across = around[:, v, u]
+    root = np.exp(root.clip(-3, 6)) * stride
+    longer = np.exp((np.hypot(along, across) / 2).clip(0, 2))
+    angle = np.rad2deg(np.arctan2(across, along)) / 2
+    boxes = np.stack(
+        [cx * stride, cy * stride, root / longer, root * longer, angle, score[v, u]], 1
+    )
+    boxes = boxes[np.argsort(-boxes[:, 5], kind="stable")][:100]
+    kept = []
+    for box in boxes:
+        if all(overlap(box, other) <= json.loads(about["overlap"]) for other in kept):
+            kept.append(box)
+    boxes = np.array(kept).reshape(-1, 6)
+    boxes[:, :2] = (boxes[:, :2] + 0.5) / scale - 0.5
+    boxes[:, 2:4] /= scale
+    # Below a ceiling camera the head is the end away from the middle of the image.
+    out = boxes[:, :2] - (np.array([width, height]) - 1) / 2
+    turn = np.deg2rad(boxes[:, 4])
+    boxes[np.sin(turn) * out[:, 0] < np.cos(turn) * out[:, 1], 4] += 180
+    return boxes
+
+
+def sum_of_nine(maps):
+    """The sums over 3 x 3 cells of maps (..., h, w), nothing outside."""
+    padded = np.pad(maps, [(0, 0)] * (maps.ndim - 2) + [(1, 1), (1, 1)])
+    height, width = maps.shape[-2:]
+    return sum(padded[..., v : v + height, u : u + width] for v in range(3) for u in range(3))
+
+
+def overlap(one, other):
+    """The intersection of two rotated boxes over their union."""
+    first, second = (((b[0], b[1]), (b[2], b[3]), b[4]) for b in (one, other))
+    _, corners = cv2.rotatedRectangleIntersection(first, second)
+    shared = 0.0 if corners is None else cv2.contourArea(cv2.convexHull(corners))
+    return shared / (one[2] * one[3] + other[2] * other[3] - shared)
+
+
+def open_model(path):
+    """A network and what its file says about it."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session, session.get_modelmeta().custom_metadata_map
+
+
 if __name__ == "__main__":
-    if len(sys.argv) not in (7, 8):
+    if len(sys.argv) not in (4, 7, 8):
         sys.exit(__doc__)
-    model = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
-    metadata = model.get_modelmeta().custom_metadata_map
+    model, metadata = open_model(sys.argv[1])
     picture = cv2.imread(sys.argv[2], cv2.IMREAD_COLOR)
     if picture is None:
         sys.exit(f"{sys.argv[2]}: is not a readable image")
-    print(json.dumps(predict(model, metadata, picture, list(map(float, sys.argv[3:]))), indent=1))
+    if len(sys.argv) == 4:
+        found = find_people(*open_model(sys.argv[3]), picture)
+        people = [predict(model, metadata, picture, list(box[:5])) for box in found]
+        print(json.dumps(people, indent=1))
+    else:
+        person = predict(model, metadata, picture, list(map(float, sys.argv[3:])))
+        print(json.dumps(person, indent=1))

@@ -17,7 +17,7 @@ from sspcm.networks.pyramid import Stages
 from sspcm.runs.checkpoint import save_checkpoint
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
+from wepdtof_pose.files import read_json, replacing
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.synthetic.generate import ANNOTATIONS, MANIFEST, STYLES, generate
 
@@ -174,7 +174,7 @@ def style_of(networks: TrainedNetworks) -> str:
 
 def drawn_file(people: int, style: str) -> Path:
     """Return where `draw_people` puts the annotations of so many drawn people: in the cache."""
-    return _drawn_folder(people, style) / Path(ANNOTATIONS).with_name("along_bodies.json")
+    return _drawn_folder(people, style) / Path(ANNOTATIONS).with_name("drawn.json")
 
 
 def draw_people(people: int, style: str) -> None:
@@ -190,7 +190,10 @@ def draw_people(people: int, style: str) -> None:
         style=style,
         workers=usable_cores(),
     )
-    along_bodies(folder / ANNOTATIONS)
+    file = drawn_file(people, style)
+    if not file.is_file():
+        with replacing(file) as temporary:
+            temporary.write_bytes(along_bodies(folder / ANNOTATIONS).read_bytes())
 
 
 def _drawn_folder(people: int, style: str) -> Path:

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from sspcm.commands.options import PATH, opens_networks, size_of
+from wepdtof_pose.commands.shared import refuse_unused
 from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
+    from sspcm.inference.finder import Finder
     from sspcm.inference.networks import TrainedNetworks
+
+_OF_POSES = ("checkpoint", "decoding", "keypoints", "crop_size", "colour", "allow_code")
+"""Options of pose networks."""
 
 
 @click.command("pseudo-labels")
@@ -43,7 +48,7 @@ def pseudo_labels(
 
 
 @click.command()
-@opens_networks(inference=False)
+@opens_networks(inference=False, finders=True)
 @click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="ONNX file.")
 @click.option("--network", help="A network of the method.  [default: the reported one]")
 @click.option(
@@ -54,25 +59,32 @@ def pseudo_labels(
     help="Precision of the file: half or a quarter of the size.",
 )
 def export(
-    networks: TrainedNetworks,
+    networks: TrainedNetworks | Finder,
     output: Path,
     network: str | None,
     weights: str,
 ) -> None:
-    """Write a network as an ONNX file that runs without this project.
+    """Write a network, of poses or one that finds people, as an ONNX file.
 
     The file is kept only if onnxruntime gives torch's heatmaps on random images and on crops of
     people; of float16 and int8 it is said by how much they differ. Joint names, crop size and
-    turning, normalisation, channel order and decoding are in its metadata;
-    examples/onnx_predict.py uses them. Needs the extra `export`.
+    turning, normalisation, channel order and decoding are in its metadata: it runs without this
+    project (examples/onnx_predict.py). Needs the extra `export`.
 
     \b
     Example:
+      sspcm export ceiling-pose -o pose.onnx
+      sspcm export ceiling-find --weights int8 -o find.onnx
       sspcm export runs/sspcm-300 -o student.onnx
     """
-    from sspcm.inference.export import export_onnx
+    from sspcm.inference.export import export_finder, export_onnx
+    from sspcm.inference.networks import TrainedNetworks
 
-    check = export_onnx(networks, output, name=network, precision=weights)  # type: ignore[arg-type]
+    if isinstance(networks, TrainedNetworks):
+        check = export_onnx(networks, output, name=network, precision=weights)  # type: ignore[arg-type]
+    else:
+        refuse_unused("a network that finds people", ["network", *_OF_POSES])
+        check = export_finder(networks, output, precision=weights)  # type: ignore[arg-type]
     echo(
         f"onnxruntime and torch differ by at most {check.difference:.1e} of the largest value "
         f"(random images, {check.crops})"

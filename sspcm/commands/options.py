@@ -78,7 +78,7 @@ _INFERENCE = (
 
 
 def opens_networks(
-    *, inference: bool, model_option: bool = False, inputs: bool = True
+    *, inference: bool, model_option: bool = False, inputs: bool = True, finders: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator of a command: it opens the trained networks that are named.
 
@@ -86,7 +86,8 @@ def opens_networks(
     `--flip-test`, `--device` and `--precision` are there too; without, the networks are on the CPU.
     With `model_option` an option `--model` names the networks, or else the first of the arguments
     INPUTS if it is a run folder or a file of weights; the command gets the others as `inputs`. A
-    command without INPUTS has the option alone.
+    command without INPUTS has the option alone. With `finders` a network that finds people may be
+    named too, and `networks` is then a `Finder`.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -113,8 +114,16 @@ def opens_networks(
             elif model_option:
                 run, rest["inputs"] = _model_and_inputs(model, rest["inputs"])
             assert run is not None
+            path = network_path(run)
+            if finders and path.is_file():
+                from sspcm.inference.finder import is_finder, open_finder
+                from sspcm.networks.weights import read_weights
+
+                if is_finder(read_weights(path)):
+                    command(networks=open_finder(path, device=device), **rest)
+                    return
             networks = open_networks(
-                network_path(run),
+                path,
                 checkpoint=checkpoint,
                 keypoints=keypoints,
                 crop_size=None if crop_size is None else size_of(crop_size),

@@ -1,7 +1,8 @@
 """Write a trained network as an ONNX file, and check it against torch before it is kept.
 
-The file maps `images` (N, 3, H, W) float32 to `heatmaps` (N, J, H/4, W/4), N free. Its
-metadata say all that is needed to use it without this project (see examples/onnx_predict.py).
+The file of a pose network maps `images` (N, 3, H, W) float32 to `heatmaps` (N, J, H/4, W/4), N
+free; that of a finder maps them to `maps` (N, C, H/8, W/8), H and W free multiples of 32. Their
+metadata say all that is needed to use them without this project (see examples/onnx_predict.py).
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
 from sspcm.data.sets import splits_of
 from sspcm.heatmaps.decoding import fitting_blur
 from sspcm.heatmaps.targets import HEATMAP_STRIDE
+from sspcm.inference.finder import MULTIPLE, OVERLAP, Finder
 from sspcm.inference.networks import OneNetwork, TrainedNetworks
+from sspcm.networks.finder import MAPS, STRIDE
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.geometry import CROP_PADDING
+from wepdtof_pose.images import frame_image
 
 TOLERANCE = 1e-4
 """Largest difference between onnxruntime and torch, over the largest heatmap value."""
@@ -82,19 +86,58 @@ def export_onnx(
     crops, origin = _real_crops(chosen)
     width, height = chosen.crop_size
     noise = torch.randn(3, 3, height, width, generator=torch.Generator().manual_seed(0))
-    with replacing(out) as temporary:
-        texts = metadata(chosen) | {"precision": precision}
-        _write(network, noise[:2], temporary, texts)
-        difference = max(
-            _difference(network, temporary, images) for images in (noise, noise[:1], crops)
-        )
-        _require_alike(out, difference, "float32")
-        if precision != "float32":
-            _reduce(temporary, precision, crops, texts)
-            # Quantised ranges are those of people: noise is not compared.
-            difference = _difference(network, temporary, crops)
-            _require_alike(out, difference, precision)
-    return ExportCheck(difference, origin)
+    written = _Written(network, "heatmaps", ({0: torch.export.Dim("people")},), metadata(chosen))
+    return ExportCheck(_export(written, out, noise, crops, precision), origin)
+
+
+def export_finder(finder: Finder, out: Path, *, precision: Precision = "float32") -> ExportCheck:
+    """Write a network that finds people as ONNX; it is checked as that of poses is.
+
+    Compared are the maps of random images of two shapes, and of drawn frames.
+
+    Args:
+        finder: on the CPU.
+        out: the ONNX file.
+        precision: see `export_onnx`.
+
+    Raises:
+        InputError: the extra `export` is not installed, or the outputs differ.
+    """
+    _require_extra()
+    network = finder.network.to(device="cpu", dtype=torch.float32)
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network.eval()
+    noise = torch.randn(3, 3, 96, 160, generator=torch.Generator().manual_seed(0))
+    free = {
+        0: torch.export.Dim("frames"),
+        2: MULTIPLE * torch.export.Dim("high", min=1, max=256),
+        3: MULTIPLE * torch.export.Dim("wide", min=1, max=256),
+    }
+    written = _Written(network, "maps", (free,), finder_metadata(finder))
+    return ExportCheck(_export(written, out, noise, _drawn_frames(), precision), "drawn frames")
+
+
+def finder_metadata(finder: Finder) -> dict[str, str]:
+    """What the ONNX file of a finder says about itself: texts, lists and numbers as JSON.
+
+    A frame is resized so that its longer side is `side`, and filled up with black to multiples of
+    `multiple` at the right and below; pixels are as `metadata` says. A map pixel i lies on image
+    pixel `stride` i; `boxes` names what its channels are (see `sspcm.networks.finder`). Boxes that
+    score at least `threshold` and overlap no better one by more than `overlap` are people.
+    """
+    values: dict[str, Any] = {
+        "kind": "finder",
+        "side": finder.side,
+        "multiple": MULTIPLE,
+        "stride": STRIDE,
+        "boxes": list(MAPS),
+        "threshold": finder.threshold,
+        "overlap": OVERLAP,
+        "color_order": "RGB",
+        "mean": list(IMAGENET_MEAN),
+        "std": list(IMAGENET_STD),
+    }
+    return _texts(values)
 
 
 def metadata(networks: TrainedNetworks) -> dict[str, str]:
@@ -110,6 +153,7 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
     """
     joints = networks.keypoint_set
     values: dict[str, Any] = {
+        "kind": "poses",
         "keypoint_set": joints.name,
         "joints": list(joints.joints),
         "skeleton": [list(edge) for edge in joints.skeleton],
@@ -132,9 +176,40 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
         "method": networks.record["method"],
         "recipe": networks.record["recipe"],
     }
+    return _texts(values)
+
+
+def _texts(values: dict[str, Any]) -> dict[str, str]:
     return {
         key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()
     }
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A network on its way into a file: its output's name, its free dimensions, its metadata."""
+
+    network: torch.nn.Module
+    output: str
+    free: tuple[dict[int, Any], ...]
+    about: dict[str, str]
+
+
+def _export(
+    written: _Written, out: Path, noise: torch.Tensor, real: torch.Tensor, precision: Precision
+) -> float:
+    """Write the file where onnxruntime agrees with torch; gives the difference on `real` images."""
+    with replacing(out) as temporary:
+        texts = written.about | {"precision": precision}
+        _write(written, noise[:2], temporary, texts)
+        difference = max(_difference(written, temporary, one) for one in (noise, noise[:1], real))
+        _require_alike(out, difference, "float32")
+        if precision != "float32":
+            _reduce(temporary, precision, real, texts)
+            # Quantised ranges are those of people: noise is not compared.
+            difference = _difference(written, temporary, real)
+            _require_alike(out, difference, precision)
+    return difference
 
 
 def _require_alike(out: Path, difference: float, precision: str) -> None:
@@ -198,19 +273,17 @@ def _require_extra() -> None:
             ) from None
 
 
-def _write(
-    network: torch.nn.Module, images: torch.Tensor, path: Path, texts: dict[str, str]
-) -> None:
+def _write(written: _Written, images: torch.Tensor, path: Path, texts: dict[str, str]) -> None:
     import onnx
 
     with _quiet():
         program = torch.onnx.export(
-            network,
+            written.network,
             (images,),
             dynamo=True,
             input_names=["images"],
-            output_names=["heatmaps"],
-            dynamic_shapes=({0: torch.export.Dim("people")},),
+            output_names=[written.output],
+            dynamic_shapes=written.free,
             verbose=False,
         )
     assert program is not None
@@ -220,13 +293,13 @@ def _write(
     path.write_bytes(model.SerializeToString())
 
 
-def _difference(network: torch.nn.Module, path: Path, images: torch.Tensor) -> float:
+def _difference(written: _Written, path: Path, images: torch.Tensor) -> float:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    (found,) = session.run(["heatmaps"], {"images": images.numpy()})
+    (found,) = session.run([written.output], {"images": images.numpy()})
     with torch.inference_mode():
-        wanted = network(images).numpy()
+        wanted = written.network(images).numpy()
     if found.shape != wanted.shape or not np.isfinite(found).all():
         return float("inf")
     return float(np.abs(found - wanted).max() / max(np.abs(wanted).max(), 1e-6))
@@ -264,6 +337,18 @@ def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> t
     )
     pixels = torch.from_numpy(store.pixels[:]).permute(0, 3, 1, 2).float()
     return normalise(pixels, bgr=networks.bgr).contiguous()
+
+
+def _drawn_frames() -> torch.Tensor:
+    """Normalised drawn frames (n, 3, 256, 256)."""
+    from wepdtof_pose.synthetic.generate import generate
+
+    with tempfile.TemporaryDirectory() as folder:
+        data = generate(Path(folder) / "data", people=CROPS, size=256, progress=False)
+        people = next(iter(load_dataset(data).values()))
+        frames = [frame_image(people, row)[..., ::-1] for row in range(len(people.frames))]
+    pixels = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float()
+    return normalise(pixels, bgr=False).contiguous()
 
 
 @contextmanager

@@ -35,7 +35,8 @@ THRESHOLD = 0.3
 """Least score of a person."""
 OVERLAP = 0.45
 """Overlap (IoU) from which the lower-scored of two boxes is the same person."""
-_MULTIPLE = 32
+MULTIPLE = 32
+"""Sides of what the network sees are multiples of this."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Finder:
         """Boxes of the image turned counter-clockwise by quarters, turned back."""
         height, width = image.shape[:2]
         turned = np.ascontiguousarray(np.rot90(image, quarter))
-        rows, columns = (-side % _MULTIPLE for side in turned.shape[:2])
+        rows, columns = (-side % MULTIPLE for side in turned.shape[:2])
         padded = cv2.copyMakeBorder(turned, 0, rows, 0, columns, cv2.BORDER_CONSTANT)
         pixels = torch.from_numpy(padded).to(self.hardware.device).permute(2, 0, 1)[None]
         with torch.inference_mode(), self.hardware.autocast():
@@ -125,8 +126,8 @@ def open_finder(
     """
     if not 1 <= turns <= 4:
         raise InputError(f"turns must be from 1 to 4, not {turns}")
-    if side < _MULTIPLE:
-        raise InputError(f"the side must be at least {_MULTIPLE} pixels, not {side}")
+    if side < MULTIPLE:
+        raise InputError(f"the side must be at least {MULTIPLE} pixels, not {side}")
     state = read_weights(path)
     network = FinderNet(width=finder_width(state, source=str(path)))
     try:

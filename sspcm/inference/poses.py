@@ -159,7 +159,7 @@ class Poses:
         >>> model = sspcm.load("ceiling-pose")
         >>> poses = model(np.zeros((480, 640, 3), np.uint8), boxes=[[9, 9, 80, 90]])
         >>> sorted(poses.to_coco()[0])
-        ['bbox', 'category_id', 'image_id', 'keypoints', 'score']
+        ['bbox', 'category_id', 'file_name', 'image_id', 'keypoints', 'score']
         """
         about: dict[str, Any] = {"image_id": self.image_id}
         if self.file_name is not None:

@@ -31,6 +31,8 @@ from sspcm.networks.pyramid import (
 STRIDE = 8
 """Image pixels a cell."""
 CHANNELS = 6
+MAPS = ("score", "way x", "way y", "log root", "stretch x", "stretch y")
+"""What the channels are, the score before the sigmoid."""
 WIDTH = 64
 """Channels of the head."""
 LOSSES = ("centre", "way", "size", "stretch")

@@ -15,8 +15,8 @@ import pytest
         "sspcm.api",
         "sspcm.augment.cameras",
         "sspcm.data.detections",
-        "sspcm.inference.model",
         "sspcm.inference.poses",
+        "sspcm.model",
     ],
 )
 def test_examples_in_docstrings(name, own_cache):

@@ -16,10 +16,12 @@ from sspcm.commands.main import main
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
 from sspcm.inference import export
+from sspcm.inference.finder import open_finder
 from sspcm.inference.networks import FixedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
 from sspcm.model import Model
+from sspcm.ready.names import network_path
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
@@ -224,3 +226,51 @@ def test_a_missing_extra_is_named(
     assert f"needs the package {package}" in done.output
     assert "wepdtof-pose[export]" in done.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def finder_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason="needs the extra 'export'")
+    file = tmp_path_factory.mktemp("finder") / "find.onnx"
+    done = CliRunner().invoke(main, ["export", "ceiling-find", "-o", str(file)])
+    assert done.exit_code == 0, done.output
+    assert "drawn frames" in done.output
+    return file
+
+
+@pytest.mark.slow
+def test_the_example_finds_people_as_find_does(
+    finder_file: Path, turned: tuple[Model, Path], tmp_path: Path
+) -> None:
+    from wepdtof_pose.annotations import sample_folder
+
+    image = min(sample_folder().rglob("*.jpg"))
+    picture = cv2.imread(str(image))
+    # Not square, so that the frame is filled up.
+    picture = picture[: picture.shape[0] * 3 // 4]
+    cv2.imwrite(str(tmp_path / "frame.png"), picture)
+    model, poses = turned
+    finder = open_finder(network_path("ceiling-find"), device="cpu")
+    boxes = finder.find([picture])[0]
+    assert len(boxes) > 1
+    done = subprocess.run(
+        [sys.executable, EXAMPLE, poses, tmp_path / "frame.png", finder_file],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [list(person.values()) for person in json.loads(done.stdout)]
+    assert len(found) == len(boxes)
+    for person, box in zip(found, boxes, strict=True):
+        (wanted,) = model(picture, boxes=[box[:5].tolist()]).keypoints
+        np.testing.assert_allclose(person, wanted, atol=5e-2)
+
+
+@pytest.mark.slow
+def test_options_of_poses_are_refused_for_a_finder(tmp_path: Path) -> None:
+    options = ["--network", "A", "-o", str(tmp_path / "find.onnx")]
+    done = CliRunner().invoke(main, ["export", "ceiling-find", *options])
+    assert done.exit_code == 2
+    assert "--network: without effect on a network that finds people" in done.output
