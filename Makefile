@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-all lint browse docs tutorials lock networks clean
+.PHONY: demo test test-slow lint browse docs tutorials lock networks clean
 
 demo: .venv/.ready
 	$(BIN)/sspcm-bench run --preset quick --ratio 60 --methods sspcm_ema,supervised --seeds 2 \
@@ -19,14 +19,14 @@ demo: .venv/.ready
 	$(BIN)/sspcm-bench table demo
 
 # What takes half a minute or more, and says in another way what a quicker test says too, is marked
-# slow: make test-all, which CI runs, has it as well.
+# slow: make test-slow runs it. CI runs both.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test: .venv/.dev
 	$(PYTEST) -m 'not slow'
 
-test-all: .venv/.dev
-	$(PYTEST)
+test-slow: .venv/.dev
+	$(PYTEST) -m slow
 
 # FiftyOne with a MongoDB from a wheel; that one needs OpenSSL 1.1, and the tests need Chromium and
 # its driver (.ci/system_packages installs them on Debian, as root).
