@@ -73,7 +73,7 @@ lock: .venv/.dev
 	$(INSTALL) --editable '.[dev]'
 	touch $@
 
-# The ready-trained networks again, in runs/ready: some two hours on one core.
+# The ready-trained networks again, in runs/ready: some three hours on one core, drawing included.
 networks: .venv/.ready
 	$(BIN)/python -m sspcm.ready.make
 

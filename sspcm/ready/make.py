@@ -82,10 +82,23 @@ POSE_PHASES: dict[str, dict[str, Any]] = {
         "evaluation.every": 1,
         "seed": 3,
     },
+    "pose-128-longer": {
+        "data.crop_width": 128,
+        "data.crop_height": 160,
+        "optimisation.epochs": 4,
+        "optimisation.epoch_steps": 250,
+        "optimisation.batch_size": 16,
+        "optimisation.learning_rate": 7e-4,
+        "optimisation.warm_up_epochs": 0.25,
+        "optimisation.averaging": 0.995,
+        "evaluation.every": 4,
+        "seed": 4,
+    },
 }
 """Each phase starts from the network of the one before, on larger crops: small ones are cheap."""
-BOXES: dict[str, Axis] = {"pose-96": "spine", "pose-128": "spine", "pose-128-long": "longest"}
-"""Along what the boxes of a phase run; those that people draw run along the longest extent."""
+BOXES: dict[str, Axis] = {"pose-96": "spine", "pose-128": "spine"}
+"""Along what the boxes of the first phases run; later ones have them along the longest extent, as
+people draw them."""
 
 FIND_PHASES = {
     "find": FinderConfig(
@@ -131,7 +144,7 @@ def pose_phase(work: Path, last: str) -> Path:
     start = "imagenet"
     for name, phase in POSE_PHASES.items():
         places = {
-            "data.path": str(along_bodies(data, BOXES[name])),
+            "data.path": str(along_bodies(data, BOXES.get(name, "longest"))),
             "data.cache": str(work / "cache"),
             "network.pretrained": start,
         }
