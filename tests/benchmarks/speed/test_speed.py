@@ -119,6 +119,7 @@ def test_the_bare_step_has_the_passes_of_the_method(tmp_path, method, passes, wi
     )
 
 
+@pytest.mark.slow
 def test_all_parts_give_records_that_json_holds_and_a_table(tmp_path, monkeypatch):
     for name in ("PIPELINE_PEOPLE", "STEP_PEOPLE", "SCORED_PEOPLE"):
         monkeypatch.setattr(measure, name, 16)
