@@ -19,7 +19,7 @@ demo: .venv/.ready
 	$(BIN)/sspcm-bench table demo
 
 # What takes half a minute or more, and says in another way what a quicker test says too, is marked
-# slow: make test-slow runs it. CI runs both.
+# slow: make test-slow runs it, before a release.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test: .venv/.dev

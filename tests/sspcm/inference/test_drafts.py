@@ -111,6 +111,7 @@ def go_round(
     assert poses_first == int((labels.people["frame_id"] == labels.frames["id"].iloc[0]).sum())
 
     settings = settings | {
+        "data.path": str(out / "labels"),
         "data.labels": "all",
         "data.test_fraction": 0,
         "method.name": "supervised",
@@ -119,7 +120,7 @@ def go_round(
         "network.pretrained": str(run_folder / "checkpoints" / "last.pt"),
     }
     options = [f"--set={key}={json.dumps(value)}" for key, value in settings.items()]
-    run(main, "train", *options, "--data", out / "labels", "-o", out / "run")
+    run(main, "train", *options, "-o", out / "run")
     result = RunFolder(out / "run").read_result()
     assert result.people_labelled == int(labels.trainable().sum())
     return len(labels)
