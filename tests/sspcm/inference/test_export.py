@@ -265,7 +265,10 @@ def test_the_example_finds_people_as_find_does(
     assert len(found) == len(boxes)
     for person, box in zip(found, boxes, strict=True):
         (wanted,) = model(picture, boxes=[box[:5].tolist()]).keypoints
-        np.testing.assert_allclose(person, wanted, atol=5e-2)
+        joints = np.array(person)
+        np.testing.assert_allclose(joints[:, :2], wanted[:, :2], atol=5e-2)
+        # These peaks have no upper bound, and boxes of another engine differ in the last digits.
+        np.testing.assert_allclose(joints[:, 2], wanted[:, 2], rtol=2e-3, atol=1e-2)
 
 
 @pytest.mark.slow
