@@ -30,7 +30,8 @@ PAGES = [
 ]
 TINY_RUN = (
     "--device cpu --set network.name=resnet18_lateral --set network.width=8 "
-    "--set network.deconv_channels=8 --set data.crop_width=64 --set data.crop_height=64 "
+    "--set network.pretrained=null --set network.deconv_channels=8 "
+    "--set data.crop_width=64 --set data.crop_height=64 "
     "--set optimisation.epochs=2 --set optimisation.epoch_steps=1 --set optimisation.batch_size=4"
 )
 TINY = {
