@@ -61,6 +61,20 @@ def views_from_draws(
     return ViewDraw(scale=scale, rotation=rotation, flip=flip)
 
 
+def plain_views(count: int) -> ViewDraw:
+    """Views that change nothing."""
+    return zoomed_views(count, 1)
+
+
+def zoomed_views(count: int, scale: float) -> ViewDraw:
+    """Views that zoom alone, `scale` pixels of the crop a pixel."""
+    return ViewDraw(
+        scale=torch.full((count,), scale, dtype=torch.float64),
+        rotation=torch.zeros(count, dtype=torch.float64),
+        flip=torch.zeros(count, dtype=torch.bool),
+    )
+
+
 def region_to_crop(views: ViewDraw, region_size: int, crop_size: tuple[int, int]) -> Tensor:
     """Matrices (N, 2, 3) float64 from a stored region to the crop that a view shows.
 

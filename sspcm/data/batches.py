@@ -16,7 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sspcm.augment.views import ViewDraw, ViewStrength, draw_views, region_to_crop
+from sspcm.augment.views import (
+    ViewDraw,
+    ViewStrength,
+    draw_views,
+    plain_views,
+    region_to_crop,
+)
 from sspcm.data.crop_store import CropStore
 from sspcm.data.normalisation import normalise
 from sspcm.heatmaps.affine import invert, transform_points, warp
@@ -30,7 +36,9 @@ class PoolView:
     Attributes:
         rows: (N,) int64 rows of the training people.
         matrices: (N, 2, 3) float64 from stored to crop pixels.
-        flip: (N,) bool, mirrored. All three are on the CPU.
+        flip: (N,) bool, mirrored.
+        plain: (N, 2, 3) float64, the matrices of views that neither turn, zoom nor mirror: the
+            people as they are evaluated. All four are on the CPU.
         through: the same people, (N, 3, H, W) normalised, through other such matrices: their stored
             pixels are resampled once more, not the easy views.
     """
@@ -38,6 +46,7 @@ class PoolView:
     rows: Tensor
     matrices: Tensor
     flip: Tensor
+    plain: Tensor
     through: Callable[[Tensor], Tensor]
 
 
@@ -219,6 +228,9 @@ class BatchMaker:
                 torch.from_numpy(raw.pool_rows),
                 pool.matrices,
                 pool.flip,
+                region_to_crop(
+                    plain_views(len(raw.pool_rows)), self._store.window_size[0], (width, height)
+                ),
                 through=partial(self._through, raw.pool_rows, pool),
             )
         return Batch(

@@ -158,7 +158,7 @@ def make_hard_views(
     setting: MethodSetting,
     batch: Batch,
     hard_views: Sequence[HardView],
-    taught: Sequence[Tensor],
+    joints: Sequence[Tensor],
     draw: HardDraw,
 ) -> list[Tensor]:
     """The hard views (N, 3, H, W) of one step, each made from the easy view.
@@ -171,8 +171,8 @@ def make_hard_views(
         setting: recipe and geometry.
         batch: with (N, 3, H, W) easy views of the pool.
         hard_views: the operations of each.
-        taught: for each, the maps (N, J, h, w) that its network learns from: the joints that
-            are occluded are theirs.
+        joints: for each, where its network is taught that the joints are, (N, J, 2) in pixels of
+            the easy view: those are occluded.
         draw: the draws.
     """
     easy, pool = batch.unlabelled, batch.pool_view
@@ -184,13 +184,17 @@ def make_hard_views(
             view = setting.warp_images(easy, draw.view)
         return [view] * len(hard_views)
     made = []
-    for hard_view, maps, draws in zip(hard_views, taught, draw.operations, strict=True):
+    for hard_view, positions, draws in zip(hard_views, joints, draw.operations, strict=True):
         images = easy
-        positions = argmax_positions(maps)[0] * HEATMAP_STRIDE
         for operation, drawn in zip(hard_view, draws, strict=True):
             images = operation.apply(setting, images, positions, drawn)
         made.append(images)
     return list(setting.warp_images(torch.cat(made, dim=1), draw.view).chunk(len(made), dim=1))
+
+
+def peaks_of(maps: Sequence[Tensor]) -> list[Tensor]:
+    """The joints that maps (N, J, h, w) show: highest pixels (N, J, 2), in pixels of the view."""
+    return [argmax_positions(one)[0] * HEATMAP_STRIDE for one in maps]
 
 
 def warp_targets(setting: MethodSetting, maps: Sequence[Tensor], view: ViewDraw) -> list[Tensor]:

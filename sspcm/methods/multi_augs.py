@@ -22,6 +22,7 @@ from sspcm.methods.hard_views import (
     RandAugment,
     draw_hard_view,
     make_hard_views,
+    peaks_of,
     warp_targets,
 )
 from sspcm.methods.method import (
@@ -168,7 +169,7 @@ class MultiAugs(Method):
             self.setting,
             batch,
             self.hard_views * len(networks),
-            [maps for maps in taught for _ in range(count)],
+            [peaks for peaks in peaks_of(taught) for _ in range(count)],
             draw,
         )
         consistency = x_s.new_zeros(())

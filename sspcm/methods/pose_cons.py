@@ -18,6 +18,7 @@ from sspcm.methods.hard_views import (
     RandAugment,
     draw_hard_view,
     make_hard_views,
+    peaks_of,
     warp_targets,
 )
 from sspcm.methods.method import (
@@ -122,7 +123,9 @@ class PoseCons(Method):
         if x_u is None:
             return {"supervised": supervised}
         taught = teacher_maps([self.network], x_u, mode=self.options.teacher_mode)
-        (view,) = make_hard_views(self.setting, batch, [self.options.hard_view], taught, draw)
+        (view,) = make_hard_views(
+            self.setting, batch, [self.options.hard_view], peaks_of(taught), draw
+        )
         (target,) = warp_targets(self.setting, taught, draw.view)
         consistency = heatmap_mse(self.network(view), target, w_u)
         return {"supervised": supervised, "consistency": consistency}

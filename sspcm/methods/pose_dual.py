@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from sspcm.augment.views import draw_views
 from sspcm.data.batches import Batch
 from sspcm.heatmaps.targets import heatmap_mse
-from sspcm.methods.hard_views import HardDraw, draw_hard_view, make_hard_views, warp_targets
+from sspcm.methods.hard_views import (
+    HardDraw,
+    draw_hard_view,
+    make_hard_views,
+    peaks_of,
+    warp_targets,
+)
 from sspcm.methods.method import Method, MethodSetting, Taught, mean_map, taught_by, teacher_maps
 from sspcm.methods.pose_cons import PoseCons
 
@@ -77,7 +83,7 @@ class PoseDual(Method):
         )
         for_a, for_b = t_b, t_a
         view_a, view_b = make_hard_views(
-            self.setting, batch, [self.options.hard_view] * 2, [for_a, for_b], draw
+            self.setting, batch, [self.options.hard_view] * 2, peaks_of([for_a, for_b]), draw
         )
         target_a, target_b = warp_targets(self.setting, [for_a, for_b], draw.view)
         consistency = heatmap_mse(self.network_a(view_a), target_a, w_u) + heatmap_mse(

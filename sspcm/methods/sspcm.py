@@ -19,6 +19,7 @@ from sspcm.methods.hard_views import (
     HardView,
     draw_hard_view,
     make_hard_views,
+    peaks_of,
     warp_targets,
 )
 from sspcm.methods.method import (
@@ -213,7 +214,8 @@ class Sspcm(Method):
         self.statistics["joints_kept"] = (w_student > 0).float().mean()
 
         taught = [t_b, t_a, t_e]
-        views = make_hard_views(self.setting, batch, [self.options.hard_view] * 3, taught, draw)
+        joints = peaks_of(taught)
+        views = make_hard_views(self.setting, batch, [self.options.hard_view] * 3, joints, draw)
         s_a, s_b, s_c = (network(view) for network, view in zip(students, views, strict=True))
         target_a, target_b, target_c = warp_targets(self.setting, taught, draw.view)
         consistency = (

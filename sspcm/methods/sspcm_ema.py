@@ -18,9 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from sspcm.augment.cameras import with_statistics_of
-from sspcm.augment.views import ViewDraw, draw_views
-from sspcm.data.batches import Batch
-from sspcm.heatmaps.affine import invert, transform_points, view_matrices
+from sspcm.augment.views import ViewDraw, draw_views, plain_views, zoomed_views
+from sspcm.data.batches import Batch, view_joints
+from sspcm.heatmaps.affine import (
+    compose,
+    heatmap_matrices,
+    invert,
+    transform_points,
+    view_matrices,
+    warp,
+)
 from sspcm.heatmaps.decoding import (
     argmax_positions,
     blur_heatmaps,
@@ -47,19 +54,21 @@ from wepdtof_pose.errors import InputError
 class SspcmEma(Method):
     """One trained network A and two averages of it: E of a short memory, L of a long one.
 
-    On the easy view x_u of an unlabelled person T is the mean of the maps of E, of L, and of L on
-    the mirrored view, mirrored back. Its position inconsistency s is the largest distance between
-    the three argmax positions. A joint is kept where s is at most `agreement` of the map's width
-    and T's peak is above `score_threshold` and above the batch's `peak_quantile`. The hard view is
-    x_u after RandAugment and Cut-Occlude, and a warp; the kept joint, at T's refined position under
-    the same warp, is drawn there anew as an exact Gaussian y_u: a map that was warped and learned
-    would blur the peaks from step to step. One pass of A takes labelled and hard views together, so
-    that BatchNorm sees one distribution. Loss: M(H_A(x_s), y) + M(H_A(hard view), y_u).
+    The teachers see an unlabelled person as people are evaluated: x_p, which is neither turned nor
+    zoomed. They err there half as often as on random easy views. T is the mean of the maps of E, of
+    L, and of L on x_p mirrored, zoomed in, and both, each mapped back. Its position inconsistency s
+    is the largest distance between the five argmax positions. A joint is kept where s is at most
+    `agreement` of the map's width and T's peak is above `score_threshold` and above the batch's
+    `peak_quantile`. The hard view is the same person's easy view x_u, turned, zoomed and mirrored
+    at random, after RandAugment and Cut-Occlude; the kept joint, at T's refined position as x_u
+    shows it, is drawn there anew as an exact Gaussian y_u: a map that was warped and learned would
+    blur the peaks from step to step. One pass of A takes labelled and hard views together, so that
+    BatchNorm sees one distribution. Loss: M(H_A(x_s), y) + M(H_A(hard view), y_u).
 
     | pass | networks | input | mode | gradient | BatchNorm running statistics |
     |---|---|---|---|---|---|
-    | 1 | E | x_u | eval | no | averages of A's |
-    | 2 | L | x_u and its mirror image | eval | no | averages of A's |
+    | 1 | E | x_p | eval | no | averages of A's |
+    | 2 | L | x_p, mirrored, zoomed, and both | eval | no | averages of A's |
     | 3 | A | x_s and hard view of x_u in one batch | train | yes | updated |
 
     Where labelled people are drawn and the pool is real, two options bring them closer: `cameras`
@@ -78,7 +87,10 @@ class SspcmEma(Method):
         Attributes:
             short_memory: decay a step of E.
             long_memory: decay a step of L; 0 leaves L out, and the mirrored view is E's.
-            mirror: take the mirrored view into T and s.
+            mirror: take mirrored views into T and s.
+            zoom: scale of zoomed views of L, pixels of x_p a pixel; 0 is off.
+            plain: teach on x_p; otherwise on the easy view x_u, which is then warped once more into
+                the hard view, as in the published methods.
             agreement: the largest s of a kept joint, as a share of the map's width; 0 is off.
             score_threshold: T's peak is above it where a joint is kept.
             peak_quantile: share of the batch's peaks (over people and joints) that are too low; 0
@@ -99,6 +111,8 @@ class SspcmEma(Method):
         short_memory: float = 0.98
         long_memory: float = 0.995
         mirror: bool = True
+        zoom: float = 0.85
+        plain: bool = True
         agreement: float = 0.08
         score_threshold: float = 0.2
         peak_quantile: float = 0.5
@@ -154,11 +168,12 @@ class SspcmEma(Method):
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
-        """The draws of a step: the operations, then the warp."""
+        """The draws of a step: the operations, then the warp, where there is one."""
         operations = draw_hard_view(self.setting, self.options.hard_view, people, generator)
-        return HardDraw(
-            (operations,), draw_views(people, self.setting.hard_view, generator=generator)
-        )
+        view = plain_views(people)
+        if not self.options.plain:
+            view = draw_views(people, self.setting.hard_view, generator=generator)
+        return HardDraw((operations,), view)
 
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
         """Supervised and pseudo-label loss of one step with given draws."""
@@ -167,16 +182,19 @@ class SspcmEma(Method):
             x_s = as_other_cameras(x_s, batch.generator)
         if x_u is None:
             return {"supervised": heatmap_mse(self.network(x_s), y, w_s)}
-        taught = self.taught(x_u)
-        (hard,) = make_hard_views(
-            self.setting, batch, [self.options.hard_view], [taught.heatmaps], draw
+        taught, to_easy, mirrored = self._taught_of(batch)
+        joints, kept = view_joints(
+            self._positions(taught), taught.kept, to_easy, mirrored, self._permutation(x_u.device)
         )
+        (hard,) = make_hard_views(self.setting, batch, [self.options.hard_view], [joints], draw)
         if self.options.exchange:
             chosen = torch.rand(2, len(x_s), generator=batch.generator) < self.options.exchange
             drawn = x_s
             x_s = with_statistics_of(x_s, x_u, chosen[0])
             hard = with_statistics_of(hard, drawn, chosen[1])
-        y_u, w_u = self._targets(taught, draw.view)
+        y_u, w_u = self._targets(joints, kept, draw.view)
+        if not self.options.redraw:
+            y_u = self._warped(taught.heatmaps, to_easy, mirrored, draw.view)
         w_u = w_u * batch.unlabelled_weight
         if self.options.one_batch:
             of_labelled, of_hard = self.network(torch.cat([x_s, hard])).split([len(x_s), len(hard)])
@@ -247,42 +265,88 @@ class SspcmEma(Method):
         """Restore what `get_extra_state` gave."""
         self.fresh_steps = state["fresh_steps"]
 
+    def _taught_of(self, batch: Batch) -> tuple[Taught, Tensor, Tensor]:
+        """What is taught of a step's people, and how the easy view shows it.
+
+        Returns:
+            T on the crops of the people, matrices (N, 2, 3) float64 from their pixels to those of
+            the easy view, and (N,) bool, whether that is mirrored.
+        """
+        images, pool = batch.unlabelled, batch.pool_view
+        assert images is not None
+        if not self.options.plain:
+            still = torch.eye(2, 3, dtype=torch.float64, device=images.device)
+            straight = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+            return self.taught(images), still.expand(len(images), 2, 3), straight
+        assert pool is not None
+        to_easy = compose(pool.matrices, invert(pool.plain)).to(images.device, non_blocking=True)
+        mirrored = pool.flip.to(images.device, non_blocking=True)
+        return self.taught(pool.through(pool.plain)), to_easy, mirrored
+
     def _teacher_maps(self, images: Tensor) -> list[Tensor]:
-        """Maps (N, J, h, w) float32 of E, of L, and of the mirrored view, mirrored back."""
+        """Maps (N, J, h, w) float32 of E, and of L on each of its views, mapped back."""
         with mode_of([self.short, self.long], training=False):
             # Float32 also under autocast, as in `teacher_maps`.
-            views = [self.short(images).float()]
+            maps = [self.short(images).float()]
             steady = self.long if self.options.long_memory else self.short
-            inputs = [images] if self.options.long_memory else []
-            if self.options.mirror:
-                inputs.append(images.flip(3))
-            if not inputs:
-                return views
-            maps = list(steady(torch.cat(inputs)).float().chunk(len(inputs)))
-            if self.options.mirror:
-                permutation = self.setting.flip_permutation
-                if permutation is None:
-                    permutation = torch.arange(self.setting.joints)
-                permutation = permutation.to(images.device, non_blocking=True)
-                # A heatmap pixel i lies on crop pixel 4 i: see `average_flipped`.
-                maps[-1] = shift_right_by(flip_heatmaps(maps[-1], permutation), 0.75)
-            return views + maps
+            scales = (1.0, self.options.zoom) if self.options.zoom else (1.0,)
+            looks = [
+                (scale, mirrored)
+                for scale in scales
+                for mirrored in ((False, True) if self.options.mirror else (False,))
+            ]
+            if not self.options.long_memory:
+                looks = looks[1:]
+            if not looks:
+                return maps
+            views = torch.cat([self._look(images, *look) for look in looks])
+            for view, look in zip(steady(views).float().chunk(len(looks)), looks, strict=True):
+                maps.append(self._look_back(view, *look))
+            return maps
 
-    def _targets(self, taught: Taught, view: ViewDraw) -> tuple[Tensor, Tensor]:
-        """Targets (N, J, h, w) in the hard view and weights (N, J)."""
-        maps, weight = taught.heatmaps, taught.kept.float()
-        if not self.options.redraw:
-            return warp_targets(self.setting, [maps], view)[0], weight
+    def _look(self, images: Tensor, scale: float, mirrored: bool) -> Tensor:
+        """Images (N, 3, H, W) zoomed about the centre, then mirrored."""
+        if scale != 1:
+            images = self.setting.warp_images(images, zoomed_views(len(images), scale))
+        return images.flip(3) if mirrored else images
+
+    def _look_back(self, maps: Tensor, scale: float, mirrored: bool) -> Tensor:
+        """Maps (N, J, h, w) of such images as maps of the images themselves."""
+        if mirrored:
+            # A heatmap pixel i lies on crop pixel 4 i: see `average_flipped`.
+            maps = shift_right_by(flip_heatmaps(maps, self._permutation(maps.device)), 0.75)
+        if scale != 1:
+            maps = self.setting.warp_heatmaps(maps, zoomed_views(len(maps), 1 / scale))
+        return maps
+
+    def _permutation(self, device: torch.device) -> Tensor:
+        """Joint order of a mirrored person."""
+        permutation = self.setting.flip_permutation
+        if permutation is None:
+            permutation = torch.arange(self.setting.joints)
+        return permutation.to(device, non_blocking=True)
+
+    def _positions(self, taught: Taught) -> Tensor:
+        """T's refined positions (N, J, 2) float64, in pixels of the crops."""
+        maps = taught.heatmaps
         blurred = blur_heatmaps(maps, size=fitting_blur(self.setting.sigma))
-        positions = newton_positions(blurred, argmax_positions(maps)[0])
+        return newton_positions(blurred, argmax_positions(maps)[0]).double() * HEATMAP_STRIDE
+
+    def _targets(self, joints: Tensor, kept: Tensor, view: ViewDraw) -> tuple[Tensor, Tensor]:
+        """Gaussians (N, J, h, w) at joints of the easy view, in the hard view; weights (N, J)."""
+        width, height = self.setting.crop_size
         to_hard = invert(view_matrices(view.scale, view.rotation, self.setting.crop_size))
-        joints = transform_points(
-            positions.double() * HEATMAP_STRIDE, to_hard.to(maps.device, non_blocking=True)
-        )
         return gaussian_targets(
-            joints,
-            weight,
-            (maps.shape[3], maps.shape[2]),
+            transform_points(joints, to_hard.to(joints.device, non_blocking=True)),
+            kept.float(),
+            (width // HEATMAP_STRIDE, height // HEATMAP_STRIDE),
             sigma=self.setting.sigma,
             exact=True,
         )
+
+    def _warped(self, maps: Tensor, to_easy: Tensor, mirrored: Tensor, view: ViewDraw) -> Tensor:
+        """T's own maps (N, J, h, w) in the hard view."""
+        easy = warp(maps, heatmap_matrices(invert(to_easy)), (maps.shape[3], maps.shape[2]))
+        exchanged = easy[:, self._permutation(maps.device)]
+        easy = torch.where(mirrored[:, None, None, None], exchanged, easy)
+        return warp_targets(self.setting, [easy], view)[0]

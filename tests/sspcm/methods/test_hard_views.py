@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sspcm.augment.views import HARD_VIEW, draw_views
-from sspcm.methods.hard_views import HardDraw, JointCutout, make_hard_views
+from sspcm.methods.hard_views import HardDraw, JointCutout, make_hard_views, peaks_of
 from sspcm.methods.pose_dual import PoseDual
 
 PEOPLE, CROP, SIDE = 4, (32, 64), 120
@@ -39,7 +39,7 @@ def hard_views(setting, batch, operations=((), ())):
         draw_views(PEOPLE, HARD_VIEW, generator=torch.Generator().manual_seed(5)),
     )
     maps = torch.rand(PEOPLE, 3, CROP[1] // 4, CROP[0] // 4, generator=batch.generator)
-    made = make_hard_views(setting, batch, operations, [maps] * len(operations), draw)
+    made = make_hard_views(setting, batch, operations, peaks_of([maps]) * len(operations), draw)
     return made, setting.warp_images(batch.unlabelled, draw.view)
 
 

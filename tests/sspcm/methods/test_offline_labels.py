@@ -135,7 +135,7 @@ def test_targets_follow_the_view():
     _, matrices = pool.views(np.array([1]), mirrored)
     target, weight = offline_targets(
         labels,
-        PoolView(torch.tensor([1]), matrices, mirrored.flip, through=no_images),
+        PoolView(torch.tensor([1]), matrices, mirrored.flip, matrices, through=no_images),
         score_threshold=0.3,
         flip_permutation=SWAP,
         heatmap_size=(16, 24),
