@@ -182,31 +182,40 @@ class SspcmEma(Method):
             x_s = as_other_cameras(x_s, batch.generator)
         if x_u is None:
             return {"supervised": heatmap_mse(self.network(x_s), y, w_s)}
-        taught, to_easy, mirrored = self._taught_of(batch)
-        joints, kept = view_joints(
-            self._positions(taught), taught.kept, to_easy, mirrored, self._permutation(x_u.device)
-        )
-        (hard,) = make_hard_views(self.setting, batch, [self.options.hard_view], [joints], draw)
+        hard, y_u, w_u = self.pseudo_labelled(batch, draw)
         if self.options.exchange:
             chosen = torch.rand(2, len(x_s), generator=batch.generator) < self.options.exchange
             drawn = x_s
             x_s = with_statistics_of(x_s, x_u, chosen[0])
             hard = with_statistics_of(hard, drawn, chosen[1])
-        y_u, w_u = self._targets(joints, kept, draw.view)
-        if not self.options.redraw:
-            y_u = self._warped(taught.heatmaps, to_easy, mirrored, draw.view)
-        w_u = w_u * batch.unlabelled_weight
         if self.options.one_batch:
             of_labelled, of_hard = self.network(torch.cat([x_s, hard])).split([len(x_s), len(hard)])
         else:
             of_labelled, of_hard = self.network(x_s), self.network(hard)
-        self.statistics = {"joints_kept": (w_u > 0).float().mean()}
-        if taught.inconsistency is not None:
-            self.statistics["inconsistency"] = taught.inconsistency.mean()
         return {
             "supervised": heatmap_mse(of_labelled, y, w_s),
             "pseudo": self.options.weight * heatmap_mse(of_hard, y_u, w_u),
         }
+
+    def pseudo_labelled(self, batch: Batch, draw: HardDraw) -> tuple[Tensor, Tensor, Tensor]:
+        """Hard views (N, 3, H, W) of the pool, what they show (N, J, h, w), and weights (N, J)."""
+        taught, to_easy, mirrored = self._taught_of(batch)
+        joints, kept = view_joints(
+            self._positions(taught),
+            taught.kept,
+            to_easy,
+            mirrored,
+            self._permutation(to_easy.device),
+        )
+        (hard,) = make_hard_views(self.setting, batch, [self.options.hard_view], [joints], draw)
+        y_u, w_u = self._targets(joints, kept, draw.view)
+        if not self.options.redraw:
+            y_u = self._warped(taught.heatmaps, to_easy, mirrored, draw.view)
+        w_u = w_u * batch.unlabelled_weight
+        self.statistics = {"joints_kept": (w_u > 0).float().mean()}
+        if taught.inconsistency is not None:
+            self.statistics["inconsistency"] = taught.inconsistency.mean()
+        return hard, y_u, w_u
 
     def burn_in_roles(self) -> dict[str, str]:
         """All three start as A was burnt in."""

@@ -1,12 +1,15 @@
+import numpy as np
 import pytest
 import torch
 
+from sspcm.data.normalisation import denormalise
+from sspcm.heatmaps.decoding import argmax_positions
 from sspcm.heatmaps.targets import gaussian_targets, heatmap_mse
 from sspcm.methods import build_method
 from sspcm.methods.sspcm_ema import SspcmEma
 from wepdtof_pose.errors import InputError
 
-PLAIN = {"mirror": False, "operations": 0, "patches": 0, "peak_quantile": 0.0}
+PLAIN = {"mirror": False, "zoom": 0.0, "operations": 0, "patches": 0, "peak_quantile": 0.0}
 
 
 def spots(spot, make_setting, places, **options):
@@ -21,26 +24,62 @@ def spots(spot, make_setting, places, **options):
     return method.train()
 
 
-def test_passes_are_those_of_the_table(make_setting, make_batch, watch) -> None:
+def test_passes_are_those_of_the_table(make_setting, student_batch, watch) -> None:
     method = build_method("sspcm_ema", make_setting(), {}).train()
     passes = [watch(network) for network in (method.network, method.short, method.long)]
-    batch = make_batch()
+    batch = student_batch()
     losses = method(batch)
     of_a, of_e, of_l = passes
     assert [(len(x), *rest) for x, *rest in of_a] == [(8, True, True)]
     assert [(len(x), *rest) for x, *rest in of_e] == [(4, False, False)]
-    assert [(len(x), *rest) for x, *rest in of_l] == [(8, False, False)]
+    assert [(len(x), *rest) for x, *rest in of_l] == [(16, False, False)]
     assert torch.equal(of_a[0][0][:4], batch.labelled)
-    assert torch.equal(of_l[0][0][4:], batch.unlabelled.flip(3))
+    plain, mirrored, zoomed, both = of_l[0][0].split(4)
+    assert torch.equal(plain, batch.unlabelled)
+    assert torch.equal(mirrored, batch.unlabelled.flip(3))
+    assert not torch.allclose(zoomed, batch.unlabelled)
+    assert torch.equal(both, zoomed.flip(3))
     assert set(losses) == {"supervised", "pseudo"}
     assert not any(p.requires_grad for p in (*method.short.parameters(), *method.long.parameters()))
 
 
-def test_labelled_and_hard_views_in_two_passes(make_setting, make_batch, watch) -> None:
+def test_labelled_and_hard_views_in_two_passes(make_setting, student_batch, watch) -> None:
     method = build_method("sspcm_ema", make_setting(), {"one_batch": False}).train()
     passes = watch(method.network)
-    method(make_batch())
+    method(student_batch())
     assert [len(x) for x, *_ in passes] == [4, 4]
+
+
+class Shown(torch.nn.Module):
+    """Maps of what the image's own channels show: joint j is the bright spot of channel j."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.weight * denormalise(images)[:, :, ::4, ::4] / 255
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_what_is_learned_lies_where_the_hard_view_shows_it(make_setting, batches_of, plain) -> None:
+    side = 80
+    row, column = np.mgrid[:side, :side]
+    places = 40 + np.random.default_rng(2).integers(-8, 9, (4, 3, 2))
+    squares = (column - places[..., None, None, 0]) ** 2 + (row - places[..., None, None, 1]) ** 2
+    pixels = (255 * np.exp(-squares / 72)).astype(np.uint8).transpose(0, 2, 3, 1)
+    raw = batches_of(np.ascontiguousarray(pixels))
+    rows = np.arange(4)
+    batch = raw.finish(raw.read(rows, rows, torch.Generator().manual_seed(8)))
+    assert set(batch.pool_view.flip.tolist()) == {True, False}
+    options = PLAIN | {"plain": plain, "mirror": True, "zoom": 0.85, "agreement": 0.5}
+    method = build_method("sspcm_ema", make_setting(lambda role: Shown()), options).train()
+    hard, learned, weight = method.pseudo_labelled(batch, method.draw(4, batch.generator))
+    shown, brightness = argmax_positions(denormalise(hard) / 255)
+    seen = (weight > 0) & (brightness > 0.95)
+    assert seen.sum() >= 8
+    apart = 4 * argmax_positions(learned)[0] - shown
+    assert apart.norm(dim=2)[seen].max() < 4
 
 
 @pytest.mark.parametrize(
@@ -85,10 +124,10 @@ def test_only_the_upper_peaks_of_the_batch_are_kept(make_setting, make_batch) ->
 
 
 def test_what_is_learned_is_an_exact_gaussian_at_the_teachers_peak(
-    spot, make_setting, make_batch
+    spot, make_setting, student_batch
 ) -> None:
     method = spots(spot, make_setting, [(6, 9), (4, 8), (4, 8)])
-    batch = make_batch()
+    batch = student_batch()
     losses = method(batch)
     joints = torch.tensor([16.0, 32.0]).expand(4, 3, 2)
     target, weight = gaussian_targets(joints, torch.ones(4, 3), (8, 16), sigma=2.0, exact=True)
@@ -150,11 +189,11 @@ def test_options_that_cannot_be(make_setting, options, message) -> None:
         build_method("sspcm_ema", make_setting(), options)
 
 
-def test_drawn_and_real_views_exchange_their_colours(make_setting, make_batch, watch) -> None:
+def test_drawn_and_real_views_exchange_their_colours(make_setting, student_batch, watch) -> None:
     options = PLAIN | {"cameras": True, "exchange": 1.0}
     method = build_method("sspcm_ema", make_setting(still=True), options).train()
     passes = watch(method.network)
-    batch = make_batch()
+    batch = student_batch()
     losses = method(batch)
     labelled, hard = passes[0][0].split(len(batch.labelled))
     for part in (torch.mean, torch.std):
