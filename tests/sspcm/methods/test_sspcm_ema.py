@@ -79,7 +79,8 @@ def test_what_is_learned_lies_where_the_hard_view_shows_it(make_setting, batches
     seen = (weight > 0) & (brightness > 0.95)
     assert seen.sum() >= 8
     apart = 4 * argmax_positions(learned)[0] - shown
-    assert apart.norm(dim=2)[seen].max() < 4
+    # A spot that the easy view cuts off has its teacher's peak on the edge.
+    assert apart.norm(dim=2)[seen].quantile(0.9) < 3
 
 
 @pytest.mark.parametrize(
