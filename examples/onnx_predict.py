@@ -55,6 +55,23 @@ def crop_matrix(center, sides, turn, about):
     return np.concatenate([linear, offset[:, None]], axis=1)
 
 
+def heatmaps(session, about, tensor):
+    """Maps (joints, h, w) of a crop; with a flip test their mean with those of its mirror image."""
+    maps = session.run(["heatmaps"], {"images": tensor})[0][0]
+    if not json.loads(about["flip_test"]):
+        return maps
+    order = list(range(len(maps)))
+    for left, right in json.loads(about["flip_pairs"]):
+        order[left], order[right] = right, left
+    mirrored = np.ascontiguousarray(tensor[..., ::-1])
+    back = session.run(["heatmaps"], {"images": mirrored})[0][0][order, :, ::-1]
+    # A heatmap pixel lies on the first of its crop pixels, so the mirror's are off to the left.
+    shift = json.loads(about["flip_shift"])
+    sides = ((0, 0), (0, 0), (1, 0))
+    before = np.pad(back, sides, mode="edge" if shift == 1 else "constant")[..., :-1]
+    return (maps + (1 - shift) * back + shift * before) / 2
+
+
 def shift(heatmap, u, v, about):
     """A quarter of a pixel towards the higher neighbour on each axis."""
     if not (1 < u < heatmap.shape[1] - 1 and 1 < v < heatmap.shape[0] - 1):
@@ -92,7 +109,7 @@ def predict(session, about, image, box):
     pixels = crop if about["color_order"] == "BGR" else crop[..., ::-1]
     mean, std = np.array(json.loads(about["mean"])), np.array(json.loads(about["std"]))
     tensor = ((pixels / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
-    maps = session.run(["heatmaps"], {"images": tensor})[0][0]
+    maps = heatmaps(session, about, tensor)
     refine = {"shift": shift, "dark": dark, "none": lambda *_: (0.0, 0.0)}[about["decoding"]]
     back = np.linalg.inv(matrix[:, :2])
     found = {}

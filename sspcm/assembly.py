@@ -71,6 +71,7 @@ def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> d
         "up": config.data.up,
         "sigma": config.sigma,
         "decoding": config.evaluation.decoding,
+        "flip_test": config.evaluation.flip_test,
         "method": config.method.name,
         "recipe": config.method.recipe,
         "roles": dict(method.roles),

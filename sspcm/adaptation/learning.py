@@ -152,6 +152,7 @@ def write_start(networks: TrainedNetworks, file: Path) -> None:
         "up": networks.up,
         "sigma": networks.sigma,
         "decoding": networks.evaluation.decoding,
+        "flip_test": networks.evaluation.flip_test,
         "source": _source(networks),
         "source_sha256": networks.record["checkpoint_sha256"],
     }

@@ -27,6 +27,7 @@ from sspcm.heatmaps.decoding import fitting_blur
 from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.inference.finder import MULTIPLE, OVERLAP, Finder
 from sspcm.inference.networks import OneNetwork, TrainedNetworks
+from sspcm.inference.scores import alignment
 from sspcm.networks.finder import MAPS, STRIDE
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -148,8 +149,10 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
     `upright` it is turned, `up` says what points up (see `sspcm.data.crop_places.Up`), and it holds
     the rotated box. Pixels 0..255 in `color_order` are divided by
     255, `mean` is subtracted, and `std` divides. A heatmap pixel i lies on crop pixel `stride` i.
-    `decoding` is one of `sspcm.heatmaps.decoding.decode`, "dark" with its `blur_size`; `sigma` is
-    that of the Gaussians the network was trained on, in heatmap pixels.
+    With `flip_test` the maps are averaged with those of the mirror image, mirrored back, left and
+    right joints exchanged, and moved to the right by `flip_shift` heatmap pixels. `decoding` is one
+    of `sspcm.heatmaps.decoding.decode`, "dark" with its `blur_size`; `sigma` is that of the
+    Gaussians the network was trained on, in heatmap pixels.
     """
     joints = networks.keypoint_set
     values: dict[str, Any] = {
@@ -167,6 +170,8 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
         "color_order": "BGR" if networks.bgr else "RGB",
         "mean": list(IMAGENET_MEAN),
         "std": list(IMAGENET_STD),
+        "flip_test": networks.evaluation.flip_test,
+        "flip_shift": 0.75 if alignment(networks.record["recipe"]) == "subpixel" else 1,
         "decoding": networks.evaluation.decoding,
         "sigma": networks.sigma,
         "blur_size": fitting_blur(networks.sigma),

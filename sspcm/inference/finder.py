@@ -29,7 +29,7 @@ from wepdtof_pose.fisheye.people import head_outwards
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.scores.rotated_boxes import rotated_iou
 
-SIDE = 512
+SIDE = 640
 """Longer side in pixels at which frames are looked at."""
 THRESHOLD = 0.3
 """Least score of a person."""

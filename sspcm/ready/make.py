@@ -201,7 +201,7 @@ def halve(checkpoint: Path, out: Path) -> None:
         name: value.half() if value.is_floating_point() else value
         for name, value in content["method"].items()
     }
-    about = content["about"] | {"decoding": "dark"}
+    about = content["about"] | {"decoding": "dark", "flip_test": True}
     with replacing(out) as temporary:
         torch.save({"state_dict": state, "about": about}, temporary)
 

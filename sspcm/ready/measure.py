@@ -31,9 +31,9 @@ _BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
 def pose_scores(file: Path, data: Path) -> dict[str, float]:
     """Return AP, AP50 and PCK@0.2 of a pose network with the annotated boxes of a data set.
 
-    In percent, with DARK decoding and no flip test; "people" are those that count.
+    In percent, as the file says it is to be used; "people" are those that count.
     """
-    networks = open_networks(file, device="cpu").with_settings(decoding="dark")
+    networks = open_networks(file, device="cpu")
     test = load_test_people(data, None, networks=networks)
     result = evaluate_networks(networks.only(networks.reported), test)
     scores = result["networks"][networks.reported]

@@ -274,6 +274,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
         up: what pointed up in those (see `sspcm.data.crop_places`).
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
         decoding: from heatmaps to coordinates, as their run was scored.
+        flip_test: heatmaps are averaged with those of the mirror image, as their run was scored.
         method: name of the method that trained them.
         recipe: its recipe.
         roles: entry of the state dictionary -> name of the network.
@@ -289,6 +290,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
     up: Literal["radius", "box", "angle"] = "radius"
     sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 2.0
     decoding: Literal["shift", "dark", "none"] = "shift"
+    flip_test: bool = False
     method: str | None = None
     recipe: str | None = None
     roles: dict[str, str] | None = None

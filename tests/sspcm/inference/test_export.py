@@ -88,7 +88,7 @@ def turned(single_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """A network of turned crops with DARK decoding, and its file."""
     pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
     networks = dataclasses.replace(
-        open_networks(single_run, device="cpu").with_settings(decoding="dark"),
+        open_networks(single_run, device="cpu").with_settings(decoding="dark", flip_test=True),
         method=FixedNetworks({"A": Peaks()}),
         upright=True,
     )
