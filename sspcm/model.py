@@ -199,7 +199,7 @@ def load(
         found = default_finder(networks)
     else:
         found = finder
-    return Model(networks, found)
+    return Model(networks.folded(), found)
 
 
 def _pixels(image: Image) -> tuple[np.ndarray, str | None]:

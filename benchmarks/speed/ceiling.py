@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from benchmarks.speed.timing import interleaved, median, ratio
 from sspcm.data.normalisation import normalise
 from sspcm.inference.finder import Finder
+from sspcm.inference.open import open_networks
 from sspcm.model import Model, load
-from sspcm.networks.finder import boxes_of_maps
-from sspcm.ready.names import POSE_NETWORK
+from sspcm.networks.finder import FinderNet, boxes_of_maps
+from sspcm.networks.weights import read_weights
+from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, network_path
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.fisheye.people import upright_matrix
 from wepdtof_pose.formats import coco
@@ -49,7 +51,7 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     network = model.networks.method.predictor()
     width, height = model.networks.crop_size
     crops = torch.rand(PEOPLE, 3, height, width, generator=torch.Generator().manual_seed(0))
-    plain = _Plain(model, finder)
+    plain = _Plain(model)
     tasks: dict[str, Callable[[], object]] = {
         "chain": lambda: (finder.find([frame]), model(frame, boxes=boxes)),
         "plain chain": lambda: plain.poses(frame, boxes),
@@ -75,11 +77,16 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
 class _Plain:
     """The chain as one would write it first."""
 
-    def __init__(self, model: Model, finder: Finder) -> None:
-        self.network = _contiguous(model.networks.method.predictor())
-        self.finder = _contiguous(finder.network)
-        self.side, self.threshold = finder.side, finder.threshold
-        self.size = model.networks.crop_size
+    def __init__(self, model: Model) -> None:
+        networks = open_networks(network_path(POSE_NETWORK), device="cpu", precision="float32")
+        self.network = _contiguous(networks.method.predictor())
+        assert isinstance(model.finder, Finder)
+        self.side, self.threshold = model.finder.side, model.finder.threshold
+        finder = FinderNet()
+        finder.load_state_dict(read_weights(network_path(FINDER_NETWORK)))
+        self.finder = _contiguous(finder)
+        self.size = networks.crop_size
+        self.flip = torch.from_numpy(networks.keypoint_set.flip_permutation)
 
     def poses(self, frame: np.ndarray, boxes: np.ndarray) -> list[np.ndarray]:
         """Find people, and the poses of those in `boxes`."""
@@ -88,7 +95,9 @@ class _Plain:
         matrices = [upright_matrix(box, self.size, padding=1.25) for box in boxes]
         crops = [_tensor(cv2.warpAffine(frame, matrix, self.size)) for matrix in matrices]
         found = []
-        maps = _pass(self.network, torch.cat(crops)).numpy()
+        images = torch.cat(crops)
+        mirrored = _pass(self.network, images.flip(3))[:, self.flip].flip(3).roll(1, 3)
+        maps = ((_pass(self.network, images) + mirrored) / 2).numpy()
         for person, matrix in zip(maps, matrices, strict=True):
             joints = []
             for heatmap in person:

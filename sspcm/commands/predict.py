@@ -124,7 +124,7 @@ def predict(
         draw=draw,
         joint_threshold=threshold,
     )
-    chosen = networks.only(network or networks.reported)
+    chosen = networks.only(network or networks.reported).folded()
     count = predict_inputs(chosen, inputs, output, options, finder=searching)
     if boxes is None and searching is None:
         echo("each whole frame is taken as one person: name --boxes or --finder otherwise")

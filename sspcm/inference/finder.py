@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from sspcm.data.detections import PERSON
@@ -22,6 +23,7 @@ from sspcm.data.normalisation import normalise
 from sspcm.hardware import Hardware, choose_hardware
 from sspcm.inference.frames import FrameReader, find_sources
 from sspcm.networks.finder import FinderNet, boxes_of_maps
+from sspcm.networks.folding import folded
 from sspcm.networks.weights import read_weights
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
@@ -44,7 +46,7 @@ class Finder:
     """A network that finds people.
 
     Attributes:
-        network: the `FinderNet`, in evaluation mode, on the device.
+        network: the `FinderNet`, folded (see `sspcm.networks.folding`), on the device.
         hardware: where it is.
         source: where it came from.
         side: longer side in pixels at which frames are looked at.
@@ -53,7 +55,7 @@ class Finder:
             in several are taken once.
     """
 
-    network: FinderNet
+    network: nn.Module
     hardware: Hardware
     source: str = "a finder"
     side: int = SIDE
@@ -136,8 +138,8 @@ def open_finder(
         reason = str(error).splitlines()[1:2] or [str(error)]
         raise InputError(f"{path}: finds no people: {reason[0].strip()}") from None
     hardware = choose_hardware(device or "auto", "float32")
-    network.to(hardware.device).to(memory_format=hardware.memory_format).eval()  # type: ignore[call-overload]
-    return Finder(network, hardware, str(path), side, threshold, turns)
+    ready = folded(network).to(hardware.device).to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
+    return Finder(ready, hardware, str(path), side, threshold, turns)
 
 
 @dataclass

@@ -133,7 +133,7 @@ class SameConv2d(nn.Conv2d):
         after = self.kernel_size[0] // 2
         top, left = (after - (side % 2 == 0) for side in x.shape[2:])
         x = functional.pad(x, (left, after, top, after))
-        return functional.conv2d(x, self.weight, None, self.stride, 0, 1, self.groups)
+        return functional.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
 class PoseEfficientNet(PyramidPose):

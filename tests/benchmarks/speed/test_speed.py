@@ -62,7 +62,7 @@ def test_the_plain_chain_places_a_crop_where_the_box_is(tmp_path):
     frame = np.zeros((96, 96, 3), np.uint8)
     model = load("ceiling-pose", device="cpu")
     box = [[40.0, 50.0, 20.0, 40.0, 30.0]]
-    ((found,),) = [ceiling._Plain(model, model.finder).poses(frame, box)]
+    ((found,),) = [ceiling._Plain(model).poses(frame, box)]
     assert found.shape == (14, 2)
     # A crop is a quarter larger than its box, and of 4 : 5.
     assert np.hypot(*(found - [40, 50]).T).max() < 1.25 * 40
