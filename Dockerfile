@@ -7,9 +7,11 @@ FROM python:3.11-slim
 ARG TORCH_INDEX=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 WEPDTOF_CACHE_DIR=/cache
 
-RUN useradd --create-home user && mkdir /data /cache && chown user /data /cache
+RUN useradd --create-home --uid 1000 user && mkdir /data /cache && chown user /data /cache
 WORKDIR /app
 COPY requirements.lock ./
+# The version is that of the lock file.
+# hadolint ignore=DL3013
 RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' requirements.lock)"
 COPY setup.cfg pyproject.toml README.md LICENSE ./
 COPY annotations annotations
@@ -18,6 +20,6 @@ COPY sspcm sspcm
 COPY wepdtof_pose wepdtof_pose
 RUN pip install --constraint requirements.lock '.[export]'
 
-USER user
+USER 1000
 WORKDIR /data
 CMD ["sspcm", "--help"]

@@ -1,18 +1,20 @@
 """Parts of the site that the code itself says: MkDocs puts them where a page has their mark.
 
 A mark is a line `<!-- made: NAME -->`. What a page says of commands, formats, findings and networks
-is read from the code, so that it is never another thing than what the code does. Formulas of the
-methods' pages stand between dollars; they become MathML, which browsers draw without a script.
+is read from the code, and scores from `results/`, so that they never differ. Formulas of the methods' pages stand between dollars; they become MathML, which browsers draw without a script.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from latex2mathml.converter import convert as mathml
 
 _FORMULA = re.compile(r"\$\$(?P<block>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
@@ -116,6 +118,59 @@ def presets() -> str:
     return _table(["key", *(f"`{name}`" for name in configs)], rows)
 
 
+def found(method: str) -> str:
+    """Return the table of what a method reached in the comparisons of `results/`."""
+    from benchmarks.results.results import difference, read_results
+    from benchmarks.tables.tables import interval, mean_and_spread
+
+    rows = []
+    for name, about in _COMPARISONS.items():
+        comparison = read_results(_RESULTS / name)
+        for group in comparison.groups:
+            if group.method != method:
+                continue
+            baseline = comparison.find("supervised", group.labels, group.backbone)
+            assert baseline is not None
+            gain = None if baseline is group else difference(group, baseline, "PCK@0.2")
+            times = group.facts("training_seconds").mean() / baseline.facts(
+                "training_seconds"
+            ).mean()
+            rows.append(
+                [
+                    about,
+                    group.labels,
+                    str(len(group.cells)),
+                    mean_and_spread(group.values("PCK@0.2")),
+                    "" if gain is None else f"{100 * gain.mean:+.1f}",
+                    "" if gain is None else interval(gain.low, gain.high, sign="+"),
+                    mean_and_spread(group.values("AP")),
+                    f"{times:.1f} x",
+                ]
+            )
+    heads = ["comparison", "labels", "runs", "PCK@0.2", "Δ to supervised", "95 % interval of Δ"]
+    return _table([*heads, "AP", "time of supervised"], rows)
+
+
+def needs() -> str:
+    """Return the table of what each method trains, reports, and can be told."""
+    from sspcm.methods import METHODS
+
+    rows = []
+    for name, method in METHODS.items():
+        defaults = {field.name: field.default for field in dataclasses.fields(method.Options)}
+        options = ", ".join(f"`{key}: {_yaml(value)}`" for key, value in defaults.items())
+        rows.append([f"`{name}`", ", ".join(method.roles.values()), method.reported, options])
+    return _table(["method", "networks", "reported", "`method.options`"], rows)
+
+
+def passes() -> str:
+    """Return the table of the measured cost of every method's step, from `results/speed`."""
+    text = (_RESULTS / "speed" / "speed.md").read_text("utf-8")
+    section = text.split("**Training step**, ", 1)[1]
+    setting, table = section.split("\n\n", 2)[:2]
+    return f"{table}\n\n{setting}, {text.splitlines()[0].split(';')[0]}"
+
+
 def _drawn(formula: re.Match[str]) -> str:
     # The letter, not the operator, which would be drawn far above.
     text = (formula["block"] or formula["inline"]).replace("'", "\N{PRIME}").strip()
@@ -136,6 +191,10 @@ def _about_format(name: str) -> str:
     raise LookupError(f"no module says what the format {name} is")
 
 
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).split("\n")[0]
+
+
 def _table(heads: list[str], rows: list[list[str]]) -> str:
     def lines() -> Iterator[str]:
         yield f"| {' | '.join(heads)} |"
@@ -153,11 +212,23 @@ def _escaped(text: str) -> str:
 _OWN_JOINTS = {"mpii": "mpii-16", "crowdpose": "crowdpose-14", "ai_challenger": "aic-14"}
 """Formats that hold the joints of their data set alone."""
 
+_RESULTS = Path(__file__).parents[1] / "results"
+_COMPARISONS = {
+    "fisheye-100": "drawn fisheye, EfficientNet-Lite0 from ImageNet",
+    "fisheye-long": "drawn fisheye, ResNet-18 from nothing, 24 epochs",
+    "fisheye-small": "drawn fisheye, ResNet-18 from nothing, 9 epochs",
+    "lspet-small": "photographs (LSPET), ResNet-18 from nothing",
+}
+"""Comparisons in `results/` by which methods are told apart, and what they were trained on."""
+
 _PARTS: dict[str, Callable[..., str]] = {
     "commands": commands,
     "formats": formats,
     "keypoint_sets": keypoint_sets,
     "codes": codes,
     "networks": networks,
+    "found": found,
+    "needs": needs,
+    "passes": passes,
     "presets": presets,
 }

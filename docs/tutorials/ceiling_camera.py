@@ -33,7 +33,7 @@ os.environ.setdefault("SIZE", "512")
 # below, in place of a person who corrects.
 
 # %% language="bash"
-# wepdtof-pose synth camera --people $PEOPLE --style office --size $SIZE --seed 11 --workers 1 2>/dev/null
+# wepdtof-pose synth camera --people $PEOPLE --style office --size $SIZE --seed 11 --workers 1
 # ls camera camera/images | head
 
 # %% [markdown]
@@ -42,7 +42,7 @@ os.environ.setdefault("SIZE", "512")
 # No boxes, no training: `ceiling-find` finds people as rotated boxes, and `ceiling-pose` puts 14 joints on each.
 
 # %% language="bash"
-# sspcm predict camera/images --draw --drafts coco -o poses 2>/dev/null
+# sspcm predict camera/images --draw --drafts coco -o poses
 # ls poses
 # head -4 poses/joints.csv
 
@@ -78,7 +78,7 @@ Image(filename=drawings[-1], width=480)
 
 # %% language="bash"
 # sspcm adapt --data camera/images --labels parted/annotations/person_keypoints_train.json \
-#   --test parted/annotations/person_keypoints_test.json --drawn $PEOPLE --steps $STEPS -o mine 2>/dev/null
+#   --test parted/annotations/person_keypoints_test.json --drawn $PEOPLE --steps $STEPS -o mine
 
 # %%
 Image(filename="mine/adaptation/before_after.png", width=720)
@@ -96,7 +96,7 @@ Image(filename="mine/adaptation/before_after.png", width=720)
 # program; it needs onnxruntime, NumPy and OpenCV only.
 
 # %% language="bash"
-# sspcm export mine -o mine.onnx 2>/dev/null | tail -1
+# sspcm export mine -o mine.onnx
 # ls -s --block-size=K mine.onnx
 
 # %% [markdown]

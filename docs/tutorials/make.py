@@ -43,6 +43,10 @@ def run(name: str, folder: Path) -> nbformat.NotebookNode:
     os.environ["REPOSITORY"] = str(ROOT)
     executor = ExecutePreprocessor(timeout=_LONGEST, kernel_name="python3")
     executor.preprocess(notebook, {"metadata": {"path": str(folder)}})
+    # Progress, which a reader sees when he types the command, is not what the page shows.
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     return notebook
 
 
