@@ -41,6 +41,7 @@ lint: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile Dockerfile.gpu
 
 # The documentation as a site, in build/site: strict, and readable and searchable without a network.
 docs: .venv/.dev

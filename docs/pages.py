@@ -1,7 +1,9 @@
 """Parts of the site that the code itself says: MkDocs puts them where a page has their mark.
 
 A mark is a line `<!-- made: NAME -->`. What a page says of commands, formats, findings and networks
-is read from the code, and scores from `results/`, so that they never differ. Formulas of the methods' pages stand between dollars; they become MathML, which browsers draw without a script.
+is read from the code, and scores are from `results/`, so that pages and code never differ. Formulas
+of the methods' pages stand between dollars; they become MathML, which browsers draw without a
+script.
 """
 
 from __future__ import annotations
@@ -9,13 +11,18 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
 from latex2mathml.converter import convert as mathml
+
+if TYPE_CHECKING:
+    from benchmarks.results.results import Comparison
+    from wepdtof_pose.dataset import PoseDataset
 
 _FORMULA = re.compile(r"\$\$(?P<block>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$")
 _MARK = re.compile(r"^<!-- made: (?P<name>[a-z_]+)(?: (?P<argument>[\w.]+))? -->$", re.MULTILINE)
@@ -49,23 +56,37 @@ def commands(module: str) -> str:
 
 def formats() -> str:
     """Return the table of formats: whether they are read and written, and what they cannot hold."""
-    from wepdtof_pose.annotations import sample_folder
-
     from wepdtof_pose.conversion.registry import READERS, WRITERS
-    from wepdtof_pose.formats.loading import load_dataset
     from wepdtof_pose.keypoints import get_keypoint_set
 
-    sample = load_dataset(sample_folder())
+    sample = sample_with_everything()
     rows = []
     for name in {**READERS, **WRITERS}:
         lost = ""
         if name in WRITERS:
             joints = get_keypoint_set(_OWN_JOINTS.get(name, "wepdtof-pose-14"))
             held = {split: part.with_keypoint_set(joints) for split, part in sample.items()}
-            lost = ", ".join(WRITERS[name](held).not_held) or "holds everything"
+            lost = ", ".join(WRITERS[name](held).not_held) or "nothing is lost"
         marks = ["yes" if name in kind else "" for kind in (READERS, WRITERS)]
         rows.append([f"`{name}`", _escaped(_about_format(name)), *marks, _escaped(lost)])
     return _table(["name", "what it is", "read", "written", "cannot hold"], rows)
+
+
+def sample_with_everything() -> dict[str, PoseDataset]:
+    """Return the sample with what it lacks, so that a format loses of it whatever it can lose."""
+    from wepdtof_pose.annotations import sample_folder
+
+    from wepdtof_pose.formats.loading import load_dataset
+
+    sample = load_dataset(sample_folder())
+    for dataset in sample.values():
+        people, points = dataset.people, dataset.keypoints
+        people["id"] += 100
+        people["iscrowd"] = people["iscrowd"].where(people.index != 0, 1)
+        people["extra"] = [{"note": "glasses"}] * len(people)
+        points[1:, 0, 2] = 1
+        points[1:, 1] = (1, 1, 0)
+    return sample
 
 
 def keypoint_sets() -> str:
@@ -120,21 +141,21 @@ def presets() -> str:
 
 def found(method: str) -> str:
     """Return the table of what a method reached in the comparisons of `results/`."""
-    from benchmarks.results.results import difference, read_results
+    from benchmarks.results.results import difference
     from benchmarks.tables.tables import interval, mean_and_spread
 
     rows = []
     for name, about in _COMPARISONS.items():
-        comparison = read_results(_RESULTS / name)
+        comparison = _comparison(name)
         for group in comparison.groups:
             if group.method != method:
                 continue
             baseline = comparison.find("supervised", group.labels, group.backbone)
             assert baseline is not None
             gain = None if baseline is group else difference(group, baseline, "PCK@0.2")
-            times = group.facts("training_seconds").mean() / baseline.facts(
-                "training_seconds"
-            ).mean()
+            times = (
+                group.facts("training_seconds").mean() / baseline.facts("training_seconds").mean()
+            )
             rows.append(
                 [
                     about,
@@ -189,6 +210,13 @@ def _about_format(name: str) -> str:
         if text:
             return re.sub(r"\s*\(see `\w+`\)", "", text.split("\n\n")[0]).replace("\n", " ")
     raise LookupError(f"no module says what the format {name} is")
+
+
+@cache
+def _comparison(name: str) -> Comparison:
+    from benchmarks.results.results import read_results
+
+    return read_results(_RESULTS / name)
 
 
 def _yaml(value: object) -> str:

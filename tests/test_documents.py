@@ -8,13 +8,18 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import import_module
+from importlib import import_module, metadata
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from wepdtof_pose.formats import WRITABLE
+from wepdtof_pose.formats.layout import not_held
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = {
@@ -176,6 +181,49 @@ def test_the_lock_file_has_what_setup_cfg_asks_for(monkeypatch: pytest.MonkeyPat
     for requirement in stated:
         assert requirement.name.lower() in pins, f"{requirement}: run make lock"
         assert requirement.specifier.contains(pins[requirement.name.lower()]), f"{requirement}"
+
+
+def test_what_locked_packages_need_is_locked_too() -> None:
+    pins = pinned()
+    compared = 0
+    for name, version in pins.items():
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if Version(distribution.version).public != version:
+            continue
+        compared += 1
+        for need in map(Requirement, distribution.requires or ()):
+            called = canonicalize_name(need.name)
+            # What torch brings for CUDA is left to torch.
+            if called.startswith(("nvidia-", "cuda-", "triton")):
+                continue
+            if need.marker is None or need.marker.evaluate({"extra": ""}):
+                assert called in pins, f"{name} needs {need}: run make lock"
+                assert need.specifier.contains(pins[called]), f"{name} needs {need}: run make lock"
+    assert compared
+
+
+def test_the_formats_page_knows_all_that_a_format_can_lose(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That writers count what is lost is tested in wepdtof_pose/conversion/test_round_trips.py."""
+    pytest.importorskip("latex2mathml")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    pages = import_module("pages")
+    rows = [row.strip("| ").split(" | ") for row in pages.formats().splitlines()[2:]]
+    lost = {row[0].strip("`"): row[4] for row in rows if len(row) == 5}
+    assert set(lost) == set(WRITABLE)
+    assert {name for name, words in lost.items() if words == "nothing is lost"} == {
+        "coco",
+        "crowdpose",
+    }
+    (dataset, *_) = pages.sample_with_everything().values()
+    everything = not_held(dataset)
+    # No names say the mirror pairs of the sample's joints wrongly, and its joints have a name.
+    assert len(everything) >= 10, everything
+    for name in ("mpii", "yolo"):
+        assert "crowd regions (left out)" in lost[name]
+    assert "hidden joints (written as visible)" in lost["mpii"]
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.gpu"])

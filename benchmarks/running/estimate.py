@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,109 +10,170 @@ import numpy as np
 from benchmarks.grid.grid import Cell
 from benchmarks.layout import ComparisonFolder
 from benchmarks.results.results import read_cell
+from sspcm.assembly import method_of
 from sspcm.config import TrainConfig
 from sspcm.runs.folder import RunFolder
+from sspcm.training.burn_in import burn_in_config, burn_in_name
+from wepdtof_pose.keypoints import get_keypoint_set
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a cell would take.
+    """What a cell, or a burn-in that cells share, would take.
 
     Attributes:
-        name: of the cell.
+        name: of the cell or burn-in.
         state: `finished`, `4 of 12 epochs` or `missing`.
-        steps: optimiser steps in all; None where the data are not there to count.
-        seconds: of training that is left; None where no finished cell tells.
+        steps: optimiser steps in all, without those of a burn-in that has a line of its own; None
+            where the data are not there to count.
+        seconds: of training that is left; None where nothing finished tells.
+        burn_in: whether it is a burn-in.
     """
 
     name: str
     state: str
     steps: int | None
     seconds: float | None
+    burn_in: bool = False
 
 
 def estimate(cells: Sequence[Cell], place: ComparisonFolder) -> list[Estimate]:
-    """Estimates of the cells, from the speed of finished ones of the folder.
+    """Estimates of the cells, each after the burn-ins that it is the first to need.
 
-    A cell's speed is that of finished cells with its method, networks, crops and batch size; where
-    there is none, nothing is guessed. The time is that of training alone, on the machine that the
-    finished cells ran on.
+    Times are those of training alone, at the speed of what is finished in the folder: of cells with
+    the same method, networks, crops and batch size, and of burn-ins with the same network. Where
+    there is none, nothing is guessed. A burn-in that several cells share is counted once.
     """
     speeds: dict[tuple[object, ...], list[float]] = {}
     for path in sorted(place.cells.glob("*")):
         if not RunFolder(path).finished:
             continue
         done = read_cell(path)
-        if done.result.steps and done.result.training_seconds:
-            speed = done.result.training_seconds / done.result.steps
-            speeds.setdefault(_kind(done.config), []).append(speed)
+        steps = (done.result.steps or 0) * (1 - _burn_in_share(done.config))
+        if steps and done.result.training_seconds:
+            _add(speeds, _kind(done.config), done.result.training_seconds / steps)
+    burnt = _burn_in_runs(place)
+    for run in burnt.values():
+        result = run.read_result() if run.finished else None
+        if result and result.steps and result.training_seconds:
+            _add(speeds, _kind(run.load_config()), result.training_seconds / result.steps)
     pools: dict[object, int] = {}
-    found = []
+    found: list[Estimate] = []
+    seen: set[str] = set()
     for cell in cells:
         run = RunFolder(place.cell(cell.name))
-        epochs = len(run.read_metrics())
-        share = 0.0 if run.finished else 1 - epochs / cell.config.optimisation.epochs
-        state = f"{epochs} of {cell.config.optimisation.epochs} epochs" if epochs else "missing"
-        steps = _steps(cell.config, pools)
-        known = speeds.get(_kind(cell.config))
-        seconds = 0.0 if run.finished else None
-        if not run.finished and known and steps is not None:
-            seconds = float(np.mean(known)) * steps * share
-        found.append(Estimate(cell.name, "finished" if run.finished else state, steps, seconds))
+        burn_in_epochs = cell.config.optimisation.burn_in_epochs
+        if burn_in_epochs and not run.finished and not run.read_metrics():
+            for config in _burn_ins_of(cell.config):
+                name = burn_in_name(config, {})
+                if name not in seen:
+                    seen.add(name)
+                    shown = name.rsplit("-", 1)[0].replace("-", f"-{cell.config.data.labels}-", 1)
+                    found.append(
+                        _estimate(f"burn-in-{shown}", config, burnt.get(name), speeds, pools)
+                    )
+        found.append(_estimate(cell.name, cell.config, run, speeds, pools, skipped=burn_in_epochs))
     return found
 
 
 def estimate_lines(estimates: Sequence[Estimate], *, jobs: int) -> list[str]:
-    """The estimates as lines of text, with totals."""
+    """Return the estimates as lines of text, with totals."""
     width = max(len(item.name) for item in estimates)
     lines = [f"{'cell':{width}}  {'state':>14}  {'steps':>8}  {'minutes left':>12}"]
     for item in estimates:
         steps = "unknown" if item.steps is None else f"{item.steps}"
         minutes = "unknown" if item.seconds is None else f"{item.seconds / 60:.1f}"
         lines.append(f"{item.name:{width}}  {item.state:>14}  {steps:>8}  {minutes:>12}")
+    cells = [item for item in estimates if not item.burn_in]
     known = [item.seconds for item in estimates if item.seconds is not None]
     unknown = len(estimates) - len(known)
-    left = [item for item in estimates if item.state != "finished"]
-    lines.append(f"{len(estimates)} cells, {len(left)} to run")
+    left = [item for item in cells if item.state != "finished"]
+    lines.append(f"{len(cells)} cells, {len(left)} to run")
     if not left:
         return lines
     if unknown:
         lines.append(
-            f"time of {unknown} cells: unknown, as no finished cell of this folder has their "
+            f"time of {unknown} of these: unknown, as nothing finished in this folder has their "
             "method, networks, crops and batch size"
         )
     if any(known):
-        each = f"; {jobs} at a time" if jobs > 1 else ""
-        lines.append(
-            f"about {sum(known) / 3600:.2f} hours of training in all{each}, at the speed of the "
-            "finished cells; data, crops and evaluation come on top"
-        )
+        total = f"about {sum(known) / 3600:.2f} hours of training in all"
+        if jobs > 1:
+            wall = max(sum(known) / jobs, *known)
+            total += f", {wall / 3600:.2f} with {jobs} at a time where each has its own cores"
+        lines.append(f"{total}, at the speed of what is finished; data and scoring come on top")
     return lines
+
+
+def _estimate(
+    name: str,
+    config: TrainConfig,
+    run: RunFolder | None,
+    speeds: Mapping[tuple[object, ...], Sequence[float]],
+    pools: dict[object, int],
+    *,
+    skipped: int = 0,
+) -> Estimate:
+    """Return what a run would take after its first `skipped` epochs, which are a burn-in's."""
+    burn_in = name.startswith("burn-in-")
+    epochs = config.optimisation.epochs
+    done = len(run.read_metrics()) if run is not None else 0
+    steps = _steps(config, pools, epochs=epochs - skipped)
+    if run is not None and run.finished:
+        return Estimate(name, "finished", steps, 0.0, burn_in)
+    state = f"{done} of {epochs} epochs" if done else "missing"
+    share = (epochs - max(done, skipped)) / (epochs - skipped)
+    known = speeds.get(_kind(config))
+    seconds = float(np.mean(known)) * steps * share if known and steps is not None else None
+    return Estimate(name, state, steps, seconds, burn_in)
+
+
+def _burn_in_runs(place: ComparisonFolder) -> dict[str, RunFolder]:
+    """Return the run folders of burn-ins, by the name that their configuration alone gives."""
+    runs = [RunFolder(path.parent) for path in sorted(place.burn_ins.glob("*/config.yaml"))]
+    return {burn_in_name(run.load_config(), {}): run for run in runs}
+
+
+def _burn_ins_of(config: TrainConfig) -> list[TrainConfig]:
+    """Return the configurations of the burn-ins that a run starts from."""
+    joints = get_keypoint_set("wepdtof-pose-14")
+    method = method_of(config, joints, labelled=np.arange(len(joints)), pretrained=False)
+    roles = dict.fromkeys(method.burn_in_roles().values())
+    return list(
+        {burn_in_name(c, {}): c for c in (burn_in_config(config, r) for r in roles)}.values()
+    )
+
+
+def _burn_in_share(config: TrainConfig) -> float:
+    return config.optimisation.burn_in_epochs / config.optimisation.epochs
+
+
+def _add(speeds: dict[tuple[object, ...], list[float]], kind: tuple[object, ...], s: float) -> None:
+    speeds.setdefault(kind, []).append(s)
 
 
 def _kind(config: TrainConfig) -> tuple[object, ...]:
     """What decides the time of an optimiser step."""
+    options = {key: value for key, value in config.method.options.items() if key != "role"}
     return (
         config.method.name,
-        repr(config.method.options),
+        repr(options),
         config.network,
         config.student,
         config.data.crop_size,
         config.optimisation.batch_size,
-        # A burn-in is faster than the rest.
-        config.optimisation.burn_in_epochs / config.optimisation.epochs,
     )
 
 
-def _steps(config: TrainConfig, pools: dict[object, int]) -> int | None:
-    """Optimiser steps of a run; None where they depend on data that are not there."""
+def _steps(config: TrainConfig, pools: dict[object, int], *, epochs: int) -> int | None:
+    """Optimiser steps of so many epochs; None where they depend on data that are not there."""
     from sspcm.data.sampler import PairSampler
     from sspcm.data.sets import make_sets
     from wepdtof_pose.errors import InputError
 
     optimisation = config.optimisation
     if optimisation.epoch_steps:
-        return optimisation.epochs * optimisation.epoch_steps
+        return epochs * optimisation.epoch_steps
     if config.data not in pools:
         try:
             sets = make_sets(config.data, released=config.method.recipe == "released")
@@ -120,4 +181,4 @@ def _steps(config: TrainConfig, pools: dict[object, int]) -> int | None:
             return None
         sampler = PairSampler(sets.labelled, sets.unlabelled, optimisation.batch_size, config.seed)
         pools[config.data] = sampler.steps
-    return optimisation.epochs * pools[config.data]
+    return epochs * pools[config.data]

@@ -10,6 +10,7 @@ from torch import nn
 
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
+from sspcm.data.crop_cache import drawn_folder
 from sspcm.data.crop_store import default_cache
 from sspcm.inference.networks import FixedNetworks, OneNetwork, TrainedNetworks
 from sspcm.networks.architecture import architecture_of
@@ -198,7 +199,7 @@ def draw_people(people: int, style: str) -> None:
 
 
 def _drawn_folder(people: int, style: str) -> Path:
-    return default_cache().parent / "drawn" / f"{style}-{people}"
+    return drawn_folder(default_cache()) / f"{style}-{people}"
 
 
 def _source(networks: TrainedNetworks) -> str:

@@ -1,4 +1,4 @@
-"""The command that shows and clears the cache of decoded crops."""
+"""The command that shows and clears the cache of decoded crops and drawn people."""
 
 from __future__ import annotations
 
@@ -17,20 +17,29 @@ from wepdtof_pose.errors import echo
 )
 @click.option("--clear", is_flag=True, help="Remove the stores; whatever needs one builds it anew.")
 def cache(folder: Path | None, clear: bool) -> None:
-    """Show or clear the decoded crops that runs read from.
+    """Show or clear the decoded crops that runs read from, and the people that adapt has drawn.
 
     Every frame is decoded once, into a store of crops. The stores are in the user's cache folder
-    ($WEPDTOF_CACHE_DIR, else ~/.cache/wepdtof-pose), or where data.cache names one. Only files that
-    are crop stores are removed.
+    ($WEPDTOF_CACHE_DIR, else ~/.cache/wepdtof-pose), or where data.cache names one; drawn people
+    are beside them. Nothing else is removed.
 
     \b
     Example:
       sspcm cache
       sspcm cache --clear
     """
-    from sspcm.data.crop_cache import clear_cache, read_cache, size_in_words
+    from sspcm.data.crop_cache import (
+        clear_cache,
+        clear_drawn,
+        drawn_folder,
+        read_cache,
+        read_drawn,
+        size_in_words,
+    )
     from sspcm.data.crop_store import cache_folder
 
+    # A run's own cache has crops alone.
+    drawn = [] if folder is not None else read_drawn(drawn_folder(cache_folder(None)))
     found = read_cache(cache_folder(None if folder is None else str(folder)))
     others = f"; {len(found.others)} other files, which are left alone" if found.others else ""
     if clear:
@@ -41,10 +50,23 @@ def cache(folder: Path | None, clear: bool) -> None:
             + (f"; {busy} are being built and stay" if busy else "")
             + others
         )
+        if drawn:
+            removed, freed = clear_drawn(drawn)
+            busy = len(drawn) - removed
+            echo(
+                f"removed: {removed} sets of drawn people, {size_in_words(freed)}"
+                + (f"; {busy} are being drawn and stay" if busy else "")
+            )
         return
+    for people in drawn:
+        made = datetime.fromtimestamp(people.made).strftime("%Y-%m-%d %H:%M")
+        echo(f"drawn {people.path.name}  {size_in_words(people.size):>9}  made {made}")
     for store in found.stores:
         used = datetime.fromtimestamp(store.used).strftime("%Y-%m-%d %H:%M")
         echo(f"{store.path.name}  {size_in_words(store.size):>9}  last used {used}")
     echo(
         f"{found.folder}: {len(found.stores)} stores of crops, {size_in_words(found.size)}{others}"
     )
+    if drawn:
+        size = size_in_words(sum(people.size for people in drawn))
+        echo(f"{drawn[0].path.parent}: {len(drawn)} sets of drawn people, {size}")

@@ -142,6 +142,13 @@ class PseudoPose(Method):
         super().start_from(networks, epochs=epochs)
         self.epochs_done = epochs
 
+    def rehearse(self, people: int) -> tuple[int, int]:
+        """Let the student learn, from labels that say nothing."""
+        joints = self.setting.joints
+        self.labels = OfflineLabels(torch.zeros(people, joints, 2), torch.zeros(people, joints))
+        self.epochs_done, self.uses_unlabelled = self.teacher_epochs, True
+        return self.teacher_epochs, len(self.options.transforms)
+
     def schedule_epoch(self, epoch: float) -> float:
         """The share of its own epochs that the network whose turn it is has behind it."""
         burn_in, last = self.setting.burn_in_epochs, self.setting.epochs

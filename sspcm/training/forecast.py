@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,8 @@ from sspcm.hardware import Hardware
 from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.method import Method
 
+_STEP_PER_FORWARD = 3.0
+"""A step is a pass forward and one backward, which takes twice as long."""
 _LONG = 1.0
 """A first step that takes so many seconds is not taken again for a better measure."""
 
@@ -31,6 +34,9 @@ class Forecast:
         burn_in_step: seconds of one.
         steps: optimiser steps of the method after that.
         step: seconds of one.
+        alone: how many of these steps learn from labelled people alone, and take as long as one of
+            a burn-in.
+        labelling: seconds in which the pool is labelled once, off line.
     """
 
     networks: int
@@ -38,24 +44,33 @@ class Forecast:
     burn_in_step: float
     steps: int
     step: float
+    alone: int = 0
+    labelling: float = 0.0
 
     @property
     def seconds(self) -> float:
         """Seconds of training; reading data and scoring come on top."""
-        return self.networks * self.burn_in_steps * self.burn_in_step + self.steps * self.step
+        supervised = self.networks * self.burn_in_steps + self.alone
+        return (
+            supervised * self.burn_in_step + (self.steps - self.alone) * self.step + self.labelling
+        )
 
     def line(self, method: str) -> str:
         """The forecast as a line for people.
 
         >>> Forecast(2, 800, 0.25, 300, 1.0).line("sspcm")
         'about 12 minutes of training: 2 x 800 steps of burn-in, 300 of sspcm; scoring comes on top'
+        >>> Forecast(0, 0, 0.25, 300, 0.5, alone=100, labelling=60).line("own")
+        'about 3 minutes of training: 300 steps of own, labelling the pool; scoring comes on top'
         """
         parts = [f"{self.steps} of {method}"]
+        if self.labelling:
+            parts.append("labelling the pool")
         if self.networks:
             times = "" if self.networks == 1 else f"{self.networks} x "
             parts = [f"{times}{self.burn_in_steps} steps of burn-in", *parts]
         else:
-            parts = [f"{self.steps} steps of {method}"]
+            parts[0] = f"{self.steps} steps of {method}"
         return (
             f"about {duration(self.seconds)} of training: {', '.join(parts)}; scoring comes on top"
         )
@@ -101,31 +116,42 @@ def forecast(
     # Without a network of its own kind C is burnt in as A.
     networks = {"A" if role == "C" and not config.student else role for role in roles.values()}
     trial = copy.deepcopy(method).train()
+    begun = max(epoch, config.optimisation.burn_in_epochs)
+    pool_from, looks = trial.rehearse(
+        int(max(sampler.labelled.max(), sampler.unlabelled.max())) + 1
+    )
+    alone = max(0, pool_from - begun)
+    if epoch > pool_from:
+        looks = 0
     labelled, unlabelled = sampler.epoch(epoch)
     devices = [hardware.device] if hardware.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         batch = batches.finish(
             batches.read(
                 labelled[0],
-                unlabelled[0] if method.uses_unlabelled else None,
+                unlabelled[0] if trial.uses_unlabelled else None,
                 step_generator(config.seed, epoch, 0, sampler.rank),
             )
         )
 
         def supervised() -> Tensor:
-            maps = trial.get_submodule(next(iter(roles)))(batch.labelled)
+            maps = trial.get_submodule(next(iter(trial.burn_in_roles())))(batch.labelled)
             return heatmap_mse(maps, batch.target, batch.target_weight)
 
         def whole() -> Tensor:
             losses = trial(batch)
             return sum(losses.values(), start=torch.zeros((), device=hardware.device))
 
+        step = _seconds(supervised, hardware) if roles or alone or looks else 0.0
+        pool_batches = len(np.unique(sampler.unlabelled)) / len(labelled[0])
         return Forecast(
             networks=len(networks),
             burn_in_steps=burn_in * sampler.steps,
-            burn_in_step=_seconds(supervised, hardware) if roles else 0.0,
+            burn_in_step=step,
             steps=(config.optimisation.epochs - max(epoch, burn_in)) * sampler.steps,
             step=_seconds(whole, hardware),
+            alone=alone * sampler.steps,
+            labelling=looks * pool_batches * step / _STEP_PER_FORWARD,
         )
 
 

@@ -31,8 +31,9 @@ def test_a_run_says_how_long_it_takes_and_learns_the_same(settings, tmp_path, ca
     times = "2 x 2" if method == "sspcm" else "2"
     said = [text for text in caplog.messages if text.startswith("about ")]
     assert len(said) == 1
+    more = "" if method == "sspcm" else ", labelling the pool"
     assert said[0].endswith(
-        f" of training: {times} steps of burn-in, 4 of {method}; scoring comes on top"
+        f" of training: {times} steps of burn-in, 4 of {method}{more}; scoring comes on top"
     )
     # Lines of the burn-in say so, and repeat nothing of what the run has said.
     assert sum("in the unlabelled pool" in text for text in caplog.messages) == 1
