@@ -64,7 +64,7 @@ def formats() -> str:
     for name in {**READERS, **WRITERS}:
         lost = ""
         if name in WRITERS:
-            joints = get_keypoint_set(_OWN_JOINTS.get(name, "wepdtof-pose-14"))
+            joints = get_keypoint_set(OWN_JOINTS.get(name, "wepdtof-pose-14"))
             held = {split: part.with_keypoint_set(joints) for split, part in sample.items()}
             lost = ", ".join(WRITERS[name](held).not_held) or "nothing is lost"
         marks = ["yes" if name in kind else "" for kind in (READERS, WRITERS)]
@@ -237,7 +237,7 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-_OWN_JOINTS = {"mpii": "mpii-16", "crowdpose": "crowdpose-14", "ai_challenger": "aic-14"}
+OWN_JOINTS = {"mpii": "mpii-16", "crowdpose": "crowdpose-14", "ai_challenger": "aic-14"}
 """Formats that hold the joints of their data set alone."""
 
 _RESULTS = Path(__file__).parents[1] / "results"

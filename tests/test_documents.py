@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shlex
@@ -18,6 +19,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from wepdtof_pose.conversion.convert import convert, place
+from wepdtof_pose.conversion.registry import READERS, write_coco
 from wepdtof_pose.formats import WRITABLE
 from wepdtof_pose.formats.layout import not_held
 
@@ -100,8 +103,8 @@ def test_the_readme_is_short_and_names_what_is_there() -> None:
     assert not re.search(r"pip install '?wepdtof", text)
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
     assert set(re.findall(r"^make ([a-z]+)", text, re.M)) <= set(targets)
-    for place in re.findall(r"\]\(([^)#:]+)\)", text):
-        assert (ROOT / place).exists(), place
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / target).exists(), target
 
 
 @pytest.mark.slow
@@ -224,6 +227,32 @@ def test_the_formats_page_knows_all_that_a_format_can_lose(monkeypatch: pytest.M
     for name in ("mpii", "yolo"):
         assert "crowd regions (left out)" in lost[name]
     assert "hidden joints (written as visible)" in lost["mpii"]
+
+
+def test_the_formats_page_says_what_a_conversion_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("latex2mathml")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    pages = import_module("pages")
+    rows = [line[2:-2].split(" | ") for line in pages.formats().splitlines()[2:]]
+    said = {row[0].strip("`"): (row[2], row[3], html.unescape(row[4])) for row in rows}
+    assert {name for name, row in said.items() if row[0] == "yes"} == set(READERS)
+    source = tmp_path / "in"
+    source.mkdir()
+    place(write_coco(pages.sample_with_everything()), source, {})
+    for name, (_, written, lost) in said.items():
+        if name not in WRITABLE:
+            assert (written, lost) == ("", "")
+            continue
+        manifest = convert(
+            source,
+            tmp_path / name,
+            source_format="coco",
+            target_format=name,
+            keypoints=pages.OWN_JOINTS.get(name),
+        )
+        assert (written, lost) == ("yes", ", ".join(manifest["not_held"]) or "nothing is lost")
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.gpu"])
