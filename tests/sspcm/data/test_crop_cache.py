@@ -109,7 +109,7 @@ def test_drawn_people_are_listed_and_removed_unless_they_are_being_drawn(
     shown = CliRunner().invoke(main, ["cache"]).output
     assert "drawn office-100      1 MiB" in shown
     assert f"{tmp_path / 'drawn'}: 2 sets of drawn people, 4 MiB" in shown
-    assert "drawn" not in CliRunner().invoke(main, ["cache", "--folder", str(folder)]).output
+    assert "drawn people" not in CliRunner().invoke(main, ["cache", "--folder", str(folder)]).output
     with exclusive(tmp_path / "drawn" / "sphere-40"):
         cleared = CliRunner().invoke(main, ["cache", "--clear"]).output
     assert "removed: 1 sets of drawn people, 1 MiB; 1 are being drawn and stay" in cleared
