@@ -17,9 +17,11 @@
 # anywhere. Nothing is downloaded: drawn people in offices stand for your frames. Put your own folder of images or
 # film in the place of `camera/images`.
 #
-# Sizes are small here, so that all of it runs in minutes on a CPU. The environment can make them larger.
+# Commands are typed into a shell in an empty folder, in the environment that `make demo` or `pip install '.[export]'`
+# has made ([install](../index.md#install)); what begins with `import` or names `Path` is Python, in one session there
+# or in a notebook. `export` alone needs the extra of that name.
 
-# %%
+# %% tags=["sizes"]
 import os
 
 os.environ.setdefault("PEOPLE", "48")
@@ -30,7 +32,7 @@ os.environ.setdefault("SIZE", "512")
 # ## Frames
 #
 # `synth` draws rooms with people as a ceiling camera sees them, with exact joints. The joints are only used further
-# below, in place of a person who corrects.
+# below, in place of a person who corrects. Skip this if you have frames.
 
 # %% language="bash"
 # wepdtof-pose synth camera --people $PEOPLE --style office --size $SIZE --seed 11 --workers 1
@@ -64,6 +66,10 @@ Image(filename=drawings[-1], width=480)
 # `--drafts label_studio` write them for these tools; the coco form is what `wepdtof-pose browse` opens. Where you
 # would correct some by hand, this page takes the exact joints of the people in one part of the rooms, and keeps
 # the other part to measure on.
+#
+# With frames of your own, [correct the drafts and convert them back](../guide/ceiling.md#correct-some), and split that
+# data set in the place of `camera`. If you correct nothing, leave out this step, and `--labels` and `--test` in the
+# next.
 
 # %% language="bash"
 # wepdtof-pose split camera --train 60 --test 40 --by scene -o parted
@@ -84,7 +90,8 @@ Image(filename=drawings[-1], width=480)
 Image(filename="mine/adaptation/before_after.png", width=720)
 
 # %% [markdown]
-# So few steps change little. Give it more (`--steps 500`), and more frames, before you judge; the report in
+# So few steps change little. Without `--drawn` and `--steps` it draws 400 people and takes 150 steps; give it more of
+# both, and more frames, before you judge; the report in
 # `mine/adaptation/report.json` says on how many people each number rests.
 #
 # `sspcm rank poses/drafts -n 20 -o next.json` lists the people whose labels would teach most: those on whom the

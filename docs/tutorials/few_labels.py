@@ -19,7 +19,7 @@
 # Sizes are small here, so that it runs in minutes on a CPU, and **the scores are too low to choose a method by**.
 # [Results](../results.md) has comparisons at full length.
 
-# %%
+# %% tags=["sizes"]
 import os
 
 os.environ.setdefault("PEOPLE", "60")
@@ -40,7 +40,7 @@ os.environ["SETTINGS"] = (
 # keypoints, so that what a method teaches them can be compared with the truth.
 
 # %% language="bash"
-# wepdtof-pose synth people --people $PEOPLE --style office --size $SIZE --seed 12 --workers 1 2>/dev/null
+# wepdtof-pose synth people --people $PEOPLE --style office --size $SIZE --seed 12 --workers 1
 
 # %% [markdown]
 # ## Compare
@@ -50,7 +50,7 @@ os.environ["SETTINGS"] = (
 
 # %% language="bash"
 # sspcm-bench run --data people --preset quick --ratio $LABELS --methods supervised,sspcm_ema --seeds 2 \
-#   $SETTINGS -o compared 2>/dev/null | grep "^|" | cut -d"|" -f2-8
+#   $SETTINGS -o compared | grep "^|" | cut -d"|" -f2-8
 
 # %% [markdown]
 # `±` is the standard deviation over runs, Δ the mean difference between runs of the same seed, with a paired test.
@@ -59,7 +59,7 @@ os.environ["SETTINGS"] = (
 # ## Plots
 
 # %% language="bash"
-# sspcm-bench plot compared 2>/dev/null
+# sspcm-bench plot compared
 # ls compared/plots
 
 # %%

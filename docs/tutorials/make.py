@@ -1,11 +1,13 @@
 """Runs the tutorials and writes their pages with outputs: python docs/tutorials/make.py [NAME].
 
 A tutorial is a notebook kept as text (jupytext's percent format). It runs in an empty folder; its
-first cell takes its sizes from the environment, where a test makes them tiny.
+cell of the tag `sizes` takes them from the environment, where a test makes them tiny. The page shows
+the sizes that it was made with in every command instead, so that each can be typed as it stands.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import sys
@@ -52,8 +54,14 @@ def run(name: str, folder: Path) -> nbformat.NotebookNode:
 
 def write_page(name: str, notebook: nbformat.NotebookNode) -> Path:
     """Write the page of a tutorial that was run, and its pictures beside it."""
+    sizes = sizes_of(notebook)
+    shown = copy.deepcopy(notebook)
+    shown.cells = [cell for cell in shown.cells if "sizes" not in cell.metadata.get("tags", ())]
+    for cell in shown.cells:
+        if cell.cell_type == "code":
+            cell.source = re.sub(r"\$([A-Z]+)\b", lambda found: sizes[found[1]], cell.source)
     text, resources = MarkdownExporter().from_notebook_node(
-        notebook, resources={"output_files_dir": f"{name}_files", "unique_key": name}
+        shown, resources={"output_files_dir": f"{name}_files", "unique_key": name}
     )
     # What a page shows is typed into a shell, not into a notebook.
     text = re.sub(r"```(?:python|bash)\n%%bash\n", "```bash\n", text)
@@ -64,6 +72,20 @@ def write_page(name: str, notebook: nbformat.NotebookNode) -> Path:
     page = FOLDER / f"{name}.md"
     page.write_text(re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", encoding="utf-8")
     return page
+
+
+def sizes_of(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """Return what the cell of the tag `sizes` puts into the environment."""
+    before = dict(os.environ)
+    names: dict[str, str] = {}
+    for cell in notebook.cells:
+        if "sizes" in cell.metadata.get("tags", ()):
+            exec(cell.source, {})  # of this repository, as the notebook itself
+            set_there = re.findall(r"""environ(?:\.setdefault\(|\[)"([A-Z]+)\"""", cell.source)
+            names |= {name: os.environ[name] for name in set_there}
+    os.environ.clear()
+    os.environ.update(before)
+    return names
 
 
 def main() -> None:
