@@ -195,7 +195,9 @@ def passes() -> str:
 def _drawn(formula: re.Match[str]) -> str:
     # The letter, not the operator, which would be drawn far above.
     text = (formula["block"] or formula["inline"]).replace("'", "\N{PRIME}").strip()
-    return f"<div>{mathml(text, display='block')}</div>" if formula["block"] else mathml(text)
+    if formula["block"]:
+        return f'<div style="margin: 1em 0; overflow-x: auto">{mathml(text, display="block")}</div>'
+    return mathml(text)
 
 
 def _about_format(name: str) -> str:

@@ -80,9 +80,10 @@ Image(filename="compared/plots/pck_curves.png", width=640)
 # %% [markdown]
 # ## Position inconsistency
 #
-# `sspcm_ema` asks three times where a joint is: a short and a long running average of the network, and the mirrored
-# picture. The *position inconsistency* of a joint is the largest distance between the three answers. No label is
-# needed for it. If it tells right pseudo-labels from wrong ones, one can learn from the right ones alone.
+# `sspcm_ema` asks five times where a joint is: the short running average of the network once, and the long one for
+# the picture as it is, mirrored, zoomed in, and both. The *position inconsistency* of a joint is the largest distance
+# between two of the five answers. No label is needed for it. If it tells right pseudo-labels from wrong ones, one can
+# learn from the right ones alone.
 #
 # Here the truth is known, so that it can be checked.
 
