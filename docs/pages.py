@@ -196,7 +196,7 @@ def _drawn(formula: re.Match[str]) -> str:
     # The letter, not the operator, which would be drawn far above.
     text = (formula["block"] or formula["inline"]).replace("'", "\N{PRIME}").strip()
     if formula["block"]:
-        return f'<div style="margin: 1em 0; overflow-x: auto">{mathml(text, display="block")}</div>'
+        return f'<div style="margin: 1em 0">{mathml(text, display="block")}</div>'
     return mathml(text)
 
 
