@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import posixpath
 import re
-import shutil
 import stat
 import struct
 import tarfile
@@ -25,7 +23,6 @@ from wepdtof_pose.download.fetch import Refused, refuse_page
 from wepdtof_pose.errors import InputError
 
 _BLOCK = 1 << 20
-_LONGEST_LINK = 4096
 _LONGEST_HEADER = 16 << 20
 _BY_HAND = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 _JUNK_FOLDERS = frozenset({"__MACOSX", ".AppleDouble", "@eaDir"})
@@ -75,25 +72,16 @@ USUAL_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A file, folder or link of an archive, with a safe path.
-
-    Attributes:
-        path: relative, without "..".
-        size: bytes unpacked.
-        member: what the archive's library knows it by.
-        is_folder: a folder.
-        link: path inside the archive of the file that a link names, else None.
-    """
+class _Entry:
+    """A file or folder of an archive: its safe path, unpacked bytes, and the library's member."""
 
     path: PurePosixPath
     size: int
     member: Any
-    is_folder: bool = False
-    link: PurePosixPath | None = None
+    is_folder: bool
 
 
-_Opened = tuple[list[Entry], Callable[[Entry], "IO[bytes]"]]
+_Opened = tuple[list[_Entry], Callable[[Any], "IO[bytes]"]]
 
 
 def archive_kind(path: Path) -> str:
@@ -132,9 +120,10 @@ def archive_kind(path: Path) -> str:
 def unpack(path: Path, folder: Path, *, limits: Limits = USUAL_LIMITS) -> int:
     """Unpack an archive into a folder and return the number of files.
 
-    Every entry is looked at before the first is written. Links to files of the archive become
-    copies of them; owners, modes and times are not taken over; `__MACOSX` and its like are dropped.
-    The folder may be left half full on an error: give a temporary one.
+    Every entry is checked before the first is written. Zip files have no filters in the standard
+    library, so one check serves zip and tar: only plain files and folders are unpacked, never
+    links or devices. Owners, modes and times are not taken over; `__MACOSX` and its like are
+    dropped. The folder may be left half full on an error: give a temporary one.
 
     Raises:
         BadArchive: it is no archive, damaged, encrypted, unsafe or a bomb.
@@ -142,8 +131,12 @@ def unpack(path: Path, folder: Path, *, limits: Limits = USUAL_LIMITS) -> int:
     """
     kind = archive_kind(path)
     try:
-        with _zip(path) if kind == "zip" else _tar(path, kind, limits) as (entries, read):
-            total = _check(entries, packed=path.stat().st_size, limits=limits)
+        packed = path.stat().st_size
+        opened = _zip(path) if kind == "zip" else _tar(path, packed, limits, kind == "tar.gz")
+        with opened as (entries, read):
+            _check(entries, limits)
+            total = sum(entry.size for entry in entries)
+            _require_sizes(len(entries), total, packed=packed, limits=limits)
             require_space(folder, total, what=f"unpacking {path.name}")
             return _write(entries, read, folder, name=path.name)
     except NoRoom as error:
@@ -173,27 +166,21 @@ def decode_names(names: Sequence[bytes]) -> list[str]:
 
 
 def _write(
-    entries: list[Entry], read: Callable[[Entry], IO[bytes]], folder: Path, *, name: str
+    entries: list[_Entry], read: Callable[[Any], IO[bytes]], folder: Path, *, name: str
 ) -> int:
-    files = [entry for entry in entries if not entry.is_folder]
-    for entry in entries:
-        if entry.is_folder:
-            (folder / entry.path).mkdir(parents=True, exist_ok=True)
-    # Links come last: what they name is then there.
-    in_order = sorted(files, key=lambda entry: entry.link is not None)
-    for entry in tqdm(in_order, desc=f"unpacking {name}", unit="", disable=None, leave=False):
+    for entry in tqdm(entries, desc=f"unpacking {name}", unit="", disable=None, leave=False):
         target = folder / entry.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if entry.link is not None:
-            shutil.copyfile(folder / entry.link, target)
+        if entry.is_folder:
+            target.mkdir(parents=True, exist_ok=True)
             continue
+        target.parent.mkdir(parents=True, exist_ok=True)
         done = 0
-        with read(entry) as source, target.open("xb") as sink:
+        with read(entry.member) as source, target.open("xb") as sink:
             while done <= entry.size and (block := source.read(_BLOCK)):
                 done += sink.write(block)
         if done != entry.size:
             raise InputError(f"the entry {str(entry.path)!r} is not as long as it says")
-    return len(files)
+    return sum(not entry.is_folder for entry in entries)
 
 
 @contextmanager
@@ -205,87 +192,60 @@ def _zip(path: Path) -> Iterator[_Opened]:
         decoded = decode_names([m.orig_filename.encode("cp437") for m in plain])
         names = dict(zip(map(id, plain), decoded, strict=True))
         named = [(m, names.get(id(m), m.orig_filename)) for m in members]
-        entries = [_zip_entry(archive, m, name) for m, name in named if not _is_junk(name)]
-        yield entries, lambda entry: archive.open(entry.member)
+        yield [_zip_entry(m, name) for m, name in named if not _is_junk(name)], archive.open
 
 
-def _zip_entry(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Entry:
-    path = _safe_path(name)
-    mode = member.external_attr >> 16
+def _zip_entry(member: zipfile.ZipInfo, name: str) -> _Entry:
+    kind = stat.S_IFMT(member.external_attr >> 16)
     if member.flag_bits & 0x1:
         raise InputError(f"the entry {name!r} is encrypted: unpack it by hand")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Python unpacks blocks of the others whole, however large they are.
         raise InputError(f"the entry {name!r} is packed in a rare way: pack it anew as usual .zip")
-    if stat.S_ISLNK(mode):
-        if member.file_size > _LONGEST_LINK:
-            raise InputError(f"the link {name!r} has no usable target")
-        with archive.open(member) as stream:
-            target = stream.read(_LONGEST_LINK).decode("utf-8", "replace")
-        return Entry(path, 0, member, link=_link_target(path, target))
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise InputError(f"the entry {name!r} is a device or pipe")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise _not_plain(name, is_link=kind == stat.S_IFLNK)
     folder = name.endswith(("/", "\\"))
-    return Entry(path, 0 if folder else member.file_size, member, folder)
+    return _Entry(_safe_path(name), 0 if folder else member.file_size, member, folder)
 
 
 @contextmanager
-def _tar(path: Path, kind: str, limits: Limits) -> Iterator[_Opened]:
-    with _open_tar(path, kind, limits) as archive:
-        entries = _tar_entries(archive, path.stat().st_size, limits)
-    # Opened again, so that a compressed file is read forwards only.
-    with _open_tar(path, kind, limits) as archive:
-
-        def read(entry: Entry) -> IO[bytes]:
-            stream = archive.extractfile(entry.member)
-            assert stream is not None  # of a regular file
-            return stream
-
-        yield entries, read
-
-
-@contextmanager
-def _open_tar(path: Path, kind: str, limits: Limits) -> Iterator[tarfile.TarFile]:
-    packed = path.stat().st_size
+def _tar(path: Path, packed: int, limits: Limits, is_packed: bool) -> Iterator[_Opened]:
     # Headers and padding come on top of the data.
-    most = 2 * limits.most(packed) if kind == "tar.gz" else packed + tarfile.RECORDSIZE
+    most = 2 * limits.most(packed) if is_packed else packed + tarfile.RECORDSIZE
     with path.open("rb") as file:
-        stream: Any = gzip.open(file) if kind == "tar.gz" else file  # noqa: SIM115
-        bounded: Any = _Bounded(stream, most)
+        stream: Any = _Bounded(gzip.open(file) if is_packed else file, most)  # noqa: SIM115
         with tarfile.open(
-            fileobj=bounded, mode="r:", encoding="utf-8", errors="surrogateescape"
+            fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape"
         ) as archive:
-            yield archive
+            members, size = [], 0
+            for member in archive:
+                members.append(member)
+                size += member.size
+                _require_sizes(len(members), size, packed=packed, limits=limits)
+            # tarfile takes a broken header for the end; the true end is a block of zeros.
+            stream.seek(archive.offset)
+            if stream.read(512) != bytes(512):
+                raise InputError("damaged or cut short: its end is missing")
+            while stream.read(_BLOCK):
+                pass
+            names = decode_names([m.name.encode("utf-8", "surrogateescape") for m in members])
+            named = zip(members, names, strict=True)
+            entries = [_tar_entry(member, name) for member, name in named if not _is_junk(name)]
+            yield entries, archive.extractfile  # type: ignore[misc]  # None for no file: refused
 
 
-def _tar_entries(archive: tarfile.TarFile, packed: int, limits: Limits) -> list[Entry]:
-    members, size = [], 0
-    for member in archive:
-        members.append(member)
-        size += member.size
-        _require_sizes(len(members), size, packed=packed, limits=limits)
-    # tarfile takes a broken header in the middle for the end; the true end is a block of zeros.
-    stream: Any = archive.fileobj
-    stream.seek(archive.offset)
-    if stream.read(512) != bytes(512):
-        raise InputError("damaged or cut short: its end is missing")
-    while stream.read(_BLOCK):
-        pass
-    names = decode_names([m.name.encode("utf-8", "surrogateescape") for m in members])
-    named = zip(members, names, strict=True)
-    return [_tar_entry(member, name) for member, name in named if not _is_junk(name)]
+def _tar_entry(member: tarfile.TarInfo, name: str) -> _Entry:
+    if not (member.isdir() or member.isreg()) or member.issparse():
+        raise _not_plain(name, is_link=member.issym() or member.islnk())
+    return _Entry(_safe_path(name), member.size, member, member.isdir())
 
 
-def _tar_entry(member: tarfile.TarInfo, name: str) -> Entry:
-    path = _safe_path(name)
-    if member.issym() or member.islnk():
-        target = _link_target(path, member.linkname, hard=member.islnk())
-        return Entry(path, 0, member, link=target)
-    if member.isdir():
-        return Entry(path, 0, member, is_folder=True)
-    if not member.isreg() or member.issparse():
-        raise InputError(f"the entry {name!r} is a device, a pipe or a sparse file")
-    return Entry(path, member.size, member)
+def _not_plain(name: str, *, is_link: bool) -> InputError:
+    what = "a link" if is_link else "a device, a pipe or a sparse file"
+    return InputError(
+        f"the entry {name!r} is {what}, which is not unpacked: pack the folder anew with the "
+        "files themselves (tar --dereference)"
+    )
 
 
 class _Bounded:
@@ -313,7 +273,7 @@ class _Bounded:
 
 
 def _safe_path(name: str) -> PurePosixPath:
-    """The path of an entry, relative and without "." parts; backslashes separate, as on Windows."""
+    """Return a relative path without "." parts; backslashes separate, as on Windows."""
     text = name.replace("\\", "/")
     path = PurePosixPath(text)
     if path.is_absolute() or re.match("[A-Za-z]:", text):
@@ -323,15 +283,6 @@ def _safe_path(name: str) -> PurePosixPath:
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
         raise InputError(f"the entry {name!r} has control characters in its name")
     return path
-
-
-def _link_target(path: PurePosixPath, target: str, *, hard: bool = False) -> PurePosixPath:
-    """Where in the archive a link points; a hard link counts from the top, not from its folder."""
-    text = target.replace("\\", "/")
-    inside = posixpath.normpath(text if hard else posixpath.join(str(path.parent), text))
-    if text.startswith("/") or re.match("[A-Za-z]:", text) or inside.split("/")[0] == "..":
-        raise InputError(f"the link {str(path)!r} points outside, to {target!r}")
-    return PurePosixPath(inside)
 
 
 def _is_junk(name: str) -> bool:
@@ -345,23 +296,18 @@ def _is_junk(name: str) -> bool:
     )
 
 
-def _check(entries: Sequence[Entry], *, packed: int, limits: Limits) -> int:
-    """The bytes that the entries unpack to, where it is safe to unpack them.
-
-    Refused are too many, too large or too deep entries, the same name twice, names that differ in
-    nothing but case (one file on Windows and macOS), a file that is also a folder, and a link to
-    something that is no file of the archive.
-    """
-    _require_sizes(len(entries), sum(e.size for e in entries), packed=packed, limits=limits)
-    files: dict[PurePosixPath, Entry] = {}
+def _check(entries: Sequence[_Entry], limits: Limits) -> None:
+    """Refuse entries that lie too deep or twice, a file that is also a folder, and names that
+    differ in nothing but case (one file on Windows and macOS)."""
+    files: set[PurePosixPath] = set()
     spelled: dict[str, PurePosixPath] = {}
     for entry in entries:
         if len(entry.path.parts) > limits.depth:
             raise InputError(f"the entry {str(entry.path)[:60]}... lies too many folders deep")
-        if entry.path in files and not entry.is_folder:
-            raise InputError(f"the entry {str(entry.path)!r} is there twice")
         if not entry.is_folder:
-            files[entry.path] = entry
+            if entry.path in files:
+                raise InputError(f"the entry {str(entry.path)!r} is there twice")
+            files.add(entry.path)
         for path in (entry.path, *entry.path.parents):
             folded = unicodedata.normalize("NFC", str(path)).casefold()
             if spelled.setdefault(folded, path) != path:
@@ -370,17 +316,9 @@ def _check(entries: Sequence[Entry], *, packed: int, limits: Limits) -> int:
                     "or in how letters are composed: one of them would be lost on some systems"
                 )
     for entry in entries:
-        above = entry.path.parents if not entry.is_folder else (entry.path, *entry.path.parents)
-        for path in above:
+        for path in (entry.path, *entry.path.parents) if entry.is_folder else entry.path.parents:
             if path in files:
                 raise InputError(f"the entry {str(path)!r} is a file and a folder")
-        target = None if entry.link is None else files.get(entry.link)
-        if entry.link is not None and (target is None or target.link is not None):
-            raise InputError(f"the link {str(entry.path)!r} names no file of the archive")
-    linked = sum(files[e.link].size for e in entries if e.link is not None)
-    total = sum(e.size for e in entries) + linked
-    _require_sizes(len(entries), total, packed=packed, limits=limits)
-    return total
 
 
 def _require_sizes(entries: int, size: int, *, packed: int, limits: Limits) -> None:
