@@ -1,7 +1,7 @@
 """One file over HTTP: resumed, checked, tried again; web pages in its place are told.
 
-Beside `FILE` lie, until it is whole, `FILE.part` (the bytes) and `FILE.part.json` (the server's
-validators). Killed at any point, a part is never left with the note of another file.
+Beside `FILE` lie, until it is whole, `FILE.part` (the bytes) and `FILE.part.json` (URL, size and
+version). Killed at any point, a part is never left with the note of another file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import json
 import os
 import queue
 import re
@@ -18,9 +17,9 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
+import msgspec
 import requests
 import urllib3
 from tqdm import tqdm
@@ -36,6 +35,8 @@ _SNIFF = 1024
 _PASSING = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10
+_EVERY = 10.0
+_LONGEST_NUMBER = 18
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<!--")
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")
 
@@ -145,25 +146,24 @@ def refuse_page(content_type: str, start: bytes) -> None:
 def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> str:
     part, note_file = part_of(path), _note_of(path)
     note = _read_note(note_file)
-    if note.get("url") != mark(url) and expected.sha256 is None:
-        note = {}
+    if note.url != mark(url) and expected.sha256 is None:
+        note = _Note()
     offset = _offset(part, note, trusted=expected.sha256 is not None)
     headers = {"User-Agent": f"wepdtof-pose/{__version__}", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
-        if _validator(note):
-            headers["If-Range"] = _validator(note)
+        if note.version:
+            headers["If-Range"] = note.version
     with _opened(url, headers, patience) as response:
-        _require_content(response)
-        total = _total(response)
+        new = _Note(url=mark(url), total=_total(response), version=_version(response))
         if response.status_code == 200:
             offset = 0
-        elif response.status_code == 416 or not _goes_on(response, offset, note, total):
+        elif response.status_code == 416 or not _goes_on(response, offset, note, new):
             part.unlink(missing_ok=True)
             note_file.unlink(missing_ok=True)
             raise Failed("the file on the server is not the one begun: starting over")
-        if expected.size is not None and total not in (None, expected.size):
-            raise Refused(f"has {total} bytes, expected {expected.size}: it is another file")
+        if expected.size is not None and new.total not in (None, expected.size):
+            raise Refused(f"has {new.total} bytes, expected {expected.size}: it is another file")
         blocks = _blocks(response, patience)
         start = b""
         while not offset and len(start) < _SNIFF and (block := next(blocks, b"")):
@@ -172,21 +172,20 @@ def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> s
             refuse_page(response.headers.get("Content-Type", ""), start)
             if not start:
                 raise Refused("sends an empty file")
-        if total is not None:
-            require_space(part.parent, total - offset, what=path.name)
+        if new.total is not None:
+            require_space(part.parent, new.total - offset, what=path.name)
         # Old bytes go before the new note comes.
         if offset:
             os.truncate(part, offset)
         else:
             part.unlink(missing_ok=True)
-        validators = {key: response.headers.get(key) for key in ("ETag", "Last-Modified")}
-        note_file.write_text(json.dumps({"url": mark(url), "total": total, **validators}))
+        note_file.write_bytes(msgspec.json.encode(new))
         with part.open("ab") as sink:
-            for block in _counted(itertools.chain((start,), blocks), path.name, offset, total):
+            for block in _counted(itertools.chain((start,), blocks), path.name, offset, new.total):
                 sink.write(block)
             sink.flush()
             os.fsync(sink.fileno())
-    wanted = total if total is not None else expected.size
+    wanted = new.total if new.total is not None else expected.size
     if wanted is not None and _size(part) < wanted:
         raise Failed(f"the connection ended after {_size(part)} of {wanted} bytes")
     return _finished(path, expected, resumed=offset > 0)
@@ -199,57 +198,53 @@ def _opened(url: str, headers: dict[str, str], patience: Patience) -> Iterator[r
         for _ in range(_MOST_REDIRECTS):
             response = _answer(session, url, headers, patience)
             with contextlib.closing(response):
-                if response.status_code not in _REDIRECTS or "Location" not in response.headers:
-                    yield response
-                    return
-                try:
-                    url = require_http(urljoin(url, response.headers["Location"]))
-                except ValueError as error:
-                    raise Refused(f"leads on to what is no URL: {error}") from None
+                if response.status_code in _REDIRECTS and "Location" in response.headers:
+                    try:
+                        url = require_http(urljoin(url, response.headers["Location"]))
+                    except ValueError as error:
+                        raise Refused(f"leads on to what is no URL: {error}") from None
+                    continue
+                status = response.status_code
+                if status not in (200, 206, 416):
+                    said = f"the server answers {status} {response.reason or ''}".strip()
+                    raise (Failed if status in _PASSING or status >= 500 else Refused)(said)
+                yield response
+                return
     raise Refused(f"leads on and on, {_MOST_REDIRECTS} times")
 
 
 def _answer(
     session: requests.Session, url: str, headers: dict[str, str], patience: Patience
 ) -> requests.Response:
-    """The answer to one request, in a thread: a header that drips would else never time out."""
+    """The answer to one request, in a thread: headers that come slowly would never time out."""
     answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
             request = session.prepare_request(requests.Request("GET", url, headers=headers))
-            settings: dict[str, Any] = {
-                **session.merge_environment_settings(url, {}, True, None, None)
-            }
+            settings = session.merge_environment_settings(url, {}, True, None, None)
             # The adapter follows no redirect; a session reads the bodies of those it follows.
-            adapter = session.get_adapter(url)
             timeout = (patience.connect, patience.stall)
-            answers.put(adapter.send(request, timeout=timeout, **settings))
+            answers.put(session.get_adapter(url).send(request, timeout=timeout, **settings))  # type: ignore[arg-type]
         except Exception as error:
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True).start()
+    answer: requests.Response | Exception
     try:
         answer = answers.get(timeout=patience.connect + patience.stall)
     except queue.Empty:
-        raise Failed("the server did not answer in time") from None
-    if isinstance(answer, requests.Response):
-        return answer
-    if isinstance(answer, requests.Timeout):
-        raise Failed("the server did not answer in time") from None
-    if isinstance(answer, requests.exceptions.InvalidURL | UnicodeError):
-        raise Refused(f"cannot be asked for: {answer}") from None
-    if isinstance(answer, requests.RequestException | urllib3.exceptions.HTTPError | OSError):
-        raise Failed(f"no connection: {_innermost(answer)}") from None
+        answer = requests.Timeout()
+    match answer:
+        case requests.Response():
+            return answer
+        case requests.Timeout():
+            raise Failed("the server did not answer in time")
+        case requests.exceptions.InvalidURL() | UnicodeError():
+            raise Refused(f"cannot be asked for: {answer}")
+        case requests.RequestException() | urllib3.exceptions.HTTPError() | OSError():
+            raise Failed(f"no connection: {_reason(answer)}")
     raise answer
-
-
-def _require_content(response: requests.Response) -> None:
-    status = response.status_code
-    if status in (200, 206, 416):
-        return
-    said = f"the server answers {status} {response.reason or ''}".strip()
-    raise (Failed if status in _PASSING or status >= 500 else Refused)(said)
 
 
 def _blocks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
@@ -262,7 +257,7 @@ def _blocks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             if "IncompleteRead" in str(error):
                 raise Failed("the connection ended early") from None
-            raise Failed(f"the connection broke: {_innermost(error)}") from None
+            raise Failed(f"the connection broke: {_reason(error)}") from None
         if not block:
             return
         yield block
@@ -323,43 +318,54 @@ def _note_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part.json")
 
 
-def _read_note(file: Path) -> dict[str, Any]:
+class _Note(msgspec.Struct, frozen=True):
+    """What is known of the file that a part belongs to.
+
+    Attributes:
+        url: mark of its URL.
+        total: bytes of the whole file, or None where the server did not say.
+        version: strong ETag, else date of the last change, as If-Range takes it; "" for neither.
+    """
+
+    url: str = ""
+    total: int | None = None
+    version: str = ""
+
+
+def _read_note(file: Path) -> _Note:
     """The note, empty where there is none or where it was cut while written."""
     try:
-        note = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) else {}
+        return msgspec.json.decode(file.read_bytes(), type=_Note)
+    except (OSError, msgspec.DecodeError):
+        return _Note()
 
 
-def _offset(part: Path, note: dict[str, Any], *, trusted: bool) -> int:
+def _offset(part: Path, note: _Note, *, trusted: bool) -> int:
     """The byte to go on from, or 0.
 
-    Without a validator nothing but a known SHA-256 can tell whether old and new bytes belong to one
+    Without a version nothing but a known SHA-256 can tell whether old and new bytes belong to one
     file. A part that is whole asks for its last byte again: that lets the server say whether the
     file changed meanwhile.
     """
-    if not note or not (trusted or _validator(note)):
+    if not note.url or not (trusted or note.version):
         return 0
-    have, total = _size(part), note.get("total")
-    if not isinstance(total, int):
+    have = _size(part)
+    if note.total is None:
         return have
-    return 0 if have > total else min(have, total - 1)
+    return 0 if have > note.total else min(have, note.total - 1)
 
 
-def _goes_on(
-    response: requests.Response, offset: int, note: dict[str, Any], total: int | None
-) -> bool:
+def _goes_on(response: requests.Response, offset: int, old: _Note, new: _Note) -> bool:
     """Whether a 206 answer continues the bytes we have: some servers ignore If-Range."""
-    found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    if not offset or not found or int(found.group(1)) != offset:
-        return False
-    if None not in (total, note.get("total")) and total != note["total"]:
-        return False
-    return all(
-        not note.get(key) or response.headers.get(key, note[key]) == note[key]
-        for key in ("ETag", "Last-Modified")
-    )
+    begins = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+    same_size = None in (old.total, new.total) or old.total == new.total
+    same_version = not (old.version and new.version) or old.version == new.version
+    return offset > 0 and begins and same_size and same_version
+
+
+def _version(response: requests.Response) -> str:
+    etag = response.headers.get("ETag", "W/")
+    return response.headers.get("Last-Modified", "") if etag.startswith("W/") else etag
 
 
 def _total(response: requests.Response) -> int | None:
@@ -374,32 +380,14 @@ def _total(response: requests.Response) -> int | None:
     return int(stated)
 
 
-def _validator(note: dict[str, Any]) -> str:
-    """What If-Range may carry: a strong ETag, else the date of the last change."""
-    etag, date = note.get("ETag"), note.get("Last-Modified")
-    if isinstance(etag, str) and not etag.startswith("W/"):
-        return etag
-    return date if isinstance(date, str) else ""
-
-
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _innermost(error: BaseException) -> str:
-    """The plain reason at the bottom of a chain of wrapped errors."""
-    seen: BaseException = error
-    for _ in range(8):
-        inner = getattr(seen, "reason", None) or next(
-            (a for a in getattr(seen, "args", ()) if isinstance(a, BaseException)), None
-        )
-        if not isinstance(inner, BaseException):
-            break
-        seen = inner
-    if isinstance(seen, OSError) and seen.strerror:
-        return seen.strerror
-    return str(seen).rpartition(">: ")[2] or type(seen).__name__
-
-
-_EVERY = 10.0
-_LONGEST_NUMBER = 18
+def _reason(error: BaseException) -> str:
+    """The plain reason that requests and urllib3 wrap: their own texts show URLs with keys."""
+    wrapped = (getattr(error, "reason", None), *error.args)
+    for inner in wrapped:
+        if isinstance(inner, BaseException):
+            return _reason(inner)
+    return getattr(error, "strerror", None) or str(error).rpartition(">: ")[2]
