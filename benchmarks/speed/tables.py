@@ -5,22 +5,132 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 
-def speed_tables(result: dict[str, Any]) -> str:
-    """All tables of a result of `sspcm-bench speed`, those of parts that were not run left out."""
-    environment = result["environment"]
+from wepdtof_pose.errors import InputError
+
+
+class _Environment(msgspec.Struct):
+    device: str
+    cores: int
+    threads: int
+    packages: dict[str, str]
+    precision: str
+
+
+class _Pipeline(msgspec.Struct):
+    frames: str
+    people_per_second: dict[str, float]
+    host_ratio: float
+    ready_ratio: float
+    build_over_plain_pass: float
+    build_over_decoding: float
+    bytes_per_person: dict[str, int]
+
+
+class _Step(msgspec.Struct):
+    method: str
+    network: str
+    crop_size: tuple[int, int]
+    batch_size: int
+    precision: str
+    passes: int
+    passes_with_gradient: int
+    step_seconds: dict[str, float]
+    people_per_second: float
+    plain_over_ours: float
+    ours_over_bare: float
+
+
+class _Waiting(msgspec.Struct):
+    method: str
+    steps: int
+    seconds: float
+    waiting_seconds: float
+    waiting_share: float
+
+
+class _Scores(msgspec.Struct):
+    people_per_second: dict[str, float]
+    looped_over_ours: float
+
+
+class _Growth(msgspec.Struct):
+    people: int
+    crop_size: tuple[int, int]
+    build_ms_per_person: float | None
+    write_ms_per_person: float | None
+    load_ms_per_person: float | None
+    store_bytes: int
+    peak_growth_bytes: int
+    peak_bytes: int
+
+
+class _ExportedRow(msgspec.Struct):
+    bytes: int | None
+    seconds_a_person: float
+    scores: dict[str, float | None]
+
+
+class _Exported(msgspec.Struct):
+    crop_size: tuple[int, int]
+    people: int
+    rows: dict[str, _ExportedRow]
+
+
+class _CeilingRow(msgspec.Struct):
+    plain: float
+    ours: float
+    ratio: float
+
+
+class _Ceiling(msgspec.Struct):
+    crop_size: tuple[int, int]
+    frame_side: int
+    people: int
+    rows: dict[str, _CeilingRow]
+
+
+class _Result(msgspec.Struct):
+    """What `speed.json` holds, as far as the tables show it."""
+
+    environment: _Environment
+    peak_memory_bytes: int
+    pipeline: list[_Pipeline] | None = None
+    steps: list[_Step] | None = None
+    waiting: _Waiting | None = None
+    scores: _Scores | None = None
+    growth: list[_Growth] | None = None
+    exported: _Exported | None = None
+    ceiling: _Ceiling | None = None
+
+
+def speed_tables(content: dict[str, Any], *, source: str = "speed.json") -> str:
+    """Return all tables of what `sspcm-bench speed` measured, without the parts it did not run.
+
+    Raises:
+        InputError: it is not such a result; the message names `source` and the entry.
+    """
+    try:
+        result = msgspec.convert(content, _Result)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{source}: is not a result of sspcm-bench speed: {error}: measure again"
+        ) from None
+    environment = result.environment
     lines = [
-        f"{environment['device']}, {environment['cores']} cores, {environment['threads']} threads, "
-        f"torch {environment['packages']['torch']}, {environment['precision']}; peak memory "
-        f"of everything measured {result['peak_memory_bytes'] / 2**20:.0f} MiB."
+        f"{environment.device}, {environment.cores} cores, {environment.threads} threads, "
+        f"torch {environment.packages.get('torch', 'n/a')}, {environment.precision}; peak memory "
+        f"of everything measured {result.peak_memory_bytes / 2**20:.0f} MiB."
     ]
     for part, table in _TABLES.items():
-        if part in result:
-            lines += ["", *table(result[part])]
+        measured = getattr(result, part)
+        if measured:
+            lines += ["", *table(measured)]
     return "\n".join(lines)
 
 
-def _pipeline(records: Sequence[dict[str, Any]]) -> list[str]:
+def _pipeline(records: Sequence[_Pipeline]) -> list[str]:
     lines = ["**Data pipeline**, one core, people a second, from a built store", ""]
     lines += _head(
         "frames",
@@ -35,17 +145,17 @@ def _pipeline(records: Sequence[dict[str, Any]]) -> list[str]:
         "decoding that JPEG",
     )
     for one in records:
-        speed, size = one["people_per_second"], one["bytes_per_person"]
+        speed, size = one.people_per_second, one.bytes_per_person
         lines.append(
             _row(
-                one["frames"],
+                one.frames,
                 f"{speed['plain']:.0f}",
                 f"{speed['host']:.0f}",
-                f"{one['host_ratio']:.1f} x",
+                f"{one.host_ratio:.1f} x",
                 f"{speed['ready']:.0f}",
-                f"{one['ready_ratio']:.1f} x",
-                f"{one['build_over_plain_pass']:.2f} x",
-                f"{one['build_over_decoding']:.2f} x",
+                f"{one.ready_ratio:.1f} x",
+                f"{one.build_over_plain_pass:.2f} x",
+                f"{one.build_over_decoding:.2f} x",
                 f"{size['store']:,} / {size['jpeg']:,}",
                 f"{speed['jpeg']:.0f}",
             )
@@ -53,12 +163,12 @@ def _pipeline(records: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _steps(records: Sequence[dict[str, Any]]) -> list[str]:
+def _steps(records: Sequence[_Step]) -> list[str]:
     first = records[0]
-    width, height = first["crop_size"]
+    width, height = first.crop_size
     title = (
-        f"**Training step**, {first['network']}, {width} x {height}, batch {first['batch_size']}, "
-        f"{first['precision']}"
+        f"**Training step**, {first.network}, {width} x {height}, batch {first.batch_size}, "
+        f"{first.precision}"
     )
     lines = [title, ""]
     lines += _head(
@@ -72,33 +182,33 @@ def _steps(records: Sequence[dict[str, Any]]) -> list[str]:
     for one in records:
         lines.append(
             _row(
-                one["method"],
-                f"{one['passes']} ({one['passes_with_gradient']})",
-                f"{one['step_seconds']['ours']:.3f}",
-                f"{one['people_per_second']:.2f}",
-                f"{one['plain_over_ours']:.2f} x",
-                f"{one['ours_over_bare']:.3f} x",
+                one.method,
+                f"{one.passes} ({one.passes_with_gradient})",
+                f"{one.step_seconds['ours']:.3f}",
+                f"{one.people_per_second:.2f}",
+                f"{one.plain_over_ours:.2f} x",
+                f"{one.ours_over_bare:.3f} x",
             )
         )
     return lines
 
 
-def _waiting(one: dict[str, Any]) -> list[str]:
+def _waiting(one: _Waiting) -> list[str]:
     return [
-        f"**Waiting for data**: {100 * one['waiting_share']:.2f} % of {one['steps']} "
-        f"{one['method']} steps ({one['waiting_seconds']:.3f} of {one['seconds']:.1f} s)."
+        f"**Waiting for data**: {100 * one.waiting_share:.2f} % of {one.steps} "
+        f"{one.method} steps ({one.waiting_seconds:.3f} of {one.seconds:.1f} s)."
     ]
 
 
-def _scores(one: dict[str, Any]) -> list[str]:
-    speed = one["people_per_second"]
+def _scores(one: _Scores) -> list[str]:
+    speed = one.people_per_second
     return [
         f"**Decoding and OKS**: {speed['ours']:.0f} people a second, {speed['looped']:.0f} in a "
-        f"loop over people and joints: {one['looped_over_ours']:.1f} x."
+        f"loop over people and joints: {one.looped_over_ours:.1f} x."
     ]
 
 
-def _growth(records: Sequence[dict[str, Any]]) -> list[str]:
+def _growth(records: Sequence[_Growth]) -> list[str]:
     lines = ["**Growth** with the number of people", ""]
     lines += _head(
         "people",
@@ -111,39 +221,39 @@ def _growth(records: Sequence[dict[str, Any]]) -> list[str]:
         "memory in all, MiB",
     )
     for one in records:
-        width, height = one["crop_size"]
-        times = [one[f"{name}_ms_per_person"] for name in ("build", "write", "load")]
+        width, height = one.crop_size
+        times = (one.build_ms_per_person, one.write_ms_per_person, one.load_ms_per_person)
         lines.append(
             _row(
-                f"{one['people']:,}",
+                f"{one.people:,}",
                 f"{width} x {height}",
                 *("n/a" if time is None else f"{time:.3f}" for time in times),
-                f"{one['store_bytes'] / 2**20:.0f}",
-                f"{one['peak_growth_bytes'] / 2**20:.0f}",
-                f"{one['peak_bytes'] / 2**20:.0f}",
+                f"{one.store_bytes / 2**20:.0f}",
+                f"{one.peak_growth_bytes / 2**20:.0f}",
+                f"{one.peak_bytes / 2**20:.0f}",
             )
         )
     return lines
 
 
-def _exported(one: dict[str, Any]) -> list[str]:
-    width, height = one["crop_size"]
+def _exported(one: _Exported) -> list[str]:
+    width, height = one.crop_size
     title = (
-        f"**Exported pose network**, {width} x {height}, {one['people']} people a pass, scores on "
+        f"**Exported pose network**, {width} x {height}, {one.people} people a pass, scores on "
         "the drawn people of the sample"
     )
     lines = [title, ""]
-    lines += _head("file", "MiB", "people a second", *next(iter(one["rows"].values()))["scores"])
-    for name, row in one["rows"].items():
-        size = "" if row["bytes"] is None else f"{row['bytes'] / 2**20:.1f}"
-        scores = ("n/a" if s is None else f"{100 * s:.1f}" for s in row["scores"].values())
-        lines.append(_row(name, size, f"{1 / row['seconds_a_person']:.1f}", *scores))
+    lines += _head("file", "MiB", "people a second", *next(iter(one.rows.values())).scores)
+    for name, row in one.rows.items():
+        size = "" if row.bytes is None else f"{row.bytes / 2**20:.1f}"
+        scores = ("n/a" if s is None else f"{100 * s:.1f}" for s in row.scores.values())
+        lines.append(_row(name, size, f"{1 / row.seconds_a_person:.1f}", *scores))
     return lines
 
 
-def _ceiling(one: dict[str, Any]) -> list[str]:
-    width, height = one["crop_size"]
-    frame = f"{one['frame_side']} px, {one['people']} people"
+def _ceiling(one: _Ceiling) -> list[str]:
+    width, height = one.crop_size
+    frame = f"{one.frame_side} px, {one.people} people"
     titles = {
         "chain": f"frames to poses, {frame}, frames a second",
         "poses": f"pose network, {width} x {height}, poses a second",
@@ -151,10 +261,8 @@ def _ceiling(one: dict[str, Any]) -> list[str]:
     lines = ["**Ready-trained networks**, on the CPU", ""]
     lines += _head("", "plain torch", "ours", "ratio")
     for name, title in titles.items():
-        row = one["rows"][name]
-        lines.append(
-            _row(title, f"{row['plain']:.2f}", f"{row['ours']:.2f}", f"{row['ratio']:.2f} x")
-        )
+        row = one.rows[name]
+        lines.append(_row(title, f"{row.plain:.2f}", f"{row.ours:.2f}", f"{row.ratio:.2f} x"))
     return lines
 
 

@@ -84,7 +84,7 @@ def _alone(mark: re.Match[str], text: str, source: str) -> InputError:
 def _table(begin: re.Match[str], base: Path) -> str:
     folder = base / begin["folder"]
     if (folder / SPEED_FILE).is_file():
-        return speed_tables(read_json(folder / SPEED_FILE))
+        return speed_tables(read_json(folder / SPEED_FILE), source=str(folder / SPEED_FILE))
     report = make_report(read_results(folder), score=begin["score"] or "AP")
     if begin["what"] == "scores":
         report = replace(report, tables=report.tables[:1])

@@ -213,7 +213,8 @@ def _tar(path: Path, packed: int, limits: Limits, is_packed: bool) -> Iterator[_
     # Headers and padding come on top of the data.
     most = 2 * limits.most(packed) if is_packed else packed + tarfile.RECORDSIZE
     with path.open("rb") as file:
-        stream: Any = _Bounded(gzip.open(file) if is_packed else file, most)  # noqa: SIM115
+        content: Any = gzip.open(file) if is_packed else file  # noqa: SIM115
+        stream: Any = _Bounded(content, most)
         with tarfile.open(
             fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape"
         ) as archive:

@@ -66,6 +66,9 @@ def test_a_folder_of_speed_measurements_is_a_table_too(tmp_path):
     assert "a CPU, 2 cores" in text
     assert "9.0 x" in text
     assert "old" not in text
+    (tmp_path / "speed" / "speed.json").write_text(json.dumps(result | {"scores": {}}))
+    with pytest.raises(InputError, match=r"speed\.json: is not a result of .*scores"):
+        with_tables("<!-- table of speed -->\n<!-- end of table -->\n", tmp_path)
 
 
 @pytest.mark.parametrize(
