@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,14 +27,7 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: st
     Raises:
         InputError: it is missing, unreadable, empty, or in none of these encodings.
     """
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder, not a {kind} file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    content = read_bytes(Path(path), kind=kind)
     position = 0
     for encoding in encodings:
         try:
@@ -46,6 +40,30 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: st
         return text
     names = " or ".join("UTF-8" if name == "utf-8-sig" else name.upper() for name in encodings)
     raise InputError(f"{path}: is not {names} text (byte {position})")
+
+
+def read_bytes(path: Path, *, kind: str) -> bytes:
+    """The bytes of a file; `kind` names it in errors.
+
+    A pipe on disk or a device is not opened: to read it might never end. A pipe that the shell
+    opened, as `<(...)` does, is read.
+
+    Raises:
+        InputError: it is missing, unreadable, a folder, a pipe or a device.
+    """
+    try:
+        mode = path.stat().st_mode
+        opened = str(path).startswith(_OPENED) and stat.S_ISFIFO(mode)
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or opened):
+            what = "a pipe" if stat.S_ISFIFO(mode) else "a device"
+            raise InputError(f"{path}: is {what} and no {kind} file")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder, not a {kind} file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def read_json(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
@@ -315,6 +333,7 @@ def _umask() -> int:
 
 
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:")
+_OPENED = ("/dev/fd/", "/dev/stdin", "/proc/")
 _TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part(?:\.\w+)?|old)")
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".mp4")
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}

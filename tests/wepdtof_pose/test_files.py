@@ -1,5 +1,6 @@
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -258,3 +259,19 @@ def test_sweeping_removes_what_is_ours_alone(tmp_path: Path) -> None:
     assert all((tmp_path / name).exists() for name in ours)
     sweep(tmp_path)
     assert below(tmp_path) == sorted(["a", *others])
+
+
+def test_a_pipe_or_a_device_in_the_place_of_a_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "zero.json").symlink_to("/dev/zero")
+    for name, what in (("pipe", "a pipe"), ("zero", "a device")):
+        with pytest.raises(InputError, match=rf"{name}\.json: is {what} and no JSON file"):
+            read_json(tmp_path / f"{name}.json")
+
+
+def test_a_pipe_that_the_shell_opened_is_read() -> None:
+    read, write = os.pipe()
+    os.write(write, b"[1]")
+    os.close(write)
+    assert read_json(Path(f"/dev/fd/{read}")) == [1]
+    os.close(read)

@@ -45,6 +45,8 @@ def unpacked(path: Path, place: Path) -> Iterator[Path]:
     if not unpack(path, place):
         raise InputError(f"{path}: has no files")
     folder = _data_set_in(place)
+    if is_zip(folder):
+        raise InputError(f"{path}: holds nothing but a zip: unpack it, and name the one inside")
     try:
         yield folder
     except InputError as error:

@@ -106,7 +106,7 @@ class Edits:
             return
         if labels:
             entry = self.entry(table, row)
-            of_frame = LabelCounts(frames=int(isinstance(entry, dict)))
+            of_frame = LabelCounts(frames=int(isinstance(entry, dict) and bool(entry)))
             self.dropped += of_frame if table == "images" else count_person(entry)
         self._lists[table][row] = None
         self._out.add((table, row))

@@ -1,11 +1,15 @@
 """Entries whose form is odd, but has one reading: '160' is 160, 1.0 is 1, [[x, y, v], ...] is flat.
 
+So have texts of numbers, objects of named numbers, and people who name the file of their image.
 What has several readings, or none, is left as it is. Optional fields that cannot be read are kept
 under another name; nobody loses a box or a joint for the sake of a field.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +36,13 @@ _MADE_ANEW = ("num_keypoints", "area")
 
 _OPTIONAL = ("scene", "fisheye", "track_id", "rotated_box", "area_from_box")
 """Fields that readers do without."""
+
+_NAMED_NUMBERS = (
+    *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
+    *(("cx", "cy", "w", "h", "angle"), ("cx", "cy", "width", "height", "angle")),
+    *(("x", "y", "v"), ("x", "y", "visibility")),
+)
+"""Keys of objects that stand for a box, a rotated box or a joint, in the order of the list."""
 
 
 def read_forms(edits: Edits) -> None:
@@ -161,6 +172,7 @@ def _mend_images(edits: Edits) -> None:
 def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
     """Let image_id and category_id mean the only image and category that they can."""
     images = {i["id"] for _, i in edits.entries("images") if _is_id(i.get("id"))}
+    files = _only_files(edits)
     categories = edits.content.get("categories")
     listed = [c["id"] for c in categories or [] if isinstance(c, dict) and _is_id(c.get("id"))]
     for row, person in edits.entries("annotations"):
@@ -169,6 +181,8 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
             if name not in person or (type(value) in (int, str) and value in known):
                 continue
             found = _meant(value, known)
+            if found is None and name == "image_id" and isinstance(value, str):
+                found = files.get(value)
             code = "image-unknown" if name == "image_id" else "category-unknown"
             if found is None and name == "category_id" and not _is_id(value):
                 # null, or no id at all: clear where there is one category only.
@@ -176,6 +190,17 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
                 found = only[0] if (len(only) == 1 and value is None) or len(listed) == 1 else None
             if found is not None:
                 edits.set(code if _is_id(value) else "structure", "annotations", row, name, found)
+
+
+def _only_files(edits: Edits) -> dict[str, Any]:
+    """Return the ids of images by their file name, of names that one image alone has."""
+    named = [
+        (image["file_name"], image["id"])
+        for _, image in edits.entries("images")
+        if isinstance(image.get("file_name"), str) and _is_id(image.get("id"))
+    ]
+    times = Counter(name for name, _ in named)
+    return {name: number for name, number in named if times[name] == 1}
 
 
 def _meant(value: Any, known: Any) -> Any:
@@ -278,6 +303,7 @@ def _flag(value: Any) -> Any:
 
 def _numbers(value: Any) -> Any:
     """Read a list of numbers, some of which are texts."""
+    value = _listed(value)
     if not isinstance(value, list):
         return _LEAVE
     read = [_number(one) for one in value]
@@ -286,8 +312,10 @@ def _numbers(value: Any) -> Any:
 
 def _keypoints(value: Any, joints: int | None) -> Any:
     """Read the joints of a person as a flat list: nested ones, nulls, texts, true and false."""
+    value = _listed(value)
     if not isinstance(value, list):
         return _LEAVE
+    value = [_listed(joint) if isinstance(joint, dict) else joint for joint in value]
     nested = bool(value) and all(isinstance(joint, list) for joint in value)
     found = joints_in(value, pairs=False)
     lengths = {len(joint) for joint in found}
@@ -311,3 +339,23 @@ def _joint(joint: list[Any]) -> Any:
         visibility = 2 if visibility else 0
     values = [_number(x), _number(y), 0 if visibility is None else _number(visibility)]
     return _LEAVE if any(value is _LEAVE for value in values) else values
+
+
+def _listed(value: Any) -> Any:
+    """Return the list that a text or an object stands for; the value itself where it is neither.
+
+    >>> _listed("5, 5, 40, 40"), _listed({"x": 5, "y": 5, "w": 40, "h": 40}), _listed("wide")
+    ([5, 5, 40, 40], [5, 5, 40, 40], 'wide')
+    """
+    if isinstance(value, dict):
+        keys = next((keys for keys in _NAMED_NUMBERS if set(keys) == set(value)), None)
+        return value if keys is None else [value[key] for key in keys]
+    if not isinstance(value, str):
+        return value
+    if value.startswith("["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            pass
+    numbers = [number_in(part) for part in re.split(r"[\s,;]+", value.strip("[]() \t\n"))]
+    return value if None in numbers else numbers

@@ -36,15 +36,15 @@ class LabelCounts(NamedTuple):
 def count_labels(content: dict[str, Any], *, pairs: bool = False) -> LabelCounts:
     """Count the labels of a parsed file.
 
-    A frame that is listed twice with all its fields is one frame. A box has four finite numbers and
-    a positive width and height. A joint is labelled where its position is finite and its visibility
-    above 0.
+    A frame that is listed twice with all its fields is one frame, and one without a field is none.
+    A box has four finite numbers and a positive width and height. A joint is labelled where its
+    position is finite and its visibility above 0.
 
     Args:
         content: the file; its lists may hold anything.
         pairs: its people have x, y of each joint without visibility (see `forms.are_pairs`).
     """
-    images = [image for image in content["images"] if isinstance(image, dict)]
+    images = [image for image in content["images"] if isinstance(image, dict) and image]
     frames = len({repr(sorted(image.items(), key=_by_name)) for image in images})
     people = (count_person(person, pairs=pairs) for person in content["annotations"])
     total = LabelCounts(frames=frames)

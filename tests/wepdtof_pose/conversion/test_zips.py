@@ -81,3 +81,14 @@ def test_damaged_and_empty_zips(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"y\.zip: (not unpacked|has no files)"):
         convert(tmp_path / "y.zip", tmp_path / "out", source_format="cvat")
     assert not is_zip(tmp_path)
+
+
+def test_a_zip_in_a_zip_says_so(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text("[]")
+    (tmp_path / "outer").mkdir()
+    pack(tmp_path / "in", tmp_path / "outer" / "inner.zip")
+    file = pack(tmp_path / "outer", tmp_path / "x.zip")
+    with pytest.raises(InputError, match=r"x\.zip: holds nothing but a zip: unpack it"):
+        convert(file, tmp_path / "out", source_format="coco")
+    assert not (tmp_path / "out").exists()

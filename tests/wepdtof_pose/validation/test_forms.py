@@ -84,6 +84,35 @@ PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"keypoints": [30, 12, True, 32, 20, True, 22, 40, False, 44, 42, True]},
         {"keypoints": [30, 12, 2, 32, 20, 2, 22, 40, 0, 44, 42, 2], "num_keypoints": 3},
     ),
+    "joints in a text": ({"keypoints": ", ".join(map(str, JOINTS))}, {"keypoints": JOINTS}),
+    "joints in a text of JSON": ({"keypoints": str(JOINTS)}, {"keypoints": JOINTS}),
+    "joints as objects": (
+        {
+            "keypoints": [
+                dict(zip("xyv", j, strict=True)) for j in np.reshape(JOINTS, (4, 3)).tolist()
+            ]
+        },
+        {"keypoints": JOINTS},
+    ),
+    "a box in a text": ({"bbox": "20 10 26 34"}, {"bbox": [20, 10, 26, 34]}),
+    "a box in a text of JSON": ({"bbox": "[20, 10.5, 26, 34]"}, {"bbox": [20, 10.5, 26, 34]}),
+    "a box as an object": (
+        {"bbox": {"x": 20, "y": 10, "width": 26, "height": 34}},
+        {"bbox": [20, 10, 26, 34]},
+    ),
+    "a box of corners as an object": (
+        {"bbox": {"x1": 20, "y1": 10, "x2": 46, "y2": 44}},
+        {"bbox": EXTENT, "original_bbox": {"x1": 20, "y1": 10, "x2": 46, "y2": 44}},
+    ),
+    "a text of decimal commas": (
+        {"bbox": "20,5 10,5 26,0 34,0"},
+        {"bbox": EXTENT, "original_bbox": "20,5 10,5 26,0 34,0"},
+    ),
+    "a rotated box as an object": (
+        {"rotated_box": {"cx": 33, "cy": 27, "w": 26, "h": 34, "angle": 5}},
+        {"rotated_box": [33, 27, 26, 34, 5]},
+    ),
+    "the file of the image": ({"image_id": "a.png"}, {"image_id": 1}),
     "a text for the image": ({"image_id": "1"}, {"image_id": 1}),
     "floats for ids": ({"image_id": 1.0, "id": 1.0}, {"image_id": 1, "id": 1}),
     "a text for the category": ({"category_id": "1"}, {"category_id": 1}),
@@ -296,3 +325,20 @@ def test_what_no_converter_can_write_is_written_otherwise(fixed: Fix) -> None:
     assert after["annotations"][0]["more"] == [1, None]
     assert record["remaining"] == {}
     assert len(record["changes"]) == 2
+
+
+def test_a_file_name_of_two_images_is_nobodys(fixed: Fix) -> None:
+    before = content()
+    before["images"][1]["file_name"] = "a.png"
+    before["annotations"][0]["image_id"] = "a.png"
+    after, record = fixed(before)
+    assert after["annotations"][0]["image_id"] == "a.png"
+    assert record["remaining"]["image-unknown"] == 1
+
+
+def test_an_image_without_a_field_is_no_frame(fixed: Fix) -> None:
+    before = content()
+    before["images"].append({})
+    after, record = fixed(before)
+    assert after == content()
+    assert record["labels"]["before"] == record["labels"]["after"]

@@ -376,6 +376,19 @@ FAULTS: dict[str, Fault] = {
     "visibility missing for one joint": reshaped(lambda k: k[:2] + k[3:], everybody=False),
     "joints by name": reshaped(lambda k: {"nose": k[:3], "neck": k[3:6]}, everybody=False),
     "joints in a text": reshaped(str, everybody=False),
+    "joints as objects": reshaped(
+        lambda k: [dict(zip("xyv", k[i : i + 3], strict=False)) for i in range(0, len(k), 3)],
+        everybody=True,
+    ),
+    "numbers in a text": reshaped(lambda k: " ".join(map(str, k)), everybody=True),
+    "box in another form": field(
+        "annotations", "bbox", "9 9 20 20", "[9, 9, 20, 20]", {"x": 9, "y": 9, "w": 20, "h": 20},
+        {"left": 9, "top": 9, "width": 20, "height": 20}, {"x1": 9, "y1": 9}, "9;9", {"x": 9},
+    ),
+    "people name the file": field("annotations", "image_id", *SIZES),
+    "turned box as an object": everybody(
+        rotated_box={"cx": 20, "cy": 20, "w": 9, "h": 20, "angle": 0}
+    ),
     "odd segmentation": field("annotations", "segmentation", None, [], {"counts": "x"}, [[NAN]]),
     "no info": lambda content, draw: content.update(info=NAN, licenses=None),
     "other fields": field("annotations", "more", [1, 2, 3], {"x": NAN}, "\ud800"),
@@ -501,8 +514,8 @@ def read_by_every_command(folder: Path, record: dict[str, Any], draw: Draw) -> N
             convert(folder, out, source_format="coco", target_format=target)
     except InputError as error:
         said = str(error)
-    # Where everybody was dropped, or is a crowd, there is nothing to draw or to write.
-    nobody = not record["labels"]["after"]["people"] or said.startswith("nobody is left that")
+    # Where everybody of a split was dropped, or is a crowd, there is nothing to draw or to write.
+    nobody = not record["labels"]["after"]["people"] or said.startswith(NOBODY)
     assert not said or errors or nobody or record["missing_images"], (record["remaining"], said)
     read_by_the_engine(folder, known=bool(errors or record["missing_images"]))
 
@@ -526,6 +539,9 @@ def read_by_the_engine(folder: Path, *, known: bool) -> None:
         said = str(error)
     assert known or not said or any(words in said for words in FEW), said
 
+
+NOBODY = ("nobody is left that", "the data set has no usable people to draw")
+"""What converting and drawing say where nobody of a split is left for them."""
 
 FEW = ("usable", "of tested people", "nobody", "labelled people")
 """What training says where the people of so small a set do not suffice."""

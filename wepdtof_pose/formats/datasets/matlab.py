@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_bytes
 
 LARGEST = 2**28
 """Bytes that a variable may have unpacked; LSPET's has 3.4 million, MPII's some 150."""
@@ -66,12 +67,7 @@ def read_variable(path: Path, name: str) -> Any:
     Raises:
         InputError: the file is missing, unreadable, no such file or cut short.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    content = read_bytes(path, kind="MATLAB")
     if content.startswith(b"\x89HDF") or content[512:516] == b"\x89HDF":
         raise InputError(f"{path}: is MATLAB 7.3 (HDF5): save it with version 7")
     order = {b"IM": "<", b"MI": ">"}.get(content[126:128])

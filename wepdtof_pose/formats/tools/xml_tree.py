@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_bytes
 
 DEEPEST = 50
 """No annotation format nests further."""
@@ -19,13 +20,7 @@ def read_xml(path: Path) -> Element:
         InputError: it is missing, unreadable, no XML, declares a document type or entities, or is
             nested too deeply; the message names the line.
     """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_xml(content, source=str(path))
+    return parse_xml(read_bytes(path, kind="XML"), source=str(path))
 
 
 def parse_xml(content: bytes, *, source: str) -> Element:
