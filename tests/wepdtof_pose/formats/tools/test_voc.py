@@ -118,7 +118,9 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_degrees_in_the_place_of_radians_are_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "in", item(turned(40, 50, 30, 80, 45)))
-    with pytest.raises(InputError, match="object 1: <angle> is 45, more than a whole turn: .*radi"):
+    with pytest.raises(
+        InputError, match=r"object 1: <angle> is 45, more than a whole turn: .*radi"
+    ):
         voc.read(folder)
     folder = write(tmp_path / "in", item(turned(40, 50, 30, 80, 6.28)))
     assert len(voc.read(folder).datasets["all"]) == 1
