@@ -49,18 +49,23 @@ def image_file(root: Path, name: str) -> Path:
     """Return where the image `name` of a data set lies, below the folder `root`.
 
     Raises:
-        InputError: the name leads out of the folder, or see `require_own_image`.
+        InputError: the name leads out of the folder, or see `require_own_file`.
     """
     require_inside([name], root)
-    require_own_image(root / name, root)
+    require_own_file(root / name, root)
     return root / name
 
 
-def require_own_image(path: Path, root: Path) -> None:
-    """Refuse an image that is a link out of its data set, or no file at all (a pipe, a device).
+def require_own_file(path: Path, root: Path, *, kind: str = "an image") -> None:
+    """Refuse what is a link out of its data set, or no file at all (a pipe, a device).
 
     A link may lead to another place of the data set: below `root`, or beside `root` where that is
-    the folder `images` of a data set or lies in one. A missing image is left to whoever opens it.
+    the folder `images` of a data set or lies in one. A missing file is left to whoever opens it.
+
+    Args:
+        path: an image, or a file of labels that a reader came upon.
+        root: the folder of the images or labels.
+        kind: what the file should be, in errors.
 
     Raises:
         InputError: it is one of these.
@@ -71,7 +76,7 @@ def require_own_image(path: Path, root: Path) -> None:
             f"{path}: is a link out of the data set, to {real}: put the file itself there "
             "(cp -rL copies a folder with all that its links name)"
         )
-    _require_file(path)
+    _require_file(path, kind)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -234,15 +239,15 @@ def _pillow() -> ModuleType:
     return Image
 
 
-def _require_file(path: Path) -> None:
+def _require_file(path: Path, kind: str = "an image") -> None:
     """Refuse what is no file before it is opened: reading a pipe may never end."""
     try:
         mode = path.stat().st_mode
     except OSError:  # whoever opens it says why
         return
     if not stat.S_ISREG(mode):
-        kind = next((name for test, name in _KINDS if test(mode)), "a device")
-        raise InputError(f"{path}: is {kind}, not an image file: remove it or name another")
+        found = next((name for test, name in _KINDS if test(mode)), "a device")
+        raise InputError(f"{path}: is {found}, not {kind} file: remove it or name another")
 
 
 def _data_folder(root: Path) -> Path:

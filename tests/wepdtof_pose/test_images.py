@@ -17,7 +17,7 @@ from wepdtof_pose.images import (
     image_file,
     image_size,
     read_image,
-    require_own_image,
+    require_own_file,
     write_image,
 )
 
@@ -174,7 +174,7 @@ def test_pipes_and_devices_are_never_opened(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="is a pipe, not an image file"):
             read(tmp_path / "pipe.jpg")
     with pytest.raises(InputError, match="is a device"):
-        require_own_image(Path("/dev/zero"), Path("/dev"))
+        require_own_file(Path("/dev/zero"), Path("/dev"))
     with pytest.raises(InputError, match="is a folder"):
         read_image(tmp_path)
 

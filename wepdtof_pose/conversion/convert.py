@@ -32,7 +32,7 @@ from wepdtof_pose.formats.layout import (
     renamed_images,
     require_somebody,
 )
-from wepdtof_pose.images import require_own_image
+from wepdtof_pose.images import require_own_file
 from wepdtof_pose.keypoints import get_keypoint_set
 
 MANIFEST = "manifest.json"
@@ -167,7 +167,7 @@ def find_images(
                 f"{missing[0].relative_to(dataset.root)} ({advice})"
             )
         for path in paths:
-            require_own_image(found.get(path, path), dataset.root)
+            require_own_file(found.get(path, path), dataset.root)
     return found
 
 

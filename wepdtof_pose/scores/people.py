@@ -27,7 +27,8 @@ class PeopleScores:
         distances: (people, joints) pixels from annotated to predicted joints, infinite for people
             without a prediction.
         similarity: (people, joints) the joints' terms of OKS, 0 for people without a prediction.
-        sizes: (people,) square root of the box area in pixels, by which PCK measures.
+        sizes: (people,) square root of the area of the annotated box in pixels, by which PCK
+            measures; what reaches over the edge of the frame counts.
     """
 
     matched: np.ndarray

@@ -23,7 +23,7 @@ from wepdtof_pose.images import (
     image_bytes,
     image_header,
     missing_image,
-    require_own_image,
+    require_own_file,
 )
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.findings import Problem, Report
@@ -167,7 +167,7 @@ def look_at_header(root: Path, name: Any) -> ImageHeader | None:
         return None
     path = _with_suffix(root / name)
     try:
-        require_own_image(path, root)
+        require_own_file(path, root)
         content = image_bytes(path)
         return image_header(content, str(path)) if whole_image(content) else None
     except InputError:
@@ -180,7 +180,7 @@ def _look_at(root: Path, names: np.ndarray) -> list[ImageFile]:
             return ImageFile(None)
         path = _with_suffix(root / name)
         try:
-            require_own_image(path, root)
+            require_own_file(path, root)
         except InputError as error:
             return ImageFile("image-unreadable", str(error))
         return look_at_image(path)

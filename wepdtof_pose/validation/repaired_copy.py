@@ -19,7 +19,7 @@ from wepdtof_pose.files import (
 )
 from wepdtof_pose.formats.layout import name_forms
 from wepdtof_pose.formats.loading import WHOLE, annotation_files
-from wepdtof_pose.images import require_own_image
+from wepdtof_pose.images import require_own_file
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.images import image_root
 from wepdtof_pose.validation.label_counts import LabelCounts
@@ -133,7 +133,7 @@ def _link_images(root: Path, names: Iterable[str], folder: Path) -> list[str]:
     for name in dict.fromkeys(map(PurePosixPath, names)):
         there = [root / form for form in name_forms(str(name)) if (root / form).is_file()]
         if there:
-            require_own_image(there[0], root)
+            require_own_file(there[0], root)
             link_or_copy(there[0], folder / name)
         else:
             missing.append(str(name))

@@ -1,4 +1,4 @@
-"""No reader opens an image outside of the data set: by name, by link, or what is no file."""
+"""No reader opens what lies outside of the data set: by name, by link, or what is no file."""
 
 import json
 import os
@@ -100,6 +100,37 @@ def test_links_and_pipes_among_the_images_of_yolo(tmp_path: Path, kind: str) -> 
         os.mkfifo(path / "images" / "a.jpg")
     with pytest.raises(InputError, match=r"a\.jpg: is a (link out of the data set|pipe)"):
         READERS["yolo"](path, None, None)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+@pytest.mark.parametrize(
+    ("form", "name"), [("yolo", "labels/a.txt"), ("habbof", "a.txt"), ("voc", "a.xml")]
+)
+def test_links_and_pipes_among_the_labels(tmp_path: Path, form: str, name: str, kind: str) -> None:
+    path = tmp_path / "set"
+    path.mkdir()
+    if form == "yolo":
+        jpeg(yolo(path) / "images" / "a.jpg")
+        jpeg(path / "images" / "b.jpg")
+        (path / "labels" / "b.txt").write_text("")
+    else:
+        jpeg(path / "a.jpg")
+    (path / name).unlink(missing_ok=True)
+    if kind == "link":
+        (tmp_path / "private").write_text("of somebody else")
+        (path / name).symlink_to(tmp_path / "private")
+    else:
+        os.mkfifo(path / name)
+    with pytest.raises(InputError, match=rf"{name}: is a (link out of the data set|pipe, not a)"):
+        READERS[form](path, None, None)
+
+
+def test_labels_may_be_links_within_the_data_set(tmp_path: Path) -> None:
+    path = yolo(tmp_path / "set")
+    jpeg(path / "images" / "a.jpg")
+    (path / "labels" / "a.txt").rename(path / "first.txt")
+    (path / "labels" / "a.txt").symlink_to(path / "first.txt")
+    assert len(READERS["yolo"](path, None, None).datasets["all"]) == 1
 
 
 def test_labels_of_a_turned_photograph_are_of_the_upright_view(tmp_path: Path) -> None:

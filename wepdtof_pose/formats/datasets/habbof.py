@@ -16,6 +16,7 @@ from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, reading_of
 from wepdtof_pose.formats.fields import parse_number, require_file_name
 from wepdtof_pose.formats.layout import Reading
+from wepdtof_pose.images import require_own_file
 
 _NOTES = ("readme", "license", "licence", "classes", "requirements")
 """Beginnings of the names of text files that hold no boxes."""
@@ -47,7 +48,7 @@ def text_files(path: Path) -> list[Path]:
     """Return the text files under a path that are not notes, in order.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or one is a link out of the folder.
     """
     if path.is_file():
         return [path]
@@ -58,6 +59,8 @@ def text_files(path: Path) -> list[Path]:
     ]
     if not files:
         raise InputError(f"{path}: has no text files of HABBOF (<sequence>/<image>.txt)")
+    for file in files:
+        require_own_file(file, path, kind="a text")
     return files
 
 

@@ -22,6 +22,7 @@ from wepdtof_pose.formats.boxed_people import (
 from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
 from wepdtof_pose.formats.layout import Reading, add_counts
 from wepdtof_pose.formats.tools.xml_tree import read_xml
+from wepdtof_pose.images import require_own_file
 
 _MARKS = ("difficult", "truncated", "occluded")
 _FOLDERS = ("Annotations", "annotations")
@@ -50,12 +51,14 @@ def xml_files(folder: Path) -> list[Path]:
     """Return the XML files under a folder, or under its `Annotations/`, in order.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or one is a link out of the folder.
     """
     place = next((folder / name for name in _FOLDERS if (folder / name).is_dir()), folder)
     files = sorted(file for file in place.rglob("*.xml") if not file.name.startswith("."))
     if not files:
         raise InputError(f"{folder}: has no XML files of Pascal VOC or roLabelImg")
+    for file in files:
+        require_own_file(file, folder, kind="an XML")
     return files
 
 

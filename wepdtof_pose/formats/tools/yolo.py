@@ -41,7 +41,7 @@ from wepdtof_pose.formats.layout import (
     without_crowds,
 )
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file, yaml_text
-from wepdtof_pose.images import image_file, image_size
+from wepdtof_pose.images import image_file, image_size, require_own_file
 from wepdtof_pose.keypoints import KeypointSet
 
 _OTHER_SUFFIXES = (".gif", ".avif", ".heic", ".heif", ".jp2", ".dng", ".mpo", ".pfm", ".jfif")
@@ -98,7 +98,8 @@ def split_labels(
     The second value counts images and label files that are of no use, with the first of them.
 
     Raises:
-        InputError: a folder is missing, no image has a label file, or two have the same.
+        InputError: a folder is missing, no image has a label file, two have the same, or one is a
+            link out of the data set or no file.
     """
     splits: dict[str, tuple[Path, dict[str, Path]]] = {}
     counts: dict[str, int] = {}
@@ -116,6 +117,10 @@ def split_labels(
             - {label_file(data.root / place, name) for name in [*names, *others]}
         )
         unlabelled += [] if any(file.is_file() for file in labels.values()) else labels.values()
+        own = label_file(data.root / place, "x").parent
+        above = own.resolve().is_relative_to(data.root.resolve())
+        for file in labels.values():
+            require_own_file(file, data.root if above else own, kind="a label")
         splits[split] = folder, labels
         if others:
             kind = f"images of kinds that are not read ({shown(others[0])} is the first)"
