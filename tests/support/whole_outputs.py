@@ -123,7 +123,6 @@ WRITERS = (
         True,
         refused=is_predicted,
     ),
-    Writer("rank", engine, words("rank {set} --model {run} -n 4 -o l.json"), "l.json"),
     Writer("evaluate", engine, words("evaluate {run} -o out.json"), "out.json"),
     Writer("export", engine, words("export {run} -o out.onnx"), "out.onnx"),
     Writer("weights", engine, words("import-weights {weights} -o out.pt"), "out.pt"),
