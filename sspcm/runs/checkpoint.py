@@ -72,7 +72,7 @@ def read_torch_file(path: Path, *, device: torch.device | str = "cpu") -> Any:
 
 
 def require_finite(state: dict[str, Any], path: Path) -> None:
-    """Check that the parameters of a state dictionary are finite numbers, all of them in the file.
+    """Check that a state dictionary's parameters are finite real numbers, all of them in the file.
 
     Raises:
         InputError: the message names the parameter.
@@ -80,6 +80,12 @@ def require_finite(state: dict[str, Any], path: Path) -> None:
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             continue
+        packed = value.layout != torch.strided or value.is_quantized or value.dtype == torch.int8
+        if packed or value.is_complex() or value.is_meta:
+            raise InputError(
+                f"{path}: {name!r} is sparse, quantised, complex or without data: save the weights "
+                "as plain floating-point tensors"
+            )
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise InputError(
                 f"{path}: {name!r} claims {value.numel()} numbers, more than the file holds"

@@ -128,8 +128,12 @@ def test_a_file_that_unpacks_to_more_than_itself_is_refused(tmp_path):
     [
         (torch.tensor([1.0, float("nan")]), "no finite numbers"),
         (torch.zeros(1).expand(2**20), "claims 1048576 numbers"),
+        (torch.eye(3).to_sparse(), "is sparse, quantised"),
+        (torch.eye(3, dtype=torch.complex64), "plain floating-point tensors"),
+        (torch.eye(3, dtype=torch.int8), "plain floating-point tensors"),
+        (torch.eye(3, device="meta"), "without data"),
     ],
-    ids=["nan", "stride 0"],
+    ids=["nan", "stride 0", "sparse", "complex", "int8", "meta"],
 )
 def test_parameters_that_are_no_numbers_are_named(tmp_path, value, said):
     with pytest.raises(InputError, match=f"'a' .*{said}"):
