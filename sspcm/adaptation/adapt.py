@@ -151,11 +151,12 @@ def adapt(
         seed=options.seed,
     )
     run = RunFolder(out)
+    new = not out.exists()
     with ExitStack() as stack:
-        if not out.exists():
-            stack.push(partial(_remove_fruitless, run))
         run.prepare(config, resume=True)
         stack.enter_context(exclusive(own))
+        if new:  # until here another process that began at the same moment may own the folder
+            stack.push(partial(_remove_fruitless, run))
         _require_same(own / _ASKED, _asked(networks, inputs, options, finder), out)
         if (own / REPORT).is_file() and run.ended(config):
             return _said(read_json(own / REPORT), say)

@@ -123,11 +123,28 @@ WRITERS = (
         True,
         refused=is_predicted,
     ),
+    Writer(
+        "adapt",
+        engine,
+        words(
+            "adapt --model {run} --data {set}/images --frames 6 --drawn 6 --steps 2 --device cpu "
+            "--boxes {set}/annotations/person_keypoints.json -o out"
+        ),
+        "out",
+        True,
+    ),
     Writer("evaluate", engine, words("evaluate {run} -o out.json"), "out.json"),
     Writer("export", engine, words("export {run} -o out.onnx"), "out.onnx"),
     Writer("weights", engine, words("import-weights {weights} -o out.pt"), "out.pt"),
     Writer("table", bench, words("table out"), "out", True, given="grid"),
     Writer("plot", bench, words("plot out"), "out", True, given="grid"),
+    Writer(
+        "bench rank",
+        bench,
+        (*words("rank --data {set} --first 4 --labels 6 --seeds 2 -o out"), *SETTINGS[2:]),
+        "out",
+        True,
+    ),
     Writer("report", bench, words("report {grid} -o out.html"), "out.html"),
     Writer(
         "bench",

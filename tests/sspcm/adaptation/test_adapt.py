@@ -140,3 +140,19 @@ def test_the_last_frames_of_each_folder_are_held_out():
     assert not _last_of_each(["a"] * 4, 0.5).any()
     assert not _last_of_each(["a"] * 9, 0.0).any()
     assert np.flatnonzero(_last_of_each(list("abcdef"), 0.2)).tolist() == [5]
+
+
+def test_two_at_once_do_not_remove_each_others_folder(networks, my_frames, tmp_path, monkeypatch):
+    """The other process makes the folder after this one has seen that there is none."""
+    out = tmp_path / "mine"
+
+    def prepared_by_another(run, config, *, resume):
+        run.path.mkdir()
+        (run.path / "config.yaml").write_text("of another process")
+        raise InputError(f"{run.path}: holds another run")
+
+    monkeypatch.setattr(RunFolder, "prepare", prepared_by_another)
+    options = AdaptOptions(boxes=my_frames / "boxes.json", **FEW)
+    with pytest.raises(InputError, match="holds another run"):
+        adapt(networks, [my_frames / "frames"], out, options)
+    assert (out / "config.yaml").read_text() == "of another process"
