@@ -35,7 +35,9 @@ def augmentation(comparison: Comparison) -> str:
     for method, cell, options in _options(comparison):
         views = _hard_views(options, released=cell.config.method.recipe == "released")
         if views:
-            covers.append(f"{method} {' or '.join(views)}")
+            # sspcm_ema's hard view is the easy one, not warped once more.
+            easy_alone = " on the easy view alone" if getattr(options, "plain", False) else ""
+            covers.append(f"{method} {' or '.join(views)}{easy_alone}")
     text = (
         f"views of every method: scale ± {easy.scale:g} and rotation {easy.rotation:g}° "
         f"(probability {easy.rotation_probability:g}, mirrored {easy.flip_probability:g}), hard "
