@@ -157,7 +157,8 @@ def _write_boxes(folder: Path, jpeg: bytes) -> Path:
     image = {"file_name": "a_000001.jpg", "id": "a_000001", "width": 120, "height": 90}
     listed = [{"img_name": "b_000001", "bboxes": [box, box], "scores": [1, 1], "id": [7, 7]}]
     tags = "".join(
-        f"<{k}>{v}</{k}>" for k, v in zip(["cx", "cy", "w", "h", "angle"], box, strict=True)
+        f"<{k}>{v}</{k}>"
+        for k, v in zip(["cx", "cy", "w", "h", "angle"], [*box[:4], -0.3], strict=True)
     )
     xml = (
         "<annotation><size><width>120</width><height>90</height></size>"
