@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,9 +69,8 @@ def estimate(cells: Sequence[Cell], place: ComparisonFolder) -> list[Estimate]:
                 if name not in seen:
                     seen.add(name)
                     shown = name.rsplit("-", 1)[0].replace("-", f"-{cell.config.data.labels}-", 1)
-                    found.append(
-                        _estimate(f"burn-in-{shown}", config, burnt.get(name), speeds, pools)
-                    )
+                    line = _estimate(f"burn-in-{shown}", config, burnt.get(name), speeds, pools)
+                    found.append(replace(line, burn_in=True))
         found.append(_estimate(cell.name, cell.config, run, speeds, pools, skipped=burn_in_epochs))
     return found
 
@@ -115,17 +114,16 @@ def _estimate(
     skipped: int = 0,
 ) -> Estimate:
     """Return what a run would take after its first `skipped` epochs, which are a burn-in's."""
-    burn_in = name.startswith("burn-in-")
     epochs = config.optimisation.epochs
     done = len(run.read_metrics()) if run is not None else 0
     steps = _steps(config, pools, epochs=epochs - skipped)
     if run is not None and run.finished:
-        return Estimate(name, "finished", steps, 0.0, burn_in)
+        return Estimate(name, "finished", steps, 0.0)
     state = f"{done} of {epochs} epochs" if done else "missing"
     share = (epochs - max(done, skipped)) / (epochs - skipped)
     known = speeds.get(_kind(config))
     seconds = float(np.mean(known)) * steps * share if known and steps is not None else None
-    return Estimate(name, state, steps, seconds, burn_in)
+    return Estimate(name, state, steps, seconds)
 
 
 def _burn_in_runs(place: ComparisonFolder) -> dict[str, RunFolder]:

@@ -19,10 +19,9 @@ from typing import Any
 import torch
 
 from sspcm.adaptation.before_after import Measured, comparison_lines, measure, write_pictures
+from sspcm.adaptation.drawn_people import draw_people, drawn_file
 from sspcm.adaptation.learning import (
     BATCH_SIZE,
-    draw_people,
-    drawn_file,
     learning_config,
     network_alone,
     require_adaptable,

@@ -1,4 +1,4 @@
-"""What an adaptation learns from and how: drawn people, the first weights, the configuration."""
+"""How an adaptation learns: from which first weights, with which configuration."""
 
 from __future__ import annotations
 
@@ -10,22 +10,16 @@ from torch import nn
 
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
-from sspcm.data.crop_cache import drawn_folder
-from sspcm.data.crop_store import default_cache
 from sspcm.inference.networks import FixedNetworks, OneNetwork, TrainedNetworks
 from sspcm.networks.architecture import architecture_of
 from sspcm.networks.pyramid import Stages
 from sspcm.runs.checkpoint import save_checkpoint
-from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json, replacing
+from wepdtof_pose.files import read_json
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.synthetic.generate import ANNOTATIONS, MANIFEST, STYLES, generate
+from wepdtof_pose.synthetic.generate import MANIFEST, STYLES
 
 DRAWN_JOINTS = "wepdtof-pose-14"
-DRAWN_SEED = 202
-"""Other people than those that the ready-trained networks have seen."""
-DRAWN_SIZE = 768
 EPOCHS = 5
 BATCH_SIZE = 16
 LABELS_SHARE = 0.25
@@ -172,34 +166,6 @@ def style_of(networks: TrainedNetworks) -> str:
                 if style in STYLES:
                     return str(style)
     return "office"
-
-
-def drawn_file(people: int, style: str) -> Path:
-    """Return where `draw_people` puts the annotations of so many drawn people: in the cache."""
-    return _drawn_folder(people, style) / Path(ANNOTATIONS).with_name("drawn.json")
-
-
-def draw_people(people: int, style: str) -> None:
-    """Draw people where they are not in the cache, with boxes along their bodies."""
-    from sspcm.ready.make import along_bodies
-
-    folder = _drawn_folder(people, style)
-    generate(
-        folder,
-        people=people,
-        seed=DRAWN_SEED,
-        size=DRAWN_SIZE,
-        style=style,
-        workers=usable_cores(),
-    )
-    file = drawn_file(people, style)
-    if not file.is_file():
-        with replacing(file) as temporary:
-            temporary.write_bytes(along_bodies(folder / ANNOTATIONS).read_bytes())
-
-
-def _drawn_folder(people: int, style: str) -> Path:
-    return drawn_folder(default_cache()) / f"{style}-{people}"
 
 
 def _source(networks: TrainedNetworks) -> str:

@@ -28,18 +28,12 @@ def cache(folder: Path | None, clear: bool) -> None:
       sspcm cache
       sspcm cache --clear
     """
-    from sspcm.data.crop_cache import (
-        clear_cache,
-        clear_drawn,
-        drawn_folder,
-        read_cache,
-        read_drawn,
-        size_in_words,
-    )
+    from sspcm.adaptation.drawn_people import clear_drawn, read_drawn
+    from sspcm.data.crop_cache import clear_cache, read_cache, size_in_words
     from sspcm.data.crop_store import cache_folder
 
     # A run's own cache has crops alone.
-    drawn = [] if folder is not None else read_drawn(drawn_folder(cache_folder(None)))
+    drawn = [] if folder is not None else read_drawn()
     found = read_cache(cache_folder(None if folder is None else str(folder)))
     others = f"; {len(found.others)} other files, which are left alone" if found.others else ""
     if clear:

@@ -1,20 +1,16 @@
-"""The cache of decoded crops and drawn people: what it holds, and how it is cleared."""
+"""The cache of decoded crops: where it is, what it holds, and how it is cleared."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.locks import LockedError, exclusive
-from wepdtof_pose.synthetic.generate import MANIFEST
 
-_DRAWN = re.compile(r"[a-z]+-\d+")
 _STORE = re.compile(r"[0-9a-f]{24}\.npy")
 _LEFTOVER = re.compile(r"\.[0-9a-f]{24}(\.npy)?\.(lock|[a-z0-9_]{8}\.part(\.\w+)?)")
 """What a process that was killed while it built a store has left beside it."""
@@ -27,15 +23,6 @@ class CachedStore:
     path: Path
     size: int
     used: float
-
-
-@dataclass(frozen=True)
-class CachedPeople:
-    """People whom `sspcm adapt` has drawn: their folder, its size in bytes, when it was made."""
-
-    path: Path
-    size: int
-    made: float
 
 
 @dataclass(frozen=True)
@@ -113,58 +100,6 @@ def clear_cache(cache: CropCache) -> tuple[int, int]:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be removed: {error.strerror}") from None
-    return removed, freed
-
-
-def drawn_folder(crops: Path) -> Path:
-    """Return where people are drawn who are kept beside a cache of crops."""
-    return crops.parent / "drawn"
-
-
-def read_drawn(folder: Path) -> list[CachedPeople]:
-    """Return the drawn people of a cache; a folder that is not there holds nobody.
-
-    Raises:
-        InputError: the folder cannot be read.
-    """
-    if not folder.is_dir():
-        return []
-    try:
-        found = [
-            path
-            for path in sorted(folder.iterdir())
-            if _DRAWN.fullmatch(path.name) and not path.is_symlink() and (path / MANIFEST).is_file()
-        ]
-        return [
-            CachedPeople(
-                path,
-                sum(file.lstat().st_size for file in path.rglob("*") if file.is_file()),
-                path.stat().st_mtime,
-            )
-            for path in found
-        ]
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
-
-
-def clear_drawn(drawn: Sequence[CachedPeople]) -> tuple[int, int]:
-    """Remove drawn people, but for those who are being drawn.
-
-    Returns:
-        How many folders were removed, and their bytes.
-
-    Raises:
-        InputError: a folder cannot be removed.
-    """
-    removed, freed = 0, 0
-    for people in drawn:
-        # As `generate` holds it; the lock lies beside the folder.
-        with contextlib.suppress(LockedError), exclusive(people.path, patience=0):
-            try:
-                shutil.rmtree(people.path)
-            except OSError as error:
-                raise InputError(f"{people.path}: cannot be removed: {error.strerror}") from None
-            removed, freed = removed + 1, freed + people.size
     return removed, freed
 
 

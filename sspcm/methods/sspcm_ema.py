@@ -55,15 +55,16 @@ class SspcmEma(Method):
     """One trained network A and two averages of it: E of a short memory, L of a long one.
 
     The teachers see an unlabelled person as people are evaluated: x_p, which is neither turned nor
-    zoomed. They err there half as often as on random easy views. T is the mean of the maps of E, of
-    L, and of L on x_p mirrored, zoomed in, and both, each mapped back. Its position inconsistency s
-    is the largest distance between the five argmax positions. A joint is kept where s is at most
-    `agreement` of the map's width and T's peak is above `score_threshold` and above the batch's
-    `peak_quantile`. The hard view is the same person's easy view x_u, turned, zoomed and mirrored
-    at random, after RandAugment and Cut-Occlude; the kept joint, at T's refined position as x_u
-    shows it, is drawn there anew as an exact Gaussian y_u: a map that was warped and learned would
-    blur the peaks from step to step. One pass of A takes labelled and hard views together, so that
-    BatchNorm sees one distribution. Loss: M(H_A(x_s), y) + M(H_A(hard view), y_u).
+    zoomed, where they are right more often than on a random easy view. T is the mean of the maps of
+    E, of L, and of L on x_p mirrored, zoomed in, and both, each mapped back. Its position
+    inconsistency s is the largest distance between the five argmax positions. A joint is kept where
+    s is at most `agreement` of the map's width and T's peak is above `score_threshold` and above
+    the batch's `peak_quantile`. The hard view is the same person's easy view x_u, turned, zoomed
+    and mirrored at random, after RandAugment and Cut-Occlude; the kept joint, at T's refined
+    position as x_u shows it, is drawn there anew as an exact Gaussian y_u: a map that was warped
+    and learned would blur the peaks from step to step. One pass of A takes labelled and hard views
+    together, so that BatchNorm sees one distribution. Loss: M(H_A(x_s), y) + M(H_A(hard view),
+    y_u).
 
     | pass | networks | input | mode | gradient | BatchNorm running statistics |
     |---|---|---|---|---|---|
@@ -133,6 +134,8 @@ class SspcmEma(Method):
                         f"method.options.{name} must be from 0 to below 1, "
                         f"not {getattr(self, name)}"
                     )
+            if self.zoom and not 0.5 <= self.zoom <= 1:
+                raise InputError(f"method.options.zoom must be 0 or from 0.5 to 1, not {self.zoom}")
             for name in ("agreement", "operations", "patches", "weight", "exchange"):
                 if getattr(self, name) < 0:
                     raise InputError(f"method.options.{name} must not be negative")

@@ -7,6 +7,7 @@ by the features of its size (Lin et al., CVPR 2017).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -21,14 +22,14 @@ SMALL_STD = 0.001
 """Standard deviation of fresh transposed-convolution and head weights, as published."""
 
 
-class Stages(nn.Module):
+class Stages(nn.Module, ABC):
     """A network whose first stages can be frozen: they keep their weights and statistics."""
 
     frozen_stages = 0
 
+    @abstractmethod
     def stages(self) -> list[nn.Module]:
         """The stages of the backbone, from the image on; the stem is part of the first."""
-        raise NotImplementedError
 
     def freeze(self, count: int) -> None:
         """Freeze the first `count` stages.

@@ -182,6 +182,7 @@ def test_all_three_begin_as_a_was_burnt_in(make_setting) -> None:
     [
         ({"short_memory": 1.0}, "short_memory must be from 0 to below 1, not 1.0"),
         ({"agreement": -0.1}, "agreement must not be negative"),
+        ({"zoom": 1.2}, "zoom must be 0 or from 0.5 to 1, not 1.2"),
         ({"magnitude": 31}, "magnitude must be from 0 to 30, not 31"),
     ],
 )

@@ -1,0 +1,112 @@
+"""Drawn people whom adaptations learn from: in the user's cache, where they can be cleared."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sspcm.data.crop_store import default_cache
+from wepdtof_pose.cores import usable_cores
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import replacing
+from wepdtof_pose.locks import LockedError, exclusive
+from wepdtof_pose.synthetic.generate import ANNOTATIONS, MANIFEST, generate
+
+DRAWN_SEED = 202
+"""Other people than those that the ready-trained networks have seen."""
+DRAWN_SIZE = 768
+_DRAWN = re.compile(r"[a-z]+-\d+")
+
+
+@dataclass(frozen=True)
+class DrawnPeople:
+    """People whom `sspcm adapt` has drawn: their folder, its size in bytes, when it was made."""
+
+    path: Path
+    size: int
+    made: float
+
+
+def drawn_file(people: int, style: str) -> Path:
+    """Return where `draw_people` puts the annotations of so many drawn people: in the cache."""
+    return _drawn_folder(people, style) / Path(ANNOTATIONS).with_name("drawn.json")
+
+
+def draw_people(people: int, style: str) -> None:
+    """Draw people where they are not in the cache, with boxes along their bodies."""
+    from sspcm.ready.make import along_bodies
+
+    folder = _drawn_folder(people, style)
+    generate(
+        folder,
+        people=people,
+        seed=DRAWN_SEED,
+        size=DRAWN_SIZE,
+        style=style,
+        workers=usable_cores(),
+    )
+    file = drawn_file(people, style)
+    if not file.is_file():
+        with replacing(file) as temporary:
+            temporary.write_bytes(along_bodies(folder / ANNOTATIONS).read_bytes())
+
+
+def _drawn_folder(people: int, style: str) -> Path:
+    return drawn_folder() / f"{style}-{people}"
+
+
+def drawn_folder() -> Path:
+    """Return where drawn people are kept: beside the user's cache of crops."""
+    return default_cache().parent / "drawn"
+
+
+def read_drawn() -> list[DrawnPeople]:
+    """Return the drawn people of the user's cache.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
+    folder = drawn_folder()
+    if not folder.is_dir():
+        return []
+    try:
+        found = [
+            path
+            for path in sorted(folder.iterdir())
+            if _DRAWN.fullmatch(path.name) and not path.is_symlink() and (path / MANIFEST).is_file()
+        ]
+        return [
+            DrawnPeople(
+                path,
+                sum(file.lstat().st_size for file in path.rglob("*") if file.is_file()),
+                path.stat().st_mtime,
+            )
+            for path in found
+        ]
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def clear_drawn(drawn: Sequence[DrawnPeople]) -> tuple[int, int]:
+    """Remove drawn people, but for those who are being drawn.
+
+    Returns:
+        How many folders were removed, and their bytes.
+
+    Raises:
+        InputError: a folder cannot be removed.
+    """
+    removed, freed = 0, 0
+    for people in drawn:
+        # As `generate` holds it; the lock lies beside the folder.
+        with contextlib.suppress(LockedError), exclusive(people.path, patience=0):
+            try:
+                shutil.rmtree(people.path)
+            except OSError as error:
+                raise InputError(f"{people.path}: cannot be removed: {error.strerror}") from None
+            removed, freed = removed + 1, freed + people.size
+    return removed, freed

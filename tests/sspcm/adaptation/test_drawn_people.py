@@ -1,0 +1,33 @@
+"""Drawn people in the cache: listed, and removed unless they are being drawn."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sspcm.commands.main import main
+from wepdtof_pose.locks import exclusive
+
+
+def test_drawn_people_are_listed_and_removed_unless_they_are_being_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path))
+    folder = tmp_path / "crops"
+    folder.mkdir()
+    for name, size in (("office-100", 2**20), ("sphere-40", 3 * 2**20)):
+        (tmp_path / "drawn" / name / "images").mkdir(parents=True)
+        (tmp_path / "drawn" / name / "images" / "0.jpg").write_bytes(bytes(size))
+        (tmp_path / "drawn" / name / "synthetic.json").touch()
+    mine = tmp_path / "drawn" / "mine-1"
+    mine.mkdir()
+    shown = CliRunner().invoke(main, ["cache"]).output
+    assert "drawn office-100      1 MiB" in shown
+    assert f"{tmp_path / 'drawn'}: 2 sets of drawn people, 4 MiB" in shown
+    assert "drawn people" not in CliRunner().invoke(main, ["cache", "--folder", str(folder)]).output
+    with exclusive(tmp_path / "drawn" / "sphere-40"):
+        cleared = CliRunner().invoke(main, ["cache", "--clear"]).output
+    assert "removed: 1 sets of drawn people, 1 MiB; 1 are being drawn and stay" in cleared
+    assert not (tmp_path / "drawn" / "office-100").exists()
+    assert (tmp_path / "drawn" / "sphere-40" / "images" / "0.jpg").is_file()
+    assert mine.is_dir()
