@@ -60,7 +60,7 @@ def read_forms(edits: Edits) -> None:
             _mend_person(edits, row, joints)
     if are_pairs(edits.content, edits.category):
         for row, person in own:
-            if isinstance(person, dict) and person.get("keypoints"):
+            if isinstance(person, dict) and _in_a_list(person):
                 _add_visibility(edits, row)
     _make_writable(edits)
 
@@ -95,18 +95,25 @@ def joints_of_file(
 
 
 def are_pairs(content: dict[str, Any], name: str | None = None) -> bool:
-    """Whether all people have x and y of each joint in a flat list, without visibility."""
+    """Whether all people have x and y of each joint in a flat list, without visibility.
+
+    People whose joints are in no list, which nobody can read, say nothing about the others.
+    """
     category, joints = joints_of_file(content, name)
     if not joints:
         return False
     own, _ = split_by_category(content, category)
-    given = [person.get("keypoints") for _, person in own if isinstance(person, dict)]
-    lists: list[Any] = [values for values in given if values]
-    if not lists or any(not isinstance(v, list) or len(v) != 2 * joints for v in lists):
+    people = [person for _, person in own if isinstance(person, dict) and _in_a_list(person)]
+    lists: list[Any] = [person["keypoints"] for person in people]
+    if not lists or any(len(values) != 2 * joints for values in lists):
         return False
     # 42 numbers may be 21 pairs or 14 triples.
     triples = joints % 3 == 0 and all(set(values[2::3]) <= {0, 1, 2} for values in lists)
     return not triples
+
+
+def _in_a_list(person: dict[str, Any]) -> bool:
+    return isinstance(person.get("keypoints"), list) and bool(person["keypoints"])
 
 
 def _mend_categories(edits: Edits) -> None:

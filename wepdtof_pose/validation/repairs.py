@@ -28,7 +28,7 @@ from wepdtof_pose.validation.label_counts import LabelCounts, count_labels, coun
 from wepdtof_pose.validation.picture_sizes import fill_sizes, move_along
 from wepdtof_pose.validation.raw_file import RawFile, read_raw
 from wepdtof_pose.validation.schema import entry_check
-from wepdtof_pose.validation.units import UNITS
+from wepdtof_pose.validation.units import OF_ANGLES, UNITS
 from wepdtof_pose.validation.validate import check_raw
 
 NEAR = 2.0
@@ -202,7 +202,7 @@ class _Repair:
         joints[odd, 2] = np.where(joints[odd, 2] > 0, 2, 0)
         near = np.zeros(len(joints), dtype=bool)
         size = self.raw.sizes_of_people[self.row_of[row]]
-        if np.isfinite(size).all() and not crowd and not self.units:
+        if np.isfinite(size).all() and not crowd and not self.units - OF_ANGLES:
             beyond = np.maximum(-0.5 - joints[:, :2], joints[:, :2] - size + 0.5).max(axis=1)
             near = (joints[:, 2] > 0) & (beyond > 0) & (beyond <= NEAR)
             joints[near, :2] = joints[near, :2].clip(0, size - 1)
@@ -225,7 +225,7 @@ class _Repair:
         i = self.row_of[row]
         box, size = self.raw.boxes[i], self.raw.sizes_of_people[i]
         finite = bool(np.isfinite(box).all())
-        if (crowd and finite) or self.units:
+        if (crowd and finite) or self.units - OF_ANGLES:
             return
         code = ""
         if self.raw.without_box[i]:

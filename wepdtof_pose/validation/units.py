@@ -16,7 +16,9 @@ from wepdtof_pose.validation.raw_file import RawFile
 UNITS = frozenset(
     {"units-shares", "units-corners", "units-multiplied", "angles-radians", "angles-mirrored"}
 )
-"""The codes of this module: where one is found, no place in the file may be believed."""
+"""The codes of this module: where one is found, some places in the file may not be believed."""
+OF_ANGLES = frozenset({"angles-radians", "angles-mirrored"})
+"""Those of rotated boxes alone: joints and upright boxes are where the file says."""
 
 NEARLY_ALL = 0.95
 """Share of the people who must show a convention: the others are faults of their own."""

@@ -342,3 +342,27 @@ def test_an_image_without_a_field_is_no_frame(fixed: Fix) -> None:
     after, record = fixed(before)
     assert after == content()
     assert record["labels"]["before"] == record["labels"]["after"]
+
+
+def test_joints_that_cannot_be_read_hide_no_pairs_of_others(fixed: Fix) -> None:
+    before = content()
+    first, second = copy.deepcopy(before["annotations"][0]), before["annotations"][0]
+    second |= {"id": 2, "keypoints": {"nose": [30, 12], "neck": [32, 20]}}
+    first["keypoints"] = [30, 12, 32, 20, 22, 40, 0, 0]
+    before["annotations"] = [first, second]
+    after, record = fixed(before)
+    kept, unread = after["annotations"]
+    assert kept["keypoints"] == [30, 12, 2, 32, 20, 2, 22, 40, 2, 0, 0, 0]
+    assert unread["keypoints"] == {"nose": [30, 12], "neck": [32, 20]}
+    assert record["labels"]["before"]["joints"] == record["labels"]["after"]["joints"] == 3
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_doubtful_angles_keep_nobody_from_a_box_of_the_joints(fixed: Fix, drop: bool) -> None:
+    before = content()
+    for person in before["annotations"]:
+        person |= {"bbox": None, "rotated_box": [13, 12.5, 15, 20, 30]}
+    after, record = fixed(before, drop=drop)
+    assert [person["bbox"] for person in after["annotations"]] == [EXTENT, [25, 12, 22, 30]]
+    assert not any(record["labels"]["dropped"].values())
+    assert list(record["remaining"]) == ["angles-mirrored"]
