@@ -124,8 +124,10 @@ def _validate(files: dict[str, Path], *, images: bool, category: str | None) -> 
         listed[file] = raw if images or len(files) > 1 else None
         if images:
             add_problems(report, raw, check_image_files(raw, file), count_file=False)
-    _check_joints_agree(report, [raw for raw in listed.values() if raw])
-    check_leaks(report, {f: raw for f, raw in listed.items() if raw}, contents=images)
+    # A file of frames without people is one, too.
+    compared = {file: raw for file, raw in listed.items() if raw is not None}
+    _check_joints_agree(report, list(compared.values()))
+    check_leaks(report, compared, contents=images)
     return report
 
 

@@ -392,11 +392,15 @@ def test_a_dataset_in_memory() -> None:
     assert not validate_dataset(dataset).counts
 
 
-def test_files_of_one_data_set_that_name_other_joints(sample: dict, tmp_path: Path) -> None:
+@pytest.mark.parametrize("people", [1, 0], ids=["people", "nobody in one"])
+def test_files_of_one_data_set_that_name_other_joints(
+    sample: dict, tmp_path: Path, people: int
+) -> None:
     other = copy.deepcopy(sample)
     other["categories"][0].pop("keypoint_set")
     other["categories"][0]["keypoints"][0] = "beak"
     (tmp_path / "annotations").mkdir()
+    other["annotations"] = other["annotations"] if people else []
     for split, content in (("train", sample), ("val", other)):
         write_json(tmp_path / "annotations" / f"{split}.json", content)
     found = validate(tmp_path).findings
