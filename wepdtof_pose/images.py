@@ -60,7 +60,8 @@ def require_own_file(path: Path, root: Path, *, kind: str = "an image") -> None:
     """Refuse what is a link out of its data set, or no file at all (a pipe, a device).
 
     A link may lead to another place of the data set: below `root`, or beside `root` where that is
-    the folder `images` of a data set or lies in one. A missing file is left to whoever opens it.
+    the folder `images` of a data set or lies in one. That folder may be a link itself, whichever of
+    the two `root` is. A missing file is left to whoever opens it.
 
     Args:
         path: an image, or a file of labels that a reader came upon.
@@ -71,7 +72,10 @@ def require_own_file(path: Path, root: Path, *, kind: str = "an image") -> None:
         InputError: it is one of these.
     """
     real = os.path.realpath(path)
-    if not Path(real).is_relative_to(_data_folder(Path(os.path.realpath(root)))):
+    own = [_data_folder(Path(os.path.realpath(root)))]
+    if path.is_relative_to(root / "images"):
+        own.append(Path(os.path.realpath(root / "images")))
+    if not any(Path(real).is_relative_to(folder) for folder in own):
         raise InputError(
             f"{path}: is a link out of the data set, to {real}: put the file itself there "
             "(cp -rL copies a folder with all that its links name)"

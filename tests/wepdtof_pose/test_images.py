@@ -183,3 +183,17 @@ def test_round_trip_under_a_name_that_is_not_ascii(tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
     write_image(tmp_path / "Bild 名.png", image)
     np.testing.assert_array_equal(read_image(tmp_path / "Bild 名.png"), image)
+
+
+@pytest.mark.parametrize("name", ["a.png", "images/a.png"])
+def test_the_folder_of_the_images_may_be_a_link(tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    write_image(tmp_path / "elsewhere" / "a.png", np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "images").symlink_to(tmp_path / "elsewhere")
+    root = tmp_path / "set" if "/" in name else tmp_path / "set" / "images"
+    assert image_file(root, name) == root / name
+    (tmp_path / "private.png").write_bytes(b"")
+    (tmp_path / "elsewhere" / "b.png").symlink_to(tmp_path / "private.png")
+    with pytest.raises(InputError, match="is a link out of the data set"):
+        image_file(root, name.replace("a.png", "b.png"))
