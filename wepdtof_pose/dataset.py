@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -286,6 +286,19 @@ def make_frames(**columns: Any) -> pd.DataFrame:
     for name in ("scene", "extra"):
         frames[name] = pd.Series(columns.get(name, [None] * len(frames)), dtype=object)
     return frames[list(FRAME_COLUMNS)]
+
+
+def id_column(ids: Sequence[Any]) -> pd.Series:
+    """Ids as a column: of whole numbers where all are such, else of objects.
+
+    >>> [id_column(ids).dtype.name for ids in ([1, 2], [1, "b"], [1, 10**400])]
+    ['int64', 'object', 'object']
+    """
+    column = pd.Series(ids, dtype=object)
+    try:
+        return column.infer_objects()
+    except OverflowError:  # one that is larger than any float
+        return column
 
 
 def row_blocks(rows: int) -> Iterator[slice]:

@@ -19,7 +19,13 @@ import numpy as np
 import pandas as pd
 from msgspec import UNSET, UnsetType
 
-from wepdtof_pose.dataset import BOX_COLUMNS, ROTATED_BOX_COLUMNS, make_frames, make_people
+from wepdtof_pose.dataset import (
+    BOX_COLUMNS,
+    ROTATED_BOX_COLUMNS,
+    id_column,
+    make_frames,
+    make_people,
+)
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.coco_category import key_of
 from wepdtof_pose.formats.fields import objects, other_fields, require_file_name, shown, wrong_field
@@ -238,7 +244,7 @@ def _frames(entries: _Entries[CocoImage]) -> pd.DataFrame:
         _require_printable(image.id, entries, row, "id")
         _require_printable(image.scene, entries, row, "scene")
     return make_frames(
-        id=pd.Series([image.id for image in images], dtype=object).infer_objects(),
+        id=id_column([image.id for image in images]),
         file_name=pd.Series([image.file_name for image in images], dtype=object),
         width=[image.width for image in images],
         height=[image.height for image in images],
@@ -256,8 +262,8 @@ def _people(entries: _Entries[CocoPerson], boxes: np.ndarray, first: int) -> pd.
     rotated = np.array([person.rotated_box or nothing for person in people], dtype=np.float64)
     ids = [n if p.id is UNSET else p.id for n, p in enumerate(people, start=first + 1)]
     return make_people(
-        id=pd.Series(ids, dtype=object).infer_objects(),
-        frame_id=pd.Series([p.image_id for p in people], dtype=object).infer_objects(),
+        id=id_column(ids),
+        frame_id=id_column([p.image_id for p in people]),
         **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
         area=[math.nan if p.area is None else p.area for p in people],
         area_from_box=np.array([bool(p.area_from_box) for p in people], dtype=bool),
@@ -311,7 +317,8 @@ class _Parts:
             for name, values in self._columns.items()
         }
         for name in columns.keys() & {"id", "frame_id"}:
-            columns[name] = columns[name].infer_objects()
+            if columns[name].dtype == object:
+                columns[name] = id_column(columns[name])
         return pd.DataFrame(columns, copy=False)
 
     def _empty(self, dtype: Any) -> Any:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from wepdtof_pose.conversion.registry import READERS, WRITERS
+from wepdtof_pose.dataset import id_column
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco, json_lists
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -493,3 +494,14 @@ def test_images_are_found_in_the_usual_places(tmp_path: Path, place: str) -> Non
     assert coco.find_image_root(file, ["b.jpg"]) == tmp_path.resolve() / "images"
     some_missing = ["b.jpg", "c.jpg", "a.jpg"]
     assert coco.find_image_root(file, some_missing).resolve() == (tmp_path / place).resolve()
+
+
+def test_ids_beyond_any_float_are_ids(make_dataset: Callable, tmp_path: Path) -> None:
+    dataset = make_dataset((1, 2))
+    larger = {number: number + 10**400 for number in dataset.frames["id"]}
+    dataset.frames["id"] = id_column([larger[number] for number in dataset.frames["id"]])
+    dataset.people["frame_id"] = id_column([larger[n] for n in dataset.people["frame_id"]])
+    coco.write(dataset, tmp_path / "a.json")
+    again = coco.read(tmp_path / "a.json")
+    assert again.frames["id"].tolist() == list(larger.values())
+    assert again.people["frame_id"].tolist() == dataset.people["frame_id"].tolist()

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, make_people
+from wepdtof_pose.dataset import (
+    ROTATED_BOX_COLUMNS,
+    PoseDataset,
+    id_column,
+    make_frames,
+    make_people,
+)
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.boxed_people import bounds
 from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
@@ -81,17 +87,15 @@ def dataset_of(
     frame_ids, person_ids = map(_unique, own_ids)
     dataset = PoseDataset(
         frames=make_frames(
-            id=pd.Series(frame_ids, dtype=object).infer_objects(),
+            id=id_column(frame_ids),
             file_name=np.array([frame["file_name"] for frame in frames], dtype=object),
             width=[frame["width"] for frame in frames],
             height=[frame["height"] for frame in frames],
             scene=[frame.get("scene") for frame in frames],
         ),
         people=make_people(
-            id=pd.Series(person_ids, dtype=object).infer_objects(),
-            frame_id=pd.Series(
-                [frame_ids[person.frame] for person in people], dtype=object
-            ).infer_objects(),
+            id=id_column(person_ids),
+            frame_id=id_column([frame_ids[person.frame] for person in people]),
             **dict(zip("xywh", np.array(boxes).reshape(-1, 4).T, strict=True)),
             area=[f.get("area", np.nan) for f in fields],
             area_from_box=np.array([f.get("area_from_box", 0) != 0 for f in fields], dtype=bool),
