@@ -1,12 +1,17 @@
-"""Folders of recorded and real inputs, and the marks of tests that need more than a CPU."""
+"""Recorded and real inputs, FiftyOne with a database of the tests' own, and marks of tests."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,3 +86,58 @@ def tiny_fisheye(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("fisheye") / "data"
     return generate(folder, people=48, size=256, progress=False)
+
+
+@pytest.fixture(scope="session")
+def mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a MongoDB of the tests' own: FiftyOne shares one among a user's processes."""
+    from wepdtof_pose.browse.start import find_mongod
+
+    folder = tmp_path_factory.mktemp("mongodb")
+    program = find_mongod()
+    assert program is not None, "there is no MongoDB (make browse installs one)"
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        port = trial.getsockname()[1]
+    options = ("--dbpath", folder, "--port", port, "--bind_ip", "127.0.0.1", "--nounixsocket")
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([program, *map(str, options)], stdout=log, stderr=log)
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            break
+        assert server.poll() is None, (folder / "log").read_text()
+        time.sleep(0.1)
+    yield f"mongodb://127.0.0.1:{port}"
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="session")
+def fiftyone_home(tmp_path_factory: pytest.TempPathFactory, mongodb: str) -> Iterator[Path]:
+    """Folder of FiftyOne's zoo and configuration; the environment says so to every process."""
+    home = tmp_path_factory.mktemp("fiftyone")
+    own = {
+        "FIFTYONE_DO_NOT_TRACK": "1",
+        "FIFTYONE_DATABASE_URI": mongodb,
+        "FIFTYONE_DATASET_ZOO_DIR": str(home / "zoo"),
+        "FIFTYONE_CONFIG_PATH": str(home / "config.json"),
+        "FIFTYONE_APP_CONFIG_PATH": str(home / "app_config.json"),
+    }
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    yield home
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def fiftyone(fiftyone_home: Path) -> Any:
+    """FiftyOne with that database: whichever test of a process imports it first asks for this."""
+    from wepdtof_pose.browse.start import start_fiftyone
+
+    module = start_fiftyone()
+    # Imported before, it would have the user's own database.
+    assert module.config.database_uri == os.environ["FIFTYONE_DATABASE_URI"]
+    return module

@@ -119,6 +119,7 @@ def test_poses_for_supervision(
 
 
 @pytest.mark.fiftyone
+@pytest.mark.usefixtures("fiftyone")
 def test_poses_for_fiftyone(model: sspcm.Model, image: Path) -> None:
     poses = model(image, boxes=BOXES)
     labels = poses.to_fiftyone().keypoints
