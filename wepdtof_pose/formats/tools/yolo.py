@@ -305,11 +305,14 @@ def inside(
 def write(datasets: dict[str, PoseDataset]) -> Layout:
     """Return the folder of data sets; one without splits is both `train` and `val` of the YAML.
 
+    People of a file that is listed as several images of a split come together in its labels.
+
     Raises:
         InputError: a split has no images, or two images differ only in their suffix, so that their
             labels would collide.
     """
     files: dict[str, Any] = {}
+    names_of_labels: dict[str, str] = {}
     images: dict[str, Path] = {}
     lost: list[dict[str, int]] = []
     for split, everybody in datasets.items():
@@ -327,12 +330,17 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
             people = people[usable[people]]
             lines = to_lines(boxes[people], keypoints[people], size)
             label = label_file(Path(split_folder("images", split)), name).as_posix()
-            if label in files:
-                raise InputError(f"{name!r}: another image has the same name but for the suffix")
-            files[label] = "".join(f"{line}\n" for line in lines)
+            other = names_of_labels.setdefault(label, name)
+            if other != name:
+                raise InputError(
+                    f"{name!r}: {other!r} has the same name but for the suffix, and yolo keeps the "
+                    f"labels of both in {label}: rename one of them"
+                )
+            files[label] = files.get(label, "") + "".join(f"{line}\n" for line in lines)
         order = sorted(frames["file_name"]) != frames["file_name"].tolist()
         lost += [crowds, changed, not_held(dataset, _HELD), {"order of the images": int(order)}]
-        lost.append({EMPTY_BOXES: int((~usable).sum())})
+        again = len(frames) - frames["file_name"].nunique()
+        lost.append({EMPTY_BOXES: int((~usable).sum()), "images listed again": int(again)})
     joints = next(iter(datasets.values())).keypoint_set
     files["data.yaml"] = yaml_text(joints, list(datasets))
     return Layout(files, images, add_counts(*lost))

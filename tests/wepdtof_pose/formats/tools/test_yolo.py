@@ -261,6 +261,14 @@ def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
         yolo.write({"all": dataset})
 
 
+def test_people_of_an_image_that_is_listed_twice_come_together(make_dataset: Callable) -> None:
+    dataset = make_dataset([1, 2])
+    dataset.frames["file_name"] = ["a.png", "a.png"]
+    layout = yolo.write({"all": dataset})
+    assert len(layout.files["labels/a.txt"].splitlines()) == len(dataset) == 3
+    assert layout.not_held["images listed again"] == 1
+
+
 def test_a_split_without_images_is_not_written(make_dataset: Callable) -> None:
     empty = make_dataset().select_frames(np.array([], dtype=np.int64))
     with pytest.raises(InputError, match="split 'val' has no images"):
