@@ -7,10 +7,12 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module, metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -43,12 +45,15 @@ TINY_RUN = (
     "--set data.crop_width=64 --set data.crop_height=64 "
     "--set optimisation.epochs=2 --set optimisation.epoch_steps=1 --set optimisation.batch_size=4"
 )
+TINY_CELLS = (
+    "--jobs 1 --set optimisation.burn_in_epochs=1 --set optimisation.burn_in_milestones=[] "
+    f"--set optimisation.milestones=[] {TINY_RUN}"
+)
 TINY = {
     "synth ceiling --people 300": "synth ceiling --people 24 --size 128 --workers 1",
     "--labels 60 -o": f"--labels 6 {TINY_RUN} -o",
     "--ratio 60 --methods supervised,sspcm_ema --seeds 2": (
-        "--ratio 6 --methods supervised --seeds 1 --jobs 1 --set optimisation.burn_in_epochs=1 "
-        f"--set optimisation.burn_in_milestones=[] --set optimisation.milestones=[] {TINY_RUN}"
+        f"--ratio 6 --methods supervised --seeds 1 {TINY_CELLS}"
     ),
 }
 """What of the README's long commands a test makes shorter; all else is typed as it stands."""
@@ -207,6 +212,54 @@ def test_a_tutorial_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert all(cell.execution_count for cell in code)
     shown = [output for cell in code for output in cell.outputs if "data" in output]
     assert any("image/png" in output["data"] or "image/jpeg" in output["data"] for output in shown)
+
+
+GUIDES = [
+    "guide/few_labels.md",
+    "guide/training.md",
+    *(f"methods/{path.name}" for path in sorted((ROOT / "docs" / "methods").glob("*.md"))),
+]
+SHORTER = {"300": "6", "1k": "6", "100": "5", "--seeds 3": "--seeds 1", "epochs=150": "epochs=3"}
+"""What of the guides' numbers a test makes smaller."""
+ELSEWHERE = ("wepdtof-pose browse", "sspcm train --data mpii")
+"""What needs a MongoDB (tests marked `fiftyone` browse), or data that nobody may hand on."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in GUIDES if [*typed(ROOT / "docs" / name)]])
+def test_a_guide_is_true_line_by_line(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
+
+    def call(line: str) -> None:
+        program, *words = shlex.split(line)
+        done = CliRunner().invoke(main_of(program), words)
+        assert done.exit_code == 0, f"{line}\n{done.output}"
+
+    call("wepdtof-pose synth fisheye --people 24 --size 128 --workers 1")
+    shutil.copytree("fisheye", "other")
+    call("wepdtof-pose split fisheye --labels 6 --leave-out-test -o labelled.json")
+    Path("my.yaml").write_text("data: {path: fisheye}\n", encoding="utf-8")
+    run = 0
+    for words in typed(ROOT / "docs" / name):
+        line = shlex.join(words)
+        if line.startswith(ELSEWHERE):
+            continue
+        if "--log tensorboard" in line and not find_spec("tensorboard"):
+            continue
+        for long, short in SHORTER.items():
+            line = re.sub(rf"(?<!\S){long}(?!\S)|(?<=optimisation\.){long}$", short, line)
+        if "--grid" in line:
+            line = f"{line.replace('results/', f'{ROOT}/results/')} --dry-run"
+        elif words[:2] == ["sspcm-bench", "run"]:
+            line += f" {TINY_CELLS}"
+        elif words[1] == "train" and "--resume" not in words:
+            line += f" {TINY_RUN}"
+        call(line)
+        run += 1
+    assert run
 
 
 def pinned() -> dict[str, str]:
