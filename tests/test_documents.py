@@ -3,82 +3,32 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module, metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from typed_lines import ROOT, main_of, typed
 
 from wepdtof_pose.conversion.convert import convert, place
 from wepdtof_pose.conversion.registry import READERS, write_coco
 from wepdtof_pose.formats import WRITABLE
 from wepdtof_pose.formats.layout import not_held
 
-ROOT = Path(__file__).parents[1]
-PROGRAMS = {
-    "wepdtof-pose": "wepdtof_pose.commands.main",
-    "sspcm": "sspcm.commands.main",
-    "sspcm-bench": "benchmarks.commands.main",
-}
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "annotations" / "README.md",
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
-TINY_RUN = (
-    "--device cpu --set network.name=resnet18_lateral --set network.width=8 "
-    "--set network.pretrained=null --set network.deconv_channels=8 "
-    "--set data.crop_width=64 --set data.crop_height=64 "
-    "--set optimisation.epochs=2 --set optimisation.epoch_steps=1 --set optimisation.batch_size=4"
-)
-TINY_CELLS = (
-    "--jobs 1 --set optimisation.burn_in_epochs=1 --set optimisation.burn_in_milestones=[] "
-    f"--set optimisation.milestones=[] {TINY_RUN}"
-)
-TINY = {
-    "synth ceiling --people 300": "synth ceiling --people 24 --size 128 --workers 1",
-    "--labels 60 -o": f"--labels 6 {TINY_RUN} -o",
-    "--ratio 60 --methods supervised,sspcm_ema --seeds 2": (
-        f"--ratio 6 --methods supervised --seeds 1 {TINY_CELLS}"
-    ),
-}
-"""What of the README's long commands a test makes shorter; all else is typed as it stands."""
-NOT_RUN = ("make ", "pip ", ". .venv", "wepdtof-pose browse")
-"""What needs another machine than that of a test: an environment of its own, a MongoDB."""
-
-
-def typed(page: Path) -> Iterator[list[str]]:
-    """The command lines of a page's blocks of code, as words; comments are left out."""
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
-    for line in (
-        "\n".join(text for language, text in blocks if language in ("", "bash"))
-        .replace("\\\n", " ")
-        .splitlines()
-    ):
-        if not line.startswith((*PROGRAMS, "torchrun")):
-            continue
-        words = shlex.split(line.split(" | ")[0].split(" 2>")[0], comments=True)
-        yield words[words.index("sspcm") :] if words[0] == "torchrun" else words
-
-
-def main_of(program: str) -> click.Group:
-    group = import_module(PROGRAMS[program]).main
-    assert isinstance(group, click.Group)
-    return group
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -111,67 +61,6 @@ def test_the_readme_is_short_and_names_what_is_there() -> None:
     assert set(re.findall(r"^make ([a-z]+)", text, re.M)) <= set(targets)
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (ROOT / target).exists(), target
-
-
-@pytest.mark.slow
-def test_the_readme_is_true_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    for long, short in TINY.items():
-        assert long in text
-        text = text.replace(long, short)
-    page = tmp_path / "README.md"
-    page.write_text(text, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
-    run = 0
-    for program, *words in typed(page):
-        if shlex.join([program, *words]).startswith(NOT_RUN):
-            continue
-        done = CliRunner().invoke(main_of(program), words)
-        # What validate finds in people of some pixels is no fault of the command.
-        allowed = (0, 1) if words[0] == "validate" else (0,)
-        assert done.exit_code in allowed, f"{program} {shlex.join(words)}\n{done.output}"
-        run += 1
-    assert run >= 7
-    for made in ("poses/predictions.json", "runs/few/result.json", "runs/compared/report.html"):
-        assert (tmp_path / made).is_file()
-
-
-def test_the_guide_to_data_is_true_line_by_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    run: list[str] = []
-
-    def call(program: str, *words: str) -> None:
-        done = CliRunner().invoke(main_of(program), words)
-        # What validate finds is no fault of the command; the release needs a person who fetches it.
-        allowed = {"validate": (0, 1), "download": (2,)}.get(words[0], (0,))
-        assert done.exit_code in allowed, f"{program} {shlex.join(words)}\n{done.output}"
-        assert words[0] != "download" or "Steps:" in done.output
-
-    call("wepdtof-pose", *shlex.split("synth fisheye --people 40 --size 128 --workers 1"))
-    truth = json.loads(Path("fisheye/annotations/person_keypoints.json").read_text("utf-8"))
-    Path("results.json").write_text(
-        json.dumps(
-            [
-                {key: person[key] for key in ("image_id", "category_id", "keypoints")}
-                | {"score": 1}
-                for person in truth["annotations"]
-            ]
-        ),
-        encoding="utf-8",
-    )
-    for program, *words in typed(ROOT / "docs" / "guide" / "data.md"):
-        # Data that nobody may hand on, and the set that is there already in a smaller size.
-        if "LSPET" in words or words[0] == "synth":
-            continue
-        call(program, *("10" if word == "1k" else word for word in words))
-        run.append(words[0])
-    assert len(run) >= 12
-    assert {"validate", "split", "stats", "visualize", "download", "convert"} <= set(run)
-    for made in ("repaired", "labelled.json", "parted", "sides.json", "plots", "pictures"):
-        assert Path(made).exists(), made
 
 
 @pytest.mark.slow
@@ -212,54 +101,6 @@ def test_a_tutorial_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert all(cell.execution_count for cell in code)
     shown = [output for cell in code for output in cell.outputs if "data" in output]
     assert any("image/png" in output["data"] or "image/jpeg" in output["data"] for output in shown)
-
-
-GUIDES = [
-    "guide/few_labels.md",
-    "guide/training.md",
-    *(f"methods/{path.name}" for path in sorted((ROOT / "docs" / "methods").glob("*.md"))),
-]
-SHORTER = {"300": "6", "1k": "6", "100": "5", "--seeds 3": "--seeds 1", "epochs=150": "epochs=3"}
-"""What of the guides' numbers a test makes smaller."""
-ELSEWHERE = ("wepdtof-pose browse", "sspcm train --data mpii")
-"""What needs a MongoDB (tests marked `fiftyone` browse), or data that nobody may hand on."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in GUIDES if [*typed(ROOT / "docs" / name)]])
-def test_a_guide_is_true_line_by_line(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
-
-    def call(line: str) -> None:
-        program, *words = shlex.split(line)
-        done = CliRunner().invoke(main_of(program), words)
-        assert done.exit_code == 0, f"{line}\n{done.output}"
-
-    call("wepdtof-pose synth fisheye --people 24 --size 128 --workers 1")
-    shutil.copytree("fisheye", "other")
-    call("wepdtof-pose split fisheye --labels 6 --leave-out-test -o labelled.json")
-    Path("my.yaml").write_text("data: {path: fisheye, labels: all}\n", encoding="utf-8")
-    run = 0
-    for words in typed(ROOT / "docs" / name):
-        line = shlex.join(words)
-        if line.startswith(ELSEWHERE):
-            continue
-        if "--log tensorboard" in line and not find_spec("tensorboard"):
-            continue
-        for long, short in SHORTER.items():
-            line = re.sub(rf"(?<!\S){long}(?!\S)|(?<=optimisation\.){long}$", short, line)
-        if "--grid" in line:
-            line = f"{line.replace('results/', f'{ROOT}/results/')} --dry-run"
-        elif words[:2] == ["sspcm-bench", "run"]:
-            line += f" {TINY_CELLS}"
-        elif words[1] == "train" and "--resume" not in words:
-            line += f" {TINY_RUN}"
-        call(line)
-        run += 1
-    assert run
 
 
 def pinned() -> dict[str, str]:

@@ -36,7 +36,7 @@ os.environ.setdefault("SIZE", "512")
 
 # %% language="bash"
 # wepdtof-pose synth camera --people $PEOPLE --style office --size $SIZE --seed 11 --workers 1
-# ls camera camera/images | head
+# ls camera/images
 
 # %% [markdown]
 # ## Poses
@@ -46,7 +46,7 @@ os.environ.setdefault("SIZE", "512")
 # %% language="bash"
 # sspcm predict camera/images --draw --drafts coco -o poses
 # ls poses
-# head -4 poses/joints.csv
+# cut -d, -f1,4-11 poses/joints.csv | head -4
 
 # %%
 from pathlib import Path

@@ -45,11 +45,22 @@ def run(name: str, folder: Path) -> nbformat.NotebookNode:
     os.environ["REPOSITORY"] = str(ROOT)
     executor = ExecutePreprocessor(timeout=_LONGEST, kernel_name="python3")
     executor.preprocess(notebook, {"metadata": {"path": str(folder)}})
-    # Progress, which a reader sees when he types the command, is not what the page shows.
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = shown_outputs(cell.outputs)
     return notebook
+
+
+def shown_outputs(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Return what a page shows: what a command printed in one piece, and nothing of its progress.
+
+    A kernel hands on what is printed in as many pieces as it happens to read.
+    """
+    printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
+    others = [output for output in outputs if output.output_type != "stream"]
+    if not printed:
+        return others
+    return [nbformat.v4.new_output("stream", name="stdout", text=printed), *others]
 
 
 def write_page(name: str, notebook: nbformat.NotebookNode) -> Path:
