@@ -99,6 +99,8 @@ def test_a_tutorial_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     notebook = make.run(name, tmp_path)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)
+    printed = [[one for one in cell.outputs if one.output_type == "stream"] for cell in code]
+    assert max(map(len, printed)) == 1
     shown = [output for cell in code for output in cell.outputs if "data" in output]
     assert any("image/png" in output["data"] or "image/jpeg" in output["data"] for output in shown)
 
