@@ -114,7 +114,7 @@ SHORTER = {
 }
 """What of the guides' numbers a test makes smaller."""
 ELSEWHERE = ("wepdtof-pose browse", "sspcm train --data mpii")
-"""What needs a MongoDB (tests of its room type that), or data that nobody may hand on."""
+"""What needs a MongoDB, or data that nobody may hand on."""
 
 
 @pytest.mark.slow

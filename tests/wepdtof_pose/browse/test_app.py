@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import shutil
 import signal
 import socket
@@ -24,8 +23,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from typed_lines import ROOT, main_of, typed
 from wepdtof_pose.annotations import sample_folder
 
 from wepdtof_pose.browse.opening import dataset_name
@@ -33,7 +30,6 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.images import write_image
-from wepdtof_pose.synthetic.generate import generate
 
 pytestmark = pytest.mark.fiftyone
 
@@ -287,31 +283,6 @@ def test_pictures_of_a_fisheye_set(page: Page, write_predictions: Callable, tmp_
         page.open_sample()
         assert 0 < float(page.value_of("worst_oks_noisy").split()[0]) < 1
         keep_screenshot(page, "browse_sample.jpg")
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("fiftyone_home")
-def test_the_guide_to_browsing_is_true_line_by_line(
-    write_predictions: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    generate(Path("fisheye"), people=24, size=128, progress=False)
-    dataset = load_dataset(Path("fisheye"))["all"]
-    for name in ("sspcm", "a", "b"):
-        folder = Path("runs") / name
-        folder.mkdir(parents=True)
-        write_predictions(folder / "predictions.json", dataset, noise=2)
-    # The pseudo-labels of a run need the run itself; here they are other poses of the same form.
-    run = 0
-    for program, command, *words in typed(ROOT / "docs" / "guide" / "browse.md"):
-        if command == "browse" and "--export" not in words:
-            with served(*words):
-                run += 1
-        elif command != "doctor":
-            done = CliRunner().invoke(main_of(program), [command, *words])
-            assert done.exit_code == 0, f"{shlex.join([command, *words])}\n{done.output}"
-            run += 1
-    assert run >= 7
 
 
 def test_the_server_answers_to_loopback_names_alone_and_ends_with_its_parent() -> None:
