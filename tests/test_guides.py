@@ -153,9 +153,9 @@ def test_a_guide_is_true_line_by_line(
         if "--grid" in line:
             line = f"{line.replace('results/', f'{ROOT}/results/')} --dry-run"
         if words[:2] == ["sspcm-bench", "run"] and "results/" not in line:
-            line += f" {TINY_CELLS}" + (
-                "" if {"--data", "--grid"} & set(words) else " --data fisheye"
-            )
+            line += f" {TINY_CELLS}"
+            if not {"--data", "--grid"} & set(words):
+                line += " --data fisheye"
         elif words[1] == "train" and "--resume" not in words:
             line += f" {TINY_RUN}"
         elif words[1] == "adapt":
