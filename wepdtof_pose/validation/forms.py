@@ -16,7 +16,7 @@ from typing import Any
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.validation.annotations import usable_skeleton
 from wepdtof_pose.validation.edits import Edits, Table
-from wepdtof_pose.validation.label_counts import is_labelled, joints_in, number_in
+from wepdtof_pose.validation.label_counts import is_labelled, joints_in, number_in, visibility_in
 from wepdtof_pose.validation.raw_file import category_of_people, split_by_category
 from wepdtof_pose.validation.schema import (
     entry_check,
@@ -55,9 +55,11 @@ def read_forms(edits: Edits) -> None:
     _mend_references(edits, category)
     own, _ = split_by_category(edits.content, category)
     check = entry_check("annotation")
+    # Where nobody says which joints are seen, places are labels as they are in pairs x, y.
+    unknown = 0 if any(_says_visibility(person) for _, person in own) else 2
     for row, person in own:
         if isinstance(person, dict) and check(person) is not None:
-            _mend_person(edits, row, joints)
+            _mend_person(edits, row, joints, unknown)
     if are_pairs(edits.content, edits.category):
         for row, person in own:
             if isinstance(person, dict) and _in_a_list(person):
@@ -218,7 +220,7 @@ def _meant(value: Any, known: Any) -> Any:
     return found[0] if len(set(map(repr, found))) == 1 else None
 
 
-def _mend_person(edits: Edits, row: int, joints: int | None) -> None:
+def _mend_person(edits: Edits, row: int, joints: int | None, unknown: int) -> None:
     person = edits.entry("annotations", row)
     if "id" in person and not _is_id(person["id"]):
         if (number := _id(person["id"])) is not _LEAVE:
@@ -228,7 +230,7 @@ def _mend_person(edits: Edits, row: int, joints: int | None) -> None:
     readers: _Readers = {
         "bbox": _numbers,
         "rotated_box": _numbers,
-        "keypoints": lambda value: _keypoints(value, joints),
+        "keypoints": lambda value: _keypoints(value, joints, unknown),
         "iscrowd": _flag,
         "area_from_box": _flag,
         **dict.fromkeys(("area", "num_keypoints", "track_id"), _number),
@@ -285,6 +287,13 @@ def _add_visibility(edits: Edits, row: int) -> None:
     )
 
 
+def _says_visibility(person: Any) -> bool:
+    """Whether a person has joints one of which has a visibility that is not null."""
+    keypoints = person.get("keypoints") if isinstance(person, dict) else None
+    joints = joints_in(keypoints, pairs=False) if isinstance(keypoints, list) else []
+    return any(isinstance(j, list) and len(j) == 3 and j[2] is not None for j in joints)
+
+
 def _is_id(value: Any) -> bool:
     return isinstance(value, (int, str)) and not isinstance(value, bool)
 
@@ -317,8 +326,11 @@ def _numbers(value: Any) -> Any:
     return _LEAVE if any(number is _LEAVE for number in read) else read
 
 
-def _keypoints(value: Any, joints: int | None) -> Any:
-    """Read the joints of a person as a flat list: nested ones, nulls, texts, true and false."""
+def _keypoints(value: Any, joints: int | None, unknown: int) -> Any:
+    """Read the joints of a person as a flat list: nested ones, nulls, words, true and false.
+
+    `unknown` is the visibility of joints that have a place and null for it.
+    """
     value = _listed(value)
     if not isinstance(value, list):
         return _LEAVE
@@ -334,18 +346,22 @@ def _keypoints(value: Any, joints: int | None) -> Any:
         found = [[*joint, 2 if any(joint) else 0] for joint in found]
     elif lengths != {3}:
         return _LEAVE
-    read = [_joint(joint) for joint in found]
+    read = [_joint(joint, unknown) for joint in found]
     return _LEAVE if _LEAVE in read else [number for joint in read for number in joint]
 
 
-def _joint(joint: list[Any]) -> Any:
+def _joint(joint: list[Any], unknown: int) -> Any:
     x, y, visibility = joint
     if x is None or y is None:
         return [0, 0, 0]
-    if isinstance(visibility, bool):
-        visibility = 2 if visibility else 0
-    values = [_number(x), _number(y), 0 if visibility is None else _number(visibility)]
-    return _LEAVE if any(value is _LEAVE for value in values) else values
+    place = [_number(x), _number(y)]
+    if _LEAVE in place:
+        return _LEAVE
+    placed = any(place)
+    if visibility is None:
+        return [*place, unknown if placed else 0]
+    seen = visibility_in(visibility, placed=placed)
+    return _LEAVE if seen is None else [*place, seen]
 
 
 def _listed(value: Any) -> Any:

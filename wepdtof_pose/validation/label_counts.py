@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -74,10 +75,15 @@ def joints_in(keypoints: list[Any], *, pairs: bool) -> list[list[Any]]:
 
 def is_labelled(joint: list[Any]) -> bool:
     """Whether a joint x, y, visibility (or x, y) as it is written has a place and is labelled."""
-    numbers = [number_in(value) for value in joint]
-    if len(numbers) not in (2, 3) or any(n is None or not abs(n) < LARGEST for n in numbers):
+    if len(joint) not in (2, 3):
         return False
-    return numbers[2] > 0 if len(numbers) == 3 else any(numbers)  # type: ignore[operator]
+    place = [number_in(value) for value in joint[:2]]
+    if any(n is None or not abs(n) < LARGEST for n in place):
+        return False
+    if len(joint) == 2:
+        return any(place)
+    visibility = visibility_in(joint[2], placed=any(place))
+    return visibility is not None and 0 < visibility < LARGEST
 
 
 def is_box(box: Any) -> bool:
@@ -111,5 +117,33 @@ def number_in(value: Any) -> float | None:
     return int(number) if whole else number
 
 
+def visibility_in(value: Any, *, placed: bool) -> float | None:
+    """Return the visibility that a number, a word or true and false stand for; None for others.
+
+    False says that a joint is not seen. Where it has a place all the same, somebody labelled it.
+
+    >>> [visibility_in(value, placed=True) for value in ("2", "Visible", "occluded", True, False)]
+    [2, 2, 1, 2, 1]
+    >>> [visibility_in(value, placed=False) for value in (False, "not labeled", "perhaps")]
+    [0, 0, None]
+    """
+    if isinstance(value, bool):
+        return 2 if value else int(placed)
+    if isinstance(value, str):
+        return _WORDS.get(re.sub(r"[\s_-]", "", value.lower()), number_in(value))
+    return number_in(value)
+
+
 def _by_name(item: tuple[Any, Any]) -> str:
     return str(item[0])
+
+
+_WORDS = {
+    "visible": 2,
+    **dict.fromkeys(("occluded", "hidden"), 1),
+    **dict.fromkeys(("notlabeled", "notlabelled", "unlabeled", "unlabelled"), 0),
+}
+"""Words for the visibility of a joint, without spaces and hyphens.
+
+What is "invisible" or "outside" may be hidden or not labelled.
+"""

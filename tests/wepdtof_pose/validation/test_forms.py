@@ -82,7 +82,18 @@ PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "visibility true and false": (
         {"keypoints": [30, 12, True, 32, 20, True, 22, 40, False, 44, 42, True]},
-        {"keypoints": [30, 12, 2, 32, 20, 2, 22, 40, 0, 44, 42, 2], "num_keypoints": 3},
+        {"keypoints": [30, 12, 2, 32, 20, 2, 22, 40, 1, 44, 42, 2]},
+    ),
+    "false without a place": (
+        {"keypoints": [0, 0, False, *JOINTS[3:]], "num_keypoints": 3},
+        {"keypoints": [0, 0, 0, *JOINTS[3:]], "num_keypoints": 3},
+    ),
+    "words for the visibility": (
+        {
+            "keypoints": [30, 12, "visible", 32, 20, "Not-Labeled", 22, 40, "occluded", 44, 42, 2],
+            "num_keypoints": 3,
+        },
+        {"keypoints": [30, 12, 2, 32, 20, 0, 22, 40, 1, 44, 42, 2], "num_keypoints": 3},
     ),
     "joints in a text": ({"keypoints": ", ".join(map(str, JOINTS))}, {"keypoints": JOINTS}),
     "joints in a text of JSON": ({"keypoints": str(JOINTS)}, {"keypoints": JOINTS}),
@@ -214,6 +225,7 @@ def test_a_side_that_contradicts_the_picture_stays(fixed: Fix) -> None:
 
 
 LEFT: dict[str, tuple[dict[str, Any], str]] = {
+    "a visibility of two readings": ({"keypoints": [30, 12, "outside", *JOINTS[3:]]}, "structure"),
     "a joint that is a word": ({"keypoints": ["a", *JOINTS[1:]]}, "structure"),
     "joints in objects": ({"keypoints": [{"x": 1, "y": 2}] * 4}, "structure"),
     "a list too short": ({"keypoints": JOINTS[:-1]}, "keypoint-count"),
@@ -253,6 +265,19 @@ def test_pairs_of_everybody_are_joints_without_visibility(fixed: Fix) -> None:
     assert after["annotations"][0]["keypoints"] == [30, 12, 2, 32, 20, 2, 22, 40, 2, 44, 42, 2]
     assert after["annotations"][1]["keypoints"][3:6] == [0, 0, 0]
     assert record["labels"]["before"] == record["labels"]["after"]
+    assert record["labels"]["after"]["joints"] == 7
+
+
+def test_places_are_labels_where_nobody_says_what_is_seen(fixed: Fix) -> None:
+    before = content()
+    for row in before["annotations"]:
+        row["keypoints"][2::3] = [None] * 4
+    before["annotations"][1]["keypoints"][3:5] = [0, 0]
+    before["annotations"][1]["num_keypoints"] = 3
+    after, record = fixed(before)
+    assert record["remaining"] == {}
+    assert after["annotations"][0]["keypoints"] == [30, 12, 2, 32, 20, 2, 22, 40, 2, 44, 42, 2]
+    assert after["annotations"][1]["keypoints"][3:6] == [0, 0, 0]
     assert record["labels"]["after"]["joints"] == 7
 
 
