@@ -91,6 +91,13 @@ def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
     files = _json_files(annotations)
     if not files and (parts := _files_of_parts(folder)):
         return parts
+    if all((folder / name).is_file() for name in _OF_FIFTYONE):
+        raise InputError(
+            f"{folder}: is a FiftyOneDataset export ({' and '.join(_OF_FIFTYONE)}), which only "
+            "FiftyOne reads: export the keypoints from there as COCO (dataset.export(..., "
+            "dataset_type=fiftyone.types.COCODetectionDataset, label_field=NAME)), then "
+            "wepdtof-pose convert --from coco --source-keypoints SET"
+        )
     files = files or _json_files(folder)
     if not files:
         missing = "has no *.json" if annotations.is_dir() else "is missing"
@@ -153,3 +160,6 @@ def _split_of(file: Path) -> str | None:
 
 _RECORDS = ("manifest.json", "sides.json", "changes.json")
 """What our commands write beside annotations."""
+
+_OF_FIFTYONE = ("metadata.json", "samples.json")
+"""What FiftyOne writes in a format of its own."""

@@ -59,6 +59,13 @@ def test_folder_without_annotations(tmp_path: Path) -> None:
         load_dataset(tmp_path)
 
 
+def test_what_only_fiftyone_reads_names_the_step_that_works(tmp_path: Path) -> None:
+    for name in ("metadata.json", "samples.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(InputError, match=r"FiftyOneDataset export.*COCODetectionDataset"):
+        load_dataset(tmp_path)
+
+
 def test_annotations_beside_the_images_of_each_split(
     make_dataset: Callable, tmp_path: Path
 ) -> None:

@@ -210,9 +210,10 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
         if not words:
             continue
         if len(words) != columns:
+            hint = ": the last one, a confidence, is no label" if len(words) == columns + 1 else ""
             raise InputError(
                 f"{source}: line {number} has {len(words)} numbers instead of {columns} "
-                f"(a class, 4 of the box, {channels} each of {joints} joints)"
+                f"(a class, 4 of the box, {channels} each of {joints} joints){hint}"
             )
         where = f"{source}: line {number}"
         row = [parse_number(word, where) for word in words]
@@ -255,7 +256,11 @@ def to_pixels(
     else:
         seen = joints[..., 2:]
         if not np.isin(seen, (0, 1, 2)).all():
-            raise InputError(f"{source}: visibilities are not all 0, 1 or 2")
+            wrong = seen[~np.isin(seen, (0, 1, 2))][0]
+            hint = ": confidences of predictions are no labels" if 0 < wrong < 1 else ""
+            raise InputError(
+                f"{source}: visibilities are not all 0, 1 or 2 (one is {wrong:g}){hint}"
+            )
     return boxes, np.concatenate([joints[..., :2] * scale, seen], axis=-1).astype(np.float32)
 
 

@@ -181,11 +181,18 @@ def _class_names(names: Any, file: Path) -> dict[int, str]:
     if names is None:
         return {}
     pairs = dict(enumerate(names)) if isinstance(names, list) else names
+    if isinstance(pairs, dict):
+        pairs = {_number(number): name for number, name in pairs.items()}
     usable = isinstance(pairs, dict) and all(type(number) is int for number in pairs)
     found = {number: str(name) for number, name in pairs.items()} if usable else {}
     if not usable or not all(name.isprintable() for name in found.values()):
         raise InputError(f"{file}: 'names' is {shown(names)}, not the names of the classes")
     return found
+
+
+def _number(key: Any) -> Any:
+    """Return the number of a class, which a file may have between quotation marks."""
+    return int(key) if isinstance(key, str) and key.isascii() and key.isdecimal() else key
 
 
 def _classes(

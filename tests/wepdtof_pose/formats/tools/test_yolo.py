@@ -136,6 +136,13 @@ def test_no_class_is_people(tmp_path: Path, names: str, category: str | None, er
         yolo.read(write(tmp_path, text=f"{CLASSES}{names}\n{FLAT}"), category=category)
 
 
+def test_numbers_of_classes_may_be_texts(tmp_path: Path) -> None:
+    text = f"train: images/train\nkpt_shape: [3, 3]\nnames: {{'0': person, '1': dog}}\n{NAMES}"
+    reading = yolo.read(write(tmp_path, text=text, labels=LINE + LINE.replace("0", "1", 1)))
+    assert len(reading.datasets["all"]) == 1
+    assert reading.left_out == {"objects of class 'dog'": 1}
+
+
 def test_label_files_without_an_image_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path)
     for name in ("b", "deep/c"):
@@ -339,7 +346,9 @@ def test_a_wrong_exchange_of_joints_that_are_given(tmp_path: Path) -> None:
         (LINE.replace("0.25", "wide"), "line 1 is 'wide', not a number"),
         (LINE.replace("0.25", "nan"), "line 1 is 'nan', not a finite"),
         (LINE.replace("0.25", "1e20"), "not relative to the image"),
-        (LINE.replace(" 1 0 0 0", " 3 0 0 0"), "visibilities"),
+        (LINE.replace(" 1 0 0 0", " 3 0 0 0"), r"are not all 0, 1 or 2 \(one is 3\)$"),
+        (LINE.replace(" 1 0 0 0", " 0.75 0 0 0"), "one is 0.75.: confidences of predictions"),
+        (LINE.replace("\n", " 0.9\n"), "15 numbers instead of 14 .*: the last one, a confidence"),
     ],
     ids=str,
 )
