@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def visualize(
 ) -> None:
     """Draw skeletons and boxes on a random choice of frames, or a grid of people, or a film.
 
-    A person's right is drawn warm, the left cool, the middle white; hidden joints are rings.
+    A person's right is drawn warm, the left cool, the middle white; hidden joints are rings. Whole
+    frames whose images cannot be read are left out and named, with exit code 1.
 
     \b
     Example:
@@ -106,5 +108,12 @@ def visualize(
     else:
         limit = limit or 12
         options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
+        problems: list[str] = []
+        options["problems"] = problems
         for file in draw.write_frames(dataset, out, limit=limit, rng=rng, **options):
             echo(str(file))
+        for problem in problems:
+            echo(f"left out: {problem}", err=True)
+        if problems:
+            echo(f"{len(problems)} frames left out: their images cannot be read", err=True)
+            sys.exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ def write_frames(
     *,
     limit: int,
     rng: np.random.Generator,
+    problems: list[str] | None = None,
     predictions: Predictions | None = None,
     joint_threshold: float = 0.2,
     rings: bool = False,
@@ -42,6 +44,8 @@ def write_frames(
         folder: made where it is missing.
         limit: at most so many frames, in file order.
         rng: chooses them.
+        problems: gets a line for each frame that is left out because its image cannot be read;
+            without it one such image is an error.
         predictions: drawn on a second copy of each frame, to the right of the annotations; frames
             without any are left out.
         joint_threshold: predicted joints with a lower score are not drawn.
@@ -51,15 +55,17 @@ def write_frames(
     rows = _choice(np.unique(dataset.frame_rows[people]), limit, rng)
     make_folder(folder)
     files = []
-    for position, row in enumerate(tqdm(rows, desc="frames", disable=None, leave=False)):
-        picture = frame_picture(dataset, int(row), rings=rings)
-        if predictions is not None:
-            predicted = predicted_frame(
-                dataset, int(row), predictions, joint_threshold=joint_threshold
-            )
-            picture = annotators.grid([picture, predicted], columns=2, gap=8)
+
+    def draw(row: int) -> np.ndarray:
+        picture = frame_picture(dataset, row, rings=rings)
+        if predictions is None:
+            return picture
+        predicted = predicted_frame(dataset, row, predictions, joint_threshold=joint_threshold)
+        return annotators.grid([picture, predicted], columns=2, gap=8)
+
+    for position, picture in _drawn(rows, draw, problems):
         # No file system takes longer names than 255 bytes.
-        stem = Path(dataset.frames["file_name"].iloc[row]).stem
+        stem = Path(dataset.frames["file_name"].iloc[rows[position]]).stem
         stem = stem.encode(errors="ignore")[:240].decode(errors="ignore")
         files.append(folder / f"{position:03d}_{stem}.png")
         write_image(files[-1], picture)
@@ -142,6 +148,32 @@ def _on_predicted_frames(dataset: PoseDataset, predictions: Predictions | None) 
     if predictions is None:
         return np.ones(len(dataset.frames), dtype=bool)
     return dataset.frames["id"].isin(predictions.frame_ids).to_numpy()
+
+
+def _drawn(
+    rows: np.ndarray, draw: Callable[[int], np.ndarray], problems: list[str] | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the position and the picture of each row whose image can be read.
+
+    What is wrong with the others is added to `problems`.
+
+    Raises:
+        InputError: no image can be read, or, without `problems`, one cannot.
+    """
+    unread: list[str] = []
+    for position, row in enumerate(tqdm(rows, desc="frames", disable=None, leave=False)):
+        try:
+            picture = draw(int(row))
+        except InputError as error:
+            if problems is None:
+                raise
+            unread.append(str(error))
+            continue
+        yield position, picture
+    if unread and len(unread) == len(rows):
+        raise InputError(unread[0])
+    if problems is not None:
+        problems += unread
 
 
 def _choice(rows: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:

@@ -75,8 +75,8 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (truncated, ("stats", "DATA"), "cut short"),
         (short_keypoints, ("stats", "DATA"), "has 41 numbers instead of 42"),
         (no_annotations, ("stats", "DATA"), "another format: wepdtof-pose convert first"),
-        (missing_image, DRAW, "15.png: no such image"),
-        (broken_image, DRAW, "15.png: is not a readable image"),
+        (missing_image, (*DRAW, "--sheet"), "15.png: no such image"),
+        (broken_image, (*DRAW, "--sheet"), "15.png: is not a readable image"),
         (missing_image, CONVERT, "1 of 3 images are missing"),
         (nothing, (*CONVERT, "--keypoints", "x"), "unknown keypoint set 'x'"),
         (nothing, ("convert", "DATA", "OUT", "--from", "xyz", "--to", "coco"), "format 'xyz'"),
@@ -88,7 +88,7 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (nothing, (*SPLIT, "9" * 400 + "%"), "not understood"),
         (nothing, ("stats", "n" * 300), "File name too long"),
         (nothing, ("stats", "DATA", "--plots", "n" * 300), "File name too long"),
-        (huge_image, DRAW, "15.png: is not a readable image"),
+        (huge_image, (*DRAW, "--sheet"), "15.png: is not a readable image"),
         (nothing, (*SPLIT, "2", "--split", "val"), "has no split 'val', only all"),
         (nothing, ("split", "DATA", "-o", "DATA", "--labels", "2"), "is a folder"),
         (nothing, ("split", "DATA", "-o", "OUT", "--test", "1"), "no scenes are known"),
@@ -112,6 +112,26 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
     assert error in result.stderr
     assert result.stderr.count("\n") == 1
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("damage", [missing_image, broken_image])
+def test_frames_that_cannot_be_read_are_left_out_and_named(
+    data: Path, tmp_path: Path, damage: Callable
+) -> None:
+    damage(data)
+    result = run("visualize", data, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["000_5.png", "002_25.png"]
+    assert "15.png: " in result.stderr
+    assert result.stderr.endswith("\n1 frames left out: their images cannot be read\n")
+
+
+def test_no_frame_at_all_that_can_be_read_is_an_error(data: Path, tmp_path: Path) -> None:
+    for file in (data / "images").iterdir():
+        file.write_text("<html>")
+    result = run("visualize", data, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "5.png: is not a readable image" in result.stderr
 
 
 @pytest.mark.parametrize(
