@@ -30,8 +30,8 @@ TINY_CELLS = (
 TINY = {
     "synth ceiling --people 300": "synth ceiling --people 24 --size 128 --workers 1",
     "--labels 60 -o": f"--labels 6 {TINY_RUN} -o",
-    "--ratio 60 --methods supervised,sspcm_ema --seeds 2": (
-        f"--ratio 6 --methods supervised --seeds 1 {TINY_CELLS}"
+    "--labels 60 --methods supervised,sspcm_ema --seeds 2": (
+        f"--labels 6 --methods supervised --seeds 1 {TINY_CELLS}"
     ),
 }
 """What of the README's long commands a test makes shorter; all else is typed as it stands."""

@@ -13,13 +13,27 @@ _COUNT = click.IntRange(min=1)
 
 
 @click.command()
-@click.option("--first", type=_COUNT, default=60, show_default=True, help="Labels given to all.")
-@click.option("--labels", type=_COUNT, default=120, show_default=True, help="Labels in all.")
-@click.option("--seeds", type=_COUNT, default=5, show_default=True, help="Seeds, from 0 on.")
 @click.option(
-    "--data", type=PATH, help="COCO-keypoint JSON or dataset folder; a procedural set by default."
+    "--first",
+    type=_COUNT,
+    default=60,
+    show_default=True,
+    help="Random labels that every network has.",
 )
-@click.option("--preset", default="quick", show_default=True, help="quick, small, paper or gpu.")
+@click.option("--labels", type=_COUNT, default=120, show_default=True, help="Labels in the end.")
+@click.option(
+    "--seeds", type=_COUNT, default=5, show_default=True, help="Number of seeds, from 0 on."
+)
+@click.option(
+    "--data", type=PATH, help="COCO keypoint JSON or data set folder; a procedural set by default."
+)
+@click.option(
+    "--preset",
+    metavar="NAME",
+    default="quick",
+    show_default=True,
+    help="quick, small, gpu or paper.",
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule a key of all runs."
 )

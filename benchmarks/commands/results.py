@@ -12,7 +12,7 @@ from wepdtof_pose.commands.shared import PATH
 from wepdtof_pose.errors import echo
 
 BASELINE = click.option(
-    "--baseline", help="Method that others are compared to.  [default: supervised]"
+    "--baseline", metavar="NAME", help="Method that others are compared to.  [default: supervised]"
 )
 SCORE = click.option(
     "--score",
@@ -37,7 +37,9 @@ DATA = click.option(
 )
 @BASELINE
 @SCORE
-@click.option("--into", type=PATH, help="Instead make the tables marked in this file anew.")
+@click.option(
+    "--into", metavar="FILE", type=PATH, help="Instead renew the tables that this file marks."
+)
 def table(
     folder: Path | None, format: str, baseline: str | None, score: str, into: Path | None
 ) -> None:
@@ -100,7 +102,9 @@ def plot(folder: Path, score: str, data: Path | None) -> None:
 @click.argument("folder", type=PATH)
 @BASELINE
 @SCORE
-@click.option("-o", "--output", type=PATH, help="HTML file.  [default: FOLDER/report.html]")
+@click.option(
+    "-o", "--output", metavar="FILE", type=PATH, help="HTML file.  [default: FOLDER/report.html]"
+)
 @DATA
 def report(
     folder: Path, baseline: str | None, score: str, output: Path | None, data: Path | None

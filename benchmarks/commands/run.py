@@ -14,14 +14,20 @@ from wepdtof_pose.errors import echo
 
 
 @click.command()
-@click.option("--grid", "grid_file", type=PATH, help="YAML file of a grid; options overrule it.")
 @click.option(
+    "--grid", "grid_file", type=PATH, help="YAML file of a grid; the other options overrule it."
+)
+@click.option(
+    "--labels",
     "--ratio",
     "ratios",
+    metavar="BUDGET",
     multiple=True,
     help="Label budget: 1k, 5k, 10k, all, a count or a percentage. May be repeated.  [default: 1k]",
 )
-@click.option("--methods", help="Comma-separated.  [default: supervised,sspcm]")
+@click.option(
+    "--methods", metavar="NAMES", help="Methods, separated by commas.  [default: supervised,sspcm]"
+)
 @click.option(
     "--seeds", type=click.IntRange(min=1), help="Number of seeds, from 0 on.  [default: 1]"
 )
@@ -33,13 +39,16 @@ from wepdtof_pose.errors import echo
 @click.option(
     "--network",
     "networks",
+    metavar="NAME",
     multiple=True,
     help="Network, for example resnet50. May be repeated.  [default: the preset's]",
 )
 @click.option(
-    "--data", help="COCO-keypoint JSON or dataset folder; by default a procedural fisheye set."
+    "--data",
+    metavar="PATH",
+    help="COCO keypoint JSON or data set folder; by default a procedural fisheye set.",
 )
-@click.option("--preset", help="quick, small, paper or gpu.  [default: small]")
+@click.option("--preset", metavar="NAME", help="quick, small, gpu or paper.  [default: small]")
 @click.option(
     "--set",
     "settings",
@@ -73,6 +82,7 @@ from wepdtof_pose.errors import echo
     "-o",
     "--output",
     type=PATH,
+    metavar="DIR",
     default=Path("runs/comparison"),
     show_default=True,
     help="Folder of the comparison.",
@@ -107,7 +117,7 @@ def run(
 
     \b
     Example:
-      sspcm-bench run --ratio 300 --methods supervised,sspcm --seeds 2 -o runs/fisheye
+      sspcm-bench run --labels 300 --methods supervised,sspcm --seeds 2 -o runs/fisheye
       sspcm-bench run --grid grid.yaml --jobs 2 -o runs/fisheye --dry-run
       sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
     """

@@ -15,10 +15,13 @@ from wepdtof_pose.errors import echo
     "--parts",
     default="pipeline,steps,waiting,scores,growth,ceiling",
     show_default=True,
-    help="What to measure, comma-separated; also exported (needs the extra export).",
+    metavar="NAMES",
+    help="What to measure, separated by commas; also exported (needs the extra export).",
 )
-@click.option("--methods", help="Whose training steps, comma-separated; by default all.")
-@click.option("--crop", default="192x256", show_default=True, help="Crop WIDTHxHEIGHT in pixels.")
+@click.option(
+    "--methods", metavar="NAMES", help="Whose training steps, separated by commas.  [default: all]"
+)
+@click.option("--crop", metavar="WxH", default="192x256", show_default=True, help="Crop in pixels.")
 @click.option(
     "--batch",
     default=8,
@@ -37,7 +40,8 @@ from wepdtof_pose.errors import echo
     "--growth",
     default="1000,10000,100000",
     show_default=True,
-    help="Data set sizes in people, comma-separated.",
+    metavar="NUMBERS",
+    help="Data set sizes in people, separated by commas.",
 )
 @click.option(
     "--memory-people",
@@ -76,9 +80,10 @@ def speed(
 ) -> None:
     """Measure data pipeline and training steps here, against plain code and the bare networks.
 
-    Example: sspcm-bench speed -o results/speed
-
-    Example: sspcm-bench speed --parts steps --methods sspcm --batch 32 --device cuda
+    \b
+    Example:
+      sspcm-bench speed -o runs/speed
+      sspcm-bench speed --parts steps --methods sspcm --batch 32 --device cuda
     """
     from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
     from benchmarks.speed.tables import speed_tables

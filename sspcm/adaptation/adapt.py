@@ -30,7 +30,7 @@ from sspcm.adaptation.learning import (
 )
 from sspcm.adaptation.own_frames import OwnFrames, own_frames
 from sspcm.data.detections import read_detections
-from sspcm.data.overlap import KnownImages, images_of
+from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes
 from sspcm.inference.evaluate import TestPeople, load_test_people
 from sspcm.inference.networks import TrainedNetworks
@@ -265,6 +265,8 @@ def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:
     splits = load_dataset(options.labels)
     labelled = splits["train"] if "train" in splits else next(iter(splits.values()))
     people = labelled.select_people(labelled.trainable())
+    if options.test is not None and tested is not None:
+        _require_other_images(people, tested.people, options)
     parts = {"train": people}
     if tested is None and options.held_out and len(people) >= _FEW_LABELS:
         split = hold_out(people, fraction=options.held_out, seed=options.seed)
@@ -273,6 +275,24 @@ def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:
         parts["val"] = tested.people
     _place(folder, parts)
     return tested
+
+
+def _require_other_images(
+    labelled: PoseDataset, tested: PoseDataset, options: AdaptOptions
+) -> None:
+    """Check that nobody is learned from who is on an image that is measured on.
+
+    Raises:
+        InputError: the two share images; the message names one and says what to do.
+    """
+    _, shared = people_on(labelled, KnownImages(images_of(tested)))
+    if shared:
+        raise InputError(
+            f"--labels {options.labels} and --test {options.test} share images "
+            f"({len(shared)}, the first {next(iter(shared))}): what is measured on must not be "
+            "learned from; part them with wepdtof-pose split --train 60 --test 40, or "
+            "leave out --test"
+        )
 
 
 def _place(folder: Path, parts: dict[str, PoseDataset]) -> None:

@@ -27,7 +27,6 @@ _COUNT = click.IntRange(min=1)
 
 
 @click.command()
-@opens_networks(inference=True, model_option=True, inputs=False)
 @click.option(
     "--data",
     "inputs",
@@ -39,7 +38,7 @@ _COUNT = click.IntRange(min=1)
 )
 @click.option("-o", "--output", metavar="DIR", type=PATH, required=True, help="Run folder.")
 @click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
-@click.option("--category", help="Category of people in --boxes, by id or name.")
+@click.option("--category", metavar="NAME", help="Category of people in --boxes, by id or name.")
 @click.option(
     "--finder",
     metavar="NAME|FILE",
@@ -49,7 +48,9 @@ _COUNT = click.IntRange(min=1)
     "--box-threshold", type=float, default=0.0, show_default=True, help="Least score of a box."
 )
 @click.option("--labels", type=PATH, help="Data set of real labels to learn from as well.")
-@click.option("--test", type=PATH, help="Data set of real labels to measure on, never learned.")
+@click.option(
+    "--test", type=PATH, help="Data set of real labels to measure on, never learned from."
+)
 @click.option(
     "--held-out",
     type=click.FloatRange(min=0, max=1, max_open=True),
@@ -57,8 +58,10 @@ _COUNT = click.IntRange(min=1)
     show_default=True,
     help="Share of the frames and of --labels that is measured on and not learned from.",
 )
-@click.option("--frames", type=_COUNT, default=200, show_default=True, help="Most frames to take.")
-@click.option("--drawn", type=_COUNT, default=400, show_default=True, help="Drawn people.")
+@click.option(
+    "--frames", type=_COUNT, default=200, show_default=True, help="Frames to take at most."
+)
+@click.option("--drawn", type=_COUNT, default=400, show_default=True, help="People to draw.")
 @click.option(
     "--style",
     type=click.Choice(["plain", "office"]),
@@ -66,7 +69,10 @@ _COUNT = click.IntRange(min=1)
 )
 @click.option("--steps", type=_COUNT, default=150, show_default=True, help="Training steps.")
 @SEED
-@click.option("--network", help="A network of the method.  [default: the reported one]")
+@click.option(
+    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
+)
+@opens_networks(inference=True, model_option=True, inputs=False)
 def adapt(
     networks: TrainedNetworks,
     inputs: tuple[Path, ...],
@@ -138,7 +144,6 @@ def adapt(
 
 @click.command()
 @click.argument("path", type=PATH)
-@opens_networks(inference=True, model_option=True, inputs=False)
 @click.option("-n", "--count", type=_COUNT, required=True, help="People to label next.")
 @click.option(
     "-o", "--output", metavar="FILE", type=PATH, required=True, help="JSON list to write."
@@ -148,11 +153,14 @@ def adapt(
 )
 @click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
 @LEAVE_OUT_TEST
-@click.option("--network", help="A network of the method.  [default: the reported one]")
+@click.option(
+    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
+)
 @SCENE_FROM
 @SCENE_FIELD
 @CATEGORY
 @SEED
+@opens_networks(inference=True, model_option=True, inputs=False)
 def rank(
     networks: TrainedNetworks,
     path: Path,

@@ -14,7 +14,13 @@ from wepdtof_pose.errors import echo
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
 @click.option(
-    "-o", "--output", type=PATH, default=Path("boxes.json"), show_default=True, help="JSON file."
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=PATH,
+    default=Path("boxes.json"),
+    show_default=True,
+    help="JSON file to write.",
 )
 @click.option("--model", metavar="NAME|FILE", help="Network.  [default: ceiling-find]")
 @click.option(
@@ -22,13 +28,17 @@ from wepdtof_pose.errors import echo
     type=click.FloatRange(0, 1),
     help="Least score of a person.  [default: 0.3]",
 )
-@click.option("--side", type=click.IntRange(32), help="Longer side of frames.  [default: 512]")
+@click.option(
+    "--side",
+    type=click.IntRange(32),
+    help="Longer side, in pixels, at which it sees frames.  [default: 512]",
+)
 @click.option(
     "--turns",
     type=click.IntRange(1, 4),
     default=1,
     show_default=True,
-    help="Look at each frame so many times, turned by quarters.",
+    help="Looks at each frame, turned by a quarter each time: slower, and finds more.",
 )
 @click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
 def find(

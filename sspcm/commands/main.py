@@ -32,18 +32,26 @@ def main() -> None:
 
 
 @main.command()
-@opens_networks(inference=True)
-@click.option("--data", type=PATH, help="COCO-keypoint JSON or dataset folder.")
-@click.option("--data-category", help="Category of people in --data, where several have joints.")
+@click.option("--data", type=PATH, help="COCO keypoint JSON or data set folder.")
+@click.option(
+    "--data-category",
+    metavar="NAME",
+    help="Category of people in --data, where several have joints.",
+)
 @click.option(
     "--split", help="train, val or test, where --data has several; all for a single file."
 )
 @click.option("--detections", type=PATH, help="File of boxes, or folder of YOLO's text files.")
-@click.option("--category", help="Category of people in --detections, by id or name.")
+@click.option(
+    "--category", metavar="NAME", help="Category of people in --detections, by id or name."
+)
 @UP
-@click.option("--network", help="One network of the method, for example C.  [default: all]")
+@click.option(
+    "--network", metavar="NAME", help="One network of the method, for example C.  [default: all]"
+)
 @click.option("--per-joint", is_flag=True, help="Also print PCK@0.2 of each joint.")
-@click.option("-o", "--output", type=PATH, help="JSON file for all scores.")
+@click.option("-o", "--output", metavar="FILE", type=PATH, help="JSON file for all scores.")
+@opens_networks(inference=True)
 def evaluate(
     networks: TrainedNetworks,
     data: Path | None,

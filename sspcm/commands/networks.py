@@ -20,10 +20,10 @@ _OF_POSES = ("checkpoint", "decoding", "keypoints", "crop_size", "colour", "allo
 
 
 @click.command("pseudo-labels")
-@opens_networks(inference=True)
 @click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="File to write.")
 @click.option("--data", type=PATH, help="The run's data, where they were moved.")
 @click.option("--unlabelled", type=PATH, help="Its unlabelled data, where they were moved.")
+@opens_networks(inference=True)
 def pseudo_labels(
     networks: TrainedNetworks, output: Path, data: Path | None, unlabelled: Path | None
 ) -> None:
@@ -48,9 +48,10 @@ def pseudo_labels(
 
 
 @click.command()
-@opens_networks(inference=False, finders=True)
 @click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="ONNX file.")
-@click.option("--network", help="A network of the method.  [default: the reported one]")
+@click.option(
+    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
+)
 @click.option(
     "--weights",
     type=click.Choice(["float32", "float16", "int8"]),
@@ -58,6 +59,7 @@ def pseudo_labels(
     show_default=True,
     help="Precision of the file: half or a quarter of the size.",
 )
+@opens_networks(inference=False, finders=True)
 def export(
     networks: TrainedNetworks | Finder,
     output: Path,

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@opens_networks(inference=True, model_option=True)
 @click.option(
     "-o",
     "--output",
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     help="Folder to write, new or empty.",
 )
 @click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
-@click.option("--category", help="Category of people in --boxes, by id or name.")
+@click.option("--category", metavar="NAME", help="Category of people in --boxes, by id or name.")
 @click.option(
     "--finder",
     metavar="NAME|FILE",
@@ -60,7 +59,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Least score of a joint that is drawn.",
 )
-@click.option("--network", help="A network of the method.  [default: the reported one]")
+@click.option(
+    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
+)
+@opens_networks(inference=True, model_option=True)
 def predict(
     networks: TrainedNetworks,
     inputs: tuple[Path, ...],

@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--data", help="COCO-keypoint JSON or dataset folder.")
-@click.option("--category", help="Category of its people, where several have joints.")
-@click.option("--method", help="Method, for example supervised or sspcm.")
+@click.option("--data", metavar="PATH", help="COCO keypoint JSON or data set folder.")
+@click.option(
+    "--category", metavar="NAME", help="Category of its people, where several have joints."
+)
+@click.option(
+    "--method",
+    metavar="NAME",
+    help="Method, for example supervised or sspcm_ema.  [default: sspcm]",
+)
 @click.option(
     "--labels",
-    help="Label budget (1k, 300, 10% or all), or a list of wepdtof-pose split.  [default: all]",
+    metavar="BUDGET|FILE",
+    help="Label budget (1k, 300, 10% or all), or a list of people that wepdtof-pose split wrote.  "
+    "[default: all]",
 )
 @click.option(
     "--preset",
@@ -31,12 +39,22 @@ if TYPE_CHECKING:
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
+    metavar="FILE",
     help="YAML file, instead of a preset.",
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule one key.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule a configuration key."
+)
 @click.option("--seed", type=int, help="Seed of networks, batches and views.")
 @click.option("--device", help="auto, cpu, cuda or cuda:N.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Run folder.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Run folder.",
+)
 @click.option(
     "--resume",
     is_flag=True,
@@ -70,11 +88,12 @@ def train(
 
     Without --config the settings are those of the preset that suits this machine, everybody with
     keypoints is labelled, and crops are turned head up where the data are seen from a ceiling. What
-    is chosen is printed; --set and the other options go before it.
+    is chosen is printed; --set and the other options overrule it.
 
     \b
     Example:
       sspcm train --method sspcm --data fisheye --labels 300 -o runs/sspcm-300
+      sspcm train --method supervised --data fisheye -o runs/all-labels
       sspcm train --resume -o runs/sspcm-300
     """
     import logging
@@ -104,6 +123,10 @@ def train(
     if preset is not None and config_file is not None:
         raise InputError("--preset and --config both say all settings: give one of them")
     if not (data or overrides.get("data.path") or config_file):
+        if resume:
+            raise InputError(
+                f"{output}: holds no run to go on with: name the folder of one with -o"
+            )
         raise InputError("no data: name a data set with --data PATH (make one: wepdtof-pose synth)")
     if config_file is None:
         config = _fitting_config(overrides, preset)

@@ -46,7 +46,9 @@ _SHARE = click.FloatRange(min=0)
 @click.option("--test", type=_SHARE, help="Share of the test split.")
 @click.option(
     "-o",
+    "--output",
     "--out",
+    "out",
     metavar="OUT",
     type=PATH,
     required=True,

@@ -23,7 +23,16 @@ _UNUSED = {
 
 @click.command()
 @click.argument("path", type=PATH)
-@click.option("-o", "--out", metavar="DIR", type=PATH, required=True, help="Folder for pictures.")
+@click.option(
+    "-o",
+    "--output",
+    "--out",
+    "out",
+    metavar="DIR",
+    type=PATH,
+    required=True,
+    help="Folder for pictures.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Frames (or people) to draw.")
 @click.option("--grid", is_flag=True, help="One grid of people instead of whole frames.")
 @click.option("--heatmaps", is_flag=True, help="A grid with the training heatmaps over the people.")
@@ -31,7 +40,13 @@ _UNUSED = {
 @click.option("--sheet", is_flag=True, help="Frames of a scene, in order, on one contact sheet.")
 @click.option("--video", is_flag=True, help="Frames of a scene, in order, as an mp4 film.")
 @click.option("--scene", help="The scene of --sheet and --video.  [default: the first]")
-@click.option("--fps", type=click.FloatRange(min=0.1), default=5, show_default=True)
+@click.option(
+    "--fps",
+    type=click.FloatRange(min=0.1),
+    default=5,
+    show_default=True,
+    help="Frames a second of --video.",
+)
 @click.option("--predictions", type=PATH, help="COCO results file to draw beside the annotations.")
 @click.option(
     "--threshold",

@@ -36,7 +36,7 @@ def test_every_cell_is_a_finished_run(comparison):
 def test_a_second_run_repeats_nothing(comparison, tiny_fisheye, bench_arguments):
     files = sorted(p for p in (comparison / "cells").rglob("*") if p.is_file())
     before = [file.stat().st_mtime_ns for file in files]
-    more = ("--ratio", "8", "--ratio", "50%", "--seeds", "2", "--preset", "quick")
+    more = ("--labels", "8", "--ratio", "50%", "--seeds", "2", "--preset", "quick")
     found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, comparison, *more))
     assert found.exit_code == 0
     assert found.output.count("already there") == 8

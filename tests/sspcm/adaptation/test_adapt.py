@@ -118,6 +118,14 @@ def test_few_frames_are_all_learned_from_and_that_is_said(networks, my_frames, t
     assert report["labelled_people_measured"] == int(tested.trainable().sum())
 
 
+def test_nobody_is_learned_from_and_measured_on(networks, my_frames, tmp_path):
+    labels = my_frames / "labels"
+    options = AdaptOptions(boxes=my_frames / "boxes.json", labels=labels, test=labels, **FEW)
+    with pytest.raises(InputError, match=r"share images \(.*split --train 60 --test 40"):
+        adapt(networks, [my_frames / "frames"], tmp_path / "mine", options, say=print)
+    assert not (tmp_path / "mine").exists()
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

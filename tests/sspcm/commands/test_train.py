@@ -128,3 +128,10 @@ def test_bad_input_is_one_line(tmp_path: Path, arguments: list[str], message: st
     assert done.exit_code == 2
     assert message in done.output.splitlines()[-1]
     assert not (tmp_path / "run").exists()
+
+
+def test_nothing_to_go_on_with_is_said(tmp_path: Path) -> None:
+    done = run("--resume", "-o", tmp_path / "run")
+    assert done.exit_code == 2
+    assert f"{tmp_path / 'run'}: holds no run to go on with" in done.output
+    assert not (tmp_path / "run").exists()
