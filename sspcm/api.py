@@ -33,14 +33,14 @@ def train(
     """Train one method, write a run folder, and return its result.
 
     Args:
-        data: a COCO-keypoint JSON or a data set folder.
+        data: a COCO keypoint JSON or a data set folder.
         out: the run folder.
         category: name of the category of people, where several have joints.
         method: for example `supervised` or `sspcm`.
         labels: label budget (`1k`, `300`, `10%`, `all`), or a list of people.
         seed: of networks, batches and views.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        config: a YAML file; what is named here goes before it.
+        config: a YAML file, which the other arguments overrule.
         settings: keys of the configuration, such as `{"optimisation.epochs": 20}`.
         resume: go on with the run in the folder.
 
@@ -86,7 +86,7 @@ def evaluate(
 
     Args:
         model: what `sspcm.load` takes or returns.
-        data: a COCO-keypoint JSON or a data set folder; a run's own test people if None.
+        data: a COCO keypoint JSON or a data set folder; a run's own test people if None.
         data_category: name of the category of people in the data, where several have joints.
         split: the split of the data; see `sspcm evaluate`.
         detections: a file of boxes; annotated boxes if None.
@@ -135,7 +135,7 @@ def adapt(
     held_out: float = 0.2,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Adapt a network to frames of one's own without labels, and return what has changed.
+    """Adapt a network to your own frames, without labels, and return what has changed.
 
     Args:
         data: images, folders and videos of the camera.
@@ -143,7 +143,7 @@ def adapt(
         model: what `sspcm.load` takes or returns.
         boxes: a file of the people's boxes; the model's finder says where they are if None.
         labels: a data set of real labels to learn from as well.
-        test: a data set of real labels that are measured on and never learned from.
+        test: a data set of real labels to measure on, never learned from.
         steps: of the optimiser.
         people: drawn people to learn from.
         held_out: share of the frames that is measured on and not learned from.

@@ -19,9 +19,9 @@ class DataConfig:
     """What is learned from, and how people become crops.
 
     Attributes:
-        path: COCO-keypoint JSON or dataset folder.
+        path: COCO keypoint JSON or data set folder.
         unlabelled: another one whose training people are the unlabelled pool; "" is the training
-            people of `path`. Two data sets with other joints meet in the 24-joint union by name.
+            people of `path`. Joints are matched by name, in a union of 24 where they differ.
         category: name of the category of people in `path`, where several have joints; "" is what
             the file says.
         unlabelled_category: of those in `unlabelled`.
@@ -134,22 +134,22 @@ class OptimisationConfig:
 
     A run has up to two phases, each with a learning-rate schedule of its own from start to end. In
     the burn-in every network learns from labelled people alone, whatever the method; networks that
-    do not know yet what the labels can tell them make useless pseudo-labels, and learn from them
-    all the same. Then the method begins, with a fresh optimiser.
+    have not learned from the labels yet make useless pseudo-labels, and would learn from them all
+    the same. Then the method begins, with a fresh optimiser.
 
     Attributes:
         epochs: epochs of the run, burn-in included; the past teachers of SSPCM are those of the
             epoch before.
-        epoch_steps: optimiser steps an epoch; 0 is one pass over the unlabelled pool (published).
+        epoch_steps: optimiser steps per epoch; 0 is one pass over the unlabelled pool (published).
         burn_in_epochs: epochs of the burn-in; 0 as published.
-        batch_size: labelled and as many unlabelled people a step.
+        batch_size: labelled people per step, and as many unlabelled ones.
         optimiser: `adam` or `adamw`.
         weight_decay: of AdamW.
         schedule: `steps` or `cosine`, which falls to 0 along half a wave.
         learning_rate: at the start of what follows the burn-in.
         milestones: epochs (from 0, counted from the end of the burn-in) at which the rate of the
             step schedule drops by `factor`.
-        factor: what it is multiplied by.
+        factor: what the rate is multiplied by there.
         warm_up_epochs: at the start of each phase the rate rises from 0 for so long, linearly.
         burn_in_learning_rate: at the start of the burn-in; None is `learning_rate`.
         burn_in_milestones: epochs (from 0) of the burn-in at which its rate drops by `factor`.

@@ -160,7 +160,7 @@ def load(
     Args:
         name: a ready-trained network (`ceiling-pose`), a run folder, a checkpoint or a file of
             weights.
-        finder: what finds people: a ready-trained network, a file, or an object with `find(images)`
+        finder: finds people: a ready-trained network, a file, or an object with `find(images)`
             (see `sspcm.inference.chain.Finder`). If None, networks of turned crops get
             `ceiling-find` where that is there, and others get none.
         network: one of the method's; the reported one if None.

@@ -3,7 +3,7 @@
 Conventions, here once for the whole project:
 
 * Pixels: integer coordinates are pixel centres, so a frame of width W covers -0.5 .. W-0.5 and its
-  centre is (W-1)/2. So are joints, lenses, distances from the centre and drawings meant.
+  centre is (W-1)/2. This holds for joints, lenses, distances from the centre and drawings.
 * Boxes: x, y of the top left corner, width, height, in pixels. Boxes and crops follow the published
   code instead, whose coordinates count from the corner: a box reaches from x to x+w with its centre
   at x+w/2, a frame from 0 to W. Formats with relative coordinates divide by W as their own programs
@@ -53,13 +53,13 @@ class PoseDataset:
     """People with keypoints on frames. Filtering returns a new one; nothing edits in place.
 
     Attributes:
-        frames: one row a frame: id, file_name (relative to root), width, height, scene (None where
-            unknown), extra (a dict of the file's other fields, or None).
-        people: one row a person, in file order: id, frame_id, x, y, w, h, area, area_from_box (the
-            file gave no area), iscrowd, track_id (nullable), rotated_cx ... rotated_angle (NaN
+        frames: one row per frame: id, file_name (relative to root), width, height, scene (None
+            where unknown), extra (a dict of the file's other fields, or None).
+        people: one row per person, in file order: id, frame_id, x, y, w, h, area, area_from_box
+            (the file gave no area), iscrowd, track_id (nullable), rotated_cx ... rotated_angle (NaN
             where unknown), extra.
         keypoints: float32 (people, joints, 3): x, y, visibility 0/1/2.
-        keypoint_set: the joints of the last axis but one.
+        keypoint_set: the joints along the second axis of `keypoints`.
         root: folder that holds the images.
         meta: fields of the file that belong to no frame or person (info, licences, category).
         left_out: what of the file is not in here or was derived by its reader, and how often.
@@ -95,7 +95,7 @@ class PoseDataset:
         return pd.Index(self.frames["id"]).get_indexer(self.people["frame_id"])
 
     def select_people(self, rows: np.ndarray) -> PoseDataset:
-        """The people of these rows (a mask or indices), in that order, and their frames."""
+        """Return the people of these rows (a mask or indices), in that order, and their frames."""
         everybody = rows.dtype == bool and len(rows) == len(self) and rows.all()
         if everybody and self.frames["id"].isin(self.people["frame_id"]).all():
             return self
@@ -109,7 +109,7 @@ class PoseDataset:
         )
 
     def select_frames(self, rows: np.ndarray) -> PoseDataset:
-        """The frames of these rows (a mask or indices) and the people in them, in file order."""
+        """Return the frames of these rows (a mask or indices) and their people, in file order."""
         frames = self.frames.loc[rows] if rows.dtype == bool else self.frames.iloc[rows]
         keep = self.people["frame_id"].isin(frames["id"]).to_numpy()
         return replace(
@@ -120,7 +120,7 @@ class PoseDataset:
         )
 
     def with_keypoint_set(self, target: KeypointSet) -> PoseDataset:
-        """The same people with their keypoints converted by joint name.
+        """Return the same people with their keypoints converted by joint name.
 
         Raises:
             InputError: the two sets have no joint in common.
@@ -139,7 +139,7 @@ class PoseDataset:
         )
 
     def trainable(self) -> np.ndarray:
-        """Mask (people,) of those that training and evaluation use.
+        """Return the mask (people,) of those that training and evaluation use.
 
         Dropped: crowds, boxes that are empty after clipping to the frame, people without area, and
         people whose keypoint numbers are all 0 (the released loaders drop the same).
@@ -148,7 +148,7 @@ class PoseDataset:
         return self.boxed() & labelled & (self.people["area"] > 0).to_numpy()
 
     def boxed(self) -> np.ndarray:
-        """Mask (people,) of those of whom a crop can be cut, labelled or not.
+        """Return the mask (people,) of those of whom a crop can be cut, labelled or not.
 
         Dropped: crowds, and boxes that are empty after clipping to the frame.
         """
@@ -160,7 +160,7 @@ class PoseDataset:
         return kept & (self.people["iscrowd"] == 0).to_numpy()
 
     def content_hash(self) -> str:
-        """Hash (16 hex digits) of frames, boxes, areas and keypoints: a score names it."""
+        """Return a hash (16 hex digits) of frames, boxes, areas and keypoints; scores name it."""
         digest = hashlib.sha256()
         digest.update("\n".join(self.keypoint_set.joints).encode())
         for column in ("id", "file_name", "width", "height"):
@@ -218,7 +218,7 @@ def _scene_of(file_name: str, by: str) -> str | None:
 
 
 def concatenate(first: PoseDataset, second: PoseDataset) -> PoseDataset:
-    """The people of both data sets, the first's rows before the second's.
+    """Return the people of both data sets, the first's rows before the second's.
 
     File names become relative to the root of the file system, and frame ids "0:id" and "1:id", so
     that two data sets that number their frames alike stay apart.
@@ -256,7 +256,7 @@ def _with_origin(number: int, dataset: PoseDataset) -> tuple[pd.DataFrame, pd.Da
 
 
 def make_people(**columns: Any) -> pd.DataFrame:
-    """A people table from the columns known; the others get "unknown" (NaN, NA, None) or 0.
+    """Return a people table of the columns given; the others get "unknown" (NaN, NA, None) or 0.
 
     `id`, `frame_id`, `x`, `y`, `w` and `h` are required. Without `area` each person gets
     0.53 w h, recorded in `area_from_box`.
@@ -280,7 +280,7 @@ def make_people(**columns: Any) -> pd.DataFrame:
 
 
 def make_frames(**columns: Any) -> pd.DataFrame:
-    """A frames table; `scene` and `extra` may be left out."""
+    """Return a frames table; `scene` and `extra` may be left out."""
     frames = pd.DataFrame({name: columns[name] for name in FRAME_COLUMNS[:4]})
     frames[["width", "height"]] = frames[["width", "height"]].astype(np.int64)
     for name in ("scene", "extra"):

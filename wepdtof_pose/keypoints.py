@@ -70,14 +70,14 @@ class KeypointSet:
 
     @property
     def flip_permutation(self) -> np.ndarray:
-        """Index array (joints,) int64: joint j of a mirrored person is joint perm[j] before."""
+        """Return indices (joints,) int64: joint j of a mirrored person is joint perm[j] before."""
         permutation = np.arange(len(self))
         for left, right in self.flip_pairs:
             permutation[left], permutation[right] = right, left
         return permutation
 
     def require_sigmas(self) -> np.ndarray:
-        """OKS sigmas (joints,) float64.
+        """Return the OKS sigmas (joints,) float64.
 
         Raises:
             InputError: the set has none, so OKS is not defined.
@@ -91,13 +91,13 @@ class KeypointSet:
 
 
 def keypoint_set_names() -> list[str]:
-    """Names of the built-in keypoint sets."""
+    """Return the names of the built-in keypoint sets."""
     return list(_definitions()["sets"])
 
 
 @cache
 def get_keypoint_set(name: str) -> KeypointSet:
-    """The built-in keypoint set of that name.
+    """Return the built-in keypoint set of that name.
 
     Raises:
         InputError: no such set; the message lists those there are.
@@ -116,7 +116,7 @@ def get_keypoint_set(name: str) -> KeypointSet:
 
 
 def canonical_joint_name(name: str) -> str:
-    """The canonical spelling of a joint name: lower case, underscores, aliases, the side first.
+    """Return the canonical spelling of a joint name: lower case, underscores, the side first.
 
     The side may be the first or the last word, or a letter for it.
 
@@ -150,7 +150,7 @@ def flip_pairs_by_name(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
 def with_flip_pairs(
     keypoint_set: KeypointSet, pairs: Iterable[tuple[int, int]], *, source: str
 ) -> KeypointSet:
-    """The set with the mirror pairs that a file states, where its names do not say them.
+    """Return the set with the mirror pairs that a file states, where its names do not say them.
 
     Args:
         keypoint_set: the joints, paired by name.
@@ -181,7 +181,7 @@ def keypoint_set_from_names(
     skeleton: Iterable[Sequence[int]] = (),
     sigmas: Sequence[float] | None = None,
 ) -> KeypointSet:
-    """The keypoint set that a file's joint names describe; edges are 0-based.
+    """Return the keypoint set that a file's joint names describe; edges are 0-based.
 
     Names that spell a built-in set in its order give that set (wepdtof-pose-14 where aic-14 has
     the same names); any others give a set called "custom". A skeleton or sigmas of the file win
@@ -208,7 +208,7 @@ def keypoint_set_from_names(
 
 
 def joint_mapping(source: KeypointSet, target: KeypointSet) -> np.ndarray:
-    """Index array (target joints,) int64 into the source joints; -1 where there is none."""
+    """Return indices (target joints,) int64 into the source joints; -1 where there is none."""
     index = {name: i for i, name in enumerate(source.joints)}
     return np.array([index.get(name, -1) for name in target.joints], dtype=np.int64)
 
@@ -216,7 +216,7 @@ def joint_mapping(source: KeypointSet, target: KeypointSet) -> np.ndarray:
 def convert_keypoints(
     keypoints: np.ndarray, source: KeypointSet, target: KeypointSet
 ) -> np.ndarray:
-    """Keypoints (people, joints, channels) of one set in the order of another, by joint name.
+    """Return keypoints (people, joints, channels) in another set's order, by joint name.
 
     Joints that the source lacks are all zero (so their visibility is 0, not labelled); a joint
     that is there keeps its numbers, also where its visibility is 0.

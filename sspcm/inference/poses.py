@@ -22,7 +22,7 @@ JOINT_THRESHOLD = 0.2
 
 @dataclass(frozen=True)
 class Poses:
-    """The poses of the people on one frame, surest first.
+    """The poses of the people on one frame, the most certain first.
 
     Attributes:
         keypoints: float32 (people, joints, 3) x, y in pixels of the frame and the joint's score.

@@ -63,7 +63,7 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Losses of one step; their sum is minimised. One call a step, so that DDP wraps it.
+        """Return the losses of one step, called once per step; their sum is minimised.
 
         Without unlabelled images (burn-in) it is the supervised loss alone.
         """

@@ -49,15 +49,15 @@ class EquidistantLens:
         return np.asarray(radius, dtype=np.float64) / self.focal
 
     def project(self, points_camera: ArrayLike) -> Floats:
-        """Pixels (..., 2) of points (..., 3) given in the camera frame, in any unit of length."""
+        """Return the pixels (..., 2) of points (..., 3) of the camera frame, in any length unit."""
         return _project(self, points_camera)
 
     def unproject(self, pixels: ArrayLike) -> Floats:
-        """Unit rays (..., 3) in the camera frame, of pixels (..., 2)."""
+        """Return the unit rays (..., 3) in the camera frame of pixels (..., 2)."""
         return _unproject(self, pixels)
 
     def contains(self, pixels: ArrayLike) -> NDArray[np.bool_]:
-        """True (...) for the pixels (..., 2) inside the image circle."""
+        """Return True (...) for the pixels (..., 2) inside the image circle."""
         return _contains(self, pixels)
 
 
@@ -124,15 +124,15 @@ class KannalaBrandtLens:
         return theta + (scaled - target) / self._slope(end)
 
     def project(self, points_camera: ArrayLike) -> Floats:
-        """Pixels (..., 2) of points (..., 3) given in the camera frame, in any unit of length."""
+        """Return the pixels (..., 2) of points (..., 3) of the camera frame, in any length unit."""
         return _project(self, points_camera)
 
     def unproject(self, pixels: ArrayLike) -> Floats:
-        """Unit rays (..., 3) in the camera frame, of pixels (..., 2)."""
+        """Return the unit rays (..., 3) in the camera frame of pixels (..., 2)."""
         return _unproject(self, pixels)
 
     def contains(self, pixels: ArrayLike) -> NDArray[np.bool_]:
-        """True (...) for the pixels (..., 2) inside the image circle."""
+        """Return True (...) for the pixels (..., 2) inside the image circle."""
         return _contains(self, pixels)
 
     def _polynomial(self, theta: Floats) -> Floats:

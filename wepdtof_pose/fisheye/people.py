@@ -22,7 +22,7 @@ from wepdtof_pose.geometry import rotated_box_corners
 
 
 def lens_of_image(fields: Mapping[str, Any]) -> Lens:
-    """The lens that the `fisheye` field of an image describes (see annotations/schema.json).
+    """Return the lens that the `fisheye` field of an image describes (see annotations/schema.json).
 
     Raises:
         InputError: a model that is not known, or values that make no lens.
@@ -43,13 +43,13 @@ def lens_of_image(fields: Mapping[str, Any]) -> Lens:
 
 
 def assumed_lens(width: int, height: int) -> EquidistantLens:
-    """The equidistant lens of a half sphere whose circle fills the shorter side: a guess."""
+    """Return the equidistant lens of a half sphere whose circle fills the shorter side: a guess."""
     half = np.pi / 2
     return EquidistantLens((width - 1) / 2, (height - 1) / 2, min(width, height) / 2 / half, half)
 
 
 def lens_of_frame(dataset: PoseDataset, row: int) -> tuple[Lens, bool]:
-    """The lens of frame `row`, and whether the file states it (else it is `assumed_lens`)."""
+    """Return the lens of frame `row`, and whether the file states it (else `assumed_lens`)."""
     frame = dataset.frames.iloc[row]
     extra = frame["extra"] or {}
     if isinstance(extra.get("fisheye"), dict):
@@ -77,7 +77,7 @@ def radial_angle(points: ArrayLike, center: ArrayLike) -> Floats:
 
 
 def angle_difference(first: ArrayLike, second: ArrayLike) -> Floats:
-    """The angle first - second brought into [-pi, pi)."""
+    """Return the angle first - second, brought into [-pi, pi)."""
     difference = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
     return (difference + np.pi) % (2 * np.pi) - np.pi
 
@@ -197,7 +197,7 @@ def person_view(
     padding: float = 1.25,
     outwards: bool = True,
 ) -> PerspectiveView:
-    """An undistorted view of a person: looking at the box, the head side up, all of it in sight.
+    """Return an undistorted view of a person that shows the whole box with the head side up.
 
     Args:
         lens: of the image.

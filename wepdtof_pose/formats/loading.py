@@ -23,7 +23,7 @@ def load_dataset(
     others (COCO's captions and instances) are not read. Without `annotations/`, the files may lie
     in folders `train`, `valid` and `test` (Roboflow) or in the folder itself (FiftyOne).
 
-    What of its file is not in a data set, its `left_out` counts.
+    `left_out` of a data set counts what was left out of its file or derived.
 
     Args:
         path: the file or the folder.
@@ -58,7 +58,7 @@ def require_same_joints(datasets: dict[str, PoseDataset], files: dict[str, Path]
 
 
 def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str) -> PoseDataset:
-    """The data set of that split; `path` names their origin in the error.
+    """Return the data set of that split; `path` names their origin in the error.
 
     Raises:
         InputError: no such split; the message lists those there are.
@@ -76,7 +76,7 @@ def read_line(dataset: PoseDataset) -> str:
 
 
 def annotation_files(path: Path) -> dict[str, Path]:
-    """The annotation files under a path by split name; rules and errors of `load_dataset`."""
+    """Return the annotation files under a path by split name; rules as in `load_dataset`."""
     if path.is_dir():
         return _annotation_files_of_folder(path)
     if path.suffix.lower() == ".zip" and path.is_file():

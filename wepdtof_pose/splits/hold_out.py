@@ -20,7 +20,7 @@ from wepdtof_pose.splits.id_lists import hashes_of, require_same_annotations, ro
 
 @dataclass(frozen=True)
 class Split:
-    """Two sides of a data set that share no frame.
+    """Training and test people of a data set, who share no frame.
 
     Attributes:
         train: rows of people, int64, ascending; usable or not (see `PoseDataset.trainable`).
@@ -38,7 +38,7 @@ class Split:
 
 
 def label_budget(text: str, people: int) -> int:
-    """Number of labelled people that a budget asks for, out of `people` usable ones.
+    """Return how many labelled people a budget asks for, out of `people` usable ones.
 
     Args:
         text: `1k`, `5k`, `10k` (thousands), `all`, a count (`300`) or a percentage (`10%`, rounded
@@ -94,7 +94,7 @@ def first_people(dataset: PoseDataset, count: int) -> np.ndarray:
 
 
 def random_people(dataset: PoseDataset, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows (count,) int64 of a random subset of the usable people, in file order.
+    """Return the rows (count,) int64 of a random subset of the usable people, in file order.
 
     A larger count with a generator of the same seed gives a superset.
 
@@ -111,7 +111,7 @@ TEST_FRACTION = 1 / 6
 
 
 def hold_out(dataset: PoseDataset, *, fraction: float = TEST_FRACTION, seed: int = 0) -> Split:
-    """A test split of about `fraction` of the usable people, chosen by the seed.
+    """Choose a test split of about `fraction` of the usable people, chosen by the seed.
 
     Whole scenes change sides where scenes are known (a frame without a scene counts as one of its
     own); otherwise whole frames do. Frames of the same file name are one frame. A data set with a
@@ -156,7 +156,7 @@ def subset_record(
 
 
 def read_subset(path: Path, dataset: PoseDataset) -> np.ndarray:
-    """Rows (labelled,) int64 of the people that a label subset file names.
+    """Return the rows (labelled,) int64 of the people that a label subset file names.
 
     Raises:
         InputError: it is no such file, or it was made from other annotations.

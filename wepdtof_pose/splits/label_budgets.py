@@ -21,7 +21,7 @@ Order = Literal["file", "random", "stratified"]
 def choose_people(
     dataset: PoseDataset, count: int, *, order: Order = "file", by: Unit = "person", seed: int = 0
 ) -> np.ndarray:
-    """Rows (count,) int64 of the usable people who are labelled, in file order.
+    """Return the rows (count,) int64 of the usable people who are labelled, in file order.
 
     Args:
         dataset: the people.

@@ -1,6 +1,6 @@
 """Train, validation and test splits of a data set that share no scene, and their files.
 
-Frames of one scene are near copies of one another, so whole scenes change splits. By wish only
+Frames of one scene are near copies of one another, so whole scenes go to a split. On request only
 whole frames do, or single people: then splits share scenes, or frames, too. A split file names
 people, seed and hashes of the annotations, and is refused for other annotations.
 (`wepdtof_pose.splits.folder` writes the splits as data that training takes.)
@@ -32,7 +32,7 @@ NEAR = 0.001
 def partition(
     dataset: PoseDataset, shares: Mapping[str, float], *, by: Unit = "scene", seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Rows of people, int64 ascending, in each split; every person is in one.
+    """Return the rows of the people in each split, int64 ascending; every person is in one.
 
     Groups go in a random order to the split that lacks most people, so that the splits hold groups
     of all sizes; of up to `ORDERS` orders drawn with the seed, the one is taken whose splits come
