@@ -67,6 +67,12 @@ CODES: dict[str, Code] = {
         "coordinates that are shares of the image, not pixels",
         "multiply x and width by the width of the image, y and height by its height",
     ),
+    "units-per-cent": Code(
+        "error",
+        "boxes in per cent of the image, not in pixels",
+        "multiply x and width by the width of the image over 100, y and height by its height over "
+        "100 (Label Studio's unit: wepdtof-pose convert --from label_studio reads its own export)",
+    ),
     "units-multiplied": Code(
         "error",
         "boxes of all people far larger than their images",

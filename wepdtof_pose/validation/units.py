@@ -14,7 +14,10 @@ from wepdtof_pose.validation.findings import Problem
 from wepdtof_pose.validation.raw_file import RawFile
 
 UNITS = frozenset(
-    {"units-shares", "units-corners", "units-multiplied", "angles-radians", "angles-mirrored"}
+    {
+        *("units-shares", "units-per-cent", "units-corners", "units-multiplied"),
+        *("angles-radians", "angles-mirrored"),
+    }
 )
 """The codes of this module: where one is found, some places in the file may not be believed."""
 OF_ANGLES = frozenset({"angles-radians", "angles-mirrored"})
@@ -31,9 +34,10 @@ _LONG = 1.2
 
 
 def check_units(raw: RawFile) -> Iterator[Problem]:
-    """Find coordinates in 0..1, boxes given by corners, and pixels multiplied by the image size."""
+    """Find shares and per cent of the image, boxes by corners, and pixels times the image size."""
     for code, message in (
         ("units-shares", _shares(raw)),
+        ("units-per-cent", _per_cent(raw)),
         ("units-multiplied", _multiplied(raw)),
         ("units-corners", _corners(raw)),
     ):
@@ -89,6 +93,35 @@ def _shares(raw: RawFile) -> str:
     return (
         f"all coordinates of the {' and '.join(found)} are below 1: shares of the image, not pixels"
     )
+
+
+def _per_cent(raw: RawFile) -> str:
+    """Tell boxes in per cent of images whose joints are in pixels: multiplied out, they fit them.
+
+    Where the joints are in per cent, too, nothing tells them from people in the upper left corner.
+    """
+    counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
+    labelled = raw.labelled & counted[:, None]
+    jointed = labelled.sum(axis=1) > 2
+    with np.errstate(invalid="ignore"):
+        within = (boxes[:, :2] >= -1) & (boxes[:, :2] + boxes[:, 2:] <= 101)
+        whole = boxes * np.concatenate([sizes, sizes], axis=1) / 100
+    if not _all(np.asarray(within.all(axis=1)), jointed):
+        return ""
+    as_they_are = _holds_joints(boxes, raw.keypoints, labelled)
+    multiplied = _holds_joints(whole, raw.keypoints, labelled)
+    if as_they_are[jointed].mean() > 1 - NEARLY_ALL or not _all(multiplied, jointed):
+        return ""
+    return "boxes lie within 0 to 100 and off their joints, and as per cent of the image on them"
+
+
+def _holds_joints(boxes: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """Return whether each box (people, 4) has the labelled joints inside, but for a tenth of it."""
+    with np.errstate(invalid="ignore"):
+        slack = 0.1 * boxes[:, None, 2:]
+        near, far = boxes[:, None, :2] - slack, boxes[:, None, :2] + boxes[:, None, 2:] + slack
+        inside = (keypoints[..., :2] >= near) & (keypoints[..., :2] <= far)
+    return np.asarray((inside.all(axis=2) | ~labelled).all(axis=1))
 
 
 def _multiplied(raw: RawFile) -> str:

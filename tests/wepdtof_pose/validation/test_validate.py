@@ -98,6 +98,11 @@ def joint_shares(content: dict) -> None:
     scaled(content, lambda side: 1 / side, boxes=False)
 
 
+def box_per_cent(content: dict) -> None:
+    for row in content["annotations"]:
+        row["bbox"] = [number * 100 / 320 for number in row["bbox"]]
+
+
 def multiplied(content: dict) -> None:
     scaled(content, lambda side: side)
     for row in content["annotations"]:
@@ -203,6 +208,7 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "no category": (without("category_id"), {"coco-fields"}),
     "shares of the image": (shares, {"units-shares"}),
     "shares for joints alone": (joint_shares, {"units-shares"}),
+    "per cent for boxes": (box_per_cent, {"units-per-cent"}),
     "shares multiplied twice": (multiplied, {"units-multiplied", "box-outside", "area-doubtful"}),
     "boxes by corners": (corners, {"units-corners"}),
     "angles in radians": (radians, {"angles-radians"}),
