@@ -9,7 +9,8 @@ joints outside it are not labelled on writing, and both are counted. So are crow
 left out: the format has none.
 
 `kpt_names` in data.yaml names the joints. Files without it need their keypoint set to be given.
-`names` says which class is people; objects of others are left out and counted.
+`names` says which class is people; objects of others are left out and counted. A split is a folder,
+a text file with an image a line, or several of either.
 """
 
 from __future__ import annotations
@@ -106,15 +107,20 @@ def split_labels(
     unlabelled: list[Path] = []
     for split, place in data.splits.items():
         folder = data.root / place if images is None else image_folder(images, split, data)
-        names, others = image_names(folder)
+        missing: list[str] = []
+        if split in data.listed:
+            names, others, missing = listed_names(folder, split, data)
+        else:
+            names, others = image_names(folder)
         labels = {name: label_file(data.root / place, name) for name in names}
         pairs = sorted((label, name) for name, label in labels.items())
         for (label, first), (same, second) in pairwise(pairs):
             if label == same:
                 raise InputError(f"{folder}: {first} and {second} have one label file, {label}")
+        # Who lists images leaves others out on purpose.
+        found = set() if split in data.listed else label_files(data.root / place)
         without = sorted(
-            label_files(data.root / place)
-            - {label_file(data.root / place, name) for name in [*names, *others]}
+            found - {label_file(data.root / place, name) for name in [*names, *others]}
         )
         unlabelled += [] if any(file.is_file() for file in labels.values()) else labels.values()
         own = label_file(data.root / place, "x").parent
@@ -128,6 +134,10 @@ def split_labels(
         if without:
             kind = f"label files without an image ({shown(without[0].name)} is the first)"
             counts[kind] = len(without)
+        if missing:
+            counts[f"listed images that are not there ({shown(missing[0])} is the first)"] = len(
+                missing
+            )
     if len(unlabelled) == sum(len(labels) for _, labels in splits.values()) > 0:
         raise InputError(f"{data.file}: no image has a label file, such as {unlabelled[0]}")
     kind = "images of splits without label files (taken to have no people)"
@@ -139,6 +149,62 @@ def image_folder(images: Path, split: str, data: DataFile) -> Path:
     places = [images / data.splits[split].lstrip("/"), images / split]
     alone = [] if data.separate else [images]
     return next((place for place in (*places, *alone) if place.is_dir()), places[0])
+
+
+def listed_names(
+    folder: Path, split: str, data: DataFile
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the images of a split that the YAML does not give as one folder.
+
+    It names text files with an image a line, or several folders. A name with the path of another
+    machine is found by the longest part of its end that is there.
+
+    Args:
+        folder: of the images; those that are returned are relative to it.
+        split: the split's name.
+        data: the YAML.
+
+    Returns:
+        Images that are read, those of kinds that are not, and names that no file has.
+
+    Raises:
+        InputError: a text file or a folder is missing, or none of the images is there.
+    """
+    read: list[str] = []
+    others: list[str] = []
+    missing: list[str] = []
+    for place in data.listed[split]:
+        if not place.endswith(".txt"):
+            for found, names in zip((read, others), image_names(folder / place), strict=True):
+                found += [(PurePosixPath(place) / name).as_posix() for name in names]
+            continue
+        file = data.root / place
+        if not file.is_file():
+            raise InputError(f"{file}: no such list of images ({data.file.name} names it)")
+        for line in filter(None, map(str.strip, read_text(file).splitlines())):
+            name = _longest_tail(folder, line)
+            if name is None:
+                missing.append(line)
+            else:
+                (read if name.lower().endswith(tuple(IMAGE_SUFFIXES)) else others).append(name)
+    if missing and not read:
+        raise InputError(
+            f"{data.file}: none of the images that {split!r} lists is below {folder}, such as "
+            f"{shown(missing[0])}: put them there, or name their folder with --images"
+        )
+    return list(dict.fromkeys(read)), list(dict.fromkeys(others)), missing
+
+
+def _longest_tail(folder: Path, line: str) -> str | None:
+    """Return the name, relative to a folder, of the file there that a path ends in."""
+    parts = [
+        part for part in PurePosixPath(line.replace("\\", "/")).parts if part not in ("/", ".")
+    ]
+    for first in range(len(parts)):
+        tail = parts[first:]
+        if ".." not in tail and len(line) < 4096 and (folder / Path(*tail)).is_file():
+            return "/".join(tail)
+    return None
 
 
 def image_names(folder: Path) -> tuple[list[str], list[str]]:

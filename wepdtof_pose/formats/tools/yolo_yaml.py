@@ -32,7 +32,9 @@ class DataFile:
     Attributes:
         file: the YAML file.
         root: folder that those of the splits are relative to.
-        splits: folder of images by split name, as the file has it, without one `../` too many.
+        splits: folder of images by split name, as the file has it, without one `../` too many; `.`
+            for one that is listed.
+        listed: text files of image names, or folders, of splits that are not one folder.
         separate: whether `val` or `test` is another folder than `train`.
         classes: the classes that are people, by number.
         names: names of the classes by number, as far as the file says them.
@@ -43,6 +45,7 @@ class DataFile:
     file: Path
     root: Path
     splits: dict[str, str]
+    listed: dict[str, list[str]]
     separate: bool
     classes: frozenset[int]
     names: dict[int, str]
@@ -91,20 +94,23 @@ def read_data_file(
             )
         joints = _with_flip(joints, content.get("flip_idx"), file)
     root = _root(content.get("path"), file)
-    splits: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     own = content.get(_OWN_SPLITS)
     for split in ("train", "val", "test"):
-        place = content.get(split)
-        if place is None or (isinstance(own, list) and split not in own):
+        if content.get(split) is None or (isinstance(own, list) and split not in own):
             continue
-        if not isinstance(place, str) or not place.isprintable() or len(place) > 1024:
-            raise InputError(f"{file}: {split!r} is {shown(place)}, not the name of one folder")
-        place = _place(place, root)
-        if place not in splits.values():
-            splits[split] = place
-    if not splits:
+        places = [_place(place, root) for place in _places(content[split], split, file)]
+        if places not in found.values():
+            found[split] = places
+    if not found:
         raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
-    return DataFile(file, root, splits, len(splits) > 1, classes, names, joints, channels)
+    listed = {
+        split: places
+        for split, places in found.items()
+        if len(places) > 1 or places[0].endswith(".txt")
+    }
+    splits = {split: "." if split in listed else places[0] for split, places in found.items()}
+    return DataFile(file, root, splits, listed, len(splits) > 1, classes, names, joints, channels)
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
@@ -262,10 +268,24 @@ def _root(place: Any, file: Path) -> Path:
     return file.parent
 
 
+def _places(value: Any, split: str, file: Path) -> list[str]:
+    """Return what a split is: one folder or text file of image names, or several."""
+    places = value if isinstance(value, list) else [value]
+    for place in places:
+        if not isinstance(place, str) or not place.isprintable() or len(place) > 1024:
+            raise InputError(
+                f"{file}: {split!r} is {shown(value)}, not the name of a folder or of a text file "
+                "of image names, nor a list of such names"
+            )
+    if not places:
+        raise InputError(f"{file}: {split!r} is an empty list")
+    return places
+
+
 def _place(place: str, root: Path) -> str:
-    """Return a split's folder relative to the root, without one `../` too many.
+    """Return a split's folder or list relative to the root, without one `../` too many.
 
     Exports of Roboflow have it: they are meant for loaders that look from a folder beside theirs.
     """
     inner = place.removeprefix("../")
-    return inner if not (root / place).is_dir() and (root / inner).is_dir() else place
+    return inner if not (root / place).exists() and (root / inner).exists() else place

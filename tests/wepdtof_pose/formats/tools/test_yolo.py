@@ -86,6 +86,46 @@ def test_folders_of_roboflow_have_one_step_up_too_many(tmp_path: Path) -> None:
     assert yolo.read(path).datasets["train"].root.resolve() == tmp_path / "train" / "images"
 
 
+LISTED = f"train: train.txt\nval: [images/val]\nkpt_shape: [3, 3]\n{NAMES}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["./images/train/a.png", "images\\train\\a.png", "/home/me/set/images/train/a.png"],
+    ids=["beside the list", "of Windows", "of another machine"],
+)
+def test_a_split_may_be_a_list_of_images(tmp_path: Path, line: str) -> None:
+    path = write(tmp_path, text=LISTED)
+    (path / "train.txt").write_text(f"{line}\n\nimages/train/gone.png\n")
+    (path / "images" / "train" / "b.png").write_bytes((path / "images/train/a.png").read_bytes())
+    reading = yolo.read(path)
+    train = reading.datasets["train"]
+    assert train.frames["file_name"].tolist() == ["images/train/a.png"]
+    assert train.boxes.tolist() == [[75, 20, 50, 40]]
+    assert len(reading.datasets["val"].frames) == 1
+    said = "listed images that are not there ('images/train/gone.png' is the first)"
+    assert {kind: n for kind, n in reading.left_out.items() if "listed" in kind} == {said: 1}
+    convert(path, tmp_path / "out", source_format="yolo")
+    again = load_dataset(tmp_path / "out")
+    assert {split: len(dataset) for split, dataset in again.items()} == {"train": 1, "val": 0}
+
+
+def test_a_split_may_be_several_folders(tmp_path: Path) -> None:
+    text = f"train: [images/train, images/val]\nkpt_shape: [3, 3]\n{NAMES}"
+    path = write(tmp_path, text=text)
+    (path / "labels" / "val" / "a.txt").write_text(2 * LINE)
+    everybody = yolo.read(path).datasets["all"]
+    assert everybody.frames["file_name"].tolist() == ["images/train/a.png", "images/val/a.png"]
+    assert everybody.people["frame_id"].tolist() == [1, 2, 2]
+
+
+def test_a_list_of_images_of_which_none_is_there(tmp_path: Path) -> None:
+    path = write(tmp_path, text=LISTED)
+    (path / "train.txt").write_text("far/b.png\n")
+    with pytest.raises(InputError, match=r"none of the images that 'train' lists .*far/b\.png"):
+        yolo.read(path)
+
+
 def test_the_folder_of_the_only_split_may_be_given(tmp_path: Path) -> None:
     text = f"train: images/train\nval: images/train\nkpt_shape: [3, 3]\n{NAMES}"
     path = write(tmp_path / "in", text=text)
@@ -287,7 +327,10 @@ def test_a_split_without_images_is_not_written(make_dataset: Callable) -> None:
     [
         ("train: images/train\n" + NAMES, "'kpt_shape' is None"),
         ("kpt_shape: [3, 3]\n" + NAMES, "names no folder"),
-        (f"train: [a]\nkpt_shape: [3, 3]\n{NAMES}", "'train' is a list of 1"),
+        (f"train: [a, 5]\nkpt_shape: [3, 3]\n{NAMES}", "'train' is a list of 2"),
+        (f"train: []\nkpt_shape: [3, 3]\n{NAMES}", "'train' is an empty list"),
+        (f"train: [a]\nkpt_shape: [3, 3]\n{NAMES}", "a: no such folder"),
+        (f"train: a.txt\nkpt_shape: [3, 3]\n{NAMES}", r"a\.txt: no such list of images"),
         (f"train: nowhere\nkpt_shape: [3, 3]\n{NAMES}", "nowhere: no such folder"),
         (f"train: images/train\nkpt_shape: [4, 3]\n{NAMES}", "has 4 joints, but 'custom' has 3"),
         (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 1, 2]\n{NAMES}", "another order"),
