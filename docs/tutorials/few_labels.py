@@ -50,7 +50,8 @@ os.environ["SETTINGS"] = (
 
 # %% language="bash"
 # sspcm-bench run --data people --preset quick --ratio $LABELS --methods supervised,sspcm_ema --seeds 2 \
-#   $SETTINGS -o compared | grep "^|" | cut -d"|" -f2-8
+#   $SETTINGS -o compared > compared.txt
+# grep -m 5 "^|" compared.txt | cut -d"|" -f3,5,6,8,9,13
 
 # %% [markdown]
 # `±` is the standard deviation over runs, Δ the mean difference between runs of the same seed, with a paired test.
