@@ -78,11 +78,11 @@ def test_commands_of_copied_results_run_in_a_folder_of_their_own(tmp_path, monke
     demo = Path(__file__).parents[3] / "results" / "demo"
     copy = tmp_path / "my demo"
     shutil.copytree(demo, copy)
-    arguments = ["report", str(copy), "--baseline", "sspcm", "--score", "PCK@0.2"]
+    arguments = ["report", str(copy), "--baseline", "sspcm_ema", "--score", "PCK@0.2"]
     found = CliRunner().invoke(main, arguments)
     assert found.exit_code == 0, found.output
     run, table, again = commands_of(copy / "report.html")
-    options = ["my demo-again", "--baseline", "sspcm", "--score", "PCK@0.2"]
+    options = ["my demo-again", "--baseline", "sspcm_ema", "--score", "PCK@0.2"]
     assert [table[2:], again[2:]] == [options, options]
     monkeypatch.chdir(tmp_path)
     # The committed cells were trained two at a time on two cores.

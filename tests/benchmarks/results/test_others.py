@@ -115,7 +115,7 @@ def test_a_dollar_in_a_name_is_no_formula_of_a_plot(demo):
 
 def test_commands_to_reproduce_are_words_of_a_shell(demo):
     change_all(demo, labels="$(b)")
-    for file in demo.glob("cells/sspcm*/result.json"):
+    for file in demo.glob("cells/sspcm_ema*/result.json"):
         write_json(file, read_json(file) | {"method": "x; rm -r a"})
     write_json(demo / "comparison.json", {"preset": "`c`"})
     words = shlex.split(commands(read_results(demo))[-1])
@@ -148,7 +148,7 @@ DEEP = "[" * 100_000
     ids=lambda value: value[:30],
 )
 def test_a_file_of_a_wrong_form_is_one_line_and_code_2(demo, name, text, said):
-    file = demo / "cells" / "sspcm-60-seed0" / name
+    file = demo / "cells" / "sspcm_ema-60-seed0" / name
     file.write_text(text)
     found = CliRunner().invoke(main, ["table", str(demo)])
     assert found.exit_code == 2, found.output
@@ -169,21 +169,21 @@ def test_a_file_of_a_wrong_form_is_one_line_and_code_2(demo, name, text, said):
     ],
 )
 def test_scores_of_a_wrong_form_are_named(demo, change, said):
-    file = demo / "cells" / "sspcm-60-seed1" / "result.json"
+    file = demo / "cells" / "sspcm_ema-60-seed1" / "result.json"
     content = read_json(file)
-    change(content["last"]["B"])
+    change(content["last"]["L"])
     file.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="network 'B' in 'last'") as raised:
+    with pytest.raises(InputError, match="network 'L' in 'last'") as raised:
         read_results(demo)
     assert said in str(raised.value)
 
 
 def test_runs_of_a_line_have_the_same_networks(demo):
-    file = demo / "cells" / "sspcm-60-seed1" / "result.json"
+    file = demo / "cells" / "sspcm_ema-60-seed1" / "result.json"
     content = read_json(file)
-    del content["last"]["B"]
+    del content["last"]["L"]
     file.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="sspcm-60-seed1: its networks are not those of"):
+    with pytest.raises(InputError, match="sspcm_ema-60-seed1: its networks are not those of"):
         read_results(demo)
 
 
@@ -201,7 +201,7 @@ def test_runs_of_a_line_have_the_same_networks(demo):
     ids=lambda value: value[:30],
 )
 def test_a_measurement_of_a_wrong_form_is_named(demo, name, text, said):
-    file = demo / "cells" / "sspcm-60-seed0" / name
+    file = demo / "cells" / "sspcm_ema-60-seed0" / name
     file.write_text(text)
     with pytest.raises(InputError) as raised:
         analyse(read_results(demo))
@@ -210,7 +210,7 @@ def test_a_measurement_of_a_wrong_form_is_named(demo, name, text, said):
 
 
 def test_a_last_line_that_was_cut_short_is_left_out(demo):
-    file = demo / "cells" / "sspcm-60-seed0" / "metrics.jsonl"
+    file = demo / "cells" / "sspcm_ema-60-seed0" / "metrics.jsonl"
     whole = file.read_text()
     rows = len(whole.splitlines())
     file.write_text(whole[:-9])
