@@ -10,7 +10,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: demo test test-slow lint browse docs tutorials lock networks clean
 
 demo: .venv/.ready
-	$(BIN)/sspcm-bench run --preset quick --ratio 60 --methods sspcm_ema,supervised --seeds 2 \
+	$(BIN)/sspcm-bench run --preset quick --labels 60 --methods sspcm_ema,supervised --seeds 2 \
 	  --jobs 2 -o demo
 	$(BIN)/wepdtof-pose visualize demo/data/fisheye-1000 -o demo/pictures --limit 4
 	$(BIN)/wepdtof-pose visualize demo/data/fisheye-1000 -o demo/pictures --grid --limit 24
