@@ -103,6 +103,8 @@ class Detections:
         corners: (n, 4, 2) float64 corners over the width and height of the image, as YOLO has them;
             NaN elsewhere.
         oriented: (n,) bool, where the corners are those of a rotated box.
+        stated: (n, 2) float64 width and height of the image that the file says; NaN where it does
+            not.
         left_out: what of the file is no box of a person, and how often.
     """
 
@@ -113,6 +115,7 @@ class Detections:
     rotated: np.ndarray
     corners: np.ndarray
     oriented: np.ndarray
+    stated: np.ndarray
     left_out: dict[str, int] = field(default_factory=dict)
     _rows: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
@@ -139,7 +142,12 @@ class Detections:
         Args:
             rows: (m,) rows.
             sizes: (m, 2) or (2,) width and height of the image that each lies on.
+
+        Raises:
+            InputError: the file says that an image has another size, so that its boxes lie
+                elsewhere: it was made smaller, or turned by its EXIF orientation.
         """
+        self._require_stated(rows, np.broadcast_to(sizes, (len(rows), 2)))
         boxes, rotated = self.boxes[rows], self.rotated[rows]
         corners = self.corners[rows] * np.broadcast_to(sizes, (len(rows), 2))[:, None]
         relative = ~np.isnan(corners).any(axis=(1, 2))
@@ -150,6 +158,22 @@ class Detections:
             np.where(relative[:, None], enclosing, boxes),
             self.scores[rows],
             np.where(turned[:, None], _turned_boxes(corners), rotated),
+        )
+
+    def _require_stated(self, rows: np.ndarray, sizes: np.ndarray) -> None:
+        stated = self.stated[rows]
+        other = np.flatnonzero((~np.isnan(stated) & (stated != sizes)).any(axis=1))
+        if not len(other):
+            return
+        row, first = int(rows[other[0]]), other[0]
+        name = self.file_names[row] or self.image_ids[row]
+        (width, height), (real_width, real_height) = stated[first], sizes[first]
+        turned = (width, height) == (real_height, real_width)
+        why = "an EXIF orientation turns it" if turned else "it was resized"
+        raise InputError(
+            f"boxes of {shown(name)}: their file says that the image is {width:g} x {height:g}, "
+            f"but as it is shown it is {real_width:g} x {real_height:g}: {why}, and the boxes lie "
+            "elsewhere on it; make them anew, or give the images that they were made on"
         )
 
 
@@ -194,6 +218,7 @@ def coverage_line(counts: dict[str, int]) -> str:
 def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     content = read_json(path)
     names: dict[Any, str] = {}
+    sizes: dict[Any, tuple[float, float]] = {}
     category_id = _as_id(category, person_id)
     if isinstance(content, dict):
         entries, images = content.get("annotations"), content.get("images", [])
@@ -205,6 +230,13 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
             if isinstance(image, dict)
             and isinstance(image.get("id"), (int, str))
             and isinstance(image.get("file_name"), str)
+        }
+        sizes = {
+            image["id"]: (image["width"], image["height"])
+            for image in images
+            if isinstance(image, dict)
+            and isinstance(image.get("id"), (int, str))
+            and all(type(image.get(key)) is int and image[key] > 0 for key in ("width", "height"))
         }
     else:
         entries = content
@@ -246,6 +278,9 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
         rotated=turned,
         corners=np.full((len(boxes), 4, 2), np.nan),
         oriented=np.zeros(len(boxes), dtype=bool),
+        stated=np.array(
+            [sizes.get(row.get("image_id"), (np.nan, np.nan)) for row in chosen], dtype=np.float64
+        ),
         left_out=dict(left_out),
     )
 
@@ -309,6 +344,7 @@ def _read_yolo(path: Path, category: Any) -> Detections:
         rotated=np.full((count, 5), np.nan),
         corners=np.array(corners, dtype=np.float64).reshape(count, 4, 2),
         oriented=np.array(oriented),
+        stated=np.full((count, 2), np.nan),
         left_out=dict(left_out),
     )
 

@@ -141,6 +141,28 @@ def test_rotated_boxes_of_cepdofs_annotations(tmp_path: Path) -> None:
     assert read_detections(tmp_path / "video.json").left_out == {"crowds": 1}
 
 
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [((100, 200), "an EXIF orientation turns it"), ((400, 200), "it was resized")],
+)
+def test_boxes_of_an_image_of_another_size_are_refused(
+    tmp_path: Path, size: tuple[int, int], said: str
+) -> None:
+    content = {
+        "images": [{"id": 7, "file_name": "a.jpg", "width": size[0], "height": size[1]}],
+        "annotations": [{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+    }
+    write_json(tmp_path / "boxes.json", content)
+    with pytest.raises(InputError, match="200 x 100") as raised:
+        found_in(tmp_path / "boxes.json")
+    assert "'a.jpg'" in str(raised.value)
+    assert f"{size[0]} x {size[1]}" in str(raised.value)
+    assert said in str(raised.value)
+    content["images"][0] |= {"width": 200, "height": 100}
+    write_json(tmp_path / "boxes.json", content)
+    assert found_in(tmp_path / "boxes.json").boxes.tolist() == [[1, 2, 3, 4]]
+
+
 @pytest.mark.parametrize("angle", [-80.0, -45.0, 0.0, 30.0, 90.0])
 @pytest.mark.parametrize("first", [0, 1, 2, 3])
 @pytest.mark.parametrize("clockwise", [True, False])
