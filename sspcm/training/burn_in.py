@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,6 +95,21 @@ def burn_in(
             },
         ),
     )
+
+
+def missing_burn_ins(
+    config: TrainConfig, roles: Iterable[str], folder: Path, hashes: Mapping[str, Any]
+) -> int:
+    """Return how many of the networks of a run are still to be burnt in; see `burn_in`.
+
+    Args:
+        config: of the run.
+        roles: that its networks start as.
+        folder: of all burn-ins.
+        hashes: of the data.
+    """
+    names = {burn_in_name(burn_in_config(config, role), hashes) for role in roles}
+    return sum(not RunFolder(folder / name).finished for name in names)
 
 
 def burn_in_config(config: TrainConfig, role: str) -> TrainConfig:

@@ -98,6 +98,7 @@ def forecast(
     hardware: Hardware,
     *,
     epoch: int,
+    burn_ins: int,
 ) -> Forecast:
     """Time a step of what is left of a run, on a copy of its method.
 
@@ -110,11 +111,9 @@ def forecast(
         config: the run's.
         hardware: where, and at which precision.
         epoch: epochs done.
+        burn_ins: how many networks are still to be burnt in.
     """
     burn_in = config.optimisation.burn_in_epochs if epoch == 0 else 0
-    roles = method.burn_in_roles() if burn_in else {}
-    # Without a network of its own kind C is burnt in as A.
-    networks = {"A" if role == "C" and not config.student else role for role in roles.values()}
     trial = copy.deepcopy(method).train()
     begun = max(epoch, config.optimisation.burn_in_epochs)
     pool_from, looks = trial.rehearse(
@@ -142,10 +141,10 @@ def forecast(
             losses = trial(batch)
             return sum(losses.values(), start=torch.zeros((), device=hardware.device))
 
-        step = _seconds(supervised, hardware) if roles or alone or looks else 0.0
+        step = _seconds(supervised, hardware) if burn_ins or alone or looks else 0.0
         pool_batches = len(np.unique(sampler.unlabelled)) / len(labelled[0])
         return Forecast(
-            networks=len(networks),
+            networks=burn_ins,
             burn_in_steps=burn_in * sampler.steps,
             burn_in_step=step,
             steps=(config.optimisation.epochs - max(epoch, burn_in)) * sampler.steps,

@@ -42,7 +42,7 @@ from sspcm.runs.checkpoint import save_checkpoint
 from sspcm.runs.folder import HASHES, RunFolder
 from sspcm.runs.loggers import open_loggers, require_loggers
 from sspcm.runs.records import BurnInRecord, RunResult, RunSummary
-from sspcm.training.burn_in import burn_in
+from sspcm.training.burn_in import burn_in, missing_burn_ins
 from sspcm.training.distributed import (
     Processes,
     distribute,
@@ -208,15 +208,22 @@ def _train(
     early = config.released and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
     alone = processes.count == 1 and not config.compile
+    burn_ins = burn_ins or run.path / "burn_in"
+    hashes = {key: surroundings[key] for key in HASHES}
+    burnt_in = progress.epoch >= config.optimisation.burn_in_epochs
+    roles = {method.roles[entry]: role for entry, role in method.burn_in_roles().items()}
     if alone and not part and _LOG.isEnabledFor(logging.INFO):
-        left = forecast(method, batches, sampler, config, hardware, epoch=progress.epoch)
+        missing = missing_burn_ins(config, () if burnt_in else roles.values(), burn_ins, hashes)
+        left = forecast(
+            method, batches, sampler, config, hardware, epoch=progress.epoch, burn_ins=missing
+        )
         _LOG.info("%s", left.line(config.method.shown))
-    if progress.epoch < config.optimisation.burn_in_epochs:
+    if not burnt_in:
         burnt = burn_in(
             config,
-            {method.roles[entry]: role for entry, role in method.burn_in_roles().items()},
-            burn_ins or run.path / "burn_in",
-            hashes={key: surroundings[key] for key in HASHES},
+            roles,
+            burn_ins,
+            hashes=hashes,
             train=partial(_train_burn_in, processes=processes),
             processes=processes,
         )

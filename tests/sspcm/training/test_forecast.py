@@ -46,3 +46,24 @@ def test_a_run_says_how_long_it_takes_and_learns_the_same(settings, tmp_path, ca
         for name in ("silent", "told")
     )
     assert silent == told
+
+
+def test_a_burn_in_that_is_there_takes_no_time(settings, tmp_path, caplog):
+    settings |= {
+        "optimisation.epochs": 2,
+        "optimisation.burn_in_epochs": 1,
+        "optimisation.epoch_steps": 2,
+        "optimisation.milestones": [],
+    }
+    said = []
+    for method in ("supervised", "sspcm_ema", "pose_dual"):
+        with caplog.at_level(logging.INFO):
+            config = load_config(overrides=settings | {"method.name": method})
+            train(config, tmp_path / method, burn_ins=tmp_path / "burn_ins")
+        said.append(next(text for text in caplog.messages if text.startswith("about ")))
+        caplog.clear()
+    ends = ["2 steps of burn-in, 2 of supervised", "2 steps of sspcm_ema"]
+    # B alone is still to be burnt in.
+    ends.append("2 steps of burn-in, 2 of pose_dual")
+    for text, end in zip(said, ends, strict=True):
+        assert text.endswith(f" of training: {end}; scoring comes on top")
