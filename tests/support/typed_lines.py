@@ -28,7 +28,7 @@ def typed(page: Path) -> Iterator[list[str]]:
     ):
         if not line.startswith((*PROGRAMS, "torchrun")):
             continue
-        words = shlex.split(line.split(" | ")[0].split(" 2>")[0], comments=True)
+        words = shlex.split(re.split(r" \| | 2?> ?", line)[0], comments=True)
         yield words[words.index("sspcm") :] if words[0] == "torchrun" else words
 
 
