@@ -194,10 +194,10 @@ def test_a_dry_run_writes_nothing_and_guesses_nothing(tmp_path):
     lines = found.output.splitlines()
     # Both methods start from A's burn-in, which is counted once; B's is sspcm's alone.
     assert [line.split() for line in lines[1:5]] == [
-        ["burn-in-A-60-seed0", "missing", "250", "unknown"],
-        ["supervised-60-seed0", "missing", "150", "unknown"],
-        ["burn-in-B-60-seed0", "missing", "250", "unknown"],
-        ["sspcm-60-seed0", "missing", "150", "unknown"],
+        ["burn-in-A-60-seed0", "missing", "400", "unknown"],
+        ["supervised-60-seed0", "missing", "200", "unknown"],
+        ["burn-in-B-60-seed0", "missing", "400", "unknown"],
+        ["sspcm-60-seed0", "missing", "200", "unknown"],
     ]
     assert "2 cells, 2 to run" in found.output
     assert not output.exists()
