@@ -37,7 +37,7 @@ SETTINGS = words(
 )
 VOLATILE = {
     *("result.json", "env.json", "metrics.jsonl", "last.pt", "best.pt", "downloads.json"),
-    *("summary.json", "out.html", "out.pt"),
+    *("summary.json", "out.html", "out.pt", "report.json", "start.pt"),
 }
 """Files that hold times or places: their names are compared, not their bytes."""
 LONGEST = 300.0
