@@ -169,7 +169,7 @@ class Detections:
         name = self.file_names[row] or self.image_ids[row]
         (width, height), (real_width, real_height) = stated[first], sizes[first]
         turned = (width, height) == (real_height, real_width)
-        why = "an EXIF orientation turns it" if turned else "it was resized"
+        why = "it is turned (by EXIF?)" if turned else "it was resized"
         raise InputError(
             f"boxes of {shown(name)}: their file says that the image is {width:g} x {height:g}, "
             f"but as it is shown it is {real_width:g} x {real_height:g}: {why}, and the boxes lie "

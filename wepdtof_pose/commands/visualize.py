@@ -122,10 +122,11 @@ def visualize(
         echo(str(draw.write_grid(dataset, file, limit=limit, rng=rng, **options)))
     else:
         limit = limit or 12
-        options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
         problems: list[str] = []
-        options["problems"] = problems
-        for file in draw.write_frames(dataset, out, limit=limit, rng=rng, **options):
+        options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
+        for file in draw.write_frames(
+            dataset, out, limit=limit, rng=rng, problems=problems, **options
+        ):
             echo(str(file))
         for problem in problems:
             echo(f"left out: {problem}", err=True)

@@ -175,10 +175,16 @@ def listed_names(
     missing: list[str] = []
     for place in data.listed[split]:
         if not place.endswith(".txt"):
+            if PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts:
+                raise InputError(
+                    f"{data.file}: {split!r} lists {place!r}: where a split has several folders, "
+                    f"name them as they lie below {data.root}"
+                )
             for found, names in zip((read, others), image_names(folder / place), strict=True):
                 found += [(PurePosixPath(place) / name).as_posix() for name in names]
             continue
         file = data.root / place
+        require_own_file(file, data.root, kind="a list of images")
         if not file.is_file():
             raise InputError(f"{file}: no such list of images ({data.file.name} names it)")
         for line in filter(None, map(str.strip, read_text(file).splitlines())):

@@ -119,6 +119,23 @@ def test_a_split_may_be_several_folders(tmp_path: Path) -> None:
     assert everybody.people["frame_id"].tolist() == [1, 2, 2]
 
 
+@pytest.mark.parametrize("place", ["../far.txt", "far.txt"], ids=["outside", "a link out"])
+def test_a_list_outside_the_data_set_is_not_read(tmp_path: Path, place: str) -> None:
+    (tmp_path / "far.txt").write_text("a secret\n")
+    path = write(tmp_path / "in", text=LISTED.replace("train.txt", place))
+    if place == "far.txt":
+        (path / place).symlink_to(tmp_path / "far.txt")
+    with pytest.raises(InputError, match="out of the data set") as raised:
+        yolo.read(path)
+    assert "secret" not in str(raised.value)
+
+
+def test_several_folders_lie_below_the_data_set(tmp_path: Path) -> None:
+    text = f"train: [images/train, {tmp_path}/in/images/val]\nkpt_shape: [3, 3]\n{NAMES}"
+    with pytest.raises(InputError, match="as they lie below"):
+        yolo.read(write(tmp_path / "in", text=text))
+
+
 def test_a_list_of_images_of_which_none_is_there(tmp_path: Path) -> None:
     path = write(tmp_path, text=LISTED)
     (path / "train.txt").write_text("far/b.png\n")
