@@ -1,29 +1,39 @@
-"""Unpacking zip, tar and tar.gz files that come from anywhere."""
+"""Unpack zip, tar and tar.gz files that come from anywhere.
+
+Zip files have no filters in the standard library, and those of tarfile allow links: one set of
+checks, stricter than either, serves both.
+"""
 
 from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import stat
 import struct
 import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from tqdm import tqdm
 
-from wepdtof_pose.download.disk import NoRoom, human, require_space
+from wepdtof_pose.download.disk import NoRoom, require_space
 from wepdtof_pose.download.fetch import Refused, refuse_page
 from wepdtof_pose.errors import InputError
 
-_BLOCK = 1 << 20
+_MOST_ENTRIES = 2_000_000
+_MOST_DEPTH = 64
+_MOST_RATIO = 200
+"""Unpacked bytes for each packed byte; small archives may unpack to `_ALWAYS_ALLOWED` bytes."""
+_ALWAYS_ALLOWED = 64 << 20
 _LONGEST_HEADER = 16 << 20
+_BLOCK = 1 << 20
 _BY_HAND = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 _JUNK_FOLDERS = frozenset({"__MACOSX", ".AppleDouble", "@eaDir"})
 _JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
@@ -34,62 +44,36 @@ _DAMAGED = (
     zlib.error,
     EOFError,
     struct.error,
-    NotImplementedError,  # zipfile: a feature that it does not know
-    RuntimeError,  # zipfile: encrypted
+    RuntimeError,  # zipfile: a feature that it does not know
     ValueError,
     OverflowError,
 )
 
 
 class BadArchive(InputError):
-    """An archive that is of no use, on any disk."""
+    """An archive that cannot be used on any disk."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What an archive may unpack to.
+class _Entry(NamedTuple):
+    """A file or folder in an archive.
 
     Attributes:
-        entries: files and folders.
-        depth: folders in one another.
-        size: bytes in all.
-        ratio: bytes unpacked for each byte packed, over the whole archive.
-        free: bytes that no ratio forbids.
+        name: as stored, decoded; not yet checked.
+        size: unpacked bytes; None for a folder.
+        open: opens its content.
     """
 
-    entries: int = 2_000_000
-    depth: int = 64
-    size: int = 1 << 40
-    ratio: float = 200.0
-    free: int = 64 << 20
-
-    def most(self, packed: int) -> int:
-        """Return the bytes that an archive of so many bytes may unpack to."""
-        return min(self.size, max(self.free, int(packed * self.ratio)))
-
-
-USUAL_LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A file or folder of an archive: its safe path, unpacked bytes, and the library's member."""
-
-    path: PurePosixPath
-    size: int
-    member: Any
-    is_folder: bool
-
-
-_Opened = tuple[list[_Entry], Callable[[Any], "IO[bytes]"]]
+    name: str
+    size: int | None
+    open: Callable[[], Any]
 
 
 def archive_kind(path: Path) -> str:
-    """Return "zip", "tar" or "tar.gz", told by content and not by name.
+    """Return "zip", "tar" or "tar.gz", judged by content rather than by name.
 
     Raises:
         InputError: it is missing or a folder.
-        BadArchive: it is a web page, or another kind of file; the message says what to do.
+        BadArchive: it is a web page or another kind of file; the message says what to do.
     """
     try:
         with path.open("rb") as stream:
@@ -113,32 +97,27 @@ def archive_kind(path: Path) -> str:
     try:
         refuse_page("", start)
     except Refused as page:
-        raise BadArchive(f"{path}: is no archive: what saved it {page}") from None
+        raise BadArchive(f"{path}: is no archive: the server it came from {page}") from None
     raise BadArchive(f"{path}: is not a zip, tar or tar.gz archive (begins with {start[:8]!r})")
 
 
-def unpack(path: Path, folder: Path, *, limits: Limits = USUAL_LIMITS) -> int:
+def unpack(path: Path, folder: Path) -> int:
     """Unpack an archive into a folder and return the number of files.
 
-    Every entry is checked before the first is written. Zip files have no filters in the standard
-    library, so one check serves zip and tar: only plain files and folders are unpacked, never
-    links or devices. Owners, modes and times are not taken over; `__MACOSX` and its like are
-    dropped. The folder may be left half full on an error: give a temporary one.
+    Each entry is checked before it is written. Only plain files and folders are unpacked, never
+    links or devices. Owners, modes and times are not kept; `__MACOSX` and the like are dropped. An
+    error may leave the folder half full: pass a temporary one.
 
     Raises:
         BadArchive: it is no archive, damaged, encrypted, unsafe or a bomb.
-        InputError: it cannot be read, the folder cannot be written, or the disk is full.
+        NoRoom: the disk is too small.
+        InputError: it cannot be read, or the folder cannot be written.
     """
     kind = archive_kind(path)
     try:
-        packed = path.stat().st_size
-        opened = _zip(path) if kind == "zip" else _tar(path, packed, limits, kind == "tar.gz")
-        with opened as (entries, read):
-            _check(entries, limits)
-            total = sum(entry.size for entry in entries)
-            _require_sizes(len(entries), total, packed=packed, limits=limits)
-            require_space(folder, total, what=f"unpacking {path.name}")
-            return _write(entries, read, folder, name=path.name)
+        entries = _zip_entries(path, folder) if kind == "zip" else _tar_entries(path, folder, kind)
+        with closing(entries):
+            return _write(entries, folder)
     except NoRoom as error:
         raise NoRoom(f"{path}: not unpacked: {error}") from None
     except InputError as error:
@@ -150,9 +129,9 @@ def unpack(path: Path, folder: Path, *, limits: Limits = USUAL_LIMITS) -> int:
 
 
 def decode_names(names: Sequence[bytes]) -> list[str]:
-    """Return the names as text: UTF-8 where all are, else GBK where all are, else code page 437.
+    """Return the names as text: UTF-8 if all are, else GBK if all are, else code page 437.
 
-    One archive comes from one machine, so its names share an encoding.
+    An archive is packed on one machine, so its names share an encoding.
 
     >>> decode_names(["右肩.jpg".encode("gbk"), b"a.jpg"])
     ['右肩.jpg', 'a.jpg']
@@ -165,88 +144,77 @@ def decode_names(names: Sequence[bytes]) -> list[str]:
     return [name.decode("cp437", "replace") for name in names]
 
 
-def _write(
-    entries: list[_Entry], read: Callable[[Any], IO[bytes]], folder: Path, *, name: str
-) -> int:
-    for entry in tqdm(entries, desc=f"unpacking {name}", unit="", disable=None, leave=False):
-        target = folder / entry.path
-        if entry.is_folder:
-            target.mkdir(parents=True, exist_ok=True)
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        done = 0
-        with read(entry.member) as source, target.open("xb") as sink:
-            while done <= entry.size and (block := source.read(_BLOCK)):
-                done += sink.write(block)
-        if done != entry.size:
-            raise InputError(f"the entry {str(entry.path)!r} is not as long as it says")
-    return sum(not entry.is_folder for entry in entries)
+def _write(entries: Iterator[_Entry], folder: Path) -> int:
+    files = 0
+    for number, (name, size, opened) in enumerate(entries):
+        if number == _MOST_ENTRIES:
+            raise InputError(f"it has more than {_MOST_ENTRIES} entries")
+        target = folder / _safe_path(name)
+        try:
+            (target if size is None else target.parent).mkdir(parents=True, exist_ok=True)
+            if size is None:
+                continue
+            with opened() as source, target.open("xb") as sink:
+                shutil.copyfileobj(source, sink, _BLOCK)
+                if sink.tell() != size:
+                    raise InputError(f"the entry {name!r} is not as long as it says")
+        except (FileExistsError, NotADirectoryError):
+            raise InputError(f"the entry {name!r} is there twice, or a file and a folder") from None
+        files += 1
+    return files
 
 
-@contextmanager
-def _zip(path: Path) -> Iterator[_Opened]:
+def _zip_entries(path: Path, folder: Path) -> Generator[_Entry, None, None]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
+        total = sum(member.file_size for member in members)
+        if total > _most_bytes(path):
+            raise InputError("it looks like a bomb: it unpacks to far more than data does")
+        require_space(folder, total, what=f"unpacking {path.name}")
         # Names without the UTF-8 flag were read as cp437, byte for byte.
         plain = [m for m in members if not m.flag_bits & 0x800]
         decoded = decode_names([m.orig_filename.encode("cp437") for m in plain])
         names = dict(zip(map(id, plain), decoded, strict=True))
-        named = [(m, names.get(id(m), m.orig_filename)) for m in members]
-        yield [_zip_entry(m, name) for m, name in named if not _is_junk(name)], archive.open
+        for member in tqdm(members, desc=f"unpacking {path.name}", disable=None, leave=False):
+            name = names.get(id(member), member.orig_filename)
+            if _is_junk(name):
+                continue
+            kind = stat.S_IFMT(member.external_attr >> 16)
+            if member.flag_bits & 0x1:
+                raise InputError(f"the entry {name!r} is encrypted: unpack it by hand")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # Python unpacks blocks of the others whole, however large they are.
+                raise InputError(
+                    f"the entry {name!r} is packed in a rare way: pack it anew as usual .zip"
+                )
+            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise _not_plain(name, is_link=kind == stat.S_IFLNK)
+            size = None if name.endswith(("/", "\\")) else member.file_size
+            yield _Entry(name, size, partial(archive.open, member))
 
 
-def _zip_entry(member: zipfile.ZipInfo, name: str) -> _Entry:
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if member.flag_bits & 0x1:
-        raise InputError(f"the entry {name!r} is encrypted: unpack it by hand")
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Python unpacks blocks of the others whole, however large they are.
-        raise InputError(f"the entry {name!r} is packed in a rare way: pack it anew as usual .zip")
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise _not_plain(name, is_link=kind == stat.S_IFLNK)
-    folder = name.endswith(("/", "\\"))
-    return _Entry(_safe_path(name), 0 if folder else member.file_size, member, folder)
-
-
-@contextmanager
-def _tar(path: Path, packed: int, limits: Limits, is_packed: bool) -> Iterator[_Opened]:
-    # Headers and padding come on top of the data.
-    most = 2 * limits.most(packed) if is_packed else packed + tarfile.RECORDSIZE
+def _tar_entries(path: Path, folder: Path, kind: str) -> Generator[_Entry, None, None]:
+    require_space(folder, path.stat().st_size, what=f"unpacking {path.name}")
     with path.open("rb") as file:
-        content: Any = gzip.open(file) if is_packed else file  # noqa: SIM115
-        stream: Any = _Bounded(content, most)
+        content: Any = gzip.open(file) if kind == "tar.gz" else file  # noqa: SIM115
+        stream: Any = _Bounded(content, _most_bytes(path))
         with tarfile.open(
             fileobj=stream, mode="r:", encoding="utf-8", errors="surrogateescape"
         ) as archive:
-            members, size = [], 0
-            for member in archive:
-                members.append(member)
-                size += member.size
-                _require_sizes(len(members), size, packed=packed, limits=limits)
+            for member in tqdm(archive, desc=f"unpacking {path.name}", disable=None, leave=False):
+                [name] = decode_names([member.name.encode("utf-8", "surrogateescape")])
+                if _is_junk(name):
+                    continue
+                if not (member.isdir() or member.isreg()) or member.issparse():
+                    raise _not_plain(name, is_link=member.issym() or member.islnk())
+                size = None if member.isdir() else member.size
+                yield _Entry(name, size, partial(archive.extractfile, member))
             # tarfile takes a broken header for the end; the true end is a block of zeros.
             stream.seek(archive.offset)
             if stream.read(512) != bytes(512):
                 raise InputError("damaged or cut short: its end is missing")
-            while stream.read(_BLOCK):
+            while stream.read(_BLOCK):  # gzip's checksum comes last
                 pass
-            names = decode_names([m.name.encode("utf-8", "surrogateescape") for m in members])
-            named = zip(members, names, strict=True)
-            entries = [_tar_entry(member, name) for member, name in named if not _is_junk(name)]
-            yield entries, archive.extractfile  # type: ignore[misc]  # None for no file: refused
-
-
-def _tar_entry(member: tarfile.TarInfo, name: str) -> _Entry:
-    if not (member.isdir() or member.isreg()) or member.issparse():
-        raise _not_plain(name, is_link=member.issym() or member.islnk())
-    return _Entry(_safe_path(name), member.size, member, member.isdir())
-
-
-def _not_plain(name: str, *, is_link: bool) -> InputError:
-    what = "a link" if is_link else "a device, a pipe or a sparse file"
-    return InputError(
-        f"the entry {name!r} is {what}, which is not unpacked: pack the folder anew with the "
-        "files themselves (tar --dereference)"
-    )
 
 
 class _Bounded:
@@ -273,6 +241,19 @@ class _Bounded:
             raise InputError("damaged or cut short, or it looks like a bomb")
 
 
+def _most_bytes(path: Path) -> int:
+    """Return the bytes that an archive may unpack to."""
+    return max(_ALWAYS_ALLOWED, path.stat().st_size * _MOST_RATIO)
+
+
+def _not_plain(name: str, *, is_link: bool) -> InputError:
+    what = "a link" if is_link else "a device, a pipe or a sparse file"
+    return InputError(
+        f"the entry {name!r} is {what}, which is not unpacked: pack the folder anew with the "
+        "files themselves (tar --dereference)"
+    )
+
+
 def _safe_path(name: str) -> PurePosixPath:
     """Return a relative path without "." parts; backslashes separate, as on Windows."""
     text = name.replace("\\", "/")
@@ -283,50 +264,17 @@ def _safe_path(name: str) -> PurePosixPath:
         raise InputError(f"the entry {name!r} leaves the folder")
     if any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
         raise InputError(f"the entry {name!r} has control characters in its name")
+    if len(path.parts) > _MOST_DEPTH:
+        raise InputError(f"the entry {name[:60]!r}... lies too many folders deep")
     return path
 
 
 def _is_junk(name: str) -> bool:
-    """Whether it is what macOS, Windows or a NAS leaves behind, or the archive's own root."""
+    """Return whether macOS, Windows or a NAS left it behind, or it is the archive's own root."""
     path = PurePosixPath(name.replace("\\", "/"))
     return (
         not path.parts
-        or any(part in _JUNK_FOLDERS for part in path.parts)
+        or not _JUNK_FOLDERS.isdisjoint(path.parts)
         or path.name in _JUNK_FILES
         or path.name.startswith("._")
     )
-
-
-def _check(entries: Sequence[_Entry], limits: Limits) -> None:
-    """Refuse entries that lie too deep or twice, a file that is also a folder, and names that
-    differ in nothing but case (one file on Windows and macOS)."""
-    files: set[PurePosixPath] = set()
-    spelled: dict[str, PurePosixPath] = {}
-    for entry in entries:
-        if len(entry.path.parts) > limits.depth:
-            raise InputError(f"the entry {str(entry.path)[:60]}... lies too many folders deep")
-        if not entry.is_folder:
-            if entry.path in files:
-                raise InputError(f"the entry {str(entry.path)!r} is there twice")
-            files.add(entry.path)
-        for path in (entry.path, *entry.path.parents):
-            folded = unicodedata.normalize("NFC", str(path)).casefold()
-            if spelled.setdefault(folded, path) != path:
-                raise InputError(
-                    f"the entries {str(spelled[folded])!r} and {str(path)!r} differ only in case "
-                    "or in how letters are composed: one of them would be lost on some systems"
-                )
-    for entry in entries:
-        for path in (entry.path, *entry.path.parents) if entry.is_folder else entry.path.parents:
-            if path in files:
-                raise InputError(f"the entry {str(path)!r} is a file and a folder")
-
-
-def _require_sizes(entries: int, size: int, *, packed: int, limits: Limits) -> None:
-    if entries > limits.entries:
-        raise InputError(f"it has more than {limits.entries} entries")
-    if size > limits.most(packed):
-        raise InputError(
-            f"its {human(packed)} unpack to {human(size)} or more, beyond what data does: "
-            "it looks like a bomb"
-        )

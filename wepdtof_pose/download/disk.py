@@ -1,4 +1,4 @@
-"""The root on disk: free space, and the hashes first seen."""
+"""The root folder on disk: free space, and the hashes first seen."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import shutil
 from pathlib import Path
 
 import msgspec
+from tqdm import tqdm
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 
 HASHES = "downloads.json"
-"""File in the root: size and SHA-256 of every archive, as it was first seen."""
+"""File in the root: size and SHA-256 of every archive, as first seen."""
 _SPARE = 64 << 20
 
 
@@ -25,38 +26,28 @@ class _Seen(msgspec.Struct):
 
 
 def require_space(folder: Path, needed: int, *, what: str) -> None:
-    """Require so many bytes free on the folder's disk, and some to spare.
+    """Require this many free bytes on the folder's disk, and some to spare.
 
     Raises:
-        NoRoom: there are not.
+        NoRoom: they are not free.
     """
     free = shutil.disk_usage(folder).free
     if needed > 0 and free < needed + _SPARE:
         raise NoRoom(
-            f"{folder}: {what} needs {human(needed)} and {human(_SPARE)} to spare, but the disk "
-            f"has {human(free)} free: make room, or give another folder with --root"
+            f"{folder}: {what} needs {size_text(needed)} and {size_text(_SPARE)} to "
+            f"spare, but the disk has {size_text(free)} free: make room, or give another "
+            "folder with --root"
         )
 
 
 def seen_hash(root: Path, key: str) -> str | None:
-    """Return the SHA-256 that the archive `source/name` had when it was first seen, or None.
+    """Return the SHA-256 that the archive `source/name` had when first seen, or None.
 
     Raises:
-        InputError: the record is not readable.
+        InputError: the record cannot be read.
     """
     entry = _read(root).get(key)
     return None if entry is None else entry.sha256
-
-
-def record_hash(root: Path, key: str, *, sha256: str, size: int) -> None:
-    """Write down an archive that was found good; one that is written down already stays.
-
-    Raises:
-        InputError: it has another hash than when it was first seen.
-    """
-    require_seen_hash(root, key, sha256)
-    entries = {key: _Seen(sha256, size), **_read(root)}
-    write_json(root / HASHES, msgspec.to_builtins(dict(sorted(entries.items()))), indent=1)
 
 
 def require_seen_hash(root: Path, key: str, sha256: str) -> None:
@@ -66,20 +57,27 @@ def require_seen_hash(root: Path, key: str, sha256: str) -> None:
         InputError: it has another one.
     """
     seen = seen_hash(root, key)
-    if seen is not None and seen != sha256:
+    if seen not in (None, sha256):
         raise InputError(
             f"{key}: its SHA-256 is {sha256}, but it was {seen} when first seen: it is not the "
             f"same file. If the change is right, remove the entry from {root / HASHES}"
         )
 
 
-def human(size: float) -> str:
-    """Return a number of bytes as people read it: "812 B", "1.4 GB"."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+def record_hash(root: Path, key: str, *, sha256: str, size: int) -> None:
+    """Record an archive that was found good; an earlier record stays.
+
+    Raises:
+        InputError: it has another hash than when first seen.
+    """
+    require_seen_hash(root, key, sha256)
+    entries = {key: _Seen(sha256, size), **_read(root)}
+    write_json(root / HASHES, msgspec.to_builtins(dict(sorted(entries.items()))), indent=1)
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as people read it: "812B", "1.40GB"."""
+    return tqdm.format_sizeof(size, "B")
 
 
 def _read(root: Path) -> dict[str, _Seen]:

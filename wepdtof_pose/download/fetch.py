@@ -1,7 +1,7 @@
-"""One file over HTTP: resumed, checked, tried again; web pages in its place are told.
+"""Fetch one file over HTTP: resumed, checked, retried; a web page in its place is refused.
 
-Beside `FILE` lie, until it is whole, `FILE.part` (the bytes) and `FILE.part.json` (URL, size and
-version). Killed at any point, a part is never left with the note of another file.
+Until it is whole, `FILE.part` (its bytes) and `FILE.part.json` (URL, size and version) lie beside
+`FILE`. Killed at any point, a part is never left with the note of another file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,12 @@ import urllib3
 from tqdm import tqdm
 
 from wepdtof_pose import __version__
-from wepdtof_pose.download.disk import human, require_space
+from wepdtof_pose.download.disk import require_space, size_text
 from wepdtof_pose.download.sources import require_http, shown
 from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import file_sha256, make_folder
 
 _BLOCK = 1 << 16
-_SNIFF = 1024
 _PASSING = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10
@@ -43,7 +42,7 @@ _ARCHIVE_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of the file before it comes: bytes and SHA-256, None where unknown."""
+    """What is known of a file in advance: bytes and SHA-256, None if unknown."""
 
     size: int | None = None
     sha256: str | None = None
@@ -55,7 +54,7 @@ class Patience:
 
     Attributes:
         tries: failures in a row, without new bytes between them, before the file is given up.
-        pause: seconds before the second try; they double, up to a minute.
+        pause: seconds before the second try; doubled each time, up to a minute.
         connect: seconds for a connection.
         stall: seconds for the headers of an answer, and seconds without a byte of its body.
     """
@@ -71,11 +70,25 @@ USUAL_PATIENCE = Patience()
 
 
 class Failed(Exception):
-    """A try that failed, but the next may not."""
+    """A try that failed, though the next may succeed."""
 
 
 class Refused(Exception):
     """An answer that will not get better: the URL is of no use."""
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What is known of the file that a part belongs to.
+
+    Attributes:
+        url: mark of its URL.
+        total: bytes of the whole file, or None if the server did not say.
+        version: strong ETag, else date of the last change, as If-Range takes it; "" for neither.
+    """
+
+    url: str = ""
+    total: int | None = None
+    version: str = ""
 
 
 def fetch(
@@ -83,23 +96,26 @@ def fetch(
 ) -> str:
     """Fetch the file and return its SHA-256; `path` appears whole or not at all.
 
-    A file that lies there already is taken where it is what is expected, else fetched again. What
-    an interrupted run left is gone on with where the server still has the same file.
+    A file already there is kept if it is the expected one, and fetched again if not. An interrupted
+    download goes on where it ended if the server still has the same file.
 
     Raises:
         InputError: the server does not give the file, or the disk is full.
     """
-    found = _taken(path, expected)
-    if found is not None:
-        return found
+    if path.is_file():
+        digest, wrong = _checked(path, expected)
+        if not wrong:
+            _note_of(path).unlink(missing_ok=True)
+            return digest
+        path.unlink()
     make_folder(path.parent)
-    failures, furthest = 0, _size(part_of(path))
+    failures, furthest = 0, size_of(part_of(path))
     try:
         while True:
             try:
                 return _try_once(url, path, expected, patience)
             except Failed as error:
-                have = _size(part_of(path))
+                have = size_of(part_of(path))
                 failures, furthest = (1, have) if have > furthest else (failures + 1, furthest)
                 if failures >= patience.tries:
                     raise Refused(str(error)) from None
@@ -122,8 +138,13 @@ def mark(url: str) -> str:
     return hashlib.sha256(url.encode()).hexdigest()
 
 
+def size_of(file: Path) -> int:
+    """Return the bytes of a file, 0 if it does not exist."""
+    return file.stat().st_size if file.exists() else 0
+
+
 def refuse_page(content_type: str, start: bytes) -> None:
-    """Refuse a body that is no data file, by its start of some hundred bytes.
+    """Refuse a body that is no data file, judged by its first few hundred bytes.
 
     Raises:
         Refused: it is a web page (a log-in or quota page, a preview) or a message in JSON.
@@ -155,10 +176,16 @@ def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> s
         if note.version:
             headers["If-Range"] = note.version
     with _opened(url, headers, patience) as response:
-        new = _Note(url=mark(url), total=_total(response), version=_version(response))
+        new = _note_from(response, url)
         if response.status_code == 200:
             offset = 0
-        elif response.status_code == 416 or not _goes_on(response, offset, note, new):
+        elif (  # some servers ignore If-Range
+            response.status_code == 416
+            or not offset
+            or not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+            or new.version != note.version
+            or (new.total or note.total) != (note.total or new.total)
+        ):
             part.unlink(missing_ok=True)
             note_file.unlink(missing_ok=True)
             raise Failed("the file on the server is not the one begun: starting over")
@@ -166,9 +193,8 @@ def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> s
             raise Refused(f"has {new.total} bytes, expected {expected.size}: it is another file")
         blocks = _blocks(response, patience)
         start = b""
-        while not offset and len(start) < _SNIFF and (block := next(blocks, b"")):
-            start += block
         if not offset:
+            start = next(blocks, b"")
             refuse_page(response.headers.get("Content-Type", ""), start)
             if not start:
                 raise Refused("sends an empty file")
@@ -186,14 +212,14 @@ def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> s
             sink.flush()
             os.fsync(sink.fileno())
     wanted = new.total if new.total is not None else expected.size
-    if wanted is not None and _size(part) < wanted:
-        raise Failed(f"the connection ended after {_size(part)} of {wanted} bytes")
+    if wanted is not None and size_of(part) < wanted:
+        raise Failed(f"the connection ended after {size_of(part)} of {wanted} bytes")
     return _finished(path, expected, resumed=offset > 0)
 
 
 @contextlib.contextmanager
 def _opened(url: str, headers: dict[str, str], patience: Patience) -> Iterator[requests.Response]:
-    """The answer at the end of all redirects, its body not read; nor are the redirects' bodies."""
+    """Give the answer at the end of all redirects; no body is read, nor those of redirects."""
     with requests.Session() as session:
         for _ in range(_MOST_REDIRECTS):
             response = _answer(session, url, headers, patience)
@@ -216,7 +242,7 @@ def _opened(url: str, headers: dict[str, str], patience: Patience) -> Iterator[r
 def _answer(
     session: requests.Session, url: str, headers: dict[str, str], patience: Patience
 ) -> requests.Response:
-    """The answer to one request, in a thread: headers that come slowly would never time out."""
+    """Return the answer to one request, from a thread: slow headers would never time out."""
     answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
@@ -230,7 +256,6 @@ def _answer(
             answers.put(error)
 
     threading.Thread(target=ask, daemon=True).start()
-    answer: requests.Response | Exception
     try:
         answer = answers.get(timeout=patience.connect + patience.stall)
     except queue.Empty:
@@ -248,7 +273,7 @@ def _answer(
 
 
 def _blocks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
-    """The body as it comes, undecoded."""
+    """Yield the body as it comes, undecoded."""
     while True:
         try:
             block = response.raw.read1(_BLOCK, decode_content=False)
@@ -264,48 +289,29 @@ def _blocks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
 
 
 def _counted(blocks: Iterable[bytes], name: str, have: int, total: int | None) -> Iterator[bytes]:
-    """The blocks, with a bar on a terminal and a line from time to time in a pipe."""
-    bar = tqdm(
-        total=total, initial=have, desc=name, unit="B", unit_scale=True, disable=None, leave=False
-    )
+    """Yield the blocks, with a bar on a terminal and a line now and then in a pipe."""
     said = time.monotonic()
-    with bar:
+    with tqdm(
+        total=total, initial=have, desc=name, unit="B", unit_scale=True, disable=None, leave=False
+    ) as bar:
         for block in blocks:
             yield block
             have += len(block)
             bar.update(len(block))
             if bar.disable and time.monotonic() - said > _EVERY:
                 said = time.monotonic()
-                of = "" if total is None else f" of {human(total)} ({have / total:.0%})"
-                echo(f"{name}: {human(have)}{of}", err=True)
-
-
-def _taken(path: Path, expected: Expected) -> str | None:
-    """SHA-256 of the file that lies there already, None where there is none that will do."""
-    if not path.is_file():
-        return None
-    if expected.size in (None, path.stat().st_size):
-        digest = file_sha256(path)
-        if expected.sha256 in (None, digest):
-            _note_of(path).unlink(missing_ok=True)
-            return digest
-    path.unlink()
-    return None
+                of = "" if total is None else f" of {size_text(total)} ({have / total:.0%})"
+                echo(f"{name}: {size_text(have)}{of}", err=True)
 
 
 def _finished(path: Path, expected: Expected, *, resumed: bool) -> str:
     """Check the whole file, give it its name, and return its SHA-256."""
     part = part_of(path)
-    digest, size = file_sha256(part), _size(part)
-    wrong = ""
-    if expected.size not in (None, size):
-        wrong = f"has {size} bytes, expected {expected.size}"
-    elif expected.sha256 not in (None, digest):
-        wrong = f"has SHA-256 {digest}, expected {expected.sha256}"
-    if not wrong:
-        part.replace(path)
-    else:
+    digest, wrong = _checked(part, expected)
+    if wrong:
         part.unlink()
+    else:
+        part.replace(path)
     _note_of(path).unlink(missing_ok=True)
     if wrong and resumed:
         raise Failed(f"what was resumed {wrong}: starting over")
@@ -314,80 +320,59 @@ def _finished(path: Path, expected: Expected, *, resumed: bool) -> str:
     return digest
 
 
+def _checked(file: Path, expected: Expected) -> tuple[str, str]:
+    """Return the SHA-256 of a file and how it differs from what is expected, "" for not at all."""
+    digest, size = file_sha256(file), size_of(file)
+    if expected.size not in (None, size):
+        return digest, f"has {size} bytes, expected {expected.size}"
+    if expected.sha256 not in (None, digest):
+        return digest, f"has SHA-256 {digest}, expected {expected.sha256}"
+    return digest, ""
+
+
 def _note_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.part.json")
 
 
-class _Note(msgspec.Struct, frozen=True):
-    """What is known of the file that a part belongs to.
-
-    Attributes:
-        url: mark of its URL.
-        total: bytes of the whole file, or None where the server did not say.
-        version: strong ETag, else date of the last change, as If-Range takes it; "" for neither.
-    """
-
-    url: str = ""
-    total: int | None = None
-    version: str = ""
-
-
 def _read_note(file: Path) -> _Note:
-    """The note, empty where there is none or where it was cut while written."""
+    """Return the note; an empty one if it is missing or was cut short."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=_Note)
     except (OSError, msgspec.DecodeError):
         return _Note()
 
 
-def _offset(part: Path, note: _Note, *, trusted: bool) -> int:
-    """The byte to go on from, or 0.
+def _note_from(response: requests.Response, url: str) -> _Note:
+    """Return what an answer says of the whole file."""
+    headers = response.headers
+    stated = headers.get("Content-Length", "")
+    if response.status_code == 206:
+        stated = headers.get("Content-Range", "").rpartition("/")[2]
+    is_number = re.fullmatch(r"[0-9]+", stated)
+    if is_number and len(stated) > _LONGEST_NUMBER:
+        raise Refused("states a size that no file has")
+    etag = headers.get("ETag", "W/")
+    version = headers.get("Last-Modified", "") if etag.startswith("W/") else etag
+    return _Note(mark(url), int(stated) if is_number else None, version)
 
-    Without a version nothing but a known SHA-256 can tell whether old and new bytes belong to one
-    file. A part that is whole asks for its last byte again: that lets the server say whether the
-    file changed meanwhile.
+
+def _offset(part: Path, note: _Note, *, trusted: bool) -> int:
+    """Return the byte to go on from, or 0.
+
+    Without a version, only a known SHA-256 can tell whether old and new bytes belong to one file.
+    A whole part asks for its last byte again: the server then says whether the file changed.
     """
     if not note.url or not (trusted or note.version):
         return 0
-    have = _size(part)
+    have = size_of(part)
     if note.total is None:
         return have
     return 0 if have > note.total else min(have, note.total - 1)
 
 
-def _goes_on(response: requests.Response, offset: int, old: _Note, new: _Note) -> bool:
-    """Whether a 206 answer continues the bytes we have: some servers ignore If-Range."""
-    begins = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-    same_size = None in (old.total, new.total) or old.total == new.total
-    same_version = not (old.version and new.version) or old.version == new.version
-    return offset > 0 and begins and same_size and same_version
-
-
-def _version(response: requests.Response) -> str:
-    etag = response.headers.get("ETag", "W/")
-    return response.headers.get("Last-Modified", "") if etag.startswith("W/") else etag
-
-
-def _total(response: requests.Response) -> int | None:
-    """Bytes of the whole file, where the answer says."""
-    stated = response.headers.get("Content-Length", "")
-    if response.status_code == 206:
-        stated = response.headers.get("Content-Range", "").rpartition("/")[2]
-    if not re.fullmatch(r"[0-9]+", stated):
-        return None
-    if len(stated) > _LONGEST_NUMBER:
-        raise Refused("states a size that no file has")
-    return int(stated)
-
-
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
-
-
 def _reason(error: BaseException) -> str:
-    """The plain reason that requests and urllib3 wrap: their own texts show URLs with keys."""
-    wrapped = (getattr(error, "reason", None), *error.args)
-    for inner in wrapped:
+    """Return the plain reason that requests and urllib3 wrap: their texts show URLs with keys."""
+    for inner in (getattr(error, "reason", None), *error.args):
         if isinstance(inner, BaseException):
             return _reason(inner)
     return getattr(error, "strerror", None) or str(error).rpartition(">: ")[2]

@@ -1,4 +1,4 @@
-"""From a source to a folder of the root: fetched or given, unpacked, checked, then put in place."""
+"""Put a source into a folder of the root: fetched or given, unpacked, checked, then moved there."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from wepdtof_pose.download.archives import BadArchive, unpack
 from wepdtof_pose.download.checks import check_content, image_names, images_below
-from wepdtof_pose.download.disk import (
-    record_hash,
-    require_seen_hash,
-    require_space,
-    seen_hash,
+from wepdtof_pose.download.disk import record_hash, require_seen_hash, require_space, seen_hash
+from wepdtof_pose.download.fetch import (
+    USUAL_PATIENCE,
+    Expected,
+    Patience,
+    fetch,
+    mark,
+    part_of,
+    size_of,
 )
-from wepdtof_pose.download.fetch import USUAL_PATIENCE, Expected, Patience, fetch, mark, part_of
 from wepdtof_pose.download.sources import RemoteFile, Source, name_of_url, require_http
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, make_folder
@@ -27,7 +32,24 @@ START_TODAY = "To start today with nothing downloaded: wepdtof-pose synth fishey
 _DOWNLOADS = "downloads"
 _STAGING = ".unpacking."
 _LAYOUT = frozenset({"annotations", "frames", "images", "ROI_maps"})
-"""Folders that a data set consists of: a lone one on top is not taken away."""
+"""Folders that a data set consists of: a lone one on top is not stripped."""
+
+
+@dataclass(frozen=True)
+class _Archive:
+    """An archive on disk.
+
+    Attributes:
+        path: where it lies.
+        key: names it in the record of hashes.
+        sha256: 64 hex digits.
+        is_fetched: whether it was downloaded, and may be removed.
+    """
+
+    path: Path
+    key: str
+    sha256: str
+    is_fetched: bool = False
 
 
 def download(
@@ -43,19 +65,19 @@ def download(
 ) -> Path:
     """Put the data set of a source into the root and return its folder.
 
-    What is there already stays untouched. Killed at any moment and run again, it goes on, and ends
+    What is there already stays untouched. Killed at any moment and run again, it goes on and ends
     with the same bytes.
 
     Args:
         source: what to download.
-        root: folder for all sources; the hashes first seen are written there.
-        archives: files at hand, used instead of a download (their originals are left alone).
+        root: folder for all sources; the hashes first seen are recorded there.
+        archives: files at hand, used instead of a download and left as they are.
         url: a direct link to the one archive of a source that cannot be fetched.
         sha256: of that one archive.
-        only: names of the files wanted, of a source that can be fetched; by default all that are
+        only: names of the files wanted from a source that can be fetched; by default all that are
             not optional.
         patience: with servers.
-        say: gets a line for everything done.
+        say: called with a line for every step.
 
     Raises:
         InputError: nothing can be fetched, or what came is damaged, unsafe or another data set.
@@ -75,11 +97,12 @@ def download(
     if not source.files and only:
         raise InputError(f"{source.name} has no files to choose from: leave --only away")
     with _alone(root):
+        into = _Root(root, source, sha256, patience, say)
         if source.files:
-            _install_files(source, root, archives, sha256, only, patience, say)
+            into.install_files(archives, only)
         else:
-            _install_given(source, root, archives, url, sha256, patience, say)
-        for folder in (root / _DOWNLOADS / source.name, root / _DOWNLOADS):
+            into.install_given(archives, url)
+        for folder in (into.downloads, into.downloads.parent):
             with suppress(OSError):  # not empty: a part of another file
                 folder.rmdir()
     return root / source.folder
@@ -87,12 +110,12 @@ def download(
 
 @contextlib.contextmanager
 def _alone(root: Path) -> Iterator[None]:
-    """The root for this process alone, without what a killed one was unpacking there."""
+    """Hold the root for this process alone; remove what a killed one was unpacking there."""
     make_folder(root)
     try:
         with exclusive(root / _DOWNLOADS, patience=1):
             for left in root.glob(f"{_STAGING}*"):
-                _remove(left)
+                shutil.rmtree(left, ignore_errors=True)
             yield
     except LockedError:
         raise InputError(
@@ -101,206 +124,182 @@ def _alone(root: Path) -> Iterator[None]:
         ) from None
 
 
-def _install_given(
-    source: Source,
-    root: Path,
-    archives: Sequence[Path],
-    url: str | None,
-    sha256: str | None,
-    patience: Patience,
-    say: Callable[[str], None],
-) -> None:
-    """A source that a person brings, in one archive or several, or as a link to one."""
-    target = root / source.folder
-    fetched = None
-    names = [path.name for path in archives]
-    if url is not None:
-        names = [name_of_url(require_http(url))]
+@dataclass(frozen=True)
+class _Root:
+    """A root into which a source is installed; attributes as the arguments of `download`."""
+
+    root: Path
+    source: Source
+    sha256: str | None
+    patience: Patience
+    say: Callable[[str], None]
+
+    @property
+    def downloads(self) -> Path:
+        return self.root / _DOWNLOADS / self.source.name
+
+    def install_given(self, paths: Sequence[Path], url: str | None) -> None:
+        """Install a source that a person brings: one archive or several, or a link to one."""
+        target = self.root / self.source.folder
+        names = [path.name for path in paths] if url is None else [name_of_url(require_http(url))]
+        if len(set(names)) != len(names):
+            raise InputError("two archives have the same name: rename one")
+        archives = [self._given(path, self.sha256) for path in paths]
         # What was left of another URL may have the same name, as "download?id=1" and "?id=2" do.
-        fetched = root / _DOWNLOADS / source.name / f"{mark(url)[:12]}_{names[0]}"
-    if len(set(names)) != len(names):
-        raise InputError("two archives have the same name: rename one")
-    keys = [f"{source.name}/{name}" for name in names]
-    if sha256 is not None:
-        require_seen_hash(root, keys[0], sha256)
-    hashes = [_given_hash(path, sha256) for path in archives]
-    for key, digest in zip(keys, hashes, strict=False):
-        require_seen_hash(root, key, digest)
-    if target.exists():
-        if any(seen_hash(root, key) is None for key in keys):
-            raise InputError(
-                f"{target}: exists, and comes from another archive: move it away, or give another "
-                "folder with --root"
-            )
-        if fetched is not None:
-            fetched.unlink(missing_ok=True)
-        say(f"{target}: there already")
-        return
-    files = list(archives)
-    if url is not None and fetched is not None:
-        expected = Expected(sha256=sha256 or seen_hash(root, keys[0]))
-        files, hashes = [fetched], [_fetch(url, fetched, expected, patience)]
-        say(f"{keys[0]}: fetched, SHA-256 {hashes[0]}")
-    with _unpacking(root) as staging, _dropping(fetched):
-        unpacked = [staging / str(number) for number in range(len(files))]
-        for file, folder in zip(files, unpacked, strict=True):
-            folder.mkdir()
-            say(f"{file.name}: {unpack(file, folder)} files unpacked")
-        whole = _put_together(unpacked, image_names(staging))
-        try:
-            notes = check_content(source.check, whole)
-        except InputError as error:
-            raise BadArchive(f"{', '.join(names)}: {error}") from None
-        for note in notes:
-            say(f"  {note}")
-        for key, digest, file in zip(keys, hashes, files, strict=True):
-            record_hash(root, key, sha256=digest, size=file.stat().st_size)
-        make_folder(target.parent)
-        whole.rename(target)
-    say(f"{source.name}: in {target}")
-
-
-def _install_files(
-    source: Source,
-    root: Path,
-    archives: Sequence[Path],
-    sha256: str | None,
-    only: Sequence[str],
-    patience: Patience,
-    say: Callable[[str], None],
-) -> None:
-    """The files of a source that anybody may fetch, each with its own folder."""
-    by_name = {file.name: file for file in source.files}
-    at_hand = {path.name: path for path in archives}
-    wanted = [*at_hand, *(name if name in by_name else f"{name}.zip" for name in only)]
-    for name in wanted:
-        if name not in by_name:
-            raise InputError(f"{source.name} has no file {name!r}, only {', '.join(by_name)}")
-    chosen = [f for f in source.files if (f.name in wanted if wanted else not f.optional)]
-    for file in chosen:
-        target = root / source.folder / file.target
-        fetched = root / _DOWNLOADS / source.name / file.name
+        fetched = self.downloads / f"{mark(url or '')[:12]}_{names[0]}"
         if target.exists():
+            if any(seen_hash(self.root, self._key(name)) is None for name in names):
+                raise InputError(
+                    f"{target}: exists, and comes from another archive: move it away, or give "
+                    "another folder with --root"
+                )
             fetched.unlink(missing_ok=True)
-            say(f"{target}: there already")
-            continue
-        key = f"{source.name}/{file.name}"
-        if file.sha256 is not None:
-            require_seen_hash(root, key, file.sha256)
-        archive = at_hand.get(file.name, fetched)
-        if file.name in at_hand:
-            digest = _given_hash(archive, sha256 or file.sha256)
-            require_seen_hash(root, key, digest)
+            self.say(f"{target}: there already")
+            return
+        if url is not None:
+            archives = [self._fetched(url, fetched, names[0], Expected(sha256=self.sha256))]
+
+        def whole(folders: list[Path]) -> Path:
+            folder = _put_together(folders)
+            try:
+                for note in check_content(self.source.check, folder):
+                    self.say(f"  {note}")
+            except InputError as error:
+                said = str(error).replace(f"{folder}/", "")
+                raise BadArchive(f"{', '.join(names)}: {said}") from None
+            return folder
+
+        self._install(archives, target, whole)
+
+    def install_files(self, paths: Sequence[Path], only: Sequence[str]) -> None:
+        """Install the files of a source that anybody may fetch, each with its own folder."""
+        names = [file.name for file in self.source.files]
+        at_hand = {path.name: path for path in paths}
+        wanted = [*at_hand, *(name if name in names else f"{name}.zip" for name in only)]
+        for name in wanted:
+            if name not in names:
+                raise InputError(
+                    f"{self.source.name} has no file {name!r}, only {', '.join(names)}"
+                )
+        for file in self.source.files:
+            if file.name not in wanted if wanted else file.optional:
+                continue
+            target = self.root / self.source.folder / file.target
+            fetched = self.downloads / file.name
+            if target.exists():
+                fetched.unlink(missing_ok=True)
+                self.say(f"{target}: there already")
+                continue
+            if file.name in at_hand:
+                archive = self._given(at_hand[file.name], self.sha256 or file.sha256)
+            else:
+                if file.size is not None and not fetched.exists():
+                    # Photographs do not shrink in a zip: unpacked it is about as large again.
+                    needed = 2 * file.size - size_of(part_of(fetched))
+                    require_space(self.root, needed, what=f"{file.name}, packed and unpacked,")
+                expected = Expected(size=file.size, sha256=file.sha256)
+                archive = self._fetched(file.url, fetched, file.name, expected)
+            self._install([archive], target, partial(_wanted, file))
+
+    def _given(self, path: Path, expected: str | None) -> _Archive:
+        if not path.is_file():
+            raise InputError(f"{path}: is no file" if path.exists() else f"{path}: no such file")
+        try:
+            digest = file_sha256(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        if expected not in (None, digest):
+            raise InputError(
+                f"{path}: has SHA-256 {digest}, expected {expected}: damaged or another"
+            )
+        require_seen_hash(self.root, self._key(path.name), digest)
+        return _Archive(path, self._key(path.name), digest)
+
+    def _fetched(self, url: str, path: Path, name: str, expected: Expected) -> _Archive:
+        key = self._key(name)
+        if expected.sha256 is None:
+            expected = replace(expected, sha256=seen_hash(self.root, key))
         else:
-            if file.size is not None and not fetched.exists():
-                part = part_of(fetched)
-                have = part.stat().st_size if part.exists() else 0
-                # Photographs do not shrink in a zip: unpacked it is about as large again.
-                require_space(root, 2 * file.size - have, what=f"{file.name}, packed and unpacked,")
-            say(f"{file.name}: fetching from {source.name}")
-            expected = Expected(size=file.size, sha256=file.sha256 or seen_hash(root, key))
-            digest = _fetch(file.url, fetched, expected, patience)
-        with _unpacking(root) as staging, _dropping(fetched if archive == fetched else None):
-            say(f"{file.name}: {unpack(archive, staging)} files unpacked, SHA-256 {digest}")
-            inner = _checked(file, archive, staging)
-            record_hash(root, key, sha256=digest, size=archive.stat().st_size)
+            require_seen_hash(self.root, key, expected.sha256)
+        self.say(f"{key}: fetching")
+        try:
+            digest = fetch(url, path, expected=expected, patience=self.patience)
+        except InputError as error:
+            raise InputError(
+                f"{error}. Run the same command to go on, or bring the file from elsewhere and "
+                f"give --archive FILE. {START_TODAY}"
+            ) from None
+        return _Archive(path, key, digest, is_fetched=True)
+
+    def _install(
+        self, archives: Sequence[_Archive], target: Path, whole: Callable[[list[Path]], Path]
+    ) -> None:
+        """Unpack archives, record their hashes, and move the folder that `whole` makes of them.
+
+        A fetched archive is removed when all is done or when it proved to be of no use; not if the
+        disk was full, say, and the same archive will do tomorrow.
+        """
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root))
+        staging.chmod(0o755)
+        try:
+            folders = [staging / str(number) for number in range(len(archives))]
+            for archive, folder in zip(archives, folders, strict=True):
+                folder.mkdir()
+                files = unpack(archive.path, folder)
+                self.say(f"{archive.key}: {files} files unpacked, SHA-256 {archive.sha256}")
+            found = whole(folders)
+            for archive in archives:
+                size = archive.path.stat().st_size
+                record_hash(self.root, archive.key, sha256=archive.sha256, size=size)
             make_folder(target.parent)
-            inner.rename(target)
-        say(f"{file.name}: in {target}")
+            found.rename(target)
+        except BadArchive as error:
+            if not archives[0].is_fetched:
+                raise
+            archives[0].path.unlink()
+            raise BadArchive(f"{error} (the downloaded archive was removed)") from None
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        if archives[0].is_fetched:
+            archives[0].path.unlink()
+        self.say(f"{target}: done")
+
+    def _key(self, name: str) -> str:
+        return f"{self.source.name}/{name}"
 
 
-def _checked(file: RemoteFile, archive: Path, staging: Path) -> Path:
-    """The folder that is wanted of an unpacked archive, where it holds what it should."""
-    inner = staging / file.inner
+def _wanted(file: RemoteFile, folders: list[Path]) -> Path:
+    """Return the folder wanted of an unpacked archive, if it holds what it should."""
+    [folder] = folders
+    inner = folder / file.inner
     if not inner.is_dir():
-        found = ", ".join(sorted(path.name for path in staging.iterdir())[:5])
-        raise BadArchive(f"{archive}: has no folder {file.inner}/ (found: {found})")
+        found = ", ".join(sorted(path.name for path in folder.iterdir())[:5])
+        raise BadArchive(f"{file.name}: has no folder {file.inner}/ (found: {found})")
     missing = [name for name in file.holds if not (inner / name).is_file()]
     if missing:
-        raise BadArchive(f"{archive}: lacks {', '.join(missing)}")
+        raise BadArchive(f"{file.name}: lacks {', '.join(missing)}")
     images = len(images_below(inner)) if file.images is not None else None
     if images != file.images:
-        raise BadArchive(f"{archive}: has {images} images, expected {file.images}")
+        raise BadArchive(f"{file.name}: has {images} images, expected {file.images}")
     return inner
 
 
-def _fetch(url: str, path: Path, expected: Expected, patience: Patience) -> str:
-    try:
-        return fetch(url, path, expected=expected, patience=patience)
-    except InputError as error:
-        raise InputError(
-            f"{error}. Run the same command to go on, or bring the file from elsewhere and give "
-            f"--archive FILE. {START_TODAY}"
-        ) from None
-
-
-def _given_hash(path: Path, expected: str | None) -> str:
-    if not path.is_file():
-        raise InputError(f"{path}: is no file" if path.exists() else f"{path}: no such file")
-    try:
-        digest = file_sha256(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if expected not in (None, digest):
-        raise InputError(f"{path}: has SHA-256 {digest}, expected {expected}: damaged or another")
-    return digest
-
-
-@contextlib.contextmanager
-def _unpacking(root: Path) -> Iterator[Path]:
-    """A folder of its own to unpack into; gone at the end."""
-    staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=root))
-    staging.chmod(0o755)
-    try:
-        yield staging
-    finally:
-        _remove(staging)
-
-
-def _remove(folder: Path) -> None:
-    with suppress(RecursionError):  # folders in folders, of an old version
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _dropping(fetched: Path | None) -> Iterator[None]:
-    """Removes the downloaded archive when all is done, or when it proved to be of no use: not where
-    the disk was full, say, and the same archive will do tomorrow."""
-    try:
-        yield
-    except BadArchive as error:
-        if fetched is None:
-            raise
-        fetched.unlink(missing_ok=True)
-        raise BadArchive(f"{error} (the downloaded archive was removed)") from None
-    if fetched is not None:
-        fetched.unlink(missing_ok=True)
-
-
-def _put_together(folders: list[Path], image_names: frozenset[str]) -> Path:
-    """One folder with the files of all, each without the lone folders that only wrap it.
+def _put_together(folders: list[Path]) -> Path:
+    """Return one folder with the files of all, each without the lone folders that only wrap it.
 
     Of several archives one may hold nothing but images, as `train2017.zip` does. Its folder stays
-    where the annotations name the images with it, or where images of two archives have the same
-    name without it.
+    if the annotations name the images with it.
     """
-    wrapped = [_unwrapped(folder) for folder in folders]
-    chosen = [layers[-1] for layers in wrapped]
+    layers = [_layers(folder) for folder in folders]
+    chosen = [layer[-1] for layer in layers]
     if len(folders) > 1:
-        for number, layers in enumerate(wrapped):
-            if not _is_whole(layers[-1]):
-                # The innermost, where no layer has more of the names than another.
-                chosen[number] = max(
-                    reversed(layers), key=lambda layer: len(image_names & _names(layer))
+        named = frozenset().union(*map(image_names, folders))
+        for row, folder in enumerate(chosen):
+            if not _has_annotations(folder):
+                # The innermost layer, unless an outer one has more of the names.
+                chosen[row] = max(
+                    reversed(layers[row]), key=lambda layer: len(named & _names(layer))
                 )
-        names = [_names(folder) for folder in chosen]
-        if sum(map(len, names)) > len(set().union(*names)):
-            chosen = [
-                layers[-2]
-                if layer == layers[-1] and len(layers) > 1 and not _is_whole(layer)
-                else layer
-                for layer, layers in zip(chosen, wrapped, strict=True)
-            ]
     whole = chosen[0]
     for folder in chosen[1:]:
         for name in sorted(_names(folder)):
@@ -311,16 +310,15 @@ def _put_together(folders: list[Path], image_names: frozenset[str]) -> Path:
     return whole
 
 
-def _unwrapped(folder: Path) -> list[Path]:
-    """The folder, the lone folder in it, the lone one in that, and so on."""
+def _layers(folder: Path) -> list[Path]:
+    """Return the folder, the lone folder in it, the lone one in that, and so on."""
     inside = list(folder.iterdir())
     if len(inside) == 1 and inside[0].is_dir() and inside[0].name not in _LAYOUT:
-        return [folder, *_unwrapped(inside[0])]
+        return [folder, *_layers(inside[0])]
     return [folder]
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether there is more than images."""
+def _has_annotations(folder: Path) -> bool:
     return any(folder.rglob("*.json")) or any((folder / name).is_dir() for name in _LAYOUT)
 
 

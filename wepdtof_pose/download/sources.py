@@ -13,7 +13,6 @@ import msgspec
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, require_inside
 
-_SHA256 = re.compile("[0-9a-f]{64}")
 _Words = Annotated[str, msgspec.Meta(min_length=1)]
 _Count = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -23,14 +22,14 @@ class RemoteFile(msgspec.Struct, frozen=True, rename={"inner": "from", "target":
 
     Attributes:
         name: its file name.
-        url: where it lies.
-        inner: folder of the archive that is wanted.
+        url: its address.
+        inner: the folder wanted from the archive.
         target: where that folder goes, below the folder of the source.
-        size: bytes, or None where unknown.
-        sha256: 64 hex digits, or None where unknown.
+        size: bytes, or None if unknown.
+        sha256: 64 hex digits, or None if unknown.
         holds: files that it must hold.
-        images: how many images it must hold, or None where it holds none.
-        optional: fetched only where it is asked for by name.
+        images: how many images it must hold, or None if it holds none.
+        optional: fetched only if asked for by name.
     """
 
     name: _Words
@@ -45,7 +44,7 @@ class RemoteFile(msgspec.Struct, frozen=True, rename={"inner": "from", "target":
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A data set: its terms, its files, and what a person must do where no file can be fetched."""
+    """A data set: its terms, its files, and what a person must do if no file can be fetched."""
 
     title: _Words
     folder: _Words
@@ -62,10 +61,10 @@ class _Registry(msgspec.Struct):
 
 
 def read_registry(path: Path | None = None) -> dict[str, Source]:
-    """Return the sources by name, of the registry in the package or of another file.
+    """Return the sources by name, from the registry in the package or from another file.
 
     Raises:
-        InputError: the file is missing or breaks the form; the message names the entry.
+        InputError: the file is missing or malformed; the message names the entry.
     """
     place = resources.files("wepdtof_pose.download") / "registry.json"
     with resources.as_file(place) as file:
@@ -75,7 +74,7 @@ def read_registry(path: Path | None = None) -> dict[str, Source]:
     except msgspec.ValidationError as error:
         raise InputError(f"{where}: not a registry of sources: {error}") from None
     for name, source in sources.items():
-        # The names of sources and files are those of folders and files of the root.
+        # The names of sources and files become those of folders and files in the root.
         require_inside((name, source.folder), where)
         for remote in source.files:
             require_inside((remote.name, remote.inner, remote.target), where)
@@ -97,15 +96,14 @@ def take_source(sources: dict[str, Source], name: str) -> Source:
 
 
 def require_http(url: str) -> str:
-    """Return the URL, which must be one of http or https with a host.
+    """Return the URL if it is one of http or https with a host.
 
     Raises:
         InputError: it is not.
     """
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        usable = usable and (parts.port is None or parts.port > 0)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or any(ord(c) <= 32 for c in url):
@@ -119,20 +117,21 @@ def require_sha256(text: str) -> str:
     Raises:
         InputError: it is not 64 hex digits.
     """
-    if not _SHA256.fullmatch(text.strip().lower()):
+    digest = text.strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", digest):
         raise InputError(f"{text!r} is not a SHA-256: expected 64 hex digits")
-    return text.strip().lower()
+    return digest
 
 
 def shown(url: str) -> str:
-    """Return the URL without a password and without the query, which may hold keys."""
+    """Return the URL without password and query, which may hold keys."""
     parts = urlsplit(url)
     query = "?..." if parts.query else ""
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}{query}"
 
 
 def name_of_url(url: str) -> str:
-    """Return a safe file name for what lies at the URL."""
+    """Return a safe file name for the file at a URL."""
     last = PurePosixPath(unquote(urlsplit(url).path)).name
     name = re.sub(r"[^\w.()-]+", "_", last)[:100].strip(".")
     return name or "archive"

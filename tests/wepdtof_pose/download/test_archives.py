@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from wepdtof_pose.download.archives import Limits, archive_kind, unpack
+from wepdtof_pose.download import archives as module
+from wepdtof_pose.download.archives import archive_kind, unpack
 from wepdtof_pose.errors import InputError
 
 GOOD = {"WEPDTOF/a.txt": b"one", "WEPDTOF/frames/数.jpg": b"two" * 1000, "empty.txt": b""}
@@ -73,11 +74,11 @@ def gbk_zip(names: dict[str, bytes]) -> bytes:
     return content
 
 
-def out(tmp_path: Path, content: bytes, limits: Limits | None = None) -> Path:
+def out(tmp_path: Path, content: bytes) -> Path:
     path, folder = tmp_path / "my archive ä", tmp_path / "out"
     path.write_bytes(content)
     folder.mkdir()
-    unpack(path, folder, limits=limits or Limits())
+    unpack(path, folder)
     return folder
 
 
@@ -149,8 +150,6 @@ UNSAFE: dict[str, tuple[bytes, str]] = {
     "tar device": (tar_of((tar_info("a", tarfile.CHRTYPE), b"")), "a device"),
     "tar fifo": (tar_of((tar_info("a", tarfile.FIFOTYPE), b"")), "a device"),
     "zip device": (zip_of((zip_info("a", stat.S_IFCHR), b"")), "a device"),
-    "case": (zip_of(("Frames/a", b"1"), ("frames/b", b"2")), "differ only in case"),
-    "composed": (zip_of(("a\u0308", b"1"), ("\u00e4", b"2")), "how letters are composed"),
     "twice": (tar_of(("a", b"1"), ("./a", b"2")), "there twice"),
     "file and folder": (zip_of(("a", b"1"), ("a/b", b"2")), "a file and a folder"),
     "deep zip": (zip_of(("d/" * 100 + "a", b"1")), "too many folders deep"),
@@ -173,11 +172,12 @@ UNSAFE: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", UNSAFE)
-def test_refused_and_nothing_outside(tmp_path: Path, tree: Callable, case: str) -> None:
+def test_refused_and_nothing_outside(tmp_path: Path, case: str) -> None:
     content, message = UNSAFE[case]
     with pytest.raises(InputError, match=message):
         out(tmp_path, content)
-    assert not (tmp_path / "out").exists() or tree(tmp_path / "out") == {}
+    assert not any(path.is_symlink() for path in tmp_path.rglob("*"))
+    assert not any("evil" in path.name for path in tmp_path.rglob("*"))
     assert {p.name for p in tmp_path.iterdir()} <= {"my archive ä", "out"}
 
 
@@ -191,9 +191,10 @@ def test_a_flipped_byte_is_found(tmp_path: Path) -> None:
         out(tmp_path, content)
 
 
-def test_too_many_entries(tmp_path: Path) -> None:
+def test_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 2)
     with pytest.raises(InputError, match="more than 2 entries"):
-        out(tmp_path, zip_of(*GOOD.items()), Limits(entries=2))
+        out(tmp_path, zip_of(*GOOD.items()))
 
 
 def test_a_zip_that_lies_about_its_size(tmp_path: Path) -> None:
