@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from sspcm.adaptation.before_after import Measured, comparison_lines, measure, write_pictures
@@ -29,6 +30,7 @@ from sspcm.adaptation.learning import (
     write_start,
 )
 from sspcm.adaptation.own_frames import OwnFrames, own_frames
+from sspcm.data.crop_store import default_cache
 from sspcm.data.detections import read_detections
 from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes
@@ -285,11 +287,12 @@ def _require_other_images(
     Raises:
         InputError: the two share images; the message names one and says what to do.
     """
-    _, shared = people_on(labelled, KnownImages(images_of(tested)))
+    _, shared = people_on(labelled, KnownImages(images_of(tested), cache=default_cache()))
     if shared:
+        first, same = next(iter(shared.items()))
         raise InputError(
             f"--labels {options.labels} and --test {options.test} share images "
-            f"({len(shared)}, the first {next(iter(shared))}): what is measured on must not be "
+            f"({len(shared)}; {first} is {same.how}): what is measured on must not be "
             "learned from; part them with wepdtof-pose split --train 60 --test 40, or "
             "leave out --test"
         )
@@ -304,11 +307,10 @@ def _place(folder: Path, parts: dict[str, PoseDataset]) -> None:
 
 def _without_images_of(frames: OwnFrames, people: PoseDataset) -> OwnFrames:
     """The frames with those held out too that are images of these people."""
-    known = KnownImages(images_of(people))
+    known = KnownImages(images_of(people), cache=default_cache())
     root, names = frames.people.root, frames.people.frames["file_name"].tolist()
-    for row, name in enumerate(names):
-        if known.same_as(root / name) is not None:
-            frames.held_out[row] = True
+    found = known.find([root / name for name in names])
+    frames.held_out |= np.array([same is not None for same in found], dtype=bool)
     return frames
 
 

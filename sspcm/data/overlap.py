@@ -1,41 +1,73 @@
-"""Which images of one data set are images of another: by place, and by content."""
+"""Which images of one data set are images of another: by place, by content, and by what is seen."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from sspcm.data.signatures import read_signatures, same_pictures
 from wepdtof_pose.dataset import PoseDataset
+
+
+class SameImage(NamedTuple):
+    """The known image that another is.
+
+    Attributes:
+        path: the known file.
+        how: in words, after "is".
+    """
+
+    path: Path
+    how: str
 
 
 class KnownImages:
     """Images to look others up in.
 
-    Two images are the same where they are one file, or where their files hold the same bytes. Only
-    files of one size whose last bytes agree are read whole, so that a large data set is looked
-    through in the time that its files take to be found. Images that are not there are no image's
-    copy.
+    Two images are the same where they are one file, where their files hold the same bytes, or where
+    both show the same picture (see `sspcm.data.signatures`). Only files of one size whose last
+    bytes agree are read whole; only images that are not found so are decoded, and only where there
+    are any known ones. Images that are not there are no image's copy.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
+    def __init__(self, paths: Iterable[Path], *, cache: Path) -> None:
+        """Take the images `paths`; `cache` is the folder of crops, which keeps signatures, too."""
+        self._cache = cache
         self._places: dict[str, Path] = {}
         self._by_size: dict[int, list[Path]] = {}
         self._digests: dict[Path, str] = {}
+        self._signatures: np.ndarray | None = None
         for path in paths:
             self._places.setdefault(os.path.realpath(path), path)
             size = _size(path)
             if size:
                 self._by_size.setdefault(size, []).append(path)
 
-    def same_as(self, path: Path) -> Path | None:
-        """Return the known image that this one is; None where it is none of them."""
-        found = self._places.get(os.path.realpath(path))
-        if found is not None:
+    def find(self, paths: Sequence[Path]) -> list[SameImage | None]:
+        """Return for each image the known one that it is; None where it is none of them."""
+        found = [self._same_file(path) for path in paths]
+        rest = [row for row, same in enumerate(found) if same is None]
+        if not rest or not self._places:
             return found
+        known = list(self._places.values())
+        if self._signatures is None:
+            self._signatures = read_signatures(known, cache=self._cache)
+        others = read_signatures([paths[row] for row in rest], cache=self._cache)
+        for row, same in zip(rest, same_pictures(self._signatures, others).tolist(), strict=True):
+            if same >= 0:
+                how = f"the same picture as the tested {known[same]}, re-encoded or resized"
+                found[row] = SameImage(known[same], how)
+        return found
+
+    def _same_file(self, path: Path) -> SameImage | None:
+        place = self._places.get(os.path.realpath(path))
+        if place is not None:
+            return SameImage(place, "the file that is tested")
         candidates = self._by_size.get(_size(path), ())
         if not candidates:
             return None
@@ -44,7 +76,8 @@ class KnownImages:
         if not alike:
             return None
         digest = self._digest(path)
-        return next((candidate for candidate in alike if self._digest(candidate) == digest), None)
+        copied = next((other for other in alike if self._digest(other) == digest), None)
+        return None if copied is None else SameImage(copied, f"the file the tested {copied}")
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
@@ -52,21 +85,19 @@ class KnownImages:
         return self._digests[path]
 
 
-def people_on(dataset: PoseDataset, known: KnownImages) -> tuple[np.ndarray, dict[str, Path]]:
+def people_on(dataset: PoseDataset, known: KnownImages) -> tuple[np.ndarray, dict[Path, SameImage]]:
     """Return who of a data set is on images that are known.
 
     Returns:
-        Mask (people,), and the known image by the file name of each such frame.
+        Mask (people,), and the known image by the path of each such frame.
     """
     rows = dataset.frame_rows
-    names = dataset.frames["file_name"].tolist()
-    shared = np.zeros(len(names), dtype=bool)
-    found = {}
-    for row in np.unique(rows).tolist():
-        other = known.same_as(dataset.root / names[row])
-        if other is not None:
+    shared = np.zeros(len(dataset.frames), dtype=bool)
+    paths, found = images_of(dataset), {}
+    for row, path, same in zip(np.unique(rows).tolist(), paths, known.find(paths), strict=True):
+        if same is not None:
             shared[row] = True
-            found[names[row]] = other
+            found[path] = same
     return shared[rows], found
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from sspcm.config import DataConfig
-from sspcm.data.overlap import KnownImages, images_of, people_on
+from sspcm.data.crop_store import cache_folder
+from sspcm.data.overlap import KnownImages, SameImage, images_of, people_on
 from sspcm.data.pool import left_out, unlabelled_people
 from sspcm.runs.records import DataRecord
 from wepdtof_pose.dataset import PoseDataset, concatenate
@@ -105,10 +106,10 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     A data set with annotation files for training and testing is used as it is split; a single
     file gets a held-out test split by scene (by frame where no scenes are known). The unlabelled
     pool is the training split, or another source; with `data.unlabelled_boxes` its people need no
-    keypoints. People of either on images of tested people, by place or by content, are left out,
-    and so are those of `data.more_labelled`. Training people are in the data set's own joints, or
-    in the 24-joint union where labelled and unlabelled data differ (always, as released); test
-    people keep their own joints.
+    keypoints. People of either on images of tested people are left out, and so are those of
+    `data.more_labelled` (see `sspcm.data.overlap`). Training people are in the data set's own
+    joints, or in the 24-joint union where labelled and unlabelled data differ (always, as
+    released); test people keep their own joints.
 
     Raises:
         InputError: no such data, an impossible label budget, an unusable list of labelled people,
@@ -133,8 +134,8 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     reading = splits.annotated.left_out
     if splits.split == OWN_SPLIT:
         reading = add_counts(reading, splits.test.left_out)
-    known = KnownImages(images_of(splits.test.select_people(tested)))
-    shared: dict[Path, Path] = {}
+    known = _known_images(config, splits.test.select_people(tested))
+    shared: dict[Path, SameImage] = {}
     train = _without(train, known, "training split", dropped, shared)
     usable = int(train.trainable().sum())
     if not usable:
@@ -246,7 +247,7 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
     """
     if config.unlabelled:
         other, _ = unlabelled_people(config, sets.test.keypoint_set)
-        known = KnownImages(images_of(sets.test.select_people(sets.tested)))
+        known = _known_images(config, sets.test.select_people(sets.tested))
         return _without(other, known, "pool", {}, {}), sets.unlabelled
     return sets.own.select_people(sets.unlabelled), sets.unlabelled
 
@@ -300,19 +301,23 @@ def why_unusable(dataset: PoseDataset) -> str:
     )
 
 
+def _known_images(config: DataConfig, tested: PoseDataset) -> KnownImages:
+    return KnownImages(images_of(tested), cache=cache_folder(config.cache))
+
+
 def _without(
     people: PoseDataset,
     known: KnownImages,
     split: str,
     dropped: dict[str, int],
-    shared: dict[Path, Path],
+    shared: dict[Path, SameImage],
 ) -> PoseDataset:
     """The people who are not on known images; the others are counted and their images noted."""
     mask, images = people_on(people, known)
     if not mask.any():
         return people
     dropped[f"{split}: on an image of tested people"] = int(mask.sum())
-    shared |= {people.root / name: other for name, other in images.items()}
+    shared |= images
     return people.select_people(~mask)
 
 
@@ -342,11 +347,10 @@ def _joined_hash(first: str | None, second: str) -> str:
     return hashlib.sha256(f"{first} {second}".encode()).hexdigest()[:16]
 
 
-def _same_images(shared: dict[Path, Path]) -> str:
-    first, other = next(iter(shared.items()))
-    same = "that is tested" if first.resolve() == other.resolve() else f"the tested {other}"
+def _same_images(shared: dict[Path, SameImage]) -> str:
+    first, same = next(iter(shared.items()))
     images = "1 image" if len(shared) == 1 else f"{len(shared)} images"
-    return f"{images} of tested people among those to learn from ({first} is the file {same})"
+    return f"{images} of tested people among those to learn from ({first} is {same.how})"
 
 
 def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:

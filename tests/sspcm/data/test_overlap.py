@@ -1,12 +1,16 @@
 """Images of tested people are found among those to learn from, whatever they are called there."""
 
 import shutil
+from pathlib import Path
 
+import cv2
 import pytest
 
 from sspcm.config import DataConfig
+from sspcm.data import overlap
 from sspcm.data.overlap import KnownImages
 from sspcm.data.sets import make_sets
+from sspcm.data.signatures import read_signatures
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 
@@ -17,18 +21,39 @@ def test_an_image_is_known_by_its_place_and_by_its_content(tmp_path):
         (tmp_path / name).write_bytes(content)
     shutil.copy(tmp_path / "a", tmp_path / "copy")
     (tmp_path / "link").symlink_to(tmp_path / "b")
-    known = KnownImages([tmp_path / "a", tmp_path / "b", tmp_path / "gone", tmp_path / "e"])
-    found = {name: known.same_as(tmp_path / name) for name in ("copy", "link", "c", "no", "e")}
-    assert found == {
-        "copy": tmp_path / "a",
-        "link": tmp_path / "b",
-        "c": None,
-        "no": None,
-        "e": tmp_path / "e",
-    }
+    known = KnownImages(
+        [tmp_path / "a", tmp_path / "b", tmp_path / "gone", tmp_path / "e"], cache=tmp_path / "kept"
+    )
     (tmp_path / "other e").write_bytes(b"")
-    assert known.same_as(tmp_path / "other e") is None
-    assert known.same_as(tmp_path / "gone") == tmp_path / "gone"
+    names = ("copy", "link", "c", "no", "e", "other e", "gone")
+    found = known.find([tmp_path / name for name in names])
+    assert [same and (same.path.name, same.how) for same in found] == [
+        ("a", f"the file the tested {tmp_path / 'a'}"),
+        ("b", "the file that is tested"),
+        None,
+        None,
+        ("e", "the file that is tested"),
+        None,
+        ("gone", "the file that is tested"),
+    ]
+
+
+def test_only_images_that_are_not_found_otherwise_are_decoded(tmp_path, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        overlap,
+        "read_signatures",
+        lambda paths, *, cache: decoded.append(len(paths)) or read_signatures(paths, cache=cache),
+    )
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(name.encode())
+    nothing = KnownImages([], cache=tmp_path)
+    assert nothing.find([tmp_path / "a"]) == [None]
+    known = KnownImages([tmp_path / "a", tmp_path / "b"], cache=tmp_path)
+    assert None not in known.find([tmp_path / "a", tmp_path / "b"])
+    assert decoded == []
+    assert known.find([tmp_path / "a", tmp_path / "c"])[1] is None
+    assert decoded == [2, 1]
 
 
 @pytest.fixture
@@ -65,6 +90,31 @@ def test_people_on_copies_of_tested_images_are_not_learned_from(parted):
     assert "1 image of tested people among those to learn from" in sets.shared
     assert "train_5.jpg is the file the tested" in sets.shared
     assert sets.record.people_train == len(sets.train)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda image: (image, [cv2.IMWRITE_JPEG_QUALITY, 60]),
+        lambda image: (cv2.resize(image, None, fx=1.5, fy=1.5), [cv2.IMWRITE_JPEG_QUALITY, 90]),
+        lambda image: (
+            cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+            [cv2.IMWRITE_JPEG_QUALITY, 90],
+        ),
+    ],
+    ids=["encoded anew", "larger", "half"],
+)
+def test_people_on_another_version_of_a_tested_image_are_not_learned_from(parted, copied):
+    path = parted(train=lambda one: one["image_id"] <= 6, val=lambda one: one["image_id"] in (5, 9))
+    image = Path(path) / "images" / "train_5.jpg"
+    content, options = copied(cv2.imread(str(image)))
+    assert cv2.imwrite(str(image), content, options)
+    sets = make_sets(DataConfig(path=path, labels="all"))
+    assert "train_5.jpg" not in set(sets.train.frames["file_name"])
+    assert sets.left_out["training split: on an image of tested people"] > 0
+    assert sets.shared.startswith("1 image of tested people among those to learn from")
+    assert "train_5.jpg is the same picture as the tested " in sets.shared
+    assert sets.shared.endswith("val_5.jpg, re-encoded or resized)")
 
 
 def test_training_and_test_side_with_the_same_images_are_refused(parted):
