@@ -19,7 +19,8 @@ from wepdtof_pose.errors import echo
 def cache(folder: Path | None, clear: bool) -> None:
     """Show or clear the decoded crops that runs read from, and the people that adapt has drawn.
 
-    Every frame is decoded once, into a store of crops. The stores are in the user's cache folder
+    Every frame is decoded once, into a store of crops; signatures by which images of tested people
+    are recognised count as one. The stores are in the user's cache folder
     ($WEPDTOF_CACHE_DIR, else ~/.cache/wepdtof-pose), or where data.cache names one; drawn people
     are beside them. Nothing else is removed.
 

@@ -69,7 +69,7 @@ CODES: dict[str, Code] = {
     ),
     "units-per-cent": Code(
         "error",
-        "boxes in per cent of the image, not in pixels",
+        "boxes, or boxes and joints, in per cent of the image, not in pixels",
         "multiply x and width by the width of the image over 100, y and height by its height over "
         "100 (Label Studio's unit: wepdtof-pose convert --from label_studio reads its own export)",
     ),

@@ -29,6 +29,12 @@ NEARLY_ALL = 0.95
 _SMALLEST = 16
 """Images from this many pixels on: in smaller ones shares and pixels look alike."""
 
+_LARGE = 300
+"""Images from this many pixels a side on: in smaller ones people may well lie within 100 pixels."""
+
+_SEVERAL = 5
+"""People from whom on it is no chance that all lie in one corner of their images."""
+
 _LONG = 1.2
 """Length over width from which on a rotated box has a direction."""
 
@@ -96,23 +102,41 @@ def _shares(raw: RawFile) -> str:
 
 
 def _per_cent(raw: RawFile) -> str:
-    """Tell boxes in per cent of images whose joints are in pixels: multiplied out, they fit them.
+    """Tell boxes, or boxes and joints, in per cent of their images from pixels.
 
-    Where the joints are in per cent, too, nothing tells them from people in the upper left corner.
+    Where the joints are in pixels, boxes multiplied out fit them. Where they are in per cent, too,
+    people who are all in the upper left corner of large images, and all over that corner, tell.
     """
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
     labelled = raw.labelled & counted[:, None]
     jointed = labelled.sum(axis=1) > 2
     with np.errstate(invalid="ignore"):
-        within = (boxes[:, :2] >= -1) & (boxes[:, :2] + boxes[:, 2:] <= 101)
+        within = ((boxes[:, :2] >= -1) & (boxes[:, :2] + boxes[:, 2:] <= 101)).all(axis=1)
+        large = counted & (sizes >= _LARGE).all(axis=1)
         whole = boxes * np.concatenate([sizes, sizes], axis=1) / 100
-    if not _all(np.asarray(within.all(axis=1)), jointed):
+        points = raw.keypoints[..., :2]
+        near = ((points >= -1) & (points <= 101)).all(axis=2) | ~labelled
+    if _all(within & near.all(axis=1), large) and _all_over(boxes[large & within]):
+        return (
+            f"all {large.sum()} people in images of {_LARGE} pixels and more a side lie in the "
+            "first 100 x 100 pixels, and all over these: per cent of the image, not pixels"
+        )
+    if not _all(within, jointed):
         return ""
     as_they_are = _holds_joints(boxes, raw.keypoints, labelled)
     multiplied = _holds_joints(whole, raw.keypoints, labelled)
     if as_they_are[jointed].mean() > 1 - NEARLY_ALL or not _all(multiplied, jointed):
         return ""
     return "boxes lie within 0 to 100 and off their joints, and as per cent of the image on them"
+
+
+def _all_over(boxes: np.ndarray) -> bool:
+    """Whether these boxes are spread over 100 x 100: those in one place may be in a corner."""
+    if len(boxes) < _SEVERAL:
+        return False
+    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    ends = boxes[:, :2] + boxes[:, 2:]
+    return bool((np.ptp(centres, axis=0) >= 30).all() and (ends.max(axis=0) >= 60).all())
 
 
 def _holds_joints(boxes: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:

@@ -103,6 +103,10 @@ def box_per_cent(content: dict) -> None:
         row["bbox"] = [number * 100 / 320 for number in row["bbox"]]
 
 
+def all_per_cent(content: dict) -> None:
+    scaled(content, lambda side: 100 / side)
+
+
 def multiplied(content: dict) -> None:
     scaled(content, lambda side: side)
     for row in content["annotations"]:
@@ -209,6 +213,7 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "shares of the image": (shares, {"units-shares"}),
     "shares for joints alone": (joint_shares, {"units-shares"}),
     "per cent for boxes": (box_per_cent, {"units-per-cent"}),
+    "per cent for boxes and joints": (all_per_cent, {"units-per-cent"}),
     "shares multiplied twice": (multiplied, {"units-multiplied", "box-outside", "area-doubtful"}),
     "boxes by corners": (corners, {"units-corners"}),
     "angles in radians": (radians, {"angles-radians"}),
@@ -241,6 +246,26 @@ def test_every_defect_is_found(findings_of: Callable, name: str) -> None:
         assert finding.where.startswith("ä b.json")
         assert finding.message
         assert finding.fix == CODES[finding.code].fix
+
+
+def small_images(content: dict) -> None:
+    """The same people in images of 100 pixels a side, which their coordinates are right for."""
+    scaled(content, lambda side: 100 / side)
+    for row in content["images"]:
+        row |= {"width": 100, "height": 100}
+
+
+def a_few(content: dict) -> None:
+    """Four people, whose coordinates are in per cent, are too few to tell."""
+    scaled(content, lambda side: 100 / side)
+    del content["annotations"][4:]
+
+
+@pytest.mark.parametrize("edit", [small_images, a_few])
+def test_people_who_may_be_in_pixels_are_not_said_to_be_in_per_cent(
+    findings_of: Callable, edit: Edit
+) -> None:
+    assert "units-per-cent" not in findings_of(edit).counts
 
 
 def test_every_code_of_a_file_has_a_case() -> None:
