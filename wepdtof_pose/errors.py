@@ -30,6 +30,17 @@ def printable(text: str) -> str:
     return "".join(ascii(c)[1:-1] if _controls(c) else c for c in text)
 
 
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """Return a count with its noun, in the plural but for 1.
+
+    >>> [counted(n, "warning") for n in (0, 1, 2)]
+    ['0 warnings', '1 warning', '2 warnings']
+    >>> counted(1, "person", "people"), counted(1200, "person", "people")
+    ('1 person', '1200 people')
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def one_line(text: str) -> str:
     r"""Return the text as `printable` does, with line ends and tabs as escapes too.
 

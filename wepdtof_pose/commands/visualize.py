@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from wepdtof_pose.commands.shared import CATEGORY, PATH, SEED, one_split, refuse_unused
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 _UNUSED = {
     "grid": ["rings", "scene", "fps"],
@@ -77,8 +77,8 @@ def visualize(
 ) -> None:
     """Draw skeletons and boxes on a random choice of frames, or a grid of people, or a film.
 
-    A person's right is drawn warm, the left cool, the middle white; hidden joints are rings. Whole
-    frames whose images cannot be read are left out and named, with exit code 1.
+    A person's right is drawn warm, the left cool, the middle white; hidden joints are rings.
+    Images that cannot be read are left out and named, with exit code 1.
 
     \b
     Example:
@@ -104,32 +104,29 @@ def visualize(
     if predictions is not None:
         found = from_results(read_json(predictions), dataset, source=str(predictions))
     rng = np.random.default_rng(seed)
-    options: dict[str, Any]
+    problems: list[str] = []
+    options: dict[str, Any] = {"problems": problems}
+    if not heatmaps:
+        options |= {"predictions": found, "joint_threshold": threshold}
     if sheet or video:
         name = "sheet.png" if sheet else "film.mp4"
         write = films.write_sheet if sheet else films.write_video
         rows = films.scene_rows(dataset, scene, limit=limit or (12 if sheet else 500))
-        options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
-        options |= {} if sheet else {"fps": fps}
-        echo(str(write(dataset, out / name, rows, **options)))
+        options |= {"rings": rings} | ({} if sheet else {"fps": fps})
+        files = [write(dataset, out / name, rows, **options)]
     elif heatmaps:
         file = out / "heatmaps.png"
-        echo(str(draw.write_heatmaps(dataset, file, limit=limit or 12, rng=rng)))
+        files = [draw.write_heatmaps(dataset, file, limit=limit or 12, rng=rng, **options)]
     elif grid:
         file = out / "grid.png"
-        limit = limit or 24
-        options = {"predictions": found, "joint_threshold": threshold}
-        echo(str(draw.write_grid(dataset, file, limit=limit, rng=rng, **options)))
+        files = [draw.write_grid(dataset, file, limit=limit or 24, rng=rng, **options)]
     else:
-        limit = limit or 12
-        problems: list[str] = []
-        options = {"predictions": found, "joint_threshold": threshold, "rings": rings}
-        for file in draw.write_frames(
-            dataset, out, limit=limit, rng=rng, problems=problems, **options
-        ):
-            echo(str(file))
-        for problem in problems:
-            echo(f"left out: {problem}", err=True)
-        if problems:
-            echo(f"{len(problems)} frames left out: their images cannot be read", err=True)
-            sys.exit(1)
+        files = draw.write_frames(dataset, out, limit=limit or 12, rng=rng, rings=rings, **options)
+    for file in files:
+        echo(str(file))
+    for problem in problems:
+        echo(f"left out: {problem}", err=True)
+    if problems:
+        images = counted(len(problems), "image")
+        echo(f"{images} left out for these reasons", err=True)
+        sys.exit(1)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
 from wepdtof_pose.images import write_image
 from wepdtof_pose.pictures import annotators
-from wepdtof_pose.pictures.people import frame_picture, predicted_frame
+from wepdtof_pose.pictures.frames import drawn
+from wepdtof_pose.pictures.people import frame_picture
 from wepdtof_pose.scores.predictions import Predictions
 
 SHEET_SIDE = 480
@@ -52,18 +53,20 @@ def write_sheet(
     file: Path,
     rows: np.ndarray,
     *,
+    problems: list[str] | None = None,
     predictions: Predictions | None = None,
     joint_threshold: float = 0.2,
     rings: bool = False,
     columns: int = 4,
 ) -> Path:
-    """Draw frames, small and captioned with their names, on one page; returns the PNG file."""
+    """Draw frames, small and captioned with their names, on one page; returns the PNG file.
+
+    Arguments as in `wepdtof_pose.pictures.frames.write_frames`.
+    """
+    draw = _drawing(dataset, SHEET_SIDE, predictions, joint_threshold, rings)
     cells = []
-    for row in tqdm(rows, desc="frames", disable=None, leave=False):
-        picture = _shrunk(
-            _picture(dataset, int(row), predictions, joint_threshold, rings), SHEET_SIDE
-        )
-        name = Path(dataset.frames["file_name"].iloc[row]).stem
+    for position, picture in drawn(rows, draw, problems):
+        name = Path(dataset.frames["file_name"].iloc[rows[position]]).stem
         cells.append(annotators.with_caption(picture, name, size=12))
     write_image(file, annotators.grid(cells, columns=columns, gap=8))
     return file
@@ -74,6 +77,7 @@ def write_video(
     file: Path,
     rows: np.ndarray,
     *,
+    problems: list[str] | None = None,
     predictions: Predictions | None = None,
     joint_threshold: float = 0.2,
     rings: bool = False,
@@ -81,21 +85,21 @@ def write_video(
 ) -> Path:
     """Draw frames into an mp4 film (MPEG-4), which appears whole or not at all; returns the file.
 
-    All frames get the size of the first; others are fitted into it.
+    All frames get the size of the first; others are fitted into it. Arguments as in
+    `wepdtof_pose.pictures.frames.write_frames`.
 
     Raises:
-        InputError: this OpenCV cannot write mp4 files.
+        InputError: this OpenCV cannot write mp4 files, or an image cannot be read and `problems`
+            is None.
     """
+    draw = _drawing(dataset, _LONGEST_SIDE, predictions, joint_threshold, rings)
     size = None
     with replacing(file) as temporary:
         # OpenCV goes by the suffix.
         part = temporary.with_name(f"{temporary.name}.mp4")
         try:
-            writer = None
-            for row in tqdm(rows, desc="frames", disable=None, leave=False):
-                picture = _shrunk(
-                    _picture(dataset, int(row), predictions, joint_threshold, rings), _LONGEST_SIDE
-                )
+            writer, written = None, 0
+            for _, picture in drawn(rows, draw, problems):
                 if writer is None:
                     # Encoders want even sides.
                     size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
@@ -105,9 +109,10 @@ def write_video(
                         raise InputError(f"{file}: this OpenCV cannot write mp4 files")
                 assert size is not None
                 writer.write(_fitted(picture, size))
+                written += 1
             if writer is not None:
                 writer.release()
-            require_whole_film(part, len(rows), out=file)
+            require_whole_film(part, written, out=file)
             part.replace(temporary)
         finally:
             part.unlink(missing_ok=True)
@@ -140,18 +145,26 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts]
 
 
-def _picture(
+def _drawing(
     dataset: PoseDataset,
-    row: int,
+    longest_side: int,
     predictions: Predictions | None,
     joint_threshold: float,
     rings: bool,
-) -> np.ndarray:
-    picture = frame_picture(dataset, row, rings=rings)
-    if predictions is None:
-        return picture
-    predicted = predicted_frame(dataset, row, predictions, joint_threshold=joint_threshold)
-    return annotators.grid([picture, predicted], columns=2, gap=8)
+) -> Callable[[int], np.ndarray]:
+    """What draws a frame at a size of at most `longest_side`."""
+
+    def draw(row: int) -> np.ndarray:
+        picture = frame_picture(
+            dataset,
+            row,
+            predictions=predictions,
+            joint_threshold=joint_threshold,
+            rings=rings,
+        )
+        return _shrunk(picture, longest_side)
+
+    return draw
 
 
 def _shrunk(image: np.ndarray, longest_side: int) -> np.ndarray:

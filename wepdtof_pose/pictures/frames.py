@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import make_folder
 from wepdtof_pose.images import write_image
 from wepdtof_pose.pictures import annotators
@@ -19,7 +20,7 @@ from wepdtof_pose.pictures.people import (
     frame_picture,
     gaussian_heatmaps,
     person_picture,
-    predicted_frame,
+    with_pose,
 )
 from wepdtof_pose.scores.oks import oks_matrix
 from wepdtof_pose.scores.people import match_people
@@ -56,14 +57,14 @@ def write_frames(
     make_folder(folder)
     files = []
 
-    def draw(row: int) -> np.ndarray:
-        picture = frame_picture(dataset, row, rings=rings)
-        if predictions is None:
-            return picture
-        predicted = predicted_frame(dataset, row, predictions, joint_threshold=joint_threshold)
-        return annotators.grid([picture, predicted], columns=2, gap=8)
-
-    for position, picture in _drawn(rows, draw, problems):
+    draw = partial(
+        frame_picture,
+        dataset,
+        predictions=predictions,
+        joint_threshold=joint_threshold,
+        rings=rings,
+    )
+    for position, picture in drawn(rows, draw, problems):
         # No file system takes longer names than 255 bytes.
         stem = Path(dataset.frames["file_name"].iloc[rows[position]]).stem
         stem = stem.encode(errors="ignore")[:240].decode(errors="ignore")
@@ -79,6 +80,7 @@ def write_grid(
     limit: int,
     rng: np.random.Generator,
     columns: int = 6,
+    problems: list[str] | None = None,
     predictions: Predictions | None = None,
     joint_threshold: float = 0.2,
 ) -> Path:
@@ -91,25 +93,28 @@ def write_grid(
     usable = dataset.trainable() & _on_predicted_frames(dataset, predictions)[dataset.frame_rows]
     rows = _choice(np.flatnonzero(usable), limit, rng)
     matched = None if predictions is None else match_people(dataset, predictions)
-    cells = []
-    for row in tqdm(rows, desc="people", disable=None, leave=False):
-        cell = person_picture(dataset, int(row), dataset.keypoints[row])
-        labelled = int((dataset.keypoints[row, :, 2] > 0).sum())
-        text = f"person {dataset.people['id'].iloc[row]}: {labelled} joints"
-        if predictions is not None and matched is not None:
-            pose, text = None, "not predicted"
-            if matched[row] >= 0:
-                predicted = predictions.keypoints[matched[row]]
-                pose = as_visible(predicted, joint_threshold)
-                shown = int((pose[:, 2] > 0).sum())
-                text = f"predicted: OKS {_oks(dataset, int(row), predicted):.2f}, {shown} joints"
-            pair = [
-                annotators.with_caption(cell, "annotated", size=14),
-                annotators.with_caption(person_picture(dataset, int(row), pose), text, size=14),
-            ]
-            cells.append(np.concatenate(pair, axis=1))
-        else:
-            cells.append(annotators.with_caption(cell, text, size=14))
+
+    def draw(row: int) -> np.ndarray:
+        crop = person_picture(dataset, row, None)
+        annotated = with_pose(crop, dataset, row, dataset.keypoints[row])
+        if predictions is None or matched is None:
+            labelled = int((dataset.keypoints[row, :, 2] > 0).sum())
+            text = f"person {dataset.people['id'].iloc[row]}: {counted(labelled, 'joint')}"
+            return annotators.with_caption(annotated, text, size=14)
+        text = "not predicted"
+        if matched[row] >= 0:
+            predicted = predictions.keypoints[matched[row]]
+            pose = as_visible(predicted, joint_threshold)
+            shown = counted(int((pose[:, 2] > 0).sum()), "joint")
+            text = f"predicted: OKS {_oks(dataset, row, predicted):.2f}, {shown}"
+            crop = with_pose(crop, dataset, row, pose)
+        pair = [
+            annotators.with_caption(annotated, "annotated", size=14),
+            annotators.with_caption(crop, text, size=14),
+        ]
+        return np.concatenate(pair, axis=1)
+
+    cells = [cell for _, cell in drawn(rows, draw, problems, kind="people")]
     write_image(file, annotators.grid(cells, columns=columns, gap=8))
     return file
 
@@ -121,47 +126,51 @@ def write_heatmaps(
     limit: int,
     rng: np.random.Generator,
     columns: int = 4,
+    problems: list[str] | None = None,
     sigma: float = 2.0,
 ) -> Path:
     """Draw a random choice of the usable people with the heatmaps that a network learns from.
 
     Each cell has the annotated pose on the left and its heatmaps over the crop on the right: a
-    Gaussian of `sigma` pixels of a 48 x 64 heatmap, in the colour of the side of the body.
+    Gaussian of `sigma` pixels of a 48 x 64 heatmap, in the colour of the side of the body. Other
+    arguments as in `write_frames`.
     """
     rows = _choice(np.flatnonzero(dataset.trainable()), limit, rng)
-    cells = []
-    for row in tqdm(rows, desc="people", disable=None, leave=False):
+
+    def draw(row: int) -> np.ndarray:
         pose = dataset.keypoints[row]
-        covered = person_picture(dataset, int(row), None)
-        heatmaps = gaussian_heatmaps(crop_pose(dataset, int(row), pose, (48, 64)), (48, 64), sigma)
+        covered = person_picture(dataset, row, None)
+        annotated = with_pose(covered, dataset, row, pose)
+        heatmaps = gaussian_heatmaps(crop_pose(dataset, row, pose, (48, 64)), (48, 64), sigma)
         annotators.draw_heatmaps(covered, heatmaps, dataset.keypoint_set)
-        pair = np.concatenate([person_picture(dataset, int(row), pose), covered], axis=1)
-        cells.append(
-            annotators.with_caption(pair, f"person {dataset.people['id'].iloc[row]}", size=14)
-        )
+        pair = np.concatenate([annotated, covered], axis=1)
+        return annotators.with_caption(pair, f"person {dataset.people['id'].iloc[row]}", size=14)
+
+    cells = [cell for _, cell in drawn(rows, draw, problems, kind="people")]
     write_image(file, annotators.grid(cells, columns=columns, gap=8))
     return file
 
 
-def _on_predicted_frames(dataset: PoseDataset, predictions: Predictions | None) -> np.ndarray:
-    """Frames (n,) bool that somebody was predicted on; all of them without predictions."""
-    if predictions is None:
-        return np.ones(len(dataset.frames), dtype=bool)
-    return dataset.frames["id"].isin(predictions.frame_ids).to_numpy()
-
-
-def _drawn(
-    rows: np.ndarray, draw: Callable[[int], np.ndarray], problems: list[str] | None
+def drawn(
+    rows: np.ndarray,
+    draw: Callable[[int], np.ndarray],
+    problems: list[str] | None,
+    *,
+    kind: str = "frames",
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the position and the picture of each row whose image can be read.
 
-    What is wrong with the others is added to `problems`.
+    Args:
+        rows: what is drawn.
+        draw: makes the picture of a row.
+        problems: gets a line for each image that cannot be read; see `write_frames`.
+        kind: what the rows are, beside the bar.
 
     Raises:
         InputError: no image can be read, or, without `problems`, one cannot.
     """
     unread: list[str] = []
-    for position, row in enumerate(tqdm(rows, desc="frames", disable=None, leave=False)):
+    for position, row in enumerate(tqdm(rows, desc=kind, disable=None, leave=False)):
         try:
             picture = draw(int(row))
         except InputError as error:
@@ -173,7 +182,15 @@ def _drawn(
     if unread and len(unread) == len(rows):
         raise InputError(unread[0])
     if problems is not None:
-        problems += unread
+        # Several people may be on one image.
+        problems += dict.fromkeys(unread)
+
+
+def _on_predicted_frames(dataset: PoseDataset, predictions: Predictions | None) -> np.ndarray:
+    """Frames (n,) bool that somebody was predicted on; all of them without predictions."""
+    if predictions is None:
+        return np.ones(len(dataset.frames), dtype=bool)
+    return dataset.frames["id"].isin(predictions.frame_ids).to_numpy()
 
 
 def _choice(rows: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:

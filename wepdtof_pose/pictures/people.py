@@ -24,60 +24,32 @@ CROP_SIZE = (240, 320)
 """Width and height in pixels of a person in a grid."""
 
 
-def frame_picture(dataset: PoseDataset, row: int, *, rings: bool = False) -> np.ndarray:
-    """Frame `row` with its people: skeletons, boxes (rotated where known) and track ids.
-
-    With `rings` the fisheye circle, too; where the file states no lens, that of an equidistant
-    fisheye of 180 degrees that fills the frame, which the picture then says.
-    """
-    image, zoom = _frame_image(dataset, row)
-    if rings:
-        lens, stated = lens_of_frame(dataset, row)
-        width = annotators.line_width(*image.shape[1::-1]) / 4
-        annotators.draw_rings(image, lens_of_zoomed(lens, zoom), width=width)
-        if not stated:
-            text = "lens not known: 180 deg assumed"
-            annotators.draw_label(image, text, np.array([0, image.shape[0]]), size=8 * width)
-    people = np.flatnonzero(dataset.frame_rows == row)
-    table = dataset.people.iloc[people]
-    boxes = _zoomed_boxes(dataset.boxes[people], zoom)
-    rotated = table[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
-    rotated[:, :4] = _zoomed_boxes(rotated[:, :4], zoom)
-    widths = [_width_for(image, box) for box in boxes]
-    for box, turned, width in zip(boxes, rotated, widths, strict=True):
-        if np.isfinite(turned).all():
-            annotators.draw_rotated_box(image, turned, width=0.6 * width)
-        else:
-            annotators.draw_box(image, box, width=0.6 * width)
-    keypoints = _zoomed_keypoints(dataset.keypoints[people], zoom)
-    for pose, width in zip(keypoints, widths, strict=True):
-        annotators.draw_skeleton(image, pose, dataset.keypoint_set, width=width)
-    tracks = table["track_id"].tolist()
-    for box, turned, track, width in zip(boxes, rotated, tracks, widths, strict=True):
-        if isinstance(track, int):
-            annotators.draw_label(image, str(track), _label_place(box, turned), size=5 * width)
-    return image
-
-
-def predicted_frame(
+def frame_picture(
     dataset: PoseDataset,
     row: int,
-    predictions: Predictions,
     *,
+    predictions: Predictions | None = None,
     joint_threshold: float = 0.2,
+    rings: bool = False,
 ) -> np.ndarray:
-    """Frame `row` with the predicted poses on it."""
+    """Frame `row` with its people: skeletons, boxes (rotated where known) and track ids.
+
+    Args:
+        dataset: frames and people.
+        row: of the frame.
+        predictions: drawn on a second copy of the frame, to the right of the annotations.
+        joint_threshold: predicted joints with a lower score are not drawn.
+        rings: draw the fisheye circle, too; where the file states no lens, that of an equidistant
+            fisheye of 180 degrees that fills the frame, which the picture then says.
+    """
     image, zoom = _frame_image(dataset, row)
-    poses = predictions.keypoints[predictions.frame_ids == dataset.frames["id"].iloc[row]]
-    for pose in _zoomed_keypoints(poses, zoom):
-        extent = np.concatenate([pose[:, :2].min(axis=0), np.ptp(pose[:, :2], axis=0)])
-        annotators.draw_skeleton(
-            image,
-            as_visible(pose, joint_threshold),
-            dataset.keypoint_set,
-            width=_width_for(image, extent),
-        )
-    return image
+    # Before anything is drawn: decoding is most of the work.
+    other = None if predictions is None else image.copy()
+    _draw_annotated(image, zoom, dataset, row, rings=rings)
+    if predictions is None or other is None:
+        return image
+    _draw_predicted(other, zoom, dataset, row, predictions, joint_threshold)
+    return annotators.grid([image, other], columns=2, gap=8)
 
 
 def person_picture(
@@ -85,13 +57,17 @@ def person_picture(
 ) -> np.ndarray:
     """The crop of person `row`, `size` (width, height) pixels, with a pose of (joints, 3)."""
     image = frame_image(dataset, int(dataset.frame_rows[row]))
-    matrix = _crop_matrix(dataset, row, size)
-    crop = _cut(image, matrix[0], size)
-    if pose is not None:
-        moved = crop_pose(dataset, row, pose, size)
-        annotators.draw_skeleton(
-            crop, moved, dataset.keypoint_set, width=1.4 * annotators.line_width(*size)
-        )
+    crop = _cut(image, _crop_matrix(dataset, row, size)[0], size)
+    return crop if pose is None else with_pose(crop, dataset, row, pose)
+
+
+def with_pose(crop: np.ndarray, dataset: PoseDataset, row: int, pose: np.ndarray) -> np.ndarray:
+    """A copy of the crop of person `row` with a pose (joints, 3) of image pixels on it."""
+    crop = crop.copy()
+    size = (crop.shape[1], crop.shape[0])
+    moved = crop_pose(dataset, row, pose, size)
+    width = 1.4 * annotators.line_width(*size)
+    annotators.draw_skeleton(crop, moved, dataset.keypoint_set, width=width)
     return crop
 
 
@@ -120,6 +96,55 @@ def as_visible(pose: np.ndarray, joint_threshold: float) -> np.ndarray:
     """A predicted pose (joints, 3) whose third column says, as visibilities do, what is drawn."""
     visible = np.where(pose[:, 2:] >= joint_threshold, 2.0, 0.0)
     return np.concatenate([pose[:, :2], visible], axis=1)
+
+
+def _draw_annotated(
+    image: np.ndarray, zoom: float, dataset: PoseDataset, row: int, *, rings: bool
+) -> None:
+    if rings:
+        lens, stated = lens_of_frame(dataset, row)
+        width = annotators.line_width(*image.shape[1::-1]) / 4
+        annotators.draw_rings(image, lens_of_zoomed(lens, zoom), width=width)
+        if not stated:
+            text = "lens not known: 180 deg assumed"
+            annotators.draw_label(image, text, np.array([0, image.shape[0]]), size=8 * width)
+    people = np.flatnonzero(dataset.frame_rows == row)
+    table = dataset.people.iloc[people]
+    boxes = _zoomed_boxes(dataset.boxes[people], zoom)
+    rotated = table[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    rotated[:, :4] = _zoomed_boxes(rotated[:, :4], zoom)
+    widths = [_width_for(image, box) for box in boxes]
+    for box, turned, width in zip(boxes, rotated, widths, strict=True):
+        if np.isfinite(turned).all():
+            annotators.draw_rotated_box(image, turned, width=0.6 * width)
+        else:
+            annotators.draw_box(image, box, width=0.6 * width)
+    keypoints = _zoomed_keypoints(dataset.keypoints[people], zoom)
+    for pose, width in zip(keypoints, widths, strict=True):
+        annotators.draw_skeleton(image, pose, dataset.keypoint_set, width=width)
+    tracks = table["track_id"].tolist()
+    for box, turned, track, width in zip(boxes, rotated, tracks, widths, strict=True):
+        if isinstance(track, int):
+            annotators.draw_label(image, str(track), _label_place(box, turned), size=5 * width)
+
+
+def _draw_predicted(
+    image: np.ndarray,
+    zoom: float,
+    dataset: PoseDataset,
+    row: int,
+    predictions: Predictions,
+    joint_threshold: float,
+) -> None:
+    poses = predictions.keypoints[predictions.frame_ids == dataset.frames["id"].iloc[row]]
+    for pose in _zoomed_keypoints(poses, zoom):
+        extent = np.concatenate([pose[:, :2].min(axis=0), np.ptp(pose[:, :2], axis=0)])
+        annotators.draw_skeleton(
+            image,
+            as_visible(pose, joint_threshold),
+            dataset.keypoint_set,
+            width=_width_for(image, extent),
+        )
 
 
 def _cut(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:

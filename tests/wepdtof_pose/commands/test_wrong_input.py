@@ -6,10 +6,12 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import pytest
 from click.testing import CliRunner, Result
 
 from wepdtof_pose.commands.main import main
+from wepdtof_pose.images import read_image
 
 
 def run(*arguments: object) -> Result:
@@ -75,8 +77,6 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (truncated, ("stats", "DATA"), "cut short"),
         (short_keypoints, ("stats", "DATA"), "has 41 numbers instead of 42"),
         (no_annotations, ("stats", "DATA"), "another format: wepdtof-pose convert first"),
-        (missing_image, (*DRAW, "--sheet"), "15.png: no such image"),
-        (broken_image, (*DRAW, "--sheet"), "15.png: is not a readable image"),
         (missing_image, CONVERT, "1 of 3 images are missing"),
         (nothing, (*CONVERT, "--keypoints", "x"), "unknown keypoint set 'x'"),
         (nothing, ("convert", "DATA", "OUT", "--from", "xyz", "--to", "coco"), "format 'xyz'"),
@@ -88,7 +88,6 @@ DRAW = ("visualize", "DATA", "-o", "OUT")
         (nothing, (*SPLIT, "9" * 400 + "%"), "not understood"),
         (nothing, ("stats", "n" * 300), "File name too long"),
         (nothing, ("stats", "DATA", "--plots", "n" * 300), "File name too long"),
-        (huge_image, (*DRAW, "--sheet"), "15.png: is not a readable image"),
         (nothing, (*SPLIT, "2", "--split", "val"), "has no split 'val', only all"),
         (nothing, ("split", "DATA", "-o", "DATA", "--labels", "2"), "is a folder"),
         (nothing, ("split", "DATA", "-o", "OUT", "--test", "1"), "no scenes are known"),
@@ -114,23 +113,50 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("damage", [missing_image, broken_image])
-def test_frames_that_cannot_be_read_are_left_out_and_named(
-    data: Path, tmp_path: Path, damage: Callable
+@pytest.mark.parametrize("damage", [missing_image, broken_image, huge_image])
+@pytest.mark.parametrize(
+    ("kind", "files"),
+    [
+        ((), ["000_5.png", "002_25.png"]),
+        (("--grid",), ["grid.png"]),
+        (("--heatmaps",), ["heatmaps.png"]),
+        (("--sheet",), ["sheet.png"]),
+        (("--video",), ["film.mp4"]),
+    ],
+    ids=lambda value: "-".join(value),
+)
+def test_images_that_cannot_be_read_are_left_out_and_named(
+    data: Path, tmp_path: Path, damage: Callable, kind: tuple, files: list[str]
 ) -> None:
+    whole, rest = tmp_path / "whole", tmp_path / "rest"
+    assert run("visualize", data, "-o", whole, *kind).exit_code == 0
     damage(data)
-    result = run("visualize", data, "-o", tmp_path / "out")
+    result = run("visualize", data, "-o", rest, *kind)
     assert result.exit_code == 1
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["000_5.png", "002_25.png"]
-    assert "15.png: " in result.stderr
-    assert result.stderr.endswith("\n1 frames left out: their images cannot be read\n")
+    assert sorted(p.name for p in rest.iterdir()) == files
+    assert result.stderr.count("15.png: ") == 1
+    assert result.stderr.endswith("\n1 image left out for these reasons\n")
+    if kind:
+        assert drawn(rest / files[0]) < drawn(whole / files[0])
 
 
-def test_no_frame_at_all_that_can_be_read_is_an_error(data: Path, tmp_path: Path) -> None:
+def drawn(file: Path) -> int:
+    """How many frames a film has, or how many pixels of a page are not background."""
+    if file.suffix == ".mp4":
+        return round(cv2.VideoCapture(str(file)).get(cv2.CAP_PROP_FRAME_COUNT))
+    page = read_image(file)
+    return int((page != page[0, 0]).any(axis=2).sum())
+
+
+@pytest.mark.parametrize("kind", [(), ("--grid",), ("--heatmaps",), ("--sheet",), ("--video",)])
+def test_no_frame_at_all_that_can_be_read_is_an_error(
+    data: Path, tmp_path: Path, kind: tuple
+) -> None:
     for file in (data / "images").iterdir():
         file.write_text("<html>")
-    result = run("visualize", data, "-o", tmp_path / "out")
+    result = run("visualize", data, "-o", tmp_path / "out", *kind)
     assert result.exit_code == 2
+    assert not list(tmp_path.glob("out/*"))
     assert "5.png: is not a readable image" in result.stderr
 
 

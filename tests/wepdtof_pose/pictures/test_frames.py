@@ -10,8 +10,8 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.fisheye.lenses import EquidistantLens
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.images import read_image
-from wepdtof_pose.pictures import annotators
+from wepdtof_pose.images import frame_image, read_image
+from wepdtof_pose.pictures import annotators, people
 from wepdtof_pose.pictures.films import scene_rows, write_sheet, write_video
 from wepdtof_pose.pictures.frames import write_frames, write_grid, write_heatmaps
 from wepdtof_pose.pictures.people import frame_picture, gaussian_heatmaps, person_picture
@@ -121,6 +121,20 @@ def test_predictions_are_drawn_on_a_second_copy(one: PoseDataset, tmp_path: Path
     grid = write_grid(one, tmp_path / "g.png", limit=9, rng=rng, predictions=predictions)
     halves = np.split(read_image(grid)[8:328, 8:488], 2, axis=1)
     np.testing.assert_array_equal(*halves)
+
+
+def test_each_picture_decodes_its_frame_once(
+    one: PoseDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+    monkeypatch.setattr(people, "frame_image", lambda *_: decoded.append(1) or frame_image(one, 0))
+    found = predictions_of_people(one, one.keypoints)
+    options = {"limit": 1, "rng": np.random.default_rng(0)}
+    write_frames(one, tmp_path / "v", predictions=found, **options)
+    write_grid(one, tmp_path / "g.png", predictions=found, **options)
+    write_heatmaps(one, tmp_path / "h.png", **options)
+    write_sheet(one, tmp_path / "s.png", np.array([0]), predictions=found)
+    assert len(decoded) == 4
 
 
 def test_only_people_on_predicted_frames_stand_in_a_grid(
