@@ -16,7 +16,8 @@ from wepdtof_pose.errors import echo
     default="pipeline,steps,waiting,scores,growth,ceiling",
     show_default=True,
     metavar="NAMES",
-    help="What to measure, separated by commas; also exported (needs the extra export).",
+    help="What to measure, separated by commas; also exported (needs the extra export; OpenVINO "
+    "is measured where it is installed).",
 )
 @click.option(
     "--methods", metavar="NAMES", help="Whose training steps, separated by commas.  [default: all]"

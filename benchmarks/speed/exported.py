@@ -1,10 +1,14 @@
-"""Exported pose networks at each precision: size of the file, speed, and what is lost in score."""
+"""The ready-trained networks as ONNX files: size, speed, and what each precision costs in score.
+
+The files run in onnxruntime and, where it is installed, in OpenVINO; torch stands beside them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,98 +16,202 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed.timing import interleaved, median
-from sspcm.inference.evaluate import evaluate_networks, load_test_people
-from sspcm.inference.export import Precision, export_onnx
+from benchmarks.speed.timing import interleaved, median, ratio
+from sspcm.inference.evaluate import TestPeople, evaluate_networks, load_test_people
+from sspcm.inference.export import Precision, export_finder, export_onnx
+from sspcm.inference.finder import open_finder
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.methods.method import Method
-from sspcm.ready.names import POSE_NETWORK, network_path
+from sspcm.ready.make import along_bodies
+from sspcm.ready.measure import UNSEEN_SEED
+from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, network_path
+from sspcm.training.finder import EVALUATION_THRESHOLD, evaluate_finder
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.formats import coco
+from wepdtof_pose.synthetic.generate import ANNOTATIONS, generate
 
-PEOPLE = 8
-"""People a pass."""
-SCORES = ("AP", "AP50", "PCK@0.2")
+PEOPLE = 7
+"""People a pass of the pose network."""
+SCORED, SIZE = 100, 768
+"""Drawn people of unseen rooms on whom scores are measured, and the side of their frames."""
+POSE_SCORES = ("AP", "AP50", "PCK@0.2")
+FINDER_SCORES = ("AP50", "AP30")
+
+Run = Callable[[np.ndarray], np.ndarray]
 
 
-def measure_exported(folder: Path, *, repeats: int) -> dict[str, Any]:
-    """Export `ceiling-pose` in float32, float16 and int8; size, seconds a person, scores of each.
+@dataclass(frozen=True)
+class _Runner:
+    """A network in one runtime and precision: maps of normalised images (N, 3, H, W) float32."""
 
-    Everything runs in onnxruntime on the CPU; torch stands beside it. Scored are the drawn people
-    of the committed sample, in their annotated boxes.
+    runtime: str
+    precision: str
+    bytes: int | None
+    run: Run
+
+
+def measure_exported(folder: Path, *, repeats: int, scored: int = SCORED) -> dict[str, Any]:
+    """Export `ceiling-pose` and `ceiling-find` at each precision; size, seconds, scores of each.
+
+    Everything runs on the CPU with as many threads as torch has. Scores are those of drawn people
+    of rooms that no network was trained on, in their true boxes for the poses.
 
     Args:
         folder: an empty folder for the files.
         repeats: repetitions.
+        scored: people to draw and score.
     """
-    networks = open_networks(network_path(POSE_NETWORK), device="cpu", precision="float32")
-    networks = networks.only(networks.reported)
-    width, height = networks.crop_size
-    crops = torch.rand(PEOPLE, 3, height, width, generator=torch.Generator().manual_seed(0))
-    methods: dict[str, Method] = {"torch": networks.method}
-    bytes_of: dict[str, int] = {}
-    for precision in get_args(Precision):
-        file = folder / f"{precision}.onnx"
-        export_onnx(networks, file, precision=precision)
-        methods[precision] = _Session(file)
-        bytes_of[precision] = file.stat().st_size
-    tasks = {name: partial(_pass, method, crops) for name, method in methods.items()}
-    seconds = interleaved(tasks, repeats)
+    folder.mkdir()
+    data = folder / "drawn"
+    generate(data, people=scored, seed=UNSEEN_SEED, size=SIZE, style="office", progress=False)
+    drawn = data / ANNOTATIONS
     return {
-        "people": PEOPLE,
-        "crop_size": [width, height],
-        "rows": {
-            name: {
-                "bytes": bytes_of.get(name),
-                "seconds_a_person": median(seconds[name]) / PEOPLE,
-                "scores": _scores(replace(networks, method=method)),
-            }
-            for name, method in methods.items()
-        },
+        "pose": _measure_pose(folder, load_test_people(along_bodies(drawn)), repeats),
+        "find": _measure_finder(folder, coco.read(drawn), repeats),
     }
 
 
-class _Session(Method):
-    """An exported network under onnxruntime, for `evaluate_networks`."""
+def _measure_pose(folder: Path, people: TestPeople, repeats: int) -> dict[str, Any]:
+    networks, exported = _pose_networks(), _pose_networks()
+
+    def export(file: Path, precision: Precision) -> None:
+        export_onnx(exported, file, precision=precision)
+
+    def score(run: Run) -> dict[str, float | None]:
+        found = evaluate_networks(replace(networks, method=_Outside(run)), people)
+        scores = found["networks"][networks.reported]
+        return {name: scores[name] for name in POSE_SCORES}
+
+    width, height = networks.crop_size
+    runners = [_torch(networks.method), *_outside(folder / "pose", export)]
+    rows = _rows(runners, (PEOPLE, 3, height, width), repeats, score)
+    return {"people": PEOPLE, "crop_size": [width, height], "rows": rows}
+
+
+def _pose_networks() -> TrainedNetworks:
+    networks = open_networks(network_path(POSE_NETWORK), device="cpu", precision="float32")
+    return networks.only(networks.reported)
+
+
+def _measure_finder(folder: Path, frames: PoseDataset, repeats: int) -> dict[str, Any]:
+    path = network_path(FINDER_NETWORK)
+    finder, exported = (
+        open_finder(path, device="cpu", threshold=EVALUATION_THRESHOLD) for _ in range(2)
+    )
+
+    def export(file: Path, precision: Precision) -> None:
+        export_finder(exported, file, precision=precision)
+
+    def score(run: Run) -> dict[str, float | None]:
+        found = evaluate_finder(replace(finder, network=_Outside(run)), frames)
+        return {name: found[name] for name in FINDER_SCORES}
+
+    runners = [_torch(finder.network), *_outside(folder / "find", export)]
+    rows = _rows(runners, (1, 3, finder.side, finder.side), repeats, score)
+    return {"side": finder.side, "rows": rows}
+
+
+def _torch(network: nn.Module) -> _Runner:
+    """The network as `sspcm predict` runs it."""
+
+    def run(images: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            given = torch.from_numpy(images).to(memory_format=torch.channels_last)
+            maps: Tensor = network(given)
+            return maps.numpy()
+
+    return _Runner("torch", "float32", None, run)
+
+
+def _outside(folder: Path, export: Callable[[Path, Precision], None]) -> Iterator[_Runner]:
+    """The network's file of each precision in each runtime that is installed."""
+    folder.mkdir()
+    for precision in get_args(Precision):
+        file = folder / f"{precision}.onnx"
+        export(file, precision)
+        for runtime, load in _RUNTIMES.items():
+            if find_spec(runtime) is not None:
+                yield _Runner(runtime, precision, file.stat().st_size, load(file))
+
+
+def _onnxruntime(file: Path) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+    def run(images: np.ndarray) -> np.ndarray:
+        maps: np.ndarray
+        (maps,) = session.run(None, {"images": images})
+        return maps
+
+    return run
+
+
+def _openvino(file: Path) -> Run:
+    import openvino
+
+    core = openvino.Core()
+    model = core.compile_model(file, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})
+
+    def run(images: np.ndarray) -> np.ndarray:
+        maps: np.ndarray = model(images)[0]
+        return maps
+
+    return run
+
+
+_RUNTIMES = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+"""How the file is loaded, by the package that does it."""
+
+
+def _rows(
+    runners: Sequence[_Runner],
+    shape: tuple[int, ...],
+    repeats: int,
+    score: Callable[[Run], dict[str, float | None]],
+) -> list[dict[str, Any]]:
+    """Times, taken in turn, and scores of the same network in several runtimes."""
+    images = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    tasks = {str(number): partial(one.run, images) for number, one in enumerate(runners)}
+    seconds = list(interleaved(tasks, repeats).values())
+    return [
+        {
+            "runtime": one.runtime,
+            "precision": one.precision,
+            "bytes": one.bytes,
+            "seconds": median(taken),
+            "torch_over_this": ratio(seconds[0], taken),
+            "scores": score(one.run),
+        }
+        for one, taken in zip(runners, seconds, strict=True)
+    ]
+
+
+class _Outside(Method):
+    """A network that runs elsewhere, where a method or a module is wanted."""
 
     uses_unlabelled = False
     reported = "A"
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, run: Run) -> None:
         super().__init__()
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        self.session = onnxruntime.InferenceSession(
-            file.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
+        self.run = run
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
-        """Heatmaps of the network."""
-        (maps,) = self.session.run(["heatmaps"], {"images": np.ascontiguousarray(images.numpy())})
-        return torch.from_numpy(maps)
+        """Maps of the network."""
+        return torch.from_numpy(self.run(np.ascontiguousarray(images.numpy())))
 
     def end_epoch(self) -> None:
         """Nothing changes."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps under the network's name."""
+        """Maps under the network's name."""
         return {self.reported: self(images)}
 
     def predictor(self) -> nn.Module:
         """Itself."""
         return self
-
-
-def _pass(method: Method, crops: Tensor) -> None:
-    with torch.inference_mode():
-        method.heatmaps(crops)
-
-
-def _scores(networks: TrainedNetworks) -> dict[str, float | None]:
-    # Mapped from the folder annotations/ when installed: type checkers do not find it.
-    sample = import_module("wepdtof_pose.annotations").sample_folder()
-    found = evaluate_networks(networks, load_test_people(sample))
-    scores = found["networks"][networks.reported]
-    return {name: scores[name] for name in SCORES}

@@ -67,15 +67,28 @@ class _Growth(msgspec.Struct):
 
 
 class _ExportedRow(msgspec.Struct):
+    runtime: str
+    precision: str
     bytes: int | None
-    seconds_a_person: float
+    seconds: float
+    torch_over_this: float
     scores: dict[str, float | None]
 
 
-class _Exported(msgspec.Struct):
+class _ExportedPose(msgspec.Struct):
     crop_size: tuple[int, int]
     people: int
-    rows: dict[str, _ExportedRow]
+    rows: list[_ExportedRow]
+
+
+class _ExportedFinder(msgspec.Struct):
+    side: int
+    rows: list[_ExportedRow]
+
+
+class _Exported(msgspec.Struct):
+    pose: _ExportedPose
+    find: _ExportedFinder
 
 
 class _CeilingRow(msgspec.Struct):
@@ -237,17 +250,26 @@ def _growth(records: Sequence[_Growth]) -> list[str]:
 
 
 def _exported(one: _Exported) -> list[str]:
-    width, height = one.crop_size
-    title = (
-        f"**Exported pose network**, {width} x {height}, {one.people} people a pass, scores on "
-        "the drawn people of the sample"
-    )
-    lines = [title, ""]
-    lines += _head("file", "MiB", "people a second", *next(iter(one.rows.values())).scores)
-    for name, row in one.rows.items():
+    width, height = one.pose.crop_size
+    people, scored = f"{one.pose.people} people a pass", "scores on drawn people of unseen rooms"
+    return [
+        f"**Exported `ceiling-pose`**, {width} x {height}, {people}, {scored}",
+        "",
+        *_exported_rows(one.pose.rows, "people a second", one.pose.people),
+        "",
+        f"**Exported `ceiling-find`**, frames of {one.find.side} px, {scored}",
+        "",
+        *_exported_rows(one.find.rows, "frames a second", 1),
+    ]
+
+
+def _exported_rows(rows: Sequence[_ExportedRow], what: str, count: int) -> list[str]:
+    lines = _head("runtime", "precision", "MiB", what, "torch's time over this", *rows[0].scores)
+    for row in rows:
         size = "" if row.bytes is None else f"{row.bytes / 2**20:.1f}"
+        speed, gain = f"{count / row.seconds:.1f}", f"{row.torch_over_this:.2f} x"
         scores = ("n/a" if s is None else f"{100 * s:.1f}" for s in row.scores.values())
-        lines.append(_row(name, size, f"{1 / row.seconds_a_person:.1f}", *scores))
+        lines.append(_row(row.runtime, row.precision, size, speed, gain, *scores))
     return lines
 
 

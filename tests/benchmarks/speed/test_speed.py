@@ -8,7 +8,7 @@ import torch
 from click.testing import CliRunner
 
 from benchmarks.commands.main import main
-from benchmarks.speed import ceiling, growth, measure
+from benchmarks.speed import ceiling, exported, growth, measure
 from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, make_frames
 from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
 from benchmarks.speed.pipeline import one_thread
@@ -56,6 +56,27 @@ def test_ready_networks_are_timed_beside_plain_torch(tmp_path, monkeypatch):
     table = speed_tables(result | {"peak_memory_bytes": 2**20})
     assert f"{found['rows']['chain']['ratio']:.2f} x |" in table
     assert "128 px, 7 people, frames" in table
+
+
+@pytest.mark.slow
+def test_exported_networks_are_timed_and_scored_in_each_precision(tmp_path):
+    pytest.importorskip("onnxscript")
+    found = exported.measure_exported(tmp_path / "exported", repeats=1, scored=12)
+    for part, name in (("pose", "PCK@0.2"), ("find", "AP30")):
+        rows = found[part]["rows"]
+        assert [row["runtime"] for row in rows[:2]] == ["torch", "onnxruntime"]
+        assert {row["precision"] for row in rows} == {"float32", "float16", "int8"}
+        scores = {row["precision"]: row["scores"][name] for row in rows[1:]}
+        assert scores["float32"] == pytest.approx(rows[0]["scores"][name], abs=1e-3)
+        assert scores["float16"] == pytest.approx(rows[0]["scores"][name], abs=0.02)
+        sizes = {row["precision"]: row["bytes"] for row in rows[1:]}
+        assert sizes["int8"] < sizes["float16"] < sizes["float32"]
+    environment = {"device": "this", "cores": 2, "threads": 1, "precision": "float32"}
+    result = {"environment": environment | {"packages": {"torch": "2"}}, "exported": found}
+    table = speed_tables(result | {"peak_memory_bytes": 2**20})
+    gain = found["pose"]["rows"][1]["torch_over_this"]
+    assert f"{gain:.2f} x |" in table
+    assert table.count("| onnxruntime | int8 |") == 2
 
 
 def test_the_plain_chain_places_a_crop_where_the_box_is(tmp_path):
