@@ -1,4 +1,4 @@
-"""The folder of a comparison: which file is where, and the record of what it compares."""
+"""The folder of a comparison: the places of its files, and the record of its preset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ComparisonFolder:
 
     @property
     def record_file(self) -> Path:
-        """What is compared."""
+        """File that records the comparison's preset."""
         return self.path / "comparison.json"
 
     @property
@@ -36,19 +36,19 @@ class ComparisonFolder:
         return self.path / "crops"
 
     def cell(self, name: str) -> Path:
-        """The run folder of a cell."""
+        """Return the run folder of a cell."""
         return self.cells / name
 
     def log(self, name: str) -> Path:
-        """What a cell printed, traceback included; not in the run folder, which may not exist."""
+        """Return the file of a cell's output; not in its run folder, which may not exist."""
         return self.path / "logs" / f"{name}.log"
 
     def lock(self, name: str) -> Path:
-        """What one process at a time may hold: a cell, the data, the crops."""
+        """Return the path to lock for a cell, the data or the crops."""
         return self.path / "locks" / name
 
     def fisheye(self, people: int) -> Path:
-        """The procedural set that is made where no data is named."""
+        """Return the folder of the procedural set, the data if no others are named."""
         return self.path / "data" / f"fisheye-{people}"
 
     def check_preset(self, preset: str) -> None:
@@ -64,7 +64,7 @@ class ComparisonFolder:
             )
 
     def write_preset(self, preset: str) -> None:
-        """Record the preset, where none or the same is recorded.
+        """Record the preset if none, or the same one, is recorded.
 
         Raises:
             InputError: the folder compares at another preset.
@@ -73,7 +73,7 @@ class ComparisonFolder:
         write_json(self.record_file, {"preset": preset}, indent=1)
 
     def read_preset(self) -> str:
-        """The preset that the comparison was made at.
+        """Return the preset of the comparison.
 
         Raises:
             InputError: there is no comparison.

@@ -1,1 +1,1 @@
-"""What is measured on finished cells for plots and reports."""
+"""Measurements on finished cells, for plots and reports."""

@@ -1,8 +1,8 @@
-"""What plots need beyond a cell's result, measured once on a finished cell and kept beside it.
+"""Measurements that plots need beyond a cell's result, made once and kept in the cell's folder.
 
 `joint_ap.json` and `pck_curve.json` need the cell's predictions and data,
-`pseudo_label_quality.json` its last checkpoint and data. All are small: they stay where those are
-not kept.
+`pseudo_label_quality.json` its last checkpoint and data. The files are small and remain when those
+are deleted.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ T = TypeVar("T")
 
 @dataclass
 class Measured(Generic[T]):
-    """One measurement by a cell's folder; `missing` says of other cells why it is not there."""
+    """One measurement by cell folder; `missing` says why other cells do not have it."""
 
     found: dict[Path, T] = field(default_factory=dict)
     missing: dict[Path, str] = field(default_factory=dict)
 
     def split(self, groups: Iterable[Group]) -> tuple[list[Group], list[str]]:
-        """The groups whose cells all have it, and why others have not."""
+        """Return the groups whose cells all have the measurement, and why others do not."""
         there, reasons = [], []
         for group in groups:
             lacking = [cell.folder for cell in group.cells if cell.folder not in self.found]
@@ -46,7 +46,7 @@ class Measured(Generic[T]):
 
 @dataclass
 class Analyses:
-    """All that is measured."""
+    """All measurements of a comparison."""
 
     joint_ap: Measured[JointAP] = field(default_factory=Measured)
     pck_curve: Measured[PckCurve] = field(default_factory=Measured)
@@ -54,10 +54,10 @@ class Analyses:
 
 
 def analyse(comparison: Comparison) -> Analyses:
-    """All measurements that are kept or can be made.
+    """Return all measurements that exist or can be made.
 
     Raises:
-        InputError: a kept one is not what was measured.
+        InputError: an existing file is not such a measurement.
     """
     result = Analyses()
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):

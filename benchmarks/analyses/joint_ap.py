@@ -1,4 +1,4 @@
-"""AP of each joint alone, from the predictions of a finished cell."""
+"""AP of each single joint, from the predictions of a finished cell."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from wepdtof_pose.scores.predictions import Predictions, from_results, suppress
 
 
 def measure_joint_ap(cell: CellResult) -> dict[str, float | None]:
-    """AP of every joint of the reported network, last checkpoint: COCO's with it alone labelled.
+    """Return the AP of every joint for the reported network's last checkpoint.
 
-    The poses, their scores and what OKS-NMS leaves of them are those of the cell's own AP.
+    It is COCO's AP with only this joint labelled. The poses, their scores and the result of OKS-NMS
+    are those of the cell's own AP.
 
     Raises:
-        InputError: the predictions or the data are not there, or have changed.
+        InputError: the predictions or the data are missing or have changed.
     """
     test, kept = scored_poses(cell)
     found: dict[str, float | None] = {}
@@ -39,10 +40,10 @@ def measure_joint_ap(cell: CellResult) -> dict[str, float | None]:
 
 
 def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
-    """The test people of a finished cell, and the poses that its AP sees: those left by OKS-NMS.
+    """Return the test people of a finished cell, and the poses that its AP counts, after OKS-NMS.
 
     Raises:
-        InputError: the predictions or the data are not there, or have changed.
+        InputError: the predictions or the data are missing or have changed.
     """
     test, predictions = cell_predictions(cell)
     assert predictions.people is not None
@@ -59,10 +60,10 @@ def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
 
 
 def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
-    """Everybody on the test split of a finished cell, and the poses of those who were tested.
+    """Return all people of a finished cell's test split, and the poses of those who were tested.
 
     Raises:
-        InputError: the predictions or the data are not there, or have changed.
+        InputError: the predictions or the data are missing or have changed.
     """
     run = RunFolder(cell.folder)
     if not run.predictions_file.is_file():
@@ -77,5 +78,5 @@ def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
     predictions = from_results(read_json(run.predictions_file), sets.test, source=source)
     if len(predictions) != len(sets.tested):
         raise InputError(f"{source}: has {len(predictions)} poses of {len(sets.tested)} people")
-    # The engine writes one pose a tested person, in their order.
+    # The engine writes one pose per tested person, in their order.
     return sets.test, dataclasses.replace(predictions, people=sets.tested)

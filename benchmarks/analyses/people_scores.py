@@ -1,4 +1,4 @@
-"""Scores of single test people of a finished cell, from its predictions and data."""
+"""Scores of single test people, from the predictions and data of a finished cell."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.scores.people import people_scores
 
 THRESHOLD = 0.2
-"""A joint is right within this share of the square root of the box area (PCK@0.2)."""
+"""Largest error of a correct joint, relative to the square root of the box area (PCK@0.2)."""
 
 CURVE = tuple(round(0.0125 * step, 4) for step in range(1, 41))
-"""Thresholds of `pck_curve`, up to half of the square root of the box area."""
+"""Thresholds of `pck_curve`, up to half the square root of the box area."""
 
 Groups = tuple[str, np.ndarray]
-"""What people share, a scene or a frame, and which one (people,) each person is of."""
+"""What people share, "scene" or "frame", and the one that each person (people,) belongs to."""
 
 
 def right_joints(cell: CellResult) -> tuple[np.ndarray, np.ndarray, Groups]:
-    """Right joints (people,), labelled joints (people,) and groups of the test people.
+    """Return numbers of correct and labelled joints, each (people,), and groups of the test people.
 
     Raises:
-        InputError: the predictions or the data are not there, or have changed.
+        InputError: the predictions or the data are missing or have changed.
     """
     test, predictions = cell_predictions(cell)
     people = people_scores(test, predictions)
@@ -34,12 +34,12 @@ def right_joints(cell: CellResult) -> tuple[np.ndarray, np.ndarray, Groups]:
 
 
 def pck_curve(cell: CellResult) -> dict[str, list[float]]:
-    """PCK of the reported network, last checkpoint, at every threshold of `CURVE`.
+    """Return the PCK of the reported network's last checkpoint at every threshold of `CURVE`.
 
     Keys: "thresholds" (shares of the square root of the box area) and "PCK" (0 to 1).
 
     Raises:
-        InputError: the predictions or the data are not there, or have changed.
+        InputError: the predictions or the data are missing or have changed.
     """
     people = people_scores(*cell_predictions(cell))
     distances = people.relative_distances[people.labelled]
@@ -47,7 +47,7 @@ def pck_curve(cell: CellResult) -> dict[str, list[float]]:
 
 
 def people_groups(people: PoseDataset) -> Groups:
-    """Scenes of people where they are known for all, else frames: those of one depend."""
+    """Return the scenes of people if all are known, else their frames: units of dependence."""
     scenes = people.frames["scene"]
     if scenes.notna().all():
         return "scene", pd.factorize(scenes)[0][people.frame_rows]

@@ -1,8 +1,8 @@
-"""Quality of pseudo-labels: how often they are right, and what tells right from wrong ones.
+"""Quality of pseudo-labels: how often they are right, and how well that can be predicted.
 
-The paper's argument (Huang et al., CVPR 2023): whether two networks agree in position says more
-about a pseudo-label than how high the heatmap's peak is. It is measured on training people whose
-labels the run did not see, against their true labels.
+The paper (Huang et al., CVPR 2023) argues that the agreement of two networks in position says more
+about a pseudo-label than the height of the heatmap's peak. This is measured on training people
+whose labels the run did not see, against their true labels.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import PIXEL_STD
 
 PEOPLE = 2000
-"""At most so many people are measured, chosen at random."""
+"""Maximum number of people measured, chosen at random."""
 BINS = 10
 SHARES = tuple(round(0.05 * step, 2) for step in range(1, 21))
-"""Shares of the joints that are kept, in the curves of `ranking`."""
+"""Shares of joints kept, in the curves of `ranking`."""
 
 
 def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
-    """What `label_quality` gives for what a finished cell teaches, and how it was measured.
+    """Return the `label_quality` of a finished cell's pseudo-labels, and how it was measured.
 
-    It is the method's own `taught` with the networks of the last epoch, before any mask, on people
-    of the unlabelled pool whose labels the run did not see. Confidence is the height of the peak
-    that the method judges by, inconsistency the distance between the positions of the networks that
-    teach, over the square root of the box area. At the end of an epoch SSPCM's past teachers are
-    the present ones, so that its four pairs are one.
+    The pseudo-labels are those of the method's own `taught` with the networks of the last epoch,
+    before any mask, on people of the unlabelled pool whose labels the run did not see. Confidence
+    is the height of the peak that the method uses; inconsistency is the distance between the
+    teachers' positions over the square root of the box area. At the end of an epoch SSPCM's lagged
+    teachers equal the present ones, so its four pairs coincide.
 
     Raises:
-        InputError: the checkpoint or the data are not there or have changed, nobody is unlabelled,
-            or the method has no pseudo-labels that one view of a person gives.
+        InputError: the checkpoint or the data are missing or have changed, nobody is unlabelled, or
+            the method cannot make pseudo-labels from one view of a person.
     """
     config = cell.config
     networks = open_networks(cell.folder, device=config.device)
@@ -47,7 +47,7 @@ def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
     for key in ("data_hash", "unlabelled_hash"):
         if getattr(sets.record, key) != getattr(cell.result, key):
             raise InputError(f"{cell.folder}: its data have changed since it was made")
-    # One choice for all cells of a comparison, so that they share the decoded crops.
+    # The same people for all cells of a comparison, so that they share the decoded crops.
     pool = np.unique(sets.unlabelled)
     rows = np.sort(np.random.default_rng(0).permutation(pool)[:PEOPLE])
     people = sets.train.select_people(rows)
@@ -80,12 +80,12 @@ def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
 def label_quality(
     right: np.ndarray, confidence: np.ndarray, inconsistency: np.ndarray | None
 ) -> dict[str, Any]:
-    """Accuracy of labels, in bins of what they are judged by and in the order of it.
+    """Return the accuracy of labels by confidence and by inconsistency, binned and ranked.
 
     Args:
         right: (labels,) bool.
-        confidence: (labels,) the higher the better.
-        inconsistency: (labels,) the lower the better; None with one teacher.
+        confidence: (labels,) higher is better.
+        inconsistency: (labels,) lower is better; None with one teacher.
     """
     signals = {"confidence": (confidence, 1.0)}
     if inconsistency is not None:
@@ -105,7 +105,7 @@ def label_quality(
 
 
 def quantile_bins(values: np.ndarray, right: np.ndarray) -> list[dict[str, float | int]]:
-    """Mean value, accuracy and count of labels in ten bins of equal size, lowest values first."""
+    """Return mean value, accuracy and count of labels in ten equal bins, lowest values first."""
     order = np.argsort(values, kind="stable")
     return [
         {
@@ -118,7 +118,7 @@ def quantile_bins(values: np.ndarray, right: np.ndarray) -> list[dict[str, float
 
 
 def ranking(goodness: np.ndarray, right: np.ndarray) -> list[float]:
-    """Accuracy of the best-ranked labels at each of `SHARES`; ties count with their mean."""
+    """Return the accuracy of the best-ranked labels at each of `SHARES`; ties share their mean."""
     _, group = np.unique(-goodness, return_inverse=True)
     mean = np.bincount(group, right) / np.bincount(group)
     expected = np.cumsum(mean[np.sort(group)])
@@ -127,7 +127,7 @@ def ranking(goodness: np.ndarray, right: np.ndarray) -> list[float]:
 
 
 def auc(goodness: np.ndarray, right: np.ndarray) -> float | None:
-    """Probability that a right label is ranked above a wrong one; ties count half."""
+    """Return the probability that a right label ranks above a wrong one; ties count half."""
     wrong = int((~right).sum())
     if not wrong or wrong == len(right):
         return None

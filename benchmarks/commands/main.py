@@ -15,7 +15,7 @@ from wepdtof_pose.commands.shared import CommandGroup
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sspcm-bench")
 def main() -> None:
-    """Comparison of semi-supervised pose methods."""
+    """Compare semi-supervised pose methods."""
 
 
 for command in (run, table, plot, report, compare, rank, speed):

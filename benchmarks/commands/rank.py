@@ -57,8 +57,8 @@ def rank(
 ) -> None:
     """Compare labels chosen by sspcm rank with random ones, at the same budget.
 
-    For every seed a network learns from a few random labels; more are chosen by its ranking, or at
-    random, and networks are trained on both. Run it again to go on.
+    For every seed, a network learns from a few random labels; more are chosen by its ranking or at
+    random, and a network is trained on each choice. Run it again to continue.
 
     \b
     Example:

@@ -43,7 +43,7 @@ DATA = click.option(
 def table(
     folder: Path | None, format: str, baseline: str | None, score: str, into: Path | None
 ) -> None:
-    """Print the tables of a comparison; also writes table.md, .csv and .tex and runs.csv there.
+    """Print the tables of a comparison, and write table.md, .csv and .tex and runs.csv there.
 
     \b
     Example:
@@ -77,9 +77,9 @@ def table(
 def plot(folder: Path, score: str, data: Path | None) -> None:
     """Draw the plots of a comparison into FOLDER/plots (PNG and PDF).
 
-    Score against label budget, learning curves, scores per joint and by distance from the image
-    centre, quality of pseudo-labels, and how they are chosen over the epochs. What there is
-    nothing to draw from is said.
+    They show score against label budget, learning curves, scores per joint and by distance from the
+    image centre, quality of pseudo-labels, and how these are chosen over the epochs. Plots without
+    data are named.
 
     The quality of pseudo-labels is measured on finished cells that still have their checkpoint and
     data, and kept in each cell's pseudo_label_quality.json.
@@ -128,9 +128,9 @@ def report(
 @SCORE
 @DATA
 def compare(first: Path, second: Path, score: str, data: Path | None) -> None:
-    """What changed between two results, and whether it is more than noise.
+    """Show what changed between two results, and whether it is more than noise.
 
-    A and B are comparisons' folders or single run folders. Runs are paired by method, label budget,
+    A and B are folders of comparisons or of single runs. Runs are paired by method, label budget,
     networks, seed and labelled subset.
 
     \b

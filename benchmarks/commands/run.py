@@ -106,14 +106,14 @@ def run(
 ) -> None:
     """Train every method at every label budget, then print the table.
 
-    Everything that can be checked is checked before anything is made.
+    Everything that can be checked is checked before the first cell starts.
 
-    Run it again to go on: finished cells stay, an interrupted one goes on from its checkpoint, a
-    failed one is tried again, and one that another process is running is left to it. Run it with
-    more methods, budgets, seeds, subsets or networks to make the comparison larger.
+    Run it again to continue: finished cells stay, an interrupted one resumes from its checkpoint, a
+    failed one is tried again, and one that another process is running is left alone. Run it with
+    more methods, budgets, seeds, subsets or networks to extend the comparison.
 
-    A Slurm task may take 24 hours (timeout_min) and asks for one GPU: give --device cpu where there
-    is none.
+    A Slurm task may take 24 hours (timeout_min) and requests one GPU: give --device cpu if there is
+    none.
 
     \b
     Example:
@@ -147,7 +147,7 @@ def run(
     options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)
     launch = get_launcher(launcher, options)
     grid = make_grid(content)
-    # The procedural set is seen from the ceiling: people point along the image radius.
+    # The procedural set is seen from the ceiling: people lie along the image radius.
     upright = {"data.upright": True} if grid.data is None else {}
     grid = replace(grid, settings={**upright, **grid.settings, **overrides})
     place = ComparisonFolder(output)

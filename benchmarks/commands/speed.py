@@ -79,7 +79,7 @@ def speed(
     folder: Path | None,
     output: Path | None,
 ) -> None:
-    """Measure data pipeline and training steps here, against plain code and the bare networks.
+    """Measure data pipeline and training steps here, against plain code and bare networks.
 
     \b
     Example:

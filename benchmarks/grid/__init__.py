@@ -1,1 +1,1 @@
-"""What is compared: the cells of a grid, from options or a file."""
+"""The cells of a comparison, from options or a grid file."""

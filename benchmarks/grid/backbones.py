@@ -1,4 +1,4 @@
-"""Networks and crops that are compared, and what tables call them."""
+"""The networks and crops of a comparison, and their names in tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sspcm.config import NetworkConfig, TrainConfig
 
 @dataclass(frozen=True)
 class Backbone:
-    """What a network of a grid may set, and the cells of one row of a table share."""
+    """The settings of a grid's network; all cells of one table row share them."""
 
     network: NetworkConfig
     student: NetworkConfig | None
@@ -21,13 +21,13 @@ class Backbone:
 
 
 def backbone_of(config: TrainConfig) -> Backbone:
-    """The networks and crops of a configuration; sizes that a network lacks do not count."""
+    """Return the networks and crops of a configuration, without sizes that a network ignores."""
     student = None if config.student is None else _known_sizes(config.student)
     return Backbone(_known_sizes(config.network), student, config.data.crop_size, config.sigma)
 
 
 def backbone_names(backbones: Iterable[Backbone]) -> dict[Backbone, str]:
-    """A name for each: networks and crop size, and what else tells them apart."""
+    """Return a distinct name for each: networks, crop size, and other settings that differ."""
     found = list(dict.fromkeys(backbones))
     networks = [n for one in found for n in (one.network, one.student) if n is not None]
     heads = {n.deconv_channels for n in networks if _is_scalable(n)}

@@ -15,9 +15,9 @@ from sspcm.presets import get_preset
 from wepdtof_pose.errors import InputError
 
 NETWORK_KEYS = ("network.", "student.", "data.crop_width", "data.crop_height", "data.sigma")
-"""Configuration keys (or their beginnings) that a network of a grid may set."""
+"""Configuration keys, or prefixes of keys, that a network of a grid may set."""
 VARIANT_KEYS = ("method.name", "method.options.")
-"""Configuration keys (or their beginnings) that a variant of a method may set."""
+"""Configuration keys, or prefixes of keys, that a variant of a method may set."""
 AXES = {
     "method.name": "--methods",
     "data.labels": "--ratio",
@@ -25,12 +25,12 @@ AXES = {
     "seed": "--seeds",
     "data.path": "--data",
 }
-"""Configuration keys that a grid varies or names itself -> the option that does so."""
+"""Configuration keys that a grid sets itself -> the option to use instead."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training run of a comparison: its folder's name and its configuration."""
+    """One training run of a comparison: folder name and configuration."""
 
     name: str
     config: TrainConfig
@@ -38,18 +38,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """What is compared.
+    """The axes of a comparison.
 
     Attributes:
         methods: names of methods.
         labels: label budgets.
         seeds: seeds of each label budget.
         subsets: seeds of the random choice of labelled people.
-        networks: name -> configuration keys that make it; a name is part of the cells' names.
+        networks: name -> configuration keys of the network; the name is part of cell names.
         preset: name of the preset.
-        data: COCO-keypoint JSON or dataset folder; None is the preset's procedural set.
+        data: COCO-keypoint JSON or dataset folder; None means the preset's procedural set.
         settings: configuration keys of every cell.
-        variants: what tables call a method with other options -> its name and these options.
+        variants: name in tables -> method with other options, as configuration keys.
     """
 
     methods: tuple[str, ...]
@@ -90,19 +90,19 @@ class Grid:
 
 
 def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
-    """All cells in the order of the grid, seeds outermost.
+    """Return all cells in the order of the grid, seeds outermost.
 
-    The order makes a table that is interrupted hold whole comparisons. A network that is that of
-    preset and settings adds nothing to a cell's name, so that grids can grow in one folder.
+    With this order, an interrupted table holds complete comparisons. A network that equals that of
+    the preset and settings adds nothing to a cell's name, so that grids can grow in one folder.
 
     Args:
-        grid: what is compared.
-        data: of the grid, or the procedural set.
+        grid: the axes of the comparison.
+        data: path of the grid's data, or of the procedural set.
         cache: folder of the decoded crops.
 
     Raises:
-        InputError: unknown method, network or preset, a configuration that cannot be, or cells
-            that nothing would tell apart.
+        InputError: a method, network or preset is unknown, a configuration is impossible, or two
+            cells cannot be told apart.
     """
     from sspcm.methods import method_class
 
@@ -159,8 +159,8 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
 
 
 def cell_name(config: TrainConfig) -> str:
-    """Name of a cell with the preset's own networks; others have `-NETWORK` behind it."""
-    # A file that lists people is a path: no part of it may become a folder.
+    """Return the name of a cell with the preset's networks; others append `-NETWORK`."""
+    # A file that lists people is a path, of which no part may become a folder.
     labels = re.sub(r"[/\\]+", "_", config.data.labels.replace("%", "pct"))
     subset = f"-subset{config.data.subset_seed}" if config.data.subset_seed else ""
     return f"{config.method.shown}-{labels}-seed{config.seed}{subset}"
@@ -175,7 +175,7 @@ def _require_different(grid: Grid, common: Mapping[str, Any]) -> None:
 
 
 def _require_networks(config: TrainConfig) -> None:
-    """Check what only a cell's own process would find wrong."""
+    """Check now for errors that otherwise only a cell's own process would find."""
     from sspcm.networks import NETWORKS
     from sspcm.networks.roles import IMAGENET, network_maker
     from sspcm.networks.weights import IMAGENET_NETWORKS
@@ -184,7 +184,7 @@ def _require_networks(config: TrainConfig) -> None:
         if network is None:
             continue
         if network.name not in NETWORKS:
-            # A network of one's own is tried with as many joints as the procedural set has.
+            # Try a user's network with as many joints as the procedural set has.
             network_maker(config, 14, pretrained=False)(role)
         elif network.pretrained == IMAGENET and (
             network.name not in IMAGENET_NETWORKS

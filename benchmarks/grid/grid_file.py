@@ -41,14 +41,14 @@ DEFAULTS: dict[str, Any] = {
     "set": {},
     "variants": {},
 }
-"""What a grid is where a file or the command line does not say otherwise."""
+"""Defaults of a grid's keys."""
 
 
 def read_grid_file(path: Path) -> dict[str, Any]:
-    """The keys and values of a grid file, not yet checked but for the names of the keys.
+    """Return the keys and values of a grid file; only the names of the keys are checked.
 
     Raises:
-        InputError: no such file, no YAML, no mapping, or an unknown key.
+        InputError: the file does not exist, is not YAML or not a mapping, or has an unknown key.
     """
     text = read_text(path, kind="YAML")
     try:
@@ -67,9 +67,9 @@ def read_grid_file(path: Path) -> dict[str, Any]:
 
 
 def overrule(content: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a grid file with those that were given beside it, which go before.
+    """Return the keys of a grid file, overridden by those given in addition.
 
-    Of seeds that the file gives by budget, those of the budgets that are left count.
+    Of seeds that the file gives by budget, those of the remaining budgets are kept.
     """
     found = {**content, **given}
     seeds = found.get("seeds")
@@ -79,10 +79,10 @@ def overrule(content: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
 
 
 def make_grid(content: Mapping[str, Any]) -> Grid:
-    """The grid of these keys; those left out have their defaults.
+    """Return the grid of these keys; missing keys have their defaults.
 
     Raises:
-        InputError: a value of the wrong kind; the message names the key.
+        InputError: a value has the wrong type; the message names the key.
     """
     values = {**DEFAULTS, **content}
     labels = _texts("labels", values["labels"])

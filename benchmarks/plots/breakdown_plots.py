@@ -1,4 +1,4 @@
-"""Scores of each joint, and against the distance from the centre of a fisheye image."""
+"""Plots of scores by joint, and by distance from the centre of a fisheye image."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from wepdtof_pose.palette import COLUMN, PAGE
 
 
 def draw_joints(comparison: Comparison, joint_ap: Measured[JointAP]) -> Drawn:
-    """AP (where predictions are there to compute it from) and PCK of each joint.
+    """Return a plot of the AP (if predictions exist) and PCK of each joint.
 
-    The AP of a joint is COCO's, with that joint alone labelled.
+    The AP of a joint is COCO's with only that joint labelled.
     """
     groups = comparison.first_groups
     joints = list(groups[0].cells[0].scores()["per_joint"])
@@ -54,7 +54,7 @@ def draw_joints(comparison: Comparison, joint_ap: Measured[JointAP]) -> Drawn:
 
 
 def draw_radius(comparison: Comparison) -> Drawn | str:
-    """AP and PCK of people by the distance of their box from the image centre."""
+    """Return a plot of AP and PCK by distance of the box from the image centre, or why not."""
     groups = comparison.first_groups
     if any("by_radius" not in cell.scores() for group in groups for cell in group.cells):
         return "the data are not of a fisheye camera"
@@ -91,7 +91,7 @@ def draw_radius(comparison: Comparison) -> Drawn | str:
 
 
 def _joint_dots(panel: Axes, groups: list[Group], values: list[np.ndarray]) -> None:
-    """A row a joint: a marker a method with a bar of its spread."""
+    """Draw one row per joint, with a marker and a bar of the spread per method."""
     for place, (group, runs) in enumerate(zip(groups, values, strict=True)):
         shift = 0.7 * ((place + 0.5) / len(groups) - 0.5)
         panel.errorbar(
@@ -118,5 +118,5 @@ def _range(part: dict[str, float | None]) -> str:
 
 
 def _percents(runs: Iterable[Iterable[float | None]]) -> np.ndarray:
-    """Percent (runs, n) of shares; NaN where undefined."""
+    """Return shares in percent (runs, n); NaN if undefined."""
     return np.array([100 * numbers(run) for run in runs])

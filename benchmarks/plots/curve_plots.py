@@ -1,4 +1,4 @@
-"""Score against label budget, against epoch, and PCK against its threshold."""
+"""Plots of score against label budget and epoch, and of PCK against its threshold."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from benchmarks.tables.tables import chosen_baseline
 from wepdtof_pose.palette import PAGE, PALE
 
 CURVES = ("AP", "PCK@0.2")
-"""Scores that are drawn."""
+"""Scores to draw."""
 
 
 def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
-    """Score of the last checkpoint against the number of labelled people, a line a method."""
+    """Return a plot of the last score against labelled people, one line per method, or why not."""
     bounds = [group for group in comparison.groups if group.is_upper_bound]
     groups_within = [group for group in comparison.groups if not group.is_upper_bound]
     if len({group.labels for group in groups_within}) < 2:
@@ -63,7 +63,7 @@ def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
 
 
 def draw_learning_curves(comparison: Comparison) -> Drawn:
-    """Scores against epoch: a row of panels a label budget and backbone, a line a method."""
+    """Return a plot of scores over epochs: a row per budget and backbone, a line per method."""
     rows: dict[str, list[Group]] = {}
     bounds = [group for group in comparison.groups if group.is_upper_bound]
     for group in comparison.groups:
@@ -95,9 +95,9 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
 
 
 def draw_pck_curves(comparison: Comparison, measured: Measured[PckCurve]) -> Drawn | str:
-    """PCK against its threshold, and the difference to the baseline: a row a budget and backbone.
+    """Return a plot of PCK by threshold and its difference to the baseline, or why there is none.
 
-    Lines are means over runs.
+    There is one row per label budget and backbone; lines are means over runs.
     """
     groups, reasons = measured.split(comparison.groups)
     if not groups:
@@ -132,7 +132,7 @@ def draw_pck_curves(comparison: Comparison, measured: Measured[PckCurve]) -> Dra
 
 
 def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs (n,) that all runs evaluated, and the score (runs, n) in percent, NaN if undefined."""
+    """Return the epochs (n,) that all runs evaluated, and scores (runs, n) in percent or NaN."""
     runs = [
         {
             row["epoch"]: row["scores"][group.reported].get(score)
@@ -147,7 +147,7 @@ def curve_of(group: Group, score: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw_upper_bound(panel: Axes, groups: list[Group], score: str) -> None:
-    """A level line at what all labels give, if that is known."""
+    """Draw a horizontal line at the score with all labels, if it is known."""
     found = [summarise(group.values(score)) for group in groups]
     for summary in found:
         if summary is not None:
@@ -165,7 +165,7 @@ def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> 
     known = [(people, summary) for people, summary in found if summary is not None]
     if not known:
         return
-    # Methods stand a little beside each other, so that their bars do not hide one another.
+    # Methods are shifted slightly, so that their bars do not hide each other.
     at = np.array([people for people, _ in known]) * 1.02**place
     panel.errorbar(
         at,
@@ -193,5 +193,5 @@ def _shade_burn_in(panel: Axes, comparison: Comparison) -> None:
 
 
 def _mean_pck(group: Group, measured: Measured[PckCurve]) -> np.ndarray:
-    """PCK (thresholds,) in percent, the mean over runs."""
+    """Return the mean PCK (thresholds,) over runs, in percent."""
     return 100 * np.mean([measured.found[cell.folder].PCK for cell in group.cells], axis=0)

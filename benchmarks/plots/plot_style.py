@@ -1,4 +1,4 @@
-"""How plots look: a colour and a marker for each method, one legend, files without dates."""
+"""The style of plots: a colour and marker per method, one legend, files without dates."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure, and what it leaves out and why."""
+    """A figure, and what was left out of it with the reasons."""
 
     figure: Figure
     left_out: tuple[str, ...] = ()
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, sizes in inches; drawn on within `matplotlib.rc_context(STYLE)`."""
+    """Return an empty figure, size in inches; draw in `matplotlib.rc_context(STYLE)`."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def colour_and_marker(method: str) -> dict[str, Any]:
-    """Colour and marker of a method, the same in every plot; unpublished ones share black."""
+    """Return colour and marker of a method, the same in all plots; unpublished ones are black."""
     if method not in METHOD_ORDER:
         return {"color": "black", "marker": "*"}
     index = METHOD_ORDER.index(method)
@@ -62,7 +62,7 @@ def colour_and_marker(method: str) -> dict[str, Any]:
 
 
 def plain(text: str) -> str:
-    r"""A text from a result file on one line of a plot, where `$` would begin a formula.
+    r"""Return a text from a result file for a plot: on one line, with `$` escaped.
 
     >>> plain("$\\frac$")
     '\\$\\frac\\$'
@@ -71,7 +71,7 @@ def plain(text: str) -> str:
 
 
 def legend_above(figure: Figure, *, columns: int = 4) -> None:
-    """One legend above all panels, with the entries of all of them."""
+    """Add one legend above all panels with the entries of all of them."""
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         if axes.get_legend() is None:
@@ -87,7 +87,7 @@ def legend_above(figure: Figure, *, columns: int = 4) -> None:
 
 
 def spread_lines(panel: Axes) -> None:
-    """Start the panel at 0, unless all lines would lie on one another in its upper half."""
+    """Start the y axis at 0, unless all lines would be crowded in the upper half."""
     low, high = panel.get_ylim()
     panel.set_ylim(bottom=0 if low < high / 2 else low)
 

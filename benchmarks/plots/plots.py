@@ -1,4 +1,4 @@
-"""All plots of a comparison, those that there is something to draw from."""
+"""All plots of a comparison for which there are data."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ CAPTIONS = {
 
 
 def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[str, Drawn | str]]:
-    """Name and figure of every plot, or the reason why it cannot be drawn.
+    """Yield the name of every plot with its figure, or with the reason why there is none.
 
     Raises:
-        InputError: no such score.
+        InputError: there is no such score.
     """
     require_score(score)
     analyses = analyse(comparison)
@@ -62,7 +62,7 @@ def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[s
 def write_plots(
     comparison: Comparison, folder: Path, *, score: str = "AP"
 ) -> tuple[list[Path], list[str]]:
-    """Write every plot as PNG and PDF; gives the files, and what could not be drawn and why."""
+    """Write every plot as PNG and PDF; return the files, and what could not be drawn and why."""
     written: list[Path] = []
     missing: list[str] = []
     for name, drawn in draw_plots(comparison, score=score):

@@ -1,4 +1,4 @@
-"""Quality of pseudo-labels, and how they are chosen over the epochs."""
+"""Plots of the quality of pseudo-labels, and of their selection over the epochs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from benchmarks.results.results import Comparison, Group
 from wepdtof_pose.palette import BLUE, GREEN, ORANGE, PAGE, PALE, PURPLE
 
 PAIRS = ("A, B", "A', B", "A, B'", "A', B'")
-"""The pairs of teachers, in the order of their statistics."""
+"""Pairs of teachers, in the order of their statistics."""
 _SIGNALS = {"inconsistency": ("-", "full"), "confidence": ("--", "none")}
-"""What labels are ranked by: line, and filling of its dots."""
+"""Criterion that ranks labels -> style of its line, and fill of its dots."""
 _PAIR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 _PAIR_MARKERS = ("o", "v", "^", "s")
 
@@ -24,7 +24,7 @@ _PAIR_MARKERS = ("o", "v", "^", "s")
 def draw_pseudo_label_quality(
     comparison: Comparison, measured: Measured[LabelQuality]
 ) -> Drawn | str:
-    """Accuracy against confidence and inconsistency, and of the joints kept by either."""
+    """Return a plot of accuracy by confidence, inconsistency and share kept, or why not."""
     learning = [group for group in comparison.first_groups if group.method != "supervised"]
     if not learning:
         return "no method learns from unlabelled people"
@@ -69,7 +69,7 @@ def draw_pseudo_label_quality(
 
 
 def draw_selection(comparison: Comparison) -> Drawn | str:
-    """Which of the four pairs is chosen, and how many joints pass the mask, over the epochs."""
+    """Return a plot of chosen pairs and of joints that pass the mask by epoch, or why not."""
     groups = [g for g in comparison.groups if any("pair_0" in row["train"] for row in _rows(g))]
     if not groups:
         return "no method here chooses among pairs of teachers"
@@ -102,7 +102,7 @@ def draw_selection(comparison: Comparison) -> Drawn | str:
 
 
 def statistic_of(group: Group, key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Epochs (n,) of which a training statistic is known, and its mean (n,) over runs."""
+    """Return the epochs (n,) with a training statistic, and its mean (n,) over runs."""
     values: dict[int, list[float]] = {}
     for row in _rows(group):
         if key in row["train"]:

@@ -1,1 +1,1 @@
-"""The HTML page of a comparison, and the commands that make it anew."""
+"""The HTML page of a comparison, and the commands that reproduce it."""

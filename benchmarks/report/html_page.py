@@ -1,4 +1,4 @@
-"""A self-contained HTML page of texts, tables and pictures, by the template `page.html`."""
+"""A self-contained HTML page of texts, tables and pictures, from the template `page.html`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from benchmarks.tables.tables import Table
 
 @dataclass(frozen=True)
 class Block:
-    """A piece of the page: what kind it is, and what it shows."""
+    """A piece of the page: its kind and its content."""
 
     kind: str
     value: Any
@@ -28,14 +28,14 @@ class Block:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture within the page, as a data URI, and its caption."""
+    """A picture embedded as a data URI, and its caption."""
 
     source: str
     caption: str
 
 
 def page(title: str, blocks: Iterable[Block]) -> str:
-    """Return the whole page of these blocks; the template escapes every text."""
+    """Return the whole page with these blocks; the template escapes every text."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("benchmarks.report", "."),
         autoescape=True,
@@ -47,32 +47,32 @@ def page(title: str, blocks: Iterable[Block]) -> str:
 
 
 def heading(text: str) -> Block:
-    """A heading of a section."""
+    """Return the heading of a section."""
     return Block("heading", text)
 
 
 def paragraph(text: str) -> Block:
-    """A paragraph; what is between backticks is code."""
+    """Return a paragraph; text between backticks is code."""
     return Block("paragraph", text)
 
 
 def list_of(texts: Iterable[str]) -> Block:
-    """A list of sentences; what is between backticks is code."""
+    """Return a list of sentences; text between backticks is code."""
     return Block("list", list(texts))
 
 
 def code_block(text: str) -> Block:
-    """Commands or output, as they are."""
+    """Return commands or output, unchanged."""
     return Block("code", text)
 
 
 def table(content: Table) -> Block:
-    """A table that scrolls sideways where it is too wide."""
+    """Return a table that scrolls sideways if it is too wide."""
     return Block("table", content)
 
 
 def figure(drawn: Figure, caption: str) -> Block:
-    """A plot as a vector picture within the page."""
+    """Return a plot as an embedded vector graphic."""
     stream = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         drawn.savefig(stream, format="svg", metadata={"Date": None})
@@ -80,13 +80,13 @@ def figure(drawn: Figure, caption: str) -> Block:
 
 
 def photo(image: np.ndarray, caption: str) -> Picture:
-    """A picture (height, width, 3) uint8 BGR as a JPEG within the page."""
+    """Return a picture (height, width, 3) uint8 BGR as an embedded JPEG."""
     _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])
     return _picture("image/jpeg", content.tobytes(), caption)
 
 
 def side_by_side(photos: Iterable[Picture]) -> Block:
-    """Photos beside each other."""
+    """Return photos side by side."""
     return Block("people", list(photos))
 
 

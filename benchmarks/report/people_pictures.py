@@ -1,4 +1,4 @@
-"""Test people with their annotated pose beside the predicted ones: a random choice, the hardest."""
+"""Pictures of test people, annotated beside predicted poses: a random choice, and the hardest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wepdtof_pose.scores.people import match_people, people_scores
 from wepdtof_pose.scores.predictions import Predictions
 
 SHOWN = 6
-"""People of each kind."""
+"""Number of people of each kind."""
 PICTURES_CAPTION = (
     "{place}: annotated pose, then predictions of the first run of each method shown, with their "
     "OKS. Orange is the right side, blue the left; rings and dashes are hidden joints."
@@ -30,11 +30,11 @@ def hardest_and_samples(
 ) -> tuple[Block, Block]:
     """Return pictures of the hardest people, and of a random choice of people.
 
-    They are predicted by the baseline and by the best of the other methods, at the smallest label
-    budget; the hardest are those of the latter.
+    The poses are those of the baseline and of the best other method at the smallest label budget;
+    the hardest people are those of the latter.
 
     Raises:
-        InputError: predictions or data are not there.
+        InputError: predictions or data are missing.
     """
     cells = _shown(comparison, baseline, score)
     found = [cell_predictions(cell) for cell in cells]

@@ -1,4 +1,4 @@
-"""One HTML page of a comparison that opens offline: no script, nothing loaded from elsewhere."""
+"""One HTML page of a comparison that opens offline: no scripts, nothing loaded from elsewhere."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def write_report(
         folder: the comparison.
         file: HTML file to write.
         baseline: method that others are compared to; `supervised` by default.
-        score: what methods are compared by.
-        data: where the data of the runs are now; where the runs had them if None.
+        score: that methods are compared by.
+        data: new place of the runs' data; None if they were not moved.
 
     Raises:
-        InputError: no comparison, no finished cell, or no such baseline or score.
+        InputError: there is no comparison, no finished cell, or no such baseline or score.
     """
     require_score(score)
     comparison = read_results(folder, data=data)
@@ -69,7 +69,7 @@ def write_report(
 
 
 def summary_lines(comparison: Comparison, baseline: str | None, score: str) -> Iterator[str]:
-    """A sentence a label budget and backbone: the methods, best first, and what they gain."""
+    """Yield a sentence per label budget and backbone: the methods, best first, with their gains."""
     chosen = chosen_baseline(comparison, baseline)
     for backbone in comparison.backbones:
         for labels in comparison.budgets:

@@ -1,4 +1,4 @@
-"""Commands that make a comparison anew, from the configurations of its cells."""
+"""Commands that reproduce a comparison, from the configurations of its cells."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from sspcm.presets import PRESETS
 
 @dataclass(frozen=True)
 class _Settings:
-    """What cells of one command have in common: the environment's variables before it, its options,
-    and a network of a grid by name."""
+    """Settings that the cells of one command share: environment variables, options, and the name of
+    a network in a grid file."""
 
     variables: str
     options: str
@@ -29,21 +29,20 @@ class _Settings:
 
 
 Runs = tuple[tuple[int, ...], tuple[int, ...]]
-"""Seeds and subsets, each with each."""
+"""Seeds and subsets, in all combinations."""
 
 
 def fresh_folder(comparison: Comparison) -> Path:
-    """Where the comparison is made anew, beside whatever the commands are typed in."""
+    """Return the folder of the reproduced comparison, relative to the current folder."""
     return Path(f"{comparison.folder.resolve().name}-again")
 
 
 def commands(comparison: Comparison) -> list[str]:
-    """Commands of a shell that make the comparison's cells in `fresh_folder`.
+    """Return shell commands that make the comparison's cells in `fresh_folder`.
 
-    Configuration keys that today's preset does not have are given by --set. Cells of one
-    configuration and the same methods, seeds and subsets are one command. What has no option of
-    its own comes from a grid file, written first: a network with a name, and other seeds and
-    subsets than the first ones.
+    Keys that differ from the present preset are given with --set. Cells with the same
+    configuration, methods, seeds and subsets share a command. Named networks, and seeds and subsets
+    that do not start at 0, have no options; they go into a grid file, which is written first.
     """
     kinds: dict[tuple[_Settings, str, str], list[tuple[int, int]]] = {}
     for cell in comparison.cells:
@@ -80,7 +79,7 @@ def commands(comparison: Comparison) -> list[str]:
 
 
 def _products(pairs: Sequence[tuple[int, int]]) -> list[Runs]:
-    """Seeds and subsets whose products are exactly these pairs: one if possible."""
+    """Return seeds and subsets whose products are these pairs: one product if possible."""
     by_subset: dict[int, list[int]] = {}
     for seed, subset in sorted(pairs):
         by_subset.setdefault(subset, []).append(seed)
@@ -114,7 +113,7 @@ def _settings(comparison: Comparison, cell: CellResult) -> _Settings:
 
 
 def _variables(cell: CellResult) -> str:
-    """Threads, where they were not all cores: a CPU's sums depend on how they are divided."""
+    """Return OMP_NUM_THREADS if not all cores were used: sums on a CPU depend on the threads."""
     threads, cores = cell.environment.get("threads"), cell.environment.get("cores")
     if not threads or threads == cores or cell.config.threads or cell.result.device != "cpu":
         return ""
@@ -122,13 +121,13 @@ def _variables(cell: CellResult) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value as YAML on one line."""
+    """Return a value as YAML on one line."""
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False)
     return text.strip().removesuffix("...").strip()
 
 
 def _is_procedural(preset: str, path: str, cache: str | None) -> bool:
-    """Whether the data are the set that the command makes where none is named."""
+    """Return whether the data are the procedural set, which the command makes by default."""
     if preset not in PRESETS or cache is None:
         return False
     made = ComparisonFolder(Path(cache).parent).fisheye(PRESETS[preset].people)

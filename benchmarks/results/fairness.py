@@ -1,4 +1,4 @@
-"""Whether the cells of a table may be compared: same optimiser steps, same augmentation."""
+"""Check that the cells of a table can be compared: same optimiser steps and augmentation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from benchmarks.results.results import CellResult, Comparison
 
 
 def uneven(comparison: Comparison) -> list[str]:
-    """What the cells of a comparison differ in and should not, a line each; empty is fair.
+    """Return what makes a comparison of cells unfair, one line each; none if it is fair.
 
-    Steps, schedule, batch size, the unlabelled pool, the strength of both views' warps, sigma set,
-    area rule and precision are compared; options, which belong to a method, among its cells.
+    Compared are steps, schedule, batch size, the unlabelled pool, the strength of both views'
+    warps, sigma set, area rule and precision; the options of a method only among its own cells.
     """
     found = []
     facts = [_facts(cell) for cell in comparison.cells]
@@ -28,14 +28,14 @@ def uneven(comparison: Comparison) -> list[str]:
 
 
 def augmentation(comparison: Comparison) -> str:
-    """The strength of the views as text: one warp for all methods, and what each one covers."""
+    """Return the strength of the views as text: the common warp, and each method's occlusions."""
     config = comparison.cells[0].config
     easy, hard = config.easy_view, config.hard_view
     covers = []
     for method, cell, options in _options(comparison):
         views = _hard_views(options, released=cell.config.method.recipe == "released")
         if views:
-            # sspcm_ema's hard view is the easy one, not warped once more.
+            # The hard view of sspcm_ema is the easy view without another warp.
             easy_alone = " on the easy view alone" if getattr(options, "plain", False) else ""
             covers.append(f"{method} {' or '.join(views)}{easy_alone}")
     text = (
@@ -47,7 +47,7 @@ def augmentation(comparison: Comparison) -> str:
 
 
 def shared_steps(comparison: Comparison) -> str:
-    """How methods with a teacher that is trained first divide their steps; empty without any."""
+    """Return how methods that train a teacher first divide their steps; "" if there are none."""
     shares: dict[int, list[str]] = {}
     epochs = comparison.cells[0].config.optimisation.epochs
     for method, _, options in _options(comparison):
@@ -64,7 +64,7 @@ def shared_steps(comparison: Comparison) -> str:
 
 
 def _options(comparison: Comparison) -> Iterator[tuple[str, CellResult, Any]]:
-    """Each known method, its first cell, and that cell's options."""
+    """Yield each known method, its first cell, and that cell's options."""
     from sspcm.config_io import from_dict
     from sspcm.methods import METHODS
 
@@ -80,7 +80,7 @@ def _facts(cell: CellResult) -> dict[str, Any]:
     excluded = cell.config.data.exclude_labelled
     pool: int | str = cell.result.people_unlabelled
     if excluded and not cell.config.data.unlabelled:
-        # What is left varies with the label budget, as it should.
+        # The rest varies with the label budget, as it should.
         pool = "the training people without the labelled ones"
     return {
         "optimiser steps": cell.result.steps,

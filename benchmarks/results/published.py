@@ -1,4 +1,4 @@
-"""Published figures, and the setting that they may stand beside."""
+"""Published figures, and the settings in which they may be shown."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ FREE_KEYS = (
     "precision",
     "threads",
 )
-"""Configuration keys that may differ from preset `paper` beside a published figure.
+"""Configuration keys that may differ from preset `paper` next to a published figure.
 
-Both recipes may stand there: the papers describe `corrected`, and the figures come from the code
-that `released` repeats. Epochs, milestones and batch size are compared as a `Schedule`.
+Both recipes are allowed: the papers describe `corrected`, and the figures come from the code that
+`released` repeats. Epochs, milestones and batch size are compared as a `Schedule`.
 """
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and on how much a run learns.
+    """The length and batch size of a training.
 
     Attributes:
         epochs: of training.
         milestones: epochs at which the learning rate drops.
-        batch_size: labelled people a step, over all GPUs.
+        batch_size: labelled people per step, over all GPUs.
     """
 
     epochs: int
@@ -63,11 +63,11 @@ class Schedule:
 
 
 def published_ap(config: TrainConfig, result: RunResult) -> float | None:
-    """The published AP in percent where the setting is the published one, else None.
+    """Return the published AP in percent if the run has the published setting, else None.
 
-    That is every key of the configuration that influences the numbers, people of COCO's size, and
-    test people who are not held out of those of training. The schedule is that of preset `paper` or
-    the figure's own: `published_schedule` says which, and belongs beside the figure.
+    The setting is every configuration key that influences the numbers, COCO's number of people, and
+    a test split that is not held out of the training data. The schedule is that of preset `paper`
+    or the figure's own; show `published_schedule`, which says which, next to the figure.
     """
     from sspcm.config_io import flatten, load_config, to_dict
     from sspcm.data.sets import OWN_SPLIT
@@ -91,7 +91,7 @@ def published_ap(config: TrainConfig, result: RunResult) -> float | None:
 
 
 def published_schedule(config: TrainConfig, result: RunResult) -> str:
-    """The schedule of the published figure beside a run, and whether it is the run's."""
+    """Return the schedule of a run's published figure, and whether the run has the same."""
     known = _known_schedule(result)
     if known is None:
         return "unknown"
@@ -100,7 +100,7 @@ def published_schedule(config: TrainConfig, result: RunResult) -> str:
 
 
 def published_note(*, shown: bool) -> str:
-    """Where published figures come from and how long they were trained, or why there are none."""
+    """Return the source and schedules of the published figures, or why there are none."""
     if shown:
         return (
             f"Published AP: {PUBLISHED['source']}; {PUBLISHED['setting']}. Its schedule may be "
@@ -120,13 +120,13 @@ def _schedule(config: TrainConfig, *, processes: int) -> Schedule:
 
 
 def _known_schedule(result: RunResult) -> Schedule | None:
-    """The schedule of a method and budget in the files of the released code; None if unknown."""
+    """Return the released code's schedule for a method and budget; None if unknown."""
     found = PUBLISHED["schedules"].get(result.method, {}).get(str(result.people_labelled))
     return None if found is None else _read_schedule(found)
 
 
 def _all_schedules() -> str:
-    """Every schedule that is known, with the figures that it belongs to."""
+    """Return all known schedules with their figures, as text."""
     figures: dict[Schedule, list[str]] = {}
     for method, budgets in PUBLISHED["schedules"].items():
         for people, found in budgets.items():

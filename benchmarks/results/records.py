@@ -1,4 +1,4 @@
-"""Records of what tables and plots read from a cell, which somebody else may have written."""
+"""Records of the files that tables and plots read from a cell, which may come from others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class JointScores(Struct, frozen=True):
 
 
 class RadiusScores(Struct, frozen=True, rename={"low": "from", "high": "to"}):
-    """Scores of the people at a distance from the image centre; the last range is open."""
+    """Scores of the people in a range of distances from the image centre; the last is open."""
 
     low: Finite
     high: Finite | None
@@ -35,7 +35,7 @@ class RadiusScores(Struct, frozen=True, rename={"low": "from", "high": "to"}):
 
 
 class NetworkScores(Struct, frozen=True):
-    """Scores of a network in result.json, those that tables and plots show."""
+    """The scores of a network in result.json that tables and plots show."""
 
     AP: Score
     AP50: Score
@@ -50,14 +50,14 @@ class NetworkScores(Struct, frozen=True):
 
 
 class PckCurve(Struct, frozen=True):
-    """PCK at thresholds, which are shares of the square root of the box area: pck_curve.json."""
+    """PCK by threshold, relative to the square root of the box area: pck_curve.json."""
 
     thresholds: list[Finite]
     PCK: list[Share]
 
 
 class LabelBin(Struct, frozen=True):
-    """Pseudo-labels that are judged alike: their mean value, accuracy and count."""
+    """A bin of pseudo-labels: mean value of the criterion, accuracy and count."""
 
     value: Finite
     accuracy: Share
@@ -65,14 +65,14 @@ class LabelBin(Struct, frozen=True):
 
 
 class KeptLabels(Struct, frozen=True):
-    """Accuracy of the best pseudo-labels, at shares of all."""
+    """Accuracy of the best pseudo-labels, by the share that is kept."""
 
     shares: list[Share]
     accuracy: list[Share]
 
 
 class LabelSignal(Struct, frozen=True):
-    """How far something tells right pseudo-labels from wrong ones."""
+    """How well a criterion tells right pseudo-labels from wrong ones."""
 
     bins: list[LabelBin]
     kept: KeptLabels
@@ -88,20 +88,20 @@ class LabelQuality(Struct, frozen=True):
 
 
 JointAP = dict[str, Score]
-"""AP of every joint alone: joint_ap.json."""
+"""AP of every single joint: joint_ap.json."""
 
 
 def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
     """Return the content of a file as a record.
 
     Args:
-        content: as JSON gives it.
-        kind: of the record.
+        content: parsed JSON.
+        kind: type of the record.
         source: names the file in errors.
-        what: it should be, in words.
+        what: describes the expected content in errors.
 
     Raises:
-        InputError: it is of another form; the message names the entry.
+        InputError: the content has another form; the message names the entry.
     """
     try:
         return msgspec.convert(content, kind)
@@ -113,7 +113,7 @@ def require_scores(networks: dict[str, dict[str, Any]], which: str, *, file: Pat
     """Check the scores of every network, after the `last` or in the `best` epoch.
 
     Raises:
-        InputError: a score is missing or of another form.
+        InputError: a score is missing or has another form.
     """
     for name, scores in networks.items():
         source = f"{file}: network {name!r} in {which!r}"

@@ -33,13 +33,13 @@ class CellResult:
 
     @property
     def pair(self) -> tuple[int, int]:
-        """Seed and labelled subset: what runs of two methods have in common."""
+        """Seed and labelled subset, by which runs of two methods are paired."""
         return self.config.seed, self.config.data.subset_seed
 
     def scores(self, *, network: str | None = None, which: str = "last") -> dict[str, Any]:
-        """All scores of a network (the reported one by default), of the last or best checkpoint.
+        """Return all scores of a network, by default the reported one.
 
-        `which` is `last`, `best` or `burn-in`, the end of that.
+        `which` is the `last` or `best` checkpoint, or `burn-in` for the end of that.
         """
         of_networks = self.result.best if which == "best" else self.result.last
         if which == "burn-in":
@@ -50,7 +50,7 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Group:
-    """The cells of one method and backbone at one label budget, one a seed and subset."""
+    """The cells of one method, backbone and label budget: one per seed and subset."""
 
     method: str
     labels: str
@@ -59,12 +59,12 @@ class Group:
 
     @property
     def reported(self) -> str:
-        """The network that the method is judged by."""
+        """The network whose scores count for the method."""
         return self.cells[0].result.reported
 
     @property
     def is_upper_bound(self) -> bool:
-        """Whether it is supervised by the labels of everybody: nothing is left to be learned."""
+        """Whether it is supervised training with everybody's labels, so an upper bound."""
         result = self.cells[0].result
         return self.method == "supervised" and result.people_labelled == result.people_train
 
@@ -77,11 +77,11 @@ class Group:
         )
 
     def values(self, score: str, *, network: str | None = None, which: str = "last") -> np.ndarray:
-        """A score (cells,) of a network (the reported one by default); NaN where undefined."""
+        """Return a score (cells,) of a network, by default the reported one; NaN if undefined."""
         return numbers(cell.scores(network=network, which=which)[score] for cell in self.cells)
 
     def facts(self, key: str) -> np.ndarray:
-        """A number (cells,) of the results, for example `steps`; NaN where it was not recorded."""
+        """Return a number (cells,) of the results, such as `steps`; NaN if not recorded."""
         return numbers(getattr(cell.result, key) for cell in self.cells)
 
 
@@ -95,12 +95,12 @@ class Comparison:
 
     @property
     def cells(self) -> list[CellResult]:
-        """All of them."""
+        """All cells."""
         return [cell for group in self.groups for cell in group.cells]
 
     @property
     def backbones(self) -> list[str]:
-        """Networks that are compared."""
+        """Names of the compared networks."""
         return list(dict.fromkeys(group.backbone for group in self.groups))
 
     @property
@@ -125,12 +125,12 @@ class Comparison:
         ]
 
     def place(self, group: Group) -> str:
-        """Label budget of a group, and its backbone where there are several."""
+        """Return the label budget of a group, and its backbone if there are several."""
         several = len(self.backbones) > 1
         return f"{group.labels} labels" + (f", {group.backbone}" if several else "")
 
     def find(self, method: str, labels: str, backbone: str) -> Group | None:
-        """The group of these three."""
+        """Return the group of this method, budget and backbone; None if there is none."""
         for group in self.groups:
             if (group.method, group.labels, group.backbone) == (method, labels, backbone):
                 return group
@@ -138,11 +138,11 @@ class Comparison:
 
 
 def read_results(output: Path, *, data: Path | None = None) -> Comparison:
-    """The finished cells of a comparison's folder; `data` is where their data are now.
+    """Return the finished cells of a comparison's folder; `data` is the new place of their data.
 
     Raises:
-        InputError: no comparison there, no finished cell, cells of different data, splits, joints
-            or networks, or two cells that would be the same run of a table.
+        InputError: there is no comparison or no finished cell, the cells have different data,
+            splits, joints or networks, or two cells would be the same run of a table.
     """
     place = ComparisonFolder(output)
     preset = place.read_preset()
@@ -162,10 +162,10 @@ def read_results(output: Path, *, data: Path | None = None) -> Comparison:
 
 
 def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:
-    """A finished run folder as a cell; `data` is where its data are now, if they were moved.
+    """Return a finished run folder as a cell; `data` is the new place of its data, if moved.
 
     Raises:
-        InputError: it is none, or one of its files is not what a run writes.
+        InputError: it is no finished run, or a file does not have the form that a run writes.
     """
     run = RunFolder(folder)
     config = run.load_config()
@@ -189,12 +189,12 @@ def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:
 
 
 def numbers(values: Iterable[float | None]) -> np.ndarray:
-    """The values as float64; None is NaN."""
+    """Return the values as float64, with NaN for None."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def difference(group: Group, baseline: Group | None, score: str) -> Difference | None:
-    """Difference of a score to the baseline, over the seeds and subsets that both have."""
+    """Return a score's difference to the baseline, over the seeds and subsets of both."""
     if baseline is None or baseline is group:
         return None
     of_group = {cell.pair: row for row, cell in enumerate(group.cells)}
@@ -207,7 +207,7 @@ def difference(group: Group, baseline: Group | None, score: str) -> Difference |
 
 
 def _require_same_parts(cells: Sequence[CellResult]) -> None:
-    """Check that scores of all networks are of the same joints and ranges of distance."""
+    """Check that the scores of all networks have the same joints and ranges of distance."""
     expected: tuple[list[str], list[float]] | None = None
     for cell in cells:
         for which in ("last", "best"):
@@ -223,7 +223,7 @@ def _require_same_parts(cells: Sequence[CellResult]) -> None:
 
 
 def _require_same_networks(cells: Sequence[CellResult]) -> None:
-    """Check that runs that become one line of a table have the same networks."""
+    """Check that the runs of one table row have the same networks."""
     first = cells[0].result
     for cell in cells:
         result = cell.result

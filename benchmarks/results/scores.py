@@ -5,7 +5,7 @@ from __future__ import annotations
 from wepdtof_pose.errors import InputError
 
 SCORES = ("AP", "AP50", "AR", "PCK@0.2")
-"""Those of the main table."""
+"""Scores in the main table."""
 CHOICES = ("AP", "AP50", "AP75", "AR", "PCK@0.2", "PCKh@0.5")
 
 
@@ -13,7 +13,7 @@ def require_score(name: str) -> None:
     """Check the name of a score.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: no score has that name.
     """
     if name not in CHOICES:
         raise InputError(f"unknown score {name!r}: choose one of {', '.join(CHOICES)}")

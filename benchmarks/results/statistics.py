@@ -1,7 +1,7 @@
-"""What a few runs tell: spread, 95 % intervals, and paired tests.
+"""Statistics of a few runs: spread, 95 % intervals, and paired tests.
 
-Runs of one seed and one labelled subset see the same people and start from the same weights, so
-that methods are compared run by run. With two or three runs the intervals are wide, and rightly.
+Runs with the same seed and labelled subset see the same people and start from the same weights, so
+methods are compared run by run. With two or three runs the intervals are wide, as they should be.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-12
-"""Scores of 0 to 1 that differ by less are equal."""
+"""Scores from 0 to 1 that differ by less than this are equal."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean of some values; spread (standard deviation) and interval are None with one value."""
+    """Mean of values; spread (standard deviation) and interval are None for a single value."""
 
     mean: float
     spread: float | None
@@ -28,15 +28,17 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean of paired differences; without interval and p (None) with one pair, and where all pairs
-    differ alike: their spread, 0, says nothing of the noise.
+    """Mean of paired differences.
+
+    Interval and p are None for a single pair, and if all pairs differ equally: a spread of 0 says
+    nothing about the noise.
 
     Attributes:
-        mean: of the second values less the first.
+        mean: of the second values minus the first.
         low: lower end of the 95 % interval.
         high: upper end.
         p: two-sided probability of so large a difference if there were none.
-        pairs: how many.
+        pairs: number of pairs.
     """
 
     mean: float
@@ -47,7 +49,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Whether it is more than noise: the 95 % interval leaves out 0."""
+        """Whether the difference is more than noise: the 95 % interval excludes 0."""
         if self.low is None or self.high is None:
             if self.pairs > 1:
                 return "all pairs differ alike: noise unknown" if self.mean else "none"
@@ -56,17 +58,17 @@ class Difference:
 
     @property
     def leaves_out_0(self) -> bool:
-        """Whether there is an interval, and 0 is not in it."""
+        """Whether there is an interval that excludes 0."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
 def p_text(p: float | None) -> str:
-    """A probability as tables show it."""
+    """Return a probability as text for tables."""
     return "n/a" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def summarise(values: np.ndarray) -> Summary | None:
-    """Summary of values (n,), with Student's t interval; None if one is NaN or there is none."""
+    """Return a summary of values (n,) with Student's t interval; None for NaN or no values."""
     if not len(values) or np.isnan(values).any():
         return None
     mean = float(values.mean())
@@ -78,7 +80,7 @@ def summarise(values: np.ndarray) -> Summary | None:
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference | None:
-    """Student's paired t test of values (n,) and their partners (n,); None as in `summarise`."""
+    """Return Student's paired t test of values (n,) and partners (n,); None as in `summarise`."""
     found = summarise(np.asarray(second) - np.asarray(first))
     if found is None:
         return None
@@ -88,19 +90,19 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference | Non
 def grouped_difference(
     first: np.ndarray, second: np.ndarray, weights: np.ndarray, groups: np.ndarray
 ) -> Difference | None:
-    """Difference of two weighted means over people who come in groups, which count as wholes.
+    """Return the difference of two weighted means over people who are sampled in groups.
 
-    A ratio of sums over groups, with its linearised variance and Student's t (Cochran, *Sampling
-    Techniques*, 1977, chapter 6). A bootstrap's intervals are too narrow for a few groups.
+    It is a ratio of sums over groups, with its linearised variance and Student's t (Cochran,
+    *Sampling Techniques*, 1977, chapter 6). A bootstrap's intervals are too narrow for few groups.
 
     Args:
         first: (people,) values, for example right joints.
-        second: (people,) those of the other run on the same people.
-        weights: (people,) what their sums are divided by, for example labelled joints.
-        groups: (people,) people of one frame or scene are not independent.
+        second: (people,) values of the other run for the same people.
+        weights: (people,) denominators of the means, for example labelled joints.
+        groups: (people,) frame or scene of each; people in one are not independent.
 
     Returns:
-        The difference, its pairs being the groups; None if there is nothing to weigh.
+        The difference, with groups as its pairs; None if all weights are 0.
     """
     if not weights.sum():
         return None
@@ -123,7 +125,7 @@ def _t_quantile(freedom: int) -> float:
 
 
 def _tested(found: Summary) -> Difference:
-    """The difference of which this is the summary, with Student's t test."""
+    """Return the difference that this summary describes, with Student's t test."""
     from scipy.special import stdtr
 
     mean = found.mean if abs(found.mean) > ROUNDING else 0.0

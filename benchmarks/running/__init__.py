@@ -1,1 +1,1 @@
-"""Cells run to their end: here, on a Slurm cluster, or on Ray."""
+"""Run cells on this machine, on a Slurm cluster, or on Ray."""

@@ -1,6 +1,7 @@
-"""One cell, run by a process of its own: at most one process at a time, and killed at any moment.
+"""Run one cell in a process of its own, which may be killed at any moment.
 
-A run that was killed goes on from its last whole checkpoint (see `sspcm.training.train`).
+At most one process runs a cell at a time. A killed run resumes from its last complete checkpoint
+(see `sspcm.training.train`).
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from wepdtof_pose.locks import LockedError, exclusive
 
 
 def run_cell(folder: str, name: str, config: str, where: str) -> str:
-    """Train a cell, or go on with it; gives "done", "failed" or "busy".
+    """Train a cell, or resume it, and return "done", "failed" or "busy".
 
-    Everything that it prints, a traceback too, goes to the cell's log. All arguments are texts, so
-    that any launcher can send them to another machine that shares the file system.
+    All output, including a traceback, goes to the cell's log. All arguments are strings, so that
+    any launcher can send them to another machine that shares the file system.
 
     Args:
         folder: of the comparison.
         name: of the cell.
         config: the cell's configuration as YAML.
-        where: folder that relative paths start from.
+        where: folder that relative paths are relative to.
     """
     from benchmarks.layout import ComparisonFolder
 
@@ -56,7 +57,7 @@ def _train(folder: Path, config: str, *, burn_ins: Path) -> str:
     except InputError as error:
         print(f"error: {error}", flush=True)
         return "failed"
-    except Exception:  # of whatever kind: its log says why, the other cells go on, the run fails
+    except Exception:  # of any kind: the log says why, other cells continue, and the run fails
         print(traceback.format_exc(), flush=True)
         return "failed"
     return "done"
@@ -64,7 +65,7 @@ def _train(folder: Path, config: str, *, burn_ins: Path) -> str:
 
 @contextlib.contextmanager
 def _output_to(path: Path) -> Iterator[None]:
-    """Standard output and error of the process, libraries in C included, go to the file."""
+    """Redirect the process's standard output and error, including C libraries, to a file."""
     with path.open("w", encoding="utf-8") as stream:
         before = [os.dup(number) for number in (1, 2)]
         for number in (1, 2):

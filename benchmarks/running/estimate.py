@@ -1,4 +1,4 @@
-"""What a grid would take: state, optimiser steps and time of every cell, before it is run."""
+"""Estimate a grid before it is run: state, optimiser steps and time of every cell."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from wepdtof_pose.keypoints import get_keypoint_set
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a cell, or a burn-in that cells share, would take.
+    """The cost of a cell, or of a burn-in that cells share.
 
     Attributes:
         name: of the cell or burn-in.
         state: `finished`, `4 of 12 epochs` or `missing`.
-        steps: optimiser steps in all, without those of a burn-in that has a line of its own; None
-            where the data are not there to count.
-        seconds: of training that is left; None where nothing finished tells.
+        steps: total optimiser steps, without those of a burn-in with a line of its own; None if the
+            data are missing.
+        seconds: remaining time of training; None if nothing comparable is finished.
         burn_in: whether it is a burn-in.
     """
 
@@ -38,11 +38,11 @@ class Estimate:
 
 
 def estimate(cells: Sequence[Cell], place: ComparisonFolder) -> list[Estimate]:
-    """Estimates of the cells, each after the burn-ins that it is the first to need.
+    """Return estimates of the cells, each preceded by the burn-ins that it is the first to need.
 
-    Times are those of training alone, at the speed of what is finished in the folder: of cells with
-    the same method, networks, crops and batch size, and of burn-ins with the same network. Where
-    there is none, nothing is guessed. A burn-in that several cells share is counted once.
+    Times are for training only, at the speed of finished runs in the folder: cells with the same
+    method, networks, crops and batch size, and burn-ins with the same network. Without such runs,
+    no time is guessed. A burn-in that several cells share is counted once.
     """
     speeds: dict[tuple[object, ...], list[float]] = {}
     for path in sorted(place.cells.glob("*")):
@@ -113,7 +113,7 @@ def _estimate(
     *,
     skipped: int = 0,
 ) -> Estimate:
-    """Return what a run would take after its first `skipped` epochs, which are a burn-in's."""
+    """Return the estimate of a run without its first `skipped` epochs, done by a burn-in."""
     epochs = config.optimisation.epochs
     done = len(run.read_metrics()) if run is not None else 0
     steps = _steps(config, pools, epochs=epochs - skipped)
@@ -127,7 +127,7 @@ def _estimate(
 
 
 def _burn_in_runs(place: ComparisonFolder) -> dict[str, RunFolder]:
-    """Return the run folders of burn-ins, by the name that their configuration alone gives."""
+    """Return the run folders of burn-ins, by the name that follows from their configuration."""
     runs = [RunFolder(path.parent) for path in sorted(place.burn_ins.glob("*/config.yaml"))]
     return {burn_in_name(run.load_config(), {}): run for run in runs}
 
@@ -151,7 +151,7 @@ def _add(speeds: dict[tuple[object, ...], list[float]], kind: tuple[object, ...]
 
 
 def _kind(config: TrainConfig) -> tuple[object, ...]:
-    """What decides the time of an optimiser step."""
+    """Return the settings that determine the time of an optimiser step."""
     options = {key: value for key, value in config.method.options.items() if key != "role"}
     return (
         config.method.name,
@@ -164,7 +164,7 @@ def _kind(config: TrainConfig) -> tuple[object, ...]:
 
 
 def _steps(config: TrainConfig, pools: dict[object, int], *, epochs: int) -> int | None:
-    """Optimiser steps of so many epochs; None where they depend on data that are not there."""
+    """Return the optimiser steps of so many epochs; None if they depend on missing data."""
     from sspcm.data.sampler import PairSampler
     from sspcm.data.sets import make_sets
     from wepdtof_pose.errors import InputError

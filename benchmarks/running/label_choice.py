@@ -1,7 +1,7 @@
-"""Labels chosen by `sspcm rank` against random ones, at the same budget, seed by seed.
+"""Compare labels chosen by `sspcm rank` with random ones, at the same budget, seed by seed.
 
-A network learns from a few random labels. More are chosen among the other training people, by its
-own ranking or at random, and two networks are trained afresh, one on each choice.
+A network learns from a few random labels. More labels are chosen among the other training people,
+by its own ranking or at random, and a new network is trained on each choice.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ CHOICES = ("first", "random", "ranked")
 
 @dataclass(frozen=True)
 class ChoiceSetting:
-    """What is compared.
+    """The setting of a comparison of choices.
 
     Attributes:
-        first: labels that the first network learns from.
-        labels: labels in all after the choice.
-        seeds: seeds, each with another random subset.
+        first: number of labels for the first network.
+        labels: total number of labels after the choice.
+        seeds: seeds, each with its own random subset.
         preset: how networks are trained.
         settings: configuration keys of all runs.
     """
@@ -58,17 +58,17 @@ class ChoiceSetting:
 def compare_choices(
     setting: ChoiceSetting, data: Path, out: Path, *, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Train the runs that are not there yet, and return and write their scores.
+    """Train the missing runs, write the scores of all runs, and return them.
 
     Args:
-        setting: see there.
-        data: COCO-keypoint JSON or dataset folder with labels of everybody.
+        setting: what to compare.
+        data: COCO-keypoint JSON or dataset folder in which everybody is labelled.
         out: folder of the runs (`first-seed0`, `random-seed0`, `ranked-seed0`, ...), the lists and
-            `label_choice.json`; finished runs stay.
-        say: takes a line for each run.
+            `label_choice.json`; finished runs are kept.
+        say: called with a line for each run.
 
     Raises:
-        InputError: budgets or data that cannot be, or runs of another setting in `out`.
+        InputError: budgets or data are unusable, or `out` holds runs of another setting.
     """
     rows = []
     for seed in setting.seeds:
@@ -105,7 +105,7 @@ def compare_choices(
 def choice_table(found: Mapping[str, Any]) -> str:
     """Return the scores as a Markdown table: means and standard deviations over the seeds.
 
-    The last line is that of the differences ranked - random, which each seed has one of.
+    The last line holds the differences ranked - random, one per seed.
     """
     lines = [
         f"{found['labels']} labels, {found['first']} of them given to all; "
@@ -154,12 +154,12 @@ def _trained(
         "data.subset_seed": 0 if listed else seed,
         "seed": seed,
     }
-    # Random subsets of a seed are nested: those of the first network are among the random ones.
+    # Random subsets of a seed are nested: the random choice includes the first network's labels.
     return train(load_config(overrides=overrides), folder, resume=True, burn_ins=out / "burn_ins")
 
 
 def _rank(setting: ChoiceSetting, first: Path, out: Path, seed: int) -> None:
-    """Write the list of the first network's people and those whom it ranks highest."""
+    """Write the list of the first network's people and those that it ranks highest."""
     config = RunFolder(first).load_config()
     sets, everybody = make_sets(config.data), splits_of(config.data).annotated
     row_of = {person: row for row, person in enumerate(everybody.people["id"].tolist())}

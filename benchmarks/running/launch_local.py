@@ -1,4 +1,4 @@
-"""Cells in processes of this machine: each has its own, and ends when this process ends."""
+"""Run cells on this machine, each in a process of its own that ends with this process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check(options: Mapping[str, Any]) -> None:
     """Check that there are no options.
 
     Raises:
-        InputError: there are.
+        InputError: there are some.
     """
     if options:
         raise InputError("--launcher-set is for --launcher slurm and ray")
@@ -34,12 +34,12 @@ def launch(
 ) -> Iterator[Event]:
     """Run the tasks, `jobs` at a time (one by default).
 
-    With GPUs each job sees one of them; on a CPU the cores are divided among the jobs, unless
-    OMP_NUM_THREADS says how many threads a process has. Numbers depend on the threads: they are
-    the same however few tasks are left.
+    With GPUs, each job sees one of them. On a CPU, the cores are divided among the jobs, unless
+    OMP_NUM_THREADS sets the threads of a process. Results depend on the number of threads, so it
+    stays the same however few tasks are left.
     """
     jobs = max(1, jobs)
-    # A server that has torch loaded forks a clean process for each cell within milliseconds.
+    # A fork server that has loaded torch starts a clean process per cell within milliseconds.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["sspcm.training.train"])
     gpus = visible_gpus() if device in ("auto", "cuda") else []
@@ -66,7 +66,7 @@ def launch(
 
 
 def visible_gpus() -> list[str]:
-    """Values of CUDA_VISIBLE_DEVICES that show one GPU each."""
+    """Return the values of CUDA_VISIBLE_DEVICES that show one GPU each."""
     import torch
 
     count = torch.cuda.device_count()
@@ -75,7 +75,7 @@ def visible_gpus() -> list[str]:
 
 
 def threads_of_a_job(jobs: int) -> int | None:
-    """CPU threads of each of so many jobs; None leaves torch's choice."""
+    """Return the CPU threads for each job; None leaves the choice to torch."""
     if jobs == 1 or "OMP_NUM_THREADS" in os.environ:
         return None
     return max(1, usable_cores() // jobs)

@@ -1,4 +1,4 @@
-"""Cells as tasks of a Ray cluster."""
+"""Run cells as tasks of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from benchmarks.running.launching import Event, Task, first_line
 from wepdtof_pose.errors import InputError
 
 RESOURCES = ("num_cpus", "num_gpus", "memory")
-"""Options of a task; others are arguments of `ray.init`, as `address`."""
+"""Options of a task; others, such as `address`, are arguments of `ray.init`."""
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Nothing can be said of the options before Ray is started."""
+    """Accept all options: they cannot be checked before Ray is started."""
 
 
 def launch(
@@ -22,9 +22,9 @@ def launch(
 ) -> Iterator[Event]:
     """Run the tasks on the cluster, which shares this file system, and wait for them.
 
-    `address` of the options (or RAY_ADDRESS) names a cluster; without one Ray is started on this
-    machine. A task takes one GPU where the cluster has any and the device is not the CPU. `jobs`
-    limits how many run at a time.
+    The option `address` (or RAY_ADDRESS) names a cluster; without it, Ray is started on this
+    machine. A task takes one GPU if the cluster has any and the device is not the CPU. `jobs`
+    limits the number of tasks at a time.
     """
     import ray
 
@@ -37,11 +37,11 @@ def launch(
                 ray.init(**{"include_dashboard": False, "log_to_driver": False, **arguments})
             if device != "cpu" and ray.cluster_resources().get("GPU"):
                 resources.setdefault("num_gpus", 1)
-            # A process for each cell, so that its peak memory is its own; a cell that dies is left
-            # to the next run of the grid, as everywhere.
+            # A process per cell, so that each measures its own peak memory. As everywhere, a cell
+            # that dies is left to the next run of the grid.
             remote = ray.remote(max_calls=1, max_retries=0, **resources)(run_cell)
         except (RuntimeError, ConnectionError, TypeError, ValueError) as error:
-            # An option that Ray does not know, or an address where nobody answers.
+            # An unknown option, or an address where nobody answers.
             raise InputError(f"--launcher ray: {first_line(error)}") from None
         yield from _run(ray, remote, tasks, jobs or len(tasks))
     finally:

@@ -1,4 +1,4 @@
-"""Cells as a job array of a Slurm cluster, through submitit."""
+"""Run cells as a job array of a Slurm cluster, through submitit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from benchmarks.running.launching import Event, Task, first_line
 from wepdtof_pose.errors import InputError
 
 TIMEOUT_MINUTES = 24 * 60
-"""Time limit of a task where none is given; submitit's own is a few minutes."""
+"""Default time limit of a task; submitit's own is a few minutes."""
 
 
 def check(options: Mapping[str, Any]) -> None:
     """Check the options.
 
     Raises:
-        InputError: submitit does not know one, or there is no Slurm here.
+        InputError: submitit does not know an option, or there is no Slurm here.
     """
     with tempfile.TemporaryDirectory() as folder:
         _executor(Path(folder), options, jobs=0, device="cpu")
@@ -28,17 +28,17 @@ def check(options: Mapping[str, Any]) -> None:
 def launch(
     tasks: Sequence[Task], *, jobs: int, device: str, options: Mapping[str, Any]
 ) -> Iterator[Event]:
-    """Submit one array with a task a cell, and leave it to the cluster where it is Slurm.
+    """Submit one array with a task per cell; on Slurm, do not wait for it.
 
     Options are submitit's parameters (`slurm_partition`, `cpus_per_task`, `mem_gb`, ...); `cluster`
     chooses another executor of submitit (`local` runs the array on this machine, and is waited
-    for). A task may take TIMEOUT_MINUTES, or `timeout_min` of the options, and asks for one GPU
-    unless the device is the CPU. `jobs` limits how many tasks of the array run at a time. A task of
-    a cell that another one runs, or that is finished, ends within seconds and changes nothing, so
-    that submitting again does no harm.
+    for). A task may take TIMEOUT_MINUTES, or the option `timeout_min`, and requests one GPU unless
+    the device is the CPU. `jobs` limits how many tasks of the array run at a time. Submitting again
+    does no harm: the task of a cell that is finished, or that another task runs, ends within
+    seconds and changes nothing.
 
     Raises:
-        InputError: the cluster does not take the array, an unknown partition for example.
+        InputError: the cluster refuses the array, for example because of an unknown partition.
     """
     executor = _executor(Path(tasks[0].folder) / "slurm" / "%j", options, jobs=jobs, device=device)
     try:
@@ -61,7 +61,7 @@ def launch(
         try:
             yield Event(task.name, job.result())
         except Exception as error:
-            # A job's own failure is written to the cell's log; this is a process that died.
+            # A cell that fails writes to its own log; here the process died.
             yield Event(task.name, "failed", f"job {job.job_id}: {_last_line(error)}")
 
 
@@ -80,7 +80,7 @@ def _executor(folder: Path, options: Mapping[str, Any], *, jobs: int, device: st
                 settings.setdefault("gpus_per_node", 1)
         executor.update_parameters(name="sspcm-bench", **settings)
     except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
-        # submitit has a class of its own for each way in which a parameter can be wrong.
+        # submitit raises many kinds of errors for wrong parameters.
         raise _refused(error) from None
     return executor
 
@@ -90,6 +90,6 @@ def _refused(error: Exception) -> InputError:
 
 
 def _last_line(error: Exception) -> str:
-    """The end of a traceback, as submitit hands it over, is what went wrong."""
+    """Return the last line of the traceback that submitit passes on: the error itself."""
     lines = [line.strip(" -") for line in str(error).splitlines()]
     return next((line for line in reversed(lines) if line), type(error).__name__)

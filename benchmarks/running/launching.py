@@ -1,4 +1,4 @@
-"""What the launchers share: tasks, what becomes of them, and options of the engine behind."""
+"""The common parts of launchers: tasks, their events, and the choice of a launcher."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sspcm.config_io import to_yaml
 from wepdtof_pose.errors import InputError
 
 ENGINES: dict[str, str | None] = {"local": None, "slurm": "submitit", "ray": "ray"}
-"""Launcher -> package that it needs."""
+"""Launcher -> the package that it needs."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A cell to run: the arguments of `benchmarks.running.cell_run.run_cell`, as texts."""
+    """A cell to run: the arguments of `benchmarks.running.cell_run.run_cell`, as strings."""
 
     folder: str
     name: str
@@ -29,12 +29,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Event:
-    """What happened to a task.
+    """A change in the state of a task.
 
     Attributes:
         name: of the cell.
         state: `started`, `submitted`, `done`, `failed` or `busy` (another process runs it).
-        note: anything worth adding.
+        note: additional information.
     """
 
     name: str
@@ -43,25 +43,25 @@ class Event:
 
 
 class Launcher(Protocol):
-    """Runs tasks somewhere and tells what becomes of them, as it happens."""
+    """Runs tasks somewhere, and reports their events as they happen."""
 
     def __call__(
         self, tasks: Sequence[Task], *, jobs: int, device: str, options: Mapping[str, Any]
     ) -> Iterator[Event]:
-        """Start at most `jobs` tasks at a time (0 leaves that to the engine)."""
+        """Run at most `jobs` tasks at a time; 0 leaves the number to the engine."""
 
 
 def make_task(cell: Cell, output: Path) -> Task:
-    """The task of a cell in a comparison's folder."""
+    """Return the task for a cell in a comparison's folder."""
     return Task(str(output.resolve()), cell.name, to_yaml(cell.config), str(Path.cwd()))
 
 
 def get_launcher(name: str, options: Mapping[str, Any]) -> Launcher:
-    """The launcher of that name; its engine is imported when it is used.
+    """Return the launcher of that name; its engine is imported when it is used.
 
     Raises:
-        InputError: no such launcher, its engine is not installed, or an option cannot be used
-            (as far as that can be told before it starts).
+        InputError: there is no such launcher, its engine is not installed, or an option is known to
+            be unusable before the start.
     """
     if name not in ENGINES:
         raise InputError(f"unknown launcher {name!r}: choose one of {', '.join(ENGINES)}")
@@ -77,6 +77,6 @@ def get_launcher(name: str, options: Mapping[str, Any]) -> Launcher:
 
 
 def first_line(error: Exception) -> str:
-    """What an engine's error says in one line; its class where it says nothing."""
+    """Return the first line of an engine's error, or the name of its class if it is empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

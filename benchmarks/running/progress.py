@@ -1,4 +1,4 @@
-"""How far the cells of a comparison are, wherever they run: read from their run folders."""
+"""The progress of a comparison's cells, wherever they run, read from their run folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _INTERVAL = 2.0
 
 @contextmanager
 def progress_bar(cells: Sequence[Cell], place: ComparisonFolder) -> Iterator[Callable[[str], None]]:
-    """A bar of epochs on a terminal, nothing in a pipe; gives a function that prints a line."""
+    """Show a bar of epochs on a terminal, nothing in a pipe; give a function to print a line."""
     if not sys.stderr.isatty():
         yield click.echo
         return
@@ -42,5 +42,5 @@ def progress_bar(cells: Sequence[Cell], place: ComparisonFolder) -> Iterator[Cal
 
 
 def epochs_done(cells: Sequence[Cell], place: ComparisonFolder) -> int:
-    """Epochs that the cells have finished in all."""
+    """Return the total number of epochs that the cells have finished."""
     return sum(len(RunFolder(place.cell(cell.name)).read_metrics()) for cell in cells)

@@ -1,4 +1,4 @@
-"""Runs the cells of a comparison that are not finished, through a launcher."""
+"""Run the unfinished cells of a comparison through a launcher."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DAY = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """Names of the cells that failed, that another process runs, and that wait in a queue."""
+    """Names of the cells that failed, are run by another process, or wait in a queue."""
 
     failed: tuple[str, ...]
     busy: tuple[str, ...]
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def make_fisheye(output: Path, *, preset: str) -> None:
-    """Make the procedural fisheye set of a preset under the comparison's folder, if not there."""
+    """Make the procedural fisheye set of a preset in the comparison's folder, if missing."""
     people = get_preset(preset).people
     place = ComparisonFolder(output)
     waiting = "waiting for another process that makes the fisheye set"
@@ -50,11 +50,11 @@ def make_fisheye(output: Path, *, preset: str) -> None:
 
 
 def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell]:
-    """The cells that are to be run, after a look at what the folder holds.
+    """Return the cells that are still to be run, after checking the folder.
 
     Raises:
-        InputError: it holds a comparison at another preset, of other data, splits or recipe, or a
-            cell with another configuration.
+        InputError: the folder holds a comparison with another preset, other data, splits or recipe,
+            or a cell with another configuration.
     """
     place = ComparisonFolder(output)
     place.check_preset(preset)
@@ -76,10 +76,10 @@ def require_budgets(cells: Sequence[Cell], *, people: int | None) -> None:
 
     Args:
         cells: of the grid.
-        people: of the procedural set, which need not be made yet; None where the data are there.
+        people: of the procedural set, which may not exist yet; None if the data exist.
 
     Raises:
-        InputError: no such data, or a budget that they have not.
+        InputError: the data do not exist, or do not allow a budget.
     """
     for data, config in _budgets(cells).items():
         if people is None:
@@ -97,9 +97,9 @@ def run_cells(
     jobs: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Run what is missing.
+    """Run the missing cells.
 
-    A cell that fails leaves what it printed, with the traceback, in `logs/` and does not stop the
+    A cell that fails leaves its output, including the traceback, in `logs/` and does not stop the
     others.
 
     Args:
@@ -107,12 +107,12 @@ def run_cells(
         output: folder of the comparison.
         preset: its name, for the record.
         launcher: runs the cells.
-        jobs: cells at a time; 0 is the launcher's default.
+        jobs: cells at a time; 0 uses the launcher's default.
         options: of the launcher.
 
     Raises:
-        InputError: a label budget or the data cannot be used, or the folder holds other cells;
-            nothing has been run then.
+        InputError: a label budget or the data cannot be used, or the folder holds other cells; no
+            cell has been run in this case.
     """
     place = ComparisonFolder(output)
     missing = unfinished(cells, output, preset=preset)
@@ -129,7 +129,7 @@ def run_cells(
         tasks = [make_task(cell, output) for cell in missing]
         with progress_bar(missing, place) as say:
             device = cells[0].config.device
-            # Of all cells, not of those that are missing: what is left must not change a run.
+            # Of all cells, not only the missing ones: how many are left must not change a run.
             at_once = min(jobs, len(cells))
             for event in launcher(tasks, jobs=at_once, device=device, options=options or {}):
                 states[event.name] = event.state
@@ -143,7 +143,7 @@ def run_cells(
 
 
 def burn_ins_first(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells, those that burn in a network before all that would wait for it."""
+    """Return the cells, with those that burn in a network ahead of those that would wait for it."""
     seen: set[str] = set()
     first: list[Cell] = []
     rest: list[Cell] = []
@@ -156,7 +156,7 @@ def burn_ins_first(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _budgets(cells: Sequence[Cell]) -> dict[DataConfig, TrainConfig]:
-    """Data of the cells that differ in budget or source, and a configuration of each."""
+    """Return the distinct data configurations of the cells, with a cell's configuration each."""
     return {
         dataclasses.replace(cell.config.data, sigma=None, subset_seed=0): cell.config
         for cell in cells
@@ -164,7 +164,7 @@ def _budgets(cells: Sequence[Cell]) -> dict[DataConfig, TrainConfig]:
 
 
 def _require_one_table(folder: Path, config: TrainConfig) -> None:
-    """Cells of other data, splits or recipes are no table."""
+    """Check that existing cells have the same data, splits and recipe as the new ones."""
     earlier = RunFolder(folder).load_config()
     if not same_data_path(earlier.data.path, config.data.path):
         raise _no_table(folder, "data.path", earlier.data.path, config.data.path)
@@ -182,8 +182,11 @@ def _require_one_table(folder: Path, config: TrainConfig) -> None:
 
 
 def _require_same_data(place: ComparisonFolder, labels: str, record: DataRecord) -> None:
-    """Data that changed under their path would be noticed by the table, when all is trained; a
-    list of labelled people that changed would be two lists under one name."""
+    """Check that data and lists of labelled people have not changed under their paths.
+
+    The table would notice changed data only after all training; a changed list would mean two
+    lists under one name.
+    """
     for path in sorted(place.cells.glob("*")):
         if RunFolder(path).finished:
             result = read_cell(path).result
@@ -202,7 +205,7 @@ def _no_table(folder: Path, key: str, before: object, now: object) -> InputError
 
 
 def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
-    """Check every label budget, and decode the crops once before the cells share them."""
+    """Check every label budget, and decode the crops that the cells share."""
     decoded = set()
     waiting = "waiting for another process that decodes crops"
     with exclusive(place.lock("crops"), patience=math.inf, waiting=waiting):

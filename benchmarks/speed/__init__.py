@@ -1,1 +1,1 @@
-"""What `sspcm-bench speed` measures, side by side in one run on this machine."""
+"""The measurements of `sspcm-bench speed`, side by side in one run on this machine."""

@@ -1,4 +1,4 @@
-"""Speed of the ready-trained networks: whole frames to poses, and the pose network alone."""
+"""Speed of the ready-trained networks: from whole frames to poses, and the pose network alone."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ PEOPLE = 7
 
 
 def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
-    """Frames and poses a second of our chain, and of plain torch, on the CPU.
+    """Return frames and poses per second of our chain, and of plain torch, on the CPU.
 
-    Plain torch is what one writes first: networks as they are built, in fp32 and without a memory
-    format, each person cut out and decoded in a loop; the people of a frame are one batch, as ours
-    are. The frame is drawn; the poses are those of `PEOPLE` true boxes, so that the work does not
-    depend on what is found.
+    Plain torch is a first implementation: networks as built, in fp32 and without a memory format,
+    each person cut out and decoded in a loop; as in ours, the people of a frame are one batch. The
+    frame is drawn; the poses are those of `PEOPLE` true boxes, so that the work does not depend on
+    what is found.
 
     Args:
         folder: an empty folder for the frame.
@@ -75,7 +75,7 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
 
 
 class _Plain:
-    """The chain as one would write it first."""
+    """The chain as a first implementation would do it."""
 
     def __init__(self, model: Model) -> None:
         networks = open_networks(network_path(POSE_NETWORK), device="cpu", precision="float32")
@@ -89,7 +89,7 @@ class _Plain:
         self.flip = torch.from_numpy(networks.keypoint_set.flip_permutation)
 
     def poses(self, frame: np.ndarray, boxes: np.ndarray) -> list[np.ndarray]:
-        """Find people, and the poses of those in `boxes`."""
+        """Find people, and return the poses of those in `boxes`."""
         small = cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA)
         boxes_of_maps(_pass(self.finder, _tensor(small)), threshold=self.threshold)
         matrices = [upright_matrix(box, self.size, padding=1.25) for box in boxes]
@@ -109,7 +109,7 @@ class _Plain:
 
 
 def _tensor(image: np.ndarray) -> Tensor:
-    """Normalised (1, 3, H, W) of an image (H, W, 3) uint8 BGR."""
+    """Return an image (H, W, 3) uint8 BGR as a normalised tensor (1, 3, H, W)."""
     pixels = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None].contiguous(), bgr=False)
 
@@ -126,7 +126,7 @@ def _pass(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def _drawn_frame(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A drawn frame, and `PEOPLE` boxes of people on it; with fewer people some are there twice."""
+    """Return a drawn frame and `PEOPLE` boxes on it; with fewer people, some boxes repeat."""
     generate(folder, people=2 * PEOPLE, size=SIDE, style="office", progress=False)
     dataset = coco.read(folder / ANNOTATIONS)
     rows = dataset.frame_rows

@@ -1,6 +1,6 @@
-"""The ready-trained networks as ONNX files: size, speed, and what each precision costs in score.
+"""The ready-trained networks as ONNX files at each precision: file size, speed and scores.
 
-The files run in onnxruntime and, where it is installed, in OpenVINO; torch stands beside them.
+The files run in onnxruntime and, if installed, in OpenVINO, next to torch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from wepdtof_pose.formats import coco
 from wepdtof_pose.synthetic.generate import ANNOTATIONS, generate
 
 PEOPLE = 7
-"""People a pass of the pose network."""
+"""People per forward pass of the pose network."""
 SCORED, SIZE = 100, 768
 """Drawn people of unseen rooms on whom scores are measured, and the side of their frames."""
 POSE_SCORES = ("AP", "AP50", "PCK@0.2")
@@ -202,16 +202,16 @@ class _Outside(Method):
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
-        """Maps of the network."""
+        """Return the maps of the network."""
         return torch.from_numpy(self.run(np.ascontiguousarray(images.numpy())))
 
     def end_epoch(self) -> None:
-        """Nothing changes."""
+        """Do nothing: the network is not trained."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Maps under the network's name."""
+        """Return the maps under the network's name."""
         return {self.reported: self(images)}
 
     def predictor(self) -> nn.Module:
-        """Itself."""
+        """Return itself."""
         return self

@@ -1,4 +1,4 @@
-"""Frames to measure on: pictures with the spectrum of photographs, and people in boxes on them."""
+"""Frames for measurements: pictures with the spectrum of photographs, and boxes of people."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def make_frames(
     random: np.random.Generator,
     distinct: bool = False,
 ) -> PoseDataset:
-    """A data set of so many people, its frames JPEG files under `folder/images`.
+    """Return a data set of so many people, with frames as JPEG files in `folder/images`.
 
-    The pictures are noise with power 1 / frequency squared, as photographs have: their files are
-    about as large and as slow to decode. All frames are links to a few pictures, or with `distinct`
-    files of their own, as training takes no picture of a tested person.
+    The pictures are noise with power 1 / frequency squared, like photographs, so their files are
+    about as large and as slow to decode. All frames are links to a few pictures. With `distinct`
+    they are separate files, since training leaves out pictures of tested people.
     """
     count = -(-people // kind.people)
     images = folder / "images"
@@ -65,7 +65,7 @@ def make_frames(
     for row, name in enumerate(names):
         picture = pictures[row % len(pictures)]
         if distinct:
-            # A decoder passes over what comes behind the end of the image.
+            # A decoder ignores bytes after the end of the image.
             (images / name).write_bytes(picture.read_bytes() + name.encode())
         else:
             (images / name).hardlink_to(picture)
@@ -80,7 +80,7 @@ def _picture(kind: FrameKind, random: np.random.Generator) -> np.ndarray:
     shape = (3, *frequency.shape)
     spectrum = (random.normal(size=shape) + 1j * random.normal(size=shape)) / frequency
     waves = np.fft.irfft2(spectrum, s=(kind.height, kind.width), axes=(1, 2))
-    # Colours of photographs vary together: mostly one grey wave, and a little of each colour.
+    # Colours in photographs vary together: mostly grey, with a little of each colour.
     waves = waves[:1] + 0.25 * waves
     levels = 128 + 45 * waves / waves.std(axis=(1, 2), keepdims=True)
     return levels.clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
@@ -89,7 +89,7 @@ def _picture(kind: FrameKind, random: np.random.Generator) -> np.ndarray:
 def _content(
     kind: FrameKind, people: int, names: list[str], random: np.random.Generator
 ) -> dict[str, Any]:
-    """A COCO keypoint file's content: every joint visible, somewhere in the person's box."""
+    """Return the content of a COCO keypoint file: all joints are visible, at random in the box."""
     joints = get_keypoint_set("wepdtof-pose-14").joints
     box = np.array(kind.box, dtype=np.float64)
     corners = random.uniform(0, np.array([kind.width, kind.height]) - box, size=(people, 2))

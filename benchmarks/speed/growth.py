@@ -1,4 +1,4 @@
-"""Time and memory a person as a data set grows."""
+"""Time per person, and memory, as a data set grows."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ CROP = (64, 96)
 """Width and height of the crops in pixels."""
 BATCH = 32
 LOADED = 3200
-"""Labelled people, and as many unlabelled ones, in an epoch that is loaded."""
+"""Labelled people in a loaded epoch, with as many unlabelled ones."""
 LOADS = 5
 BUILDS = 3
 BUILT = 10_000
-"""People whose crops are built in what is timed, at least: a small store is built several times."""
+"""Minimum people per timing of a build: a small store is built several times."""
 
 MEMORY_CROP = (8, 12)
-"""Crops of a data set of which only the memory is measured: the store of a million fits a disk."""
+"""Crop size if only memory is measured, so that a store of a million people fits a disk."""
 FEWEST = 2 * SMALL.people
-"""People on two frames, one for either side of a split."""
+"""People on two frames, one for each part of a split."""
 
 
 def measure_growth(
     sizes: Sequence[int], folder: Path, *, memory_people: int = 0
 ) -> list[dict[str, Any]]:
-    """One record a size: time a person to build and to load from a store, and memory.
+    """Return one record per size: time per person to build and load from a store, and memory.
 
-    Crops are small, as those of the presets for a CPU, so that the largest store fits a disk. The
-    time to write as many bytes and nothing else is what the disk alone sets. The sizes are timed in
-    turn, several times: the medians. Memory is that of a process of its own for each size. A last
-    record is of `memory_people` (0: none) in crops of `MEMORY_CROP`, whose times are None.
+    Crops are small, like those of the CPU presets, so that the largest store fits a disk. The time
+    to write as many plain bytes shows the limit of the disk. The sizes are timed in turn, several
+    times, and the medians are returned. Memory is measured in a separate process for each size. A
+    last record, with times None, is for `memory_people` (0: none) with crops of `MEMORY_CROP`.
 
     Raises:
         InputError: the disk has no room for the stores.
@@ -105,7 +105,7 @@ def require_room(sizes: Sequence[int], folder: Path, *, memory_people: int = 0) 
     Raises:
         InputError: they do not.
     """
-    # All stores stay there, and a plain file as large is written beside them.
+    # All stores stay, and a plain file of the same size is written next to them.
     needed = _store_bytes(sum(sizes) + max(sizes), CROP) + _store_bytes(memory_people, MEMORY_CROP)
     needed += (sum(sizes) + memory_people) * _ANNOTATION_BYTES
     free = shutil.disk_usage(folder).free
@@ -118,8 +118,11 @@ def require_room(sizes: Sequence[int], folder: Path, *, memory_people: int = 0) 
 
 
 def memory_taken(folder: Path, crop: tuple[int, int]) -> dict[str, int]:
-    """Memory of this process at its peak, in all and more than before, to read and split a data
-    set as a run does, build the store of its training people and load an epoch."""
+    """Return the peak memory of this process, in total and above the start, for the work of a run.
+
+    The work is to read and split a data set, build the store of its training people, and load an
+    epoch.
+    """
     before = resident_bytes()
     config = load_config(overrides={"data.path": str(folder), "data.labels": "10%"})
     growing = _Growing(make_sets(config.data).train, folder, crop)
@@ -150,13 +153,13 @@ def _store_bytes(people: int, crop: tuple[int, int]) -> int:
 
 
 def _in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    # In a process that has measured before, what is freed is taken again unseen.
+    # A process that has measured before would reuse freed memory, which would go unnoticed.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 class _Growing:
-    """People whose store is built and read again and again."""
+    """People whose store is built and read repeatedly."""
 
     def __init__(self, people: PoseDataset, folder: Path, crop: tuple[int, int]) -> None:
         self._people = people
@@ -190,7 +193,7 @@ class _Growing:
         self._sampler = PairSampler(everyone, everyone, BATCH, 0, epoch_steps=LOADED // BATCH)
 
     def write(self) -> None:
-        """A file as large as the store, to the disk and deleted."""
+        """Write a file as large as the store to disk, and delete it."""
         path = self._folder / "plain.npy"
         row = np.zeros((*self._window, 3), np.uint8)
         file = PixelFile.create(path, (len(self), *row.shape))
@@ -200,11 +203,11 @@ class _Growing:
         path.unlink()
 
     def load(self) -> None:
-        """An epoch of batches to ready tensors and targets: 2 LOADED people."""
+        """Load an epoch of batches, 2 LOADED people, to finished tensors and targets."""
         labelled, unlabelled = self._sampler.epoch(0)
         for step, (rows, pool) in enumerate(zip(labelled, unlabelled, strict=True)):
             self._maker.finish(self._maker.read(rows, pool, step_generator(0, 0, step)))
 
 
 _ANNOTATION_BYTES = 512
-"""Of a person in the annotation file, and somewhat more."""
+"""Bytes of a person in the annotation file, rounded up."""

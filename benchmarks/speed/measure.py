@@ -1,4 +1,4 @@
-"""Runs the parts of `sspcm-bench speed` and gathers their records."""
+"""Run the parts of `sspcm-bench speed` and collect their records."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from wepdtof_pose.errors import InputError
 
 PARTS = ("pipeline", "steps", "waiting", "scores", "growth", "ceiling", "exported")
 PIPELINE_PEOPLE = 128
-"""People that are loaded in a repetition."""
+"""People loaded per repetition."""
 STEP_PEOPLE = 64
-"""People of the data set that steps are trained on."""
+"""People in the data set for training steps."""
 SCORED_PEOPLE = 512
-"""Poses that are decoded and scored in a repetition."""
+"""Poses decoded and scored per repetition."""
 WAITING_STEPS = 12
-"""Steps in a row."""
+"""Number of consecutive steps."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class SpeedSetting:
         parts: of `PARTS`.
         methods: whose steps are timed.
         crop_size: (width, height) in pixels.
-        batch_size: people a step.
-        repeats: repetitions of everything timed.
-        growth: data set sizes.
-        memory_people: size of one more, of which only the memory is measured; 0 for none.
+        batch_size: labelled people per step.
+        repeats: repetitions of every timing.
+        growth: data set sizes in people.
+        memory_people: size of one more data set, for memory only; 0 for none.
         device: as in a run's configuration.
         precision: as in a run's configuration.
         compile: compile the networks.
@@ -80,7 +80,7 @@ class SpeedSetting:
 
 
 def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[str, Any]:
-    """Records of all parts, and the machine; temporary files go into `folder`.
+    """Return the records of all parts and of the machine; temporary files go into `folder`.
 
     Raises:
         InputError: a value cannot be used, or the disk has no room.
@@ -130,10 +130,10 @@ def _run_overrides(setting: SpeedSetting, data: Path) -> dict[str, Any]:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """(width, height) of a text such as 192x256.
+    """Return (width, height) from a text such as 192x256.
 
     Raises:
-        InputError: the text is not of that form.
+        InputError: the text does not have this form.
     """
     parts: Sequence[str] = text.lower().split("x")
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):

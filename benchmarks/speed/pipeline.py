@@ -1,4 +1,4 @@
-"""Speed of the data pipeline on one core: ours from a built store, against the plain loader."""
+"""Speed of the data pipeline on one core: ours, from a built store, against the plain loader."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ JPEG_QUALITY = 95
 def measure_pipeline(
     crop_size: tuple[int, int], folder: Path, *, people: int, repeats: int
 ) -> list[dict[str, Any]]:
-    """One record a kind of frames: people a second on one core, ratios, and the store's cost.
+    """Return one record per kind of frames: people per second on one core, ratios, store cost.
 
     Args:
         crop_size: (width, height) of crops in pixels.
         folder: an empty folder for frames and stores.
-        people: how many to load in a repetition.
+        people: number to load per repetition.
         repeats: repetitions.
     """
     with one_thread():
@@ -43,7 +43,7 @@ def measure_pipeline(
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch and OpenCV compute in the calling thread alone within the block."""
+    """Make torch and OpenCV use only the calling thread within the block."""
     torch_threads, cv_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -124,7 +124,7 @@ def _maker(store: CropStore, dataset: PoseDataset) -> BatchMaker:
 
 
 def _host(store: CropStore, rows: np.ndarray) -> torch.Tensor:
-    """What the host does where a GPU does the rest: read regions, draw views."""
+    """Do the host's part if a GPU does the rest: read regions and draw views."""
     side = store.window_size[0]
     pixels = torch.empty(len(rows), side, side, 3, dtype=torch.uint8)
     store.read_into(rows, pixels.numpy())
@@ -134,5 +134,5 @@ def _host(store: CropStore, rows: np.ndarray) -> torch.Tensor:
 
 
 def _ready(maker: BatchMaker, rows: np.ndarray) -> object:
-    """Tensors and targets ready for a network on the CPU."""
+    """Return finished tensors and targets for a network on the CPU."""
     return maker.finish(maker.read(rows, None, torch.Generator().manual_seed(0)))

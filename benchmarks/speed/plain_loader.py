@@ -1,7 +1,7 @@
-"""The plain data pipeline that ours is measured against: what the published code does a person.
+"""The plain data pipeline that ours is measured against, with the published code's work per person.
 
-It decodes the whole frame for every person in it, warps the crop out of it, draws the target maps
-joint by joint, and normalises: a straightforward version with OpenCV and NumPy.
+For every person it decodes the whole frame, warps the crop from it, draws the target maps joint by
+joint, and normalises: a straightforward version with OpenCV and NumPy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class PlainLoader:
         self._sigma = sigma
 
     def sample(self, person: int, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised crop (3, H, W), target maps (J, H/4, W/4) and joint weights (J,)."""
+        """Return a normalised crop (3, H, W), target maps (J, H/4, W/4) and joint weights (J,)."""
         image = cv2.cvtColor(read_image(self._paths[self._frames[person]]), cv2.COLOR_BGR2RGB)
         zoom = float(np.clip(1 + 0.25 * random.standard_normal(), 0.75, 1.25))
         turn = float(np.clip(30 * random.standard_normal(), -60, 60)) * (random.random() < 0.6)

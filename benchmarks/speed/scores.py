@@ -1,4 +1,4 @@
-"""Speed of decoding and of scoring: batched, against a loop over people and joints."""
+"""Speed of decoding and scoring: batched, against a loop over people and joints."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ HEATMAP = (48, 64)
 
 
 def measure_scores(people: int, *, repeats: int) -> dict[str, Any]:
-    """Decoding of heatmaps (people, 14, 64, 48) and OKS of the poses, ours and looped.
+    """Time the decoding of heatmaps (people, 14, 64, 48) and the OKS of the poses, ours and looped.
 
-    The loop takes one person and joint at a time, as the released evaluation does. Both give the
-    same numbers, which is checked.
+    The loop handles one person and joint at a time, like the released evaluation. Both must give
+    the same numbers.
 
     Args:
-        people: how many poses.
+        people: number of poses.
         repeats: repetitions.
     """
     generator = torch.Generator().manual_seed(0)
@@ -66,7 +66,7 @@ def _similarity(
     area: float,
     sigmas: np.ndarray,
 ) -> float:
-    """Mean keypoint similarity of one person."""
+    """Return the mean keypoint similarity of one person."""
     back = invert_affine(crop_matrices(center[None], scale[None], np.zeros(1), HEATMAP))[0]
     total = 0.0
     for joint, heatmap in enumerate(maps):

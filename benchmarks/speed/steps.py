@@ -32,8 +32,8 @@ class Pass:
     Attributes:
         network: the module.
         images: its input (N, 3, H, W), detached.
-        gradient: whether the pass is trained through.
-        training: BatchNorm mode.
+        gradient: whether gradients flow through the pass.
+        training: whether BatchNorm is in training mode.
     """
 
     network: nn.Module
@@ -43,7 +43,7 @@ class Pass:
 
 
 def step_data(folder: Path, *, people: int) -> Path:
-    """A small data set to train steps on."""
+    """Make a small data set for training steps and return its path."""
     make_frames(PHOTOGRAPHS, people, folder, random=np.random.default_rng(0), distinct=True)
     return folder
 
@@ -51,11 +51,11 @@ def step_data(folder: Path, *, people: int) -> Path:
 def measure_steps(
     methods: Sequence[str], overrides: Mapping[str, Any], *, repeats: int
 ) -> list[dict[str, Any]]:
-    """One record a method: seconds of a step, and its ratios to the plain step and bare passes.
+    """Return one record per method: seconds per step, and ratios to a plain step and bare passes.
 
-    A step is everything the device does for a batch that the host has read: images, targets, hard
+    A step is all work of the device for a batch that the host has read: images, targets, hard
     views, losses, gradients and Adam. The bare passes are the same forward and backward passes of
-    the same networks on tensors that are ready, and Adam, at the same precision and layout.
+    the same networks on finished tensors, and Adam, at the same precision and layout.
 
     Args:
         methods: their names.
@@ -91,10 +91,10 @@ def _measure(config: TrainConfig, repeats: int) -> dict[str, Any]:
 
 
 class Trainer:
-    """A method in the middle of a run, ready to take steps on one batch."""
+    """A method in the middle of a run, ready for steps on one batch."""
 
     def __init__(self, config: TrainConfig, *, plain: bool = False) -> None:
-        # On a GPU, exact fp32 for the plain steps switches TF32 off, of which bfloat16 has no use.
+        # On a GPU, exact fp32 for the plain steps switches TF32 off; bfloat16 does not use it.
         self.hardware = choose_hardware(config.device, "float32" if plain else config.precision)
         if plain:
             self.hardware = replace(self.hardware, memory_format=torch.contiguous_format)
@@ -109,7 +109,7 @@ class Trainer:
         if config.compile and not plain:
             for network in role_networks(self.method):
                 network.compile()
-        # Past the first epoch, where lagged teachers and off-line labels are there.
+        # After the first epoch, when lagged teachers and offline labels exist.
         with self.hardware.autocast():
             self.method.begin_epoch(pool)
             self.method.end_epoch()
@@ -126,13 +126,13 @@ class Trainer:
         )
 
     def step(self) -> None:
-        """One whole training step."""
+        """Take a whole training step."""
         batch = self.batches.finish(self.raw)
         zero = torch.zeros((), device=self.hardware.device)
         self._descend(lambda: sum(self.method(batch).values(), start=zero))
 
     def passes(self) -> list[Pass]:
-        """The network passes of a step, in order."""
+        """Return the network passes of a step, in order."""
         found: list[Pass] = []
 
         def record(module: nn.Module, inputs: tuple[Any, ...]) -> None:
@@ -149,7 +149,7 @@ class Trainer:
         return found
 
     def bare_step(self, passes: Sequence[Pass]) -> None:
-        """Those passes on ready tensors, backward passes, and Adam."""
+        """Do these passes on finished tensors, backward passes, and Adam."""
 
         def loss() -> Tensor:
             total = torch.zeros((), device=self.hardware.device)

@@ -1,4 +1,4 @@
-"""The measurements as Markdown tables."""
+"""The measurements of `sspcm-bench speed` as Markdown tables."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class _Ceiling(msgspec.Struct):
 
 
 class _Result(msgspec.Struct):
-    """What `speed.json` holds, as far as the tables show it."""
+    """The content of `speed.json` that the tables show."""
 
     environment: _Environment
     peak_memory_bytes: int
@@ -119,10 +119,10 @@ class _Result(msgspec.Struct):
 
 
 def speed_tables(content: dict[str, Any], *, source: str = "speed.json") -> str:
-    """Return all tables of what `sspcm-bench speed` measured, without the parts it did not run.
+    """Return the tables of a result of `sspcm-bench speed`, for the parts that it ran.
 
     Raises:
-        InputError: it is not such a result; the message names `source` and the entry.
+        InputError: it is no such result; the message names `source` and the entry.
     """
     try:
         result = msgspec.convert(content, _Result)

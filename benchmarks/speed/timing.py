@@ -1,4 +1,4 @@
-"""Times of several tasks taken in turn, so that whatever else the machine does meets them alike."""
+"""Time several tasks in turn, so that other load on the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Task = Callable[[], object]
 
 
 def interleaved(tasks: Mapping[str, Task], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every repetition of each task; one round before them warms up, uncounted."""
+    """Return the seconds of each task's repetitions, after one uncounted round as warm-up."""
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for turn in range(repeats + 1):
         for name, task in tasks.items():
@@ -23,19 +23,19 @@ def interleaved(tasks: Mapping[str, Task], repeats: int) -> dict[str, list[float
 
 
 def ratio(slow: list[float], fast: list[float]) -> float:
-    """How many times longer `slow` took: the median over the repetitions taken together."""
+    """Return how many times longer `slow` took: the median over pairs of repetitions."""
     return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
 
 
 def median(values: list[float]) -> float:
-    """The median in seconds."""
+    """Return the median in seconds."""
     return statistics.median(values)
 
 
 def resident_bytes(*, peak: bool = False) -> int:
-    """Memory of this process in RAM, now or at its peak; 0 where the system does not say.
+    """Return the resident memory of this process, now or at its peak; 0 if the system does not say.
 
-    `getrusage` has a peak too, but that of a new process starts from its parent's.
+    `getrusage` also has a peak, but in a new process it starts from the parent's.
     """
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()

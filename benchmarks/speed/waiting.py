@@ -1,4 +1,4 @@
-"""Share of an epoch in which the networks wait for data."""
+"""The share of an epoch in which the networks wait for data."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sspcm.data.sampler import PairSampler, step_generator
 
 
 def measure_waiting(overrides: Mapping[str, Any], *, steps: int) -> dict[str, Any]:
-    """Seconds of so many SSPCM steps in a row, and those spent waiting for the next raw batch.
+    """Return the seconds of consecutive SSPCM steps, and those spent waiting for raw batches.
 
-    Batches are read as in a training run, by two threads while the step before computes.
+    Batches are read as in a training run, by two threads while the previous step computes.
 
     Args:
         overrides: configuration of the run, data included.
-        steps: of the epoch.
+        steps: number of steps in the epoch.
     """
     config = load_config(overrides=dict(overrides) | {"method.name": "sspcm"})
     trainer = Trainer(config)

@@ -1,1 +1,1 @@
-"""Tables of a comparison: text, CSV, LaTeX, and those kept up to date in documents."""
+"""Tables of a comparison as text, CSV and LaTeX, and tables kept up to date in documents."""

@@ -1,4 +1,4 @@
-"""What changed between two results: configuration, data, and scores run by run."""
+"""Compare two results: configuration, data, and scores run by run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError, one_line
 
 SAME = ("data_hash", "split_hash", "recipe", "keypoint_set", "people_test")
-"""What two results must share for their scores to be compared."""
+"""Facts that two results must share for their scores to be comparable."""
 _HOW = ("steps", "precision", "device", "processes")
 _IGNORED = ("data.cache", "data.path")
 
@@ -30,7 +30,7 @@ class Pairs:
     """Runs of both results with the same method, budget, seed and subset.
 
     Attributes:
-        name: method, budget and, where there are several, backbone.
+        name: method, budget and, if there are several, backbone.
         first: runs of the first result.
         second: their partners.
     """
@@ -43,12 +43,12 @@ class Pairs:
 def comparison_text(
     first: Path, second: Path, *, score: str = "AP", data: Path | None = None
 ) -> str:
-    """The comparison of two comparisons' folders, or two run folders, as lines of text.
+    """Return the comparison of two comparisons' folders, or of two run folders, as text.
 
-    With `data` the people of single runs are read there, and not where the runs had them.
+    `data` is the new place of the runs' data, from which the people of single runs are read.
 
     Raises:
-        InputError: no results there, nothing in common, or no such score.
+        InputError: there are no results, nothing is in common, or there is no such score.
     """
     require_score(score)
     of_first, of_second = _cells(first, data), _cells(second, data)
@@ -76,10 +76,10 @@ def comparison_text(
 
 
 def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]:
-    """The runs that both have, by method, budget and backbone.
+    """Return the runs that both results have, by method, budget and backbone.
 
-    Where each result has one backbone, a changed backbone is a change of configuration. Two single
-    runs are a pair, whatever they are.
+    If each result has one backbone, a different backbone counts as a change of configuration. Two
+    single runs are always a pair.
     """
     if len(first) == len(second) == 1:
         names = [" with ".join(_kind(cells[0])) for cells in (first, second)]
@@ -101,10 +101,10 @@ def pair_cells(first: list[CellResult], second: list[CellResult]) -> list[Pairs]
 
 
 def people_difference(first: CellResult, second: CellResult) -> tuple[Difference, str] | None:
-    """Difference of PCK@0.2 of two runs over the scenes of their test people.
+    """Return the difference in PCK@0.2 of two runs over the scenes of their test people.
 
-    With it the kind of what is drawn: `frame` where no scenes are known. None where the predictions
-    or the data are not there, or no joint is labelled.
+    The text is the unit of sampling: "scene", or "frame" if no scenes are known. The result is None
+    if predictions or data are missing, or no joint is labelled.
     """
     from benchmarks.analyses.people_scores import right_joints
 
@@ -130,7 +130,7 @@ def _kind(cell: CellResult, backbones: Mapping[Backbone, str] | None = None) -> 
 
 
 def _changed(pairs: list[Pairs]) -> Iterator[str]:
-    """Every key that differs in some pair of runs, with its values and how many pairs differ."""
+    """Yield every key that differs in a pair of runs, with its values and number of pairs."""
     found: dict[str, dict[str, int]] = {}
     count = 0
     for pair in pairs:
@@ -209,7 +209,7 @@ def _people_text(found: Difference, kind: str) -> str:
 
 
 def _alone(first: list[CellResult], second: list[CellResult], pairs: list[Pairs]) -> Iterator[str]:
-    """Runs without a partner."""
+    """Yield the runs without a partner."""
     paired = {cell.folder for pair in pairs for cell in (*pair.first, *pair.second)}
     for name, cells in (("A", first), ("B", second)):
         alone = [cell.folder.name for cell in cells if cell.folder not in paired]

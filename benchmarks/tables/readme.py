@@ -1,4 +1,4 @@
-"""Tables inside a text file, kept equal to the result files they come from."""
+"""Tables in a text file, kept in step with the result files they come from."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ _MARK = re.compile(
 
 
 def with_tables(text: str, base: Path, *, source: str = "text") -> str:
-    """The text with every marked table made anew from its comparison's folder.
+    """Return the text with every marked table replaced by one from its comparison's folder.
 
-    A table stands between the lines `<!-- table of FOLDER -->` and `<!-- end of table -->`; FOLDER
-    is relative to `base`, and `FOLDER by SCORE` compares by another score than AP. With `scores`
-    instead of `table`, cost and single networks are left out; with `summary`, so are the columns
-    that a first look does not need. FOLDER may also be one that `sspcm-bench speed` wrote. `source`
-    names the text in errors.
+    A table lies between the lines `<!-- table of FOLDER -->` and `<!-- end of table -->`; FOLDER is
+    relative to `base`, and `FOLDER by SCORE` compares by another score than AP. `scores` in place
+    of `table` leaves out cost and single networks; `summary` also leaves out details. FOLDER may
+    also come from `sspcm-bench speed`. `source` names the text in errors.
 
     Raises:
         InputError: a folder holds no finished comparison, there is no such score, or a mark has no
@@ -45,7 +44,7 @@ def with_tables(text: str, base: Path, *, source: str = "text") -> str:
 
 
 def update_tables(file: Path) -> int:
-    """Make the tables of a file anew; gives their number.
+    """Update the tables of a file and return their number.
 
     Raises:
         InputError: the file cannot be read, marks no table, or a mark has no partner.
@@ -61,7 +60,7 @@ def update_tables(file: Path) -> int:
 
 
 def _blocks(text: str, source: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
-    """The two marks of every table."""
+    """Yield the two marks of every table."""
     begin: re.Match[str] | None = None
     for mark in _MARK.finditer(text):
         if mark["what"] is not None and begin is None:
@@ -94,7 +93,7 @@ def _table(begin: re.Match[str], base: Path) -> str:
 
 
 def _summary(report: Report) -> Table:
-    """The scores without the columns that a first look does not need."""
+    """Return the table of scores without its columns of details."""
     table = report.tables[0]
     kept = [
         number

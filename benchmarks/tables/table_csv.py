@@ -1,4 +1,4 @@
-"""Tables as CSV: a line a method and budget, or a line a run and network; every line says all."""
+"""Tables as CSV: one line per method and budget, or per run and network, each self-contained."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ COST = (
 
 
 def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
-    """A line a method, budget and backbone: of every score the mean, the standard deviation, the
-    95 % interval, the difference to the baseline, and the best checkpoint; then the cost.
+    """Return one line per method, budget and backbone.
+
+    For every score it has mean, standard deviation, 95 % interval, difference to the baseline, and
+    the best checkpoint; then the cost.
 
     Raises:
-        InputError: no cell of that baseline.
+        InputError: the baseline has no cell.
     """
     chosen = chosen_baseline(comparison, baseline)
     warning = " | ".join(uneven(comparison))
@@ -81,7 +83,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
 
 
 def runs_csv(comparison: Comparison) -> str:
-    """A line a run and network, with every score of the last and the best checkpoint."""
+    """Return one line per run and network, with all scores of the last and best checkpoint."""
     lines = []
     for group in comparison.groups:
         for cell in group.cells:
@@ -100,7 +102,7 @@ def runs_csv(comparison: Comparison) -> str:
 
 
 def _pairs(group: Group, baseline: Group | None) -> int | None:
-    """Runs with a partner of the same seed and subset; None for the baseline itself."""
+    """Return the number of runs with a partner in the baseline; None for the baseline itself."""
     if baseline is None or baseline is group:
         return None
     return len({cell.pair for cell in group.cells} & {cell.pair for cell in baseline.cells})
@@ -129,7 +131,7 @@ def _csv(lines: list[dict[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """Numbers as they are; texts, which may be somebody else's, on one line and no formulas."""
+    """Return numbers unchanged, and texts, which may come from others, on one line and quoted."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -138,4 +140,4 @@ def _cell(value: Any) -> Any:
 
 
 _BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A spreadsheet takes a text that begins with these for a formula, unless a quote is before it."""
+"""Characters that begin a formula in a spreadsheet, unless a quote precedes them."""

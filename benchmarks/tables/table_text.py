@@ -1,7 +1,7 @@
 """Tables as Markdown to read and as LaTeX for a paper.
 
-Names and texts come from result files, which somebody else may have written: in either format they
-are shown as they are, and mean nothing to it.
+Names and texts come from result files, which somebody else may have written: they are escaped, so
+that they show as they are in either format.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _LATEX = {
     "$": r"\$",
 }
 _MARKDOWN = re.compile(r"[\\|`\[]|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
-"""What begins a cell, code, a link, an image, HTML or an entity."""
+"""Characters that begin a cell, code, a link, an image, HTML or an entity."""
 
 
 def markdown(report: Report) -> str:
-    """What the numbers were measured on, warnings, and the tables, as Markdown."""
+    """Return provenance, warnings and tables as Markdown."""
     lines = [_markdown_sentence(text) for text in report.provenance]
     if report.warnings:
         lines += ["", "**The cells differ in what should be the same:**"]
@@ -44,7 +44,7 @@ def markdown(report: Report) -> str:
 
 
 def latex(report: Report) -> str:
-    """The same as LaTeX tables (package booktabs), each with its provenance in the caption."""
+    """Return the tables as LaTeX (package booktabs), each with its provenance in the caption."""
     warnings = (f"NOT ALIKE: {_latex_text(text)}." for text in report.warnings)
     caption = " ".join([*map(_latex_sentence, report.provenance), *warnings])
     return "\n".join(_latex_table(table, caption) for table in report.tables)
@@ -63,7 +63,7 @@ def _markdown_table(table: Table) -> list[str]:
 def _latex_table(table: Table, caption: str) -> str:
     columns = "".join("r" if table.is_number(k) else "l" for k in range(len(table.head)))
     body = [" & ".join(map(_latex_text, row)) + r" \\" for row in (table.head, *table.rows)]
-    # After the end of a row, a star or a bracket would belong to that end.
+    # LaTeX would take a star or bracket after the end of a row as its argument.
     body = ["{}" + row if row[0] in "[*" else row for row in body]
     return "\n".join(
         [
@@ -84,7 +84,7 @@ def _latex_table(table: Table, caption: str) -> str:
 
 
 def _markdown_sentence(text: str) -> str:
-    """A sentence of ours, where code stands between backticks."""
+    """Return one of our own sentences; text between backticks is code."""
     parts = _CODE.split(text)
     return "".join(
         f"`{one_line(part)}`" if number % 2 else _markdown_text(part)
@@ -97,7 +97,7 @@ def _markdown_text(text: str) -> str:
 
 
 def _latex_sentence(text: str) -> str:
-    """A sentence of ours; what is between backticks is set in teletype."""
+    """Return one of our own sentences; text between backticks is set in teletype."""
     return "".join(
         rf"\texttt{{{_latex_text(part)}}}" if number % 2 else _latex_text(part)
         for number, part in enumerate(_CODE.split(text))

@@ -1,4 +1,4 @@
-"""The tables of a comparison, free of any format: what they were measured on, then rows of text."""
+"""The tables of a comparison, independent of any format: provenance, then rows of text."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ DEFAULT_BASELINE = "supervised"
 
 @dataclass(frozen=True)
 class Table:
-    """A title, the heads of the columns, and rows of texts of the same number."""
+    """A title, the heads of the columns, and rows with a text for each column."""
 
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
     def is_number(self, column: int) -> bool:
-        """Whether a column holds numbers alone: with a spread, as an interval, or n/a."""
+        """Return whether a column holds only numbers, with or without spread, intervals, or n/a."""
         return all(_NUMBER.fullmatch(row[column]) for row in self.rows)
 
 
 @dataclass(frozen=True)
 class Report:
-    """All tables of a comparison, with what every number in them depends on.
+    """All tables of a comparison, with the settings that their numbers depend on.
 
     Attributes:
-        provenance: data, split, recipe, sigmas, preset, steps, augmentation: a sentence or two
-            each. Code is between backticks.
-        warnings: what makes the comparison unfair; empty if nothing does.
+        provenance: data, split, recipe, sigmas, preset, steps and augmentation, a sentence or two
+            for each, with code between backticks.
+        warnings: reasons why the comparison is unfair; empty if there are none.
         tables: scores, cost, and every network.
     """
 
@@ -51,15 +51,15 @@ class Report:
 def make_report(
     comparison: Comparison, *, baseline: str | None = None, score: str = "AP"
 ) -> Report:
-    """The tables.
+    """Return the tables of a comparison.
 
     Args:
-        comparison: its finished cells.
-        baseline: method that the others are compared to; `supervised` by default where it is.
+        comparison: the finished cells.
+        baseline: method that the others are compared to; `supervised` by default, if present.
         score: by which they are compared.
 
     Raises:
-        InputError: no cell of that baseline, or no such score.
+        InputError: the baseline has no cell, or there is no such score.
     """
     require_score(score)
     chosen = chosen_baseline(comparison, baseline)
@@ -75,10 +75,10 @@ def make_report(
 
 
 def chosen_baseline(comparison: Comparison, name: str | None) -> str | None:
-    """The baseline's method; None where none is named and nothing is supervised.
+    """Return the baseline's method; None if none is named and no method is supervised.
 
     Raises:
-        InputError: no cell of the named method.
+        InputError: the named method has no cell.
     """
     if name is None:
         return DEFAULT_BASELINE if DEFAULT_BASELINE in comparison.methods else None
@@ -91,7 +91,7 @@ def chosen_baseline(comparison: Comparison, name: str | None) -> str | None:
 
 
 def mean_and_spread(values: np.ndarray, *, factor: float = 100.0) -> str:
-    """`mean ± standard deviation`; no spread with one value, n/a if undefined."""
+    """Return `mean ± standard deviation`, without spread for one value; n/a if undefined."""
     found = summarise(values)
     if found is None:
         return "n/a"
@@ -100,19 +100,19 @@ def mean_and_spread(values: np.ndarray, *, factor: float = 100.0) -> str:
 
 
 def best_head(score: str) -> str:
-    """Head of a score's column for the best checkpoint, which is chosen by AP."""
+    """Return the head of a score's column for the best checkpoint, which AP selects."""
     return "best AP" if score == "AP" else f"{score} at best AP"
 
 
 def interval(low: float | None, high: float | None, *, sign: str = "") -> str:
-    """`low to high` in percent; n/a where there is none."""
+    """Return `low to high` in percent; n/a if there is no interval."""
     if low is None or high is None:
         return "n/a"
     return f"{100 * low:{sign}.1f} to {100 * high:{sign}.1f}"
 
 
 def learning_rate(schedule: OptimisationConfig) -> str:
-    """The schedule in words, that of the burn-in first."""
+    """Return the schedule in words, starting with that of the burn-in."""
     rate = _phase(schedule, schedule.learning_rate, schedule.milestones)
     if not schedule.burn_in_epochs:
         return f"learning rate {rate}"
@@ -142,7 +142,7 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
     devices = sorted({f"{c.result.precision} on {c.result.device}" for c in comparison.cells})
     crops = "turned along the image radius" if config.data.upright else "as the frame is"
     schedule, evaluation = config.optimisation, config.evaluation
-    # Results from before burn-ins had a schedule of their own went through one schedule.
+    # Older results, from before burn-ins had a schedule of their own, used a single one.
     rates = schedule if result.burn_in else replace(schedule, burn_in_epochs=0)
     flips = "flip test" if evaluation.flip_test else "no flip test"
     shared = shared_steps(comparison)
@@ -170,7 +170,7 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
 
 
 def _word(text: str) -> str:
-    """A text from a result file within a sentence: it ends no line and no code."""
+    """Return a text from a result file for use in a sentence, without line ends and backticks."""
     return one_line(text).replace("`", "'")
 
 
@@ -180,7 +180,7 @@ _NOTES = {
         "not to be compared with figures published for MPII.",
     )
 }
-"""What a score needs to be read rightly."""
+"""Notes that a score needs to be read correctly."""
 
 
 def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Table:
@@ -222,14 +222,14 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
 
 
 def method_text(group: Group) -> str:
-    """A group's method, as tables call it."""
+    """Return the name of a group's method in tables."""
     return f"{group.method} (upper bound)" if group.is_upper_bound else group.method
 
 
 def _burn_in_row(
     comparison: Comparison, group: Group, score: str, others: list[str], *, compared: int
 ) -> tuple[str, ...]:
-    """Scores where the methods began: what is called cut short is seen not to be."""
+    """Return a row with the scores at the end of the burn-in, where the methods started."""
     values = summarise(group.values(score, which="burn-in"))
     return (
         *_place(comparison, group),

@@ -1,7 +1,7 @@
-"""The same scene as other cameras show it: light, colour, sharpness, noise, things in between.
+"""Show a scene as other cameras would: light, colour, sharpness, noise, objects in between.
 
-What separates drawn frames from real ones is less what people do than what a camera makes of them.
-Draws are explicit: everything random of a batch is drawn on the CPU beforehand.
+Drawn frames differ from real ones less in what people do than in what cameras make of it. Draws are
+explicit: everything random in a batch is drawn on the CPU beforehand.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from torch import Tensor
 from torch.nn import functional
 
 KERNEL = 9
-"""Side in pixels of the kernel that blurs, smears or sharpens."""
+"""Side, in pixels, of the kernel that blurs, smears or sharpens."""
 
 _LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
 class CameraDraw:
-    """What N cameras do to their pictures.
+    """Random effects of N cameras on their pictures.
 
     Attributes:
-        gain: (N, 3) factors of the channels: exposure and white balance.
+        gain: (N, 3) channel factors: exposure and white balance.
         gamma: (N,) exponent of the levels.
-        contrast: (N,) factor of the distance from the picture's mean.
-        saturation: (N,) factor of the distance from grey.
+        contrast: (N,) factor on the distance from the picture's mean.
+        saturation: (N,) factor on the distance from grey.
         kernel: (N, `KERNEL`, `KERNEL`) convolution.
-        coarseness: (N,) factor by which the resolution is reduced, 1 where it is not.
-        noise: (N,) standard deviation, levels being 0..1.
-        boxes: (N, k, 4) left, top, width, height of covered windows, over the picture's sides;
-            width 0 is none.
+        coarseness: (N,) factor by which the resolution is reduced; 1 for none.
+        noise: (N,) standard deviation, for levels in 0..1.
+        boxes: (N, k, 4) left, top, width, height of covered windows, relative to the picture's
+            sides; width 0 means none.
         donor: (N, k) picture of the batch that covers the window.
         seed: of the noise.
     """
@@ -49,7 +49,7 @@ class CameraDraw:
 
 
 def draw_cameras(count: int, *, windows: int = 3, generator: torch.Generator) -> CameraDraw:
-    """Draw `count` cameras, and up to so many covered `windows` for each."""
+    """Draw `count` cameras, each with up to `windows` covered windows."""
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
@@ -76,7 +76,7 @@ def draw_cameras(count: int, *, windows: int = 3, generator: torch.Generator) ->
 
 
 def seen_by(pixels: Tensor, draw: CameraDraw) -> Tensor:
-    """Return pictures (N, 3, H, W) of levels 0..255 as those cameras show them.
+    """Return pictures (N, 3, H, W), levels 0..255, as these cameras show them.
 
     >>> draw = draw_cameras(2, generator=torch.Generator().manual_seed(0))
     >>> seen_by(torch.full((2, 3, 16, 8), 128.0), draw).shape
@@ -101,20 +101,20 @@ def seen_by(pixels: Tensor, draw: CameraDraw) -> Tensor:
     mean = levels.mean(dim=(1, 2, 3), keepdim=True)
     levels = mean + (levels - mean) * _column(draw.contrast, device)
     levels = levels * draw.gain.to(device)[:, :, None, None]
-    # The gamma moves mid-grey least, so that exposure and gamma do not add up.
+    # Gamma moves mid-grey least, so that exposure and gamma do not add up.
     levels = levels.clamp(0, 1) ** _column(draw.gamma, device)
     return levels * 255
 
 
 @torch.no_grad()
 def with_statistics_of(images: Tensor, others: Tensor, chosen: Tensor) -> Tensor:
-    """Return images, the chosen ones in the colours of others: channels' means and deviations.
+    """Return images, the chosen ones with the channel means and deviations of others.
 
     Kim et al., ECCV 2022, exchange these statistics between drawn and real pictures.
 
     Args:
         images: (N, 3, H, W).
-        others: (N, 3, H, W), one beside each.
+        others: (N, 3, H, W), one for each image.
         chosen: (N,) bool.
 
     >>> found = with_statistics_of(torch.rand(1, 3, 8, 8), torch.ones(1, 3, 8, 8), torch.ones(1))
@@ -142,7 +142,7 @@ def _covered(pixels: Tensor, draw: CameraDraw) -> Tensor:
             if wide > 0:
                 rows = slice(max(round(top), 0), max(round(top + high), 0))
                 columns = slice(max(round(left), 0), max(round(left + wide), 0))
-                # A window mirrored across its picture is no piece of a person in its place.
+                # Mirrored across the picture, a window shows no part of the person in its place.
                 source = pixels[donor].flip(1, 2) if donor != index else pixels[donor].flip(2)
                 result[index, :, rows, columns] = source[:, rows, columns]
     return result
@@ -155,7 +155,7 @@ def _coarser(picture: Tensor, factor: float) -> Tensor:
 
 
 def _draw_kernels(strength: Tensor, kind: Tensor) -> Tensor:
-    """Kernels (N, K, K) of sum 1: none (a third), blurred, smeared along a line, sharpened."""
+    """Return kernels (N, K, K) of sum 1: identity (a third), blur, smear on a line, sharpen."""
     at = torch.arange(KERNEL, dtype=torch.float32) - KERNEL // 2
     y, x = torch.meshgrid(at, at, indexing="ij")
     delta = ((x == 0) & (y == 0)).float()

@@ -1,9 +1,9 @@
 """RandAugment of a batch without its geometric operations, with explicit draws.
 
 Source: Cubuk et al., "RandAugment: Practical Automated Data Augmentation with a Reduced Search
-Space", CVPRW 2020. The operations are those of Pillow (`ImageOps`, `ImageEnhance`) on images of
-whole levels 0..255; they run on the device, each on all the images that drew it at once. Rotation,
-shear and translation are left out, as in Xie et al., ICCV 2021: they would move the joints.
+Space", CVPRW 2020. The operations are those of Pillow (`ImageOps`, `ImageEnhance`) on images with
+whole levels 0..255; they run on the device, each at once on all images that drew it. As in Xie et
+al., ICCV 2021, rotation, shear and translation are left out: they would move the joints.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sspcm.augment.occlusion import REFERENCE_WIDTH, inside_windows
 
 HIGHEST_MAGNITUDE = 30
 GREY = (125.0, 123.0, 114.0)
-"""Fill of the cut out square, as in AutoAugment."""
+"""Level that fills the cut-out square, as in AutoAugment."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ColourDraw:
     """Draws of RandAugment.
 
     Attributes:
-        operation: (N, n) int64, rows of OPERATIONS that are applied one after the other.
+        operation: (N, n) int64, rows of OPERATIONS, applied one after the other.
         centre: (N, n, 2) x, y in 0..1 of the image, where Cutout puts its square.
     """
 
@@ -36,7 +36,7 @@ class ColourDraw:
 
 
 def draw_colours(people: int, operations: int, *, generator: torch.Generator) -> ColourDraw:
-    """Random operations, drawn with replacement, on the CPU."""
+    """Return random operations, drawn with replacement on the CPU."""
     chosen = torch.randint(len(OPERATIONS), (people, operations), generator=generator)
     return ColourDraw(chosen, torch.rand((people, operations, 2), generator=generator))
 
@@ -44,13 +44,13 @@ def draw_colours(people: int, operations: int, *, generator: torch.Generator) ->
 def rand_augment(
     pixels: Tensor, draw: ColourDraw, *, magnitude: int, released: bool = False
 ) -> Tensor:
-    """Pixels (N, 3, H, W) with each image's operations applied in turn.
+    """Return pixels (N, 3, H, W) after each image's operations, applied in turn.
 
     Args:
         pixels: levels 0..255, floating point; they are rounded to whole levels.
-        draw: the operations; kept on the CPU, so that choosing rows never waits for the device.
-        magnitude: m of 0..30, the strength of every operation that has one.
-        released: cut out the square of a crop 192 wide, whatever the crop.
+        draw: the operations, on the CPU, so that choosing rows never waits for the device.
+        magnitude: m of 0..30, the strength of all operations that have one.
+        released: cut out a square of the size for crops 192 pixels wide, whatever the crop.
     """
     strength = magnitude / HIGHEST_MAGNITUDE
     result = pixels.round().clamp(0, 255)
@@ -67,14 +67,14 @@ def rand_augment(
 
 
 def auto_contrast(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """Each channel stretched to the levels 0..255."""
+    """Return each channel, stretched to the levels 0..255."""
     low, high = pixels.amin(dim=(2, 3), keepdim=True), pixels.amax(dim=(2, 3), keepdim=True)
     scale = 255 / (high - low).clamp(min=1)
     return torch.where(high > low, _levels(pixels * scale - low * scale), pixels)
 
 
 def equalize(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """Each channel with a histogram as flat as a table of levels can make it."""
+    """Return each channel, its histogram as flat as a lookup table can make it."""
     levels = pixels.long().flatten(2)
     counts = levels.new_zeros(*levels.shape[:2], 256)
     counts.scatter_add_(2, levels, torch.ones_like(levels))
@@ -87,46 +87,46 @@ def equalize(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
 
 
 def invert(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """The negative."""
+    """Return the negative."""
     return 255 - pixels
 
 
 def posterize(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """The highest 4 * strength bits of each level, at least one."""
+    """Return the highest 4 * strength bits of each level, at least one."""
     unit = float(2 ** (8 - max(1, int(4 * strength))))
     return torch.floor(pixels / unit) * unit
 
 
 def solarize(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """Levels from 256 * strength on as their negative."""
+    """Return the pixels with levels from 256 * strength on inverted."""
     return torch.where(pixels < 256 * strength, pixels, 255 - pixels)
 
 
 def solarize_add(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """Levels below 128 raised by 110 * strength."""
+    """Return the pixels with levels below 128 raised by 110 * strength."""
     raised = (pixels + int(110 * strength)).clamp(max=255)
     return torch.where(pixels < 128, raised, pixels)
 
 
 def colour(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """Saturation times 0.1 + 1.8 * strength."""
+    """Return the pixels with saturation scaled by 0.1 + 1.8 * strength."""
     return _blend(_luma(pixels).expand_as(pixels), pixels, strength)
 
 
 def contrast(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """Contrast about the mean luma times 0.1 + 1.8 * strength."""
+    """Return the pixels with contrast about the mean luma scaled by 0.1 + 1.8 * strength."""
     mean = torch.floor(_luma(pixels).mean(dim=(2, 3), keepdim=True) + 0.5)
     return _blend(mean, pixels, strength)
 
 
 def brightness(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """Brightness times 0.1 + 1.8 * strength."""
+    """Return the pixels with brightness scaled by 0.1 + 1.8 * strength."""
     return _blend(torch.zeros_like(pixels), pixels, strength)
 
 
 def sharpness(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """Difference from a smoothed image times 0.1 + 1.8 * strength; the border stays."""
-    # The kernel is 1 around a middle of 5. A convolution would be in bfloat16 under autocast.
+    """Return the pixels with sharpness scaled by 0.1 + 1.8 * strength; the border stays."""
+    # The kernel is 5 in the middle and 1 around. Autocast would run a convolution in bfloat16.
     around = functional.avg_pool2d(pixels, 3, stride=1, divisor_override=1)
     inner = torch.floor((around + 4 * pixels[:, :, 1:-1, 1:-1]) / 13 + 0.5)
     smooth = pixels.clone()
@@ -135,12 +135,12 @@ def sharpness(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
 
 
 def cut_square(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """A grey square of side 40 * strength (on a crop 192 wide; it scales) around the centre."""
+    """Return the pixels with a grey square around the centre, side 40 * strength at width 192."""
     return _grey_square(pixels, 20 * strength * pixels.shape[3] / REFERENCE_WIDTH, centre)
 
 
 def cut_fixed_square(pixels: Tensor, strength: float, centre: Tensor) -> Tensor:
-    """A grey square of side 40 * strength around the centre, whatever the crop (released)."""
+    """Return the pixels with a grey square around the centre, side 40 * strength (released)."""
     return _grey_square(pixels, 20 * strength, centre)
 
 
@@ -157,8 +157,8 @@ OPERATIONS: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
     "sharpness": sharpness,
     "cutout": cut_square,
 }
-"""Name -> function of whole levels (n, 3, H, W), the strength in 0..1 and, for Cutout, centres
-(n, 2) in 0..1 of the image."""
+"""Name -> function of whole levels (n, 3, H, W), strength in 0..1 and, for Cutout, centres (n, 2)
+in 0..1 of the image."""
 
 
 def _grey_square(pixels: Tensor, half_side: float, centre: Tensor) -> Tensor:
@@ -181,5 +181,5 @@ def _blend(degenerate: Tensor, pixels: Tensor, strength: float) -> Tensor:
 
 
 def _levels(pixels: Tensor) -> Tensor:
-    """Levels cut to 0..255; fractions are dropped, as an image of bytes does."""
+    """Return levels clipped to 0..255 and truncated to whole numbers, as in an image of bytes."""
     return torch.floor(pixels.clamp(0, 255))

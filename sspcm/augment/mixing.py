@@ -1,9 +1,9 @@
 """Cutout, CutMix and Mixup of a batch of images, with explicit draws.
 
 The hard views of Zhou et al. 2024 (MultiAugs) build on Cutout (DeVries and Taylor 2017), CutMix
-(Yun et al., ICCV 2019) and Mixup (Zhang et al., ICLR 2018). Targets stay those of the image that
-is covered. `released=True` repeats the released code, which draws columns up to the height and
-rows up to the width, and windows of one size on every crop (golden fixture f09b).
+(Yun et al., ICCV 2019) and Mixup (Zhang et al., ICLR 2018). The targets remain those of the covered
+image. `released=True` repeats the released code, which draws columns up to the height and rows up
+to the width, and windows of the same size for every crop (golden fixture f09b).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from sspcm.augment.occlusion import REFERENCE_WIDTH, draw_half_sizes, inside_win
 
 MIXUP_BETA = 0.2
 MIXUP_SHARE = 0.25
-"""Mixup adds at most a quarter of another image: its share is 0.25 b with b of Beta(0.2, 0.2)."""
+"""Mixup adds at most a quarter of another image: its share is 0.25 b, b from Beta(0.2, 0.2)."""
 
 
 @dataclass(frozen=True)
 class WindowDraw:
-    """Draws for windows anywhere in the images of a batch.
+    """Random windows anywhere in the images of a batch.
 
     Attributes:
         centre: (N, n, 2) int64 x, y in pixels.
@@ -38,7 +38,7 @@ class WindowDraw:
 
 @dataclass(frozen=True)
 class MixupDraw:
-    """Draws of Mixup: the other image (N,) of each, and its share of the mixture in 0..0.25."""
+    """Random values of Mixup: each image's partner (N,), and the partner's share in 0..0.25."""
 
     donor: Tensor
     share: float
@@ -52,14 +52,14 @@ def draw_windows(
     released: bool = False,
     generator: torch.Generator,
 ) -> WindowDraw:
-    """Random windows, on the CPU.
+    """Return random windows, drawn on the CPU.
 
     Args:
         people: batch size N.
-        windows: n windows an image.
-        crop_size: (width, height) in pixels; sizes scale with the width (10..19 at 192).
-        released: draw columns up to the height and rows up to the width, and the sizes of a crop
-            192 wide, whatever the crop.
+        windows: n windows per image.
+        crop_size: (width, height) in pixels; half sizes scale with the width (10..19 at 192).
+        released: draw columns up to the height and rows up to the width, with the sizes for a width
+            of 192, whatever the crop.
         generator: source of the draws.
     """
     width, height = (crop_size[1], crop_size[0]) if released else crop_size
@@ -72,27 +72,27 @@ def draw_windows(
 
 
 def draw_mixup(people: int, *, generator: torch.Generator) -> MixupDraw:
-    """A random permutation and one share for the whole batch, as published."""
+    """Return a random permutation and one share for the whole batch, as published."""
     donor = torch.randperm(people, generator=generator)
-    # torch's own Beta takes no generator.
+    # torch's Beta distribution takes no generator.
     seed = int(torch.randint(2**62, (1,), generator=generator))
     beta = float(np.random.default_rng(seed).beta(MIXUP_BETA, MIXUP_BETA))
     return MixupDraw(donor, MIXUP_SHARE * beta)
 
 
 def cutout(images: Tensor, draw: WindowDraw, *, released: bool = False) -> Tensor:
-    """Images (N, C, H, W) with the windows set to zero."""
+    """Return images (N, C, H, W) with the windows set to zero."""
     return images.masked_fill(_covered(images, draw, released=released), 0.0)
 
 
 def cutmix(images: Tensor, draw: WindowDraw, *, released: bool = False) -> Tensor:
-    """Images (N, C, H, W) whose windows show the same window of another image of the batch."""
+    """Return images (N, C, H, W) with the windows filled from another image of the batch."""
     covered = _covered(images, draw, released=released)
     return torch.where(covered, images[draw.donor], images)
 
 
 def mixup(images: Tensor, draw: MixupDraw) -> Tensor:
-    """Images (N, C, H, W) with a share of another image of the batch mixed in."""
+    """Return images (N, C, H, W), each mixed with a share of another image of the batch."""
     return (1 - draw.share) * images + draw.share * images[draw.donor]
 
 

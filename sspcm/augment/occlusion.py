@@ -15,20 +15,20 @@ from torch import Tensor
 
 JITTER = 10.0
 HALF_SIZE = (10, 20)
-"""Patch half sizes are drawn from 10..19 pixels, centres jittered by 10 pixels, on a crop
-192 pixels wide; smaller and larger crops scale both, except in the released code."""
+"""Half sizes of patches are drawn from 10..19 pixels, and centres are jittered by 10 pixels, at a
+crop width of 192; both scale with the crop, except in the released code."""
 REFERENCE_WIDTH = 192
 
 
 @dataclass(frozen=True)
 class PatchDraw:
-    """Draws for the patches of a batch.
+    """Random patches of a batch.
 
     Attributes:
         jitter: (N, J, 2) x, y offsets of the patch centres in pixels.
         half_size: (N, J, 2) int64 half width and height in pixels.
-        joint: (N, n) int64 joints that are covered.
-        donor_joint: (N, n) int64 joints that cover them (Cut-Occlude only).
+        joint: (N, n) int64 covered joints.
+        donor_joint: (N, n) int64 covering joints (Cut-Occlude only).
         donor: (N,) int64 image of the batch that the patches come from (Cut-Occlude only).
     """
 
@@ -49,15 +49,15 @@ def draw_patches(
     released: bool = False,
     generator: torch.Generator,
 ) -> PatchDraw:
-    """Random patches, on the CPU.
+    """Return random patches, drawn on the CPU.
 
     Args:
         people: batch size N.
         joints: 1-D int64, the joints that may be drawn.
         total_joints: J of the heatmaps.
-        patches: n patches an image.
-        crop_width: crop width in pixels; sizes and jitter scale with it (unchanged at 192).
-        released: sizes and jitter of a crop 192 wide, whatever the crop.
+        patches: n patches per image.
+        crop_width: crop width in pixels; sizes and jitter scale with it (factor 1 at 192).
+        released: use the sizes and jitter for a width of 192, whatever the crop.
         generator: source of the draws.
     """
     shape = (people, total_joints, 2)
@@ -73,7 +73,7 @@ def draw_patches(
 def draw_half_sizes(
     shape: tuple[int, ...], *, crop_width: int, generator: torch.Generator
 ) -> Tensor:
-    """Half sizes of patches in pixels, int64 of that shape: 10..19 on a crop 192 wide."""
+    """Return half sizes of patches in pixels, int64 of this shape: 10..19 at width 192."""
     half_size = torch.randint(*HALF_SIZE, shape, generator=generator)
     return (half_size * (crop_width / REFERENCE_WIDTH)).round().long().clamp(min=1)
 
@@ -81,13 +81,13 @@ def draw_half_sizes(
 def joint_cutout(
     images: Tensor, positions: Tensor, draw: PatchDraw, *, released: bool = False
 ) -> Tensor:
-    """Images (N, C, H, W) with the patches around the drawn joints set to zero.
+    """Return images (N, C, H, W) with the patches around the drawn joints set to zero.
 
     Args:
         images: (N, C, H, W).
         positions: (N, J, 2) joint positions x, y in image pixels.
-        draw: the patches; rows clamp to the height and columns to the width, except released.
-        released: clamp as the released code does, so that a tall image's rows from W on are kept.
+        draw: the patches; unless released, rows are clamped to the height, columns to the width.
+        released: clamp as the released code does, which spares a tall image's rows from W on.
     """
     centre = _take(torch.trunc(positions.float() + draw.jitter), draw.joint)
     half = _take(draw.half_size, draw.joint)
@@ -99,7 +99,7 @@ def joint_cutout(
 def inside_windows(
     centre: Tensor, half: Tensor, size: tuple[int, int], *, released: bool = False
 ) -> Tensor:
-    """Mask (N, height, width) of pixels inside any of the windows [centre - half, centre + half).
+    """Return a mask (N, height, width) of pixels in any window [centre - half, centre + half).
 
     Args:
         centre: (N, n, 2) whole x, y in pixels.
@@ -120,15 +120,15 @@ def inside_windows(
 def cut_occlude(
     images: Tensor, positions: Tensor, draw: PatchDraw, *, released: bool = False
 ) -> Tensor:
-    """Images (N, C, H, W) with joints covered by patches around joints of other images.
+    """Return images (N, C, H, W) with joints covered by patches around joints of other images.
 
-    Patches are read from the images as they came; a later patch covers an earlier one.
+    Patches are copied from the original images; a later patch covers an earlier one.
 
     Args:
         images: (N, C, H, W).
         positions: (N, J, 2) joint positions x, y in image pixels.
-        draw: the patches. The patch keeps the part that fits in both images, except released.
-        released: swap the axes and fill with zeros where the windows differ, as released.
+        draw: the patches; unless released, the part that fits in both images is pasted.
+        released: swap the axes, and fill with zeros if the windows differ, as in the released code.
     """
     height, width = images.shape[2:]
     centre = torch.trunc(positions.float() + draw.jitter).long()
@@ -144,7 +144,7 @@ def cut_occlude(
     columns = windows(target[..., 0], donor[..., 0], half[..., 0], width)
     rows = windows(target[..., 1], donor[..., 1], half[..., 1], height)
 
-    # NHWC views: one index row a pixel moves all its channels.
+    # NHWC views: one index per pixel moves all its channels.
     source = images.permute(0, 2, 3, 1)
     result = source.clone()
     donor_image = draw.donor[:, None, None]
@@ -159,12 +159,12 @@ def cut_occlude(
 
 
 _Windows = tuple[Tensor, Tensor, Tensor]
-"""Of one axis: mask (N, n, size) of covered pixels, the pixel (N, n, size) of the donor that each
+"""Along one axis: the mask (N, n, size) of covered pixels, the donor's pixel (N, n, size) that each
 shows, and whether (N, n) the donor's window fits (otherwise zeros are pasted)."""
 
 
 def _take(values: Tensor, joint: Tensor) -> Tensor:
-    """Rows of values (N, J, 2) at joint (N, n): (N, n, 2)."""
+    """Return the values (N, n, 2) of values (N, J, 2) at joints (N, n)."""
     return values.gather(1, joint[..., None].expand(-1, -1, 2))
 
 
@@ -186,7 +186,7 @@ def _released_windows(target: Tensor, donor: Tensor, half: Tensor, size: int) ->
     excess = ((donor_high - donor_low) - (high - low)).abs()
     donor_low = torch.where(low == 0, donor_low + excess, donor_low)
     donor_high = torch.where(high == last, donor_high - excess, donor_high)
-    # A slice end below 0 counts from the far end, as in the released code.
+    # As in the released code, a negative end of a slice counts from the far end.
     donor_high = torch.where(donor_high < 0, donor_high + size, donor_high)
     pixel = torch.arange(size, device=target.device)
     inside = (pixel >= low[..., None]) & (pixel < high[..., None])

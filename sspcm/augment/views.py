@@ -1,4 +1,4 @@
-"""Random easy and hard views of a crop: the draws, and the matrices they make."""
+"""Random easy and hard views of a crop: the random values, and their matrices."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ViewStrength:
-    """How far a view departs from the crop: the published values by default.
+    """How strongly views differ from the crop; the published values by default.
 
     Attributes:
-        scale: standard deviation of the scale factor, cut to 1 +- scale.
-        rotation: standard deviation of the rotation in degrees, cut to +- 2 rotation.
+        scale: standard deviation of the scale factor, which is clipped to 1 +- scale.
+        rotation: standard deviation of the rotation in degrees, clipped to +- 2 rotation.
         rotation_probability: share of views that are rotated at all.
         flip_probability: share of views that are mirrored.
     """
@@ -31,7 +31,7 @@ HARD_VIEW = ViewStrength(rotation_probability=0.8, flip_probability=0.0)
 
 @dataclass(frozen=True)
 class ViewDraw:
-    """Scale factors (N,), rotations (N,) in degrees, both float64, and mirrored (N,) bool."""
+    """Scale factors (N,) and rotations (N,) in degrees, both float64, and mirroring (N,) bool."""
 
     scale: Tensor
     rotation: Tensor
@@ -39,7 +39,7 @@ class ViewDraw:
 
 
 def draw_views(count: int, strength: ViewStrength, *, generator: torch.Generator) -> ViewDraw:
-    """Independent random views; the generator advances by the same amount whatever is drawn."""
+    """Return independent random views; the generator always advances by the same amount."""
     normals = torch.randn(2, count, dtype=torch.float64, generator=generator)
     uniforms = torch.rand(2, count, dtype=torch.float64, generator=generator)
     return views_from_draws(normals[0], uniforms[0], normals[1], uniforms[1], strength)
@@ -52,7 +52,7 @@ def views_from_draws(
     u_flip: Tensor | None = None,
     strength: ViewStrength = HARD_VIEW,
 ) -> ViewDraw:
-    """Views from standard normals z and uniforms u, all (N,); unused normals may be NaN."""
+    """Return views from standard normals z and uniforms u, all (N,); unused normals may be NaN."""
     scale = (1 + strength.scale * z_scale).clamp(1 - strength.scale, 1 + strength.scale)
     limit = 2 * strength.rotation
     rotated = u_rotate <= strength.rotation_probability
@@ -62,12 +62,12 @@ def views_from_draws(
 
 
 def plain_views(count: int) -> ViewDraw:
-    """Views that change nothing."""
+    """Return views that change nothing."""
     return zoomed_views(count, 1)
 
 
 def zoomed_views(count: int, scale: float) -> ViewDraw:
-    """Views that zoom alone, `scale` pixels of the crop a pixel."""
+    """Return views that only zoom, by `scale` pixels of the crop per pixel."""
     return ViewDraw(
         scale=torch.full((count,), scale, dtype=torch.float64),
         rotation=torch.zeros(count, dtype=torch.float64),
@@ -76,11 +76,11 @@ def zoomed_views(count: int, scale: float) -> ViewDraw:
 
 
 def region_to_crop(views: ViewDraw, region_size: int, crop_size: tuple[int, int]) -> Tensor:
-    """Matrices (N, 2, 3) float64 from a stored region to the crop that a view shows.
+    """Return matrices (N, 2, 3) float64 from a stored region to the crop that a view shows.
 
-    A stored region is a square at crop resolution around the person, its centre the crop's
-    centre; the view mirrors, zooms and turns about it, as the published crop matrix does on the
-    frame: crop = R F (p - centre) / scale + (width/2, height/2).
+    A stored region is a square at crop resolution with the same centre as the crop. The view
+    mirrors, zooms and rotates about this centre, as the published crop matrix does on the frame:
+    crop = R F (p - centre) / scale + (width/2, height/2).
     """
     angle = torch.deg2rad(views.rotation)
     cos, sin = torch.cos(angle) / views.scale, torch.sin(angle) / views.scale

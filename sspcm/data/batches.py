@@ -1,7 +1,7 @@
-"""People in, tensors out: the easy views of a step's people, and their targets, on the device.
+"""The batches of a training step: easy views of people and their targets, on the device.
 
-Every draw comes from the step's own generator, so a run that is resumed, or that reads its data in
-another order, sees the same batches.
+Every random draw comes from the step's own generator, so a run that is resumed, or that reads its
+data in another order, sees the same batches.
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ from sspcm.heatmaps.targets import HEATMAP_STRIDE, gaussian_targets
 
 @dataclass(frozen=True)
 class PoolView:
-    """Whose easy views the unlabelled images of a batch are, and how they were made.
+    """How the unlabelled easy views of a batch were made, and of whom.
+
+    `rows`, `matrices`, `flip` and `plain` are on the CPU.
 
     Attributes:
         rows: (N,) int64 rows of the training people.
         matrices: (N, 2, 3) float64 from stored to crop pixels.
-        flip: (N,) bool, mirrored.
-        plain: (N, 2, 3) float64, the matrices of views that neither turn, zoom nor mirror: the
-            people as they are evaluated. All four are on the CPU.
-        through: the same people, (N, 3, H, W) normalised, through other such matrices: their stored
-            pixels are resampled once more, not the easy views.
+        flip: (N,) bool, whether a view is mirrored.
+        plain: (N, 2, 3) float64 matrices of views without rotation, zoom or mirroring: the people
+            as they are evaluated.
+        through: function that warps the same people through other such matrices, to (N, 3, H, W)
+            normalised; it resamples the stored pixels, not the easy views.
     """
 
     rows: Tensor
@@ -52,7 +54,7 @@ class PoolView:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a method's training step sees.
+    """The input of a method's training step.
 
     Attributes:
         labelled: (N, 3, H, W) normalised easy views of labelled people.
@@ -61,8 +63,8 @@ class Batch:
         unlabelled: (N, 3, H, W) normalised easy views of the pool; None if the method needs none
             or the run is burning in.
         unlabelled_weight: (N, J) 1 for every joint of the labelled set's vocabulary.
-        generator: source of the method's own draws of this step (CPU).
-        pool_view: how the unlabelled easy views were made; None where there are none.
+        generator: source of the method's own random draws in this step (CPU).
+        pool_view: how the unlabelled easy views were made; None if there are none.
     """
 
     labelled: Tensor
@@ -76,14 +78,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Pool:
-    """The unlabelled people, for a method that labels them off line.
+    """The unlabelled people, for a method that labels them offline.
 
     Attributes:
         rows: (M,) rows of the training people, in ascending order.
-        people: number of training people that rows are counted among.
-        batch_size: people a pass.
-        views: normalised views (N, 3, H, W) of rows, and the matrices (N, 2, 3) float64 from
-            stored to crop pixels that made them.
+        people: number of training people that `rows` indexes.
+        batch_size: people per forward pass.
+        views: function from rows to their normalised views (N, 3, H, W) and the matrices (N, 2, 3)
+            float64 from stored to crop pixels that made them.
     """
 
     rows: np.ndarray
@@ -99,13 +101,13 @@ def easy_views(
     crop_size: tuple[int, int],
     bgr: bool,
 ) -> Tensor:
-    """Normalised easy views (N, 3, H, W) float32 of regions, where these lie.
+    """Return normalised easy views (N, 3, H, W) float32 of regions, on the regions' device.
 
     Args:
         regions: (N, S, S, 3) uint8 RGB, on the device.
         matrices: (N, 2, 3) float64 from region to crop pixels, on the CPU.
         crop_size: (width, height) in pixels.
-        bgr: hand the channels over in BGR order, as the released code does.
+        bgr: put the channels in BGR order, as the released code does.
     """
     pixels = regions.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     to_region = invert(matrices).to(regions.device, non_blocking=True)
@@ -119,7 +121,7 @@ def view_joints(
     flipped: Tensor,
     flip_permutation: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Joints (N, J, 2) and visibility (N, J) in the view: moved, and left and right exchanged."""
+    """Return joints (N, J, 2) and visibility (N, J) in the views; mirroring swaps the sides."""
     moved = transform_points(joints.double(), matrices)
     return (
         torch.where(flipped[:, None, None], moved[:, flip_permutation], moved),
@@ -129,13 +131,13 @@ def view_joints(
 
 @dataclass(frozen=True)
 class RawViews:
-    """Pixels of easy views on the host, and the matrices of the views.
+    """Pixels of easy views on the host, and the matrices of these views.
 
     Attributes:
         pixels: uint8 RGB: (N, S, S, 3) stored regions where a GPU warps them, (N, H, W, 3) crops
             where the host does.
         matrices: (N, 2, 3) float64 from stored to crop pixels.
-        flip: (N,) bool, mirrored.
+        flip: (N,) bool, whether a view is mirrored.
     """
 
     pixels: Tensor
@@ -145,7 +147,7 @@ class RawViews:
 
 @dataclass(frozen=True)
 class RawBatch:
-    """What the host prepares of a batch; `generator` has drawn the views and nothing else yet."""
+    """The host's part of a batch; so far, `generator` has drawn the views and nothing else."""
 
     rows: np.ndarray
     labelled: RawViews
@@ -157,13 +159,13 @@ class RawBatch:
 class BatchMaker:
     """Makes the batch of a step.
 
-    Views are warped out of the stored regions, which were warped out of the frames: in both recipes
-    a view is resampled twice, where the published one is cut from the frame
+    Views are warped from the stored regions, which were warped from the frames. So in both recipes
+    a view is resampled twice; the published pipeline cuts it straight from the frame
     (docs/methods/recipes.md).
 
-    With a GPU the host only reads: raw regions go up as uint8, and the GPU warps and normalises
-    them. Without one OpenCV warps the regions in uint8, as the released pipeline warps frames:
-    several times faster on a CPU, and the same up to the rounding of pixels to whole levels.
+    With a GPU, the host only reads: it uploads raw uint8 regions, and the GPU warps and normalises
+    them. Without one, OpenCV warps the regions in uint8, as the released pipeline warps frames:
+    several times faster on a CPU, and equal up to rounding to whole levels.
     """
 
     def __init__(
@@ -193,7 +195,7 @@ class BatchMaker:
     def read(
         self, labelled: np.ndarray, unlabelled: np.ndarray | None, generator: torch.Generator
     ) -> RawBatch:
-        """The host's part for these store rows; the generator gives the views."""
+        """Return the host's part of a batch of these store rows; `generator` draws the views."""
         views = self._read(labelled, draw_views(len(labelled), self._strength, generator=generator))
         pool = None
         if unlabelled is not None:
@@ -202,7 +204,7 @@ class BatchMaker:
         return RawBatch(labelled, views, unlabelled, pool, generator)
 
     def finish(self, raw: RawBatch) -> Batch:
-        """The device's part: images, targets and weights."""
+        """Return the finished batch: images, targets and weights, made on the device."""
         stored, labelled = self._store.joints(raw.rows)
         joints, visibility = view_joints(
             torch.from_numpy(stored),
@@ -244,7 +246,7 @@ class BatchMaker:
         )
 
     def views(self, rows: np.ndarray, draw: ViewDraw) -> tuple[Tensor, Tensor]:
-        """Normalised views (N, 3, H, W) of these store rows and their matrices (N, 2, 3)."""
+        """Return the normalised views (N, 3, H, W) of store rows, and their matrices (N, 2, 3)."""
         raw = self._read(rows, draw)
         return self._images(raw), raw.matrices
 
@@ -265,7 +267,7 @@ class BatchMaker:
         return pixels
 
     def _through(self, rows: np.ndarray, raw: RawViews, matrices: Tensor) -> Tensor:
-        """Images (N, 3, H, W) of the same people as `raw`, whose pixels are on the device."""
+        """Return images (N, 3, H, W) of the people of `raw`, warped through other matrices."""
         pixels = self._warped(rows, matrices) if self._host_warps else raw.pixels
         return self._images(replace(raw, pixels=pixels, matrices=matrices))
 
@@ -281,7 +283,7 @@ class BatchMaker:
 
 
 def read_ahead(readers: Iterable[Callable[[], RawBatch]]) -> Iterator[RawBatch]:
-    """Results of the readers, in their order, each read while the step before it computes."""
+    """Yield the readers' results in order; each is read while the step before it computes."""
     with ThreadPoolExecutor(_READERS) as pool:
         waiting: deque[Future[RawBatch]] = deque()
         try:

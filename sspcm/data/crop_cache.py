@@ -1,4 +1,4 @@
-"""The cache of decoded crops: where it is, what it holds, and how it is cleared."""
+"""The cache of decoded crops: list what it holds, and clear it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from wepdtof_pose.locks import LockedError, exclusive
 
 _STORE = re.compile(r"[0-9a-f]{24}\.npy")
 _LEFTOVER = re.compile(r"\.[0-9a-f]{24}(\.npy)?\.(lock|[a-z0-9_]{8}\.part(\.\w+)?)")
-"""What a process that was killed while it built a store has left beside it."""
+"""Files that a process killed while building a store leaves beside it."""
 
 
 @dataclass(frozen=True)
 class CachedStore:
-    """A crop store in the cache: its file, its size in bytes and when it was last used."""
+    """A crop store in the cache: its file, its size in bytes, and when it was last used."""
 
     path: Path
     size: int
@@ -27,13 +27,13 @@ class CachedStore:
 
 @dataclass(frozen=True)
 class CropCache:
-    """What a folder of crop stores holds.
+    """The content of a folder of crop stores.
 
     Attributes:
         folder: the cache.
-        stores: last used first.
-        leftovers: temporary files and locks of processes that were killed, or are at work.
-        others: what is not ours, and so is never removed.
+        stores: most recently used first.
+        leftovers: temporary files and locks of processes that were killed or are still at work.
+        others: files that are not ours and are never removed.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class CropCache:
 
 
 def read_cache(folder: Path) -> CropCache:
-    """Return what a folder of crops holds; a folder that is not there holds nothing.
+    """Return the content of a folder of crops; a missing folder holds nothing.
 
     Raises:
         InputError: it is a file, or cannot be read.
@@ -74,13 +74,13 @@ def read_cache(folder: Path) -> CropCache:
 
 
 def clear_cache(cache: CropCache) -> tuple[int, int]:
-    """Remove the stores of a cache, and what killed processes left; nothing else.
+    """Remove the stores of a cache and the leftovers of killed processes, and nothing else.
 
-    A store that a process is building stays. One that a process reads can go: it keeps its open
-    file until it ends.
+    A store that a process is building stays. A store that a process reads can be removed: the
+    process keeps its open file.
 
     Returns:
-        How many stores were removed, and their bytes.
+        The number of stores removed, and their bytes.
 
     Raises:
         InputError: a file cannot be removed.
@@ -95,7 +95,7 @@ def clear_cache(cache: CropCache) -> tuple[int, int]:
                 store.path.unlink(missing_ok=True)
                 removed, freed = removed + 1, freed + store.size
         for path in cache.leftovers:
-            # What is younger may belong to a process at work.
+            # A younger file may belong to a process at work.
             if path.exists() and time.time() - path.stat().st_mtime > _AT_WORK:
                 path.unlink(missing_ok=True)
     except OSError as error:
@@ -104,7 +104,7 @@ def clear_cache(cache: CropCache) -> tuple[int, int]:
 
 
 def size_in_words(size: int) -> str:
-    """A number of bytes in the unit that suits it.
+    """Return a number of bytes in a suitable unit.
 
     >>> [size_in_words(n) for n in (0, 2_500_000, 5 * 2**30)]
     ['0 MiB', '2 MiB', '5.0 GiB']
@@ -113,4 +113,4 @@ def size_in_words(size: int) -> str:
 
 
 _AT_WORK = 24 * 3600.0
-"""Seconds for which a temporary file is left alone."""
+"""Seconds before a temporary file may be removed."""

@@ -1,4 +1,4 @@
-"""Where people's crops lie on their frames: as the frame is, or head up below a ceiling camera.
+"""Place people's crops on their frames: aligned with the frame, or head up below a ceiling camera.
 
 Training, evaluation, prediction and export all place their crops here.
 """
@@ -16,9 +16,9 @@ from wepdtof_pose.fisheye.people import head_outwards, radial_angle
 from wepdtof_pose.geometry import boxes_to_center_scale, clip_boxes, crop_matrices
 
 Up = Literal["radius", "box", "angle"]
-"""What points up in a turned crop: the image radius through the middle of the person's box, the end
-of the rotated box that points away from the image centre, or the rotated box's angle as it is
-given. Without a rotated box all three are the radius."""
+"""The direction that points up in a turned crop: the image radius through the middle of the box,
+the end of the rotated box that points away from the image centre, or the rotated box's own angle.
+Without a rotated box, all three mean the radius."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class CropPlaces:
     Attributes:
         center: float32 (people, 2) in frame pixels.
         scale: float32 (people, 2) crop sides over 200 pixels.
-        rotation: float64 (people,) degrees by which a crop is turned; its top is that direction
-            of the frame, clockwise from up.
+        rotation: float64 (people,) direction in the frame of a crop's top, in degrees clockwise
+            from up.
     """
 
     center: np.ndarray
@@ -57,20 +57,20 @@ def crop_places(
     rotated: np.ndarray | None = None,
     released: bool = False,
 ) -> CropPlaces:
-    """Place the crops of people.
+    """Return the crops of people.
 
-    A crop is the box cut to the frame, its shorter side grown to the crop's aspect ratio, and
-    padded. With `upright` it is turned, and holds the rotated box, or the box where no rotated one
-    is known: below a ceiling camera people stand along the image radius, heads outwards.
+    A crop is the box, clipped to the frame, with its shorter side extended to the crop's aspect
+    ratio, and padded. With `upright`, it is turned and encloses the rotated box, or the box if no
+    rotated one is known: below a ceiling camera, people stand along the radius, head outwards.
 
     Args:
         boxes: (people, 4) x, y, w, h in pixels.
         sizes: (people, 2) or (2,) frame width and height in pixels.
         crop_size: (width, height) of crops in pixels.
         upright: turn the crops.
-        up: what points up in a turned crop; see `Up`.
+        up: the direction that points up in a turned crop; see `Up`.
         rotated: (people, 5) rotated boxes cx, cy, w, h in pixels and degrees, NaN where unknown.
-        released: cut boxes to the frame as the released code does; see `clip_boxes`.
+        released: clip boxes to the frame as the released code does; see `clip_boxes`.
 
     Raises:
         InputError: `up` is none of the three.
@@ -104,9 +104,9 @@ def crop_places(
 
 
 def from_ceiling(dataset: PoseDataset) -> bool:
-    """Tell whether a data set shows people from a ceiling, whose crops are better turned.
+    """Return whether a data set shows people from a ceiling, so that crops should be turned.
 
-    It does if most boxes are rotated ones, or if frames state a fisheye lens.
+    It does if most people have rotated boxes, or if frames state a fisheye lens.
     """
     rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].notna().all(axis=1)
     if len(rotated) and rotated.mean() > 0.5:
@@ -122,7 +122,7 @@ def places_of(
     up: Up = "radius",
     released: bool = False,
 ) -> CropPlaces:
-    """Place the crops of all people of a data set; see `crop_places`."""
+    """Return the crops of all people of a data set; see `crop_places`."""
     sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
     rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
     return crop_places(

@@ -1,12 +1,12 @@
-"""CropStore: every frame decoded once, every person's pixels kept at crop resolution.
+"""CropStore: decode every frame once, and keep every person's pixels at crop resolution.
 
-A store is one array file (people, height, width, 3), uint8 RGB, in NumPy's own format: a row is one
-read at a known place, several processes share the page cache, and memory does not grow with the
-number of people. JPEG files of the same regions are a fifth of the size, but decoding a region
-again costs several times the rest of the sample's work (`sspcm-bench speed` prints both). The
-store's name is a hash of what it was made from (images with size and modification time, boxes,
-sizes): a changed source is a new store. What is warped out of a store has been resampled twice, and
-is a little smoother than the published crops (docs/methods/recipes.md has the numbers).
+A store is one array file (people, height, width, 3), uint8 RGB, in NumPy's own format. A row is one
+read at a known offset, processes share the page cache, and memory does not grow with the number of
+people. JPEG files of the same regions would take a fifth of the space, but decoding a region again
+costs several times the rest of the work on a sample (`sspcm-bench speed` prints both). The store is
+named by a hash of its sources (images with size and modification time, boxes, sizes), so a changed
+source gets a new store. Views warped from a store have been resampled twice and are slightly
+smoother than the published crops (docs/methods/recipes.md has the numbers).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class CropStore:
     """Pixels and joints of people in windows centred on them.
 
     Attributes:
-        pixels: uint8 (people, height, width, 3) RGB: a file of which indexing reads rows, or an
-            array.
+        pixels: uint8 (people, height, width, 3) RGB: an array, or a file whose rows are read by
+            indexing.
         keypoints: float32 (people, joints, 3) x, y in frame pixels, visibility 0/1/2.
         places: where the crops lie on their frames.
         crop_size: (width, height) of a crop; the window has the same resolution.
@@ -68,28 +68,28 @@ class CropStore:
         return math.prod(self.pixels.shape)
 
     def joints(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Joints of these people: float32 (N, joints, 2) x, y in window pixels, and visibility
-        (N, joints), 1 where labelled."""
+        """Return the joints of people, float32 (N, joints, 2) x, y in window pixels, and whether
+        each is labelled, (N, joints) of 0 and 1."""
         found = self.keypoints[rows]
-        # Of these people alone: matrices of everybody would be kept for all of a run.
+        # Only these people: matrices of everybody would stay in memory for the whole run.
         matrices = self.places.select(rows).matrices(self.crop_size, self.window_size)
         moved = transform_points(found[..., :2], matrices)
         return moved.astype(np.float32), (found[..., 2] > 0).astype(np.float32)
 
     def read_into(self, rows: np.ndarray, out: np.ndarray) -> None:
-        """Copy windows of these rows into a contiguous uint8 array (N, height, width, 3)."""
+        """Copy the windows of these rows into a contiguous uint8 array (N, height, width, 3)."""
         if isinstance(self.pixels, PixelFile):
             self.pixels.read_into(rows, out)
         else:
             np.take(self.pixels, rows, axis=0, out=out)
 
     def warp_into(self, rows: np.ndarray, matrices: np.ndarray, out: np.ndarray) -> None:
-        """Warp windows of these rows into uint8 (N, H, W, 3): bilinear, black outside.
+        """Warp the windows of these rows into uint8 (N, H, W, 3): bilinear, black outside.
 
         Args:
             rows: (N,) people.
             matrices: (N, 2, 3) from window to output pixels.
-            out: where to; contiguous.
+            out: the output array, contiguous.
         """
         window = np.empty((1, *self.pixels.shape[1:]), np.uint8)
         size = (out.shape[2], out.shape[1])
@@ -99,7 +99,7 @@ class CropStore:
 
 
 def region_size(crop_size: tuple[int, int], *, largest_scale: float) -> int:
-    """Side of a square window, in pixels, that holds every rotation of a crop zoomed out so far."""
+    """Return the side in pixels of a square that holds every rotation of a crop at that scale."""
     diagonal = float(np.hypot(*crop_size)) * largest_scale
     return 2 * int(np.ceil(diagonal / 2)) + 2
 
@@ -115,21 +115,21 @@ def open_crop_store(
     released: bool = False,
     workers: int | None = None,
 ) -> CropStore:
-    """The store of all people of the data set, built if it is not there yet.
+    """Return the crop store of all people of a data set, building it if it does not exist.
 
     Args:
-        dataset: the people; those it holds must be trainable.
+        dataset: the people; all of them must be trainable.
         crop_size: (width, height) of crops in pixels, which sets the resolution.
-        window_size: (width, height) kept around each person: the crop size for evaluation,
-            `region_size` squared for augmentation.
+        window_size: (width, height) kept around each person: the crop size for evaluation, a square
+            of `region_size` for augmentation.
         folder: where stores are kept.
         upright: turn each person's crop (fisheye).
-        up: what points up in a turned crop; see `sspcm.data.crop_places`.
-        released: cut boxes to their frames as the released code does.
-        workers: decoding threads; by default one a core.
+        up: the direction that points up in a turned crop; see `sspcm.data.crop_places`.
+        released: clip boxes to their frames as the released code does.
+        workers: decoding threads; by default one per core.
 
     Raises:
-        InputError: an image is missing or cannot be decoded, the folder cannot be made, or its disk
+        InputError: an image is missing or cannot be decoded, the folder cannot be made, or the disk
             has no room for the store.
     """
     places = places_of(dataset, crop_size, upright=upright, up=up, released=released)
@@ -137,7 +137,7 @@ def open_crop_store(
     path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
     if not path.is_file():
         make_folder(folder)
-        # Of several processes that want the same store one builds it and the others wait.
+        # If several processes want the same store, one builds it and the others wait.
         with exclusive(path.with_suffix(""), patience=math.inf):
             if not path.is_file():
                 _build(dataset, matrices, window_size, path, workers or usable_cores())
@@ -155,17 +155,17 @@ def open_crop_store(
 
 
 def cut_window(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """One window (height, width, 3) uint8 cut from a frame: bilinear, black outside."""
+    """Return one window (height, width, 3) uint8 cut from a frame: bilinear, black outside."""
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
 
 
 def cache_folder(named: str | None) -> Path:
-    """Return the folder that a configuration names for its crops, or the default one."""
+    """Return the folder that the configuration names for crops, or the default one."""
     return Path(named) if named else default_cache()
 
 
 def default_cache() -> Path:
-    """Return the user's cache folder for crops: $WEPDTOF_CACHE_DIR, else beside other caches."""
+    """Return the folder of cached crops: $WEPDTOF_CACHE_DIR, or one in the user's cache."""
     named = os.environ.get("WEPDTOF_CACHE_DIR")
     if named:
         return Path(named) / "crops"
@@ -174,8 +174,8 @@ def default_cache() -> Path:
 
 
 def _note_use(store: Path) -> None:
-    """Let a store's time of access say that it was used now, also where reading does not."""
-    # A cache that somebody else owns is read all the same.
+    """Set a store's access time to now; some file systems do not record reads."""
+    # A cache owned by somebody else can still be read.
     with contextlib.suppress(OSError):
         os.utime(store, ns=(time.time_ns(), store.stat().st_mtime_ns))
 
@@ -208,7 +208,7 @@ def _build(
 
 
 def _by_frame(frame_rows: np.ndarray) -> tuple[np.ndarray, Callable[[int], np.ndarray]]:
-    """The frames with people in ascending order, and who is on the n-th of them."""
+    """Return the frames with people, ascending, and a function from n to the people on the n-th."""
     order = np.argsort(frame_rows, kind="stable")
     frames, starts = np.unique(frame_rows[order], return_index=True)
     ends = np.append(starts[1:], len(order))
@@ -225,7 +225,7 @@ def _require_room(folder: Path, needed: int, people: int) -> None:
 
 
 def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, int]) -> str:
-    # Version 2: of images as they are shown, whose size is the stated one.
+    # Version 2: images as shown (EXIF applied), of the stated size.
     digest = hashlib.sha256(f"2 {window!r}".encode())
     digest.update(np.ascontiguousarray(matrices).tobytes())
     digest.update(np.ascontiguousarray(dataset.frame_rows).tobytes())

@@ -1,7 +1,7 @@
-"""Boxes of people found by others: read from files or objects, matched to frames, rotated or not.
+"""Boxes of people from other detectors, upright or rotated: read from files or objects.
 
-Taken are COCO results (with boxes of 4 numbers, or of 5 as RAPiD writes them), COCO annotations
-(those of CEPDOF and WEPDTOF too), YOLO text files (oriented boxes or plain ones), arrays, and
+Supported are COCO results (boxes of 4 numbers, or of 5 as in RAPiD's files), COCO annotations
+(including those of CEPDOF and WEPDTOF), YOLO text files (oriented or plain boxes), arrays, and
 objects like `supervision.Detections`.
 """
 
@@ -22,9 +22,9 @@ from wepdtof_pose.geometry import clip_boxes, enclosing_boxes
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 PERSON = 1
-"""Category of people in COCO."""
+"""Category id of people in COCO."""
 YOLO_PERSON = 0
-"""Class of people in YOLO's files, as in its models of COCO."""
+"""Class of people in YOLO's files, as in its models trained on COCO."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FrameBoxes:
         boxes: (people, 4) float64 x, y, w, h in pixels.
         scores: (people,) float64.
         rotated: (people, 5) float64 cx, cy, w, h in pixels and the angle in degrees, clockwise from
-            the axis that points up; NaN where only the box is known.
+            up; NaN if only the box is known.
     """
 
     boxes: np.ndarray
@@ -50,16 +50,16 @@ class FrameBoxes:
         return FrameBoxes(self.boxes[rows], self.scores[rows], self.rotated[rows])
 
     def on_frame(self, size: Sequence[int]) -> np.ndarray:
-        """Return the mask (people,) of boxes that lie on a frame (width, height), or partly."""
+        """Return a mask (people,) of boxes that lie at least partly on a frame (width, height)."""
         return clip_boxes(self.boxes, np.asarray(size))[1]
 
 
 def frame_boxes(value: Any) -> FrameBoxes:
-    """Return the boxes of one frame, given in any usual form.
+    """Return the boxes of one frame, given in any common form.
 
     Args:
         value: an array (people, 4) of x, y, w, h; (people, 5) of cx, cy, w, h, angle; (people, 6)
-            with a score behind; an object like `supervision.Detections`; or `FrameBoxes`.
+            with an additional score; an object like `supervision.Detections`; or `FrameBoxes`.
 
     Raises:
         InputError: it is none of these, or holds numbers that are not finite.
@@ -95,17 +95,17 @@ class Detections:
     """Boxes of people on images.
 
     Attributes:
-        image_ids: (n,) image ids, whole numbers or texts; None where only a file name is known.
-        file_names: (n,) file names; None where only an id is known.
-        boxes: (n, 4) float64 x, y, w, h in pixels; NaN where `corners` are known instead.
+        image_ids: (n,) image ids, whole numbers or texts; None if only a file name is known.
+        file_names: (n,) file names; None if only an id is known.
+        boxes: (n, 4) float64 x, y, w, h in pixels; NaN if `corners` are known instead.
         scores: (n,) float64.
-        rotated: (n, 5) float64 cx, cy, w, h, angle; NaN where unknown.
-        corners: (n, 4, 2) float64 corners over the width and height of the image, as YOLO has them;
-            NaN elsewhere.
-        oriented: (n,) bool, where the corners are those of a rotated box.
-        stated: (n, 2) float64 width and height of the image that the file says; NaN where it does
-            not.
-        left_out: what of the file is no box of a person, and how often.
+        rotated: (n, 5) float64 cx, cy, w, h, angle; NaN if unknown.
+        corners: (n, 4, 2) float64 corners relative to the width and height of the image, as in
+            YOLO's files; NaN otherwise.
+        oriented: (n,) bool, whether the corners are those of a rotated box.
+        stated: (n, 2) float64 width and height of the image according to the file; NaN if it does
+            not state them.
+        left_out: kinds of entries that are not boxes of people, with their counts.
     """
 
     image_ids: list[Any]
@@ -121,7 +121,7 @@ class Detections:
 
     def __post_init__(self) -> None:
         for row, (image_id, name) in enumerate(zip(self.image_ids, self.file_names, strict=True)):
-            # A video's name says nothing about the frame.
+            # A video's name does not identify a frame.
             by_id = name is None or Path(name).suffix.lower() in VIDEO_SUFFIXES
             self._rows.setdefault(str(image_id) if by_id else str(name), []).append(row)
 
@@ -129,9 +129,9 @@ class Detections:
         return len(self.boxes)
 
     def rows_of(self, keys: Iterable[str]) -> np.ndarray:
-        """Return the rows, in file order, of the boxes whose file name is one of the texts.
+        """Return the rows, in file order, of the boxes whose file name is among `keys`.
 
-        Boxes without an image's file name are found by their image id.
+        Boxes without the file name of an image are matched by their image id.
         """
         found = {row for key in keys for row in self._rows.get(key, ())}
         return np.array(sorted(found), dtype=np.int64)
@@ -144,8 +144,8 @@ class Detections:
             sizes: (m, 2) or (2,) width and height of the image that each lies on.
 
         Raises:
-            InputError: the file says that an image has another size, so that its boxes lie
-                elsewhere: it was made smaller, or turned by its EXIF orientation.
+            InputError: according to the file an image has another size, so its boxes do not fit: it
+                was resized, or turned by its EXIF orientation.
         """
         self._require_stated(rows, np.broadcast_to(sizes, (len(rows), 2)))
         boxes, rotated = self.boxes[rows], self.rotated[rows]
@@ -178,25 +178,25 @@ class Detections:
 
 
 def read_detections(path: Path, *, category: Any = None, person_id: Any = PERSON) -> Detections:
-    """Return the people of a file, or of a folder of YOLO's text files.
+    """Return the people in a file, or in a folder of YOLO's text files.
 
-    A COCO results file is a list of `{image_id, category_id, bbox, score}`; `file_name` may stand
-    in for the image id, and a missing category counts as a person. `bbox` is x, y, w, h, or cx, cy,
-    w, h, angle; `rotated_box` may stand beside it. Boxes of annotations score 1. A text file of
-    YOLO is named as its image is; each line is a class, then eight numbers (the corners of an
-    oriented box) or four (centre, width and height), over the size of the image, and perhaps a
+    A COCO results file is a list of `{image_id, category_id, bbox, score}`; `file_name` may replace
+    the image id, and a missing category counts as a person. `bbox` is x, y, w, h, or cx, cy, w, h,
+    angle; `rotated_box` may be given in addition. Boxes of annotations have score 1. A YOLO text
+    file has the name of its image; each line holds a class, eight numbers (the corners of an
+    oriented box) or four (centre, width and height), relative to the image size, and optionally a
     score.
 
     Args:
         path: a JSON file, a text file, or a folder of text files.
-        category: id or name of the category of people. If None: where the file has `categories`,
-            the one called `person`, or else the only one with keypoints, or else the only one;
-            without, `person_id` of COCO and class 0 of YOLO.
+        category: id or name of the category of people. If None and the file has `categories`, the
+            one called `person`, or else the only one with keypoints, or else the only one; without
+            `categories`, `person_id` in COCO files and class 0 in YOLO files.
         person_id: id of people in a results file, which does not name its categories.
 
     Raises:
-        InputError: it is no such file, holds nobody, does not say which category is a person's, or
-            a field is missing or no number.
+        InputError: it is no such file, holds no people, does not tell which category is that of
+            people, or a field is missing or not a number.
     """
     if path.is_dir() or path.suffix.lower() == ".txt":
         return _read_yolo(path, category)
@@ -204,7 +204,7 @@ def read_detections(path: Path, *, category: Any = None, person_id: Any = PERSON
 
 
 def coverage_line(counts: dict[str, int]) -> str:
-    """Return in words how many detections were used, and why others were not."""
+    """Return a text that says how many detections were used, and why others were not."""
     text = (
         f"boxes on {counts['images_with_boxes']} of {counts['images']} images; "
         f"{counts['on_no_image']} boxes on no image, {counts['outside_their_frame']} outside their "
@@ -286,7 +286,7 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
 
 
 def _check_entry(row: dict[str, Any], where: str) -> None:
-    """Refuse an entry that does not say on what image it is, or has no usable box."""
+    """Refuse an entry without an image or without a usable box."""
     if not isinstance(row.get("image_id", row.get("file_name")), (int, str)):
         raise InputError(f"{where}: has neither an image_id nor a file_name")
     if not isinstance(row.get("file_name", ""), str):
@@ -316,7 +316,7 @@ def _read_yolo(path: Path, category: Any) -> Detections:
     oriented: list[bool] = []
     left_out: Counter[str] = Counter()
     for file in files:
-        if not file.stat().st_size:  # nobody on the image
+        if not file.stat().st_size:  # nobody in the image
             continue
         stem = file.relative_to(path) if path.is_dir() else Path(file.name)
         for number, line in enumerate(read_text(file).splitlines(), start=1):
@@ -350,7 +350,7 @@ def _read_yolo(path: Path, category: Any) -> Detections:
 
 
 def _yolo_numbers(line: str, where: str) -> list[float]:
-    """Return class, 8 or 4 coordinates and perhaps a score."""
+    """Return the class, 8 or 4 coordinates, and the score if there is one."""
     try:
         numbers = [float(text) for text in line.split()]
     except ValueError:
@@ -391,9 +391,9 @@ def _of_supervision(value: Any) -> FrameBoxes:
 
 
 def _turned_boxes(corners: np.ndarray) -> np.ndarray:
-    """Return rotated boxes (n, 5) of corners (n, 4, 2) in order around them; h is the longer side.
+    """Return the rotated boxes (n, 5) of corners (n, 4, 2), given in order; h is the longer side.
 
-    Angles lie in (-90, 90]: which end is the head's the corners do not say.
+    Angles lie in (-90, 90]: the corners do not tell at which end the head is.
     """
     first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]
     sides = np.stack([np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1)], axis=1)
@@ -424,7 +424,7 @@ def _person_category(categories: Any, wanted: Any, source: str) -> Any:
 
 
 def _as_id(category: Any, default: Any) -> Any:
-    """Return the category as the number that it is, or as it is given."""
+    """Return the category as a number if it is one, else unchanged."""
     if category is None:
         return default
     text = str(category)

@@ -1,4 +1,4 @@
-"""Images as networks see them: the ImageNet statistics, channels last in memory."""
+"""Normalise images as networks expect them: ImageNet statistics, channels last in memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def normalise(pixels: Tensor, *, bgr: bool) -> Tensor:
-    """Images (N, 3, H, W) float32 of 0..255 RGB, normalised with the ImageNet RGB statistics.
+    """Return images (N, 3, H, W) float32: 0..255 RGB, normalised with ImageNet's RGB statistics.
 
-    They are channels-last in memory; so are pixels that need no copy.
+    They are channels-last in memory; pixels that already are need no copy.
     """
     std = torch.tensor(IMAGENET_STD) * 255
     mean = torch.tensor(IMAGENET_MEAN) * 255
@@ -20,14 +20,14 @@ def normalise(pixels: Tensor, *, bgr: bool) -> Tensor:
 
 
 def denormalise(images: Tensor) -> Tensor:
-    """Pixels (N, 3, H, W) in 0..255 of normalised images; channels keep their order."""
+    """Return the pixels (N, 3, H, W), 0..255, of normalised images; channels keep their order."""
     return _scale_channels(
         images, torch.tensor(IMAGENET_STD) * 255, torch.tensor(IMAGENET_MEAN) * 255
     )
 
 
 def _scale_channels(images: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-    # Whole image rows against a row of factors: a vector of three would be taken three by three.
+    # Multiply whole image rows: broadcasting a vector of three would run three values at a time.
     rows = images.permute(0, 2, 3, 1).flatten(2).float()
     width = images.shape[3]
     factor, offset = (

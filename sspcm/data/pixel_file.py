@@ -13,9 +13,9 @@ from wepdtof_pose.errors import InputError
 class PixelFile:
     """Rows of a uint8 array (people, height, width, 3) in a .npy file.
 
-    Indexing by a slice or by row numbers reads just those rows into new memory. A memory map would
-    do the same, but its pages count as the process's own, up to the size of the file. Threads and
-    forked processes may read at the same time.
+    Indexing with a slice or row numbers reads only those rows, into new memory. A memory map would
+    do the same, but its pages would count towards the process's memory, up to the size of the file.
+    Threads and forked processes may read at the same time.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "pixels.npy"
@@ -29,7 +29,7 @@ class PixelFile:
         """Open a file.
 
         Raises:
-            InputError: the file holds no uint8 array of that form, or is cut short.
+            InputError: the file holds no uint8 array of this form, or is cut short.
         """
         with path.open("rb") as file:
             try:
@@ -51,7 +51,7 @@ class PixelFile:
 
     @classmethod
     def create(cls, path: Path, shape: tuple[int, int, int, int]) -> PixelFile:
-        """A new file of zeros of that shape, to be written row by row."""
+        """Create a file of zeros of the given shape, to be written row by row."""
         np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape, version=(1, 0))
         return cls(path, writable=True)
 
@@ -63,7 +63,7 @@ class PixelFile:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Rows as a new array (N, height, width, 3)."""
+        """Return these rows as a new array (N, height, width, 3)."""
         if isinstance(rows, slice):
             rows = np.arange(*rows.indices(len(self)))
         out = np.empty((len(rows), *self.shape[1:]), np.uint8)
@@ -81,7 +81,7 @@ class PixelFile:
         """Write one row (height, width, 3) uint8.
 
         Raises:
-            InputError: the disk takes no more.
+            InputError: the disk is full, or the file cannot be written.
         """
         data = np.ascontiguousarray(pixels).data.cast("B")
         try:
@@ -92,7 +92,7 @@ class PixelFile:
             raise InputError(f"{self._path}: cannot be written whole: is the disk full?")
 
     def flush(self) -> None:
-        """Wait until everything written is on the disk."""
+        """Wait until everything written has reached the disk."""
         os.fsync(self._file)
 
     def _offset(self, row: int) -> int:

@@ -1,7 +1,7 @@
-"""The unlabelled pool out of another source: a data set, boxes without joint names, or images.
+"""The unlabelled pool from another source: a data set, boxes without joint names, or images.
 
-Nothing is learned from the pool's keypoints: they choose who is in it, as published, and their
-names say the joints. With `data.unlabelled_boxes` a box is enough.
+The pool's keypoints are never trained on: as published, they only decide who is in the pool, and
+their names define its joints. With `data.unlabelled_boxes`, a box is enough.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ def unlabelled_people(
     """Return the people of the unlabelled source who can be in the pool.
 
     Args:
-        config: names the source; `data.unlabelled_boxes` takes people with a box alone, of data
-            sets that need not name joints, and whole images of a folder without annotations.
+        config: names the source. `data.unlabelled_boxes` also takes people with only a box, from
+            data sets that need not name joints, and whole images of a folder without annotations.
         keypoint_set: the joints of the labelled people, for sources that name none.
 
     Returns:
-        The people, and how many are left out by the reason.
+        The people, and how many were left out for each reason.
 
     Raises:
-        InputError: no such data, or nobody there can be in the pool.
+        InputError: there are no such data, or nobody there can be in the pool.
     """
     pool = _read(config, keypoint_set)
     usable = pool.boxed() if config.unlabelled_boxes else pool.trainable()
@@ -61,11 +61,11 @@ def unlabelled_people(
 
 
 def left_out(dataset: PoseDataset, *, boxes_suffice: bool = False) -> dict[str, int]:
-    """Return how many people of a data set cannot be used, by the reason.
+    """Return how many people of a data set cannot be used, for each reason.
 
     Args:
-        dataset: everybody.
-        boxes_suffice: people without labels and without area are used too.
+        dataset: all people.
+        boxes_suffice: also use people without labels and without area.
     """
     crowd = (dataset.people["iscrowd"] != 0).to_numpy()
     boxed = dataset.boxed()
@@ -83,7 +83,7 @@ def left_out(dataset: PoseDataset, *, boxes_suffice: bool = False) -> dict[str, 
 
 
 ONLY_A_BOX = "a box and no labelled joint"
-"""Reason of people whom the pool takes with `data.unlabelled_boxes`."""
+"""Reason for leaving out people whom `data.unlabelled_boxes` would put into the pool."""
 
 
 def _read(config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
@@ -117,7 +117,7 @@ def _names_joints(content: dict[str, Any]) -> bool:
 def _boxes(
     content: dict[str, Any], file: Path, keypoint_set: KeypointSet, category: str | None
 ) -> PoseDataset:
-    """People of a COCO file whose categories name no joints, as detectors write it."""
+    """Return the people of a COCO file whose categories name no joints, as detectors write it."""
     categories = content.get("categories")
     names = {
         row["id"]: str(row.get("name", row["id"]))
@@ -137,7 +137,7 @@ def _boxes(
 
 
 def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
-    """The images of a folder: the boxes that a detector gave, or each whole image as a person."""
+    """Return the people of a folder of images: detected boxes, or each image as one person."""
     files = sorted(
         path
         for path in folder.rglob("*")
@@ -187,10 +187,10 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
 def _on_images(
     found: Detections, names: list[str], file: str
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """Return for boxes on these images the number of the image and their row, and the others.
+    """Match boxes to images; return the images' numbers, the boxes' rows, and counts of the others.
 
-    A box belongs to the image of its `file_name`, or whose name without folder and suffix is its
-    `image_id`.
+    A box belongs to the image that its `file_name` names, or else to the one whose name without
+    folder and suffix is its `image_id`.
     """
     number: dict[str, int] = {}
     for forms in (lambda path: (str(path),), _short_forms):

@@ -1,6 +1,6 @@
-"""Which people meet in a training step, and the random stream of the step.
+"""Choose the people of each training step, and seed the step's random stream.
 
-Every draw depends on (seed, epoch, step, rank) alone.
+Every draw depends only on (seed, epoch, step, rank).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import torch
 class PairSampler:
     """Pairs of a labelled and an unlabelled person.
 
-    An epoch is one pass over the unlabelled pool in random order (the labelled set if that is
-    larger); each is paired with a labelled person drawn with replacement. The last pairs that do
-    not fill a batch are left out; every epoch has its own order. With `epoch_steps` an epoch is
-    that many steps instead: part of a pass, or several passes one after the other. `released` draws
-    the partners as the released code does (`released_partners`) and shuffles the pairs.
+    An epoch is one pass over the unlabelled pool in random order (over the labelled set if that is
+    larger); each person is paired with a labelled person drawn with replacement. Every epoch has
+    its own order, and leaves out the last pairs if they do not fill a batch. With `epoch_steps`, an
+    epoch has that many steps instead: a part of a pass, or several passes in a row. `released`
+    draws the partners as the released code does (`released_partners`) and shuffles the pairs.
     """
 
     labelled: np.ndarray
@@ -33,7 +33,7 @@ class PairSampler:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps an epoch."""
+        """Optimiser steps per epoch."""
         return self.epoch_steps or max(1, self._pairs // (self.batch_size * self.processes))
 
     @property
@@ -41,7 +41,7 @@ class PairSampler:
         return max(len(self.labelled), len(self.unlabelled))
 
     def epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Store rows of labelled and unlabelled people, each (steps, batch_size)."""
+        """Return the store rows of labelled and unlabelled people, each (steps, batch_size)."""
         random = np.random.default_rng([self.seed, epoch, _STREAM_PAIRS])
         wanted = self.steps * self.batch_size * self.processes
         passes = -(-wanted // self._pairs)
@@ -57,10 +57,10 @@ class PairSampler:
 
 
 def released_partners(labelled: int, pairs: int, epoch: int) -> np.ndarray:
-    """Labelled item of each pair, (pairs,) int64, in an epoch (from 0) of the released code.
+    """Return the labelled item of each pair, (pairs,) int64, in an epoch of the released code.
 
-    Numpy's legacy generator is seeded with 1314 when the data set is built; every epoch draws once
-    more, with replacement (fixture f12, where nothing else draws in between).
+    NumPy's legacy generator is seeded with 1314 when the data set is built, and every epoch (from
+    0) draws once more, with replacement (fixture f12, where nothing else draws in between).
     """
     random = np.random.RandomState(1314)
     for _ in range(epoch):
@@ -69,12 +69,12 @@ def released_partners(labelled: int, pairs: int, epoch: int) -> np.ndarray:
 
 
 def step_generator(seed: int, epoch: int, step: int, rank: int = 0) -> torch.Generator:
-    """The CPU generator of one training step."""
+    """Return the CPU generator of one training step."""
     return torch.Generator().manual_seed(_seed(seed, epoch, step, rank, _STREAM_STEP))
 
 
 def step_seed(seed: int, epoch: int, step: int, rank: int = 0) -> int:
-    """The seed of torch's global generators in one training step: another stream."""
+    """Return the seed of torch's global generators in one training step, a separate stream."""
     return _seed(seed, epoch, step, rank, _STREAM_GLOBAL)
 
 

@@ -29,21 +29,21 @@ from wepdtof_pose.splits.hold_out import (
 )
 
 OWN_SPLIT = "the data set's own"
-"""The record's `split` of data that come in several annotation files."""
+"""The record's `split` for data that come in several annotation files."""
 NOBODY_HELD_OUT = "nobody held out"
-"""The record's `split` where `data.test_fraction` is 0."""
+"""The record's `split` if `data.test_fraction` is 0."""
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The two splits of a data set with everybody in them, usable or not.
+    """The training and test splits of a data set, with all people, usable or not.
 
     Attributes:
         train: people to train on.
         test: people to test on.
-        annotated: what was read of the file that `train` is, or is a part of.
-        data_hash: of the annotated people.
-        split_hash: of the split, or of the test split where the data come in splits.
+        annotated: the whole content of the file that `train` comes from.
+        data_hash: hash of the annotated people.
+        split_hash: hash of the split, or of the test split if the data come in splits.
         split: how the data were split.
     """
 
@@ -57,21 +57,22 @@ class Splits:
 
 @dataclass(frozen=True)
 class TrainingSets:
-    """What a run learns from and is scored on.
+    """The people that a run learns from and is scored on.
 
     Attributes:
         train: training people; `labelled` and `unlabelled` are rows of it.
-        test: everybody in the test split; AP counts them as COCO does, who ignores crowds and
-            people without labels rather than counting poses on them as wrong.
+        test: all people of the test split. AP counts them as COCO does: poses on crowds and on
+            people without labels are ignored rather than counted as wrong.
         tested: rows of `test` whose poses are predicted: the usable people.
-        own: the training people of `data.path`, in its ids and joints: the first rows of `train`.
-        more: rows of `train` of the people of `data.more_labelled`, who are among `labelled`.
+        own: the training people of `data.path` with their own ids and joints; they are the first
+            rows of `train`.
+        more: rows of `train` with the people of `data.more_labelled`, who are also in `labelled`.
         record: names, hashes and counts, for the result.
-        vocabulary: the joints of the labelled data set; those of `train` may be more.
+        vocabulary: the joints of the labelled data set; `train` may have more.
         left_out: how many people are in none of these sets, by split and reason.
         reading: what the readers of the data left out or derived, and how often.
-        shared: which images of tested people were found in what is learned from, in words; "" where
-            none was. Their people are left out.
+        shared: describes the images of tested people found among the training data, whose people
+            are left out; "" if there are none.
     """
 
     train: PoseDataset
@@ -88,10 +89,10 @@ class TrainingSets:
     shared: str = ""
 
     def labelled_draws(self, more_share: float) -> np.ndarray:
-        """Return the rows that labelled people are drawn from, with those of `more` repeated.
+        """Return the rows from which labelled people are drawn, with those of `more` repeated.
 
         Args:
-            more_share: the least share of them; 0 repeats nobody.
+            more_share: minimum share of `more` among the rows; 0 repeats nobody.
         """
         if not more_share or not len(self.more):
             return self.labelled
@@ -101,19 +102,19 @@ class TrainingSets:
 
 
 def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
-    """The sets that a configuration describes.
+    """Return the sets that a configuration describes.
 
-    A data set with annotation files for training and testing is used as it is split; a single
-    file gets a held-out test split by scene (by frame where no scenes are known). The unlabelled
-    pool is the training split, or another source; with `data.unlabelled_boxes` its people need no
-    keypoints. People of either on images of tested people are left out, and so are those of
-    `data.more_labelled` (see `sspcm.data.overlap`). Training people are in the data set's own
-    joints, or in the 24-joint union where labelled and unlabelled data differ (always, as
+    A data set with annotation files for training and testing keeps its own splits; from a single
+    file, a test split is held out by scene (by frame if no scenes are known). The unlabelled pool
+    is the training split or another source; with `data.unlabelled_boxes`, its people need no
+    keypoints. Training people, including the pool and `data.more_labelled`, are left out if they
+    are on an image of tested people (see `sspcm.data.overlap`). Training people have the data set's
+    own joints, or the 24-joint union if labelled and unlabelled data differ (always, as
     released); test people keep their own joints.
 
     Raises:
-        InputError: no such data, an impossible label budget, an unusable list of labelled people,
-            or nothing to test on.
+        InputError: there are no such data, the label budget is impossible, the list of labelled
+            people is unusable, or there is nobody to test on.
     """
     splits = splits_of(config)
     own_pool = not config.unlabelled and config.unlabelled_boxes
@@ -216,12 +217,12 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
 
 
 def require_run_data(config: DataConfig, run: str, *, pool: bool = True) -> None:
-    """Check that the data of a run are where they were; `run` names it in the error.
+    """Check that the data of a run still exist; `run` names it in the error.
 
-    Without `pool` its unlabelled data may be elsewhere.
+    Without `pool`, the unlabelled data may be missing.
 
     Raises:
-        InputError: they are not; the message says how to name them.
+        InputError: data are missing; the message says how to name their new place.
     """
     if not Path(config.path).exists():
         raise InputError(
@@ -237,13 +238,13 @@ def require_run_data(config: DataConfig, run: str, *, pool: bool = True) -> None
 
 
 def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np.ndarray]:
-    """The people of the unlabelled pool with the ids and joints of their own file.
+    """Return the people of the unlabelled pool with the ids and joints of their own file.
 
     Returns:
         The people, and the row of each in `sets.train`.
 
     Raises:
-        InputError: the data are not there any more.
+        InputError: the data no longer exist.
     """
     if config.unlabelled:
         other, _ = unlabelled_people(config, sets.test.keypoint_set)
@@ -253,13 +254,13 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
 
 
 def splits_of(config: DataConfig) -> Splits:
-    """The splits of the data set of a configuration.
+    """Return the splits of the data set of a configuration.
 
-    Frames without people are in the split of their annotation file; where a single file is parted,
-    in neither.
+    Frames without people belong to the split of their annotation file; if a single file is split,
+    they belong to neither part.
 
     Raises:
-        InputError: no such data, or they cannot be parted.
+        InputError: there are no such data, or they cannot be split.
     """
     splits = load_dataset(Path(config.path), category=config.category or None)
     if len(splits) == 1:
@@ -290,7 +291,7 @@ def splits_of(config: DataConfig) -> Splits:
 
 
 def why_unusable(dataset: PoseDataset) -> str:
-    """Return who of a data set cannot be used and why, as the end of a message; "" if nobody."""
+    """Return how many people of a data set cannot be used and why, to end a message; "" if none."""
     counts = left_out(dataset)
     if not counts:
         return ""
@@ -312,7 +313,7 @@ def _without(
     dropped: dict[str, int],
     shared: dict[Path, SameImage],
 ) -> PoseDataset:
-    """The people who are not on known images; the others are counted and their images noted."""
+    """Return the people who are not on known images; count the others and note their images."""
     mask, images = people_on(people, known)
     if not mask.any():
         return people
@@ -322,7 +323,7 @@ def _without(
 
 
 def _more_labelled(path: str, joints: KeypointSet, dropped: dict[str, int]) -> PoseDataset:
-    """The usable people of a further labelled data set, in these joints."""
+    """Return the usable people of a further labelled data set, converted to these joints."""
     splits = load_dataset(Path(path))
     dataset = splits["train"] if "train" in splits else next(iter(splits.values()))
     usable = dataset.trainable()
@@ -354,7 +355,7 @@ def _same_images(shared: dict[Path, SameImage]) -> str:
 
 
 def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:
-    """Rows of the usable training people that a label subset file names, in its order."""
+    """Return the rows of the training people that a label subset file names, in its order."""
     ids = annotated.people["id"].iloc[read_subset(path, annotated)]
     rows = pd.Index(train.people["id"], dtype=object).get_indexer(pd.Index(ids, dtype=object))
     unusable = (rows < 0) | ~train.trainable()[rows]

@@ -1,6 +1,6 @@
-"""What a run learns from and is scored on, said before it starts: counts, what is left out, doubts.
+"""Summarise the data of a run before it starts: counts, people left out, doubts.
 
-A doubt is something that a run can go on with but is probably not meant.
+A doubt is something that does not stop a run but is probably not intended.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.validation.validate import validate
 
 LEAST_IN_CROPS = 0.1
-"""Share of labelled joints in their crops below which nothing could be learned or scored."""
+"""Lowest share of labelled joints in their crops with which a run can learn and be scored."""
 
 
 def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True) -> RunSummary:
-    """Return what a run is about to do with its people.
+    """Return a summary of the people that a run will train and test on.
 
     Args:
-        config: the run's.
+        config: of the run.
         sets: its people.
-        validated: read the annotations once more, to count what `wepdtof-pose validate` finds.
+        validated: read the annotations again, to count the findings of `wepdtof-pose validate`.
 
     Raises:
-        InputError: (nearly) no labelled joint lies in the crop of its person.
+        InputError: almost no labelled joint lies in the crop of its person.
     """
     labelled = sets.train.select_people(sets.labelled)
     shares = {
@@ -66,7 +66,7 @@ def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True
 
 
 def summary_lines(summary: RunSummary) -> Iterator[str]:
-    """The summary as lines for people."""
+    """Yield the summary as readable lines."""
     tested = f"{summary.test} to test on" if summary.test else "nobody to test on: no evaluation"
     yield f"{summary.labelled} labelled people, {summary.pool} in the unlabelled pool, {tested}"
     if summary.left_out:
@@ -79,7 +79,7 @@ def summary_lines(summary: RunSummary) -> Iterator[str]:
 
 
 def joints_in_crops(config: TrainConfig, people: PoseDataset) -> float:
-    """The share of the labelled joints of people that lie in their crops; 1 without any."""
+    """Return the share of labelled joints that lie in their crops; 1 if no joint is labelled."""
     size = config.data.crop_size
     matrices = places_of(people, size, upright=config.data.upright).matrices(size, size)
     labelled = people.keypoints[..., 2] > 0
@@ -91,7 +91,7 @@ def joints_in_crops(config: TrainConfig, people: PoseDataset) -> float:
 
 
 def sides_without_partner(keypoint_set: KeypointSet) -> Iterator[str]:
-    """The joints whose names say left or right, but that become no other joint in a mirror.
+    """Yield the joints whose names say left or right but that have no mirror partner.
 
     >>> from wepdtof_pose.keypoints import keypoint_set_from_names
     >>> joints = keypoint_set_from_names(["nose", "lf_paw", "rf_paw", "lefteye"])
@@ -113,14 +113,14 @@ def sides_without_partner(keypoint_set: KeypointSet) -> Iterator[str]:
 
 
 def unreached_milestones(config: OptimisationConfig) -> list[int]:
-    """The epochs at which the learning rate would drop if the run went on so far."""
+    """Return the milestones of the learning rate that lie after the end of the run."""
     if config.schedule != "steps":
         return []
     return [epoch for epoch in config.milestones if epoch >= config.epochs]
 
 
 def _mirrored(name: str) -> set[str]:
-    """The names that a name of the left becomes with one word, or one's first letter, turned."""
+    """Return the names of the right that a name of the left could correspond to."""
     found = set()
     for left, right in _WORDS:
         for match in re.finditer(left, name):

@@ -1,8 +1,8 @@
 """Batched affine warps of images and heatmaps.
 
-Matrices (N, 2, 3) act on pixel coordinates whose integers are pixel centres. A heatmap pixel u is
-the crop pixel stride * u, so one matrix in crop pixels gives the matrix of the heatmaps exactly.
-The released code instead applies a matrix in normalised coordinates; both forms are here.
+Matrices (N, 2, 3) act on pixel coordinates whose integers are pixel centres. Heatmap pixel u is
+crop pixel stride * u, so a matrix in crop pixels gives the heatmaps' matrix exactly. The released
+code instead applies a matrix in normalised coordinates; both forms are here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sspcm.heatmaps.targets import HEATMAP_STRIDE
 
 
 def warp(images: Tensor, output_to_input: Tensor, output_size: tuple[int, int]) -> Tensor:
-    """Images (N, C, h, w) resampled bilinearly through pixel matrices; black outside.
+    """Return images (N, C, h, w), resampled bilinearly through pixel matrices; black outside.
 
     Args:
         images: (N, C, H, W) floating point.
@@ -26,7 +26,7 @@ def warp(images: Tensor, output_to_input: Tensor, output_size: tuple[int, int]) 
     matrix = output_to_input.double()
     x = torch.arange(width, dtype=torch.float64, device=images.device)
     y = torch.arange(height, dtype=torch.float64, device=images.device)
-    # Each source coordinate is a sum of an x part and a y part: no (N, h, w, 3) product needed.
+    # A source coordinate is an x part plus a y part: no (N, h, w, 3) product is needed.
     columns = matrix[:, :, 0, None] * x
     rows = matrix[:, :, 1, None] * y + matrix[:, :, 2, None]
     source = rows[:, :, :, None] + columns[:, :, None, :]
@@ -34,7 +34,7 @@ def warp(images: Tensor, output_to_input: Tensor, output_size: tuple[int, int]) 
     down = source[:, 1] / ((in_height - 1) / 2) - 1
     grid = torch.stack([across, down], dim=3).to(images.dtype)
     if images.is_cuda:
-        # cuDNN's sampler is handed the strides as they are, and may know none but these.
+        # cuDNN's sampler gets the strides as they are, and may support only these.
         images = images.contiguous()
     return functional.grid_sample(
         images, grid, mode="bilinear", padding_mode="zeros", align_corners=True
@@ -42,10 +42,12 @@ def warp(images: Tensor, output_to_input: Tensor, output_size: tuple[int, int]) 
 
 
 def view_matrices(scale: Tensor, rotation: Tensor, size: tuple[int, int]) -> Tensor:
-    """Matrices (N, 2, 3) float64, output to input pixels, of a rotation and zoom about the centre.
+    """Return matrices (N, 2, 3) float64, output to input pixels, that rotate and zoom.
+
+    The centre of the image stays.
 
     Args:
-        scale: (N,) input pixels an output pixel: above 1 zooms out.
+        scale: (N,) input pixels per output pixel; above 1 zooms out.
         rotation: (N,) degrees.
         size: (width, height) of input and output in pixels.
     """
@@ -58,29 +60,29 @@ def view_matrices(scale: Tensor, rotation: Tensor, size: tuple[int, int]) -> Ten
 
 
 def heatmap_matrices(crop_matrices: Tensor, *, stride: float = HEATMAP_STRIDE) -> Tensor:
-    """The same warp in heatmap pixels: matrices (N, 2, 3) whose offsets are over the stride."""
+    """Return the same warps in heatmap pixels: offsets are divided by the stride."""
     return torch.cat([crop_matrices[..., :2], crop_matrices[..., 2:] / stride], dim=-1)
 
 
 def invert(matrices: Tensor) -> Tensor:
-    """Inverses (N, 2, 3) of affine matrices (N, 2, 3)."""
+    """Return the inverses (N, 2, 3) of affine matrices (N, 2, 3)."""
     linear = torch.linalg.inv(matrices[..., :2])
     return torch.cat([linear, -linear @ matrices[..., 2:]], dim=-1)
 
 
 def compose(second: Tensor, first: Tensor) -> Tensor:
-    """Matrices (N, 2, 3) that do what `first` does, then what `second` does."""
+    """Return matrices (N, 2, 3) that apply `first`, then `second`."""
     linear = second[..., :2]
     return torch.cat([linear @ first[..., :2], linear @ first[..., 2:] + second[..., 2:]], dim=-1)
 
 
 def transform_points(points: Tensor, matrices: Tensor) -> Tensor:
-    """Points (N, J, 2) moved by matrices (N, 2, 3)."""
+    """Return points (N, J, 2) transformed by matrices (N, 2, 3)."""
     return points @ matrices[:, :, :2].transpose(1, 2) + matrices[:, None, :, 2]
 
 
 def normalised_theta(scale: Tensor, rotation: Tensor) -> Tensor:
-    """Matrices (N, 2, 3) float64 of the released code, in normalised coordinates.
+    """Return the matrices (N, 2, 3) float64 of the released code, in normalised coordinates.
 
     On a crop that is not square such a matrix is a rotation and a shear.
     """
@@ -91,9 +93,9 @@ def normalised_theta(scale: Tensor, rotation: Tensor) -> Tensor:
 
 
 def warp_normalised(images: Tensor, theta: Tensor, *, align_corners: bool = False) -> Tensor:
-    """Images (N, C, H, W) warped as the released code does; the grid is computed in float64.
+    """Return images (N, C, H, W) warped as the released code does; the grid is computed in float64.
 
-    `align_corners` was True by default up to torch 1.2, False since.
+    `align_corners` was True by default up to torch 1.2, and is False since.
     """
     grid = functional.affine_grid(theta.double(), list(images.shape), align_corners=align_corners)
     return functional.grid_sample(

@@ -1,7 +1,7 @@
-"""Heatmaps to coordinates. Here, and nowhere else, coordinates leave the crop frame.
+"""Decode heatmaps to coordinates: the only place where coordinates leave the crop frame.
 
-A heatmap pixel i lies on crop pixel 4 i, so the crop's affine matrix for a crop of the heatmap's
-own size takes image pixels to heatmap pixels; `decode` applies its inverse.
+Heatmap pixel i lies on crop pixel 4 i, so the affine matrix of a crop of the heatmap's size takes
+image pixels to heatmap pixels; `decode` applies its inverse.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def decode(
     method: Decoding = "shift",
     blur_size: int = 11,
 ) -> np.ndarray:
-    """Keypoints (people, joints, 3) float32 in image pixels: x, y, maximum of the heatmap.
+    """Return keypoints (people, joints, 3) float32: x, y in image pixels, maximum of the heatmap.
 
     A joint whose maximum is not positive gets the corner of its crop.
 
@@ -63,9 +63,9 @@ def decode(
 
 
 def fitting_blur(sigma: float) -> int:
-    """Side of the blur of "dark", in heatmap pixels, that fits targets of this sigma.
+    """Return the blur size for "dark", in heatmap pixels, that fits targets of this sigma.
 
-    Its own standard deviation is the nearest to sigma (see `blur_heatmaps`).
+    Its standard deviation is the closest to sigma (see `blur_heatmaps`).
 
     >>> fitting_blur(2.0), fitting_blur(3.0)
     (11, 17)
@@ -76,11 +76,13 @@ def fitting_blur(sigma: float) -> int:
 def argmax_positions(
     heatmaps: torch.Tensor, *, masked: bool = False
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions (N, J, 2) float32 x, y of the first (row-major) maximum, and the maxima (N, J).
+    """Return the positions (N, J, 2) float32 x, y of the maxima, and their values (N, J).
+
+    Of equal maxima the first in row-major order counts.
 
     Args:
         heatmaps: (N, J, H, W).
-        masked: put joints whose maximum is not positive at (0, 0).
+        masked: put joints without a positive maximum at (0, 0).
     """
     width = heatmaps.shape[3]
     maxima, index = heatmaps.flatten(2).max(dim=2)
@@ -93,9 +95,9 @@ def argmax_positions(
 
 
 def shift_positions(heatmaps: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Positions (N, J, 2) moved by 0.25 pixels towards the higher neighbour on each axis.
+    """Return positions (N, J, 2) moved by 0.25 pixels towards the higher neighbour on each axis.
 
-    Those within a pixel of the border (two at the top and left, as published) stay.
+    Positions within a pixel of the border (two pixels at the top and left, as published) stay.
     """
     step = torch.stack(
         [
@@ -109,7 +111,7 @@ def shift_positions(heatmaps: torch.Tensor, positions: torch.Tensor) -> torch.Te
 
 
 def newton_positions(heatmaps: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Positions (N, J, 2) moved by one Newton step on the logarithm of blurred heatmaps.
+    """Return positions (N, J, 2) moved by a Newton step on the logarithm of blurred heatmaps.
 
     Second derivatives use steps of two pixels. Positions within two pixels of the border (one more
     at the top and left) and those with a singular Hessian stay.
@@ -132,7 +134,7 @@ def newton_positions(heatmaps: torch.Tensor, positions: torch.Tensor) -> torch.T
 
 
 def blur_heatmaps(heatmaps: torch.Tensor, *, size: int = 11) -> torch.Tensor:
-    """Gaussian-blurred copies (N, J, H, W), zero outside, each with its old maximum.
+    """Return Gaussian-blurred copies (N, J, H, W), zero-padded, each rescaled to its old maximum.
 
     The standard deviation is OpenCV's default for the size: 2 for 11 pixels.
     """
@@ -151,7 +153,7 @@ def blur_heatmaps(heatmaps: torch.Tensor, *, size: int = 11) -> torch.Tensor:
 
 
 def _at(heatmaps: torch.Tensor, positions: torch.Tensor, dx: int, dy: int) -> torch.Tensor:
-    """Values (N, J) beside whole-pixel positions; offsets that leave the map read its border."""
+    """Return the values (N, J) at an offset from whole-pixel positions, clamped to the map."""
     height, width = heatmaps.shape[2:]
     column = (positions[..., 0].long() + dx).clamp(0, width - 1)
     row = (positions[..., 1].long() + dy).clamp(0, height - 1)

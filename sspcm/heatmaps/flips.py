@@ -1,4 +1,4 @@
-"""Left/right flips of keypoints and heatmaps, and the average that a flip test takes.
+"""Left/right flips of keypoints and heatmaps, and the average of a flip test.
 
 `permutation` is `KeypointSet.flip_permutation`: joint j of a mirrored person was joint
 permutation[j] before.
@@ -21,11 +21,11 @@ Permutation = np.ndarray | torch.Tensor
 def flip_keypoints(
     keypoints: torch.Tensor, width: int | torch.Tensor, permutation: Permutation
 ) -> torch.Tensor:
-    """Keypoints (N, J, 3) x, y, visibility of mirrored images; unlabelled joints become all 0.
+    """Return the keypoints (N, J, 3) x, y, visibility of mirrored images; unlabelled ones become 0.
 
     Args:
         keypoints: (N, J, 3) in pixels.
-        width: of the images in pixels, one number or (N,); x becomes width - 1 - x.
+        width: of the images in pixels, a number or (N,); x becomes width - 1 - x.
         permutation: (J,) joint order of a mirrored person.
     """
     x, y, visibility = keypoints[:, _index(permutation, keypoints.device)].unbind(2)
@@ -35,17 +35,17 @@ def flip_keypoints(
 
 
 def flip_heatmaps(heatmaps: torch.Tensor, permutation: Permutation) -> torch.Tensor:
-    """Heatmaps (N, J, H, W) mirrored, with left and right joints exchanged."""
+    """Return heatmaps (N, J, H, W) mirrored, with left and right joints exchanged."""
     return heatmaps[:, _index(permutation, heatmaps.device)].flip(3)
 
 
 def shift_right(heatmaps: torch.Tensor) -> torch.Tensor:
-    """Heatmaps (N, J, H, W) one column to the right; the first column stays as it is."""
+    """Return heatmaps (N, J, H, W) moved one column to the right; the first column stays."""
     return torch.cat([heatmaps[..., :1], heatmaps[..., :-1]], dim=3)
 
 
 def shift_right_by(heatmaps: torch.Tensor, pixels: float) -> torch.Tensor:
-    """Heatmaps (N, J, H, W) moved right by 0 to 1 pixels, linear in between, zero outside."""
+    """Return heatmaps (N, J, H, W) moved right by 0 to 1 pixels: linear, zero outside."""
     before = torch.cat([torch.zeros_like(heatmaps[..., :1]), heatmaps[..., :-1]], dim=3)
     return (1 - pixels) * heatmaps + pixels * before
 
@@ -57,9 +57,9 @@ def average_flipped(
     *,
     align: Alignment = "pixel",
 ) -> torch.Tensor:
-    """Mean (N, J, H, W) of the heatmaps of images and of their mirror images, flipped back.
+    """Return the mean (N, J, H, W) of heatmaps and of those of the mirror images, flipped back.
 
-    A heatmap pixel i lies on crop pixel 4 i, so mirroring the crop and mirroring its heatmap back
+    Heatmap pixel i lies on crop pixel 4 i, so mirroring the crop and mirroring its heatmap back
     leaves peaks 3/4 of a heatmap pixel too far left. "pixel" moves them by a whole pixel (as
     published), "subpixel" by exactly 3/4, "none" not at all.
 

@@ -1,7 +1,7 @@
-"""Gaussian target heatmaps, and the loss of predicted ones.
+"""Gaussian target heatmaps, and the loss of predicted heatmaps.
 
-A heatmap pixel u stands for the crop pixel x = stride * u: integer coordinates are pixel centres
-in both frames, and their origins coincide.
+Heatmap pixel u stands for crop pixel x = stride * u: integer coordinates are pixel centres in both
+frames, and their origins coincide.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 HEATMAP_STRIDE = 4
-"""Crop pixels a heatmap pixel, of every network."""
+"""Crop pixels per heatmap pixel, for every network."""
 
 
 def gaussian_targets(
@@ -22,24 +22,24 @@ def gaussian_targets(
     sigma: float = 2.0,
     exact: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Target heatmaps and joint weights (Xiao et al., ECCV 2018).
+    """Return target heatmaps and joint weights (Xiao et al., ECCV 2018).
 
-    The Gaussian is cut to a square of 6 sigma + 1 pixels. An exact one is centred on the joint
+    The Gaussian is cut to a square of 6 sigma + 1 pixels. With `exact`, it is centred on the joint
     (Zhang et al., CVPR 2020). As published, it is centred on the nearest heatmap pixel, where its
-    peak is exactly 1, and the centre truncates towards zero, so that a joint up to 1.5 heatmap
-    pixels left of or above the map is drawn at its border.
+    peak is exactly 1; the centre is truncated towards zero, so a joint up to 1.5 heatmap pixels
+    left of or above the map is drawn at its border.
 
     Args:
         joints: (N, J, 2) x, y in crop pixels.
         visibility: (N, J) weight of each joint; a map is drawn only where it is above 0.5.
         heatmap_size: (width, height) in heatmap pixels.
-        stride: crop pixels a heatmap pixel.
+        stride: crop pixels per heatmap pixel.
         sigma: standard deviation in heatmap pixels.
-        exact: centre the Gaussians on the joints, not on the nearest pixels.
+        exact: centre the Gaussians on the joints rather than on the nearest pixels.
 
     Returns:
-        Targets (N, J, H, W) float32 and weights (N, J) float32; a joint whose Gaussian would lie
-        wholly outside has weight 0.
+        Targets (N, J, H, W) float32 and weights (N, J) float32; a joint whose Gaussian lies
+        entirely outside has weight 0.
     """
     width, height = heatmap_size
     reach = 3 * sigma
@@ -48,7 +48,7 @@ def gaussian_targets(
     outside = (x - reach >= width) | (y - reach >= height) | (mean + reach + 1 < 0).any(dim=-1)
     weight = torch.where(outside, 0.0, visibility).float()
 
-    # The Gaussian is a product of its two axes: width + height exponentials a joint.
+    # The Gaussian is separable: width + height exponentials per joint suffice.
     drawn = (weight > 0.5)[..., None]
     across = _bell(mean[..., 0, None], width, sigma) * drawn
     down = _bell(mean[..., 1, None], height, sigma)
@@ -56,9 +56,9 @@ def gaussian_targets(
 
 
 def fitting_sigma(crop_size: tuple[int, int]) -> float:
-    """Standard deviation, in heatmap pixels, that fits crops of this (width, height).
+    """Return the standard deviation, in heatmap pixels, that fits crops of this (width, height).
 
-    A 32nd of the map's longer side, as published (2 at 48 x 64, 3 at 72 x 96), but at least 1.5:
+    It is a 32nd of the map's longer side as published (2 at 48 x 64, 3 at 72 x 96), at least 1.5:
     narrower Gaussians lose their shape on whole pixels.
 
     >>> fitting_sigma((192, 256)), fitting_sigma((96, 128))
@@ -68,7 +68,7 @@ def fitting_sigma(crop_size: tuple[int, int]) -> float:
 
 
 def _bell(mean: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
-    """Gaussians (..., size) float32 about means (..., 1), zero beyond 3 sigma."""
+    """Return Gaussians (..., size) float32 with means (..., 1), zero beyond 3 sigma."""
     distance = torch.arange(size, device=mean.device) - mean
     bell = torch.exp(distance.square() * (-0.5 / sigma**2))
     return (bell * (distance.abs() <= 3 * sigma)).float()
@@ -77,8 +77,8 @@ def _bell(mean: torch.Tensor, size: int, sigma: float) -> torch.Tensor:
 def heatmap_mse(predicted: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Return the mean over joints of half the mean squared error.
 
-    M = 1/J sum_j 0.5 mean_{batch, pixels} (w_nj (p - t))^2. It is always divided by all J joints,
-    and a fractional weight acts squared: both as published.
+    M = 1/J sum_j 0.5 mean_{batch, pixels} (w_nj (p - t))^2. As published, the sum is always divided
+    by all J joints, and fractional weights are squared.
 
     Args:
         predicted: (N, J, H, W).

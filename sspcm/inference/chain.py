@@ -1,4 +1,4 @@
-"""From frames to poses: boxes of people, crops, networks, and coordinates in the frame again."""
+"""From frames to poses: find boxes, cut crops, run networks, and map coordinates back."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.scores.predictions import Predictions, rescore, suppress
 
 FRAMES_AT_ONCE = 16
-"""Most frames that are held in memory."""
+"""Maximum number of frames held in memory."""
 
 
 class Finder(Protocol):
     """Finds people in whole frames."""
 
     def find(self, images: list[np.ndarray]) -> list[np.ndarray]:
-        """Return for each image (height, width, 3) uint8 BGR an array (people, 6): cx, cy, w, h in
-        pixels, the angle in degrees clockwise from the axis that points up, and a score."""
+        """Return an array (people, 6) for each image (height, width, 3) uint8 BGR: cx, cy, w, h in
+        pixels, the angle in degrees clockwise from up, and a score."""
 
 
 class BoxSource(Protocol):
-    """Says where the people of a frame are."""
+    """Gives the boxes of the people on a frame."""
 
     def boxes(self, frame: Frame) -> FrameBoxes:
-        """Return the boxes of the people on the frame, all of them at least partly on it."""
+        """Return the boxes of the people, all of them at least partly on the frame."""
 
 
 class WholeFrames:
-    """Each whole frame is one person."""
+    """Treats each whole frame as one person."""
 
     def boxes(self, frame: Frame) -> FrameBoxes:
-        """Return the frame."""
+        """Return the whole frame as one box."""
         height, width = frame.image.shape[:2]
         return frame_boxes([[0.0, 0.0, width, height]])
 
 
 @dataclass
 class GivenBoxes:
-    """Boxes of a detection file, and how many of them were used.
+    """Boxes of a detection file, and counts of their use.
 
     Attributes:
         detections: the boxes.
         threshold: boxes with a lower score are not used.
         frames: frames asked for so far.
-        frames_with_boxes: those of them that have a usable box.
-        low: boxes on these frames that score less than the threshold.
-        outside: boxes that lie wholly outside their frame.
+        frames_with_boxes: how many of them have a usable box.
+        low: boxes on these frames that score below the threshold.
+        outside: boxes that lie entirely outside their frame.
     """
 
     detections: Detections
@@ -96,7 +96,7 @@ class GivenBoxes:
         return int(self._matched.sum())
 
     def record(self) -> dict[str, int]:
-        """Return the counts as JSON can hold them."""
+        """Return the counts as JSON values."""
         return {
             "images": self.frames,
             "images_with_boxes": self.frames_with_boxes,
@@ -110,23 +110,23 @@ class GivenBoxes:
 
 @dataclass(frozen=True)
 class FoundBoxes:
-    """Boxes of a finder network; those with a lower score than the threshold are not used."""
+    """Boxes of a finder network that score at least the threshold."""
 
     finder: Finder
     threshold: float = 0.0
 
     def boxes(self, frame: Frame) -> FrameBoxes:
-        """Return the people that the finder sees."""
+        """Return the people that the finder detects."""
         height, width = frame.image.shape[:2]
         found = frame_boxes(self.finder.find([frame.image])[0])
         return found.select((found.scores >= self.threshold) & found.on_frame((width, height)))
 
 
 def require_boxes(networks: TrainedNetworks, people: BoxSource) -> None:
-    """Refuse whole frames for networks that were trained on crops turned along the image radius.
+    """Refuse whole frames for networks that were trained on turned crops.
 
     Raises:
-        InputError: they were.
+        InputError: the networks were trained on turned crops, and `people` gives whole frames.
     """
     if networks.upright and isinstance(people, WholeFrames):
         raise InputError(
@@ -144,16 +144,16 @@ def poses_of_frames(
     up: Up | None = None,
     keep_images: bool = False,
 ) -> Iterator[tuple[Frame, Poses]]:
-    """Yield the frames with their poses, in order; few frames are held at a time.
+    """Yield the frames with their poses, in order, holding few frames in memory.
 
     Scores and suppression of duplicates are those of the evaluation.
 
     Args:
         networks: the reported one is used.
-        frames: decoded once.
-        people: says where the people are.
-        up: what points up in turned crops; as the networks were trained if None.
-        keep_images: keep the pixels of frames with them; else they are let go once they are cut.
+        frames: each is decoded once.
+        people: gives the boxes of the people.
+        up: the direction that points up in turned crops; as the networks were trained if None.
+        keep_images: keep the pixels of the frames rather than release them once crops are cut.
     """
     held: list[Frame] = []
     parts: list[_Cut] = []
@@ -171,7 +171,7 @@ def poses_of_frames(
 
 @dataclass(frozen=True)
 class _Cut:
-    """The people of one frame: boxes, places, RGB crops (people, H, W, 3), size of the frame."""
+    """The people of one frame: boxes, places, RGB crops (people, H, W, 3), and frame size."""
 
     boxes: FrameBoxes
     places: CropPlaces

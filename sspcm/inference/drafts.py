@@ -1,4 +1,4 @@
-"""Predicted poses as labels to correct: a data set in the form that a labelling tool takes."""
+"""Predicted poses as labels to correct: a data set in the format of a labelling tool."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wepdtof_pose.formats.layout import WHOLE
 from wepdtof_pose.keypoints import KeypointSet
 
 DRAFT_FORMATS = ("coco", "cvat", "label_studio")
-"""Forms of drafts; the App takes that of COCO (`wepdtof-pose browse`)."""
+"""Formats of drafts; FiftyOne's App (`wepdtof-pose browse`) takes COCO."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class DraftFrame:
 def draft_dataset(
     frames: Sequence[DraftFrame], keypoint_set: KeypointSet, *, threshold: float
 ) -> PoseDataset:
-    """Return predicted poses as a data set, the images with the least sure poses first.
+    """Return predicted poses as a data set, images with the least certain poses first.
 
-    Images on which nobody was found come first of all: somebody may have been missed.
+    Images without people come before all others: somebody may have been missed.
 
     Args:
         frames: the images and their poses.
         keypoint_set: the joints.
-        threshold: joints with a lower score are left unlabelled; others are visible.
+        threshold: joints with a lower score are left unlabelled; others become visible.
 
     Raises:
         InputError: there is no image.
@@ -89,11 +89,11 @@ def draft_dataset(
 
 
 def write_drafts(dataset: PoseDataset, out: Path, form: str) -> None:
-    """Write the folder `out`: annotations where a labelling tool wants them, and the images.
+    """Write the folder `out` with annotations and images, laid out for a labelling tool.
 
     Args:
         dataset: see `draft_dataset`.
-        out: the folder; one that is there is replaced.
+        out: the folder; an existing one is replaced.
         form: one of `DRAFT_FORMATS`.
     """
     with replacing_folder(out) as folder:

@@ -1,4 +1,4 @@
-"""Evaluate trained networks on a COCO-keypoint data set, on annotated or on detected boxes."""
+"""Evaluate trained networks on a COCO-keypoint data set, with annotated or detected boxes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from wepdtof_pose.scores.predictions import Predictions
 
 @dataclass(frozen=True)
 class TestPeople:
-    """Who is evaluated on.
+    """The people that networks are evaluated on.
 
     Attributes:
         people: all people of the split, usable or not.
-        data: path of the data, as it was given.
+        data: path of the data, as given.
         split: name of the split.
     """
 
@@ -43,10 +43,10 @@ class TestPeople:
 
 
 def own_test_people(networks: TrainedNetworks) -> TestPeople:
-    """The test people of the networks' own run; neither its labels nor its pool are read.
+    """Return the test people of the networks' own run, without reading its labels or pool.
 
     Raises:
-        InputError: there is no run, or its data are not there any more.
+        InputError: there is no run, or its data no longer exist.
     """
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
@@ -67,14 +67,15 @@ def load_test_people(
     networks: TrainedNetworks | None = None,
     category: str | None = None,
 ) -> TestPeople:
-    """A split of a data set: the one named, else the only one, else `val`, else `test`.
+    """Return a split of a data set: the one named, else the only one, else `val`, else `test`.
 
-    Where the only one is what the networks' run was trained on, the people whom it held out of
-    that, unless it is named. `category` is that of the people, where several have joints.
+    If the only split is the one that the networks' run was trained on, and it is not named, return
+    the people whom the run held out of it. `category` is that of the people, if several have
+    joints.
 
     Raises:
-        InputError: no such data, no such split, nothing says which, or the networks' run learned
-            from these people.
+        InputError: there are no such data or no such split, the split is ambiguous, or the
+            networks' run learned from these people.
     """
     splits = load_dataset(path, category=category)
     if split is None and len(splits) == 1 and networks is not None:
@@ -95,27 +96,27 @@ def evaluate_networks(
     category: str | None = None,
     up: Up | None = None,
 ) -> dict[str, Any]:
-    """Scores of every network, with all that they depend on, as JSON can hold it.
+    """Return the scores of every network and all that they depend on, as JSON values.
 
-    Everybody counts as COCO counts them, who ignores crowds and people without labels. Annotated
-    boxes are those of the usable people, as after training. Where the networks
-    and the data have different joints, those that both have are scored, and "joints_not_scored"
-    lists the data's others.
+    As in COCO, crowds and people without labels are ignored. Annotated boxes are those of the
+    usable people, as after training. If the networks and the data have different joints, the
+    joints that both have are scored, and "joints_not_scored" lists the data's other joints.
 
     Keys: those of `TrainedNetworks.record`; "data", "split", "data_hash", "boxes", "keypoint_set"
     (of the networks), "joints_not_scored", "sigma_set", "area_rule", "decoding", "flip_test",
     "precision", "reported", and "networks" (name -> scores, see `wepdtof_pose.scores.coco.score`);
-    with detections also "detections", which counts those that were used and those that were not.
+    with detections also "detections", which counts those used and those not used.
 
     Args:
-        networks: all of a method or one of them.
-        test: who is evaluated on.
+        networks: all networks of a method, or one of them.
+        test: the people to evaluate on.
         detections: a file of boxes (see `read_detections`); annotated boxes if None.
         category: id or name of the category of people among the detections.
-        up: what points up in turned crops; as the networks were trained if None.
+        up: the direction that points up in turned crops; as the networks were trained if None.
 
     Raises:
-        InputError: an image is missing, no joint in common, nobody to score, no sigmas.
+        InputError: an image is missing, no joint is in common, there is nobody to score, or no
+            sigmas are known.
     """
     people = test.people
     tested = np.flatnonzero(people.trainable())
@@ -173,7 +174,7 @@ def evaluate_networks(
 
 
 def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
-    """What `evaluate_networks` gave, as lines of text: where the scores are from, then tables."""
+    """Yield a result of `evaluate_networks` as lines of text: the source of the scores, tables."""
     networks = result["networks"]
     boxes = "annotated boxes" if result["boxes"] == "annotated" else f"boxes of {result['boxes']}"
     if "detections" in result:
@@ -205,10 +206,10 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
 
 
 def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
-    """The data's keypoint set cut down to the joints that the networks predict.
+    """Return the data's keypoint set, reduced to the joints that the networks predict.
 
     Raises:
-        InputError: no joint in common.
+        InputError: no joint is in common.
     """
     rows = [row for row, joint in enumerate(data.joints) if joint in networks.joints]
     if len(rows) == len(data):
@@ -234,7 +235,7 @@ def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
 def _held_out(
     networks: TrainedNetworks, whole: PoseDataset, path: Path, category: str | None
 ) -> TestPeople | None:
-    """The people that the networks' run held out of these data; None if it had other data."""
+    """Return the people that the networks' run held out of these data; None for other data."""
     if networks.config is None:
         return None
     begun = RunFolder(Path(networks.record["source"])).read_environment()
@@ -251,14 +252,14 @@ def _held_out(
 
 def _cache_of(networks: TrainedNetworks) -> Path:
     named = None if networks.config is None else networks.config.data.cache
-    # A run that was made elsewhere may name a folder that makes no sense here.
+    # A run made on another machine may name a folder that makes no sense here.
     return cache_folder(named if named and Path(named).is_dir() else None)
 
 
 def _detected_people(people: PoseDataset, found: Detections) -> tuple[PoseDataset, dict[str, int]]:
-    """Return the detections on the data's frames as people without labels, and counts of them.
+    """Return the detections on the data's frames as people without labels, and their counts.
 
-    `extra` has their scores.
+    Their column `extra` holds the scores.
     """
     frame_rows = find_frames(people.frames, found.image_ids, found.file_names)
     on_frame = frame_rows >= 0

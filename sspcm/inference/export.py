@@ -1,8 +1,9 @@
-"""Write a trained network as an ONNX file, and check it against torch before it is kept.
+"""Write a trained network as an ONNX file, checked against torch before it is kept.
 
-The file of a pose network maps `images` (N, 3, H, W) float32 to `heatmaps` (N, J, H/4, W/4), N
-free; that of a finder maps them to `maps` (N, C, H/8, W/8), H and W free multiples of 32. Their
-metadata say all that is needed to use them without this project (see examples/onnx_predict.py).
+The file of a pose network maps `images` (N, 3, H, W) float32 to `heatmaps` (N, J, H/4, W/4) for any
+N; that of a finder maps them to `maps` (N, C, H/8, W/8), where H and W are any multiples of 32.
+Their metadata hold all that is needed to use them without this project (see
+examples/onnx_predict.py).
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ from wepdtof_pose.geometry import CROP_PADDING
 from wepdtof_pose.images import frame_image
 
 TOLERANCE = 1e-4
-"""Largest difference between onnxruntime and torch, over the largest heatmap value."""
+"""Largest allowed difference between onnxruntime and torch, relative to the largest value."""
 
 CROPS = 8
-"""People whose crops are compared."""
+"""Number of people whose crops are compared."""
 
 Precision = Literal["float32", "float16", "int8"]
 _TOLERANCES = {"float32": TOLERANCE, "float16": 0.02, "int8": 0.5}
@@ -48,7 +49,7 @@ _TOLERANCES = {"float32": TOLERANCE, "float16": 0.02, "int8": 0.5}
 
 @dataclass(frozen=True)
 class ExportCheck:
-    """What was compared: the largest difference over the largest value, and on what crops."""
+    """Result of the comparison: largest difference relative to the largest value, and the crops."""
 
     difference: float
     crops: str
@@ -61,21 +62,22 @@ def export_onnx(
     name: str | None = None,
     precision: Precision = "float32",
 ) -> ExportCheck:
-    """Write one network as ONNX; the file appears only after onnxruntime agreed with torch.
+    """Write one network as ONNX; the file appears only if onnxruntime agrees with torch.
 
-    Compared are the outputs for random images, one and several at once, and for crops of real
-    people: of the run's own data, or where those are not there, of the procedural set.
+    The outputs are compared for random images, one and several at once, and for crops of people
+    from the run's own data, or from the procedural set if the run's data are missing.
 
     Args:
         networks: see `sspcm.inference.open`; on the CPU in float32.
         out: the ONNX file.
-        name: which network; the reported one if None.
-        precision: of weights and passes: `float32`; `float16`, half the size; or `int8`, a quarter,
-            for which the range of values is measured on the crops of people. Inputs and outputs are
+        name: of the network; the reported one if None.
+        precision: of weights and computation: `float32`; `float16`, half the size; or `int8`, a
+            quarter, with value ranges measured on the crops of people. Inputs and outputs are
             float32 in all three.
 
     Raises:
-        InputError: the extra `export` is not installed, no such network, or the outputs differ.
+        InputError: the extra `export` is not installed, there is no such network, or the outputs
+            differ.
     """
     _require_extra()
     chosen = networks.only(name or networks.reported)
@@ -92,9 +94,9 @@ def export_onnx(
 
 
 def export_finder(finder: Finder, out: Path, *, precision: Precision = "float32") -> ExportCheck:
-    """Write a network that finds people as ONNX; it is checked as that of poses is.
+    """Write a network that finds people as ONNX, checked like a pose network.
 
-    Compared are the maps of random images of two shapes, and of drawn frames.
+    The maps are compared for random images of two shapes and for drawn frames.
 
     Args:
         finder: on the CPU.
@@ -119,11 +121,11 @@ def export_finder(finder: Finder, out: Path, *, precision: Precision = "float32"
 
 
 def finder_metadata(finder: Finder) -> dict[str, str]:
-    """What the ONNX file of a finder says about itself: texts, lists and numbers as JSON.
+    """Return the metadata of a finder's ONNX file: texts; lists and numbers as JSON.
 
-    A frame is resized so that its longer side is `side`, and filled up with black to multiples of
-    `multiple` at the right and below; pixels are as `metadata` says. A map pixel i lies on image
-    pixel `stride` i; `boxes` names what its channels are (see `sspcm.networks.finder`). Boxes that
+    A frame is resized so that its longer side is `side`, and padded with black at the right and
+    bottom to multiples of `multiple`; pixels are normalised as in `metadata`. Map pixel i lies on
+    image pixel `stride` i; `boxes` names the channels (see `sspcm.networks.finder`). Boxes that
     score at least `threshold` and overlap no better one by more than `overlap` are people.
     """
     values: dict[str, Any] = {
@@ -142,17 +144,17 @@ def finder_metadata(finder: Finder) -> dict[str, str]:
 
 
 def metadata(networks: TrainedNetworks) -> dict[str, str]:
-    """What the ONNX file says about itself: texts, lists as JSON.
+    """Return the metadata of a pose network's ONNX file: texts; lists as JSON.
 
-    `crop_size` is [width, height]; a crop is the box (cut to the image, its far corner x + w - 1,
-    y + h - 1), its shorter side grown to the crop's aspect ratio, times `crop_padding`; if
-    `upright` it is turned, `up` says what points up (see `sspcm.data.crop_places.Up`), and it holds
-    the rotated box. Pixels 0..255 in `color_order` are divided by
-    255, `mean` is subtracted, and `std` divides. A heatmap pixel i lies on crop pixel `stride` i.
-    With `flip_test` the maps are averaged with those of the mirror image, mirrored back, left and
-    right joints exchanged, and moved to the right by `flip_shift` heatmap pixels. `decoding` is one
-    of `sspcm.heatmaps.decoding.decode`, "dark" with its `blur_size`; `sigma` is that of the
-    Gaussians the network was trained on, in heatmap pixels.
+    `crop_size` is [width, height]. A crop is the box (clipped to the image, far corner x + w - 1,
+    y + h - 1) with its shorter side extended to the crop's aspect ratio, times `crop_padding`; if
+    `upright`, it is turned and encloses the rotated box, and `up` names the direction that points
+    up (see `sspcm.data.crop_places.Up`). Pixels 0..255 in `color_order` are divided by 255; then
+    `mean` is subtracted, and the result is divided by `std`. Heatmap pixel i lies on crop pixel
+    `stride` i. With `flip_test`, the maps are averaged with those of the mirror image, which are
+    mirrored back, with left and right joints exchanged, and moved right by `flip_shift` heatmap
+    pixels. `decoding` is a method of `sspcm.heatmaps.decoding.decode`, "dark" with its `blur_size`;
+    `sigma` is that of the Gaussians the network was trained on, in heatmap pixels.
     """
     joints = networks.keypoint_set
     values: dict[str, Any] = {
@@ -192,7 +194,7 @@ def _texts(values: dict[str, Any]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Written:
-    """A network on its way into a file: its output's name, its free dimensions, its metadata."""
+    """A network to export: the name of its output, its free dimensions, and its metadata."""
 
     network: torch.nn.Module
     output: str
@@ -203,7 +205,7 @@ class _Written:
 def _export(
     written: _Written, out: Path, noise: torch.Tensor, real: torch.Tensor, precision: Precision
 ) -> float:
-    """Write the file where onnxruntime agrees with torch; gives the difference on `real` images."""
+    """Write the file if onnxruntime agrees with torch; return the difference on `real` images."""
     with replacing(out) as temporary:
         texts = written.about | {"precision": precision}
         _write(written, noise[:2], temporary, texts)
@@ -211,7 +213,7 @@ def _export(
         _require_alike(out, difference, "float32")
         if precision != "float32":
             _reduce(temporary, precision, real, texts)
-            # Quantised ranges are those of people: noise is not compared.
+            # Ranges were measured on people, so noise is not compared.
             difference = _difference(written, temporary, real)
             _require_alike(out, difference, precision)
     return difference
@@ -226,7 +228,7 @@ def _require_alike(out: Path, difference: float, precision: str) -> None:
 
 
 def _reduce(path: Path, precision: str, crops: torch.Tensor, texts: dict[str, str]) -> None:
-    """Replace a float32 model by one of lower precision."""
+    """Replace a float32 model with one of lower precision."""
     import onnx
 
     with _quiet():
@@ -311,7 +313,7 @@ def _difference(written: _Written, path: Path, images: torch.Tensor) -> float:
 
 
 def _real_crops(networks: TrainedNetworks) -> tuple[torch.Tensor, str]:
-    """Normalised crops (n, 3, H, W) of a few people, and whose they are."""
+    """Return normalised crops (n, 3, H, W) of a few people, and their origin in words."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             if networks.config is None:
@@ -345,7 +347,7 @@ def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> t
 
 
 def _drawn_frames() -> torch.Tensor:
-    """Normalised drawn frames (n, 3, 256, 256)."""
+    """Return normalised drawn frames (n, 3, 256, 256)."""
     from wepdtof_pose.synthetic.generate import generate
 
     with tempfile.TemporaryDirectory() as folder:
@@ -358,7 +360,7 @@ def _drawn_frames() -> torch.Tensor:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporter's warnings about its own insides."""
+    """Silence the exporter's warnings about its internals within the block."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

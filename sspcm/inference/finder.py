@@ -1,7 +1,7 @@
-"""Find people in whole frames: rotated boxes, with the ready-trained network or one of your own.
+"""Find people in whole frames as rotated boxes, with the ready-trained network or one of your own.
 
-The frames are those of a ceiling camera: a person's head is the end of the box away from the middle
-of the frame.
+The frames come from a ceiling camera: a person's head is at the end of the box that points away
+from the middle of the frame.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.scores.rotated_boxes import rotated_iou
 
 SIDE = 640
-"""Longer side in pixels at which frames are looked at."""
+"""Longer side, in pixels, to which frames are resized."""
 THRESHOLD = 0.3
-"""Least score of a person."""
+"""Lowest score of a person."""
 OVERLAP = 0.45
-"""Overlap (IoU) from which the lower-scored of two boxes is the same person."""
+"""Overlap (IoU) above which two boxes are the same person; the higher-scored one stays."""
 MULTIPLE = 32
-"""Sides of what the network sees are multiples of this."""
+"""The sides of the network's input are multiples of this."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Finder:
 
     Attributes:
         network: the `FinderNet`, folded (see `sspcm.networks.folding`), on the device.
-        hardware: where it is.
-        source: where it came from.
-        side: longer side in pixels at which frames are looked at.
-        threshold: least score of a person.
-        turns: ways in which each frame is looked at, as it is and turned by quarters; boxes seen
-            in several are taken once.
+        hardware: device and precision.
+        source: file that it was read from.
+        side: longer side, in pixels, to which frames are resized.
+        threshold: lowest score of a person.
+        turns: number of quarter turns in which each frame is searched; a person found in several
+            of them counts once.
     """
 
     network: nn.Module
@@ -65,12 +65,12 @@ class Finder:
     def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the people of each image: (people, 6) cx, cy, w, h, angle, score.
 
-        Pixels are the image's; w <= h, and the angle is in degrees within [-180, 180), clockwise
-        from the axis that points up to the end away from the middle of the image. The best-scored
-        come first.
+        Coordinates are pixels of the image and w <= h. The angle, in degrees within [-180, 180), is
+        measured clockwise from up to the end of the box away from the middle of the image. Boxes
+        are sorted by score, highest first.
 
         Args:
-            images: (height, width, 3) uint8 BGR each.
+            images: each (height, width, 3) uint8 BGR.
         """
         return [self._find(image) for image in images]
 
@@ -89,7 +89,7 @@ class Finder:
         return boxes
 
     def _look(self, image: np.ndarray, quarter: int) -> np.ndarray:
-        """Boxes of the image turned counter-clockwise by quarters, turned back."""
+        """Return the boxes found after quarter turns counter-clockwise, turned back."""
         height, width = image.shape[:2]
         turned = np.ascontiguousarray(np.rot90(image, quarter))
         rows, columns = (-side % MULTIPLE for side in turned.shape[:2])
@@ -99,7 +99,7 @@ class Finder:
             maps = self.network(normalise(pixels, bgr=False))
         boxes = boxes_of_maps(maps, threshold=self.threshold)[0]
         for back in range(quarter, 0, -1):
-            # One quarter clockwise, onto an image that is as wide as this one is high.
+            # A quarter turn clockwise, onto an image as wide as this one is high.
             high = width if back % 2 else height
             boxes[:, :2] = np.stack([high - 1 - boxes[:, 1], boxes[:, 0]], axis=1)
             boxes[:, 4] += 90
@@ -119,9 +119,9 @@ def open_finder(
     Args:
         path: a file that `sspcm.training.finder` wrote.
         device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` if None.
-        side: longer side in pixels at which frames are looked at.
-        threshold: least score of a person.
-        turns: 1 to 4 quarter turns in which each frame is looked at.
+        side: longer side, in pixels, to which frames are resized.
+        threshold: lowest score of a person.
+        turns: number of quarter turns in which each frame is searched, 1 to 4.
 
     Raises:
         InputError: it is no such file, or an option is out of range.
@@ -144,7 +144,7 @@ def open_finder(
 
 @dataclass
 class FindCount:
-    """What `find_inputs` has done: frames looked at, people found, what was not read."""
+    """Counts of `find_inputs`: frames searched, people found, and inputs not read."""
 
     frames: int = 0
     people: int = 0
@@ -153,20 +153,20 @@ class FindCount:
 
 
 def find_inputs(finder: Finder, inputs: Sequence[Path], out: Path) -> FindCount:
-    """Find the people on images, folders of images and videos, and write their boxes.
+    """Find the people in images, folders of images and videos, and write their boxes.
 
-    The file is one of COCO results: `image_id`, `file_name`, `category_id` 1, `bbox` (x, y, w, h
-    around the rotated box), `rotated_box` (cx, cy, w, h, angle) and `score`; frames of a video also
-    have `frame`, from 1 on. `sspcm predict --boxes` takes it. What cannot be read is left out and
-    counted.
+    The file holds COCO results: `image_id`, `file_name`, `category_id` 1, `bbox` (x, y, w, h around
+    the rotated box), `rotated_box` (cx, cy, w, h, angle) and `score`; frames of a video also have
+    `frame`, counted from 1. `sspcm predict --boxes` takes the file. Unreadable inputs are left out
+    and counted.
 
     Args:
         finder: the network.
         inputs: images, folders and video files.
-        out: the JSON file to write; it appears whole.
+        out: the JSON file to write; it appears whole or not at all.
 
     Raises:
-        InputError: an input is missing, or not one frame can be read.
+        InputError: an input is missing, or no frame can be read.
     """
     found = find_sources(inputs)
     count = FindCount(left_out=found.left_out)
@@ -202,15 +202,15 @@ def find_inputs(finder: Finder, inputs: Sequence[Path], out: Path) -> FindCount:
 
 
 def is_finder(state: dict[str, torch.Tensor]) -> bool:
-    """Tell whether these are the parameters of a network that finds people."""
+    """Return whether these are the parameters of a network that finds people."""
     return "mix.0.weight" in state
 
 
 def finder_width(state: dict[str, torch.Tensor], *, source: str) -> int:
-    """Return the channels of the head of a finder's state.
+    """Return the number of channels in the head of a finder's parameters.
 
     Raises:
-        InputError: these are no parameters of a finder.
+        InputError: these are not the parameters of a finder.
     """
     if not is_finder(state):
         raise InputError(
@@ -220,7 +220,7 @@ def finder_width(state: dict[str, torch.Tensor], *, source: str) -> int:
 
 
 def without_doubles(boxes: np.ndarray, *, overlap: float = OVERLAP) -> np.ndarray:
-    """Return the boxes (n, 6), best first, without those that overlap a better one too much."""
+    """Return the boxes (n, 6), best first, that do not overlap a better one too much."""
     same = rotated_iou(boxes[:, :5], boxes[:, :5]) > overlap
     kept: list[int] = []
     for row in range(len(boxes)):

@@ -1,6 +1,7 @@
-"""Frames out of images, folders of images and video files, one at a time.
+"""Read frames from images, folders of images and video files, one at a time.
 
-What cannot be decoded is counted and left out; numbers and times of the other frames stay right.
+Frames that cannot be decoded are counted and left out; the numbers and times of the others stay
+correct.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 DEFAULT_RATE = 25.0
-"""Frames a second of a video that does not say."""
+"""Frame rate assumed for a video that states none."""
 _MAY_HAVE_PAGES = frozenset({".tif", ".tiff", ".gif", ".avif", ".webp", ".png", ".apng"})
 _EXACT_COUNTS = frozenset({".avi", ".mp4", ".mov", ".m4v"})
-"""Videos whose header says exactly how many frames there are; others are estimates."""
+"""Videos whose headers state the exact number of frames; other headers hold estimates."""
 _PATIENCE = 5000
-"""Undecodable frames in a row after which a video is taken to be at its end."""
+"""Number of undecodable frames in a row that counts as the end of a video."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class Source:
 
     Attributes:
         path: the file.
-        name: its file name; relative to the folder where a folder was given.
+        name: its file name; relative to the folder if a folder was given.
         kind: `image`, `pages` (an image file with several pages) or `video`.
-        image_id: of an image: the number that its name is, else its name without the suffix; its
-            whole name where another image has the same. Frames of a video add their number.
-        keys: texts by which a detection file may name it.
+        image_id: the number that an image's name consists of, else the name without suffix, or the
+            whole name if that is not unique. Frames of a video add their number.
+        keys: names by which a detection file may refer to it.
     """
 
     path: Path
@@ -55,10 +56,10 @@ class Frame:
     """One decoded frame.
 
     Attributes:
-        source: where it is from.
-        image: (height, width, 3) uint8 BGR, upright.
-        number: of a video's frame or a file's page, from 1 on; None for an image.
-        rate: frames a second of the video, as it plays where it does not pause; None otherwise.
+        source: the file that it comes from.
+        image: (height, width, 3) uint8 BGR, turned as viewers show it.
+        number: of a frame of a video or a page of a file, from 1; None for an image.
+        rate: frames per second of the video while it does not pause; None otherwise.
         time: seconds from the beginning of the video; None otherwise.
     """
 
@@ -70,13 +71,13 @@ class Frame:
 
     @property
     def image_id(self) -> int | str:
-        """The image's id; of a video's frame `<name>_000001`, as WEPDTOF names its frames."""
+        """The image's id; for frames of videos `<name>_000001`, as WEPDTOF names its frames."""
         source = self.source
         return source.image_id if self.number is None else f"{source.image_id}_{self.number:06d}"
 
     @property
     def keys(self) -> frozenset[str]:
-        """Texts by which a detection file may name the frame."""
+        """Names by which a detection file may refer to the frame."""
         if self.number is None:
             return self.source.keys
         numbers = {str(self.number)} if "" in self.source.keys else set()
@@ -87,11 +88,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What files and folders hold.
+    """The content of files and folders.
 
     Attributes:
-        sources: the images and videos, in the given order, folders sorted by name.
-        left_out: files of folders that are neither, counted by suffix.
+        sources: the images and videos in the given order, those of a folder sorted by name.
+        left_out: counts, by suffix, of files in folders that are neither.
     """
 
     sources: list[Source]
@@ -100,14 +101,14 @@ class Inputs:
 
 @dataclass
 class FrameReader:
-    """The frames of a source, decoded one after the other; iterate over it once.
+    """Decodes the frames of a source one after the other; iterate over it once.
 
     Attributes:
-        source: what is read.
+        source: the file to read.
         frames: frames decoded so far.
         undecodable: frames between others, or at the end, that could not be decoded.
-        stated: frames that the video's header states; None where it states none.
-        problem: what is wrong with the source, once it has been read; None if nothing is.
+        stated: number of frames in the video's header; None if it states none.
+        problem: what is wrong with the source, known once it has been read; None for nothing.
     """
 
     source: Source
@@ -127,7 +128,7 @@ class FrameReader:
             self.problem = str(error)
 
     def expected(self) -> int | None:
-        """Return how many frames there will be, as far as the file says."""
+        """Return the expected number of frames; None if the file does not say."""
         if self.source.kind == "image":
             return 1
         if self.source.kind == "pages":
@@ -138,7 +139,7 @@ class FrameReader:
         return stated if stated > 0 else None
 
     def record(self) -> dict[str, Any]:
-        """Return what was read as JSON can hold it."""
+        """Return counts of what was read as JSON values."""
         return {
             "file_name": self.source.name,
             "kind": self.source.kind,
@@ -192,7 +193,7 @@ class FrameReader:
             capture.release()
 
     def _verdict(self, last: int) -> str | None:
-        """Return what is wrong with a video whose last decoded frame has this number."""
+        """Return what is wrong with a video, given the number of its last decoded frame."""
         path, frames, stated = self.source.path, self.frames, self.stated
         if not last:
             raise InputError(f"{path}: the video has no frame that can be decoded")
@@ -200,7 +201,7 @@ class FrameReader:
         if self.undecodable:
             self.undecodable = max(self.undecodable, missing)
             return f"{path}: {self.undecodable} frames cannot be decoded ({frames} can)"
-        # Estimated counts are a few frames off; a file cut short misses many.
+        # An estimated count is a few frames off; a truncated file lacks many.
         few = 0 if path.suffix.lower() == ".avi" else max(5, 0.05 * (stated or 0))
         if missing <= few:
             return None
@@ -214,12 +215,12 @@ class FrameReader:
 
 
 def find_sources(inputs: Sequence[Path]) -> Inputs:
-    """Return the images and videos that files and folders are, links followed.
+    """Return the images and videos in files and folders; links are followed.
 
-    A file that is named alone and has no known suffix is taken as what it can be opened as.
+    The kind of a file given by itself without a known suffix is found by trying to open it.
 
     Raises:
-        InputError: there is no such path, a folder holds neither images nor videos, or two inputs
+        InputError: a path does not exist, a folder holds neither images nor videos, or two inputs
             have the same name.
     """
     found: list[tuple[Path, str, str]] = []
@@ -255,7 +256,7 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
                 name=name,
                 kind=kind,
                 image_id=plain if ids[plain] == 1 else name,
-                # "" marks an only input: plain numbers in a detection file are then its frames.
+                # "" marks the only input: plain numbers in a detection file then mean its frames.
                 keys=frozenset((own - ambiguous) | alone),
             )
         )
@@ -263,11 +264,11 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
 
 
 class _FrameNumbers:
-    """Numbers and times of a video's decoded frames, whatever could not be decoded between them.
+    """Numbers and times of a video's decoded frames, even if some between them cannot be decoded.
 
-    Times say how many frames are missing between two; but a video of variable frame rate has gaps
-    without any missing. So no more are taken to be missing than could not be decoded, or than the
-    header states beyond those that can be.
+    Times tell how many frames are missing between two, but a video of variable frame rate has gaps
+    without missing frames. So never more frames count as missing than failed to decode, or than the
+    header states beyond the decodable ones.
     """
 
     def __init__(self, path: Path, rate: float, stated: int | None) -> None:
@@ -279,14 +280,14 @@ class _FrameNumbers:
         self.last = 0
 
     def next(self, time: float, failed: int) -> tuple[int, float]:
-        """Return number and time of the frame that comes next, after so many failures."""
+        """Return number and time of the next decoded frame, after `failed` failures."""
         if not self.last:
             skipped = failed
         else:
             gap = round((time - self._time) * self._rate) - 1 if time > self._time else 0
             skipped = 0
             if failed:
-                # A failure may stand for several frames, which only the times tell.
+                # A failure may stand for several frames; only the times show how many.
                 skipped = max(failed, min(gap, self._lost()))
             elif gap > 0:
                 skipped = min(gap, self._lost())
@@ -299,7 +300,7 @@ class _FrameNumbers:
         return self.last, time
 
     def _lost(self) -> int:
-        """Return how many frames the header states that nobody can decode, and are not yet met."""
+        """Return how many undecodable frames, by the header's count, are still to come."""
         if self._missing is None:
             self._missing = 0
             if self._stated is not None and self._path.suffix.lower() in _EXACT_COUNTS:
@@ -314,25 +315,25 @@ class _FrameNumbers:
 
 
 def _open_video(path: Path) -> cv2.VideoCapture:
-    # What FFmpeg has to say about damaged frames is counted and said by us.
+    # Silence FFmpeg: we count and report damaged frames ourselves.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     return cv2.VideoCapture(str(path))
 
 
 def _playing_rate(path: Path, stated: float) -> float:
-    """Return the frames a second of a video where it does not pause, by its first frames."""
+    """Return the frame rate of a video while it does not pause, measured on its first frames."""
     capture = _open_video(path)
     times = [capture.get(cv2.CAP_PROP_POS_MSEC) for _ in range(12) if capture.grab()]
     capture.release()
     steps = np.diff(times)
     playing = 1000 / np.median(steps) if len(steps) and np.median(steps) > 0 else 0.0
     stated = stated if 0 < stated <= 1000 else 0.0
-    # The header's rate is the exact one unless pauses were counted in.
+    # The header's rate is exact unless it includes pauses.
     return float(playing) if playing > 1.05 * stated else stated or DEFAULT_RATE
 
 
 def _kind_of(path: Path) -> str | None:
-    """Return the kind of a file by its suffix, else by its first bytes; None where neither says."""
+    """Return the kind of a file by its suffix or its first bytes; None if neither tells."""
     suffix = path.suffix.lower()
     if suffix in VIDEO_SUFFIXES:
         return "video"
@@ -357,11 +358,11 @@ def _kind_by_opening(path: Path) -> str:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Return the files of a folder and of those below and linked, hidden ones left out, sorted."""
+    """Return the sorted files in and below a folder, links followed, without hidden ones."""
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
-        if real in seen:  # a link to a folder above it, or to one that was met already
+        if real in seen:  # a link to a folder above it or to one already visited
             folders.clear()
             continue
         seen.add(real)
@@ -388,7 +389,7 @@ def _plain_id(name: str) -> int | str:
 
 
 def _keys(path: Path, name: str) -> frozenset[str]:
-    """The name from any folder on, with and without suffix, and the number that it is (COCO)."""
+    """Return all ends of a path, with and without suffix, and its number if it is one (COCO)."""
     tails = {"/".join(path.parts[-count:]) for count in range(1, len(path.parts))}
     return frozenset(
         {name, *tails, str(_plain_id(name)), *(tail.removesuffix(path.suffix) for tail in tails)}

@@ -1,4 +1,4 @@
-"""The journal of a prediction: what was predicted so far outlives a stop of the program."""
+"""The journal of a prediction, which keeps its results if the program is stopped."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, replacing
 
 JOURNAL = "unfinished.jsonl"
-"""File of the journal in the folder of the prediction; it goes when that is whole."""
+"""Name of the journal in the folder of a prediction; removed when that is complete."""
 
 
 class Journal:
-    """What was predicted so far: a line a frame, and a line that ends each input.
+    """The predictions so far: one line per frame, and a line at the end of each input.
 
-    Inputs whose line is there, and that could be read, are not read again.
+    Inputs that have their end line, and could be read, are not read again.
     """
 
     def __init__(self, out: Path, heading: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ class Journal:
             self._stream.close()
 
     def add(self, frame: Frame, poses: Poses) -> None:
-        """Note the poses of a frame."""
+        """Write the poses of a frame."""
         self._put(
             {
                 "source": frame.source.name,
@@ -58,7 +58,7 @@ class Journal:
         )
 
     def finish_before(self, source: Source | None, readers: list[FrameReader]) -> None:
-        """Note the end of all inputs before this one; of all if None."""
+        """Write the end line of all inputs before this one; of all inputs if None."""
         for reader in readers:
             if reader.source is source:
                 break
@@ -69,13 +69,13 @@ class Journal:
             self._stream.flush()
 
     def frames_before(self, source: Source) -> Iterator[tuple[int | None, bool]]:
-        """Yield numbers of the frames of an input that was done before, and whether with poses."""
+        """Yield the frame numbers of an input done earlier, and whether each frame has poses."""
         if source.name in self.done:
             for entry in self.entries(source):
                 yield entry["frame"], bool(entry["poses"])
 
     def entries(self, source: Source) -> Iterator[dict[str, Any]]:
-        """Yield what was noted of the frames of an input."""
+        """Yield the entries for the frames of an input."""
         with (self._out / JOURNAL).open("rb") as stream:
             stream.seek(self._places()[source.name])
             for line in stream:
@@ -85,7 +85,7 @@ class Journal:
                 yield entry
 
     def _places(self) -> dict[str, int]:
-        """Return where in the file the lines of each input begin."""
+        """Return where in the file the lines of each input begin, in bytes."""
         assert self._stream is not None
         self._stream.flush()
         path = self._out / JOURNAL
@@ -113,7 +113,7 @@ class Journal:
             stream.writelines(lines)
 
     def _go_on(self, path: Path) -> None:
-        """Take over what the same call has noted before of inputs that could be read.
+        """Keep the entries of an earlier, same call for inputs that could be read.
 
         Raises:
             InputError: the folder holds something else.

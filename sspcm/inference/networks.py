@@ -1,6 +1,6 @@
-"""Trained networks as evaluation, prediction and export see them, whatever they came from.
+"""Trained networks as evaluation, prediction and export see them, whatever their source.
 
-They are networks by name, the joints of their heatmaps, and how a crop has to look.
+They consist of networks by name, the joints of their heatmaps, and the form of their crops.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class TrainedNetworks:
     """Networks on the device, ready for `predict_people`.
 
     Attributes:
-        method: gives heatmaps by network name.
+        method: returns heatmaps by network name.
         keypoint_set: the joints of the heatmaps.
         crop_size: (width, height) of crops in pixels.
-        bgr: the networks take channels in BGR order.
+        bgr: whether the networks take channels in BGR order.
         evaluation: batch size, decoding and flip test of the run, or the defaults.
-        hardware: where the networks are.
-        config: of the run; None where there is no run.
-        record: where the networks came from, for a result.
+        hardware: device and precision of the networks.
+        config: of the run; None if there is no run.
+        record: the source of the networks, for a result.
         upright: whether they were trained on turned crops.
-        up: what pointed up in those; see `sspcm.data.crop_places`.
+        up: the direction that pointed up in these; see `sspcm.data.crop_places`.
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
     """
 
@@ -56,25 +56,25 @@ class TrainedNetworks:
 
     @property
     def reported(self) -> str:
-        """Name of the network that the method is judged by."""
+        """Name of the network whose scores count for the method."""
         return self.method.reported
 
     @property
     def released(self) -> bool:
-        """Whether they are to be scored as the released code does; files that do not say are."""
+        """Whether to score as the released code does; also true for files that do not say."""
         return self.record["recipe"] != "corrected"
 
     def names(self) -> list[str]:
-        """Names of all networks (and means of networks)."""
+        """Return the names of all networks, and of means of networks."""
         blank = torch.zeros(1, 3, *self.crop_size[::-1], device=self.hardware.device)
         with mode_of([self.method], training=False), torch.inference_mode():
             return list(self.method.heatmaps(blank))
 
     def only(self, name: str) -> TrainedNetworks:
-        """The same with one network alone.
+        """Return a copy with one network only.
 
         Raises:
-            InputError: no such network; the message lists those there are.
+            InputError: there is no such network; the message lists the existing ones.
         """
         if name != self.reported and name not in (names := self.names()):
             raise InputError(
@@ -86,7 +86,7 @@ class TrainedNetworks:
     def with_settings(
         self, *, decoding: str | None = None, flip_test: bool | None = None
     ) -> TrainedNetworks:
-        """The same with another decoding or flip test, where given."""
+        """Return a copy with the given decoding and flip test; None keeps the setting."""
         evaluation = replace(
             self.evaluation,
             decoding=self.evaluation.decoding if decoding is None else decoding,
@@ -95,11 +95,11 @@ class TrainedNetworks:
         return replace(self, evaluation=evaluation)
 
     def folded(self) -> TrainedNetworks:
-        """The same, quicker and for prediction alone (see `sspcm.networks.folding`)."""
+        """Return a faster copy, for prediction only (see `sspcm.networks.folding`)."""
         return replace(self, method=folded(self.method))
 
     def predict(self, crops: CropStore) -> dict[str, np.ndarray]:
-        """Keypoints (people, joints, 3) in frame pixels with joint scores, by network name."""
+        """Return keypoints (people, joints, 3) by network: x, y in frame pixels, joint score."""
         return predict_people(
             self.method,
             crops,
@@ -113,38 +113,38 @@ class TrainedNetworks:
 
 
 class FixedNetworks(Method):
-    """Trained networks without the method that trained them: for inference only."""
+    """Trained networks without the method that trained them, for inference only."""
 
     uses_unlabelled = False
 
     def __init__(self, networks: dict[str, nn.Module], *, reported: str | None = None) -> None:
         super().__init__()
         self.networks = nn.ModuleDict(networks)
-        # Of three networks the last is the student; two are equals.
+        # Of three networks, the last is the student; two are equals.
         self.reported = reported or ("C" if "C" in networks else "A")
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Not trainable."""
+        """Refuse to train."""
         raise InputError("networks read from a file of weights are not trained further")
 
     def end_epoch(self) -> None:
-        """Nothing changes."""
+        """Do nothing: the networks are not trained."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of each network, and the mean of A's and B's."""
+        """Return the heatmaps of each network, and the mean of those of A and B."""
         maps = {name: network(images) for name, network in self.networks.items()}
         if "B" in maps:
             maps["mean"] = mean_map(maps["A"], maps["B"])
         return maps
 
     def predictor(self) -> nn.Module:
-        """The reported network."""
+        """Return the reported network."""
         return self.networks[self.reported]
 
 
 class OneNetwork(Method):
-    """One network of a method alone; images (N, 3, H, W) to heatmaps (N, J, H/4, W/4)."""
+    """One network of a method, from images (N, 3, H, W) to heatmaps (N, J, H/4, W/4)."""
 
     uses_unlabelled = False
 
@@ -155,18 +155,18 @@ class OneNetwork(Method):
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
-        """Heatmaps of the network."""
+        """Return the heatmaps of the network."""
         if self.reported == self.method.reported:
             return self.method.predictor()(images)
         return self.method.heatmaps(images)[self.reported]
 
     def end_epoch(self) -> None:
-        """Nothing changes."""
+        """Do nothing: the networks are not trained."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps under the network's name."""
+        """Return the heatmaps under the network's name."""
         return {self.reported: self(images)}
 
     def predictor(self) -> nn.Module:
-        """Itself."""
+        """Return itself."""
         return self

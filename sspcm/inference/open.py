@@ -1,4 +1,4 @@
-"""Open trained networks: a run folder, one of its checkpoints, or a file of weights alone."""
+"""Open trained networks from a run folder, one of its checkpoints, or a file of weights."""
 
 from __future__ import annotations
 
@@ -35,25 +35,24 @@ def open_networks(
     precision: str | None = None,
     allow_code: Collection[str] = (),
 ) -> TrainedNetworks:
-    """The trained networks under a path.
+    """Return the trained networks at a path.
 
     Args:
         path: a run folder, a checkpoint inside one, or a file of weights: a checkpoint copied out
-            of its run, what `sspcm import-weights` writes, or a released checkpoint.
+            of its run, a file that `sspcm import-weights` wrote, or a released checkpoint.
         checkpoint: of a run folder, `last` or `best`.
-        keypoints: name of the keypoint set of the heatmaps, where nothing beside the weights says
-            so.
-        crop_size: (width, height) of crops in pixels, of a file of weights that does not say so
+        keypoints: name of the keypoint set of the heatmaps, if the weights come without one.
+        crop_size: (width, height) of crops in pixels, for a file of weights that does not state it
             (192 x 256 if None).
-        bgr: channel order, of a file of weights that does not say so (None is BGR as released, and
-            RGB for a file laid out as mmpose's).
+        bgr: channel order, for a file of weights that does not state it (None means BGR as
+            released, and RGB for a file in mmpose's layout).
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
         precision: `auto`, `float32`, `bfloat16`; the run's own if None.
         allow_code: networks and methods `module:name` that a run folder may import.
 
     Raises:
-        InputError: nothing usable there, code that was not allowed, or nothing says which joints
-            the heatmaps are of.
+        InputError: there is nothing usable, the run needs code that was not allowed, or the joints
+            of the heatmaps are unknown.
     """
     folder = run_folder_of(path)
     if folder is None:
@@ -70,22 +69,21 @@ def open_networks(
 def import_weights(
     source: Path, out: Path, *, keypoints: str, crop_size: tuple[int, int], bgr: bool | None = None
 ) -> TrainedNetworks:
-    """Write the networks of a released checkpoint under our names, with what they need to be used.
+    """Write the networks of a released checkpoint under our names, and return them as read back.
 
     The file holds `state_dict` (the parameters as `A.conv1.weight`, ...) and `about` (keypoint set,
-    crop size, channel order); `network.pretrained` and `open_networks` take it. Its networks are
-    given back as read from it.
+    crop size, channel order); `network.pretrained` and `open_networks` take it.
 
     Args:
-        source: the released checkpoint, or any file of its layout or mmpose's.
+        source: the released checkpoint, or any file in its layout or in mmpose's.
         out: the file to write.
         keypoints: name of the keypoint set of the heatmaps.
         crop_size: (width, height) in pixels of the crops that the networks were trained on.
-        bgr: the networks take channels in BGR order; None is the order of the released code for
-            files laid out as its are, and RGB for mmpose's.
+        bgr: whether the networks take channels in BGR order; None means the released code's order
+            for files in its layout, and RGB for mmpose's.
 
     Raises:
-        InputError: it holds no such networks, or their heatmaps are not of these joints.
+        InputError: the file holds no such networks, or their heatmaps are of other joints.
     """
     found = _open_weights(source, keypoints, crop_size, bgr, "cpu")
     assert isinstance(found.method, FixedNetworks)
@@ -102,7 +100,7 @@ def import_weights(
 
 
 def run_folder_of(path: Path) -> Path | None:
-    """The run folder that the path is, or that a checkpoint file lies in; None for other files.
+    """Return the run folder at a path, or that of a checkpoint file; None for other files.
 
     Raises:
         InputError: there is no such path.

@@ -1,4 +1,4 @@
-"""Drawn frames written in order: a picture for an image, a video for a video."""
+"""Write drawn frames in order: an image as an image, a video as a video."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from wepdtof_pose.images import write_image
 
 
 class PoseWriter:
-    """Writes drawn frames into a folder, in the order of their sources; used in a `with` block.
+    """Writes drawn frames into a folder, in the order of their sources; use it in a `with` block.
 
-    An image keeps its name and format, a page adds its number; a video becomes an MP4 (MPEG-4 part
-    2) that plays in step with the original: where that pauses, or frames could not be decoded, the
-    frame before stays. A video appears whole or not at all.
+    An image keeps its name and format, and a page adds its number. A video becomes an MP4 (MPEG-4
+    part 2) that plays in step with the original: during its pauses, and in place of frames that
+    could not be decoded, the previous frame stays. A video appears whole or not at all.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -40,7 +40,7 @@ class PoseWriter:
             video.close(keep=kind is None)
 
     def write(self, frame: Frame, picture: np.ndarray) -> None:
-        """Write a frame as it was drawn on.
+        """Write a drawn frame.
 
         Raises:
             InputError: it cannot be encoded or written.
@@ -63,7 +63,7 @@ class PoseWriter:
 
 
 class _Video:
-    """One video file, written beside its place and put there when it is whole."""
+    """One video file, written under a temporary name and renamed when it is complete."""
 
     def __init__(self, folder: Path, frame: Frame, picture: np.ndarray) -> None:
         self.name = frame.source.name
@@ -101,7 +101,7 @@ class _Video:
             self._part.unlink(missing_ok=True)
 
     def _require_whole(self) -> None:
-        """OpenCV's writer says nothing about a full disk: look at what it has written."""
+        """Check what was written: OpenCV's writer does not report a full disk."""
         capture = cv2.VideoCapture(str(self._part))
         stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         capture.release()

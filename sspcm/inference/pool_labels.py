@@ -1,8 +1,8 @@
-"""Pseudo-labels of a run's unlabelled people: a COCO results file with more about each joint.
+"""Pseudo-labels of a run's unlabelled people: a COCO results file with more data on each joint.
 
-Networks label as they are, in evaluation mode and on upright crops. In training they see other
-views of the people and, with `teacher_mode: train` (the default), batch statistics: what is written
-is what they teach, not a record of every step.
+The networks label in evaluation mode, on upright crops. In training they see other views of the
+people and, with `teacher_mode: train` (the default), use batch statistics: the file shows what they
+teach, but is no record of every step.
 """
 
 from __future__ import annotations
@@ -33,18 +33,19 @@ from wepdtof_pose.keypoints import convert_keypoints
 def run_labels(
     networks: TrainedNetworks, *, data: Path | None = None, unlabelled: Path | None = None
 ) -> list[dict[str, Any]]:
-    """The pseudo-labels that the networks of a run's checkpoint give its unlabelled people.
+    """Return the pseudo-labels of a run's unlabelled people by the networks of its checkpoint.
 
-    At the end of an epoch SSPCM's past teachers are the present ones, and a checkpoint is written
-    then: here its four pairs are one. With `evaluation.pseudo_labels` the run writes them before.
+    A checkpoint is written at the end of an epoch, when SSPCM's lagged teachers have just become
+    copies of the present ones, so its four pairs of teachers coincide here. With
+    `evaluation.pseudo_labels`, the run itself writes pseudo-labels before that.
 
     Args:
         networks: of a run.
-        data: where the run's data are now; where they were if None.
-        unlabelled: where its unlabelled data are now, where it has some of their own.
+        data: new place of the run's data; None if they were not moved.
+        unlabelled: new place of its unlabelled data, if it has separate ones.
 
     Raises:
-        InputError: there is no run, its data are not there or are others, its method has no
+        InputError: there is no run, its data are missing or have changed, its method has no
             pseudo-labels, or a flip test is asked for.
     """
     if networks.config is None:
@@ -73,7 +74,7 @@ def run_labels(
 
 
 def require_labels(method: Method, config: TrainConfig) -> None:
-    """Check that the method has pseudo-labels to write, on one blank crop.
+    """Check on one blank crop that the method has pseudo-labels.
 
     Raises:
         InputError: it has none.
@@ -88,18 +89,18 @@ def require_labels(method: Method, config: TrainConfig) -> None:
 def pool_labels(
     method: Method, config: TrainConfig, sets: TrainingSets, hardware: Hardware
 ) -> list[dict[str, Any]]:
-    """One entry a person of the unlabelled pool, in the joints of the pool's own file.
+    """Return one entry per person of the unlabelled pool, in the joints of the pool's own file.
 
-    Keys: those of a COCO results file (`keypoints` has the confidence of each joint as its third
-    number; `score` is their mean), `person_id`, `labelled` (also one of the labelled people), and
-    lists with a number for each joint: `inconsistency` (heatmap pixels, None where there is no
-    second teacher) and `kept` (1 where the student learns from the joint). Joints that the networks
+    Keys: those of a COCO results file (the third number of each of `keypoints` is the joint's
+    confidence; `score` is their mean), `person_id`, `labelled` (whether the person is also
+    labelled), and lists with a number per joint: `inconsistency` (heatmap pixels; None without a
+    second teacher) and `kept` (1 if the student learns from the joint). Joints that the networks
     lack are 0, with inconsistency None.
     """
     people, rows = pool_people(config.data, sets)
     labels = label_people(method, config, people, hardware)
     labels[..., 4] *= labelled_joints(sets)
-    # One more channel, so that joints the networks lack, which become 0, are told apart.
+    # One more channel tells joints that the networks lack, which become 0, from real zeros.
     labels = np.dstack([labels, np.ones(labels.shape[:2])])
     in_own_joints = convert_keypoints(labels, sets.train.keypoint_set, people.keypoint_set)
     return _entries(people, in_own_joints, np.isin(rows, sets.labelled))
@@ -108,11 +109,11 @@ def pool_labels(
 def label_people(
     method: Method, config: TrainConfig, people: PoseDataset, hardware: Hardware
 ) -> np.ndarray:
-    """What the method teaches about people: (people, joints of the networks, 5) float64.
+    """Return the pseudo-labels of people, (people, joints of the networks, 5) float64.
 
-    The numbers are x and y in frame pixels, confidence, inconsistency (heatmap pixels, NaN where
-    there is no second teacher), and 1 where the method keeps the joint. In evaluation mode, on
-    upright crops.
+    The five numbers are x and y in frame pixels, confidence, inconsistency (heatmap pixels; NaN
+    without a second teacher), and 1 if the method keeps the joint. The networks are in evaluation
+    mode, and crops are upright.
     """
     store = open_label_store(config, people)
     parts = []
@@ -141,7 +142,7 @@ def label_people(
 
 
 def open_label_store(config: TrainConfig, people: PoseDataset) -> CropStore:
-    """The crops of people to be labelled."""
+    """Return the crops of the people to label."""
     size = config.data.crop_size
     return open_crop_store(
         people,

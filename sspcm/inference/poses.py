@@ -1,4 +1,4 @@
-"""The poses of one frame, joints by name, and the forms in which other tools take them."""
+"""The poses of one frame, with joints by name, and conversions for other tools."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     import fiftyone
 
 JOINT_THRESHOLD = 0.2
-"""Score from which a joint is drawn, and counts towards a pose's score (as published)."""
+"""Lowest score of a joint that is drawn and counts towards a pose's score (as published)."""
 
 
 @dataclass(frozen=True)
 class Poses:
-    """The poses of the people on one frame, the most certain first.
+    """The poses of the people on one frame, highest score first.
 
     Attributes:
-        keypoints: float32 (people, joints, 3) x, y in pixels of the frame and the joint's score.
+        keypoints: float32 (people, joints, 3) x, y in frame pixels, and the joint's score.
         scores: float64 (people,) score of the whole pose.
-        boxes: float64 (people, 4) x, y, w, h of the boxes that the poses were looked for in.
-        rotated: float64 (people, 5) cx, cy, w, h and degrees clockwise from up; NaN where unknown.
-        tracks: int64 (people,) the same number for the same person on all frames of a video; 0
-            where nobody was tracked.
+        boxes: float64 (people, 4) x, y, w, h of the boxes in which the poses were predicted.
+        rotated: float64 (people, 5) cx, cy, w, h and degrees clockwise from up; NaN if unknown.
+        tracks: int64 (people,) number of the person, the same on all frames of a video; 0 without
+            tracking.
         keypoint_set: names, mirror pairs and skeleton of the joints.
         size: (width, height) of the frame in pixels.
         image_id: id of the frame in a COCO results file.
         file_name: of the image or video; None for an array.
-        frame: number in the video or file, from 1 on; None for an image.
+        frame: number in the video or file, from 1; None for an image.
         time: seconds from the beginning of the video; None for an image.
-        image: the frame, (height, width, 3) uint8 BGR; None where it was let go.
+        image: the frame, (height, width, 3) uint8 BGR; None if its pixels were not kept.
 
     >>> from wepdtof_pose.keypoints import get_keypoint_set
     >>> poses = Poses.nobody(get_keypoint_set("wepdtof-pose-14"), size=(640, 480))
@@ -75,7 +75,7 @@ class Poses:
         return len(self.keypoints)
 
     def __iter__(self) -> Iterator[Poses]:
-        """Yield each person's pose alone."""
+        """Yield the poses one person at a time."""
         return (self.select(np.array([row])) for row in range(len(self)))
 
     @property
@@ -87,7 +87,7 @@ class Poses:
         """Return x, y and score (people, 3) of one joint.
 
         Raises:
-            InputError: there is no joint of that name.
+            InputError: no joint has that name.
         """
         if name not in self.joints:
             raise InputError(f"no joint {name!r}: there are {', '.join(self.joints)}")
@@ -105,7 +105,7 @@ class Poses:
         )
 
     def above(self, score: float) -> Poses:
-        """Return the poses that score at least this."""
+        """Return the poses with at least this score."""
         return self.select(self.scores >= score)
 
     def without_image(self) -> Poses:
@@ -118,7 +118,7 @@ class Poses:
         """Return a copy of the frame with skeletons, boxes and track numbers.
 
         Args:
-            image: (height, width, 3) uint8 BGR; the frame itself if None.
+            image: (height, width, 3) uint8 BGR; the frame's own pixels if None.
             threshold: joints with a lower score are not drawn.
 
         Raises:
@@ -151,9 +151,9 @@ class Poses:
         return picture
 
     def to_coco(self, *, category_id: int = 1) -> list[dict[str, Any]]:
-        """Return the entries of a COCO results file, with `track_id` and `rotated_box` beside.
+        """Return the entries of a COCO results file, with `track_id` and `rotated_box` if known.
 
-        `file_name`, and of a video `frame` and `time` in seconds, stand there where they are known.
+        Known values of `file_name` and, for videos, `frame` and `time` in seconds are included.
 
         >>> import sspcm
         >>> model = sspcm.load("ceiling-pose")

@@ -1,8 +1,8 @@
-"""Predict poses on images, folders and videos, and write them into a folder.
+"""Predict poses in images, folders and videos, and write them to a folder.
 
-While it works the folder holds a journal, one line a frame: what was predicted is not lost when the
-program is stopped, and the same command goes on after the last input that was finished. The files
-that users read are written at the end, each whole or not at all.
+During the work the folder holds a journal with one line per frame: if the program is stopped, no
+prediction is lost, and the same command continues after the last finished input. The files that
+users read are written at the end, each whole or not at all.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ DRAFTS = "drafts"
 
 
 class FruitlessError(InputError):
-    """Everything was read, and there is nothing to write."""
+    """Everything was read, but there is nothing to write."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,13 @@ class PredictionOptions:
             image id.
         category: id or name of the category of people in that file.
         threshold: boxes with a lower score are not used.
-        up: what points up in turned crops; as the networks were trained if None.
-        track: number people through videos and numbered images of one folder.
-        smooth: standard deviation in seconds of the average over time along each track; 0 for none.
-        drafts: also write the poses as labels to correct, one of `drafts.DRAFT_FORMATS`.
+        up: the direction that points up in turned crops; as the networks were trained if None.
+        track: number people through videos and through numbered images of one folder.
+        smooth: standard deviation, in seconds, of the average over time along each track; 0 for no
+            smoothing.
+        drafts: also write the poses as labels to correct, in one of `drafts.DRAFT_FORMATS`.
         draw: also write the frames with boxes and skeletons.
-        joint_threshold: joints with a lower score are not drawn, nor are they labelled in drafts.
+        joint_threshold: joints with a lower score are neither drawn nor labelled in drafts.
     """
 
     boxes: Path | None = None
@@ -95,17 +96,17 @@ class PredictionOptions:
 
 @dataclass
 class PredictionCount:
-    """What was read and written.
+    """Counts of a prediction.
 
     Attributes:
-        frames: read.
-        poses: written.
-        bare: poses without a joint that is sure enough to be drawn.
-        seconds: the work took.
-        left_out: files of folders that are neither images nor videos, by suffix.
-        boxes: how many given boxes were used, and why others were not; None where none are given.
-        problems: what could not be read, a line for each input.
-        notes: what else there is to say, a line for each.
+        frames: frames read.
+        poses: poses written.
+        bare: poses without a joint that scores high enough to be drawn.
+        seconds: duration of the work.
+        left_out: files in folders that are neither images nor videos, by suffix.
+        boxes: how many given boxes were used, and why others were not; None without given boxes.
+        problems: one line for each input that could not be read.
+        notes: further remarks, one line each.
     """
 
     frames: int = 0
@@ -128,28 +129,28 @@ def predict_inputs(
 ) -> PredictionCount:
     """Predict with the reported network and write the folder `out`.
 
-    It gets `predictions.json`, a COCO results file whose entries also have `file_name`, `track_id`,
-    `rotated_box`, and in a video `frame` (from 1 on) and `time` in seconds; `joints.csv`, the same
-    as a table, a row a pose; `frames.csv` with the number of people on each frame; `summary.json`,
-    which says what was read and what could not be; and with `options.draw` the folder `drawings`.
-    Frames are decoded once and few are held at a time. Scores and suppression are those of the
-    evaluation.
+    The folder gets `predictions.json`, a COCO results file whose entries also have `file_name`,
+    `track_id`, `rotated_box`, and for videos `frame` (from 1) and `time` in seconds; `joints.csv`,
+    the same as a table with one row per pose; `frames.csv`, the number of people on each frame;
+    `summary.json`, which says what was read and what could not be read; and with `options.draw` the
+    folder `drawings`. Frames are decoded once, and few are held in memory. Scores and suppression
+    are those of the evaluation.
 
-    What cannot be read is left out and counted. The same call on the same folder goes on with what
-    was not finished, or could not be read.
+    Unreadable inputs are left out and counted. The same call on the same folder continues with the
+    inputs that were unfinished or unreadable.
 
     Args:
         networks: see `sspcm.inference.open`.
         inputs: images, folders of images and videos, video files.
         out: a folder that is new or empty, or that the same call began.
-        options: see there.
-        finder: finds people where no boxes are given; without one and without boxes, each whole
-            frame is one person.
+        options: how to predict and what to write.
+        finder: finds people if no boxes are given; without finder and boxes, each whole frame is
+            one person.
 
     Raises:
-        InputError: an input is missing, nothing can be read, the boxes cannot be read, none of them
-            belongs to any frame or all that do are left out, `out` holds something else, or the
-            networks cannot take whole frames.
+        InputError: an input is missing, nothing can be read, the boxes cannot be read, no usable
+            box belongs to a frame, `out` holds something else, or the networks cannot take whole
+            frames.
     """
     options = options or PredictionOptions()
     found = find_sources(inputs)
@@ -218,7 +219,7 @@ def _predict(
             if pictures is not None:
                 picture = poses.draw(frame.image, threshold=options.joint_threshold)
                 pictures.write(frame, picture)
-            # Let this frame's pixels go before the next group's are decoded.
+            # Release this frame's pixels before the next group is decoded.
             del frame, poses
         journal.finish_before(None, readers)
 
@@ -226,7 +227,7 @@ def _predict(
 def _tracked(
     stream: Iterable[tuple[Frame, Poses]], sources: list[Source], options: PredictionOptions
 ) -> Iterator[tuple[Frame, Poses]]:
-    """Yield frames and poses with track numbers, smoothed where that is asked for."""
+    """Yield frames and poses with track numbers, smoothed if asked for."""
     if not options.track:
         yield from stream
         return
@@ -244,7 +245,7 @@ def _tracked(
 def _runs(
     stream: Iterable[tuple[Frame, Poses]], sequences: dict[str, str]
 ) -> Iterator[tuple[str | None, Iterator[tuple[Frame, Poses]]]]:
-    """Yield runs of frames of one video or one sequence of images, and the other frames between."""
+    """Yield the frames in runs: each video or image sequence is one run, as are frames between."""
     source = iter(stream)
     ahead: list[tuple[Frame, Poses]] = []
 
@@ -270,7 +271,7 @@ def _runs(
 
 
 def _sequences(sources: list[Source]) -> dict[str, str]:
-    """Return by name of source what it is a part of: a video, or numbered images of one folder."""
+    """Return, by source name, its sequence: a video, or numbered images of one folder."""
     of_name: dict[str, str] = {}
     images: dict[str, list[str]] = defaultdict(list)
     for source in sources:
@@ -288,7 +289,7 @@ def _sequences(sources: list[Source]) -> dict[str, str]:
 
 
 def _frames_in(readers: list[FrameReader]) -> int | None:
-    """Return how many frames there will be, as far as headers say; None where one says nothing."""
+    """Return how many frames the headers promise; None if one does not say."""
     counts = [reader.expected() for reader in readers]
     return None if any(count is None for count in counts) else sum(c for c in counts if c)
 
@@ -299,7 +300,7 @@ def _heading(
     options: PredictionOptions,
     finder: Finder | None,
 ) -> dict[str, Any]:
-    """Return what a prediction must share with one that it goes on with."""
+    """Return what a prediction must have in common with the unfinished one that it continues."""
     return {
         "networks": networks.record,
         "network": networks.reported,
@@ -320,7 +321,7 @@ def _require_something(
     options: PredictionOptions,
     count: PredictionCount,
 ) -> None:
-    """Refuse a prediction without a frame, or for whose frames no box was usable."""
+    """Refuse a prediction without frames, or without a usable box on any frame."""
     count.frames = sum(record["frames"] for record in records)
     count.problems = [record["problem"] for record in records if record["problem"]]
     if not count.frames:
@@ -390,7 +391,7 @@ def _write_files(
         "inputs_not_wholly_read": len(count.problems),
         "files_left_out": count.left_out,
         "seconds": round(count.seconds, 2),
-        # Every video, and every image that could not be read.
+        # All videos, and all images that could not be read.
         "inputs_in_detail": told,
     }
     if count.boxes is not None:
@@ -401,7 +402,7 @@ def _write_files(
 
 
 def _remove_fruitless(out: Path, existed: bool, _: Any, error: Any, __: Any) -> None:
-    """Leave nothing of a prediction that came to nothing, but the folder if it was there."""
+    """Remove all traces of a prediction without result; keep the folder if it existed."""
     journal = out / JOURNAL
     if error is None or not journal.is_file():
         return
@@ -415,7 +416,7 @@ def _remove_fruitless(out: Path, existed: bool, _: Any, error: Any, __: Any) -> 
 
 
 def _cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
+    """Return the text in a form that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in "=+-@\t\r" else text
 
 

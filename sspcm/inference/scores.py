@@ -1,4 +1,4 @@
-"""Scores of a method's networks on test people with ground-truth boxes."""
+"""Predict test people with a method's networks, and score the poses."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from wepdtof_pose.scores.coco import RADIUS_EDGES, score
 from wepdtof_pose.scores.predictions import Predictions, predictions_of_people, rescore, suppress
 
 RESCORE_THRESHOLD = 0.2
-"""Joints above this score count towards a pose's score (published)."""
+"""Joints above this score count towards a pose's score (as published)."""
 NMS_THRESHOLD = 0.9
-"""Poses of one frame that overlap more than this in OKS are one (published)."""
+"""Poses of one frame with a higher mutual OKS count as one (as published)."""
 
 
 def predict_people(
@@ -39,17 +39,17 @@ def predict_people(
     align: Alignment,
     share: slice = slice(None),
 ) -> dict[str, np.ndarray]:
-    """Keypoints (people, joints, 3) in frame pixels with joint scores, of every network.
+    """Return keypoints (people, joints, 3) by network: x, y in frame pixels, joint score.
 
     Args:
-        method: its networks are put into evaluation mode for the time.
+        method: its networks are in evaluation mode during the prediction.
         store: crops of the people, windows of exactly the crop size.
         config: batch size, decoding and flip test.
-        hardware: where to compute.
+        hardware: device and precision.
         flip_permutation: joint order of a mirrored person.
-        bgr: channel order that the networks were trained with.
+        bgr: whether the networks take channels in BGR order.
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
-        align: how the mirrored maps of the flip test meet the others.
+        align: how the flip test moves mirrored maps; see `average_flipped`.
         share: the people to predict; all of them by default.
     """
     parts: dict[str, list[np.ndarray]] = {}
@@ -74,22 +74,22 @@ def predict_people(
 
 
 def alignment(recipe: str | None) -> Alignment:
-    """How a flip test moves mirrored maps: exactly, or by a whole pixel as published."""
+    """Return how a recipe's flip test moves mirrored maps: exactly, or by a pixel as published."""
     return "subpixel" if recipe == "corrected" else "pixel"
 
 
 def score_people(
     test: PoseDataset, tested: np.ndarray, store: CropStore, keypoints: np.ndarray
 ) -> tuple[dict[str, Any], Predictions]:
-    """Scores of one network's keypoints, and its predictions.
+    """Return the scores of one network's keypoints, and its predictions.
 
-    A pose's score is the mean of its joint scores above 0.2, and AP, by radius too, sees the poses
-    left by OKS-NMS at 0.9 with the area of the padded crops (both as published). PCK sees every
-    person's own pose.
+    As published, a pose's score is the mean of its joint scores above 0.2, and AP (also by radius)
+    counts the poses that OKS-NMS at 0.9 leaves, with the areas of the padded crops. PCK counts
+    every person's own pose.
 
     Args:
-        test: all people of the frames, crowds and people without labels included.
-        tested: (predicted,) rows of those whose poses were predicted.
+        test: all people of the frames, including crowds and people without labels.
+        tested: (predicted,) rows of the people whose poses were predicted.
         store: their crops.
         keypoints: (predicted, joints, 3) their poses, in the test people's joints.
     """
@@ -103,13 +103,13 @@ def score_people(
 def score_detected(
     test: PoseDataset, store: CropStore, predictions: Predictions
 ) -> tuple[dict[str, Any], Predictions]:
-    """Scores of one network's poses on detected boxes, and the poses that were scored.
+    """Return the scores of one network's poses on detected boxes, and the scored poses.
 
-    A pose's score is its detection's times the mean of its joint scores above 0.2; all scores see
-    the poses left by OKS-NMS, PCK those of them that OKS matches to a person.
+    A pose's score is its detection's score times the mean of its joint scores above 0.2. All scores
+    count the poses that OKS-NMS leaves; PCK counts those of them that OKS matches to a person.
 
     Args:
-        test: all people of the frames, crowds and people without labels included.
+        test: all people of the frames, including crowds and people without labels.
         store: crops of the detections.
         predictions: the poses (in the test people's joints), scores and boxes of the detections.
     """
@@ -120,18 +120,18 @@ def score_detected(
 
 
 def percent(value: float | None) -> str:
-    """A score of 0 to 1 as text."""
+    """Return a score of 0 to 1 in percent, as text."""
     return "n/a" if value is None else f"{100 * value:.1f}"
 
 
 def crop_images(pixels: np.ndarray, hardware: Hardware, *, bgr: bool) -> Tensor:
-    """Images (N, 3, H, W) as networks take them, of stored crops (N, H, W, 3) uint8."""
+    """Return stored crops (N, H, W, 3) uint8 as network input (N, 3, H, W)."""
     raw = torch.from_numpy(pixels).to(hardware.device).permute(0, 3, 1, 2)
     return normalise(raw, bgr=bgr).contiguous(memory_format=hardware.memory_format)
 
 
 def crop_areas(places: CropPlaces) -> np.ndarray:
-    """Areas (people,) of the padded crops in frame pixels squared."""
+    """Return the areas (people,) of the padded crops in square frame pixels."""
     return np.prod(places.scale.astype(np.float64) * PIXEL_STD, axis=1)
 
 
@@ -140,7 +140,7 @@ def _radius_edges(test: PoseDataset, store: CropStore) -> tuple[float, ...] | No
 
 
 def _is_fisheye(test: PoseDataset, store: CropStore) -> bool:
-    """Whether the frames are a ceiling camera's: they say so, boxes are rotated, or crops are."""
+    """Return whether a ceiling camera took the frames: by lens, rotated boxes or turned crops."""
     stated = any(isinstance(extra, dict) and "fisheye" in extra for extra in test.frames["extra"])
     rotated = test.people[list(ROTATED_BOX_COLUMNS)].notna().to_numpy().any()
     return bool(stated or rotated or store.places.rotation.any())

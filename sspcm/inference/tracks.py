@@ -1,9 +1,9 @@
-"""The same number for the same person from frame to frame, and joints that do not tremble.
+"""Track people: the same number from frame to frame, and joints smoothed over time.
 
-Nobody's appearance is looked at: below a ceiling camera people rarely hide one another, and where
-they are and how they stand says who is who. A person's place is that of the box, and moves with
-constant velocity (a Kalman filter of place and velocity). On each frame the assignment of people to
-tracks with the least sum of distances is taken, solved exactly.
+Appearance is not used: below a ceiling camera people rarely hide one another, so position and pose
+identify them. A person's position is that of the box; a Kalman filter of position and velocity
+predicts it at constant velocity. On each frame, people are assigned to tracks with the least sum of
+distances, solved exactly.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from sspcm.inference.frames import Frame
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
 
 MEMORY = 2.0
-"""Seconds for which somebody who is not seen keeps the number."""
+"""Seconds for which an unseen person keeps the number."""
 NEAR = 0.6
-"""Largest distance, in roots of the box's area, at which somebody who stands is recognised."""
+"""Largest distance, in roots of the box area, at which a standing person is recognised."""
 SPEED = 2.5
-"""What the distance may grow by, in roots of the box's area a second."""
+"""Growth of that distance, in roots of the box area per second."""
 FARTHEST = 2.0
-"""Largest distance, in roots of the box's area, at which somebody is recognised at all."""
+"""Largest distance, in roots of the box area, at which anybody is recognised."""
 IMAGE_STEP = 0.1
-"""Seconds between numbered images of one folder, where people are tracked through them."""
+"""Seconds assumed between numbered images of one folder."""
 _ACCELERATION = 3.0
 _PLACE_ERROR = 0.1
 _COASTING = 1.0
-"""Seconds after which an unseen person's velocity has fallen to a third."""
+"""Seconds in which the velocity of an unseen person falls to about a third."""
 _FEWEST_JOINTS = 3
 
 Item = TypeVar("Item")
@@ -41,13 +41,13 @@ Item = TypeVar("Item")
 def numbered(stream: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses, float]]:
     """Yield the frames of a video, or of numbered images, with tracked poses and times in seconds.
 
-    Images and pages, which have no times, are taken to lie `IMAGE_STEP` apart.
+    Images and pages have no times and count as `IMAGE_STEP` apart.
     """
     tracker = Tracker()
     for number, (frame, poses) in enumerate(stream):
         seconds = number * IMAGE_STEP if frame.time is None else frame.time
         yield frame, tracker.update(poses, seconds), seconds
-        # The caller's pixels are not to be held while the next frame is decoded.
+        # Do not hold the caller's pixels while the next frame is decoded.
         del frame, poses
 
 
@@ -66,11 +66,11 @@ class Tracker:
         self._given = 0
 
     def update(self, poses: Poses, time: float) -> Poses:
-        """Return the poses with their track numbers, from 1 on.
+        """Return the poses with their track numbers, which start at 1.
 
         Args:
             poses: of the next frame.
-            time: seconds; later than that of the frame before.
+            time: of this frame in seconds, later than that of the previous frame.
         """
         self._tracks = [t for t in self._tracks if time - t.time <= self._memory]
         places = _places(poses)
@@ -94,7 +94,7 @@ class Tracker:
 
 @dataclass
 class _Track:
-    """One person: number, joints and root of the box's area when last seen, place and velocity."""
+    """One person: number, position and velocity; joints and root of the box area when last seen."""
 
     number: int
     joints: np.ndarray
@@ -104,7 +104,7 @@ class _Track:
 
     def __post_init__(self) -> None:
         self.velocity = np.zeros(2)
-        # Variances of place and velocity, and their covariance; the same for x and y.
+        # Variances of position and velocity, and their covariance; the same for x and y.
         self._variance = np.array(
             [[(_PLACE_ERROR * self.root) ** 2, 0.0], [0.0, (SPEED * self.root / 2) ** 2]]
         )
@@ -112,10 +112,10 @@ class _Track:
     def distances(
         self, poses: Poses, places: np.ndarray, roots: np.ndarray, time: float
     ) -> np.ndarray:
-        """Return distances (people,) in roots of box areas; infinite where it is somebody else.
+        """Return the distances (people,) in roots of box areas; infinite for somebody else.
 
-        That of the places, and where enough joints are sure on both, the mean of it and of the mean
-        distance of those joints.
+        It is the distance of the positions or, if both poses share enough certain joints, the mean
+        of that and of the mean distance of these joints.
         """
         since = time - self.time
         moved = self.velocity * _COASTING * (1 - np.exp(-since / _COASTING))
@@ -130,7 +130,7 @@ class _Track:
         return np.where(found <= min(FARTHEST, NEAR + SPEED * since), found, np.inf)
 
     def add(self, joints: np.ndarray, place: np.ndarray, root: float, time: float) -> None:
-        """Take in where the person is now."""
+        """Update the track with the person's present position."""
         since = time - self.time
         step = np.array([[1.0, since], [0.0, 1.0]])
         noise = (_ACCELERATION * self.root) ** 2 * np.array(
@@ -151,11 +151,11 @@ def smoothed(
 ) -> Iterator[tuple[Item, Poses]]:
     """Yield the poses of a video with joints averaged over time along each track.
 
-    Each joint is the mean of the same person's, weighted by its score and by a Gaussian in time. A
-    few frames are held back until those after them are known.
+    Each joint is the mean over the person's track, weighted by score and by a Gaussian in time. A
+    few frames are held back until the frames after them are known.
 
     Args:
-        stream: what belongs to each frame, its tracked poses, and its time in seconds; in order.
+        stream: for each frame, in order: any item, the tracked poses, and the time in seconds.
         seconds: standard deviation of the Gaussian.
     """
     reach = 3 * seconds
@@ -195,7 +195,7 @@ def _smoothed(
 
 
 def _places(poses: Poses) -> np.ndarray:
-    """Return middles (people, 2) of the rotated boxes, or of the boxes."""
+    """Return the centres (people, 2) of the rotated boxes, or of the boxes if there are none."""
     middles = poses.boxes[:, :2] + poses.boxes[:, 2:] / 2
     known = np.isfinite(poses.rotated).all(axis=1)
     return np.where(known[:, None], poses.rotated[:, :2], middles)
@@ -207,9 +207,9 @@ def _sides(poses: Poses) -> np.ndarray:
 
 
 def _assign(distances: np.ndarray) -> list[tuple[int, int]]:
-    """Return the pairs of tracks and people whose distances have the least sum.
+    """Return the pairs of tracks and people with the least sum of distances.
 
-    As many are paired as can be: a pair that is too far apart costs more than all others together.
+    As many as possible are paired: one pair that is too far apart costs more than all others.
     """
     if not distances.size:
         return []

@@ -1,9 +1,9 @@
-"""The burn-in of a run: its networks learn from labelled people alone, before the method begins.
+"""The burn-in of a run: its networks learn from labelled people alone before the method starts.
 
-Every network is burnt in by a run of its own, of the method `supervised`, whose folder is named by
-what it depends on. Runs that name the same folder of burn-ins and share seed, data and network
-therefore share them: the first that wants one trains it, others that come meanwhile wait for it,
-and one that was interrupted goes on from its checkpoint.
+A separate run of the method `supervised` burns in each network; its folder is named after all that
+the burn-in depends on. Runs that use the same folder of burn-ins and share seed, data and network
+therefore share their burn-ins: the first run that needs one trains it, others wait for it, and an
+interrupted burn-in resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sspcm.training.distributed import Processes
 from wepdtof_pose.locks import exclusive
 
 _NETWORK = "network."
-"""What the names of a supervised run's parameters begin with."""
+"""Prefix of the parameter names of a supervised run."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class BurnIn:
     """Burnt-in networks, by role.
 
     Attributes:
-        weights: the state dictionary of each.
-        rows: of metrics.jsonl, an epoch each, with the scores of every network.
-        record: for the result: scores after the last epoch of each network, and seconds in all.
+        weights: the state dictionary of each network.
+        rows: rows for metrics.jsonl, one per epoch, with the scores of every network.
+        record: for the result: each network's scores after its last epoch, and total seconds.
     """
 
     weights: dict[str, dict[str, Tensor]]
@@ -56,15 +56,15 @@ def burn_in(
     train: Callable[[TrainConfig, Path], Any],
     processes: Processes,
 ) -> BurnIn:
-    """Burn in the networks of a run, or take them where they are.
+    """Burn in the networks of a run, or reuse burn-ins that exist.
 
     Args:
         config: of the run.
-        roles: of its method: what a network is called in scores -> the role that it starts as.
+        roles: of its method: name of a network in scores -> the role that it starts as.
         folder: of all burn-ins.
-        hashes: of the data, which with the configuration decide what a network learns.
-        train: trains a supervised run in a run folder, or goes on with one.
-        processes: of the run; all of them train, one at a time may hold a burn-in.
+        hashes: of the data; together with the configuration they decide what a network learns.
+        train: trains a supervised run in a run folder, or resumes it.
+        processes: of the run; all of them train, but only one may hold a burn-in at a time.
     """
     runs: dict[str, RunFolder] = {}
     for role in dict.fromkeys(roles.values()):
@@ -100,7 +100,7 @@ def burn_in(
 def missing_burn_ins(
     config: TrainConfig, roles: Iterable[str], folder: Path, hashes: Mapping[str, Any]
 ) -> int:
-    """Return how many of the networks of a run are still to be burnt in; see `burn_in`.
+    """Return how many networks of a run still need a burn-in; see `burn_in`.
 
     Args:
         config: of the run.
@@ -113,17 +113,17 @@ def missing_burn_ins(
 
 
 def burn_in_config(config: TrainConfig, role: str) -> TrainConfig:
-    """The supervised run that burns in the network of a role.
+    """Return the supervised run that burns in the network of a role.
 
-    C, where it has no network of its own kind, starts as A: in the released projects too it gets
-    A's initial weights.
+    If C has no network of its own kind, it starts as A: the released code also gives it A's initial
+    weights.
     """
     network = config.network
     if role == "C" and config.student is not None:
         network = config.student
     elif role == "C":
         role = "A"
-    # What a supervised run does with its labelled people it does from the start.
+    # A supervised run applies its options to labelled people from the start.
     options = dict(config.method.options) if config.method.name == "supervised" else {}
     before, plain = config.optimisation, OptimisationConfig()
     return replace(
@@ -148,10 +148,10 @@ def burn_in_config(config: TrainConfig, role: str) -> TrainConfig:
 
 
 def burn_in_name(config: TrainConfig, hashes: Mapping[str, Any]) -> str:
-    """The folder's name of a burn-in: labels, seed and role, and a hash of all it depends on."""
+    """Return a burn-in's folder name: labels, seed, role, and a hash of all that it depends on."""
     plain = flatten(to_dict(TrainConfig()))
-    # What is at its default is left out, so that new keys leave old burn-ins as they are. Where the
-    # data lie and how many threads there are has no influence beyond rounding.
+    # Defaults are left out, so that new keys do not invalidate old burn-ins. The location of the
+    # data and the number of threads change nothing but rounding.
     content = {
         key: value
         for key, value in flatten(to_dict(config)).items()
@@ -166,7 +166,7 @@ _WITHOUT_INFLUENCE = ("data.path", "data.unlabelled", "data.cache", "threads")
 
 
 def _rows(runs: Mapping[str, RunFolder]) -> list[dict[str, Any]]:
-    """A row an epoch: losses, mean over the burn-ins; scores by name; seconds of all burn-ins."""
+    """Return one row per epoch: mean losses, scores by name, and total seconds of the burn-ins."""
     metrics = {run.path: run.read_metrics() for run in runs.values()}
     rows = []
     for together in zip(*metrics.values(), strict=True):
@@ -186,14 +186,14 @@ def _rows(runs: Mapping[str, RunFolder]) -> list[dict[str, Any]]:
 
 @contextmanager
 def _held(path: Path, processes: Processes) -> Iterator[None]:
-    """One run at a time trains a burn-in; the others wait."""
+    """Let one run at a time train a burn-in; the others wait."""
     if not processes.writes:
-        # The process that writes comes here when it holds the lock, and leaves when all are done.
+        # The writing process gets here once it holds the lock, and leaves when all are done.
         processes.wait()
         yield
         processes.wait()
         return
-    # Another lock than that of the run folder, which its training holds.
+    # Not the lock of the run folder: its training holds that one.
     waiting = f"waiting for another process that trains {path.name}"
     with exclusive(path.with_name(f"{path.name}-shared"), patience=math.inf, waiting=waiting):
         processes.wait()

@@ -1,7 +1,7 @@
-"""Several processes: torchrun starts them, torch.distributed joins them, one writes the run folder.
+"""Training in several processes: torchrun starts them, and one of them writes the run folder.
 
-Every process has its own random stream and its own share of each batch and of the test people.
-Gradients are averaged over processes; the batch size is that of one process, as published.
+Each process has its own random stream and its own share of the batches and the test people.
+Gradients are averaged over processes; as published, the batch size is that of one process.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sspcm.networks.averages import AveragedWeights
 from wepdtof_pose.errors import InputError
 
 _PATIENCE = timedelta(days=1)
-"""How long a process waits for the others: one of them may decode or label a whole data set, and
-torchrun ends them all where one fails."""
+"""How long a process waits for the others: one may be decoding or labelling a whole data set, and
+if one fails, torchrun ends them all."""
 
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among all of a run."""
+    """This process among all processes of a run."""
 
     rank: int = 0
     count: int = 1
@@ -40,12 +40,12 @@ class Processes:
         return self.rank == 0
 
     def share(self, people: int) -> slice:
-        """The consecutive part of so many people that this process handles."""
+        """Return the consecutive slice of `people` that this process handles."""
         edges = [people * rank // self.count for rank in range(self.count + 1)]
         return slice(edges[self.rank], edges[self.rank + 1])
 
     def gather(self, part: Any) -> list[Any]:
-        """The parts of all processes, in rank order, on every process."""
+        """Return the parts of all processes, in rank order; every process gets all of them."""
         if self.count == 1:
             return [part]
         parts: list[Any] = [None] * self.count
@@ -59,7 +59,7 @@ class Processes:
 
     @contextmanager
     def writer_first(self) -> Iterator[None]:
-        """The writing process runs the block before all others."""
+        """Run the block in the writing process first, then in the others."""
         if self.count > 1 and not self.writes:
             distributed.barrier()
         yield
@@ -68,16 +68,16 @@ class Processes:
 
 
 def is_writer() -> bool:
-    """Whether this process, of those that torchrun started, is the one that writes and prints."""
+    """Return whether this is the process, among those of torchrun, that writes and prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager
 def joined_processes(device: str) -> Iterator[Processes]:
-    """The processes that torchrun started, joined for the time of the block; one without it.
+    """Join the processes that torchrun started for the block; without torchrun there is one.
 
     Raises:
-        InputError: several processes on one named CUDA device, or more of them than GPUs.
+        InputError: several processes on one named CUDA device, or more processes than GPUs.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -98,16 +98,16 @@ def joined_processes(device: str) -> Iterator[Processes]:
         device_id=torch.device("cuda", local_rank) if on_gpu else None,
     )
     yield Processes(distributed.get_rank(), distributed.get_world_size(), local_rank)
-    # Not where the block fails: with NCCL it waits for the others, which may wait for this process.
-    # Its error is to be printed, and torchrun then ends them.
+    # Not if the block fails: with NCCL this waits for the others, which may wait for this process.
+    # The error must be printed; torchrun then ends the others.
     distributed.destroy_process_group()
 
 
 def distribute(method: Method, processes: Processes, *, synchronise_batchnorm: bool) -> nn.Module:
-    """The method as every process calls it: itself, or wrapped whole in DDP.
+    """Return the method as every process calls it: as it is, or wrapped in DDP.
 
     Raises:
-        InputError: synchronised BatchNorm on a CPU, where torch has none.
+        InputError: synchronised BatchNorm on a CPU, which torch does not support.
     """
     device = next(method.parameters()).device
     if synchronise_batchnorm and processes.count > 1 and device.type != "cuda":
@@ -124,9 +124,9 @@ def distribute(method: Method, processes: Processes, *, synchronise_batchnorm: b
 def synchronise_buffers(
     method: Method, processes: Processes, averaged: AveragedWeights | None = None
 ) -> None:
-    """Give every process the buffers (BatchNorm statistics) of the first, and its averages.
+    """Copy the buffers (BatchNorm statistics) and averages of the first process to all others.
 
-    Called before a method's `end_epoch`, so that what is copied there is the same everywhere.
+    Call it before a method's `end_epoch`, so that all processes copy the same networks there.
     """
     if processes.count > 1:
         averages = [] if averaged is None else averaged.averages
@@ -150,6 +150,6 @@ def require_identical(method: Method, processes: Processes) -> None:
     everywhere = processes.gather(sums)
     for name, value in sums.items():
         found = {part[name] for part in everywhere}
-        # NaN is unequal to itself, and a run with NaN weights should stop as well.
+        # NaN is unequal to itself; a run with NaN weights should stop, too.
         if len(found) > 1 or value != value:
             raise RuntimeError(f"{name} differs between processes or is not a number: {found}")

@@ -1,4 +1,4 @@
-"""One epoch of a run: its batches, steps, draws and mean losses."""
+"""One training epoch: batches, steps, random draws and mean losses."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def train_epoch(
     early: bool = False,
     bar: tqdm | None = None,
 ) -> dict[str, float]:
-    """Take the steps of one epoch; gives the means of losses and statistics.
+    """Train one epoch and return the means of its losses and statistics.
 
-    What a step draws depends on the seed, the epoch (from 0), the step and the rank alone.
+    The random draws of a step depend only on the seed, the epoch (from 0), the step and the rank.
 
     Args:
-        stepped: the method as it is called, wrapped where there are several processes.
+        stepped: the method to call, wrapped if there are several processes.
         method: the method itself.
         optimiser: over its parameters; its learning rate is set before every step.
-        sampler: who is in which step.
-        batches: makes them.
+        sampler: chooses the people of each step.
+        batches: makes the batches.
         epoch: from 0.
         config: the run's.
-        hardware: where, and at which precision.
-        averaged: takes in the weights after every step.
+        hardware: device and precision.
+        averaged: updated with the weights after every step.
         early: see `learning_rate`.
-        bar: of the whole run; it moves on by each step.
+        bar: progress bar of the whole run, advanced by each step.
     """
     labelled, unlabelled = sampler.epoch(epoch)
     method.train()
@@ -66,7 +66,7 @@ def train_epoch(
     )
     raw_batches = read_ahead(readers)
     for step, raw in enumerate(raw_batches):
-        # For what draws by itself, as Dropout in a network of one's own does.
+        # For layers that draw from torch's global generator, such as Dropout in a user's network.
         torch.manual_seed(step_seed(config.seed, epoch, step, sampler.rank))
         batch = batches.finish(raw)
         rate = learning_rate(
@@ -92,7 +92,7 @@ def train_epoch(
 def require_numbers(
     losses: dict[str, float], method: Method, processes: Processes, epoch: int
 ) -> None:
-    """Stop a run that has diverged, on every process, before anything of the epoch is saved.
+    """Stop a diverged run on every process before anything of the epoch is saved.
 
     Raises:
         InputError: a loss or a weight of the epoch (from 1) is not finite, in any process.

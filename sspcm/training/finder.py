@@ -1,7 +1,7 @@
-"""Train the network that finds people on whole frames whose people have joints.
+"""Train the network that finds people in whole frames, from people whose joints are labelled.
 
-A step is a pure function of the seed and its number, so that a run that was interrupted goes on
-from its checkpoint as if it had never stopped.
+A step is a pure function of the seed and its number, so an interrupted run resumes from its
+checkpoint as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from wepdtof_pose.scores.rotated_boxes import (
 _LOG = logging.getLogger(__name__)
 
 EVALUATION_THRESHOLD = 0.05
-"""Least score of the boxes that an average precision counts."""
+"""Lowest score of the boxes that average precision counts."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ class FinderConfig:
         steps: optimiser steps.
         batch_size: views a step.
         window: side of a view in pixels, a multiple of 32.
-        smallest: and
-        largest: sides of a whole frame within the view's pixels; a view is a part of a larger one.
+        smallest: smallest side of a whole frame in pixels of the view.
+        largest: largest such side; a frame larger than the view is shown in part.
         learning_rate: of Adam at the start; it falls to 0 along a cosine.
-        warm_up: steps over which it rises first.
-        decay: of the exponential average of the weights, which is what is kept.
+        warm_up: steps over which the rate first rises.
+        decay: of the exponential average of the weights; the averaged weights are kept.
         frozen_stages: stages of the backbone that keep their ImageNet weights.
-        pretrained: what the network starts from: "imagenet" or a file of other networks' weights
-            for the backbone, a file of a finder's for everything, or "" (nothing).
-        save_every: steps from one checkpoint to the next.
+        pretrained: initial weights: "imagenet" or a file of other networks' weights for the
+            backbone, a file of a finder for all weights, or "" for none.
+        save_every: steps between checkpoints.
         seed: of everything random.
-        threads: CPU threads; 0 leaves torch's choice.
+        threads: CPU threads; 0 leaves the choice to torch.
     """
 
     steps: int = 1500
@@ -97,11 +97,11 @@ def train_finder(
     Args:
         dataset: frames, with or without people; the people's joints make their boxes.
         folder: the run's folder, made if needed.
-        config: how.
-        resume: go on with the run that the folder holds; a finished one is not trained again.
+        config: how to train.
+        resume: resume the run in the folder; a finished one is not trained again.
 
     Raises:
-        InputError: the folder holds another run, or one that `resume` was not asked for.
+        InputError: the folder holds another run, or holds a run and `resume` is false.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -183,16 +183,16 @@ def write_finder(network: FinderNet, path: Path) -> None:
 def evaluate_finder(
     finder: Finder, dataset: PoseDataset, *, boxes: str = "body", threshold: float = THRESHOLD
 ) -> dict[str, float]:
-    """Return the scores of a finder on a data set, and how many frames and people it has.
+    """Return the scores of a finder on a data set, and its numbers of frames and people.
 
     "AP50" and "AP30" are average precisions at overlaps of 0.5 and 0.3; "precision" and "recall"
-    are at 0.5 and the threshold, and "best_threshold" is where their F1 is highest.
+    are those at overlap 0.5 and the threshold; "best_threshold" has the highest F1.
 
     Args:
-        finder: with a low threshold: what it does not give cannot be counted.
+        finder: should have a low threshold: boxes that it drops cannot be counted.
         dataset: frames and people.
-        boxes: true boxes: "body" are made from the joints, "file" are the file's rotated boxes.
-        threshold: least score of the boxes that precision and recall count.
+        boxes: true boxes: "body" makes them from the joints, "file" takes the file's rotated boxes.
+        threshold: lowest score of the boxes that precision and recall count.
     """
     frames = Frames(dataset, boxes=boxes)
     found = [finder.find([read_image(path)])[0] for path in frames.paths]
@@ -211,7 +211,7 @@ def evaluate_finder(
 
 
 class Frames:
-    """The files of a data set's frames, and the boxes (n, 5) of the people on each."""
+    """The frame files of a data set, and the boxes (n, 5) of the people on each frame."""
 
     def __init__(self, dataset: PoseDataset, *, boxes: str = "body") -> None:
         self.paths = [dataset.root / name for name in dataset.frames["file_name"]]
@@ -228,7 +228,8 @@ class Frames:
 def draw_views_of_frames(frames: Frames, config: FinderConfig, step: int) -> tuple[Tensor, Tensor]:
     """Return the images (N, 3, S, S) and targets (N, 7, S/8, S/8) of one step.
 
-    Frames are turned by any angle, mirrored, zoomed and cut, and shown as other cameras would.
+    Frames are rotated, mirrored, zoomed and cropped at random, and shown as other cameras would
+    show them.
     """
     rng = np.random.default_rng([config.seed, step])
     chosen = rng.choice(len(frames.paths), config.batch_size, replace=False)
@@ -249,7 +250,7 @@ def draw_views_of_frames(frames: Frames, config: FinderConfig, step: int) -> tup
 
 
 def move_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return rotated boxes (n, 5) moved by a similarity (2, 3), which may also mirror."""
+    """Return rotated boxes (n, 5) moved by a similarity (2, 3), which may mirror."""
     scale = np.sqrt(abs(np.linalg.det(matrix[:, :2])))
     turn = np.deg2rad(boxes[:, 4])
     up = np.stack([np.sin(turn), -np.cos(turn)], axis=1) @ matrix[:, :2].T
@@ -266,7 +267,7 @@ def move_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def _draw_matrix(
     rng: np.random.Generator, width: int, height: int, config: FinderConfig
 ) -> np.ndarray:
-    """A similarity (2, 3) from the frame to a view, or a mirrored one."""
+    """Return a random similarity (2, 3) from frame to view pixels, mirrored or not."""
     side = np.exp(rng.uniform(np.log(config.smallest), np.log(config.largest)))
     scale = side / max(width, height)
     angle, mirrored = rng.uniform(0, 2 * np.pi), bool(rng.random() < 0.5)
@@ -293,7 +294,7 @@ def _rate(step: int, config: FinderConfig) -> float:
 
 
 def _claim(folder: Path, parameters: dict[str, Any], *, resume: bool) -> None:
-    """Make the run's folder, or check that it holds this very run."""
+    """Make the run's folder, or check that it holds the same run."""
     file = folder / "config.json"
     if file.is_file():
         known = json.loads(file.read_text())

@@ -1,4 +1,4 @@
-"""How long a run will take: one step of each of its phases is timed before it begins."""
+"""Forecast how long a run will take, by timing one step of each phase before it starts."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.method import Method
 
 _STEP_PER_FORWARD = 3.0
-"""A step is a pass forward and one backward, which takes twice as long."""
+"""A step is one forward pass and one backward pass, which takes twice as long."""
 _LONG = 1.0
-"""A first step that takes so many seconds is not taken again for a better measure."""
+"""A first step slower than this many seconds is not repeated for a better measurement."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is left of a run.
+    """The work that remains in a run.
 
     Attributes:
-        networks: how many are burnt in, one after another.
-        burn_in_steps: optimiser steps of each.
-        burn_in_step: seconds of one.
+        networks: networks to burn in, one after another.
+        burn_in_steps: optimiser steps of each burn-in.
+        burn_in_step: seconds of one such step.
         steps: optimiser steps of the method after that.
-        step: seconds of one.
-        alone: how many of these steps learn from labelled people alone, and take as long as one of
-            a burn-in.
-        labelling: seconds in which the pool is labelled once, off line.
+        step: seconds of one such step.
+        alone: how many of these steps use labelled people only, and so take as long as a burn-in
+            step.
+        labelling: seconds to label the pool once, offline.
     """
 
     networks: int
@@ -49,14 +49,14 @@ class Forecast:
 
     @property
     def seconds(self) -> float:
-        """Seconds of training; reading data and scoring come on top."""
+        """Seconds of training, without reading data and scoring."""
         supervised = self.networks * self.burn_in_steps + self.alone
         return (
             supervised * self.burn_in_step + (self.steps - self.alone) * self.step + self.labelling
         )
 
     def line(self, method: str) -> str:
-        """The forecast as a line for people.
+        """Return the forecast as one readable line.
 
         >>> Forecast(2, 800, 0.25, 300, 1.0).line("sspcm")
         'about 12 minutes of training: 2 x 800 steps of burn-in, 300 of sspcm; scoring comes on top'
@@ -77,7 +77,7 @@ class Forecast:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words, as exact as an estimate is.
+    """Return a duration in words, with the precision of an estimate.
 
     >>> [duration(n) for n in (1, 40, 700, 9000, 200000)]
     ['1 second', '40 seconds', '12 minutes', '2.5 hours', '2.3 days']
@@ -100,18 +100,18 @@ def forecast(
     epoch: int,
     burn_ins: int,
 ) -> Forecast:
-    """Time a step of what is left of a run, on a copy of its method.
+    """Forecast the rest of a run by timing its steps on a copy of its method.
 
-    Nothing of the run is changed: neither its networks nor its random streams.
+    Neither the networks of the run nor its random streams change.
 
     Args:
         method: of the run; it is copied.
         batches: makes the batches.
-        sampler: who is in which step.
+        sampler: chooses the people of each step.
         config: the run's.
-        hardware: where, and at which precision.
+        hardware: device and precision.
         epoch: epochs done.
-        burn_ins: how many networks are still to be burnt in.
+        burn_ins: networks that still need a burn-in.
     """
     burn_in = config.optimisation.burn_in_epochs if epoch == 0 else 0
     trial = copy.deepcopy(method).train()
@@ -155,7 +155,7 @@ def forecast(
 
 
 def _seconds(loss: Callable[[], Tensor], hardware: Hardware) -> float:
-    """Seconds of a step: of the second one, if the first is quick; it also warms up."""
+    """Return the seconds of a step: of the second one if the first, a warm-up, is quick."""
     seconds = 0.0
     for _ in range(2):
         started = time.perf_counter()

@@ -13,12 +13,12 @@ from sspcm.config import OptimisationConfig
 def make_optimiser(
     method: nn.Module, config: OptimisationConfig, *, fused: bool = True
 ) -> torch.optim.Optimizer:
-    """Adam or AdamW over the trainable parameters.
+    """Return Adam or AdamW over the trainable parameters of a method.
 
     Args:
-        method: whose parameters; lagged copies and frozen stages are not trained.
-        config: which optimiser, its weight decay and learning rate.
-        fused: update all parameters in one kernel; otherwise one after the other.
+        method: owns the parameters; lagged copies and frozen stages are not trained.
+        config: kind of optimiser, weight decay and learning rate.
+        fused: update all parameters in one kernel rather than one after the other.
     """
     parameters = [p for p in method.parameters() if p.requires_grad]
     foreach = None if fused else False
@@ -34,10 +34,10 @@ def make_optimiser(
 
 
 def learning_rate(epoch: float, config: OptimisationConfig, *, early: bool = False) -> float:
-    """Learning rate after so many epochs, counted from the start of the run.
+    """Return the learning rate after `epoch` epochs, counted from the start of the run.
 
-    Each phase, the burn-in and what follows it, has a schedule of its own. `early` takes each drop
-    of the step schedule one epoch too soon, as the released code does after a resume.
+    The burn-in and the phase after it each have a schedule of their own. With `early`, each drop of
+    the step schedule comes one epoch too soon, as in the released code after a resume.
     """
     done, length = epoch - config.burn_in_epochs, config.epochs - config.burn_in_epochs
     rate, milestones = config.learning_rate, config.milestones

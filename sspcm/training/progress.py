@@ -1,4 +1,4 @@
-"""How far a run is, and the checkpoint that it goes on from after an interruption."""
+"""The progress of a run, and the checkpoint from which it resumes."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError
 
 SELECTION_SCORE = "AP"
-"""Score by which the best checkpoint is chosen."""
+"""The score that selects the best checkpoint."""
 
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
         epoch: epochs done.
-        seconds: spent in training so far, without evaluation and writing pseudo-labels.
+        seconds: training time so far, without evaluation and writing pseudo-labels.
         best_epoch: the epoch with the best scores, counted from 1; 0 before the first evaluation.
         best: scores of every network in that epoch.
-        last: scores of every network in the last epoch that was evaluated.
-        peak_memory: bytes, of the processes that the run has had so far.
-        burn_in: what the result says of the burn-in; None where there is none.
+        last: scores of every network in the last evaluated epoch.
+        peak_memory: bytes, over all processes of the run so far.
+        burn_in: the burn-in's part of the result; None if there was no burn-in.
     """
 
     epoch: int = 0
@@ -43,7 +43,7 @@ class Progress:
     burn_in: dict[str, Any] | None = None
 
     def add_scores(self, scores: dict[str, Any], selected_by: Sequence[str]) -> bool:
-        """Take the scores of the epoch just done; says whether they are the best so far.
+        """Add the scores of the epoch just done and return whether they are the best so far.
 
         Args:
             scores: network name -> score name -> value.
@@ -69,15 +69,15 @@ def save(
     about: dict[str, Any],
     averaged: AveragedWeights | None = None,
 ) -> None:
-    """Write the checkpoint that `restore` reads: networks (and what they are), optimiser, progress.
+    """Write the checkpoint that `restore` reads: networks, their description, optimiser, progress.
 
     Args:
-        run: where to.
+        run: where to write it.
         method: owns the networks.
-        optimiser: its state.
-        progress: how far the run is.
-        about: see `sspcm.assembly.about_networks`.
-        averaged: the averaged weights, which are then those that others read.
+        optimiser: its state is saved.
+        progress: of the run.
+        about: describes the networks; see `sspcm.assembly.about_networks`.
+        averaged: averaged weights; if given, readers of the checkpoint get these.
     """
     content: dict[str, Any] = {
         "about": about,
@@ -89,7 +89,7 @@ def save(
         return
     content["averaged"] = averaged.state()
     with averaged.applied():
-        # Within the block the averages are the method's, and the weights lie among the averages.
+        # Within the block, the method has the averages, and `averaged` holds the raw weights.
         save_checkpoint(run.last_checkpoint, content | {"method": method.state_dict()})
 
 
@@ -100,10 +100,10 @@ def restore(
     hardware: Hardware,
     averaged: AveragedWeights | None = None,
 ) -> Progress:
-    """Put method and optimiser where the run's last checkpoint left them; untouched without one.
+    """Restore method and optimiser from the run's last checkpoint; without one, change nothing.
 
     Raises:
-        InputError: the checkpoint is damaged, or is that of another method, network or optimiser.
+        InputError: the checkpoint is damaged or belongs to another method, network or optimiser.
     """
     file = run.last_checkpoint
     if not file.is_file():
@@ -120,7 +120,7 @@ def restore(
             for moment in moments.values():
                 if moment.ndim and moment.shape != parameter.shape:
                     raise ValueError(f"the optimiser's state has shape {tuple(moment.shape)}")
-    # Torch and msgspec raise many types for what does not fit.
+    # Torch and msgspec raise many kinds of errors for content that does not fit.
     except Exception as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise InputError(

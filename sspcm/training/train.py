@@ -1,4 +1,4 @@
-"""One training run, from a configuration to a finished run folder; it reads top to bottom."""
+"""One training run, from configuration to finished run folder; read it from top to bottom."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ from wepdtof_pose.scores.predictions import to_results
 _LOG = logging.getLogger(__name__)
 
 CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
-"""Scores written for every evaluated epoch; the result has all of them."""
+"""Scores written for every evaluated epoch; the result holds all scores."""
 
 
 def train(
@@ -74,21 +74,21 @@ def train(
     loggers: Sequence[str] = (),
     burn_ins: Path | None = None,
 ) -> RunResult:
-    """Train, evaluate and write a run folder; gives the result that it also writes.
+    """Train and evaluate a run, write its folder, and return the result.
 
-    A finished run is not trained again, unless it is to go on to more epochs. An interrupted one
-    goes on from its last checkpoint and ends as if it had never stopped.
+    A finished run is not trained again unless more epochs are asked for. An interrupted one resumes
+    from its last checkpoint and ends as if it had never stopped.
 
     Args:
         config: everything that influences the numbers.
         folder: the run folder, made if needed.
-        resume: go on with the run that the folder holds, its data moved or not.
-        loggers: what is to get each epoch's row beside metrics.jsonl; see `sspcm.runs.loggers`.
-        burn_ins: folder of burn-ins that runs share; None is one inside the run folder.
+        resume: resume the run in the folder, even if its data were moved.
+        loggers: get each epoch's row in addition to metrics.jsonl; see `sspcm.runs.loggers`.
+        burn_ins: folder of burn-ins shared between runs; None uses one inside the run folder.
 
     Raises:
-        InputError: the folder holds another run, or one that began on other data, processes or
-            hardware, or the configuration or data cannot be used, or training diverges.
+        InputError: the folder holds another run, or one started on other data, processes or
+            hardware; the configuration or data cannot be used; or training diverges.
     """
     require_loggers(loggers)
     with joined_processes(config.device) as processes, ExitStack() as stack:
@@ -114,7 +114,7 @@ def _train(
     burn_ins: Path | None = None,
     part: str = "",
 ) -> RunResult:
-    """Train a run, or a part of one, whose name the bar then shows."""
+    """Train a run, or the part of one that `part` names in the progress bar."""
     hardware = choose_hardware(
         config.device, config.chosen_precision, local_rank=processes.local_rank
     )
@@ -178,7 +178,7 @@ def _train(
             cache_folder(config.data.cache),
         )
     if config.evaluation.pseudo_labels and processes.writes:
-        # Made now, so that a disk that is too small for it says so before anything is trained.
+        # Made now, so that too small a disk is noticed before anything is trained.
         open_label_store(config, pool_people(config.data, sets)[0])
     sampler = PairSampler(
         sets.labelled_draws(config.data.more_share),
@@ -270,7 +270,7 @@ def _train(
         require_numbers(losses, method, processes, progress.epoch + 1)
         synchronise_buffers(method, processes, averaged)
         final = progress.epoch + 1 == config.optimisation.epochs
-        # Before the epoch ends, while teachers of the past are still those of the past.
+        # Before the epoch ends: then the lagged teachers are replaced.
         training = time.perf_counter() - started
         if final and config.evaluation.pseudo_labels and processes.writes:
             with _evaluated(averaged):
@@ -317,10 +317,10 @@ def _train(
 def _require_same_past(
     run: RunFolder, config: TrainConfig, method: Method, sets: TrainingSets
 ) -> None:
-    """Check that a run that is to go on longer would have learned the same up to where it is.
+    """Check that a longer run would have had the same learning rates up to now.
 
     Raises:
-        InputError: with so many epochs the past ones would have had other learning rates.
+        InputError: with the new number of epochs, a past epoch would have had another rate.
     """
     before = run.load_config()
     if before.optimisation.epochs >= config.optimisation.epochs:
@@ -342,14 +342,14 @@ def _require_same_past(
 
 
 def _train_burn_in(config: TrainConfig, folder: Path, *, processes: Processes) -> None:
-    """Train a burn-in in its run folder, which is free for other runs afterwards."""
+    """Train a burn-in in its own run folder, and release the folder afterwards."""
     with ExitStack() as stack:
         part = f"burn-in of {config.method.options['role']}"
         _train(config, folder, processes, resume=True, loggers=(), stack=stack, part=part)
 
 
 def _evaluated(averaged: AveragedWeights | None) -> AbstractContextManager[None]:
-    """Within the block the method has the weights that it is judged by."""
+    """Give the method the weights that are evaluated, for the time of the block."""
     return nullcontext() if averaged is None else averaged.applied()
 
 
@@ -362,9 +362,9 @@ def _evaluate(
     processes: Processes,
     run: RunFolder | None,
 ) -> dict[str, Any]:
-    """Scores of every network; with a run, the reported network's predictions are written.
+    """Return the scores of every network; given a run, write the reported network's predictions.
 
-    Every process predicts its share of the test people, and all of them score the whole.
+    Each process predicts its share of the test people, and every process scores all of them.
     """
     everywhere = processes.gather(
         predict_people(
@@ -379,7 +379,7 @@ def _evaluate(
             share=processes.share(len(store)),
         )
     )
-    # A process without a share, of fewer people than processes, has predicted nothing.
+    # With fewer people than processes, some process has predicted nobody.
     parts = [part for part in everywhere if part]
     keypoints = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     scores = {}
@@ -394,7 +394,7 @@ def _evaluate(
 
 
 def _in_words(row: dict[str, Any], method: Method, config: TrainConfig) -> str:
-    """An epoch's row of metrics.jsonl as a line for people: losses, scores of what is reported."""
+    """Return an epoch's row of metrics.jsonl as a readable line: losses and reported scores."""
     losses = {name: row["train"][name] for name in row["train"] if name not in method.statistics}
     parts = [f"{name} loss {value:.4g}" for name, value in losses.items()]
     if "scores" in row:
