@@ -1,6 +1,6 @@
 """Twenty steps of every method against stored losses.
 
-A curve that is meant to move is replaced in curves.json by the one that the failing test prints.
+A curve that is new, or meant to change, goes into curves.json as the failing test prints it.
 """
 
 import json
@@ -40,4 +40,4 @@ def test_the_stored_curve_is_reproduced(make_setting, student_batch, pool, run):
         method.end_epoch()
     assert len(set(curve)) > 15
     assert curve[9] < curve[0]
-    assert curve == pytest.approx(STORED[run], rel=1e-3), f"{json.dumps(run)}: {curve}"
+    assert curve == pytest.approx(STORED.get(run, []), rel=1e-3), f"{json.dumps(run)}: {curve}"
