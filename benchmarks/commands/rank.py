@@ -18,11 +18,13 @@ _COUNT = click.IntRange(min=1)
     type=_COUNT,
     default=60,
     show_default=True,
-    help="Random labels that every network has.",
+    help="Random labels for every network.",
 )
-@click.option("--labels", type=_COUNT, default=120, show_default=True, help="Labels in the end.")
 @click.option(
-    "--seeds", type=_COUNT, default=5, show_default=True, help="Number of seeds, from 0 on."
+    "--labels", type=_COUNT, default=120, show_default=True, help="Labels after the choice."
+)
+@click.option(
+    "--seeds", type=_COUNT, default=5, show_default=True, help="Number of seeds, starting at 0."
 )
 @click.option(
     "--data", type=PATH, help="COCO keypoint JSON or data set folder; a procedural set by default."
@@ -35,7 +37,7 @@ _COUNT = click.IntRange(min=1)
     help="quick, small, gpu or paper.",
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule a key of all runs."
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key in all runs."
 )
 @click.option(
     "-o",

@@ -19,10 +19,12 @@ SCORE = click.option(
     type=click.Choice(CHOICES),
     default="AP",
     show_default=True,
-    help="What methods are compared by.",
+    help="Score by which methods are compared.",
 )
 DATA = click.option(
-    "--data", type=PATH, help="The data of the runs, where they were moved.  [default: as they say]"
+    "--data",
+    type=PATH,
+    help="New place of the runs' data, if moved.  [default: the recorded place]",
 )
 
 
@@ -33,12 +35,12 @@ DATA = click.option(
     type=click.Choice(["markdown", "csv", "latex"]),
     default="markdown",
     show_default=True,
-    help="What is printed.",
+    help="Format of the printed tables.",
 )
 @BASELINE
 @SCORE
 @click.option(
-    "--into", metavar="FILE", type=PATH, help="Instead renew the tables that this file marks."
+    "--into", metavar="FILE", type=PATH, help="Update the tables that this file marks instead."
 )
 def table(
     folder: Path | None, format: str, baseline: str | None, score: str, into: Path | None

@@ -15,7 +15,7 @@ from wepdtof_pose.errors import echo
 
 @click.command()
 @click.option(
-    "--grid", "grid_file", type=PATH, help="YAML file of a grid; the other options overrule it."
+    "--grid", "grid_file", type=PATH, help="YAML file of a grid; other options override it."
 )
 @click.option(
     "--labels",
@@ -29,12 +29,12 @@ from wepdtof_pose.errors import echo
     "--methods", metavar="NAMES", help="Methods, separated by commas.  [default: supervised,sspcm]"
 )
 @click.option(
-    "--seeds", type=click.IntRange(min=1), help="Number of seeds, from 0 on.  [default: 1]"
+    "--seeds", type=click.IntRange(min=1), help="Number of seeds, starting at 0.  [default: 1]"
 )
 @click.option(
     "--subsets",
     type=click.IntRange(min=1),
-    help="Number of random labelled subsets, from seed 0 on.  [default: 1]",
+    help="Number of random labelled subsets, seeds starting at 0.  [default: 1]",
 )
 @click.option(
     "--network",
@@ -54,14 +54,14 @@ from wepdtof_pose.errors import echo
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Overrule a configuration key in every cell.",
+    help="Override a configuration key in every cell.",
 )
 @click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
-@click.option("--dry-run", is_flag=True, help="Say what would be run, and how long it may take.")
+@click.option("--dry-run", is_flag=True, help="Print what would be run and how long it may take.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Cells at a time.  [default: 1; all that the cluster takes]",
+    help="Cells at a time.  [default: 1; as many as the cluster takes]",
 )
 @click.option(
     "--launcher",

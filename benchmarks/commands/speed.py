@@ -20,7 +20,7 @@ from wepdtof_pose.errors import echo
     "is measured where it is installed).",
 )
 @click.option(
-    "--methods", metavar="NAMES", help="Whose training steps, separated by commas.  [default: all]"
+    "--methods", metavar="NAMES", help="Methods to time, separated by commas.  [default: all]"
 )
 @click.option("--crop", metavar="WxH", default="192x256", show_default=True, help="Crop in pixels.")
 @click.option(
@@ -28,14 +28,14 @@ from wepdtof_pose.errors import echo
     default=8,
     show_default=True,
     type=click.IntRange(min=2),
-    help="Labelled people a step, and as many unlabelled ones.",
+    help="Labelled people per step, with as many unlabelled ones.",
 )
 @click.option(
     "--repeats",
     default=5,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How often everything is timed; the tables have medians.",
+    help="Repetitions of every timing; the tables show medians.",
 )
 @click.option(
     "--growth",
@@ -49,7 +49,7 @@ from wepdtof_pose.errors import echo
     default=1_000_000,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Size of one more data set, of which only the memory is measured; 0 for none.",
+    help="Size of another data set, for memory only; 0 for none.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
@@ -57,7 +57,7 @@ from wepdtof_pose.errors import echo
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Where temporary files go; by default the system's folder for them.",
+    help="Folder for temporary files; by default the system's.",
 )
 @click.option(
     "-o",

@@ -80,7 +80,7 @@ def frame_boxes(value: Any) -> FrameBoxes:
     if numbers.ndim != 2 or numbers.shape[1] not in (4, 5, 6):
         raise InputError(
             f"boxes have shape {numbers.shape}: expected (people, 4) x, y, w, h, (people, 5) cx, "
-            "cy, w, h, angle, or (people, 6) with a score behind"
+            "cy, w, h, angle, or (people, 6) with a score at the end"
         )
     if not np.isfinite(numbers).all():
         raise InputError("boxes hold numbers that are not finite")
@@ -173,7 +173,7 @@ class Detections:
         raise InputError(
             f"boxes of {shown(name)}: their file says that the image is {width:g} x {height:g}, "
             f"but as it is shown it is {real_width:g} x {real_height:g}: {why}, and the boxes lie "
-            "elsewhere on it; make them anew, or give the images that they were made on"
+            "elsewhere on it; detect them again, or give the images they were made on"
         )
 
 

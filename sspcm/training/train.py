@@ -336,7 +336,7 @@ def _require_same_past(
             raise InputError(
                 f"{run.path}: with {config.optimisation.epochs} epochs, not "
                 f"{before.optimisation.epochs}, the learning rate of epoch {epoch + 1} would have "
-                "been another: start a new run from its weights with "
+                "been different: start a new run from its weights with "
                 f"--set network.pretrained={run.last_checkpoint}"
             )
 
