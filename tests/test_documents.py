@@ -16,24 +16,21 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from typed_lines import ROOT, main_of, typed
+from typed_lines import PAGES, PROGRAMS, ROOT, TUTORIALS, main_of, typed, words_of
 
 from wepdtof_pose.conversion.convert import convert, place
 from wepdtof_pose.conversion.registry import READERS, write_coco
 from wepdtof_pose.formats import WRITABLE
 from wepdtof_pose.formats.layout import not_held
 
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "annotations" / "README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
-
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_the_documents_has_these_options(page: Path) -> None:
-    for program, *words in typed(page):
+    for line in typed(page):
+        program, *words = words_of(line)
+        # The tutorials' other programs.
+        if program not in PROGRAMS:
+            continue
         group = main_of(program)
         assert words[0] in group.commands, f"{program} {words[0]}"
         # The tutorials' sizes, and their list of settings.
@@ -47,9 +44,21 @@ def test_every_command_of_the_documents_has_these_options(page: Path) -> None:
             pytest.fail(f"{program} {shlex.join(words)}: {error.format_message()}")
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_that_the_text_names_have_these_options(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    for program, name, rest in re.findall(rf"`({'|'.join(PROGRAMS)}) ([a-z-]+)([^`]*)`", text):
+        options = {
+            option
+            for parameter in main_of(program).commands[name].params
+            for option in (*parameter.opts, *parameter.secondary_opts)
+        }
+        assert set(re.findall(r"(?<=[\s\[])--?[a-z][a-z-]*", rest)) <= options, name + rest
+
+
 def test_the_documents_have_commands() -> None:
     assert len(list(typed(ROOT / "README.md"))) >= 8
-    assert sum(len(list(typed(page))) for page in PAGES) > 60
+    assert sum(len(list(typed(page))) for page in PAGES) > 70
 
 
 def test_the_readme_is_short_and_names_what_is_there() -> None:
@@ -88,7 +97,7 @@ def test_the_site_is_built_strictly_and_asks_for_nothing_from_the_net(tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ceiling_camera", "few_labels"])
+@pytest.mark.parametrize("name", [page.stem for page in TUTORIALS])
 def test_a_tutorial_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ipykernel")
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "tutorials"))

@@ -3,20 +3,53 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Collection
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
 
 import cv2
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from typed_lines import ROOT, main_of, typed
+from scipy.io import savemat
+from served_app import served
+from typed_lines import (
+    NOT_TYPED,
+    PAGES,
+    PROGRAMS,
+    ROOT,
+    TUTORIALS,
+    main_of,
+    shell_lines,
+    typed,
+    words_of,
+)
 
+from wepdtof_pose.browse.opening import dataset_name
 from wepdtof_pose.conversion.convert import convert
+from wepdtof_pose.files import read_json
 from wepdtof_pose.synthetic.generate import generate
 
+README = ROOT / "README.md"
+DATA = ROOT / "docs" / "guide" / "data.md"
+BROWSE = ROOT / "docs" / "guide" / "browse.md"
+GUIDES = [
+    page for page in PAGES if any(typed(page)) and page not in (README, DATA, BROWSE, *TUTORIALS)
+]
+"""Pages without a test of their own; tests/test_documents.py runs the tutorials."""
+APP = ("wepdtof-pose browse ", "wepdtof-pose register ", "wepdtof-pose doctor")
+"""What needs FiftyOne and its MongoDB: one test types these lines of all pages."""
+SHELL = ("mkdir ",)
+"""Lines of other programs than ours."""
 TINY_RUN = (
     "--device cpu --set network.name=resnet18_lateral --set network.width=8 "
     "--set network.pretrained=null --set network.deconv_channels=8 "
@@ -27,38 +60,41 @@ TINY_CELLS = (
     "--jobs 1 --set optimisation.burn_in_epochs=1 --set optimisation.burn_in_milestones=[] "
     f"--set optimisation.milestones=[] {TINY_RUN}"
 )
-TINY = {
-    "synth ceiling --people 300": "synth ceiling --people 24 --size 128 --workers 1",
-    "--labels 60 -o": f"--labels 6 {TINY_RUN} -o",
-    "--labels 60 --methods supervised,sspcm_ema --seeds 2": (
-        f"--labels 6 --methods supervised --seeds 1 {TINY_CELLS}"
-    ),
+SHORTER = {
+    r"--people \d+": "--people 24 --size 128 --workers 1",
+    r"--labels (60|100|300|1k)": "--labels 6",
+    "--labels 150": "--labels 7",
+    r"-n \d+": "-n 5",
+    r"--seeds \d": "--seeds 1",
+    r"--methods (supervised,\w+|\w+,supervised)": "--methods supervised",
+    "--methods supervised,sspcm,sspcm_ema": "--methods supervised",
+    "optimisation.epochs=150": "optimisation.epochs=3",
+    "--nproc_per_node=4": "--nproc_per_node=2",
 }
-"""What of the README's long commands a test makes shorter; all else is typed as it stands."""
-NOT_RUN = ("make ", "pip ", ". .venv", "wepdtof-pose browse")
-"""What needs another machine than that of a test: an environment of its own, a MongoDB."""
+"""What of the documents' numbers a test makes smaller; all else is typed as it stands."""
+
+
+def test_the_tests_know_how_to_type_every_line_of_every_page() -> None:
+    not_typed = set()
+    for page in PAGES:
+        lines = [*typed(page)]
+        # Tutorials are run whole.
+        for line in lines if page not in TUTORIALS else []:
+            assert line.split()[0] in (*PROGRAMS, "torchrun") or line.startswith(SHELL), (
+                f"{page.relative_to(ROOT)}: {line}"
+            )
+        not_typed |= {line for line in shell_lines(page) if line not in lines}
+    for beginning in NOT_TYPED:
+        assert any(line.startswith(beginning) for line in not_typed), beginning
 
 
 @pytest.mark.slow
 def test_the_readme_is_true_line_by_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    for long, short in TINY.items():
-        assert long in text
-        text = text.replace(long, short)
-    page = tmp_path / "README.md"
-    page.write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
-    run = 0
-    for program, *words in typed(page):
-        if shlex.join([program, *words]).startswith(NOT_RUN):
-            continue
-        done = CliRunner().invoke(main_of(program), words)
-        # What validate finds in people of some pixels is no fault of the command.
-        allowed = (0, 1) if words[0] == "validate" else (0,)
-        assert done.exit_code in allowed, f"{program} {shlex.join(words)}\n{done.output}"
-        run += 1
-    assert run >= 7
+    for line in typed(README):
+        if not line.startswith(APP):
+            call(shorter(line))
     for made in ("poses/predictions.json", "runs/few/result.json", "runs/compared/report.html"):
         assert (tmp_path / made).is_file()
 
@@ -67,102 +103,145 @@ def test_the_guide_to_data_is_true_line_by_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run: list[str] = []
-
-    def call(program: str, *words: str) -> None:
-        done = CliRunner().invoke(main_of(program), words)
-        # What validate finds is no fault of the command; the release needs a person who fetches it.
-        allowed = {"validate": (0, 1), "download": (2,)}.get(words[0], (0,))
-        assert done.exit_code in allowed, f"{program} {shlex.join(words)}\n{done.output}"
-        assert words[0] != "download" or "Steps:" in done.output
-
-    call("wepdtof-pose", *shlex.split("synth fisheye --people 40 --size 128 --workers 1"))
-    truth = json.loads(Path("fisheye/annotations/person_keypoints.json").read_text("utf-8"))
-    Path("results.json").write_text(
-        json.dumps(
-            [
-                {key: person[key] for key in ("image_id", "category_id", "keypoints")}
-                | {"score": 1}
-                for person in truth["annotations"]
-            ]
-        ),
-        encoding="utf-8",
-    )
-    for program, *words in typed(ROOT / "docs" / "guide" / "data.md"):
-        # Data that nobody may hand on, and the set that is there already in a smaller size.
-        if "LSPET" in words or words[0] == "synth":
-            continue
-        call(program, *("10" if word == "1k" else word for word in words))
-        run.append(words[0])
-    assert len(run) >= 12
-    assert {"validate", "split", "stats", "visualize", "download", "convert"} <= set(run)
-    for made in ("repaired", "labelled.json", "parted", "sides.json", "plots", "pictures"):
+    call("wepdtof-pose synth fisheye --people 40 --size 128 --workers 1")
+    truth = read_json(Path("fisheye/annotations/person_keypoints.json"))
+    results = [
+        {"image_id": person["image_id"], "category_id": 1, "keypoints": person["keypoints"]}
+        | {"score": 1}
+        for person in truth["annotations"]
+    ]
+    Path("results.json").write_text(json.dumps(results), encoding="utf-8")
+    put_photographs_there()
+    for line in typed(DATA):
+        if line.startswith("wepdtof-pose synth fisheye"):
+            shutil.rmtree("fisheye")
+        # The release needs a person who fetches it.
+        by_hand = line.startswith("wepdtof-pose download")
+        output = call(shorter(line), allowed=(2,) if by_hand else (0,))
+        assert not by_hand or "Steps:" in output
+    for made in ("repaired", "labelled.json", "parted", "sides.json", "plots", "pictures", "lspet"):
         assert Path(made).exists(), made
 
 
-GUIDES = [
-    "guide/few_labels.md",
-    "guide/training.md",
-    "guide/ceiling.md",
-    "guide/compare.md",
-    *(f"methods/{path.name}" for path in sorted((ROOT / "docs" / "methods").glob("*.md"))),
-]
-SHORTER = {
-    **{"300": "6", "1k": "6", "100": "5", "60": "6", "150": "7", "50": "5"},
-    **{"--seeds 3": "--seeds 1", "--methods supervised,sspcm": "--methods supervised"},
-    "epochs=150": "epochs=3",
-}
-"""What of the guides' numbers a test makes smaller."""
-ELSEWHERE = ("wepdtof-pose browse", "sspcm train --data mpii")
-"""What needs a MongoDB, or data that nobody may hand on."""
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in GUIDES if [*typed(ROOT / "docs" / name)]])
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: str(page.relative_to(ROOT / "docs")))
 def test_a_guide_is_true_line_by_line(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
+    put_data_there()
+    if page.name == "ceiling.md":
+        put_a_camera_there()
+    for line in typed(page):
+        if line.startswith(SHELL):
+            shutil.copytree("runs/mine", "runs/fisheye-small")
+            subprocess.run(["bash", "-o", "pipefail", "-c", line], check=True)
+            assert Path("results/fisheye-small/comparison.json").is_file()
+        elif "--log tensorboard" in line and not find_spec("tensorboard"):
+            assert "pip install tensorboard" in call(shorter(line), allowed=(2,))
+        elif not line.startswith(APP):
+            call(shorter(line))
 
-    def call(line: str) -> None:
-        program, *words = shlex.split(line)
-        done = CliRunner().invoke(main_of(program), words)
-        # What validate finds in people of some pixels is no fault of the command.
-        allowed = (0, 1) if words[0] == "validate" else (0,)
-        assert done.exit_code in allowed, f"{line}\n{done.output}"
 
-    call("wepdtof-pose synth fisheye --people 24 --size 128 --workers 1")
+@pytest.mark.slow
+@pytest.mark.fiftyone
+def test_all_that_is_said_of_the_app_is_true_line_by_line(
+    fiftyone: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path / "cache"))
+    call(shorter("wepdtof-pose synth fisheye --people 2000"))
+    others = {line for page in PAGES if page != BROWSE for line in typed(page)}
+    for line in [*typed(BROWSE), *sorted(line for line in others if line.startswith(APP))]:
+        words = words_of(line)
+        if "ceiling" in words:
+            shutil.copytree("fisheye", "ceiling")
+            shutil.copytree("runs/sspcm", "runs/few")
+        if "--tag" in words:
+            dataset = fiftyone.load_dataset(dataset_name(Path("fisheye")))
+            dataset.first().tags.append("label me")
+            dataset.save()
+        if words[1] == "browse" and "--export" not in words:
+            with served(*words[2:]) as address, urlopen(address, timeout=60) as answer:
+                assert answer.status == 200
+        else:
+            call(shorter(line))
+    dataset = fiftyone.load_dataset(dataset_name(Path("fisheye")))
+    names = {"keypoints", "predictions_sspcm", "pseudo_labels", "oks_after_minus_before"}
+    assert names <= set(dataset.get_field_schema())
+    listed = read_json(Path("labelled.json"))
+    assert len(read_json(Path("corrected.json"))["annotations"]) == 24
+    assert listed
+    assert "my-fisheye" in fiftyone.zoo.list_zoo_datasets()
+
+
+def call(line: str, *, allowed: Collection[int] = (0,)) -> str:
+    """Type a line of one of our programs; what it prints. Its exit code must be an allowed one."""
+    program, *words = words_of(line)
+    if line.startswith("torchrun"):
+        with socket.socket() as trial:
+            trial.bind(("127.0.0.1", 0))
+            port = trial.getsockname()[1]
+        launcher = [sys.executable, "-m", "torch.distributed.run", shlex.split(line)[1]]
+        done = subprocess.run(
+            [*launcher, "-m", program, *words],
+            env=os.environ | {"PET_MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+        )
+        code, output = done.returncode, done.stdout + done.stderr
+    else:
+        result = CliRunner().invoke(main_of(program), words)
+        code, output = result.exit_code, result.output
+    # What validate finds in people of some pixels is no fault of the command.
+    assert code in ((0, 1) if words[0] == "validate" else allowed), f"{line}\n{output}"
+    return output
+
+
+def shorter(line: str) -> str:
+    """The line with tiny settings, without its comment."""
+    line = shlex.join(shlex.split(line, comments=True))
+    for long, short in SHORTER.items():
+        line = re.sub(rf"(?<!\S){long}(?!\S)", short, line)
+    words = words_of(line)
+    if " --grid results/" in line:
+        # Hours of training: what is checked before it is checked.
+        return f"{line.replace(' results/', f' {ROOT}/results/')} --dry-run"
+    if words[:2] == ["sspcm-bench", "run"]:
+        return f"{line} {TINY_CELLS}" + ("" if "--data" in words else " --data fisheye")
+    if words[1] == "train" and "--resume" not in words:
+        return f"{line} {TINY_RUN}"
+    if words[1] == "adapt":
+        return f"{line} --frames 6 --drawn 6 --steps 2 --device cpu"
+    return line
+
+
+def put_data_there() -> None:
+    """Data sets, a list of people and the two files of settings that the guides name."""
+    call(shorter("wepdtof-pose synth fisheye --people 2000"))
     shutil.copytree("fisheye", "other")
     call("wepdtof-pose split fisheye --labels 6 --leave-out-test -o labelled.json")
+    call("wepdtof-pose convert fisheye mpii --from coco --to coco --keypoints mpii-16")
+    call("wepdtof-pose convert fisheye aic --from coco --to coco --keypoints aic-14")
+    put_photographs_there()
     Path("my.yaml").write_text("data: {path: fisheye, labels: all}\n", encoding="utf-8")
     Path("grid.yaml").write_text(
         "{methods: [supervised], labels: [6, 7], data: fisheye}\n", encoding="utf-8"
     )
-    if name == "guide/ceiling.md":
-        put_a_camera_there()
-    run = 0
-    for words in typed(ROOT / "docs" / name):
-        line = shlex.join(words)
-        if line.startswith(ELSEWHERE):
-            continue
-        if "--log tensorboard" in line and not find_spec("tensorboard"):
-            continue
-        for long, short in SHORTER.items():
-            line = re.sub(rf"(?<!\S){long}(?!\S)|(?<=optimisation\.){long}$", short, line)
-        if "--grid" in line:
-            line = f"{line.replace('results/', f'{ROOT}/results/')} --dry-run"
-        if words[:2] == ["sspcm-bench", "run"] and "results/" not in line:
-            line += f" {TINY_CELLS}"
-            if not {"--data", "--grid"} & set(words):
-                line += " --data fisheye"
-        elif words[1] == "train" and "--resume" not in words:
-            line += f" {TINY_RUN}"
-        elif words[1] == "adapt":
-            line += " --frames 6 --drawn 6 --steps 2 --device cpu"
-        call(line)
-        run += 1
-    assert run
+
+
+def put_photographs_there(people: int = 8) -> None:
+    """A folder as LSPET has it, whose photographs nobody may hand on."""
+    generator = np.random.default_rng(0)
+    folder = Path("LSPET/images")
+    folder.mkdir(parents=True)
+    for number in range(1, people + 1):
+        picture = generator.integers(0, 255, (80, 60, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"im{number:05d}.jpg"), picture)
+    joints = np.ones((14, 3, people))
+    joints[:, :2] = generator.uniform(5, 55, (14, 2, people))
+    savemat("LSPET/joints.mat", {"joints": joints})
 
 
 def put_a_camera_there() -> None:

@@ -10,12 +10,8 @@ import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -23,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from served_app import listening_addresses, served, start_browse
 from wepdtof_pose.annotations import sample_folder
 
 from wepdtof_pose.browse.opening import dataset_name
@@ -40,53 +37,6 @@ FLAGS = (
     "--disable-dev-shm-usage --window-size=1600,1000 --hide-scrollbars"
 )
 ORANGE, BLUE = (0, 94, 213), (233, 180, 86)
-
-
-@contextmanager
-def served(*arguments: object, ended_by: signal.Signals = signal.SIGINT) -> Iterator[str]:
-    """Address of the page that `wepdtof-pose browse` serves meanwhile."""
-    process, address, port = start_browse(*arguments)
-    try:
-        assert _listening_addresses(port) == {"127.0.0.1"}
-        yield address
-    finally:
-        process.send_signal(ended_by)
-        assert process.wait(60) == 0
-        assert not _listening_addresses(port)
-
-
-def start_browse(*arguments: object) -> tuple[subprocess.Popen[str], str, int]:
-    """The command in a process, the address of its page, and the port."""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port = trial.getsockname()[1]
-    # As in a terminal, whatever runs the tests: a job in the background has Ctrl-C ignored.
-    code = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "from wepdtof_pose.commands.main import main; main(prog_name='wepdtof-pose')"
-    )
-    options = ["--port", port, "--no-open"]
-    command = [sys.executable, "-u", "-c", code, "browse", *arguments, *options]
-    process = subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    found = re.search(r"http://\S+", line)
-    if not found:
-        process.kill()
-        raise AssertionError(line + process.communicate()[1])
-    return process, found[0], port
-
-
-def _listening_addresses(port: int) -> set[str]:
-    import psutil
-
-    return {
-        c.laddr.ip
-        for c in psutil.net_connections("tcp")
-        if c.status == psutil.CONN_LISTEN and c.laddr.port == port
-    }
 
 
 class Page:
@@ -296,9 +246,9 @@ def test_the_server_answers_to_loopback_names_alone_and_ends_with_its_parent() -
         process.kill()
         process.wait(60)
     until = time.monotonic() + PATIENCE
-    while _listening_addresses(port) and time.monotonic() < until:
+    while listening_addresses(port) and time.monotonic() < until:
         time.sleep(0.1)
-    assert not _listening_addresses(port)
+    assert not listening_addresses(port)
 
 
 def status(port: int, host: str) -> int:
