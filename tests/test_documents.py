@@ -114,6 +114,20 @@ def test_a_tutorial_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert any("image/png" in output["data"] or "image/jpeg" in output["data"] for output in shown)
 
 
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_a_tutorials_page_has_the_words_of_its_notebook(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("jupytext")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "tutorials"))
+    text = " ".join(page.read_text("utf-8").split())
+    cells = [cell for cell in import_module("make").read(page.stem).cells if cell.source]
+    words = [" ".join(cell.source.split()) for cell in cells if cell.cell_type == "markdown"]
+    assert len(words) > 3
+    for cell in words:
+        assert cell in text, f"{cell}\nrun make tutorials"
+
+
 def pinned() -> dict[str, str]:
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))

@@ -18,8 +18,9 @@
 # film in the place of `camera/images`.
 #
 # Commands are typed into a shell in an empty folder, in the environment that `make demo` or `pip install '.[export]'`
-# has made ([install](../index.md#install)); what begins with `import` or names `Path` is Python, in one session there
-# or in a notebook. `export` alone needs the extra of that name.
+# has made ([install](../index.md#install)); `export` alone needs the extra of that name. What has `import` or `Path` in it
+# is Python, in one session there or in a notebook. `Image` shows a picture in a notebook (`pip install notebook`);
+# without one, open the file that it names.
 
 # %% tags=["sizes"]
 import os

@@ -17,7 +17,8 @@
 # plots, and looks at the number that the better of them rests on: the position inconsistency.
 #
 # Sizes are small here, so that it runs in minutes on a CPU, and **the scores are too low to choose a method by**.
-# [Results](../results.md) has comparisons at full length.
+# [Results](../results.md) has comparisons at full length. Commands and Python are typed as in [the other
+# tutorial](ceiling_camera.md).
 
 # %% tags=["sizes"]
 import os
@@ -36,7 +37,7 @@ os.environ["SETTINGS"] = (
 # %% [markdown]
 # ## Data
 #
-# Drawn people of a ceiling camera, with exact joints. All but `LABELS` of the people to train on lose their
+# Drawn people of a ceiling camera, with exact joints. All but a few of the people to train on lose their
 # keypoints, so that what a method teaches them can be compared with the truth.
 
 # %% language="bash"

