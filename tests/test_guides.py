@@ -187,7 +187,7 @@ def test_all_that_is_said_of_the_app_is_true_line_by_line(
         else:
             call(shorter(line))
     dataset = fiftyone.load_dataset(dataset_name(Path("fisheye")))
-    names = {"keypoints", "predictions_sspcm", "pseudo_labels", "oks_after_minus_before"}
+    names = {"predictions_before", "predictions_after", "oks_after_minus_before", "pseudo_labels"}
     assert names <= set(dataset.get_field_schema())
     assert len(read_json(Path("corrected.json"))["annotations"]) == 24
     people = {pose.person for pose in tagged.keypoints.keypoints}
