@@ -23,7 +23,7 @@ from wepdtof_pose.errors import InputError, echo
 LOOPBACK = "127.0.0.1"
 GRID_ZOOM = "8"
 """Of FiftyOne's 0 to 10; more is larger."""
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds that the App has to answer the first time."""
 
 
