@@ -29,15 +29,18 @@ def uneven(comparison: Comparison) -> list[str]:
 
 def augmentation(comparison: Comparison) -> str:
     """Return the strength of the views as text: the common warp, and each method's occlusions."""
+    from sspcm.methods.sspcm_ema import SspcmEma
+
     config = comparison.cells[0].config
     easy, hard = config.easy_view, config.hard_view
     covers = []
     for method, cell, options in _options(comparison):
         views = _hard_views(options, released=cell.config.method.recipe == "released")
         if views:
-            # The hard view of sspcm_ema is the easy view without another warp.
-            easy_alone = " on the easy view alone" if getattr(options, "plain", False) else ""
-            covers.append(f"{method} {' or '.join(views)}{easy_alone}")
+            # The hard view of sspcm_ema is then the easy view without another warp.
+            easy_alone = isinstance(options, SspcmEma.Options) and options.plain
+            where = " on the easy view alone" if easy_alone else ""
+            covers.append(f"{method} {' or '.join(views)}{where}")
     text = (
         f"views of every method: scale ± {easy.scale:g} and rotation {easy.rotation:g}° "
         f"(probability {easy.rotation_probability:g}, mirrored {easy.flip_probability:g}), hard "

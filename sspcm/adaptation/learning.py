@@ -21,6 +21,8 @@ from wepdtof_pose.synthetic.generate import MANIFEST, STYLES
 
 DRAWN_JOINTS = "wepdtof-pose-14"
 EPOCHS = 5
+WARM_UP = 0.04
+"""Share of the steps in which the learning rate rises."""
 BATCH_SIZE = 16
 LABELS_SHARE = 0.25
 """Of the labelled people of a batch, those with real labels, where there are some."""
@@ -33,11 +35,9 @@ _LEARNING: dict[str, Any] = {
     "easy_view.rotation_probability": 0.8,
     "method.name": "sspcm_ema",
     "method.options": {"cameras": True, "exchange": 0.5, "trained": True, "weight": 1.0},
-    "optimisation.epochs": EPOCHS,
     "optimisation.batch_size": BATCH_SIZE,
     "optimisation.schedule": "cosine",
     "optimisation.learning_rate": 3e-4,
-    "optimisation.warm_up_epochs": 0.2,
 }
 """Views as those of the ready-trained networks, and a third of their learning rate."""
 
@@ -60,13 +60,14 @@ def learning_config(
         unlabelled: data set of boxes on the own frames.
         labels: data set of real labels, if there are any.
         start: file that `write_start` makes.
-        steps: of the optimiser, rounded up to a multiple of `EPOCHS`.
+        steps: of the optimiser, in `EPOCHS` epochs, or in fewer that divide it.
         seed: of views and batches.
     """
     network = network_alone(networks)
     name, options = architecture_of(network.state_dict(), source=_source(networks))
     frozen = isinstance(network, Stages)
     width, height = networks.crop_size
+    epochs = max(count for count in range(1, EPOCHS + 1) if steps % count == 0)
     real: dict[str, Any] = {}
     if labels is not None:
         real = {"data.more_labelled": [str(labels)], "data.more_share": LABELS_SHARE}
@@ -85,7 +86,9 @@ def learning_config(
             "network.name": name,
             "network.pretrained": str(start),
             "network.frozen_stages": int(frozen),
-            "optimisation.epoch_steps": -(-steps // EPOCHS),
+            "optimisation.epochs": epochs,
+            "optimisation.epoch_steps": steps // epochs,
+            "optimisation.warm_up_epochs": WARM_UP * epochs,
             "evaluation.decoding": networks.evaluation.decoding,
             "evaluation.flip_test": networks.evaluation.flip_test,
             "seed": seed,

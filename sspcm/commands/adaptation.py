@@ -18,7 +18,7 @@ from wepdtof_pose.commands.shared import (
     one_split,
     refuse_unused,
 )
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 if TYPE_CHECKING:
     from sspcm.inference.networks import TrainedNetworks
@@ -204,12 +204,18 @@ def rank(
         free &= np.isin(np.arange(len(people)), left_by_training(path, people))
     known = np.arange(0) if labelled is None else read_subset(labelled, people)
     free[known] = False
+    candidates = int(free.sum())
+    if 0 < candidates < count:
+        echo(
+            f"{counted(candidates, 'candidate')}, fewer than the {count} asked for: all are ranked"
+        )
+        count = candidates
     chosen = networks if network is None else networks.only(network)
     ranking = rank_people(chosen, people, count, candidates=np.flatnonzero(free), seed=seed)
     write_json(output, ranking_record(people, ranking, chosen, labelled=known), indent=1)
     most, least = ranking.inconsistency[[0, -1]]
     echo(
-        f"{count} of {int(free.sum())} people, position inconsistency "
+        f"{count} of {counted(candidates, 'person', 'people')}, position inconsistency "
         f"{100 * most:.1f} to {100 * least:.1f} % of the box"
     )
     echo(f"written: {output}")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--method",
     metavar="NAME",
-    help="Method, for example supervised or sspcm_ema.  [default: sspcm]",
+    help="Method, for example supervised or sspcm_ema.  [default: sspcm, or supervised where "
+    "everybody is labelled]",
 )
 @click.option(
     "--labels",
@@ -87,8 +88,10 @@ def train(
     """Train one method and evaluate its networks.
 
     Without --config the settings are those of the preset that suits this machine, everybody with
-    keypoints is labelled, and crops are turned head up where the data are seen from a ceiling. What
-    is chosen is printed; --set and the other options overrule it.
+    keypoints is labelled, and crops are turned head up where the data are seen from a ceiling. The
+    method is supervised where everybody is labelled and no other people are named, as the others
+    learn from people without labels. What is chosen is printed; --set and the other options
+    overrule it.
 
     \b
     Example:
@@ -151,7 +154,7 @@ def _fitting_config(named: dict[str, Any], preset: str | None) -> TrainConfig:
     """Return the configuration that suits machine and data, and say what was chosen."""
     from sspcm.config_io import load_config
     from sspcm.data.crop_places import from_ceiling
-    from sspcm.data.sets import splits_of
+    from sspcm.data.sets import all_labelled, splits_of
     from sspcm.hardware import choose_hardware
     from sspcm.presets import fitting_preset, get_preset, settings_around
 
@@ -159,6 +162,12 @@ def _fitting_config(named: dict[str, Any], preset: str | None) -> TrainConfig:
     name = preset or fitting_preset(named, device=device)
     settings = settings_around(named, get_preset(name)) | named
     config = load_config(overrides=settings)
+    splits = splits_of(config.data)
+    has_method = any(key.startswith(("method.name", "method.options")) for key in named)
+    nobody_else = not has_method and all_labelled(config.data, splits)
+    if nobody_else:
+        settings |= {"method.name": "supervised"}
+        config = load_config(overrides=settings)
     optimisation = config.optimisation
     burn_in = optimisation.burn_in_epochs
     before = f"{_epochs(burn_in)} of burn-in and " if burn_in else ""
@@ -169,7 +178,12 @@ def _fitting_config(named: dict[str, Any], preset: str | None) -> TrainConfig:
         f"{_epochs(optimisation.epochs - burn_in)} of {config.method.shown}; "
         "--preset, --config and --set choose otherwise"
     )
-    if "data.upright" not in settings and from_ceiling(splits_of(config.data).train):
+    if nobody_else:
+        _say(
+            "everybody is labelled and no other people are named (data.unlabelled): supervised, as "
+            "no other method has people without labels to learn from; --method chooses otherwise"
+        )
+    if "data.upright" not in settings and from_ceiling(splits.train):
         _say(
             "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): crops "
             "are turned head up; not so with --set data.upright=false"

@@ -290,6 +290,25 @@ def splits_of(config: DataConfig) -> Splits:
     )
 
 
+def all_labelled(config: DataConfig, splits: Splits) -> bool:
+    """Whether all people of the pool are labelled, so that unlabelled ones teach nothing.
+
+    Args:
+        config: what `splits` are of.
+        splits: the splits of its data set.
+
+    Raises:
+        InputError: an impossible label budget, or an unusable list of labelled people.
+    """
+    usable = splits.train.trainable()
+    pool = splits.train.boxed() if config.unlabelled_boxes else usable
+    if config.unlabelled or not usable.any() or (pool & ~usable).any():
+        return False
+    if config.labels_file:
+        return len(read_subset(config.labels_file, splits.annotated)) == int(usable.sum())
+    return label_budget(config.labels, int(usable.sum())) == int(usable.sum())
+
+
 def why_unusable(dataset: PoseDataset) -> str:
     """Return how many people of a data set cannot be used and why, to end a message; "" if none."""
     counts = left_out(dataset)

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from sspcm.adaptation.adapt import AdaptOptions, adapt
+from sspcm.adaptation.learning import learning_config
 from sspcm.commands.main import main
 from sspcm.inference.open import open_networks
 from sspcm.runs.folder import RunFolder
@@ -116,6 +117,25 @@ def test_few_frames_are_all_learned_from_and_that_is_said(networks, my_frames, t
     assert "no frame is held out: measured is on the frames that are learned from" in said
     tested = load_dataset(my_frames / "labels")["all"]
     assert report["labelled_people_measured"] == int(tested.trainable().sum())
+    assert RunFolder(tmp_path / "mine").read_result().steps == 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "epochs"), [(1, 1), (7, 1), (148, 4), (150, 5), (153, 3), (400, 5)]
+)
+def test_as_many_steps_are_trained_as_are_asked_for(networks, tmp_path, steps, epochs):
+    config = learning_config(
+        networks,
+        drawn=tmp_path,
+        unlabelled=tmp_path,
+        labels=None,
+        start=tmp_path / "start.pt",
+        steps=steps,
+        seed=0,
+    ).optimisation
+    assert (config.epochs, config.epochs * config.epoch_steps) == (epochs, steps)
+    assert config.warm_up_epochs / config.epochs == pytest.approx(0.04)
+    assert epochs != 5 or config.warm_up_epochs == 0.2
 
 
 def test_nobody_is_learned_from_and_measured_on(networks, my_frames, tmp_path):

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -108,8 +108,9 @@ def split_labels(
     for split, place in data.splits.items():
         folder = data.root / place if images is None else image_folder(images, split, data)
         missing: list[str] = []
+        repeated: list[str] = []
         if split in data.listed:
-            names, others, missing = listed_names(folder, split, data)
+            names, others, missing, repeated = listed_names(folder, split, data)
         else:
             names, others = image_names(folder)
         labels = {name: label_file(data.root / place, name) for name in names}
@@ -134,6 +135,9 @@ def split_labels(
         if without:
             kind = f"label files without an image ({shown(without[0].name)} is the first)"
             counts[kind] = len(without)
+        if repeated:
+            kind = f"lines that name an image once more ({shown(repeated[0])} is the first)"
+            counts[kind] = len(repeated)
         if missing:
             counts[f"listed images that are not there ({shown(missing[0])} is the first)"] = len(
                 missing
@@ -151,9 +155,23 @@ def image_folder(images: Path, split: str, data: DataFile) -> Path:
     return next((place for place in (*places, *alone) if place.is_dir()), places[0])
 
 
-def listed_names(
-    folder: Path, split: str, data: DataFile
-) -> tuple[list[str], list[str], list[str]]:
+class ListedImages(NamedTuple):
+    """The images that a split lists, by name.
+
+    Attributes:
+        read: those that are read.
+        others: those of kinds that are not.
+        missing: names that no file has.
+        repeated: of images that are named before.
+    """
+
+    read: list[str]
+    others: list[str]
+    missing: list[str]
+    repeated: list[str]
+
+
+def listed_names(folder: Path, split: str, data: DataFile) -> ListedImages:
     """Return the images of a split that the YAML does not give as one folder.
 
     It names text files with an image a line, or several folders. A name with the path of another
@@ -164,14 +182,10 @@ def listed_names(
         split: the split's name.
         data: the YAML.
 
-    Returns:
-        Images that are read, those of kinds that are not, and names that no file has.
-
     Raises:
         InputError: a text file or a folder is missing, or none of the images is there.
     """
-    read: list[str] = []
-    others: list[str] = []
+    listed: list[str] = []
     missing: list[str] = []
     for place in data.listed[split]:
         if not place.endswith(".txt"):
@@ -180,8 +194,8 @@ def listed_names(
                     f"{data.file}: {split!r} lists {place!r}: where a split has several folders, "
                     f"name them as they lie below {data.root}"
                 )
-            for found, names in zip((read, others), image_names(folder / place), strict=True):
-                found += [(PurePosixPath(place) / name).as_posix() for name in names]
+            for found in image_names(folder / place):
+                listed += [(PurePosixPath(place) / name).as_posix() for name in found]
             continue
         file = data.root / place
         require_own_file(file, data.root, kind="a list of images")
@@ -192,13 +206,21 @@ def listed_names(
             if name is None:
                 missing.append(line)
             else:
-                (read if name.lower().endswith(tuple(IMAGE_SUFFIXES)) else others).append(name)
+                listed.append(name)
+    read: dict[str, None] = {}
+    others: dict[str, None] = {}
+    repeated: list[str] = []
+    for name in listed:
+        names = read if name.lower().endswith(tuple(IMAGE_SUFFIXES)) else others
+        if name in names:
+            repeated.append(name)
+        names[name] = None
     if missing and not read:
         raise InputError(
             f"{data.file}: none of the images that {split!r} lists is below {folder}, such as "
             f"{shown(missing[0])}: put them there, or name their folder with --images"
         )
-    return list(dict.fromkeys(read)), list(dict.fromkeys(others)), missing
+    return ListedImages(list(read), list(others), missing, repeated)
 
 
 def _longest_tail(folder: Path, line: str) -> str | None:

@@ -110,6 +110,18 @@ def test_a_split_may_be_a_list_of_images(tmp_path: Path, line: str) -> None:
     assert {split: len(dataset) for split, dataset in again.items()} == {"train": 1, "val": 0}
 
 
+@pytest.mark.parametrize("once_more", ["images/train/a.png", "./images/train/a.png"])
+def test_an_image_that_a_list_names_twice_is_read_once_and_counted(
+    tmp_path: Path, once_more: str
+) -> None:
+    path = write(tmp_path, text=LISTED)
+    (path / "train.txt").write_text(f"images/train/a.png\n{once_more}\n{once_more}\n")
+    reading = yolo.read(path)
+    assert reading.datasets["train"].frames["file_name"].tolist() == ["images/train/a.png"]
+    said = "lines that name an image once more ('images/train/a.png' is the first)"
+    assert reading.left_out[said] == 2
+
+
 def test_a_split_may_be_several_folders(tmp_path: Path) -> None:
     text = f"train: [images/train, images/val]\nkpt_shape: [3, 3]\n{NAMES}"
     path = write(tmp_path, text=text)
