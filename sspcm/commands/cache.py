@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from sspcm.commands.options import PATH
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 
 @click.command()
@@ -41,15 +41,14 @@ def cache(folder: Path | None, clear: bool) -> None:
         removed, freed = clear_cache(found)
         busy = len(found.stores) - removed
         echo(
-            f"removed: {removed} stores of crops, {size_in_words(freed)}, from {found.folder}"
-            + (f"; {busy} are being built and stay" if busy else "")
-            + others
+            f"removed: {counted(removed, 'store')} of crops, {size_in_words(freed)}, "
+            f"from {found.folder}" + (f"; {busy} are being built and stay" if busy else "") + others
         )
         if drawn:
             removed, freed = clear_drawn(drawn)
             busy = len(drawn) - removed
             echo(
-                f"removed: {removed} sets of drawn people, {size_in_words(freed)}"
+                f"removed: {counted(removed, 'set')} of drawn people, {size_in_words(freed)}"
                 + (f"; {busy} are being drawn and stay" if busy else "")
             )
         return
@@ -60,8 +59,9 @@ def cache(folder: Path | None, clear: bool) -> None:
         used = datetime.fromtimestamp(store.used).strftime("%Y-%m-%d %H:%M")
         echo(f"{store.path.name}  {size_in_words(store.size):>9}  last used {used}")
     echo(
-        f"{found.folder}: {len(found.stores)} stores of crops, {size_in_words(found.size)}{others}"
+        f"{found.folder}: {counted(len(found.stores), 'store')} of crops, "
+        f"{size_in_words(found.size)}{others}"
     )
     if drawn:
         size = size_in_words(sum(people.size for people in drawn))
-        echo(f"{drawn[0].path.parent}: {len(drawn)} sets of drawn people, {size}")
+        echo(f"{drawn[0].path.parent}: {counted(len(drawn), 'set')} of drawn people, {size}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from sspcm.commands.options import PATH, say_what_was_not_read
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 
 @click.command()
@@ -72,7 +72,7 @@ def find(
     )
     count = find_inputs(finder, inputs, output)
     say_what_was_not_read(count.left_out, count.problems)
-    echo(f"{count.people} people on {count.frames} frames")
+    echo(f"{counted(count.people, 'person', 'people')} on {counted(count.frames, 'frame')}")
     echo(f"written: {output}")
     if count.problems:
         sys.exit(1)

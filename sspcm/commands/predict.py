@@ -10,7 +10,7 @@ import click
 
 from sspcm.commands.options import PATH, UP, opens_networks, say_what_was_not_read
 from wepdtof_pose.commands.shared import refuse_unused
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 if TYPE_CHECKING:
     from sspcm.inference.networks import TrainedNetworks
@@ -148,4 +148,4 @@ def _report(count: PredictionCount) -> None:
         echo(coverage_line(count.boxes))
     say_what_was_not_read(count.left_out, count.problems, see="summary.json")
     rate = f" ({count.frames / count.seconds:.1f} a second)" if count.seconds > 0 else ""
-    echo(f"{count.poses} poses on {count.frames} frames{rate}")
+    echo(f"{counted(count.poses, 'pose')} on {counted(count.frames, 'frame')}{rate}")

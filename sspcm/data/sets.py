@@ -15,7 +15,7 @@ from sspcm.data.overlap import KnownImages, SameImage, images_of, people_on
 from sspcm.data.pool import left_out, unlabelled_people
 from sspcm.runs.records import DataRecord
 from wepdtof_pose.dataset import PoseDataset, concatenate
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256
 from wepdtof_pose.formats.layout import add_counts
 from wepdtof_pose.formats.loading import load_dataset
@@ -369,8 +369,10 @@ def _joined_hash(first: str | None, second: str) -> str:
 
 def _same_images(shared: dict[Path, SameImage]) -> str:
     first, same = next(iter(shared.items()))
-    images = "1 image" if len(shared) == 1 else f"{len(shared)} images"
-    return f"{images} of tested people among those to learn from ({first} is {same.how})"
+    return (
+        f"{counted(len(shared), 'image')} of tested people among those to learn from ({first} is "
+        f"{same.how})"
+    )
 
 
 def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:

@@ -18,7 +18,7 @@ from wepdtof_pose.commands.shared import (
     one_split,
     refuse_unused,
 )
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 _SHARE = click.FloatRange(min=0)
 
@@ -124,10 +124,11 @@ def split(
 
             alone = write_splits(dataset, parts, record, out)
         for name, content in record["sides"].items():
-            scenes = f", {len(content['scenes'])} scenes" if content["scenes"] else ""
-            echo(f"{name}: {content['usable_people']} usable people{scenes}")
+            scenes = f", {counted(len(content['scenes']), 'scene')}" if content["scenes"] else ""
+            people = counted(content["usable_people"], "usable person", "usable people")
+            echo(f"{name}: {people}{scenes}")
         if alone:
-            echo(f"left out: {alone} frames without people")
+            echo(f"left out: {counted(alone, 'frame')} without people")
         echo(f"written to {out}")
         return
     import numpy as np

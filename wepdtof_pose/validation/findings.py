@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from wepdtof_pose.errors import counted
 from wepdtof_pose.validation.codes import CODES, Severity
 
 if TYPE_CHECKING:
@@ -103,7 +104,9 @@ class Report:
         """A table for people: codes with counts, the first few places of each, and the remedy."""
         lines = []
         for file in self.checked:
-            lines.append(f"{file['file']}: {file['people']} people on {file['images']} images")
+            people = counted(file["people"], "person", "people")
+            images = counted(file["images"], "image")
+            lines.append(f"{file['file']}: {people} on {images}")
         for code, count in self._sorted_counts().items():
             kind = CODES[code]
             head = f"{kind.severity:8}{count:>9}  {code}: "
@@ -117,7 +120,9 @@ class Report:
                 lines.append(f"{'':19}... and {count - len(found)} more")
             lines += _indented(f"-> {kind.fix}", width, 19)
         warnings = sum(self.counts.values()) - self.errors
-        return "\n".join([*lines, "", f"{self.errors} errors, {warnings} warnings"])
+        return "\n".join(
+            [*lines, "", f"{counted(self.errors, 'error')}, {counted(warnings, 'warning')}"]
+        )
 
     def _sorted_counts(self) -> dict[str, int]:
         order = sorted(self.counts, key=lambda c: (CODES[c].severity, list(CODES).index(c)))

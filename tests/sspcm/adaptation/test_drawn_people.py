@@ -27,7 +27,7 @@ def test_drawn_people_are_listed_and_removed_unless_they_are_being_drawn(
     assert "drawn people" not in CliRunner().invoke(main, ["cache", "--folder", str(folder)]).output
     with exclusive(tmp_path / "drawn" / "sphere-40"):
         cleared = CliRunner().invoke(main, ["cache", "--clear"]).output
-    assert "removed: 1 sets of drawn people, 1 MiB; 1 are being drawn and stay" in cleared
+    assert "removed: 1 set of drawn people, 1 MiB; 1 are being drawn and stay" in cleared
     assert not (tmp_path / "drawn" / "office-100").exists()
     assert (tmp_path / "drawn" / "sphere-40" / "images" / "0.jpg").is_file()
     assert mine.is_dir()

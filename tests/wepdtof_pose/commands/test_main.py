@@ -131,7 +131,7 @@ def test_sides_and_stratified_labels(
     data = write_folder(tmp_path / "set", a=make_dataset([2, 2, 2, 2], scenes=scenes))
     file = tmp_path / "sides.json"
     result = run("split", data, "--train", 50, "--val", 25, "--test", 25, "-o", file)
-    assert result.output.splitlines()[0] == "train: 4 usable people, 1 scenes"
+    assert result.output.splitlines()[0] == "train: 4 usable people, 1 scene"
     assert set(read_json(file)["sides"]) == {"train", "val", "test"}
     result = run("split", data, "--labels", "50%", "--order", "stratified", "-o", file)
     assert result.output == f"4 of 8 usable people written to {file}\n"
@@ -147,10 +147,10 @@ def test_sides_as_a_folder_that_is_data_again(
     sides = ("--train", 50, "--val", 25, "--test", 25, "-o", out)
     result = run("split", data, *sides)
     assert result.output.splitlines() == [
-        "train: 4 usable people, 1 scenes",
-        "val: 2 usable people, 1 scenes",
-        "test: 2 usable people, 1 scenes",
-        "left out: 1 frames without people",
+        "train: 4 usable people, 1 scene",
+        "val: 2 usable people, 1 scene",
+        "test: 2 usable people, 1 scene",
+        "left out: 1 frame without people",
         f"written to {out}",
     ]
     assert run("validate", out).exit_code == 0
