@@ -125,8 +125,8 @@ def split(
             alone = write_splits(dataset, parts, record, out)
         for name, content in record["sides"].items():
             scenes = f", {counted(len(content['scenes']), 'scene')}" if content["scenes"] else ""
-            people = counted(content["usable_people"], "usable person", "usable people")
-            echo(f"{name}: {people}{scenes}")
+            held = counted(content["usable_people"], "usable person", "usable people")
+            echo(f"{name}: {held}{scenes}")
         if alone:
             echo(f"left out: {counted(alone, 'frame')} without people")
         echo(f"written to {out}")
