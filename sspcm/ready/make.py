@@ -125,6 +125,18 @@ FIND_PHASES = {
         seed=2,
         threads=1,
     ),
+    "find-long": FinderConfig(
+        steps=2400,
+        batch_size=8,
+        window=320,
+        smallest=300,
+        largest=800,
+        decay=0.995,
+        frozen_stages=2,
+        save_every=50,
+        seed=3,
+        threads=1,
+    ),
 }
 """The second phase shows people as large as those right below a low camera are."""
 FIND_START = "pose-128"
