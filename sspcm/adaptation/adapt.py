@@ -176,6 +176,7 @@ def adapt(
         _place(own / _FRAMES, {"train": frames.learned_from, "val": frames.measured})
         for line in _plan_lines(networks, frames, boxes, options, style):
             say(line)
+        seen = _learned_without_labels(frames, tested)
         draw_people(options.people, style)
         before = measure(networks, frames.measured, tested)
         train(config, out, resume=True)
@@ -188,7 +189,7 @@ def adapt(
             own / PICTURES,
             joint_threshold=JOINT_THRESHOLD,
         )
-        report = _report(frames, tested, before, after, time.perf_counter() - started)
+        report = _report(frames, tested, seen, before, after, time.perf_counter() - started)
         write_json(own / REPORT, report, indent=1)
     return _said(report, say)
 
@@ -198,7 +199,9 @@ def report_lines(report: dict[str, Any]) -> Iterator[str]:
     held = "held-out frames" if report["held_out"] else "frames that it also learned from"
     yield f"measured on {report['measured_people']} people on {report['measured_frames']} {held}"
     if report["labelled_people_measured"]:
-        yield f"scores on {report['labelled_people_measured']} labelled people"
+        seen = report.get("labelled_people_seen", 0)
+        also = f", {seen} of them on frames that it learned from without their labels"
+        yield f"scores on {report['labelled_people_measured']} labelled people{also if seen else ''}"
     yield from comparison_lines(report["before"], report["after"])
 
 
@@ -314,6 +317,15 @@ def _without_images_of(frames: OwnFrames, people: PoseDataset) -> OwnFrames:
     return frames
 
 
+def _learned_without_labels(frames: OwnFrames, tested: TestPeople | None) -> int:
+    """How many of the labelled people who are measured are on frames that are learned from."""
+    if tested is None:
+        return 0
+    learned = KnownImages(images_of(frames.learned_from), cache=default_cache())
+    seen, _ = people_on(tested.people, learned)
+    return int((seen & tested.people.trainable()).sum())
+
+
 def _plan_lines(
     networks: TrainedNetworks,
     frames: OwnFrames,
@@ -358,6 +370,7 @@ def _step_seconds(networks: TrainedNetworks) -> float:
 def _report(
     frames: OwnFrames,
     tested: TestPeople | None,
+    seen: int,
     before: Measured,
     after: Measured,
     seconds: float,
@@ -370,6 +383,7 @@ def _report(
         "held_out": bool(frames.held_out.any()),
         "left_out": frames.counts,
         "labelled_people_measured": 0 if tested is None else int(tested.people.trainable().sum()),
+        "labelled_people_seen": seen,
         "before": before.as_json(),
         "after": after.as_json(),
         "seconds": round(seconds, 1),

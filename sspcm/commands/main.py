@@ -104,6 +104,8 @@ def evaluate(
         refuse_unused("annotated boxes: name --detections", ["category"])
     if counts := counts_in_words(test.people.left_out):
         echo(f"on reading {test.data} {counts}")
+    if test.overlap:
+        echo(test.overlap)
     result = evaluate_networks(
         networks,
         test,

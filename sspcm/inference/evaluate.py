@@ -12,12 +12,13 @@ import numpy as np
 from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections
-from sspcm.data.sets import NOBODY_HELD_OUT, require_run_data, splits_of
+from sspcm.data.overlap import KnownImages, images_of, people_on
+from sspcm.data.sets import NOBODY_HELD_OUT, make_sets, require_run_data, splits_of
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
 from sspcm.runs.folder import RunFolder
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_people
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats.loading import load_dataset, take_split
 from wepdtof_pose.geometry import clip_boxes
 from wepdtof_pose.keypoints import KeypointSet, convert_keypoints
@@ -33,6 +34,9 @@ class TestPeople:
         people: all people of the split, usable or not.
         data: path of the data, as given.
         split: name of the split.
+        learned: rows of `people` that are on images the networks' run learned from; None where
+            that cannot be told.
+        overlap: says which images, or why it cannot be told; "" if there is nothing to say.
     """
 
     __test__ = False
@@ -40,6 +44,8 @@ class TestPeople:
     people: PoseDataset
     data: str
     split: str
+    learned: np.ndarray | None = None
+    overlap: str = ""
 
 
 def own_test_people(networks: TrainedNetworks) -> TestPeople:
@@ -57,7 +63,7 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
         raise InputError(
             f"{networks.record['source']}: held nobody out for testing: name a data set with --data"
         )
-    return TestPeople(splits.test, data.path, splits.split)
+    return _held_out_people(splits.test, data.path, splits.split)
 
 
 def load_test_people(
@@ -70,8 +76,9 @@ def load_test_people(
     """Return a split of a data set: the one named, else the only one, else `val`, else `test`.
 
     If the only split is the one that the networks' run was trained on, and it is not named, return
-    the people whom the run held out of it. `category` is that of the people, if several have
-    joints.
+    the people whom the run held out of it. Where the networks are a run's, people on images that it
+    learned from are found (see `sspcm.data.overlap`), and stay. `category` is that of the people,
+    if several have joints.
 
     Raises:
         InputError: there are no such data or no such split, the split is ambiguous, or the
@@ -85,7 +92,8 @@ def load_test_people(
     name = split or next((n for n in ("val", "test") if n in splits), next(iter(splits)))
     if split is None and name == "train":
         raise InputError(f"{path}: has a training split only; to evaluate on it: --split train")
-    return TestPeople(take_split(splits, name, path=path), str(path), name)
+    test = TestPeople(take_split(splits, name, path=path), str(path), name)
+    return test if networks is None else _compared(test, networks)
 
 
 def evaluate_networks(
@@ -104,8 +112,10 @@ def evaluate_networks(
 
     Keys: those of `TrainedNetworks.record`; "data", "split", "data_hash", "boxes", "keypoint_set"
     (of the networks), "joints_not_scored", "sigma_set", "area_rule", "decoding", "flip_test",
-    "precision", "reported", and "networks" (name -> scores, see `wepdtof_pose.scores.coco.score`);
-    with detections also "detections", which counts those used and those not used.
+    "precision", "reported", "people_learned_from" (how many of the usable people are on images that
+    the run learned from, None if unknown), and "networks" (name -> scores, see
+    `wepdtof_pose.scores.coco.score`); with detections also "detections", which counts those used
+    and those not used.
 
     Args:
         networks: all networks of a method, or one of them.
@@ -169,6 +179,7 @@ def evaluate_networks(
         "flip_test": networks.evaluation.flip_test,
         "precision": str(networks.hardware.precision).removeprefix("torch."),
         "reported": networks.reported,
+        "people_learned_from": None if test.learned is None else int(test.learned[tested].sum()),
         "networks": scores,
     }
 
@@ -247,7 +258,36 @@ def _held_out(
             f"{path}: {networks.record['source']} has learned from these people: to score it on "
             "them all the same: --split all"
         )
-    return TestPeople(splits.test, str(path), splits.split)
+    return _held_out_people(splits.test, str(path), splits.split)
+
+
+def _held_out_people(people: PoseDataset, data: str, split: str) -> TestPeople:
+    """People whom a run held out: it leaves out everybody on their images."""
+    return TestPeople(people, data, split, np.zeros(len(people), dtype=bool))
+
+
+def _compared(test: TestPeople, networks: TrainedNetworks) -> TestPeople:
+    """The same people, and which of them are on images that the networks' run learned from."""
+    if networks.config is None:
+        return test
+    try:
+        sets = make_sets(networks.config.data)
+    except InputError as error:
+        why = f"not checked whether the run learned from images of these people: {error}"
+        return replace(test, overlap=why)
+    rows = np.union1d(sets.labelled, sets.unlabelled)
+    known = KnownImages(images_of(sets.train.select_people(rows)), cache=_cache_of(networks))
+    learned, images = people_on(test.people, known)
+    if not learned.any():
+        return replace(test, learned=learned)
+    first = next(iter(images))
+    return replace(
+        test,
+        learned=learned,
+        overlap=f"{learned.sum()} of {len(test.people)} people are on images that the run learned "
+        f"from ({counted(len(images), 'image')}, {first} for one): their scores say nothing about "
+        "new images",
+    )
 
 
 def _cache_of(networks: TrainedNetworks) -> Path:

@@ -117,6 +117,12 @@ def test_few_frames_are_all_learned_from_and_that_is_said(networks, my_frames, t
     assert "no frame is held out: measured is on the frames that are learned from" in said
     tested = load_dataset(my_frames / "labels")["all"]
     assert report["labelled_people_measured"] == int(tested.trainable().sum())
+    learned = {path.name for path in frames.iterdir()}
+    on_them = tested.frames["file_name"].isin(learned).to_numpy()[tested.frame_rows]
+    seen = report["labelled_people_seen"]
+    # Frames on which nobody moved to speak of are the same picture.
+    assert seen >= (tested.trainable() & on_them).sum() > 0
+    assert any(f", {seen} of them on frames that it learned from without" in line for line in said)
     assert RunFolder(tmp_path / "mine").read_result().steps == 1
 
 

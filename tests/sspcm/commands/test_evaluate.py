@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import pytest
 from click.testing import CliRunner, Result
 
@@ -78,6 +80,35 @@ def test_the_same_people_from_a_file(
     )
 
 
+def test_people_on_images_that_the_run_learned_from_are_counted(
+    tiny_run: Path, tiny_fisheye: Path, test_people: PoseDataset, tmp_path: Path
+) -> None:
+    everybody = load_dataset(tiny_fisheye)["all"]
+    tested = set(test_people.frames["file_name"])
+    of_tested = everybody.frames["file_name"].isin(tested).to_numpy()[everybody.frame_rows]
+    learned = int((everybody.trainable() & ~of_tested).sum())
+    copy = tmp_path / "copy"
+    (copy / "annotations").mkdir(parents=True)
+    # Encoded anew under other names: neither the path nor the bytes are the same.
+    smaller = everybody.frames.assign(
+        file_name=[f"{row}.png" for row in range(len(everybody.frames))]
+    )
+    for name, new in zip(everybody.frames["file_name"], smaller["file_name"], strict=True):
+        image = cv2.imread(str(everybody.root / name))
+        (copy / "images").mkdir(exist_ok=True)
+        cv2.imwrite(str(copy / "images" / new), image)
+    coco.write(replace(everybody, frames=smaller), copy / "annotations" / "all.json")
+    file = tmp_path / "scores.json"
+    done = run("evaluate", tiny_run, "--data", copy, "--split", "all", "-o", file)
+    assert done.exit_code == 0, done.output
+    assert "on images that the run learned from" in done.output
+    assert read_json(file)["people_learned_from"] == learned > 0
+
+    done = run("evaluate", tiny_run, "-o", file)
+    assert read_json(file)["people_learned_from"] == 0
+    assert "learned from" not in done.output
+
+
 def test_one_network_other_decoding_flip_test(tiny_run: Path, tmp_path: Path) -> None:
     file = tmp_path / "scores.json"
     before = read_json(tiny_run / "result.json")["last"]["A"]
@@ -123,6 +154,8 @@ def test_joints_of_a_run_whose_data_are_gone(
     config = (moved / "config.yaml").read_text()
     (moved / "config.yaml").write_text(config.replace(str(tiny_fisheye), "nowhere"))
     assert open_networks(moved).keypoint_set == get_keypoint_set("wepdtof-pose-14")
+    done = run("evaluate", moved, "--data", tiny_fisheye, "--split", "all")
+    assert (done.exit_code, "not checked whether the run learned from" in done.output) == (0, True)
     done = run("evaluate", moved)
     assert (done.exit_code, "nowhere" in done.output) == (2, True)
     (moved / "keypoints.json").unlink()
