@@ -14,6 +14,7 @@ from sspcm.assembly import method_of
 from sspcm.config import TrainConfig
 from sspcm.runs.folder import RunFolder
 from sspcm.training.burn_in import burn_in_config, burn_in_name
+from wepdtof_pose.errors import counted
 from wepdtof_pose.keypoints import get_keypoint_set
 
 
@@ -87,13 +88,13 @@ def estimate_lines(estimates: Sequence[Estimate], *, jobs: int) -> list[str]:
     known = [item.seconds for item in estimates if item.seconds is not None]
     unknown = len(estimates) - len(known)
     left = [item for item in cells if item.state != "finished"]
-    lines.append(f"{len(cells)} cells, {len(left)} to run")
+    lines.append(f"{counted(len(cells), 'cell')}, {len(left)} to run")
     if not left:
         return lines
     if unknown:
         lines.append(
-            f"time of {unknown} of these: unknown, as nothing finished in this folder has their "
-            "method, networks, crops and batch size"
+            f"time unknown for {unknown} of the lines above, as "
+            "nothing finished in this folder has their method, networks, crops and batch size"
         )
     if any(known):
         total = f"about {sum(known) / 3600:.2f} hours of training in all"

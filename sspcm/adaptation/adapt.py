@@ -199,9 +199,9 @@ def report_lines(report: dict[str, Any]) -> Iterator[str]:
     held = "held-out frames" if report["held_out"] else "frames that it also learned from"
     yield f"measured on {report['measured_people']} people on {report['measured_frames']} {held}"
     if report["labelled_people_measured"]:
-        seen = report.get("labelled_people_seen", 0)
+        labelled, seen = report["labelled_people_measured"], report.get("labelled_people_seen", 0)
         also = f", {seen} of them on frames that it learned from without their labels"
-        yield f"scores on {report['labelled_people_measured']} labelled people{also if seen else ''}"
+        yield f"scores on {labelled} labelled people{also if seen else ''}"
     yield from comparison_lines(report["before"], report["after"])
 
 

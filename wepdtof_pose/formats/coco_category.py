@@ -98,6 +98,11 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
         found = keypoint_set_from_names(names, skeleton=skeleton, sigmas=category.get("sigmas"))
         if category.get("flip_pairs") is not None:
             pairs = [(int(a) - 1, int(b) - 1) for a, b in category["flip_pairs"]]
+            if outside := {n + 1 for pair in pairs for n in pair if not 0 <= n < len(names)}:
+                raise ValueError(
+                    f"'flip_pairs' names joint {min(outside)}: joints are counted from 1 to "
+                    f"{len(names)}"
+                )
             pairs += found.flip_pairs
             found = with_flip_pairs(found, pairs, source="'flip_pairs'")
         declared = category.get("keypoint_set")

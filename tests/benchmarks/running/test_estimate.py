@@ -20,5 +20,5 @@ def test_the_total_counts_a_shared_burn_in_once_and_says_what_several_jobs_take(
 def test_what_is_unknown_is_said() -> None:
     unknown = Estimate("sspcm-60-seed0", "missing", 150, None)
     *_, cells, words = estimate_lines([unknown], jobs=1)
-    assert cells == "1 cells, 1 to run"
-    assert words.startswith("time of 1 of these: unknown")
+    assert cells == "1 cell, 1 to run"
+    assert words.startswith("time unknown for 1 of the lines above")
