@@ -27,6 +27,7 @@ from wepdtof_pose.files import write_json
 
 SCORES = ("AP", "PCK@0.2")
 CHOICES = ("first", "random", "ranked")
+RESULT_FILE = "label_choice.json"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def compare_choices(
         "steps": results["first"].steps,
         "seeds": rows,
     }
-    write_json(out / "label_choice.json", found, indent=1)
+    write_json(out / RESULT_FILE, found, indent=1)
     return found
 
 

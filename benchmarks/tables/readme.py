@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.results.results import read_results
+from benchmarks.running.label_choice import RESULT_FILE as CHOICE_FILE
+from benchmarks.running.label_choice import choice_table
 from benchmarks.speed.tables import speed_tables
 from benchmarks.tables.table_text import markdown
 from benchmarks.tables.tables import Report, Table, make_report
@@ -29,7 +31,7 @@ def with_tables(text: str, base: Path, *, source: str = "text") -> str:
     A table lies between the lines `<!-- table of FOLDER -->` and `<!-- end of table -->`; FOLDER is
     relative to `base`, and `FOLDER by SCORE` compares by another score than AP. `scores` in place
     of `table` leaves out cost and single networks; `summary` also leaves out details. FOLDER may
-    also come from `sspcm-bench speed`. `source` names the text in errors.
+    also come from `sspcm-bench speed` or `sspcm-bench rank`. `source` names the text in errors.
 
     Raises:
         InputError: a folder holds no finished comparison, there is no such score, or a mark has no
@@ -84,6 +86,13 @@ def _table(begin: re.Match[str], base: Path) -> str:
     folder = base / begin["folder"]
     if (folder / SPEED_FILE).is_file():
         return speed_tables(read_json(folder / SPEED_FILE), source=str(folder / SPEED_FILE))
+    if (folder / CHOICE_FILE).is_file():
+        try:
+            return choice_table(read_json(folder / CHOICE_FILE))
+        except (KeyError, TypeError, ValueError):
+            raise InputError(
+                f"{folder / CHOICE_FILE}: is not a result of sspcm-bench rank: run it again"
+            ) from None
     report = make_report(read_results(folder), score=begin["score"] or "AP")
     if begin["what"] == "scores":
         report = replace(report, tables=report.tables[:1])

@@ -71,6 +71,28 @@ def test_a_folder_of_speed_measurements_is_a_table_too(tmp_path):
         with_tables("<!-- table of speed -->\n<!-- end of table -->\n", tmp_path)
 
 
+def test_a_comparison_of_choices_is_a_table_too(tmp_path):
+    scores = {
+        choice: {"AP": ap, "PCK@0.2": 0.5}
+        for choice, ap in (("first", 0.1), ("random", 0.2), ("ranked", 0.25))
+    }
+    result = {"labels": 12, "first": 6, "people_train": 100, "people_test": 20, "preset": "quick"}
+    result |= {"steps": 5, "seeds": [scores]}
+    folder = tmp_path / "choice"
+    folder.mkdir()
+    (folder / "label_choice.json").write_text(json.dumps(result))
+    mark = "<!-- table of choice -->\nold\n<!-- end of table -->\n"
+    text = with_tables(mark, tmp_path)
+    assert "| ranked - random | 5.0 ± 0.0 | 0.0 ± 0.0 |" in text
+    assert "old" not in text
+    del result["seeds"]
+    (folder / "label_choice.json").write_text(json.dumps(result))
+    with pytest.raises(
+        InputError, match=r"label_choice\.json: is not a result of sspcm-bench rank"
+    ):
+        with_tables(mark, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
