@@ -53,24 +53,30 @@ def make_frames(
 
     The pictures are noise with power 1 / frequency squared, like photographs, so their files are
     about as large and as slow to decode. All frames are links to a few pictures. With `distinct`
-    they are separate files, since training leaves out pictures of tested people.
+    each shows a picture of its own, since training leaves out pictures of tested people.
     """
     count = -(-people // kind.people)
     images = folder / "images"
     images.mkdir(parents=True)
-    pictures = [images / f"picture_{k}.jpg" for k in range(min(count, 4))]
-    for path in pictures:
-        cv2.imwrite(str(path), _picture(kind, random), [cv2.IMWRITE_JPEG_QUALITY, 92])
     names = [f"{row:06d}.jpg" for row in range(count)]
+    pictures = [_picture(kind, random) for _ in range(min(count, 4))]
     for row, name in enumerate(names):
-        picture = pictures[row % len(pictures)]
-        if distinct:
-            # A decoder ignores bytes after the end of the image.
-            (images / name).write_bytes(picture.read_bytes() + name.encode())
+        turn, which = divmod(row, len(pictures))
+        if turn and not distinct:
+            (images / name).hardlink_to(images / names[which])
+        elif turn:
+            # The waves go on over the edges: a picture moved along is as good as a new one.
+            moved = np.roll(pictures[which], (37 * turn, 53 * turn), axis=(0, 1))
+            (images / name).write_bytes(_encoded(moved))
         else:
-            (images / name).hardlink_to(picture)
+            (images / name).write_bytes(_encoded(pictures[which]))
     write_json(folder / ANNOTATIONS, _content(kind, people, names, random))
     return next(iter(load_dataset(folder).values()))
+
+
+def _encoded(picture: np.ndarray) -> bytes:
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
+    return data.tobytes()
 
 
 def _picture(kind: FrameKind, random: np.random.Generator) -> np.ndarray:
