@@ -100,45 +100,18 @@ BOXES: dict[str, Axis] = {"pose-96": "spine", "pose-128": "spine"}
 """Along what the boxes of the first phases run; later ones have them along the longest extent, as
 people draw them."""
 
+_FIND = FinderConfig(
+    batch_size=8, window=320, decay=0.99, frozen_stages=2, save_every=50, threads=1
+)
 FIND_PHASES = {
-    "find": FinderConfig(
-        steps=1000,
-        batch_size=8,
-        window=320,
-        decay=0.99,
-        frozen_stages=2,
-        save_every=50,
-        seed=1,
-        threads=1,
+    "find": replace(_FIND, steps=1000, seed=1),
+    "find-large": replace(
+        _FIND, steps=150, smallest=340, largest=1000, learning_rate=7e-4, warm_up=10, seed=2
     ),
-    "find-large": FinderConfig(
-        steps=150,
-        batch_size=8,
-        window=320,
-        smallest=340,
-        largest=1000,
-        learning_rate=7e-4,
-        warm_up=10,
-        decay=0.99,
-        frozen_stages=2,
-        save_every=50,
-        seed=2,
-        threads=1,
-    ),
-    "find-long": FinderConfig(
-        steps=2400,
-        batch_size=8,
-        window=320,
-        smallest=300,
-        largest=800,
-        decay=0.995,
-        frozen_stages=2,
-        save_every=50,
-        seed=3,
-        threads=1,
-    ),
+    "find-long": replace(_FIND, steps=2400, largest=800, decay=0.995, seed=3),
 }
-"""The second phase shows people as large as those right below a low camera are."""
+"""The second phase shows people as large as those right below a low camera are; the third is
+where most is learned."""
 FIND_START = "pose-128"
 """Phase of the pose network from whose backbone the finder's first phase starts."""
 
