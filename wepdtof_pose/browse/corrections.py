@@ -22,7 +22,7 @@ from wepdtof_pose.browse.storage import find_frames
 from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.layout import decimal
-from wepdtof_pose.formats.tools.tool_records import box_of_joints, only_box_around
+from wepdtof_pose.formats.tools.tool_records import box_of_joints, boxes_around
 from wepdtof_pose.validation.codes import CODES
 
 _CORRECTED = (fields.KEYPOINTS, fields.BOXES, fields.ROTATED_BOXES)
@@ -160,8 +160,8 @@ def _new_people(frame: FrameNow, category: dict[str, Any]) -> list[dict[str, Any
     for label in _new_labels(frame, fields.KEYPOINTS):
         points, _ = _pose(label, joints)
         boxes = np.array([box["bounding_box"] for box in free], dtype=np.float64).reshape(-1, 4)
-        row = only_box_around(points[np.isfinite(points).all(axis=1)], boxes)
-        box = {} if row is None else {fields.BOXES: free.pop(row)}
+        around = boxes_around(points[np.isfinite(points).all(axis=1)], boxes)
+        box = {fields.BOXES: free.pop(int(around[0]))} if len(around) == 1 else {}
         people.append(_new_person({fields.KEYPOINTS: label, **box}, joints, frame, category["id"]))
     alone = [{fields.BOXES: box} for box in free]
     return people + [_new_person(labels, joints, frame, category["id"]) for labels in alone]

@@ -129,7 +129,7 @@ def _each_file(read: Callable[..., Reading]) -> Callable[..., Reading]:
     def read_path(path: Path, *, images: Path | None) -> Reading:
         readings = {
             split: read(file, images=_folder_of(images, split))
-            for split, file in split_files(path, "*.json").items()
+            for split, file in split_files(path, ".json").items()
         }
         return Reading(
             {split: reading.datasets[WHOLE] for split, reading in readings.items()},

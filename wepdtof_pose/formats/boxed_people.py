@@ -296,7 +296,8 @@ def _name_under(root: Path, sequence: str, frame: Frame, listings: _Listings) ->
 def _names(frame: Frame) -> Iterator[str]:
     if frame.file_name is not None:
         return iter([frame.file_name])
-    return (frame.stem + suffix for suffix in IMAGE_SUFFIXES)
+    suffixes = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
+    return (frame.stem + suffix for suffix in suffixes)
 
 
 def _size_of(root: Path, name: str) -> tuple[int, int]:

@@ -213,8 +213,27 @@ def _ends(name: str) -> list[str]:
     return ["/".join(parts[first:]) for first in range(after, len(parts))]
 
 
-def split_files(path: Path, pattern: str) -> dict[str, Path]:
-    """The annotation files under a path by split: a file, or those of a folder.
+def files_in(folder: Path, *suffixes: str, deep: bool = False) -> list[Path]:
+    """Return the files of a folder with one of these suffixes, in order; none where it is missing.
+
+    Upper and lower case are the same. Hidden files are left out, such as the `._name` that a Mac
+    puts beside each file of an archive.
+
+    Args:
+        folder: the folder.
+        suffixes: in lower case, with their point.
+        deep: look into folders inside, too.
+    """
+    found = folder.rglob("*") if deep else folder.glob("*")
+    return sorted(
+        path
+        for path in found
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.is_dir()
+    )
+
+
+def split_files(path: Path, suffix: str) -> dict[str, Path]:
+    """The annotation files of a suffix under a path by split: a file, or those of a folder.
 
     They lie in the folder's `annotations/` or `annot/` where it has one. The only file is WHOLE; of
     several each must end in train, val (or valid, validation) or test.
@@ -226,13 +245,9 @@ def split_files(path: Path, pattern: str) -> dict[str, Path]:
         return {WHOLE: path}
     inner = [path / name for name in ANNOTATION_FOLDERS if (path / name).is_dir()]
     folder = inner[0] if inner else path
-    files = [
-        file
-        for file in sorted(folder.glob(pattern))
-        if not file.name.startswith(".") and file.name != "manifest.json"
-    ]
+    files = [file for file in files_in(folder, suffix) if file.name != "manifest.json"]
     if not files:
-        raise InputError(f"{path}: has no annotation files {pattern}")
+        raise InputError(f"{path}: has no annotation files *{suffix}")
     if len(files) == 1:
         return {WHOLE: files[0]}
     named = {SPLITS.get(file.stem.split("_")[-1], ""): file for file in files}
@@ -263,7 +278,8 @@ def add_counts(*counts: dict[str, int]) -> dict[str, int]:
 
 BOXES_OF_JOINTS = "boxes that are the extent of the joints"
 NUMBERED_ANEW = "ids of images and people (numbered anew: some are missing or not unique)"
-DERIVED = frozenset({BOXES_OF_JOINTS, NUMBERED_ANEW})
+TRACKS_NUMBERED = "track ids (numbered anew: some are no whole numbers)"
+DERIVED = frozenset({BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED})
 """Counts of a reader that say what it put in place of something missing: nothing is lost there."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.layout import SPLITS, WHOLE, counts_in_words
+from wepdtof_pose.formats.layout import SPLITS, WHOLE, counts_in_words, files_in
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -127,8 +127,7 @@ def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
 
 def _json_files(folder: Path) -> list[Path]:
     """The JSON files of a folder that may be annotations of joints."""
-    files = sorted(p for p in folder.glob("*.json") if not p.name.startswith("."))
-    files = [p for p in files if p.name not in _RECORDS]
+    files = [p for p in files_in(folder, ".json") if p.name not in _RECORDS]
     return [p for p in files if "keypoints" in p.name.lower()] or files
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.layout import files_in
 from wepdtof_pose.formats.loading import load_dataset, take_split
 
 
@@ -118,3 +119,12 @@ def test_joints_must_agree(make_dataset: Callable, write_folder: Callable, tmp_p
 def test_take_split_lists_those_there_are(make_dataset: Callable) -> None:
     with pytest.raises(InputError, match="data: has no split 'val', only train, test"):
         take_split({"train": make_dataset(), "test": make_dataset()}, "val", path="data")
+
+
+def test_suffixes_in_upper_case_are_the_same(tmp_path: Path) -> None:
+    for name in ("b.JSON", "a.json", "._a.json", "c.txt", "d/e.Json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    assert [path.name for path in files_in(tmp_path, ".json")] == ["a.json", "b.JSON"]
+    deep = files_in(tmp_path, ".json", ".txt", deep=True)
+    assert [path.name for path in deep] == ["a.json", "b.JSON", "c.txt", "e.Json"]

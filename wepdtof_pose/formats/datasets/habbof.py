@@ -15,7 +15,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, reading_of
 from wepdtof_pose.formats.fields import parse_number, require_file_name
-from wepdtof_pose.formats.layout import Reading
+from wepdtof_pose.formats.layout import Reading, files_in
 from wepdtof_pose.images import require_own_file
 
 _NOTES = ("readme", "license", "licence", "classes", "requirements")
@@ -54,8 +54,8 @@ def text_files(path: Path) -> list[Path]:
         return [path]
     files = [
         file
-        for file in sorted(path.rglob("*.txt"))
-        if not file.name.startswith(".") and not file.name.lower().startswith(_NOTES)
+        for file in files_in(path, ".txt", deep=True)
+        if not file.name.lower().startswith(_NOTES)
     ]
     if not files:
         raise InputError(f"{path}: has no text files of HABBOF (<sequence>/<image>.txt)")

@@ -49,7 +49,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     Raises:
         InputError: a file is missing or not usable, or has no rotated boxes.
     """
-    files = split_files(path, "*.json")
+    files = split_files(path, ".json")
     datasets, counts = {}, []
     parsed = {split: from_dict(read_json(file), str(file)) for split, file in files.items()}
     kept, others = only_people(list(parsed.values()), category, source=str(path))

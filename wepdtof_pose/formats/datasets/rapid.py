@@ -21,7 +21,7 @@ from wepdtof_pose.formats.fields import (
     require_numbers,
     rows,
 )
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, Reading
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, Reading, files_in
 
 _FIELDS = frozenset({"image_id", "bbox", "segmentation", "category_id", "id"})
 
@@ -35,7 +35,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         InputError: the file is missing or not usable.
     """
     if path.is_dir():
-        found = sorted(file for file in path.glob("*.json") if not file.name.startswith("."))
+        found = files_in(path, ".json")
         if len(found) != 1:
             raise InputError(f"{path}: has {len(found)} JSON files: give that of the detections")
         (path,) = found

@@ -27,7 +27,7 @@ from wepdtof_pose.formats.fields import (
     require_whole,
     shown,
 )
-from wepdtof_pose.formats.layout import Reading, add_counts
+from wepdtof_pose.formats.layout import Reading, add_counts, files_in
 from wepdtof_pose.formats.tools import voc
 
 _FRAME_FIELDS = frozenset({"id", "file_name", "width", "height", "scene"})
@@ -59,11 +59,7 @@ def annotation_files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     for folder in (path / "annotations", path):
-        files = sorted(
-            file
-            for file in folder.glob("*")
-            if file.suffix in (".json", ".xml") and not file.name.startswith(".")
-        )
+        files = files_in(folder, ".json", ".xml")
         if files:
             return files
     raise InputError(
@@ -74,7 +70,7 @@ def annotation_files(path: Path) -> list[Path]:
 
 def read_sequence(file: Path) -> Sequence:
     """Return the frames and boxes of one annotation file, whichever form it has."""
-    if file.suffix == ".xml":
+    if file.suffix.lower() == ".xml":
         return voc.read_file(file)
     content = read_json(file)
     return (from_list if isinstance(content, list) else from_dict)(content, file.stem, str(file))

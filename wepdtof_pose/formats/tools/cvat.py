@@ -73,7 +73,7 @@ def read(
     """
     datasets: dict[str, PoseDataset] = {}
     left_out = []
-    files = split_files(path, "*.xml")
+    files = split_files(path, ".xml")
     for split, file in files.items():
         root = read_xml(file)
         beside = file.parent
@@ -111,6 +111,7 @@ def by_subset(root: Element, source: str) -> dict[str, Element]:
         subset = image.get("subset", "")
         if subset:
             require_file_name(subset, f"{source}: image {number}", key="subset")
+            require_inside([subset], f"{source}: image {number}: subset")
         if subset not in parts:
             parts[subset] = Element(root.tag)
             parts[subset].extend(child for child in root if child.tag != "image")
@@ -325,7 +326,8 @@ def _add_box(person: Person, box: Element, where: str) -> None:
         return
     if person.box is not None:
         raise InputError(f"{where}: its group has two boxes; a group is one person")
-    person.box = [x1, y1, x2 - x1, y2 - y1]
+    # A box may be drawn from any of its corners.
+    person.box = [min(x1, x2), min(y1, y2), abs(x2 - x1), abs(y2 - y1)]
 
 
 def _add_joints(

@@ -10,6 +10,10 @@
 * A keypoint with the label `hidden` or `occluded` beside its name, or the choice `hidden`, is a
   hidden joint.
 * Of several annotations of a task the last that has regions is taken; predictions are not read.
+  Exports of before 2021 call annotations `completions`.
+* Interfaces with the tags `KeyPoint`, `Rectangle` and `Labels` export each region twice: once as it
+  is drawn, and once as `labels`, which is read.
+* Of a task with several pages only the first is read.
 """
 
 from __future__ import annotations
@@ -48,12 +52,12 @@ from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, Reading, add_counts, spl
 from wepdtof_pose.formats.tools.tool_records import (
     ROTATED_LABEL,
     Person,
+    boxes_around,
     dataset_of,
     joints_named,
-    only_box_around,
 )
 from wepdtof_pose.formats.tools.xml_tree import read_xml
-from wepdtof_pose.images import image_file, image_size
+from wepdtof_pose.images import image_file, image_size, require_own_file
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
 INTERFACE = "label_config.xml"
@@ -63,6 +67,9 @@ HIDDEN = "hidden"
 """Choice at a keypoint for a joint that is labelled but not seen."""
 
 _HIDDEN_LABELS = frozenset({HIDDEN, "occluded"})
+
+_BORDER, _FEW = 1.0, 0.05
+"""How far outside 0 to 100 per cent places may lie, and the share of them that may lie further."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ def read(
     Raises:
         InputError: a file is missing or not usable; the message names task and region.
     """
-    files = split_files(path, "*.json")
+    files = split_files(path, ".json")
     contents = {
         split: rows(read_json(file), str(file), "tasks with 'data' and 'annotations'")
         for split, file in files.items()
@@ -112,6 +119,8 @@ def read(
         split: [parse_task(task, f"{files[split]}: task {n}") for n, task in enumerate(tasks, 1)]
         for split, tasks in contents.items()
     }
+    for split, read_tasks in parsed.items():
+        require_per_cent((regions for _, regions in read_tasks), str(files[split]))
     people = labels_of_people((r for tasks in parsed.values() for r in tasks), category, str(path))
     datasets: dict[str, PoseDataset] = {}
     left_out = []
@@ -143,6 +152,7 @@ def joints_of_interface(file: Path) -> list[str]:
     """Return the joint names of a labelling interface; none where there is no such file."""
     if not file.is_file():
         return []
+    require_own_file(file, file.parent, kind="a labelling interface")
     labels = read_xml(file).iterfind(".//KeyPointLabels/Label")
     names = [label.get("value", "") for label in labels]
     return [name for name in names if name.strip().lower() not in _HIDDEN_LABELS]
@@ -152,12 +162,21 @@ def image_link(task: dict[str, Any], where: str) -> str:
     """Return the link of a task's image: `data.image`, or the only value that looks like one."""
     data = task.get("data")
     if not isinstance(data, dict):
-        raise InputError(f"{where}: has no object 'data'")
+        raise InputError(
+            f"{where}: has no object 'data': export JSON from Label Studio, not JSON-MIN, which "
+            "does not say what belongs together"
+        )
+    for key, value in data.items():
+        if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            raise InputError(
+                f"{where}: {shown(key)} has {len(value)} images: only tasks of one image are read"
+            )
     texts = [value for value in data.values() if isinstance(value, str)]
     found = [text for text in texts if path_of(text).lower().endswith(IMAGE_SUFFIXES)]
     link = data.get("image", found[0] if len(found) == 1 else None)
     if not isinstance(link, str) or not link.strip():
-        raise InputError(f"{where}: 'data' names no image (expected 'image')")
+        video = " but a video" if isinstance(data.get("video"), str) else ""
+        raise InputError(f"{where}: 'data' names no image{video} (expected 'image')")
     require_file_name(path_of(link), where, key="image")
     return link
 
@@ -210,7 +229,8 @@ def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], 
     Raises:
         InputError: a region is not usable, or was annotated on a turned image.
     """
-    annotations = rows(task.get("annotations", []), f"{where}: 'annotations'", "annotations")
+    found = task.get("annotations", task.get("completions", []))
+    annotations = rows(found, f"{where}: 'annotations'", "annotations")
     valid = [a for a in annotations if not a.get("was_cancelled")]
     results = [rows(a.get("result"), f"{where}: 'result'", "regions") for a in valid]
     result: list[dict[str, Any]] = next((found for found in reversed(results) if found), [])
@@ -220,9 +240,39 @@ def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], 
     predictions = task.get("predictions")
     if isinstance(predictions, list) and not annotations:
         regions.left_out["predictions (only annotations are read)"] = len(predictions)
+    labelled = {region.get("id") for region in result if region.get("type") == "labels"}
     for number, region in enumerate(result, start=1):
-        _sort(region, number, regions, f"{where}: region {number}")
+        if region.get("type") not in ("keypoint", "rectangle") or region.get("id") not in labelled:
+            _sort(region, number, regions, f"{where}: region {number}")
     return result, regions
+
+
+def require_per_cent(tasks: Iterable[Regions], source: str) -> None:
+    """Refuse a file whose places are not in per cent of the images; `source` names it.
+
+    A few may lie outside; turned rectangles say nothing, whose corner may lie anywhere.
+    """
+    values: list[float] = []
+    for regions in tasks:
+        boxes = [region for region, *_ in regions.boxes if not region["value"].get("rotation")]
+        for region in (*boxes, *(region for region, *_ in regions.points)):
+            numbers = (region["value"].get(key) for key in "xy")
+            values += [float(n) for n in numbers if type(n) in (int, float)]
+    places = np.array(values)
+    if not len(places):
+        return
+    outside = (places < -_BORDER) | (places > 100 + _BORDER)
+    if outside.mean() > _FEW:
+        raise InputError(
+            f"{source}: {outside.sum()} of {len(places)} coordinates, such as "
+            f"{places[outside][0]:g}, are no per cent of the image (0 to 100): are these pixels? "
+            "Divide x and width by original_width, y and height by original_height, times 100"
+        )
+    if len(places) > 2 and ((places >= 0) & (places <= 1)).all() and (places % 1 != 0).any():
+        raise InputError(
+            f"{source}: all coordinates lie between 0 and 1: they are shares of the image, not per "
+            "cent; multiply them by 100"
+        )
 
 
 def labels_of_people(
@@ -279,6 +329,8 @@ def from_tasks(
         people += found
         counts += [left_out, dict(regions.left_out)]
     left_out = add_counts(*counts)
+    # Joints that are left out for want of an owner are joints of people all the same.
+    declared = list(declared) or [n for _, regions in parsed for n in _joints_met(regions, labels)]
     joints = keypoint_set or joints_named(declared, people, source, left_out=left_out)
     dataset, changed = dataset_of(frames, people, joints, root=root, source=source)
     return dataset, add_counts(changed, left_out)
@@ -339,11 +391,12 @@ def people_of(
             left_out["joints of other rectangles than people's"] += 1
             continue
         if person is None:
-            row = only_box_around(np.array([[x, y]]), boxes)
-            if row is None:
-                left_out["joints in no person's box"] += 1
+            around = boxes_around(np.array([[x, y]]), boxes)
+            if len(around) != 1:
+                where_it_is = "several people's boxes" if len(around) else "no person's box"
+                left_out[f"joints in {where_it_is}"] += 1
                 continue
-            person = list(people.values())[row]
+            person = list(people.values())[around[0]]
         if name in person.joints:
             hint = ": keypoints of several people need a rectangle each" if person is alone else ""
             raise InputError(f"{where}: a person has the joint {shown(name)} twice{hint}")
@@ -351,6 +404,12 @@ def people_of(
         person.joints[name] = (x, y, 1 if is_hidden else 2)
     found = list(people.values())
     return found + ([alone] if alone and alone.joints else []), dict(left_out)
+
+
+def _joints_met(regions: Regions, labels: set[str]) -> list[str]:
+    """Return the names of the joints of a task that do not belong to something else than people."""
+    others = {r.get("id") for r, label, _ in regions.boxes if label not in (*labels, ROTATED_LABEL)}
+    return [n for r, n, *_ in regions.points if regions.owners.get(r.get("id")) not in others]
 
 
 def _sort(region: dict[str, Any], number: int, regions: Regions, place: str) -> None:
@@ -372,11 +431,20 @@ def _sort(region: dict[str, Any], number: int, regions: Regions, place: str) -> 
     if parent is not None:
         require_id(parent, f"{place}: 'parentID'")
         regions.owners[identity] = parent
+    if region.get("item_index") not in (0, None):
+        regions.left_out["regions of other pages than a task's first"] += 1
+        return
     labels = _labels(value, kind)
+    if kind == "labels":
+        kind = "rectanglelabels" if "height" in value else "keypointlabels" if "x" in value else ""
     names = [label for label in labels if label.strip().lower() not in _HIDDEN_LABELS]
     if kind == "choices" and isinstance(value, dict):
-        if value.get("choices") == [HIDDEN]:
+        chosen = value.get("choices")
+        words = chosen if isinstance(chosen, list) else []
+        if _HIDDEN_LABELS & {word.strip().lower() for word in words if isinstance(word, str)}:
             regions.hidden.add(identity)
+        else:
+            regions.left_out["choices that are not 'hidden' or 'occluded'"] += 1
     elif kind == "keypointlabels" and labels:
         if len(names) == 1:
             joint = canonical_joint_name(names[0])
@@ -423,7 +491,8 @@ def _person(region: dict[str, Any], frame: int, size: tuple[int, int], where: st
     )
     person = Person(frame, fields=_fields(region))
     if value.get("rotation", 0) == 0:
-        person.box = [x, y, w, h]
+        # Sides are negative where a box was drawn from another corner.
+        person.box = [min(x, x + w), min(y, y + h), abs(w), abs(h)]
     else:
         person.rotated = _rotated_box(value, size, where)
         person.box = bounds(np.array([person.rotated]))[0].tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +22,20 @@ from wepdtof_pose.dataset import (
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.boxed_people import bounds
 from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
-from wepdtof_pose.formats.layout import BOXES_OF_JOINTS, NUMBERED_ANEW, area_follows_from_box
+from wepdtof_pose.formats.layout import (
+    BOXES_OF_JOINTS,
+    NUMBERED_ANEW,
+    TRACKS_NUMBERED,
+    area_follows_from_box,
+)
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
 
 PERSON_LABEL = "person"
 ROTATED_LABEL = "rotated_box"
 """Label of the box that holds a person's rotated box beside the upright one."""
+
+_CHECKED = {"true": "1", "false": "0"}
+"""What CVAT exports for check boxes."""
 
 FIELDS = ("person_id", "track_id", "iscrowd", "area", "area_from_box")
 
@@ -66,14 +75,21 @@ def dataset_of(
 ) -> tuple[PoseDataset, dict[str, int]]:
     """Return the data set of a tool's frames (id, file_name, width, height, scene) and people.
 
-    A person without a box gets the bounds of the rotated box, or the extent of the joints. Ids that
-    are missing or not unique become 1, 2, ...
+    A person without a box gets the bounds of the rotated box, or the extent of the joints; who has
+    neither box nor labelled joint is nobody, and is counted. Ids that are missing or not unique
+    become 1, 2, ..., and so do track ids where one is no number.
 
     Raises:
         InputError: a joint is not in the set, or an attribute is not usable.
     """
+    drawn = [p for p in people if p.box or p.rotated or any(v > 0 for *_, v in p.joints.values())]
+    nobody, people = len(people) - len(drawn), drawn
     keypoints = keypoint_array(people, keypoint_set, source)
-    fields = [_typed(person.fields, source) for person in people]
+    fields = [
+        _typed(person.fields, f"{source}: image {shown(frames[person.frame]['file_name'])}")
+        for person in people
+    ]
+    renamed = _number_tracks(fields)
     boxes, from_joints = [], 0
     for person, joints in zip(people, keypoints, strict=True):
         if person.box is None and person.rotated is not None:
@@ -111,6 +127,8 @@ def dataset_of(
     pairs = [*zip(own_ids[0], frame_ids, strict=True), *zip(own_ids[1], person_ids, strict=True)]
     return dataset, {
         BOXES_OF_JOINTS: from_joints,
+        TRACKS_NUMBERED: renamed,
+        "people without a box or a labelled joint": nobody,
         NUMBERED_ANEW: sum(own not in (None, number) for own, number in pairs),
     }
 
@@ -163,9 +181,9 @@ def join_boxes(people: list[Person]) -> list[Person]:
         if person.joints and person.box is None and person.rotated is None:
             points = np.array([(x, y) for x, y, v in person.joints.values() if v > 0])
             boxes = np.array([p.box for p in free], dtype=np.float64).reshape(-1, 4)
-            row = only_box_around(points.reshape(-1, 2), boxes)
-            if row is not None:
-                owner = free.pop(row)
+            around = boxes_around(points.reshape(-1, 2), boxes)
+            if len(around) == 1:
+                owner = free.pop(int(around[0]))
                 owner.joints = person.joints
                 owner.fields = {**person.fields, **owner.fields}
                 continue
@@ -173,19 +191,18 @@ def join_boxes(people: list[Person]) -> list[Person]:
     return joined
 
 
-def only_box_around(points: np.ndarray, boxes: np.ndarray) -> int | None:
-    """Return the row of the only box that has all points in it; None where not exactly one has.
+def boxes_around(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return the rows of the boxes that have all points in them.
 
     Args:
         points: (points, 2) pixels.
         boxes: (boxes, 4) x, y, w, h in pixels.
     """
     if not len(points) or not len(boxes):
-        return None
+        return np.zeros(0, dtype=np.int64)
     near = boxes[:, None, :2] - 1e-6
     far = boxes[:, None, :2] + boxes[:, None, 2:] + 1e-6
-    around = ((points >= near) & (points <= far)).all(axis=(1, 2))
-    return int(np.flatnonzero(around)[0]) if around.sum() == 1 else None
+    return np.flatnonzero(((points >= near) & (points <= far)).all(axis=(1, 2)))
 
 
 def box_of_joints(keypoints: np.ndarray) -> list[float]:
@@ -211,11 +228,28 @@ def _typed(texts: dict[str, str], source: str) -> dict[str, Any]:
             values[name] = _id(text)
             require_id(values[name], f"{source}: {name}")
             continue
+        if name == "track_id" and not re.fullmatch(r"-?\d{1,15}(\.0+)?", text):
+            values[name] = text
+            continue
+        text = _CHECKED.get(text.lower(), text) if name in ("iscrowd", "area_from_box") else text
         number = parse_number(text, f"{source}: {name}")
         if name != "area":
             require_whole(number, f"{source}: {name}")
         values[name] = number if name == "area" else int(number)
     return values
+
+
+def _number_tracks(people: list[dict[str, Any]]) -> int:
+    """Number the track ids anew, in their order, where one is no number; return how many people
+    have one then."""
+    tracks = [person["track_id"] for person in people if "track_id" in person]
+    if all(isinstance(track, int) for track in tracks):
+        return 0
+    numbers = {track: number for number, track in enumerate(dict.fromkeys(tracks), start=1)}
+    for person in people:
+        if "track_id" in person:
+            person["track_id"] = numbers[person["track_id"]]
+    return len(tracks)
 
 
 def _id(text: str) -> Any:

@@ -1,6 +1,6 @@
 """Pascal VOC XML and roLabelImg's extension of it: the boxes of one image a file.
 
-An object has a name and a `bndbox` (xmin, ymin, xmax, ymax in pixels, taken as they are) or
+An object has a name and a `bndbox` (xmin, ymin, xmax, ymax in pixels, in any order) or
 roLabelImg's `robndbox` (cx, cy, w, h and an angle in radians, clockwise). The image has the name of
 the XML file: `filename` in it is often outdated. What becomes of boxes is said in `boxed_people`.
 """
@@ -20,7 +20,7 @@ from wepdtof_pose.formats.boxed_people import (
     upright,
 )
 from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
-from wepdtof_pose.formats.layout import Reading, add_counts
+from wepdtof_pose.formats.layout import Reading, add_counts, files_in
 from wepdtof_pose.formats.tools.xml_tree import read_xml
 from wepdtof_pose.images import require_own_file
 
@@ -54,7 +54,7 @@ def xml_files(folder: Path) -> list[Path]:
         InputError: there is none, or one is a link out of the folder.
     """
     place = next((folder / name for name in _FOLDERS if (folder / name).is_dir()), folder)
-    files = sorted(file for file in place.rglob("*.xml") if not file.name.startswith("."))
+    files = files_in(place, ".xml", deep=True)
     if not files:
         raise InputError(f"{folder}: has no XML files of Pascal VOC or roLabelImg")
     for file in files:
@@ -112,7 +112,7 @@ def _person(item: Element, frame: str, where: str) -> BoxedPerson | None:
     if plain is None:
         return None
     xmin, ymin, xmax, ymax = _numbers(plain, ("xmin", "ymin", "xmax", "ymax"), where)
-    box = (xmin, ymin, xmax - xmin, ymax - ymin)
+    box = (min(xmin, xmax), min(ymin, ymax), abs(xmax - xmin), abs(ymax - ymin))
     return BoxedPerson(frame, box=box, label=label, extra=extra)
 
 

@@ -62,5 +62,5 @@ def parse_xml(content: bytes, *, source: str) -> Element:
     except InputError:
         raise
     except (ValueError, LookupError) as error:  # an encoding that expat does not know
-        raise InputError(f"{source}: not readable XML: {error}") from None
+        raise InputError(f"{source}: not readable XML: {error}: save it as UTF-8") from None
     return builder.close()

@@ -35,6 +35,7 @@ from wepdtof_pose.formats.layout import (
     Layout,
     Reading,
     add_counts,
+    files_in,
     image_places,
     not_held,
     people_of_frames,
@@ -119,32 +120,32 @@ def split_labels(
             if label == same:
                 raise InputError(f"{folder}: {first} and {second} have one label file, {label}")
         # Who lists images leaves others out on purpose.
-        found = set() if split in data.listed else label_files(data.root / place)
+        there = set() if split in data.listed else label_files(data.root / place)
         without = sorted(
-            found - {label_file(data.root / place, name) for name in [*names, *others]}
+            there - {label_file(data.root / place, name) for name in [*names, *others]}
         )
-        unlabelled += [] if any(file.is_file() for file in labels.values()) else labels.values()
+        unlabelled += [file for file in labels.values() if not file.is_file()]
         own = label_file(data.root / place, "x").parent
         above = own.resolve().is_relative_to(data.root.resolve())
         for file in labels.values():
             require_own_file(file, data.root if above else own, kind="a label")
         splits[split] = folder, labels
-        if others:
-            kind = f"images of kinds that are not read ({shown(others[0])} is the first)"
-            counts[kind] = len(others)
-        if without:
-            kind = f"label files without an image ({shown(without[0].name)} is the first)"
-            counts[kind] = len(without)
-        if repeated:
-            kind = f"lines that name an image once more ({shown(repeated[0])} is the first)"
-            counts[kind] = len(repeated)
-        if missing:
-            counts[f"listed images that are not there ({shown(missing[0])} is the first)"] = len(
-                missing
-            )
+        for kind, found in (
+            ("images of kinds that are not read", others),
+            ("label files without an image", [file.name for file in without]),
+            ("lines that name an image once more", repeated),
+            ("listed images that are not there", missing),
+        ):
+            if found:
+                kind = f"{kind} ({shown(found[0])} is the first)"
+                counts[kind] = counts.get(kind, 0) + len(found)
     if len(unlabelled) == sum(len(labels) for _, labels in splits.values()) > 0:
-        raise InputError(f"{data.file}: no image has a label file, such as {unlabelled[0]}")
-    kind = "images of splits without label files (taken to have no people)"
+        raise InputError(
+            f"{data.file}: no image has a label file, such as {unlabelled[0]} "
+            "(labels lie beside images, or in labels/ where these lie in a folder images/)"
+            + "".join(f"; {count} {kind}" for kind, count in counts.items())
+        )
+    kind = "images without a label file (taken to have no people)"
     return splits, counts | {kind: len(unlabelled)}
 
 
@@ -253,8 +254,7 @@ def image_names(folder: Path) -> tuple[list[str], list[str]]:
 def label_files(folder: Path) -> set[Path]:
     """Return the label files of a folder of images: the text files that begin with a number."""
     place = label_file(folder, "x").parent
-    found = place.rglob("*.txt") if place.is_dir() else ()
-    own = (file for file in found if file.is_file() and not file.name.startswith("._"))
+    own = (file for file in files_in(place, ".txt", deep=True) if file.is_file())
     return {file for file in own if _begins_with_number(file)}
 
 
@@ -284,7 +284,7 @@ def of_people(numbers: np.ndarray, data: DataFile) -> tuple[np.ndarray, Counter[
     others = Counter(numbers[~kept, 0].tolist())
     return numbers[kept], Counter(
         {
-            f"objects of class {shown(data.names.get(int(number), f'{number:g}'))}": count
+            f"objects of class {shown(data.class_name(number))}": count
             for number, count in others.items()
         }
     )

@@ -95,8 +95,7 @@ def parse(
             )
         require_shares(values[1:], where)
         if values[0] not in data.classes:
-            name = data.names.get(int(values[0]), f"{values[0]:g}")
-            others[f"objects of class {shown(name)}"] += 1
+            others[f"objects of class {shown(data.class_name(values[0]))}"] += 1
             continue
         if len(values) == 5:
             cx, cy, w, h = (np.array(values[1:]) * np.tile(scale, 2)).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.categories import people_labels, says_person
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import WHOLE, split_folder
+from wepdtof_pose.formats.layout import WHOLE, files_in, split_folder
 from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names, with_flip_pairs
 
 _DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}"
@@ -56,6 +57,12 @@ class DataFile:
     def joints(self) -> int:
         """Number of joints."""
         return 0 if self.keypoint_set is None else len(self.keypoint_set)
+
+    def class_name(self, number: float) -> str:
+        """Return the name of a class, or its number where the file gives it no name."""
+        if number.is_integer() and int(number) in self.names:
+            return self.names[int(number)]
+        return f"{number:g}"
 
 
 def read_data_file(
@@ -100,7 +107,8 @@ def read_data_file(
         if content.get(split) is None or (isinstance(own, list) and split not in own):
             continue
         places = [_place(place, root) for place in _places(content[split], split, file)]
-        if places not in found.values():
+        # `./images` and `images/` are one folder, and one split.
+        if _paths(places, root) not in [_paths(other, root) for other in found.values()]:
             found[split] = places
     if not found:
         raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
@@ -165,11 +173,23 @@ class _PlainLoader(yaml.SafeLoader):
 def _yaml_file(path: Path) -> Path:
     if not path.is_dir():
         return path
-    found = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml"))
-    if len(found) != 1:
-        listed = ", ".join(p.name for p in found) or "none"
-        raise InputError(f"{path}: expected one YAML file such as data.yaml, found {listed}")
-    return found[0]
+    found = files_in(path, ".yaml", ".yml")
+    named = [p for p in found if p.stem.lower() == "data"] or found
+    if len(named) == 1:
+        return named[0]
+    if found:
+        listed = ", ".join(p.name for p in found)
+        raise InputError(f"{path}: has several YAML files ({listed}): give the path of one")
+    if (path / "obj.data").is_file() or (path / "obj.names").is_file():
+        raise InputError(
+            f"{path}: is CVAT's YOLO 1.1, which has boxes alone: export Ultralytics YOLO Pose, or "
+            "COCO Keypoints, from CVAT"
+        )
+    raise InputError(
+        f"{path}: has no YAML file: write a data.yaml that says 'train: images', "
+        "'names: {0: person}', 'kpt_shape: [17, 3]' (17 joints of 3 numbers) and "
+        "'kpt_names: {0: [...]}', the names of the joints"
+    )
 
 
 def _shape(shape: Any, file: Path) -> tuple[int, int]:
@@ -280,6 +300,10 @@ def _places(value: Any, split: str, file: Path) -> list[str]:
     if not places:
         raise InputError(f"{file}: {split!r} is an empty list")
     return places
+
+
+def _paths(places: list[str], root: Path) -> list[str]:
+    return [os.path.realpath(root / place) for place in places]
 
 
 def _place(place: str, root: Path) -> str:

@@ -294,3 +294,43 @@ def test_a_writer_puts_the_labels_beside_the_annotations(tmp_path: Path) -> None
 
     layout = cvat_writer.write(load_dataset(sample_folder()))
     assert layout.files["labels.json"][2]["name"] == "person_pose"
+
+
+def test_a_skeleton_without_a_labelled_point_is_nobody(tmp_path: Path) -> None:
+    empty, unseen = skeleton(), skeleton(point("nose", extra='outside="1"'))
+    reading = cvat.read(write(tmp_path, skeleton(point("nose")), box(), empty, unseen))
+    assert reading.datasets["all"].boxes.tolist() == [[10, 20, 20, 40]]
+    assert reading.left_out == {"people without a box or a labelled joint": 2}
+
+
+def test_a_box_drawn_from_its_lower_right_corner(tmp_path: Path) -> None:
+    dataset = cvat.read(write(tmp_path, box(corners=(30, 60, 10, 20)))).datasets["all"]
+    assert dataset.boxes.tolist() == [[10, 20, 20, 40]]
+
+
+def test_attributes_as_people_set_them(tmp_path: Path) -> None:
+    """Check boxes say true and false, and ids of tracks may be names."""
+    people = [
+        f'<box label="person" xtl="{x}" ytl="0" xbr="{x + 5}" ybr="9">'
+        f'<attribute name="track_id">{track}</attribute>'
+        f'<attribute name="iscrowd">{crowd}</attribute></box>'
+        for x, track, crowd in ((0, "A7", "false"), (10, "B", "true"), (20, "A7", "False"))
+    ]
+    reading = cvat.read(write(tmp_path, *people))
+    table = reading.datasets["all"].people
+    assert table["track_id"].tolist() == [1, 2, 1]
+    assert table["iscrowd"].tolist() == [0, 1, 0]
+    assert reading.left_out == {"track ids (numbered anew: some are no whole numbers)": 3}
+
+
+def test_a_subset_that_leads_out_of_the_folder(tmp_path: Path) -> None:
+    head = '<image id="4" name="a.jpg" subset="../.." width="100" height="80">'
+    with pytest.raises(InputError, match="leads out of the image folder"):
+        cvat.read(write(tmp_path, box(), image=head))
+
+
+def test_text_in_an_encoding_that_is_not_read(tmp_path: Path) -> None:
+    text = '<?xml version="1.0" encoding="gbk"?><annotations/>'
+    (tmp_path / "annotations.xml").write_bytes(text.encode("gbk"))
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        cvat.read(tmp_path)

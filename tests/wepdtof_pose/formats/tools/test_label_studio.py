@@ -248,3 +248,102 @@ def test_the_user_says_which_rectangles_are_people(tmp_path: Path) -> None:
     assert reading.datasets["all"].keypoint_set.joints == ("snout",)
     with pytest.raises(InputError, match="has no 'cat', only 'dog', 'person'"):
         label_studio.read(path, category="cat")
+
+
+def test_old_exports_call_annotations_completions(tmp_path: Path) -> None:
+    path = write(tmp_path, annotations=None)
+    (task,) = json.loads(path.read_text())
+    del task["annotations"]
+    task["completions"] = [{"result": [rectangle(), keypoint()]}]
+    path.write_text(json.dumps([task]))
+    assert label_studio.read(path).datasets["all"].boxes.tolist() == [[20, 20, 60, 40]]
+
+
+def test_regions_with_tags_of_their_own_for_shape_and_label(tmp_path: Path) -> None:
+    """`<KeyPoint>`, `<Rectangle>` and `<Labels>` give two regions of one id for each shape."""
+    regions = []
+    for made in (rectangle(), keypoint(parentID="r")):
+        kind = made["type"]
+        label = made["value"].pop(kind)
+        regions.append({**made, "type": kind.removesuffix("labels")})
+        regions.append({**made, "type": "labels", "value": {**made["value"], "labels": label}})
+    reading = label_studio.read(write(tmp_path, *regions))
+    dataset = reading.datasets["all"]
+    assert (dataset.boxes.tolist(), reading.left_out) == ([[20, 20, 60, 40]], {})
+    assert dataset.keypoints.tolist() == [[[40, 40, 2]]]
+
+
+def test_of_a_task_with_pages_only_the_first_is_read(tmp_path: Path) -> None:
+    other = [rectangle("s", item_index=1), keypoint(key="l", parentID="s", item_index=1)]
+    reading = label_studio.read(write(tmp_path, rectangle(), keypoint(item_index=0), *other))
+    assert len(reading.datasets["all"]) == 1
+    assert reading.left_out == {"regions of other pages than a task's first": 2}
+
+
+@pytest.mark.parametrize(
+    ("choice", "visibility", "left_out"),
+    [("Hidden", 1, 0), ("occluded", 1, 0), ("blurred", 2, 1)],
+)
+def test_choices_at_a_keypoint(tmp_path: Path, choice: str, visibility: int, left_out: int) -> None:
+    choices = region("choices", "k", {"choices": [choice]})
+    reading = label_studio.read(write(tmp_path, rectangle(), keypoint(), choices))
+    assert reading.datasets["all"].keypoints[0, 0, 2] == visibility
+    assert sum(reading.left_out.values()) == left_out
+
+
+def test_joints_in_two_boxes_are_counted_and_stay_in_the_joint_set(tmp_path: Path) -> None:
+    """Left out for want of an owner, a joint is a joint of people all the same."""
+    boxes = [rectangle("a"), rectangle("b")]
+    path = write(tmp_path, *boxes, keypoint(), keypoint("neck", "n", parentID="a"))
+    reading = label_studio.read(path)
+    assert reading.datasets["all"].keypoint_set.joints == ("nose", "neck")
+    assert reading.left_out == {"joints in several people's boxes": 1}
+
+
+@pytest.mark.parametrize(
+    ("factor", "error"),
+    [(10, r"such as 250, are no per cent .* pixels\?"), (0.01, "shares .* multiply them by 100")],
+)
+def test_places_that_are_not_in_per_cent(tmp_path: Path, factor: float, error: str) -> None:
+    regions = [rectangle(), keypoint()]
+    for made in regions:
+        made["value"] |= {key: made["value"][key] * factor for key in "xy"}
+    with pytest.raises(InputError, match=error):
+        label_studio.read(write(tmp_path, *regions))
+
+
+def test_one_of_many_joints_may_lie_outside(tmp_path: Path) -> None:
+    joints = [keypoint(f"joint {n}", f"k{n}") for n in range(30)]
+    joints[3]["value"]["y"] = 130
+    reading = label_studio.read(write(tmp_path, *joints))
+    assert reading.datasets["all"].keypoints[0, 3].tolist() == [40, 104, 2]
+
+
+def test_a_rectangle_drawn_from_its_lower_right_corner(tmp_path: Path) -> None:
+    drawn = rectangle()
+    drawn["value"] |= {"x": 40, "y": 75, "width": -30, "height": -50}
+    assert label_studio.read(write(tmp_path, drawn, keypoint())).datasets["all"].boxes.tolist() == [
+        [20, 20, 60, 40]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "error"),
+    [
+        ({"image": "a.jpg", "kp": []}, "export JSON .* not JSON-MIN"),
+        ({"data": {"pages": ["a.jpg", "b.jpg"]}, "annotations": []}, "'pages' has 2 images"),
+        ({"data": {"video": "a.mp4"}, "annotations": []}, "names no image but a video"),
+    ],
+)
+def test_exports_of_another_kind(tmp_path: Path, task: dict[str, Any], error: str) -> None:
+    (tmp_path / "tasks.json").write_text(json.dumps([task]))
+    with pytest.raises(InputError, match=error):
+        label_studio.read(tmp_path / "tasks.json")
+
+
+def test_an_interface_that_is_a_link_out_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "other.xml").write_text("<View/>")
+    (tmp_path / "in" / label_studio.INTERFACE).symlink_to(tmp_path / "other.xml")
+    with pytest.raises(InputError, match="link out of the data set"):
+        label_studio.read(write(tmp_path / "in", rectangle(), keypoint()))

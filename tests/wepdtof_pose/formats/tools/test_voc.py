@@ -124,3 +124,15 @@ def test_degrees_in_the_place_of_radians_are_refused(tmp_path: Path) -> None:
         voc.read(folder)
     folder = write(tmp_path / "in", item(turned(40, 50, 30, 80, 6.28)))
     assert len(voc.read(folder).datasets["all"]) == 1
+
+
+def test_corners_in_any_order(tmp_path: Path) -> None:
+    corners = "<xmin>62</xmin><ymin>92</ymin><xmax>18</xmax><ymax>8</ymax>"
+    (tmp_path / "a.XML").write_text(
+        "<annotation><size><width>160</width><height>120</height></size>"
+        f"<object><name>person</name><bndbox>{corners}</bndbox></object></annotation>"
+    )
+    (tmp_path / "a.JPG").write_bytes(b"")
+    dataset = voc.read(tmp_path).datasets["all"]
+    assert dataset.boxes.tolist() == [[18, 8, 44, 84]]
+    assert dataset.frames["file_name"].tolist() == ["a.JPG"]

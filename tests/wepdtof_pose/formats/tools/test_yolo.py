@@ -447,3 +447,54 @@ def test_images_that_share_a_label_file(tmp_path: Path) -> None:
     (path / "images" / "train" / "a.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"a\.jpg and a\.png have one label file"):
         yolo.read(path)
+
+
+def test_labels_in_upper_case_are_not_lost_without_a_word(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (path / "labels" / "val" / "a.TXT").write_text(LINE)
+    assert yolo.read(path).left_out == {
+        "label files without an image ('a.TXT' is the first)": 1,
+        "images without a label file (taken to have no people)": 1,
+    }
+    (path / "labels" / "train" / "a.txt").unlink()
+    with pytest.raises(
+        InputError, match=r"no image has a label file.*1 label files without.*a.TXT"
+    ):
+        yolo.read(path)
+
+
+@pytest.mark.parametrize("other", ["./images/train", "images/train/", "images/../images/train"])
+def test_one_folder_is_one_split_however_it_is_written(tmp_path: Path, other: str) -> None:
+    text = f"train: images/train\nval: {other}\nkpt_shape: [3, 3]\n{NAMES}"
+    assert list(yolo.read(write(tmp_path, text=text)).datasets) == ["all"]
+
+
+@pytest.mark.parametrize("number", ["7", "-1", "0.5"])
+def test_a_class_without_a_name_is_counted_by_its_number(tmp_path: Path, number: str) -> None:
+    path = write(tmp_path, labels=LINE + LINE.replace("0 ", f"{number} ", 1))
+    left_out = yolo.read(path).left_out
+    assert left_out[f"objects of class '{number}'"] == 1
+
+
+def test_what_splits_leave_out_alike_adds_up(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    for split in ("train", "val"):
+        (path / "labels" / split / "gone.txt").write_text(LINE)
+    counts = yolo.read(path).left_out
+    assert counts["label files without an image ('gone.txt' is the first)"] == 2
+
+
+def test_which_yaml_is_meant(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    (path / "args.yaml").write_text("epochs: 3\n")
+    assert yolo_yaml.read_data_file(path).file == path / "data.yaml"
+    (path / "data.yaml").rename(path / "pose.yml")
+    with pytest.raises(InputError, match=r"args.yaml, pose.yml\): give the path of one"):
+        yolo.read(path)
+    for name in ("args.yaml", "pose.yml"):
+        (path / name).unlink()
+    with pytest.raises(InputError, match=r"write a data.yaml that says 'train: images'"):
+        yolo.read(path)
+    (path / "obj.names").write_text("person\n")
+    with pytest.raises(InputError, match=r"CVAT's YOLO 1.1, which has boxes alone"):
+        yolo.read(path)
