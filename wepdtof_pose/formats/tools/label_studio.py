@@ -435,8 +435,8 @@ def _sort(region: dict[str, Any], number: int, regions: Regions, place: str) -> 
         regions.left_out["regions of other pages than a task's first"] += 1
         return
     labels = _labels(value, kind)
-    if kind == "labels":
-        kind = "rectanglelabels" if "height" in value else "keypointlabels" if "x" in value else ""
+    if kind == "labels" and isinstance(value, dict) and "x" in value:
+        kind = "rectanglelabels" if "height" in value else "keypointlabels"
     names = [label for label in labels if label.strip().lower() not in _HIDDEN_LABELS]
     if kind == "choices" and isinstance(value, dict):
         chosen = value.get("choices")
