@@ -107,6 +107,9 @@ class SspcmEma(Method):
                 kind; 0 is off.
             trained: A starts from a trained network (`network.pretrained`), as after a burn-in: E
                 and L have their whole memories from the beginning.
+            own_statistics: A's BatchNorm goes by the statistics it started with and keeps them.
+                Otherwise a batch's own are used and averaged, and where its labelled people are of
+                one kind and its hard views of another, they are those of neither.
         """
 
         short_memory: float = 0.98
@@ -126,6 +129,7 @@ class SspcmEma(Method):
         cameras: bool = False
         exchange: float = 0.0
         trained: bool = False
+        own_statistics: bool = False
 
         def __post_init__(self) -> None:
             for name in ("short_memory", "long_memory", "peak_quantile"):
@@ -165,6 +169,15 @@ class SspcmEma(Method):
         self.long = copy.deepcopy(self.network).requires_grad_(False)
         self.fresh_steps: int | None = None if options.trained else 0
         self.statistics: dict[str, Tensor] = {}
+
+    def train(self, mode: bool = True) -> SspcmEma:
+        """Set the mode; BatchNorm that keeps its statistics stays in evaluation mode."""
+        super().train(mode)
+        if self.options.own_statistics:
+            for layer in self.network.modules():
+                if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                    layer.eval()
+        return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Supervised and pseudo-label loss of one step, with fresh draws."""

@@ -1,8 +1,9 @@
 """Kill every writing command at random moments, and race two of each on one output.
 
-Run as a program it prints one JSON object: kills and races done, and what went wrong. All commands
-run in forks of this process, which has imported everything, so that a kill meets work and not an
-import. The arguments: folder, kills, races, seed, and names of commands (all without any).
+Run as a program it prints one JSON object: kills and races done, and what went wrong; while it
+runs, a line for each on stderr. All commands run in forks of this process, which has imported
+everything, so that a kill meets work and not an import. The arguments: folder, kills, races, seed,
+and names of commands (all without any).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ VOLATILE = {
     *("summary.json", "out.html", "out.pt", "report.json", "start.pt"),
 }
 """Files that hold times or places: their names are compared, not their bytes."""
-LONGEST = 300.0
+LONGEST = 1200.0
+"""Seconds after which a command hangs and is killed."""
 
 
 @dataclass(frozen=True)
@@ -367,10 +369,13 @@ def main(base: Path, kills: int, races: int, seed: int, names: list[str]) -> dic
     writers = tuple(writer for writer in WRITERS if not names or writer.name in names)
     base.mkdir(parents=True, exist_ok=True)
     campaign = Campaign(base, seed, writers)
-    for number in range(kills):
-        campaign.kill(writers[number % len(writers)])
-    for number in range(races):
-        campaign.race(writers[number % len(writers)])
+    for what, once, count in (("kill", campaign.kill, kills), ("race", campaign.race, races)):
+        for number in range(count):
+            writer = writers[number % len(writers)]
+            before = len(campaign.problems)
+            once(writer)
+            print(f"{what} {number + 1}/{count}: {writer.name}", file=sys.stderr)
+            print(*campaign.problems[before:], sep="\n", end="", file=sys.stderr)
     return {
         "kills": kills,
         "met work": campaign.met_work,

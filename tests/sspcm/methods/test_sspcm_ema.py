@@ -214,3 +214,18 @@ def test_averages_of_a_network_that_is_trained_already_move_slowly(make_setting)
     method.end_step()
     for parameter, old in zip(method.long.parameters(), before, strict=True):
         torch.testing.assert_close(parameter - old, torch.full_like(old, 0.005))
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_batchnorm_keeps_the_statistics_it_started_with(make_setting, student_batch, own) -> None:
+    method = build_method("sspcm_ema", make_setting(), {"own_statistics": own}).train()
+    normalised = method.network[1]
+    before = normalised.running_mean.clone()
+    sum(method(student_batch()).values()).backward()
+    assert torch.equal(normalised.running_mean, before) is own
+    # Its scale and shift learn all the same.
+    assert normalised.weight.grad is not None
+    method.eval()
+    assert not normalised.training
+    method.train()
+    assert normalised.training is not own
