@@ -31,7 +31,7 @@ from wepdtof_pose.errors import counted, echo
 @click.option(
     "--side",
     type=click.IntRange(32),
-    help="Longer side, in pixels, at which it sees frames.  [default: 512]",
+    help="Longer side, in pixels, at which it sees frames.  [default: 640]",
 )
 @click.option(
     "--turns",

@@ -22,7 +22,12 @@ from sspcm.data.detections import PERSON
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import Hardware, choose_hardware
 from sspcm.inference.frames import FrameReader, find_sources
-from sspcm.networks.finder import FinderNet, boxes_of_maps
+from sspcm.networks.finder import (
+    FinderNet,
+    boxes_of_maps,
+    boxes_of_shapes,
+    shapes_of_boxes,
+)
 from sspcm.networks.folding import folded
 from sspcm.networks.weights import read_weights
 from wepdtof_pose.errors import InputError
@@ -37,6 +42,8 @@ THRESHOLD = 0.3
 """Lowest score of a person."""
 OVERLAP = 0.45
 """Overlap (IoU) above which two boxes are the same person; the higher-scored one stays."""
+SAME = 0.5
+"""Overlap (IoU) above which the boxes of several looks at a person are averaged."""
 MULTIPLE = 32
 """The sides of the network's input are multiples of this."""
 
@@ -52,7 +59,7 @@ class Finder:
         side: longer side, in pixels, to which frames are resized.
         threshold: lowest score of a person.
         turns: number of quarter turns in which each frame is searched; a person found in several
-            of them counts once.
+            of them counts once, in the mean of their boxes.
     """
 
     network: nn.Module
@@ -81,7 +88,9 @@ class Finder:
         shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         small = cv2.cvtColor(cv2.resize(image, size, interpolation=shrinks), cv2.COLOR_BGR2RGB)
         boxes = np.concatenate([self._look(small, quarter) for quarter in range(self.turns)])
-        boxes = without_doubles(boxes[np.argsort(-boxes[:, 5], kind="stable")])
+        boxes = without_doubles(
+            boxes[np.argsort(-boxes[:, 5], kind="stable")], average=self.turns > 1
+        )
         # Integer coordinates are pixel centres, at both sizes.
         boxes[:, :2] = (boxes[:, :2] + 0.5) / scale - 0.5
         boxes[:, 2:4] /= scale
@@ -98,11 +107,7 @@ class Finder:
         with torch.inference_mode(), self.hardware.autocast():
             maps = self.network(normalise(pixels, bgr=False))
         boxes = boxes_of_maps(maps, threshold=self.threshold)[0]
-        for back in range(quarter, 0, -1):
-            # A quarter turn clockwise, onto an image as wide as this one is high.
-            high = width if back % 2 else height
-            boxes[:, :2] = np.stack([high - 1 - boxes[:, 1], boxes[:, 0]], axis=1)
-            boxes[:, 4] += 90
+        boxes[:, :5] = turned_back(boxes[:, :5], quarter, (width, height))
         return boxes
 
 
@@ -219,11 +224,43 @@ def finder_width(state: dict[str, torch.Tensor], *, source: str) -> int:
     return int(state["mix.0.weight"].shape[0])
 
 
-def without_doubles(boxes: np.ndarray, *, overlap: float = OVERLAP) -> np.ndarray:
-    """Return the boxes (n, 6), best first, that do not overlap a better one too much."""
-    same = rotated_iou(boxes[:, :5], boxes[:, :5]) > overlap
+def turned_back(boxes: np.ndarray, quarters: int, size: tuple[int, int]) -> np.ndarray:
+    """Return boxes (n, 5) found on `np.rot90(image, quarters)` as boxes on the image.
+
+    Args:
+        boxes: cx, cy, w, h, angle.
+        quarters: of a turn counter-clockwise, 0 or more.
+        size: (width, height) of the image.
+    """
+    boxes = boxes.copy()
+    for back in range(quarters, 0, -1):
+        # A quarter turn clockwise, onto an image as wide as this one is high.
+        high = size[1 - back % 2]
+        boxes[:, :2] = np.stack([high - 1 - boxes[:, 1], boxes[:, 0]], axis=1)
+        boxes[:, 4] += 90
+    return boxes
+
+
+def without_doubles(
+    boxes: np.ndarray, *, overlap: float = OVERLAP, average: bool = False
+) -> np.ndarray:
+    """Return the boxes (n, 6), best first, that do not overlap a better one too much.
+
+    Args:
+        boxes: (m, 6) cx, cy, w, h, angle, score, best first.
+        overlap: the largest IoU with a better box.
+        average: return in place of each box its mean with those that overlap it by more than
+            `SAME`, weighted by score and overlap; its score stays.
+    """
+    iou = rotated_iou(boxes[:, :5], boxes[:, :5])
     kept: list[int] = []
     for row in range(len(boxes)):
-        if not same[row, kept].any():
+        if not (iou[row, kept] > overlap).any():
             kept.append(row)
-    return boxes[kept]
+    best = boxes[kept]
+    if average and len(kept):
+        weights = np.where(iou[kept] > SAME, iou[kept] * boxes[:, 5], 0.0)
+        weights /= weights.sum(axis=1, keepdims=True)
+        best[:, :2] = weights @ boxes[:, :2]
+        best[:, 2:5] = boxes_of_shapes(weights @ shapes_of_boxes(boxes[:, 2:5]))
+    return best

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,6 +39,7 @@ WIDTH = 64
 LOSSES = ("centre", "way", "size", "stretch")
 
 _SCORE, _WAY, _ROOT, _STRETCH = slice(0, 1), slice(1, 3), slice(3, 4), slice(4, 6)
+_SHAPE = slice(3, 6)
 _EMPTY = -4.0
 """Score, before the sigmoid, that a fresh network gives: nearly all cells are empty."""
 _USUAL = 2.0
@@ -116,16 +118,43 @@ def finder_targets(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         weight = np.exp(-(way**2).sum(axis=0) / (2 * (2 * spread) ** 2))
         mine = (weight > _LEAST_WEIGHT) & (weight > target[CHANNELS])
         owner[mine] = number
-        turn = 2 * np.deg2rad(angle)
-        stretch = np.log(h / w) * np.array([np.cos(turn), np.sin(turn)])
         target[_WAY, mine] = way[:, mine]
-        target[_ROOT, mine] = np.log(root)
-        target[_STRETCH, mine] = stretch[:, None]
+        target[_SHAPE, mine] = shapes_of_boxes([w, h, angle])[:, None]
         target[CHANNELS, mine] = weight[mine]
     for number in range(len(boxes)):
         mine = owner == number
         target[CHANNELS, mine] /= max(target[CHANNELS, mine].sum(), 1e-6)
     return target
+
+
+def shapes_of_boxes(boxes: ArrayLike) -> np.ndarray:
+    """Return the shapes (..., 3) of boxes (..., 3): log root of the area in cells, stretch x and y.
+
+    Args:
+        boxes: w, h in pixels, and angle.
+
+    >>> shapes_of_boxes([16.0, 64.0, 45.0]).round(3).tolist()
+    [1.386, 0.0, 1.386]
+    """
+    w, h, angle = np.moveaxis(np.asarray(boxes, dtype=np.float64), -1, 0)
+    turn, stretch = 2 * np.deg2rad(angle), np.log(h / w)
+    root = np.log(np.sqrt(w * h) / STRIDE)
+    return np.stack([root, stretch * np.cos(turn), stretch * np.sin(turn)], axis=-1)
+
+
+def boxes_of_shapes(shapes: ArrayLike) -> np.ndarray:
+    """Return the boxes (..., 3) that have these shapes or means of shapes, w <= h.
+
+    Angles are within [-90, 90]; areas and ratios beyond those of any box are held.
+
+    >>> boxes_of_shapes([1.386, 0.0, 1.386]).round(1).tolist()
+    [16.0, 64.0, 45.0]
+    """
+    root, along, across = np.moveaxis(np.asarray(shapes, dtype=np.float64), -1, 0)
+    side = np.exp(root.clip(-3, 6)) * STRIDE
+    longer = np.exp((np.hypot(along, across) / 2).clip(0, 2))
+    angle = np.rad2deg(np.arctan2(across, along)) / 2
+    return np.stack([side / longer, side * longer, angle], axis=-1)
 
 
 def finder_losses(maps: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -172,13 +201,8 @@ def boxes_of_maps(maps: Tensor, *, threshold: float, most: int = 100) -> list[np
     found = []
     for values, scores, peaks in zip(mean.numpy(), score.numpy(), peak.numpy(), strict=True):
         y, x = np.nonzero(peaks[0])
-        cx, cy, root, along, across = values[:, y, x].astype(np.float64)
-        side = np.exp(root.clip(-3, 6)) * STRIDE
-        longer = np.exp((np.hypot(along, across) / 2).clip(0, 2))
-        angle = np.rad2deg(np.arctan2(across, along)) / 2
-        boxes = np.stack(
-            [cx * STRIDE, cy * STRIDE, side / longer, side * longer, angle, scores[0, y, x]],
-            axis=1,
-        )
+        told = values[:, y, x].astype(np.float64)
+        shapes = boxes_of_shapes(told[2:].T)
+        boxes = np.column_stack([told[:2].T * STRIDE, shapes, scores[0, y, x]])
         found.append(boxes[np.argsort(-boxes[:, 5], kind="stable")][:most])
     return found

@@ -6,13 +6,16 @@ that no network was trained on, and measures on them and on real frames, where t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
+from sspcm.inference.chain import Finder
 from sspcm.inference.evaluate import evaluate_networks, load_test_people
-from sspcm.inference.finder import THRESHOLD, open_finder
+from sspcm.inference.finder import THRESHOLD, open_finder, turned_back
 from sspcm.inference.open import open_networks
 from sspcm.ready.make import along_bodies, drawn
 from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, ready_networks
@@ -24,6 +27,8 @@ from wepdtof_pose.formats.datasets import wepdtof
 
 UNSEEN, UNSEEN_SEED = 300, 900
 """Drawn people of rooms that no network was trained on."""
+WAYS = ("as they are", "turned by 90", "turned by 180", "turned by 270")
+"""Ways in which the camera may hang, in degrees counter-clockwise."""
 SCORES = Path(__file__).with_name("scores.json")
 _BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
 
@@ -41,10 +46,38 @@ def pose_scores(file: Path, data: Path) -> dict[str, float]:
     return people | {name: round(100 * scores[name], 1) for name in ("AP", "AP50", "PCK@0.2")}
 
 
-def finder_scores(file: Path, data: PoseDataset, *, boxes: str = "body") -> dict[str, float]:
-    """Return what `evaluate_finder` says of a finder at the default threshold, in percent."""
-    finder = open_finder(file, threshold=EVALUATION_THRESHOLD, device="cpu")
-    scores = evaluate_finder(finder, data, boxes=boxes, threshold=THRESHOLD)
+class Turned:
+    """A finder of a camera that hangs the other way: it sees frames after quarter turns."""
+
+    def __init__(self, finder: Finder, quarters: int) -> None:
+        self._finder = finder
+        self._quarters = quarters
+
+    def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the people on the images as they were."""
+        return [self._find(image) for image in images]
+
+    def _find(self, image: np.ndarray) -> np.ndarray:
+        height, width = image.shape[:2]
+        boxes = self._finder.find([np.rot90(image, self._quarters)])[0]
+        boxes[:, :5] = turned_back(boxes[:, :5], self._quarters, (width, height))
+        return boxes
+
+
+def finder_scores(
+    file: Path, data: PoseDataset, *, boxes: str = "body", turns: int = 1, quarters: int = 0
+) -> dict[str, float]:
+    """Return what `evaluate_finder` says of a finder at the default threshold, in percent.
+
+    Args:
+        file: of the finder.
+        data: frames and people.
+        boxes: see `evaluate_finder`.
+        turns: number of quarter turns in which each frame is searched.
+        quarters: quarter turns by which the camera is turned.
+    """
+    finder = open_finder(file, threshold=EVALUATION_THRESHOLD, device="cpu", turns=turns)
+    scores = evaluate_finder(Turned(finder, quarters), data, boxes=boxes, threshold=THRESHOLD)
     counts = {name: scores[name] for name in ("frames", "people")}
     shares = {name: 100 * scores[name] for name in ("AP50", "AP30", "precision", "recall")}
     return (
@@ -89,10 +122,20 @@ def main(unseen: Path, poses: Path | None, boxes: Path | None, only: str | None)
         report[POSE_NETWORK] = scores
     if only != POSE_NETWORK:
         file = files[FINDER_NETWORK]
-        scores = {"drawn frames of unseen rooms": finder_scores(file, coco.read(data))}
+        people = coco.read(data)
+        scores = {
+            "drawn frames of unseen rooms": finder_scores(file, people),
+            "the same, --turns 4": finder_scores(file, people, turns=4),
+        }
         if boxes is not None:
             people = next(iter(wepdtof.read(boxes).datasets.values()))
-            scores["real frames (CEPDOF)"] = finder_scores(file, people, boxes="file")
+            for quarters, name in enumerate(WAYS):
+                scores[f"real frames (CEPDOF), {name}"] = finder_scores(
+                    file, people, boxes="file", quarters=quarters
+                )
+            scores["real frames (CEPDOF), --turns 4"] = finder_scores(
+                file, people, boxes="file", turns=4
+            )
         report[FINDER_NETWORK] = scores
     write_json(SCORES, report, indent=1)
     for name, scores in report.items():

@@ -22,7 +22,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from sspcm.augment.cameras import draw_cameras, seen_by
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import choose_hardware
-from sspcm.inference.finder import THRESHOLD, Finder, is_finder
+from sspcm.inference.chain import Finder
+from sspcm.inference.finder import THRESHOLD, is_finder
 from sspcm.networks.finder import LOSSES, STRIDE, FinderNet, finder_losses, finder_targets
 from sspcm.networks.weights import load_imagenet, load_initial, read_weights
 from wepdtof_pose.dataset import PoseDataset

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from click import Option
 
+from sspcm.commands.find import find
 from sspcm.data.detections import read_detections
+from sspcm.inference import finder
 from sspcm.networks.finder import FinderNet
 from sspcm.training.finder import write_finder
 
@@ -75,3 +78,9 @@ def test_bad_input_is_one_line(
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "boxes.json").exists()
+
+
+def test_help_says_the_defaults_that_are_taken() -> None:
+    defaults = {option.name: option.help for option in find.params if isinstance(option, Option)}
+    assert f"[default: {finder.SIDE}]" in defaults["side"]
+    assert f"[default: {finder.THRESHOLD}]" in defaults["threshold"]

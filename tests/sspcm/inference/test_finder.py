@@ -14,6 +14,7 @@ from sspcm.networks.finder import CHANNELS, STRIDE, FinderNet, finder_targets
 from sspcm.training.finder import write_finder
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import rotated_box_corners
+from wepdtof_pose.scores.rotated_boxes import rotated_iou
 
 # It stands along the radius of the frame that `painted` gives, as people below a ceiling camera do.
 BOX = np.array([176.4, 63.3, 40.0, 90.0, 25.0])
@@ -81,6 +82,27 @@ def test_each_image_has_its_own_people() -> None:
 def test_doubles_go_and_neighbours_stay() -> None:
     boxes = np.array([[0, 0, 10, 20, 0, 0.9], [1, 0, 10, 20, 0, 0.8], [30, 0, 10, 20, 0, 0.7]])
     assert without_doubles(boxes)[:, 5].tolist() == [0.9, 0.7]
+
+
+def test_several_looks_at_a_person_are_averaged() -> None:
+    boxes = np.array(
+        [
+            [10, 0, 10, 40, 83, 0.9],
+            [12, 0, 10, 40, -83, 0.9],  # 14 degrees from the first, across the horizontal
+            [100, 0, 10, 40, 0, 0.7],
+            [115, 0, 40, 40, 0, 0.6],  # overlaps the one before by less than half
+        ]
+    )
+    found = without_doubles(boxes, average=True)
+    iou = rotated_iou(boxes[:1, :5], boxes[1:2, :5])[0, 0]
+    assert 0.5 < iou < 0.9
+    np.testing.assert_allclose(found[0, 0], (10 + 12 * iou) / (1 + iou))
+    np.testing.assert_allclose(found[0, 4], 90 - 7 * (1 - iou) / (1 + iou), atol=1)
+    # Looks that do not agree on the direction make the box squarer, of the same area.
+    assert found[0, 2] * found[0, 3] == pytest.approx(400)
+    assert 10 < found[0, 2] < 12
+    assert found[0, 5] == 0.9
+    np.testing.assert_allclose(found[1:, :], boxes[2:, :])
 
 
 def test_written_finders_are_opened(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from sspcm.inference.finder import open_finder
 from sspcm.inference.open import open_networks
+from sspcm.networks.finder import FinderNet
 from sspcm.ready import make, measure
 from sspcm.ready.names import ready_networks
+from sspcm.training.finder import write_finder
 from wepdtof_pose.formats import coco
 from wepdtof_pose.scores.rotated_boxes import average_precision
 from wepdtof_pose.synthetic.generate import ANNOTATIONS
@@ -101,3 +104,30 @@ def test_the_drawn_set_is_what_the_recipe_says(office: Path) -> None:
     manifest = json.loads((office.parents[1] / "synthetic.json").read_text())
     assert manifest["style"] == "office"
     assert office.name == Path(ANNOTATIONS).name
+
+
+def test_finished_finders_draw_larger_boxes(tmp_path: Path) -> None:
+    network = FinderNet(width=8, generator=torch.Generator().manual_seed(0))
+    write_finder(network, tmp_path / "learned.pt")
+    make.write_grown(tmp_path / "learned.pt", tmp_path / "grown.pt")
+    frame = np.full((64, 96, 3), 128, np.uint8)
+    learned, grown = (
+        open_finder(tmp_path / name, device="cpu", threshold=0.0).find([frame])[0]
+        for name in ("learned.pt", "grown.pt")
+    )
+    np.testing.assert_allclose(grown[0, 2:4], make.GROWTH * learned[0, 2:4], rtol=2e-3)
+    np.testing.assert_array_equal(grown[0, [0, 1, 4, 5]], learned[0, [0, 1, 4, 5]])
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_turned_camera_sees_the_same_people(quarters: int) -> None:
+    class Fixed:
+        def find(self, images: list[np.ndarray]) -> list[np.ndarray]:
+            # One person, upright in the top left corner of whatever it sees.
+            return [np.array([[10.0, 20.0, 8.0, 16.0, 0.0, 0.9]]) for _ in images]
+
+    found = measure.Turned(Fixed(), quarters).find([np.zeros((100, 200, 3), np.uint8)])[0]
+    # Turned back by 90 degrees clockwise: from the top left to the top right, lying; or to the
+    # bottom left.
+    place = {1: [200 - 1 - 20, 10, 8, 16, 90], 3: [20, 100 - 1 - 10, 8, 16, 270]}[quarters]
+    assert found[0].tolist() == [*place, 0.9]
