@@ -9,7 +9,7 @@ import pytest
 import torch
 from click import Option
 
-from sspcm.commands.find import find
+from sspcm.commands.find import find as find_command
 from sspcm.data.detections import read_detections
 from sspcm.inference import finder
 from sspcm.networks.finder import FinderNet
@@ -81,6 +81,8 @@ def test_bad_input_is_one_line(
 
 
 def test_help_says_the_defaults_that_are_taken() -> None:
-    defaults = {option.name: option.help for option in find.params if isinstance(option, Option)}
+    defaults = {
+        option.name: option.help for option in find_command.params if isinstance(option, Option)
+    }
     assert f"[default: {finder.SIDE}]" in defaults["side"]
     assert f"[default: {finder.THRESHOLD}]" in defaults["threshold"]
