@@ -154,12 +154,17 @@ def require_inside(names: Iterable[str], source: Path | str) -> None:
     Raises:
         InputError: a name leads out.
     """
-    name = next(filter(_LEADS_OUT.search, names), None)
+    name = next(filter(leads_out, names), None)
     if name is not None:
         raise InputError(
             f"{source}: image file name {name!r} leads out of the image folder: names must be "
             "relative to that folder and stay in it"
         )
+
+
+def leads_out(name: str) -> bool:
+    """Return whether an image name leads out of its folder; see `require_inside`."""
+    return _LEADS_OUT.search(name) is not None
 
 
 def link_or_copy(source: Path, target: Path) -> None:

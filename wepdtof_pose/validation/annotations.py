@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from wepdtof_pose.files import leads_out
 from wepdtof_pose.validation.findings import PLACES, Problem
 from wepdtof_pose.validation.joints import (
     of_people,
@@ -39,6 +40,11 @@ def check_ids(raw: RawFile) -> Iterator[Problem]:
     yield Problem("image-unknown", "annotations", raw.rows[lost], lambda i: f"image {images[i]!r}")
     strange = np.array([not _printable(value) for value in ids], dtype=bool)
     yield _of_images(raw, "structure", strange, lambda i: f"'id' {ids[i]!r} is no printable text")
+    scenes = [raw.images[row].get("scene") for row in raw.image_rows]
+    strange = np.array([not _printable(scene) for scene in scenes], dtype=bool)
+    yield _of_images(
+        raw, "structure", strange, lambda i: f"'scene' {scenes[i]!r} is no printable text"
+    )
     if raw.boxes_only:
         return
     people = raw.fields["id"]
@@ -221,7 +227,7 @@ def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
 def usable_file_name(name: str) -> bool:
     """Whether a file can have that name, relative to the image folder."""
     parts = name.replace("\\", "/").split("/")
-    if not name.isprintable() or len(name) > 1024 or name.startswith(("/", "\\")) or ".." in parts:
+    if not name.isprintable() or len(name) > 1024 or leads_out(name):
         return False
     # No file system here or elsewhere takes longer names. Lone surrogates have no bytes.
     return all(len(part.encode(errors="replace")) <= 255 for part in parts)

@@ -84,6 +84,18 @@ CODES: dict[str, Code] = {
         "boxes given by two corners, not by corner, width and height",
         "take x1 from x2 and y1 from y2: [x1, y1, x2 - x1, y2 - y1]",
     ),
+    "units-boxes": Code(
+        "error",
+        "boxes of all people in another form than x, y, width, height",
+        "write x and y of the upper left corner, width and height; where labels in YOLO's form "
+        "were converted, give those the centre first, and convert them again",
+    ),
+    "units-joints": Code(
+        "error",
+        "joints of all people in another frame than that of the image",
+        "write x, then y, in pixels of the whole image: exchange the two, or add x and y of the "
+        "box (shares of it times its sides)",
+    ),
     "angles-radians": Code(
         "warning",
         "angles of rotated boxes in radians",
@@ -154,8 +166,15 @@ CODES: dict[str, Code] = {
     "visibility": Code(
         "error",
         "visibility that is not 0, 1 or 2",
-        "0 not labelled, 1 hidden, 2 visible; --fix takes what is above 0 as 2, else 0",
+        "0 not labelled, 1 hidden, 2 visible; --fix takes what is above 0 as 2, else 0, and AI "
+        "Challenger's 1 visible, 2 hidden, 3 absent as what they mean there",
         True,
+    ),
+    "visibility-unsaid": Code(
+        "error",
+        "joints that have places, but none of which is labelled: all visibilities are 0 or less",
+        "write 2 for joints that are labelled and seen, 1 for hidden ones: as it is, nobody can be "
+        "learned from or tested on",
     ),
     "box-missing": Code(
         "error",
@@ -196,7 +215,7 @@ CODES: dict[str, Code] = {
     "num-keypoints": Code(
         "error",
         "num_keypoints missing or wrong",
-        "count the joints with visibility above 0; --fix does",
+        "count the joints with visibility above 0; --fix does, but for people without any",
         True,
     ),
     "area-missing": Code(

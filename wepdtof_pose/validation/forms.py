@@ -1,6 +1,7 @@
 """Entries whose form is odd, but has one reading: '160' is 160, 1.0 is 1, [[x, y, v], ...] is flat.
 
-So have texts of numbers, objects of named numbers, and people who name the file of their image.
+So have texts of numbers, objects of named numbers, joints by their names, fields that other tools
+spell in another way, and people who name the file of their image.
 What has several readings, or none, is left as it is. Optional fields that cannot be read are kept
 under another name; nobody loses a box or a joint for the sake of a field.
 """
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.keypoints import canonical_joint_name
 from wepdtof_pose.validation.annotations import usable_skeleton
 from wepdtof_pose.validation.edits import Edits, Table
 from wepdtof_pose.validation.label_counts import is_labelled, joints_in, number_in, visibility_in
@@ -40,9 +42,30 @@ _OPTIONAL = ("scene", "fisheye", "track_id", "rotated_box", "area_from_box")
 _NAMED_NUMBERS = (
     *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
     *(("cx", "cy", "w", "h", "angle"), ("cx", "cy", "width", "height", "angle")),
-    *(("x", "y", "v"), ("x", "y", "visibility")),
+    *(("x", "y", "v"), ("x", "y", "visibility"), ("x", "y", "visible")),
 )
 """Keys of objects that stand for a box, a rotated box or a joint, in the order of the list."""
+
+_CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
+"""Keys of objects that stand for a box by two corners."""
+
+_NAMES = ("name", "label", "joint")
+"""Keys of a joint's name in an object that stands for a joint."""
+
+_SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
+    "images": {
+        "file_name": ("filename", "fileName", "image_name", "img_name"),
+        "width": ("image_width", "img_width"),
+        "height": ("image_height", "img_height"),
+    },
+    "annotations": {
+        "image_id": ("imageId", "imageID", "image_ID"),
+        "category_id": ("categoryId", "categoryID"),
+        "bbox": ("box", "bounding_box", "boundingBox"),
+        "keypoints": ("keypoint", "key_points", "keyPoints"),
+    },
+}
+"""Names that other tools give the fields of an entry."""
 
 
 def read_forms(edits: Edits) -> None:
@@ -51,6 +74,8 @@ def read_forms(edits: Edits) -> None:
     category, joints = joints_of_file(edits.content, edits.category)
     for table in ("images", "annotations"):
         _take_out_scalars(edits, table)
+        _spell_fields(edits, table)
+    names = None if category is None else category["keypoints"]
     _mend_images(edits)
     _mend_references(edits, category)
     own, _ = split_by_category(edits.content, category)
@@ -59,7 +84,7 @@ def read_forms(edits: Edits) -> None:
     unknown = 0 if any(_says_visibility(person) for _, person in own) else 2
     for row, person in own:
         if isinstance(person, dict) and check(person) is not None:
-            _mend_person(edits, row, joints, unknown)
+            _mend_person(edits, row, joints, unknown, names)
     if are_pairs(edits.content, edits.category):
         for row, person in own:
             if isinstance(person, dict) and _in_a_list(person):
@@ -161,6 +186,20 @@ def _take_out_scalars(edits: Edits, table: Table) -> None:
             edits.take_out("structure", table, row, why, labels=False)
 
 
+def _spell_fields(edits: Edits, table: Table) -> None:
+    """Give a field its name where the entry has it under one other only, and in its form."""
+    check = entry_check("image" if table == "images" else "annotation")
+    for row, entry in edits.entries(table):
+        for name, others in _SPELLINGS[table].items():
+            found = [other for other in others if other in entry]
+            if name in entry or len(found) != 1:
+                continue
+            value = entry[found[0]]
+            if value is not None and check({**_MINIMAL[table], name: value}) is None:
+                edits.edit(table, row).pop(found[0])
+                edits.set("structure", table, row, name, value, f", called {found[0]!r}")
+
+
 def _mend_images(edits: Edits) -> None:
     check = entry_check("image")
     numbers = [i.get("id") for _, i in edits.entries("images") if _is_id(i.get("id"))]
@@ -220,7 +259,9 @@ def _meant(value: Any, known: Any) -> Any:
     return found[0] if len(set(map(repr, found))) == 1 else None
 
 
-def _mend_person(edits: Edits, row: int, joints: int | None, unknown: int) -> None:
+def _mend_person(
+    edits: Edits, row: int, joints: int | None, unknown: int, names: list[str] | None
+) -> None:
     person = edits.entry("annotations", row)
     if "id" in person and not _is_id(person["id"]):
         if (number := _id(person["id"])) is not _LEAVE:
@@ -228,9 +269,9 @@ def _mend_person(edits: Edits, row: int, joints: int | None, unknown: int) -> No
         else:
             edits.remove("structure", "annotations", row, "id", "is no id: numbered anew")
     readers: _Readers = {
-        "bbox": _numbers,
+        "bbox": _box,
         "rotated_box": _numbers,
-        "keypoints": lambda value: _keypoints(value, joints, unknown),
+        "keypoints": lambda value: _keypoints(_in_order(value, names), joints, unknown),
         "iscrowd": _flag,
         "area_from_box": _flag,
         **dict.fromkeys(("area", "num_keypoints", "track_id"), _number),
@@ -326,11 +367,53 @@ def _numbers(value: Any) -> Any:
     return _LEAVE if any(number is _LEAVE for number in read) else read
 
 
+def _box(value: Any) -> Any:
+    """Read x, y, width, height; two corners that are named, or are two points, are a box, too."""
+    if isinstance(value, dict):
+        keys = next((keys for keys in _CORNERS if set(keys) == set(value)), None)
+        value = (
+            value if keys is None else [[value[k] for k in keys[:2]], [value[k] for k in keys[2:]]]
+        )
+    if not isinstance(value, list) or len(value) != 2:
+        return _numbers(value)
+    corners = [_numbers(corner) for corner in value]
+    if any(corner is _LEAVE or len(corner) != 2 for corner in corners):
+        return _LEAVE
+    (left, top), (right, bottom) = corners
+    return [min(left, right), min(top, bottom), abs(right - left), abs(bottom - top)]
+
+
+def _in_order(value: Any, names: list[str] | None) -> Any:
+    """Return joints that are named in the order of the category, and others as they are.
+
+    They are an object by name, or a list of objects that say their name. A joint that is not there
+    is not labelled; one that the category does not name leaves all as they are.
+    """
+    if isinstance(value, dict):
+        named = value
+    elif isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        key = next((key for key in _NAMES if all(key in one for one in value)), None)
+        others = [{k: v for k, v in one.items() if k != key} for one in value]
+        keys = [one[key] for one in value] if key else []
+        if not key or not all(isinstance(one, str) for one in keys) or len(set(keys)) < len(keys):
+            return value
+        named = dict(zip(keys, others, strict=True))
+    else:
+        return value
+    known = [canonical_joint_name(name) for name in names or ()]
+    found = {canonical_joint_name(name): joint for name, joint in named.items()}
+    if not found or len(found) < len(named) or not set(found) <= set(known):
+        return value
+    return [found.get(name, [0, 0, 0]) for name in known]
+
+
 def _keypoints(value: Any, joints: int | None, unknown: int) -> Any:
     """Read the joints of a person as a flat list: nested ones, nulls, words, true and false.
 
     `unknown` is the visibility of joints that have a place and null for it.
     """
+    if value in ({}, ""):
+        return []
     value = _listed(value)
     if not isinstance(value, list):
         return _LEAVE

@@ -54,7 +54,7 @@ class ImageFile:
 def check_image_files(raw: RawFile, file: Path) -> list[Problem]:
     """The problems of the image files that an annotation file lists."""
     names = raw.image_column("file_name")
-    found = _look_at(image_root(file, names), names)
+    found = _look_at(image_root(file, names), names, suffixes=raw.boxes_only)
     problems = []
     for code in ("image-missing", "image-unreadable", "image-truncated"):
         rows = [i for i, image in enumerate(found) if image.code == code]
@@ -174,11 +174,13 @@ def look_at_header(root: Path, name: Any) -> ImageHeader | None:
         return None
 
 
-def _look_at(root: Path, names: np.ndarray) -> list[ImageFile]:
+def _look_at(root: Path, names: np.ndarray, *, suffixes: bool) -> list[ImageFile]:
+    """Look at images; lists of frames, of boxes alone, name them without their `suffixes`."""
+
     def look(name: str) -> ImageFile:
         if not usable_file_name(name):
             return ImageFile(None)
-        path = _with_suffix(root / name)
+        path = _with_suffix(root / name) if suffixes else root / name
         try:
             require_own_file(path, root)
         except InputError as error:

@@ -98,7 +98,13 @@ def check_keypoints(raw: RawFile) -> Iterator[Problem]:
     )
     visibility = keypoints[..., 2]
     odd = finite & ~np.isin(visibility, (0, 1, 2))
-    yield _of_joints(raw, "visibility", odd, lambda i, j: f"{names[j]}: {visibility[i, j]:g}")
+    whose = " (AI Challenger's?)" if of_ai_challenger(raw) else ""
+    yield _of_joints(
+        raw, "visibility", odd, lambda i, j: f"{names[j]}: {visibility[i, j]:g}{whose}"
+    )
+    unsaid = _placed_but_unlabelled(raw)
+    if unsaid:
+        yield Problem("visibility-unsaid", "", [0], lambda _: f"joints of {unsaid} people")
 
     sizes, boxes, points = raw.sizes_of_people, raw.boxes, keypoints[..., :2]
 
@@ -118,6 +124,29 @@ def check_keypoints(raw: RawFile) -> Iterator[Problem]:
         beside,
         lambda i, j: f"{place(i, j)}, box {short(boxes[i])}",
     )
+
+
+def of_ai_challenger(raw: RawFile) -> bool:
+    """Whether visibilities are AI Challenger's: 1 visible, 2 hidden, 3 absent, and then at 0, 0.
+
+    COCO's files have 0 for what is absent, and no 3.
+    """
+    people = ~raw.crowds & (raw.keypoint_numbers == 3 * raw.keypoints.shape[1])
+    joints = raw.keypoints[people].reshape(-1, 3)
+    if not len(joints) or not np.isin(joints[:, 2], (1, 2, 3)).all():
+        return False
+    absent = joints[:, 2] == 3
+    return bool(absent.any() and (absent == (joints[:, :2] == 0).all(axis=1)).all())
+
+
+def _placed_but_unlabelled(raw: RawFile) -> int:
+    """Return how many people have joints with places, where none of these is labelled; else 0."""
+    if raw.labelled.any():
+        return 0
+    with np.errstate(invalid="ignore"):
+        points, sizes = raw.keypoints[..., :2], raw.sizes_of_people[:, None]
+        placed = ((points > 0) & (points < sizes)).all(axis=2)
+    return int((placed.sum(axis=1) >= FEWEST_JOINTS).sum())
 
 
 def check_sides(raw: RawFile) -> Iterator[Problem]:
@@ -229,6 +258,8 @@ def _other_joints(numbers: np.ndarray, joints: int) -> str:
         )
     if count == 2 * joints:
         return ", as all people have: x and y without visibility?"
+    if count == 4 * joints:
+        return ", as all people have: four of each joint, as x, y, z, visibility?"
     return ", as all people have: the category is of other joints"
 
 

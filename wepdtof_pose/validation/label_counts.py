@@ -83,7 +83,10 @@ def is_labelled(joint: list[Any]) -> bool:
     if len(joint) == 2:
         return any(place)
     visibility = visibility_in(joint[2], placed=any(place))
-    return visibility is not None and 0 < visibility < LARGEST
+    if visibility is None or not 0 < visibility < LARGEST:
+        return False
+    # At 0, 0 another number, such as AI Challenger's 3, says that the joint is absent.
+    return visibility in (1, 2) or any(place)
 
 
 def is_box(box: Any) -> bool:

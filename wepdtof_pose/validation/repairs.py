@@ -24,6 +24,7 @@ from wepdtof_pose.formats.layout import decimal
 from wepdtof_pose.validation.edits import Edits
 from wepdtof_pose.validation.findings import Problem
 from wepdtof_pose.validation.forms import are_pairs, extent_of_joints, joints_of_file, read_forms
+from wepdtof_pose.validation.joints import of_ai_challenger
 from wepdtof_pose.validation.label_counts import LabelCounts, count_labels, count_person
 from wepdtof_pose.validation.picture_sizes import fill_sizes, move_along
 from wepdtof_pose.validation.raw_file import RawFile, read_raw
@@ -119,6 +120,7 @@ class _Repair:
         self.row_of = {int(row): i for i, row in enumerate(self.raw.rows)}
         self.category, _ = joints_of_file(edits.content, edits.category)
         self.units: frozenset[str] = frozenset()
+        self.absent_is_3 = False
         self.found: dict[str, list[Problem]] = defaultdict(list)
 
     def run(self) -> None:
@@ -135,6 +137,9 @@ class _Repair:
             for problem in self.found[code]
             for row in problem.rows
         }
+        self.absent_is_3 = of_ai_challenger(self.raw)
+        if self.absent_is_3:
+            rows |= {int(row) for row in self.raw.rows}
         for row in sorted(rows):
             self._repair_person(row)
 
@@ -179,7 +184,9 @@ class _Repair:
             labelled = self._repair_joints(row, crowd)
             self._repair_box(row, crowd)
             count = person.get("num_keypoints")
-            if _missing(count) or (count != labelled and not crowd):
+            # Joints that somebody counted may have lost their visibility, and are not denied.
+            lost = not labelled and not _missing(count) and count > 0
+            if _missing(count) or (count != labelled and not crowd and not lost):
                 self.edits.set("num-keypoints", "annotations", row, "num_keypoints", labelled)
         self._repair_area(row, crowd)
         self._repair_rotated_box(row)
@@ -199,7 +206,12 @@ class _Repair:
         unknown = ~np.isfinite(joints[:, 2])
         joints[unknown, 2] = 0
         odd = ~np.isin(joints[:, 2], (0, 1, 2))
-        joints[odd, 2] = np.where(joints[odd, 2] > 0, 2, 0)
+        # At 0, 0 no visibility but 1 and 2 says that there is a joint.
+        placed = (joints[:, :2] != 0).any(axis=1)
+        joints[odd, 2] = np.where((joints[odd, 2] > 0) & placed[odd], 2, 0)
+        if self.absent_is_3 and not crowd:
+            odd = np.ones(len(joints), dtype=bool)
+            joints[:, 2] = 3 - before[:, 2]
         near = np.zeros(len(joints), dtype=bool)
         size = self.raw.sizes_of_people[self.row_of[row]]
         if np.isfinite(size).all() and not crowd and not self.units - OF_ANGLES:

@@ -16,6 +16,7 @@ from wepdtof_pose.validation.raw_file import RawFile
 UNITS = frozenset(
     {
         *("units-shares", "units-per-cent", "units-corners", "units-multiplied"),
+        *("units-boxes", "units-joints"),
         *("angles-radians", "angles-mirrored"),
     }
 )
@@ -35,6 +36,9 @@ _LARGE = 300
 _SEVERAL = 5
 """People from whom on it is no chance that all lie in one corner of their images."""
 
+_FILLED = 0.5
+"""Share of a box's sides that the labelled joints reach over where it is their person's box."""
+
 _LONG = 1.2
 """Length over width from which on a rotated box has a direction."""
 
@@ -49,6 +53,11 @@ def check_units(raw: RawFile) -> Iterator[Problem]:
     ):
         if message:
             yield _of_file(code, message)
+            return
+    for code, message in (("units-boxes", _other_boxes(raw)), ("units-joints", _other_joints(raw))):
+        if message:
+            yield _of_file(code, message)
+            return
 
 
 def check_angles(raw: RawFile) -> Iterator[Problem]:
@@ -94,11 +103,21 @@ def _shares(raw: RawFile) -> str:
     spread = bool(np.ptp(raw.keypoints[labelled][:, :2], axis=0).any()) if some.any() else False
     if _all(joints, some) and spread:
         found.append("joints")
-    if not found:
+    if not found or (found == ["joints"] and _are_shares_of_boxes(raw)):
         return ""
     return (
         f"all coordinates of the {' and '.join(found)} are below 1: shares of the image, not pixels"
     )
+
+
+def _are_shares_of_boxes(raw: RawFile) -> bool:
+    """Whether joints from 0 to 1 leave their boxes if they are taken as shares of the image."""
+    with np.errstate(invalid="ignore"):
+        whole = raw.keypoints.copy()
+        whole[..., :2] *= raw.sizes_of_people[:, None]
+        filled = raw.keypoints.copy()
+        filled[..., :2] = raw.boxes[:, None, :2] + filled[..., :2] * raw.boxes[:, None, 2:]
+    return not _are_of_boxes(raw, raw.boxes, whole) and _are_of_boxes(raw, raw.boxes, filled)
 
 
 def _per_cent(raw: RawFile) -> str:
@@ -182,7 +201,9 @@ def _corners(raw: RawFile) -> str:
         fits = ((points >= near) & (points <= far)).all(axis=2) | ~labelled
         larger = boxes[:, 2:].prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
         ends = np.where(labelled[..., None], points, -np.inf).max(axis=1)
-        gaps = np.abs(boxes[:, 2:] - ends) / (boxes[:, 2:] - boxes[:, :2])
+        starts = np.where(labelled[..., None], points, np.inf).min(axis=1)
+        gaps = np.maximum(np.abs(boxes[:, 2:] - ends), np.abs(starts - boxes[:, :2]))
+        gaps /= boxes[:, 2:] - boxes[:, :2]
     if not _all(fits.all(axis=1), jointed) or np.median(larger[jointed]) < 1.5:
         return ""
     if (np.median(gaps[jointed], axis=0) > 0.25).any():
@@ -191,6 +212,102 @@ def _corners(raw: RawFile) -> str:
         "in all people the joints end at (bbox[2], bbox[3]): corners x1, y1, x2, y2, not width "
         "and height"
     )
+
+
+def _other_boxes(raw: RawFile) -> str:
+    """Tell boxes of another form, which hold their joints only if they are read in that form."""
+    x, y, w, h = raw.boxes.T
+    readings = {
+        "centre x, centre y, width, height": (x - w / 2, y - h / 2, w, h),
+        "y, x, height, width, unless the joints are y, x": (y, x, h, w),
+        "two corners y1, x1, y2, x2": (y, x, h - y, w - x),
+        # What a reader of YOLO's labels, which are of centres, makes of labels of another form.
+        "corners x1, y1, x2, y2 that were read as centre and size": (
+            *(x + w / 2, y + h / 2),
+            *(w / 2 - x, h / 2 - y),
+        ),
+        "upper left corner and size that were read as centre and size": (
+            *(x + w / 2, y + h / 2),
+            *(w, h),
+        ),
+    }
+    fit = _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5
+    if not fit or not _are_filled(raw, raw.boxes, raw.keypoints):
+        with np.errstate(invalid="ignore"):
+            beyond = raw.keypoints[..., :2] > raw.sizes_of_people[:, None] + 1
+        if (beyond.any(axis=2) & raw.labelled)[_jointed(raw)].any():
+            readings = {words: r for words, r in readings.items() if "joints" not in words}
+        for words, reading in readings.items():
+            if _are_of_boxes(raw, np.stack(reading, axis=1), raw.keypoints):
+                return f"boxes hold the joints of their people as {words}, and not as x, y, w, h"
+    return _centres_without_joints(raw)
+
+
+def _centres_without_joints(raw: RawFile) -> str:
+    """Tell centres from corners where there are no joints: by the edges of the images."""
+    counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
+    if counted.sum() < 2 * _SEVERAL or (raw.labelled & counted[:, None]).any():
+        return ""
+    with np.errstate(invalid="ignore"):
+        over = (boxes[:, :2] + boxes[:, 2:] > sizes + 1).any(axis=1)
+        half = boxes[:, 2:] / 2
+        fits = ((boxes[:, :2] >= half - 1) & (boxes[:, :2] + half <= sizes + 1)).all(axis=1)
+    if over[counted].mean() < 0.25 or not _all(np.asarray(fits), counted):
+        return ""
+    return (
+        "boxes fit their images as centre x, centre y, width, height, and as x, y, w, h many do not"
+    )
+
+
+def _other_joints(raw: RawFile) -> str:
+    """Tell joints in another frame than the image, which lie in their boxes only if moved there."""
+    if _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5:
+        return ""
+    near, sides = raw.boxes[:, None, :2], raw.boxes[:, None, 2:]
+    points = raw.keypoints[..., :2]
+    for words, moved in {
+        "y, x": points[..., ::-1],
+        "places from the corner of the box": points + near,
+        "shares of the box": near + points * sides,
+    }.items():
+        keypoints = np.concatenate([moved, raw.keypoints[..., 2:]], axis=2)
+        if _are_of_boxes(raw, raw.boxes, keypoints):
+            return f"joints lie in the boxes of their people as {words}, and not as x, y"
+    return ""
+
+
+def _jointed(raw: RawFile) -> np.ndarray:
+    """Mask (people,) of those whose joints tell where their box is."""
+    return _with_box(raw) & (raw.labelled.sum(axis=1) > 3)
+
+
+def _hold_joints(raw: RawFile, boxes: np.ndarray, keypoints: np.ndarray) -> float:
+    """Return the share of the people whose joints all lie in these boxes; 1 where nobody tells."""
+    jointed = _jointed(raw)
+    if not jointed.any():
+        return 1.0
+    return float(_holds_joints(boxes, keypoints, raw.labelled)[jointed].mean())
+
+
+def _are_of_boxes(raw: RawFile, boxes: np.ndarray, keypoints: np.ndarray) -> bool:
+    """Whether boxes (people, 4) hold joints (people, joints, 3), and no more than these need."""
+    if not _jointed(raw).any() or _hold_joints(raw, boxes, keypoints) < NEARLY_ALL:
+        return False
+    return _are_filled(raw, boxes, keypoints)
+
+
+def _are_filled(raw: RawFile, boxes: np.ndarray, keypoints: np.ndarray) -> bool:
+    """Whether joints reach over most of the width and height of these boxes, in the median."""
+    jointed = _jointed(raw)
+    if not jointed.any():
+        return True
+    seen = raw.labelled[jointed][..., None]
+    points = keypoints[jointed][..., :2]
+    last = np.where(seen, points, -np.inf).max(axis=1)
+    reach = last - np.where(seen, points, np.inf).min(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        filled = np.median(reach / boxes[jointed, 2:], axis=0)
+    return bool((filled >= _FILLED).all())
 
 
 def _are_radians(angles: np.ndarray) -> bool:

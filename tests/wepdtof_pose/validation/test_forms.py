@@ -113,7 +113,27 @@ PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "a box of corners as an object": (
         {"bbox": {"x1": 20, "y1": 10, "x2": 46, "y2": 44}},
-        {"bbox": EXTENT, "original_bbox": {"x1": 20, "y1": 10, "x2": 46, "y2": 44}},
+        {"bbox": [20, 10, 26, 34]},
+    ),
+    "a box of two points": ({"bbox": [[46, 44], [20, 10]]}, {"bbox": [20, 10, 26, 34]}),
+    "joints by their names": (
+        {"keypoints": {"right_hand": [44, 42, 2], "Nose": [30, 12, 2], "neck": [32, 20, 2]}},
+        {"keypoints": [30, 12, 2, 32, 20, 2, 0, 0, 0, 44, 42, 2], "num_keypoints": 3},
+    ),
+    "objects with the names of joints": (
+        {
+            "keypoints": [
+                {"name": n, "x": x, "y": y, "visible": v}
+                for n, (x, y, v) in reversed(
+                    list(zip(NAMES, np.reshape(JOINTS, (4, 3)).tolist(), strict=True))
+                )
+            ]
+        },
+        {"keypoints": JOINTS},
+    ),
+    "an object for no joints": (
+        {"keypoints": {}, "num_keypoints": 0},
+        {"keypoints": [], "num_keypoints": 0},
     ),
     "a text of decimal commas": (
         {"bbox": "20,5 10,5 26,0 34,0"},
@@ -228,6 +248,7 @@ LEFT: dict[str, tuple[dict[str, Any], str]] = {
     "a visibility of two readings": ({"keypoints": [30, 12, "outside", *JOINTS[3:]]}, "structure"),
     "a joint that is a word": ({"keypoints": ["a", *JOINTS[1:]]}, "structure"),
     "joints in objects": ({"keypoints": [{"x": 1, "y": 2}] * 4}, "structure"),
+    "a joint that the category does not name": ({"keypoints": {"tail": [1, 2, 2]}}, "structure"),
     "a list too short": ({"keypoints": JOINTS[:-1]}, "keypoint-count"),
     "a list of other joints": ({"keypoints": [*JOINTS, 1, 2, 2]}, "keypoint-count"),
     "an unknown image": ({"image_id": 7}, "image-unknown"),

@@ -15,6 +15,7 @@ from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.validation.label_counts import LabelCounts
 from wepdtof_pose.validation.repaired_copy import write_repaired
+from wepdtof_pose.validation.repairs import repair
 from wepdtof_pose.validation.validate import validate
 
 
@@ -205,3 +206,59 @@ def test_a_rotated_box_of_nothing_but_nan_is_put_aside(tmp_path: Path) -> None:
     assert record["remaining"] == {}
     person = read_json(tmp_path / "out" / "annotations" / "a.json")["annotations"][0]
     assert "rotated_box" not in person
+
+
+def one_person(**fields: Any) -> dict[str, Any]:
+    """A file with a person of four joints on one image."""
+    person = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "bbox": [2, 2, 30, 40]}
+    return {
+        "images": [{"id": 1, "file_name": "a.png", "width": 64, "height": 48}],
+        "annotations": [{**person, "area": 636, **fields}],
+        "categories": [{"id": 1, "name": "person", "keypoints": ["a", "b", "c", "d"]}],
+    }
+
+
+def test_visibilities_of_ai_challenger_are_read_as_they_are_meant() -> None:
+    """3 is absent there: at 0, 0 it is no label; 1 is visible, and 2 hidden."""
+    joints = [5, 6, 1, 7, 8, 2, 0, 0, 3, 9, 9, 1]
+    repaired = repair(one_person(keypoints=joints, num_keypoints=3), "a.json")
+    person = repaired.content["annotations"][0]
+    assert person["keypoints"] == [5, 6, 2, 7, 8, 1, 0, 0, 0, 9, 9, 2]
+    assert person["num_keypoints"] == 3
+    assert (repaired.before.joints, repaired.after.joints) == (3, 3)
+
+
+def test_an_odd_visibility_makes_no_joint_where_no_place_is() -> None:
+    joints = [5, 6, 2, 7, 8, 7, 0, 0, 7, 0, 0, 0]
+    repaired = repair(one_person(keypoints=joints, num_keypoints=2), "a.json")
+    assert repaired.content["annotations"][0]["keypoints"] == [5, 6, 2, 7, 8, 2] + [0] * 6
+
+
+@pytest.mark.parametrize("keypoints", [[5, 6, 0, 7, 8, 0, 9, 9, 0, 4, 4, 0], [], None])
+def test_joints_that_somebody_counted_are_not_denied(keypoints: list[int] | None) -> None:
+    content = one_person(keypoints=keypoints, num_keypoints=4)
+    repaired = repair(content, "a.json")
+    assert repaired.content == content
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "value"),
+    [("file_name", "filename", "a.png"), ("width", "image_width", 64)],
+)
+def test_a_field_of_an_image_under_the_name_of_another_tool(
+    name: str, other: str, value: Any
+) -> None:
+    content = one_person(keypoints=[5, 6, 2] * 4, num_keypoints=4)
+    good = copy.deepcopy(content)
+    del content["images"][0][name]
+    content["images"][0][other] = value
+    assert repair(content, "a.json").content == good
+
+
+def test_fields_of_a_person_under_the_names_of_another_tool() -> None:
+    content = one_person(keypoints=[5, 6, 2] * 4, num_keypoints=4)
+    good = copy.deepcopy(content)
+    person = content["annotations"][0]
+    for name, other in (("image_id", "imageId"), ("bbox", "box"), ("keypoints", "keypoint")):
+        person[other] = person.pop(name)
+    assert repair(content, "a.json").content == good

@@ -119,6 +119,58 @@ def corners(content: dict) -> None:
         row["bbox"] = [x, y, x + w, y + h]
 
 
+def centres(content: dict) -> None:
+    for row in content["annotations"]:
+        x, y, w, h = row["bbox"]
+        row["bbox"] = [x + w / 2, y + h / 2, w, h]
+
+
+def centres_of_a_pool(content: dict) -> None:
+    """Boxes alone, all in the lower right corner of their images."""
+    for row in content["annotations"]:
+        _, _, w, h = row["bbox"]
+        w += row["id"] / 1000
+        row |= {"bbox": [318 - w / 2, 318 - h / 2, w, h], "keypoints": [], "num_keypoints": 0}
+
+
+def rows_first(content: dict) -> None:
+    for row in content["annotations"]:
+        x, y, w, h = row["bbox"]
+        row["bbox"] = [y, x, h, w]
+
+
+def read_as_centres(content: dict) -> None:
+    """What a reader of YOLO's labels makes of x1, y1, x2, y2."""
+    for row in content["annotations"]:
+        x, y, w, h = row["bbox"]
+        row["bbox"] = [x - (x + w) / 2, y - (y + h) / 2, x + w, y + h]
+
+
+def joints_rows_first(content: dict) -> None:
+    for row in content["annotations"]:
+        for at in range(0, 42, 3):
+            x, y = row["keypoints"][at : at + 2]
+            row["keypoints"][at : at + 2] = [y, x]
+
+
+def joints_of_crops(content: dict) -> None:
+    for row in content["annotations"]:
+        for at in range(42):
+            row["keypoints"][at] -= row["bbox"][at % 3] if at % 3 < 2 else 0
+
+
+def shares_of_boxes(content: dict) -> None:
+    joints_of_crops(content)
+    for row in content["annotations"]:
+        for at in range(42):
+            row["keypoints"][at] /= row["bbox"][2 + at % 3] if at % 3 < 2 else 1
+
+
+def unsaid(content: dict) -> None:
+    for row in content["annotations"]:
+        row["keypoints"][2::3] = [0] * 14
+
+
 def radians(content: dict) -> None:
     for row in content["annotations"]:
         row["rotated_box"][4] = np.deg2rad(row["rotated_box"][4])
@@ -216,8 +268,18 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "per cent for boxes and joints": (all_per_cent, {"units-per-cent"}),
     "shares multiplied twice": (multiplied, {"units-multiplied", "box-outside", "area-doubtful"}),
     "boxes by corners": (corners, {"units-corners"}),
+    "boxes by centres": (centres, {"units-boxes"}),
+    "boxes by centres without joints": (centres_of_a_pool, {"units-boxes"}),
+    "boxes y before x": (rows_first, {"units-boxes"}),
+    "corners read as centres": (read_as_centres, {"units-boxes", "area-doubtful"}),
+    "joints y before x": (joints_rows_first, {"units-boxes"}),
+    "joints of crops": (joints_of_crops, {"units-joints", "joint-outside-image"}),
+    "joints in shares of boxes": (shares_of_boxes, {"units-joints"}),
+    "places without visibility": (unsaid, {"visibility-unsaid", "num-keypoints"}),
     "angles in radians": (radians, {"angles-radians"}),
     "angles counter-clockwise": (mirrored, {"angles-mirrored"}),
+    "a scene with an escape": (image(scene="cam\x1b[31m"), {"structure"}),
+    "a name with a drive": (image(file_name="C:a.jpg"), {"file-name"}),
     "a name that leads out": (image(file_name="../a.jpg"), {"file-name"}),
     "a name of two lines": (image(file_name="a\nb.jpg"), {"file-name"}),
     "a name twice": (
