@@ -275,3 +275,27 @@ def test_a_pipe_that_the_shell_opened_is_read() -> None:
     os.close(write)
     assert read_json(Path(f"/dev/fd/{read}")) == [1]
     os.close(read)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"\x1f\x8b\x08\x00", "gzip file, unpack it"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5"),
+        (b"\x80\x04\x95", "pickle, which is never read"),
+        ("{}".encode("utf-16"), "UTF-16 text: save it as UTF-8"),
+        (b"MATLAB 5.0 MAT-file", "MATLAB"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html>", "a web page: download the file itself"),
+        (b"<annotations/>", "--from cvat"),
+        (b"{'images': []}", "json.dump"),
+        (b"// made by hand\n{}", "comments"),
+        (b'{"a": 1}\n{"a": 2}\n', "JSON lines"),
+        (b"image,x,y\na.jpg,1,2\n", "CSV"),
+        (b"train: images\nval: images\n", "--from yolo"),
+    ],
+)
+def test_what_is_no_json_is_named(tmp_path: Path, content: bytes, error: str) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=error):
+        read_json(tmp_path / "a.json")

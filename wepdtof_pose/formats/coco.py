@@ -40,6 +40,7 @@ from wepdtof_pose.formats.coco_tables import (
     people_table,
 )
 from wepdtof_pose.formats.fields import objects, other_fields, shown
+from wepdtof_pose.formats.foreign import instead_of
 from wepdtof_pose.formats.json_lists import long_lists
 from wepdtof_pose.formats.layout import (
     BOXES_OF_JOINTS,
@@ -176,10 +177,11 @@ def find_image_root(
 
 def _of_content(content: Any, *, source: str, **options: Any) -> PoseDataset:
     if not isinstance(content, dict):
-        raise InputError(
-            f"{source}: expected a JSON object with 'images' and 'annotations'; other "
-            "formats: wepdtof-pose convert first"
+        otherwise = (
+            "expected a JSON object with 'images' and 'annotations'; other formats: wepdtof-pose "
+            "convert first"
         )
+        raise InputError(f"{source}: {instead_of(content, otherwise)}")
     rows = {key: objects(content, key, source) for key in LISTS}
     return _of_blocks(
         {key: value for key, value in content.items() if key not in LISTS},

@@ -32,6 +32,8 @@ from wepdtof_pose.formats.fields import objects, other_fields, require_file_name
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.records import CocoImage, CocoPerson
 
+_FIX = "wepdtof-pose validate --fix mends what has one reading"
+
 FRAME_FIELDS = frozenset(CocoImage.__struct_fields__)
 PERSON_FIELDS = frozenset({*CocoPerson.__struct_fields__, "num_keypoints"})
 
@@ -193,9 +195,8 @@ def _record(row: dict[str, Any], kind: type[Record], position: int, blocks: Bloc
         return msgspec.convert(known, kind)
     except (msgspec.ValidationError, UnicodeError):  # half a surrogate pair is no text
         number = f" (id {shown(row['id'])})" if "id" in row else ""
-        raise InputError(
-            f"{blocks.source}: {blocks.key}[{position}]{number}: {wrong_field(known, kind)}"
-        ) from None
+        where = f"{blocks.source}: {blocks.key}[{position}]{number}"
+        raise InputError(f"{where}: {wrong_field(known, kind)} ({_FIX})") from None
 
 
 def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.ndarray:
@@ -215,7 +216,7 @@ def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.n
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(
             f"{entries.where(row)}: visibilities {sorted(set(keypoints[row, :, 2].tolist()))} "
-            "are not all 0, 1 or 2"
+            f"are not all 0, 1 or 2 ({_FIX})"
         )
     return keypoints
 

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import msgspec
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.foreign import form_of, instead_of
 from wepdtof_pose.records import LARGEST
 
 
@@ -17,14 +18,17 @@ def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
     """The list of objects under `key` of a JSON object."""
     rows = content.get(key) if isinstance(content, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{source}: {key!r} is missing or is not a list of objects")
+        known = key not in content if isinstance(content, dict) else True
+        otherwise = f"{key!r} is missing or is not a list of objects"
+        raise InputError(f"{source}: {instead_of(content, otherwise) if known else otherwise}")
     return rows
 
 
 def rows(content: Any, source: str, what: str) -> list[dict[str, Any]]:
     """The content, where it is a list of objects; `what` says what was expected in them."""
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-        raise InputError(f"{source}: expected a JSON list of {what}")
+        form = f" (it {found})" if (found := form_of(content)) else ""
+        raise InputError(f"{source}: expected a JSON list of {what}{form}")
     return content
 
 

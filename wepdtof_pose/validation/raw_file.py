@@ -23,6 +23,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.coco_category import key_of, keypoint_category, keypoint_set_of
 from wepdtof_pose.formats.fields import LARGEST
+from wepdtof_pose.formats.foreign import form_of, instead_of
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.validation.findings import Problem
 from wepdtof_pose.validation.schema import Check, entry_check, wrong_categories
@@ -134,7 +135,9 @@ def read_raw(content: Any, *, source: str, category: str | None = None) -> RawFi
         raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
     for name in ("images", "annotations"):
         if not isinstance(content.get(name), list):
-            raise InputError(f"{source}: {name!r} is missing or is not a list")
+            otherwise = f"{name!r} is missing or is not a list"
+            form = otherwise if name in content else instead_of(content, otherwise)
+            raise InputError(f"{source}: {form}")
     problems: list[Problem] = []
     boxes_only = has_rotated_bboxes(content)
     image_rows, wrong = _well_formed(
@@ -214,11 +217,11 @@ def from_list_of_frames(frames: list[Any], source: str) -> dict[str, Any]:
     images, annotations = [], []
     for position, frame in enumerate(frames):
         if not isinstance(frame, dict) or not {"img_name", "bboxes", "id"} <= set(frame):
-            raise InputError(
-                f"{source}: is a list, and entry {position} is no frame with 'img_name', 'bboxes' "
-                "and 'id': expected an object with 'images' and 'annotations' (a list of scored "
-                "predictions is not an annotation file)"
+            otherwise = (
+                f"is a list, and entry {position} is no frame with 'img_name', 'bboxes' and 'id': "
+                "expected an object with 'images' and 'annotations'"
             )
+            raise InputError(f"{source}: {(not position and form_of(frames)) or otherwise}")
         name, boxes, tracks = frame["img_name"], frame["bboxes"], frame["id"]
         images.append({"id": name, "file_name": name})
         if not (isinstance(boxes, list) and isinstance(tracks, list) and len(boxes) == len(tracks)):

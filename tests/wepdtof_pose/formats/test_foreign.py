@@ -1,0 +1,55 @@
+"""A file of another program is named for what it is, with a step that works."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.foreign import form_of
+from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.formats.tools import label_studio
+from wepdtof_pose.validation.validate import validate
+
+FORMS: dict[str, tuple[Any, str]] = {
+    "labelme": ({"shapes": [], "imagePath": "a.jpg"}, "LabelMe file"),
+    "via": ({"a.jpg12": {"filename": "a.jpg", "regions": []}}, "VIA file"),
+    "via_project": ({"_via_settings": {}, "_via_img_metadata": {}}, "VIA project"),
+    "datumaro": ({"info": {}, "categories": {}, "items": []}, "datum convert -if datumaro"),
+    "supervisely": ({"size": {"height": 1}, "objects": []}, "Supervisely"),
+    "openpose": ({"version": 1.3, "people": []}, "OpenPose"),
+    "posetrack17": ({"annolist": []}, "2018"),
+    "label_studio": ([{"data": {}, "annotations": []}], "--from label_studio"),
+    "json_min": ([{"id": 1, "annotator": 2, "image": "a.jpg"}], "JSON-MIN"),
+    "ai_challenger": ([{"image_id": "a", "human_annotations": {}}], "--from ai_challenger"),
+    "mpii": ([{"image": "a.jpg", "joints": []}], "--from mpii"),
+    "rapid": ([{"image_id": "a", "bbox": [1, 2, 3, 4, 5], "score": 1}], "--from rapid"),
+    "poses": ([{"image_id": 1, "keypoints": [], "score": 1}], "visualize DATA --predictions"),
+    "boxes": ([{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "sspcm predict --boxes"),
+    "detectron2": ([{"file_name": "a", "annotations": []}], "convert_to_coco_json"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_readers_of_coco_say_what_it_is(tmp_path: Path, name: str) -> None:
+    content, words = FORMS[name]
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=re.escape(words)) as caught:
+        load_dataset(file)
+    assert str(caught.value) == f"{file}: {form_of(content)}"
+    (finding,) = validate(file).findings
+    assert (finding.code, words in finding.message) == ("json", True)
+
+
+@pytest.mark.parametrize("content", [None, 3, "text", [], [3], {}, {"a": {"b": 1}}, {"images": []}])
+def test_other_content_is_no_known_form(content: Any) -> None:
+    assert form_of(content) == ""
+
+
+def test_another_reader_says_that_it_is_coco(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"images": [], "annotations": []}))
+    with pytest.raises(InputError, match=r"list of tasks.*\(it is COCO JSON: .*--from coco\)"):
+        label_studio.read(tmp_path / "a.json")

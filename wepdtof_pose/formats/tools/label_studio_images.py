@@ -1,0 +1,76 @@
+"""Which image a task of Label Studio is of, and where it lies: uploads, local files and links."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.fields import require_file_name, shown
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+
+
+def image_link(task: dict[str, Any], where: str) -> str:
+    """Return the link of a task's image: `data.image`, or the only value that looks like one."""
+    data = task.get("data")
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{where}: has no object 'data': export JSON from Label Studio, not JSON-MIN, which "
+            "does not say what belongs together"
+        )
+    for key, value in data.items():
+        if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+            raise InputError(
+                f"{where}: {shown(key)} has {len(value)} images: only tasks of one image are read"
+            )
+    texts = [value for value in data.values() if isinstance(value, str)]
+    found = [text for text in texts if path_of(text).lower().endswith(IMAGE_SUFFIXES)]
+    link = data.get("image", found[0] if len(found) == 1 else None)
+    if not isinstance(link, str) or not link.strip():
+        video = " but a video" if isinstance(data.get("video"), str) else ""
+        raise InputError(f"{where}: 'data' names no image{video} (expected 'image')")
+    require_file_name(path_of(link), where, key="image")
+    return link
+
+
+def path_of(link: str) -> str:
+    """Return the relative path that a link ends with: uploads, local files, URLs, plain paths."""
+    plain = link.strip().replace("\\", "/")
+    try:
+        parts = urlsplit(plain)
+        local = parse_qs(parts.query).get("d")
+    except ValueError:
+        return plain
+    path = local[0] if local else unquote(parts.path)
+    return "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
+
+
+def find_images(links: list[str], roots: list[Path]) -> tuple[Path, list[str]]:
+    """Return the first root that has the first image found, and the names of all images under it.
+
+    A link's path is tried whole, then without its leading folders, then without the 8 digits that
+    Label Studio puts before the name of an upload.
+    """
+    used: Path | None = None
+    names = []
+    for link in links:
+        candidates = possible_names(path_of(link))
+        name = None
+        for root in [used] if used else roots:
+            name = next((c for c in candidates if (root / c).is_file()), None)
+            if name is not None:
+                used = root
+                break
+        names.append(name or PurePosixPath(path_of(link)).name)
+    return used or roots[min(1, len(roots) - 1)], names
+
+
+def possible_names(path: str) -> list[str]:
+    """Return the names under which the image of a link may lie."""
+    parts = path.split("/")
+    names = ["/".join(parts[start:]) for start in range(min(len(parts), 20))]
+    head, dash, rest = parts[-1].partition("-")
+    if dash and rest and len(head) == 8 and all(c in "0123456789abcdef" for c in head):
+        names.append(rest)
+    return names
