@@ -52,7 +52,9 @@ def labels(content: Content) -> tuple[int, int, int]:
         for at in range(0, len(numbers) - step + 1, step):
             joint = numbers[at : at + step]
             if all(map(usable, joint)):
-                joints += float(joint[2]) > 0 if step == 3 else any(map(float, joint))
+                seen = float(joint[2]) if step == 3 else 3.0
+                # At 0, 0 only a visibility of COCO's says that there is a joint.
+                joints += seen > 0 and (seen in (1, 2) or any(map(float, joint[:2])))
     return len(frames), sum(float(b[2]) > 0 and float(b[3]) > 0 for b in whole), joints
 
 
