@@ -219,7 +219,7 @@ def image_bytes(path: Path, *, head: int = -1) -> bytes:
         _require_file(path)
         with path.open("rb") as stream:
             return stream.read(head)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(missing_image(path)) from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
@@ -229,6 +229,9 @@ def missing_image(path: Path) -> str:
     """Return the message that an image is not there, and whether only / would have to be \\."""
     other = Path(str(path).replace("\\", "/"))
     text = f"{path}: no such image"
+    blocked = next((parent for parent in path.parents if parent.is_file()), None)
+    if blocked is not None:
+        return f"{text}: {blocked} is a file, not a folder (a link that was copied as text?)"
     if other == path or not other.is_file():
         return text
     return f"{text}, but {other} is there: write / in 'file_name', or convert"

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError
 
 LARGEST = 3.4e38
 """The float32 limit: a larger number could not be kept."""
+
+OTHER_FORM = (ValidationError, OverflowError, UnicodeError)
+"""What msgspec.convert raises for another form: UnicodeError for half a surrogate pair."""
 
 _EXACT = 2**53
 _IS_ID = Meta(description="a whole number or a text")

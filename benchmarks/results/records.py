@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from sspcm.runs.records import Count, Finite
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.records import OTHER_FORM
 
 T = TypeVar("T")
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -105,7 +106,7 @@ def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
     """
     try:
         return msgspec.convert(content, kind)
-    except (msgspec.ValidationError, OverflowError) as error:
+    except OTHER_FORM as error:
         raise InputError(f"{source}: is not {what}: {error}") from None
 
 

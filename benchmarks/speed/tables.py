@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.records import OTHER_FORM
 
 
 class _Environment(msgspec.Struct):
@@ -126,7 +127,7 @@ def speed_tables(content: dict[str, Any], *, source: str = "speed.json") -> str:
     """
     try:
         result = msgspec.convert(content, _Result)
-    except msgspec.ValidationError as error:
+    except OTHER_FORM as error:
         raise InputError(
             f"{source}: is not a result of sspcm-bench speed: {error}: measure again"
         ) from None

@@ -33,7 +33,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder, replacing
 from wepdtof_pose.geometry import transform_points
-from wepdtof_pose.images import frame_image
+from wepdtof_pose.images import frame_image, missing_image
 from wepdtof_pose.locks import exclusive
 
 
@@ -219,9 +219,14 @@ def _require_room(folder: Path, needed: int, people: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(
-            f"{folder}: the crops of {people} people need {needed / 2**30:.1f} GiB, but only "
-            f"{free / 2**30:.1f} GiB are free: make room, or name another folder as data.cache"
+            f"{folder}: the crops of {people} people need {_in_words(needed)}, but only "
+            f"{_in_words(free)} are free: make room, or name another folder as data.cache"
         )
+
+
+def _in_words(size: int) -> str:
+    """Return a number of bytes that is told apart from another one, however small both are."""
+    return tqdm.format_sizeof(size, "B")
 
 
 def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, int]) -> str:
@@ -234,7 +239,7 @@ def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, 
         try:
             stat = path.stat()
         except OSError:
-            raise InputError(f"{path}: no such image file") from None
+            raise InputError(missing_image(path)) from None
         digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
     return digest.hexdigest()[:24]
 

@@ -19,6 +19,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, read_text
 from wepdtof_pose.formats.fields import require_id, rows, shown
 from wepdtof_pose.geometry import clip_boxes, enclosing_boxes
+from wepdtof_pose.records import LARGEST
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 PERSON = 1
@@ -49,9 +50,14 @@ class FrameBoxes:
         """Return the boxes of these rows (a mask or indices)."""
         return FrameBoxes(self.boxes[rows], self.scores[rows], self.rotated[rows])
 
-    def on_frame(self, size: Sequence[int]) -> np.ndarray:
-        """Return a mask (people,) of boxes that lie at least partly on a frame (width, height)."""
-        return clip_boxes(self.boxes, np.asarray(size))[1]
+    def on_frame(self, size: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return a mask (people,) of boxes that lie at least partly on a frame (width, height).
+
+        Boxes whose sides are not positive lie nowhere. One size serves all boxes, or each has its
+        own (people, 2).
+        """
+        sides = self.rotated[:, 2:4]
+        return clip_boxes(self.boxes, np.asarray(size))[1] & ~(sides <= 0).any(axis=1)
 
 
 def frame_boxes(value: Any) -> FrameBoxes:
@@ -221,22 +227,24 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     sizes: dict[Any, tuple[float, float]] = {}
     category_id = _as_id(category, person_id)
     if isinstance(content, dict):
-        entries, images = content.get("annotations"), content.get("images", [])
+        entries = content.get("annotations")
+        images = [
+            image
+            for image in rows(content.get("images") or [], f"{path}: 'images'", "images")
+            if isinstance(image.get("id"), (int, str))
+        ]
         if content.get("categories"):
             category_id = _person_category(content["categories"], category, str(path))
         names = {
             image["id"]: image["file_name"]
             for image in images
-            if isinstance(image, dict)
-            and isinstance(image.get("id"), (int, str))
-            and isinstance(image.get("file_name"), str)
+            if isinstance(image.get("file_name"), str)
         }
         sizes = {
             image["id"]: (image["width"], image["height"])
             for image in images
-            if isinstance(image, dict)
-            and isinstance(image.get("id"), (int, str))
-            and all(type(image.get(key)) is int and image[key] > 0 for key in ("width", "height"))
+            if all(type(image.get(key)) is int and image[key] > 0 for key in ("width", "height"))
+            and max(image["width"], image["height"]) < LARGEST
         }
     else:
         entries = content
@@ -272,7 +280,7 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     boxes[five] = enclosing_boxes(turned[five])
     return Detections(
         image_ids=[row.get("image_id") for row in chosen],
-        file_names=[row.get("file_name", names.get(row.get("image_id"))) for row in chosen],
+        file_names=[row.get("file_name") or names.get(row.get("image_id")) for row in chosen],
         boxes=boxes,
         scores=np.array([row.get("score", 1.0) for row in chosen], dtype=np.float64),
         rotated=turned,
@@ -287,9 +295,12 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
 
 def _check_entry(row: dict[str, Any], where: str) -> None:
     """Refuse an entry without an image or without a usable box."""
-    if not isinstance(row.get("image_id", row.get("file_name")), (int, str)):
+    image_id, name = row.get("image_id"), row.get("file_name")
+    if image_id is None and name is None:
         raise InputError(f"{where}: has neither an image_id nor a file_name")
-    if not isinstance(row.get("file_name", ""), str):
+    if image_id is not None:
+        require_id(image_id, f"{where}: 'image_id'")
+    if name is not None and not isinstance(name, str):
         raise InputError(f"{where}: 'file_name' is not text")
     turned = row.get("rotated_box")
     if turned is not None and not _numbers(turned, 5):
@@ -436,4 +447,4 @@ def _numbers(value: Any, count: int) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < float("inf")
+    return type(value) in (int, float) and abs(value) < LARGEST

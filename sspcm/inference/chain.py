@@ -37,13 +37,23 @@ class BoxSource(Protocol):
         """Return the boxes of the people, all of them at least partly on the frame."""
 
 
+@dataclass
 class WholeFrames:
-    """Treats each whole frame as one person."""
+    """Treats each whole frame as one person.
+
+    Attributes:
+        too_small: frames so far that are one pixel wide or high, and hold nobody.
+    """
+
+    too_small: int = 0
 
     def boxes(self, frame: Frame) -> FrameBoxes:
-        """Return the whole frame as one box."""
+        """Return the whole frame as one box, or none for a frame that is too small."""
         height, width = frame.image.shape[:2]
-        return frame_boxes([[0.0, 0.0, width, height]])
+        found = frame_boxes([[0.0, 0.0, width, height]])
+        inside = found.on_frame((width, height))
+        self.too_small += int((~inside).sum())
+        return found.select(inside)
 
 
 @dataclass

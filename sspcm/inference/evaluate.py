@@ -20,7 +20,6 @@ from sspcm.runs.folder import RunFolder
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_people
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats.loading import load_dataset, take_split
-from wepdtof_pose.geometry import clip_boxes
 from wepdtof_pose.keypoints import KeypointSet, convert_keypoints
 from wepdtof_pose.scores.frame_lookup import find_frames
 from wepdtof_pose.scores.predictions import Predictions
@@ -306,7 +305,7 @@ def _detected_people(people: PoseDataset, found: Detections) -> tuple[PoseDatase
     rows = np.flatnonzero(on_frame)
     sizes = people.frames[["width", "height"]].to_numpy(dtype=np.float64)[frame_rows[rows]]
     boxes = found.of_rows(rows, sizes)
-    _, inside = clip_boxes(boxes.boxes, sizes)
+    inside = boxes.on_frame(sizes)
     counts = {
         "images": len(people.frames),
         "images_with_boxes": len(np.unique(frame_rows[rows[inside]])),

@@ -39,7 +39,7 @@ from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.pictures import PoseWriter
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
 from sspcm.inference.tracks import numbered, smoothed
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import make_folder, replacing, write_json
 from wepdtof_pose.locks import exclusive
 
@@ -182,6 +182,9 @@ def predict_inputs(
         count.seconds = time.perf_counter() - started
         if isinstance(people, GivenBoxes):
             count.boxes = people.record()
+        if isinstance(people, WholeFrames) and people.too_small:
+            frames = counted(people.too_small, "frame")
+            count.notes.append(f"nobody on {frames} of one pixel in width or height")
         records = [journal.done[source.name] for source in found.sources]
         _require_something(records, people, options, count)
         _write_files(out, found.sources, journal, networks, options, count)

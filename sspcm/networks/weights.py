@@ -272,7 +272,10 @@ def _parameters(content: Any, file: Path) -> State:
     for _ in range(_DEPTH):
         if not isinstance(content, Mapping):
             raise InputError(f"{file}: holds no state dictionary")
-        key = next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
+        inner = [key for key, value in content.items() if isinstance(value, Mapping)]
+        key = next((key for key in _WRAPPERS if key in inner), None)
+        if key is None and len(inner) == 1 and not any(map(torch.is_tensor, content.values())):
+            (key,) = inner  # by whatever name
         if key is None:
             break
         content = content[key]

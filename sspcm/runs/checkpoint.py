@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 import stat
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def read_torch_file(path: Path, *, device: torch.device | str = "cpu") -> Any:
     """
     _require_torch_file(path)
     try:
-        with torch.serialization.safe_globals(_STAND_INS):
+        with torch.serialization.safe_globals(_STAND_INS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location=device, weights_only=True)
     # Torch raises a dozen types for files that are cut short or hold something else.
     except Exception as error:
@@ -128,8 +130,14 @@ def _require_stored(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
+            names = archive.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         raise InputError(f"{path}: is not a torch file, or is cut short") from None
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise InputError(
+            f"{path}: is a TorchScript program, not weights: save the state_dict of what "
+            "torch.jit.load reads from it into a new file"
+        )
     if size > path.stat().st_size:
         raise InputError(
             f"{path}: unpacks to {size / 2**20:.0f} MiB, more than the file itself: torch writes "

@@ -128,20 +128,20 @@ class RunFolder:
         )
 
     def require_same_conditions(self, now: dict[str, Any]) -> None:
-        """Check that a run with finished epochs goes on as it began.
+        """Check that a run with finished epochs, or its result, is of the same conditions.
 
         Compared is what no configuration says: the data, the number of processes, the kind of
         device and its precision. What the folder does not record (older ones) is not compared.
 
         Args:
-            now: what env.json would hold if the run began now.
+            now: what env.json would hold if the run began now, or a part of it.
 
         Raises:
             InputError: something differs.
         """
-        before = self.read_environment() if self.resumable else {}
+        before = self.read_environment() if self.resumable or self.finished else {}
         for key in _CONDITIONS:
-            if key in before and before[key] != now[key]:
+            if key in before and key in now and before[key] != now[key]:
                 raise InputError(
                     f"{self.path}: the run began with {key} = {before[key]!r}, and would go on "
                     f"with {now[key]!r}: restore that, or name another folder"

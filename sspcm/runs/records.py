@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.records import OTHER_FORM
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """Whole numbers that JSON readers of every language hold."""
@@ -173,7 +174,7 @@ def read_run_result(path: Path) -> RunResult:
     """
     try:
         result = msgspec.convert(read_json(path), RunResult)
-    except (msgspec.ValidationError, OverflowError) as error:
+    except OTHER_FORM as error:
         raise InputError(f"{path}: is not the result of a run: {error}") from None
     if not result.people_test:
         return result
@@ -236,7 +237,7 @@ def read_epoch_rows(path: Path) -> list[dict[str, Any]]:
             raise InputError(f"{where}: not valid JSON: {error}") from None
         try:
             epoch = msgspec.convert(row, EpochRow).epoch
-        except (msgspec.ValidationError, OverflowError) as error:
+        except OTHER_FORM as error:
             raise InputError(f"{where}: is not an epoch of a run: {error}") from None
         if epoch != number:
             raise InputError(f"{where}: is of epoch {epoch}, not {number}")
@@ -256,7 +257,7 @@ def read_environment(path: Path) -> dict[str, Any]:
     for name, value in content.items():
         try:
             msgspec.convert(value, _ENVIRONMENT.get(name, _Fact | dict[str, _Fact]))
-        except (msgspec.ValidationError, OverflowError) as error:
+        except OTHER_FORM as error:
             raise InputError(
                 f"{path}: is not the environment of a run: entry {name!r}: {error}"
             ) from None
@@ -307,7 +308,7 @@ def read_about(content: Any, *, source: str) -> AboutNetworks:
     """
     try:
         about = msgspec.convert(content, AboutNetworks)
-    except (msgspec.ValidationError, OverflowError) as error:
+    except OTHER_FORM as error:
         raise InputError(
             f"{source}: what it says about its networks is not usable: {error}"
         ) from None
@@ -331,7 +332,7 @@ def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
             skeleton=tuple((int(a), int(b)) for a, b in content["skeleton"]),
             sigmas=None if sigmas is None else tuple(float(sigma) for sigma in sigmas),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: not a keypoint set: {error}") from None
 
 

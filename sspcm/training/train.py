@@ -137,7 +137,9 @@ def _train(
         run.prepare(config, resume=resume or not processes.writes, longer=resume)
     if processes.writes:
         sweep(folder)
+    hashes = {key: getattr(sets.record, key) for key in HASHES}
     if run.ended(config):
+        run.require_same_conditions(hashes)
         return run.read_result()
     threads = config.threads or run.threads_of_its_beginning()
     if threads:
@@ -145,10 +147,7 @@ def _train(
     surroundings = environment(hardware) | {
         "device_type": hardware.device.type,
         "processes": processes.count,
-        "data_hash": sets.record.data_hash,
-        "split_hash": sets.record.split_hash,
-        "unlabelled_hash": sets.record.unlabelled_hash,
-        "labels_hash": sets.record.labels_hash,
+        **hashes,
     }
     run.require_same_conditions(surroundings)
     if processes.writes:
@@ -209,7 +208,6 @@ def _train(
     rows = run.read_metrics()[: progress.epoch]
     alone = processes.count == 1 and not config.compile
     burn_ins = burn_ins or run.path / "burn_in"
-    hashes = {key: surroundings[key] for key in HASHES}
     burnt_in = progress.epoch >= config.optimisation.burn_in_epochs
     roles = {method.roles[entry]: role for entry, role in method.burn_in_roles().items()}
     if alone and not part and _LOG.isEnabledFor(logging.INFO):

@@ -101,6 +101,13 @@ def test_no_image(tmp_path: Path, content: bytes | None, error: str) -> None:
             image_size(tmp_path / "a")
 
 
+def test_a_link_that_was_copied_as_text_is_said(tmp_path: Path) -> None:
+    """As git leaves a linked folder of images where links are switched off."""
+    (tmp_path / "images").write_text("../other/images")
+    with pytest.raises(InputError, match=r"no such image: .*images is a file, not a folder"):
+        read_image(tmp_path / "images" / "a" / "1.jpg")
+
+
 def bomb(width: int, height: int) -> bytes:
     """A small JPEG whose header states other sizes than it has."""
     content = cv2.imencode(".jpg", np.full((64, 64, 3), 90, dtype=np.uint8))[1].tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from wepdtof_pose.dataset import PoseDataset
+
+# Before anything imports OpenCV: damaged pictures are our own messages' to name.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 PATH = click.Path(path_type=Path)
 SEED = click.option(

@@ -11,7 +11,7 @@ import msgspec
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.foreign import form_of, instead_of
-from wepdtof_pose.records import LARGEST
+from wepdtof_pose.records import LARGEST, OTHER_FORM
 
 
 def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
@@ -45,7 +45,7 @@ def wrong_field(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
         value = row[field.encode_name]
         try:
             msgspec.convert(value, field.type)
-        except (msgspec.ValidationError, UnicodeError) as error:
+        except OTHER_FORM as error:
             what = repr(field.encode_name)
             item = _ITEM.search(str(error))
             if item and isinstance(value, list):

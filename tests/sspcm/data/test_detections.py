@@ -245,3 +245,55 @@ def test_boxes_of_one_frame_in_any_form() -> None:
     for wrong in ([[1, 2, 3]], "boxes", [[1, 2, 3, float("nan")]]):
         with pytest.raises(InputError, match="boxes"):
             frame_boxes(wrong)
+
+
+@pytest.mark.parametrize(
+    ("entry", "error"),
+    [
+        ({"bbox": [1, 2, 10**400, 4]}, "'bbox' is not a list of 4 numbers"),
+        ({"score": 10**400}, "'score' is not a number"),
+        ({"score": None}, "'score' is not a number"),
+        ({"rotated_box": [1, 2, 1e39, 4, 5]}, "'rotated_box' is not a list of 5 numbers"),
+        ({"image_id": None}, "has neither an image_id nor a file_name"),
+        ({"image_id": 1.5}, "'image_id' is neither a whole number nor a text"),
+        ({"file_name": 3}, "'file_name' is not text"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_an_unusable_entry_is_named(tmp_path: Path, entry: dict, error: str) -> None:
+    good = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}
+    write_json(tmp_path / "boxes.json", [good, good | entry])
+    with pytest.raises(InputError, match=f"entry 1: {error}"):
+        read_detections(tmp_path / "boxes.json")
+
+
+@pytest.mark.parametrize("without", [{"image_id": None}, {"file_name": None}], ids=str)
+def test_one_of_id_and_name_may_be_null(tmp_path: Path, without: dict) -> None:
+    entry = {"image_id": 7, "file_name": "7.jpg", "bbox": [1, 2, 3, 4]} | without
+    write_json(tmp_path / "boxes.json", [entry])
+    assert read_detections(tmp_path / "boxes.json").rows_of(["7", "7.jpg"]).tolist() == [0]
+
+
+def test_a_data_set_may_have_no_list_of_images(tmp_path: Path) -> None:
+    content: dict[str, Any] = {"annotations": [{"image_id": 1, "bbox": [1, 2, 3, 4]}]}
+    for images in (None, []):
+        write_json(tmp_path / "data.json", content | {"images": images})
+        assert read_detections(tmp_path / "data.json").rows_of(["1"]).tolist() == [0]
+    for images in (3, [None], "x"):
+        write_json(tmp_path / "data.json", content | {"images": images})
+        with pytest.raises(InputError, match="'images': expected a JSON list of images"):
+            read_detections(tmp_path / "data.json")
+    # A size beyond all numbers is none.
+    row = {"id": 1, "file_name": "1.jpg", "width": 10**400, "height": 4}
+    write_json(tmp_path / "data.json", content | {"images": [row]})
+    found = read_detections(tmp_path / "data.json")
+    assert len(found.of_rows(found.rows_of(["1.jpg"]), np.array([9.0, 9.0]))) == 1
+
+
+@pytest.mark.parametrize("sides", [(0, 0), (0, 5), (-4, 5)])
+def test_a_rotated_box_without_sides_lies_nowhere(tmp_path: Path, sides: tuple) -> None:
+    good = {"image_id": 1, "bbox": [1, 2, 3, 4], "rotated_box": [5, 5, 3, 4, 0]}
+    write_json(tmp_path / "boxes.json", [good, good | {"rotated_box": [5, 5, *sides, 0]}])
+    found = read_detections(tmp_path / "boxes.json")
+    boxes = found.of_rows(found.rows_of(["1"]), np.array([20.0, 20.0]))
+    assert boxes.on_frame((20, 20)).tolist() == [True, False]

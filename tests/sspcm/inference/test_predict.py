@@ -100,6 +100,18 @@ def test_a_whole_image_is_one_person(single_run: Path, images: list[Path], tmp_p
     assert drawn.shape == (height, width, 3)
 
 
+def test_nobody_is_on_a_frame_of_one_pixel(single_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, shape in (("a", (40, 30)), ("dot", (1, 1)), ("line", (1, 96)), ("small", (3, 3))):
+        cv2.imwrite(str(folder / f"{name}.png"), np.full((*shape, 3), 90, dtype=np.uint8))
+    done = run("predict", single_run, folder, "-o", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "nobody on 2 frames of one pixel in width or height" in done.output
+    found = read_json(tmp_path / "out" / "predictions.json")
+    assert [entry["file_name"] for entry in found] == ["a.png", "small.png"]
+
+
 def test_a_video_becomes_a_video(
     single_run: Path, write_video: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -166,7 +166,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
         read_weights(save({"state_dict": small(0).state_dict(), "perf": Path()}, tmp_path))
 
 
-@pytest.mark.parametrize("wrapping", ["net", "ema", "network", "model_state", "model"])
+@pytest.mark.parametrize("wrapping", ["net", "ema", "network", "model_state", "model", "mine"])
 def test_the_usual_wrappings_are_opened(tmp_path: Path, wrapping: str) -> None:
     network = small(9)
     file = save({"epoch": 1, wrapping: {"state_dict": small(0).state_dict()}}, tmp_path)

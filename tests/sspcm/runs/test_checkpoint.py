@@ -138,3 +138,12 @@ def test_a_file_that_unpacks_to_more_than_itself_is_refused(tmp_path):
 def test_parameters_that_are_no_numbers_are_named(tmp_path, value, said):
     with pytest.raises(InputError, match=f"'a' .*{said}"):
         load_checkpoint(save(tmp_path, {"method": {"a": value}}))
+
+
+def test_a_program_of_torchscript_is_one_line(tmp_path, recwarn):
+    file = tmp_path / "net.pt"
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(file))
+    recwarn.clear()
+    with pytest.raises(InputError, match=r"net\.pt: is a TorchScript program, not weights"):
+        read_torch_file(file)
+    assert not recwarn.list

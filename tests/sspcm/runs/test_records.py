@@ -1,12 +1,15 @@
 """What a run's result is read as: ours and older ones, and what others wrote or damaged."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
-from sspcm.runs.records import read_run_result
+from sspcm.runs.records import keypoint_set_from_dict, read_environment, read_run_result
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.keypoints import get_keypoint_set
 
 COMMITTED = sorted((Path(__file__).parents[3] / "results").glob("**/result.json"))
 
@@ -32,12 +35,13 @@ def test_every_committed_result_is_read_and_written_back_alike():
         ({"last": []}, "last"),
         ({"last": {"A": [], "B": {}, "C": {}, "mean": {}}}, "last"),
         ({"best": None}, "best"),
+        ({"seed": "\ud800"}, "is not the result of a run"),
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: ascii(value)[:40],
 )
 def test_a_result_of_another_form_is_one_line_that_names_the_entry(tmp_path, change, said):
     file = tmp_path / "result.json"
-    write_json(file, read_json(COMMITTED[0]) | change)
+    file.write_text(json.dumps(read_json(COMMITTED[0]) | change))
     with pytest.raises(InputError) as raised:
         read_run_result(file)
     assert str(file) in str(raised.value)
@@ -52,3 +56,28 @@ def test_a_score_that_is_no_number_is_named(tmp_path, value):
     write_json(file, content)
     with pytest.raises(InputError, match="score 'AP50' of network"):
         read_run_result(file)
+
+
+def test_half_a_surrogate_pair_in_an_environment_is_one_line(tmp_path):
+    file = tmp_path / "env.json"
+    file.write_text(json.dumps({"threads": "\ud800"}))
+    with pytest.raises(InputError, match="entry 'threads'"):
+        read_environment(file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sigmas": [10**400]},
+        {"flip_pairs": [[0, float("inf")]]},
+        {"skeleton": [[float("nan"), 1]]},
+        {"sigmas": 3},
+        {"joints": None},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_joints_of_another_form_are_one_line(change):
+    content = dataclasses.asdict(get_keypoint_set("coco-17"))
+    assert keypoint_set_from_dict(content, source="k.json") == get_keypoint_set("coco-17")
+    with pytest.raises(InputError, match=r"k\.json: not a keypoint set"):
+        keypoint_set_from_dict(content | change, source="k.json")

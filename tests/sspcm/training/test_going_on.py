@@ -99,6 +99,26 @@ def test_other_data_under_a_new_name_are_refused(moved, tmp_path):
     assert load_config(moved / "config.yaml").data.path == "d200"
 
 
+@pytest.mark.parametrize("place", ["d200", "other"])
+def test_a_finished_run_is_not_taken_for_one_of_other_data(short, tiny_fisheye, tmp_path, place):
+    for name in ("d200", "other"):
+        shutil.copytree(tiny_fisheye, tmp_path / name)
+    arguments = [
+        f"--set={key}={json.dumps(value)}" for key, value in short.items() if key != "data.path"
+    ]
+    folder = tmp_path / "run"
+    assert command(*arguments, "--data", tmp_path / "d200", "-o", folder).exit_code == 0
+    result = (folder / "result.json").read_text()
+    file = tmp_path / place / "annotations" / "person_keypoints.json"
+    content = read_json(file)
+    content["annotations"][0]["area"] += 1
+    file.write_text(json.dumps(content))
+    found = command(*arguments, "--data", tmp_path / place, "--resume", "-o", folder)
+    assert found.exit_code == 2
+    assert "began with data_hash" in found.output
+    assert (folder / "result.json").read_text() == result
+
+
 @pytest.mark.parametrize(
     "damage", ["shapes", "lacking", "progress", "progress text", "groups", "moments"]
 )

@@ -45,6 +45,16 @@ def test_a_wrong_path_in_a_real_process(tmp_path: Path) -> None:
     assert done.stderr == "wepdtof-pose: error: nowhere: no such file or folder\n"
 
 
+def test_a_damaged_picture_is_named_by_us_alone(data: Path) -> None:
+    """OpenCV would add lines about its own source code."""
+    photo = data / "images" / "5.png"
+    photo.write_bytes(photo.read_bytes()[:-40])
+    command = [sys.executable, "-m", "wepdtof_pose", "validate", str(data), "--images"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "5.png" in done.stdout
+
+
 def test_version() -> None:
     assert run("--version").output.startswith("wepdtof-pose, version ")
 
