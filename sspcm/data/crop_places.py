@@ -15,6 +15,9 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.fisheye.people import head_outwards, radial_angle
 from wepdtof_pose.geometry import boxes_to_center_scale, clip_boxes, crop_matrices
 
+_LONGEST = 1e9
+"""No picture has sides of so many pixels."""
+
 Up = Literal["radius", "box", "angle"]
 """The direction that points up in a turned crop: the image radius through the middle of the box,
 the end of the rotated box that points away from the image centre, or the rotated box's own angle.
@@ -70,6 +73,7 @@ def crop_places(
         upright: turn the crops.
         up: the direction that points up in a turned crop; see `Up`.
         rotated: (people, 5) rotated boxes cx, cy, w, h in pixels and degrees, NaN where unknown.
+            One without positive sides is not used.
         released: clip boxes to the frame as the released code does; see `clip_boxes`.
 
     Raises:
@@ -86,7 +90,7 @@ def crop_places(
     )
     turned = np.zeros(len(clipped), dtype=bool)
     if rotated is not None:
-        turned = ~np.isnan(rotated).any(axis=1)
+        turned = has_sides(rotated)
         known = np.where(turned[:, None], rotated, known)
     middle = (np.asarray(sizes, dtype=np.float64) - 1) / 2
     direction = radial_angle(known[:, :2], middle)
@@ -101,6 +105,12 @@ def crop_places(
         np.concatenate([known[:, :2] - extent / 2, extent], axis=1), crop_size
     )
     return CropPlaces(center, scale, np.rad2deg(direction))
+
+
+def has_sides(rotated: np.ndarray) -> np.ndarray:
+    """Return which rotated boxes (people, 5) are known and have sides that can be cut out."""
+    sides = rotated[:, 2:4]
+    return ~np.isnan(rotated).any(axis=1) & ((sides > 0) & (sides < _LONGEST)).all(axis=1)
 
 
 def from_ceiling(dataset: PoseDataset) -> bool:

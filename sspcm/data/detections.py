@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from sspcm.data.crop_places import has_sides
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, read_text
 from wepdtof_pose.formats.fields import require_id, rows, shown
@@ -56,8 +57,8 @@ class FrameBoxes:
         Boxes whose sides are not positive lie nowhere. One size serves all boxes, or each has its
         own (people, 2).
         """
-        sides = self.rotated[:, 2:4]
-        return clip_boxes(self.boxes, np.asarray(size))[1] & ~(sides <= 0).any(axis=1)
+        usable = np.isnan(self.rotated).any(axis=1) | has_sides(self.rotated)
+        return clip_boxes(self.boxes, np.asarray(size))[1] & usable
 
 
 def frame_boxes(value: Any) -> FrameBoxes:

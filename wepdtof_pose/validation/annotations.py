@@ -180,8 +180,8 @@ def check_rotated_boxes(raw: RawFile) -> Iterator[Problem]:
         far = finite & ~empty & ((rotated[:, :2] < -0.5) | (rotated[:, :2] >= sizes)).any(axis=1)
         # Published boxes are rounded: equal sides may come out the wrong way round by a trifle.
         form = (rotated[:, 2] > 1.001 * rotated[:, 3]) | (np.abs(rotated[:, 4]) > 90.01)
+    yield of_people(raw, "box-empty" if raw.boxes_only else "rotated-box-empty", empty, say)
     if raw.boxes_only:
-        yield of_people(raw, "box-empty", empty, say)
         yield of_people(raw, "box-outside", far, say)
     yield of_people(raw, "rotated-box", finite & ~empty & form, say)
 

@@ -241,6 +241,12 @@ CODES: dict[str, Code] = {
         "w <= h and an angle in [-90, 90]; exchange the sides and turn by 90 degrees; --fix does",
         True,
     ),
+    "rotated-box-empty": Code(
+        "warning",
+        "rotated box without width or height: the plain box is used in its place",
+        "draw it, or remove the entry 'rotated_box'",
+        False,
+    ),
     "sides-exchanged": Code(
         "warning",
         "left and right are exchanged with high probability",

@@ -103,9 +103,11 @@ def test_a_box_over_the_near_edge_is_placed_as_its_part_in_the_frame(axis):
     np.testing.assert_array_equal(released.center, crop_places(part[None], SIZE, CROP).center)
 
 
-def test_an_unknown_rotated_box_falls_back_to_the_box():
+@pytest.mark.parametrize("sides", [(np.nan, np.nan), (0, 0), (0, 60), (-40, 60), (40, 1e12)])
+def test_a_rotated_box_without_usable_sides_falls_back_to_the_box(sides):
     box = np.array([[80.0, 10.0, 40.0, 60.0]])
-    places = crop_places(box, SIZE, CROP, upright=True, rotated=np.full((1, 5), np.nan))
+    rotated = np.array([[20.0, 90.0, *sides, 30.0]])
+    places = crop_places(box, SIZE, CROP, upright=True, rotated=rotated)
     assert places.rotation[0] == pytest.approx(0, abs=1)
     assert places.scale[0, 1] * 200 == pytest.approx(59 * 1.25, rel=0.02)
 

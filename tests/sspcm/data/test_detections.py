@@ -290,7 +290,7 @@ def test_a_data_set_may_have_no_list_of_images(tmp_path: Path) -> None:
     assert len(found.of_rows(found.rows_of(["1.jpg"]), np.array([9.0, 9.0]))) == 1
 
 
-@pytest.mark.parametrize("sides", [(0, 0), (0, 5), (-4, 5)])
+@pytest.mark.parametrize("sides", [(0, 0), (0, 5), (-4, 5), (1e12, 5)])
 def test_a_rotated_box_without_sides_lies_nowhere(tmp_path: Path, sides: tuple) -> None:
     good = {"image_id": 1, "bbox": [1, 2, 3, 4], "rotated_box": [5, 5, 3, 4, 0]}
     write_json(tmp_path / "boxes.json", [good, good | {"rotated_box": [5, 5, *sides, 0]}])
