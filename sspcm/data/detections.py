@@ -54,11 +54,9 @@ class FrameBoxes:
     def on_frame(self, size: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return a mask (people,) of boxes that lie at least partly on a frame (width, height).
 
-        Boxes whose sides are not positive lie nowhere. One size serves all boxes, or each has its
-        own (people, 2).
+        One size serves all boxes, or each has its own (people, 2).
         """
-        usable = np.isnan(self.rotated).any(axis=1) | has_sides(self.rotated)
-        return clip_boxes(self.boxes, np.asarray(size))[1] & usable
+        return clip_boxes(self.boxes, np.asarray(size))[1]
 
 
 def frame_boxes(value: Any) -> FrameBoxes:
@@ -279,6 +277,10 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     boxes = np.array([box[:4] for box in given], dtype=np.float64)
     five = np.array([len(box) == 5 for box in given])
     boxes[five] = enclosing_boxes(turned[five])
+    empty = ~five & ~np.isnan(turned).any(axis=1) & ~has_sides(turned)
+    turned[empty] = np.nan
+    if empty.any():
+        left_out["rotated boxes without sides, for which the plain box is used"] = int(empty.sum())
     return Detections(
         image_ids=[row.get("image_id") for row in chosen],
         file_names=[row.get("file_name") or names.get(row.get("image_id")) for row in chosen],

@@ -13,7 +13,7 @@ from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections
 from sspcm.data.overlap import KnownImages, images_of, people_on
-from sspcm.data.sets import NOBODY_HELD_OUT, make_sets, require_run_data, splits_of
+from sspcm.data.sets import NOBODY_HELD_OUT, OWN_SPLIT, make_sets, require_run_data, splits_of
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
 from sspcm.runs.folder import RunFolder
@@ -35,7 +35,8 @@ class TestPeople:
         split: name of the split.
         learned: rows of `people` that are on images the networks' run learned from; None where
             that cannot be told.
-        overlap: says which images, or why it cannot be told; "" if there is nothing to say.
+        overlap: says which images, or why it cannot be told, or that the data were changed; "" if
+            there is nothing to say.
     """
 
     __test__ = False
@@ -51,18 +52,29 @@ def own_test_people(networks: TrainedNetworks) -> TestPeople:
     """Return the test people of the networks' own run, without reading its labels or pool.
 
     Raises:
-        InputError: there is no run, or its data no longer exist.
+        InputError: there is no run, or its data no longer exist or would now be split otherwise.
     """
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
-    data = networks.config.data
-    require_run_data(data, str(networks.record["source"]), pool=False)
+    data, source = networks.config.data, str(networks.record["source"])
+    require_run_data(data, source, pool=False)
     splits = splits_of(data)
     if splits.split == NOBODY_HELD_OUT:
+        raise InputError(f"{source}: held nobody out for testing: name a data set with --data")
+    test = _held_out_people(splits.test, data.path, splits.split)
+    begun = RunFolder(Path(source)).read_environment()
+    now = {"data_hash": splits.data_hash, "split_hash": splits.split_hash}
+    changed = [key for key, value in now.items() if begun.get(key) not in (None, value)]
+    if "split_hash" in changed and splits.split != OWN_SPLIT:
         raise InputError(
-            f"{networks.record['source']}: held nobody out for testing: name a data set with --data"
+            f"{source}: its data {data.path} were changed since it was trained: other people are "
+            "held out now, and it may have learned from them; bring the data back, or score it on "
+            f"all people with --data {data.path} --split all"
         )
-    return _held_out_people(splits.test, data.path, splits.split)
+    if changed:
+        why = f"the annotations of {data.path} were changed since the run was trained"
+        return replace(test, learned=None, overlap=why)
+    return test
 
 
 def load_test_people(

@@ -108,7 +108,10 @@ def restore(
     file = run.last_checkpoint
     if not file.is_file():
         return Progress()
-    state = load_checkpoint(file, device=hardware.device)
+    try:
+        state = load_checkpoint(file, device=hardware.device)
+    except InputError as error:
+        raise InputError(f"{error}: remove it to begin the run anew") from None
     try:
         method.load_state_dict(state["method"])
         if averaged is not None:

@@ -291,9 +291,11 @@ def test_a_data_set_may_have_no_list_of_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sides", [(0, 0), (0, 5), (-4, 5), (1e12, 5)])
-def test_a_rotated_box_without_sides_lies_nowhere(tmp_path: Path, sides: tuple) -> None:
+def test_of_a_rotated_box_without_sides_the_plain_box_is_used(tmp_path: Path, sides: tuple) -> None:
     good = {"image_id": 1, "bbox": [1, 2, 3, 4], "rotated_box": [5, 5, 3, 4, 0]}
     write_json(tmp_path / "boxes.json", [good, good | {"rotated_box": [5, 5, *sides, 0]}])
     found = read_detections(tmp_path / "boxes.json")
     boxes = found.of_rows(found.rows_of(["1"]), np.array([20.0, 20.0]))
-    assert boxes.on_frame((20, 20)).tolist() == [True, False]
+    assert boxes.on_frame((20, 20)).all()
+    assert np.isnan(boxes.rotated).any(axis=1).tolist() == [False, True]
+    assert list(found.left_out.values()) == [1]

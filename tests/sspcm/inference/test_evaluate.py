@@ -1,6 +1,7 @@
 """Poses that are known, scored: other joints, detected boxes, people of a file."""
 
 import dataclasses
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -347,3 +348,33 @@ def test_resized_images_are_refused(
     small = dataclasses.replace(test_people, root=tmp_path)
     with pytest.raises(InputError, match=r"128 x 128.*256 x 256"):
         evaluate_networks(open_networks(single_run), TestPeople(small, "data", "test"))
+
+
+def test_own_data_that_were_changed_are_said_or_refused(
+    single_run: Path, tiny_fisheye: Path, tmp_path: Path
+) -> None:
+    networks = open_networks(single_run)
+    data = tmp_path / "data"
+    shutil.copytree(tiny_fisheye, data)
+    assert networks.config is not None
+    config = dataclasses.replace(
+        networks.config, data=dataclasses.replace(networks.config.data, path=str(data))
+    )
+    networks = dataclasses.replace(networks, config=config)
+    same = own_test_people(networks)
+    assert (same.overlap, same.learned is None) == ("", False)
+    file = data / "annotations" / "person_keypoints.json"
+    content = read_json(file)
+    content["annotations"][0]["area"] += 1
+    write_json(file, content)
+    changed = own_test_people(networks)
+    assert "were changed since the run was trained" in changed.overlap
+    assert changed.learned is None
+    # One scene fewer: the others are not held out as they were.
+    scene = same.people.frames["scene"].iloc[0]
+    gone = {image["id"] for image in content["images"] if image["scene"] == scene}
+    content["images"] = [image for image in content["images"] if image["id"] not in gone]
+    content["annotations"] = [a for a in content["annotations"] if a["image_id"] not in gone]
+    write_json(file, content)
+    with pytest.raises(InputError, match=r"other people are held out now.*--split all"):
+        own_test_people(networks)

@@ -147,6 +147,20 @@ def test_a_checkpoint_of_another_form_is_one_line(short, tmp_path, single_run, d
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("kept", [0, 5000])
+def test_a_checkpoint_that_was_cut_short_says_how_to_begin_anew(tmp_path, single_run, kept):
+    folder = tmp_path / "run"
+    shutil.copytree(single_run, folder)
+    run = RunFolder(folder)
+    result = read_json(run.result_file)["last"]
+    run.result_file.unlink()
+    run.last_checkpoint.write_bytes(run.last_checkpoint.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"last\.pt: .*remove it to begin the run anew"):
+        train(run.load_config(), folder, resume=True)
+    run.last_checkpoint.unlink()
+    assert train(run.load_config(), folder, resume=True).last == result
+
+
 def test_the_result_says_what_the_run_said_first(short, tmp_path):
     config = load_config(overrides=short | {"optimisation.epochs": 1})
     result = train(config, tmp_path / "run")
