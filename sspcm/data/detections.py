@@ -19,7 +19,9 @@ from sspcm.data.crop_places import has_sides
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, read_text
 from wepdtof_pose.formats.fields import require_id, rows, shown
+from wepdtof_pose.formats.layout import files_in
 from wepdtof_pose.geometry import clip_boxes, enclosing_boxes
+from wepdtof_pose.images import require_own_file
 from wepdtof_pose.records import LARGEST
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
@@ -27,6 +29,9 @@ PERSON = 1
 """Category id of people in COCO."""
 YOLO_PERSON = 0
 """Class of people in YOLO's files, as in its models trained on COCO."""
+_OTHERS = "boxes of other categories"
+_NOTES = frozenset({"classes.txt", "labels.txt", "readme.txt", "train.txt", "val.txt", "test.txt"})
+"""Text files that lie beside those of boxes: names of classes, lists of images."""
 
 
 @dataclass(frozen=True)
@@ -254,15 +259,25 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
         )
     left_out: Counter[str] = Counter()
     people = []
+    others: Counter[str] = Counter()
     for number, row in enumerate(entries):
-        if row.get("category_id", category_id) != category_id:
-            left_out["boxes of other categories"] += 1
+        own = row.get("category_id")
+        if own is not None and str(own) != str(category_id):
+            left_out[_OTHERS] += 1
+            others[shown(own)] += 1
         elif row.get("iscrowd"):
             left_out["crowds"] += 1
+        elif isinstance(content, dict) and not row.get("bbox") and not row.get("rotated_box"):
+            left_out["people without a box"] += 1
         else:
             people.append((number, row))
     if not people:
-        raise InputError(f"{path}: holds no box of a person (category {category_id})")
+        listed = ", ".join(f"{count} of category {one}" for one, count in others.most_common(10))
+        hint = f", but {listed}: name that of people with --category" if listed else ""
+        rest = ", ".join(f"{n} {what}" for what, n in left_out.items() if what != _OTHERS and n)
+        hint += f" (left out: {rest})" if rest else ""
+        raise InputError(f"{path}: holds no box of a person (category {category_id}){hint}")
+    _require_form([row.get("bbox") for _, row in people], str(path))
     for number, row in people:
         _check_entry(row, f"{path}: entry {number}")
     chosen = [row for _, row in people]
@@ -296,6 +311,27 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     )
 
 
+def _require_form(boxes: list[Any], source: str) -> None:
+    """Refuse boxes all of which are shares of the image, or two corners and a score."""
+    four = np.array([box for box in boxes if _numbers(box, 4)], dtype=np.float64).reshape(-1, 4)
+    if len(four) and ((four >= 0) & (four <= 1)).all() and (four % 1 != 0).any():
+        raise InputError(
+            f"{source}: all boxes lie between 0 and 1: they are shares of the image, not pixels; "
+            "multiply x and width by the width of the image, y and height by its height"
+        )
+    five = np.array([box for box in boxes if _numbers(box, 5)], dtype=np.float64).reshape(-1, 5)
+    if not len(five):
+        return
+    corners = (five[:, 2:4] > five[:, :2]).all()
+    scores = ((five[:, 4] > 0) & (five[:, 4] <= 1)).all() and (five[:, 4] % 1 != 0).any()
+    if corners and scores:
+        raise InputError(
+            f"{source}: all boxes have five numbers, the last of them between 0 and 1: are these "
+            "x1, y1, x2, y2, score? Give x, y, width, height as 'bbox' and the score as 'score' "
+            "(five numbers are cx, cy, w, h and an angle in degrees)"
+        )
+
+
 def _check_entry(row: dict[str, Any], where: str) -> None:
     """Refuse an entry without an image or without a usable box."""
     image_id, name = row.get("image_id"), row.get("file_name")
@@ -318,7 +354,11 @@ def _check_entry(row: dict[str, Any], where: str) -> None:
 
 
 def _read_yolo(path: Path, category: Any) -> Detections:
-    files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
+    files = files_in(path, ".txt", deep=True) if path.is_dir() else [path]
+    notes = [file for file in files if path.is_dir() and file.name.lower() in _NOTES]
+    files = [file for file in files if file not in notes]
+    for file in files:
+        require_own_file(file, path if path.is_dir() else path.parent, kind="a text")
     if not files:
         raise InputError(f"{path}: the folder holds no text file of boxes (name.txt for name.jpg)")
     wanted = _as_id(category, YOLO_PERSON)
@@ -328,7 +368,7 @@ def _read_yolo(path: Path, category: Any) -> Detections:
     corners: list[list[float]] = []
     scores: list[float] = []
     oriented: list[bool] = []
-    left_out: Counter[str] = Counter()
+    left_out: Counter[str] = Counter({"text files that hold no boxes": len(notes)} if notes else {})
     for file in files:
         if not file.stat().st_size:  # nobody in the image
             continue
@@ -377,6 +417,8 @@ def _yolo_numbers(line: str, where: str) -> list[float]:
     if not numbers[0].is_integer():
         raise InputError(f"{where}: the class {numbers[0]:g} is not a whole number")
     coordinates = numbers[1:9] if len(numbers) >= 9 else numbers[1:5]
+    if len(numbers) < 9 and min(numbers[3:5]) < 0:
+        raise InputError(f"{where}: the box has a negative width or height")
     if max(map(abs, coordinates)) > 2:
         raise InputError(
             f"{where}: coordinates are over the width and height of the image (0 to 1); these are "

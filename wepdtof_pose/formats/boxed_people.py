@@ -35,7 +35,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, WHOLE, Reading, add_counts
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, WHOLE, Reading, add_counts, longest_ends
 from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -107,6 +107,7 @@ def reading_of(
     files: list[Path],
     *,
     roots: Many[Path],
+    images: Path | None = None,
     source: str,
     category: str | None = None,
 ) -> Reading:
@@ -116,6 +117,8 @@ def reading_of(
         sequences: what the files hold.
         files: the annotation files.
         roots: folders in which the images may lie; the first that has one is taken.
+        images: the folder that the user says they lie in, where they are found by the longest end
+            of their names.
         source: names the data in errors.
         category: the label of people, where the files label several things.
 
@@ -131,7 +134,7 @@ def reading_of(
         if twice is not None:
             raise InputError(f"{sequence.source}: image {shown(twice)} is listed twice")
     kept, shared = with_own_ids(kept)
-    root, names = find_images(kept, roots)
+    root, names = find_images(kept, [images] if images else roots, by_end=images is not None)
     dataset = to_dataset(kept, names, root)
     own = [person.id for sequence in kept for person in sequence.people]
     renumbered = sum(
@@ -191,24 +194,36 @@ def with_own_ids(sequences: list[Sequence]) -> tuple[list[Sequence], int]:
     return renamed, shared
 
 
-def find_images(sequences: Many[Sequence], roots: Many[Path]) -> tuple[Path, dict[int | str, str]]:
+def find_images(
+    sequences: Many[Sequence], roots: Many[Path], *, by_end: bool = False
+) -> tuple[Path, dict[int | str, str]]:
     """Return the folder of the images, and each image's name under it, by frame id.
 
-    Under a root they lie in a folder of their sequence's name, or in the root itself.
+    Under a root they lie in a folder of their sequence's name, or in the root itself. With `by_end`
+    the longest end of a name that is there will do.
+
+    Raises:
+        InputError: a name leads out of the folder, or two images end alike.
     """
     listings = _Listings()
     found: dict[int | str, str] = {}
     used = None
     for sequence in sequences:
-        require_inside((f.file_name or f.stem for f in sequence.frames), sequence.source)
+        if not by_end:
+            require_inside((f.file_name or f.stem for f in sequence.frames), sequence.source)
         for frame in sequence.frames:
             name = None
             for root in [used] if used else roots:
-                name = _name_under(root, sequence.name, frame, listings)
+                name = _name_under(root, sequence.name, frame, listings, by_end=by_end)
                 if name is not None:
                     used = root
                     break
-            found[frame.id] = name or f"{sequence.name}/{next(_names(frame))}"
+            found[frame.id] = name or f"{sequence.name}/{next(_names(frame, by_end=by_end))}"
+    twice = [name for name, count in Counter(found.values()).items() if count > 1] if by_end else []
+    if twice:
+        raise InputError(
+            f"{used or roots[0]}: several images would be {twice[0]}: give each a name of its own"
+        )
     return used or roots[0], found
 
 
@@ -285,19 +300,23 @@ class _Listings:
         return name in self._names[key]
 
 
-def _name_under(root: Path, sequence: str, frame: Frame, listings: _Listings) -> str | None:
-    for name in _names(frame):
+def _name_under(
+    root: Path, sequence: str, frame: Frame, listings: _Listings, *, by_end: bool
+) -> str | None:
+    for name in _names(frame, by_end=by_end):
         for folder in (f"{sequence}/", ""):
             if listings.has(root, folder, name):
                 return folder + name
     return None
 
 
-def _names(frame: Frame) -> Iterator[str]:
+def _names(frame: Frame, *, by_end: bool) -> Iterator[str]:
+    name = frame.stem if frame.file_name is None else frame.file_name
+    forms = longest_ends(name) if by_end else [name]
     if frame.file_name is not None:
-        return iter([frame.file_name])
+        return iter(forms)
     suffixes = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
-    return (frame.stem + suffix for suffix in suffixes)
+    return (form + suffix for form in forms for suffix in suffixes)
 
 
 def _size_of(root: Path, name: str) -> tuple[int, int]:

@@ -108,8 +108,24 @@ def read(
     return replace(dataset, root=find_image_root(path, dataset.frames["file_name"].tolist()))
 
 
-def of_file(content: Any, path: Path, *, keypoint_set: KeypointSet | None = None) -> PoseDataset:
-    """Return the data set of the parsed content of a file; see `read`."""
+def of_file(
+    content: Any,
+    path: Path,
+    *,
+    keypoint_set: KeypointSet | None = None,
+    images: Path | None = None,
+) -> PoseDataset:
+    """Return the data set of the parsed content of a file; see `read`.
+
+    In the folder `images`, if it is given, images are found by the longest end of their names.
+    """
+    if images is not None:
+        dataset = _of_content(
+            content, source=str(path), keypoint_set=keypoint_set, category=None, root=path.parent
+        )
+        dataset = by_longest_end(dataset, [images / path.stem.split("_")[-1], images])
+        require_inside(dataset.frames["file_name"], path)
+        return dataset
     dataset = from_dict(content, source=str(path), keypoint_set=keypoint_set, root=path.parent)
     return replace(dataset, root=find_image_root(path, dataset.frames["file_name"].tolist()))
 

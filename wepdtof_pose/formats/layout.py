@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -141,26 +142,15 @@ def by_longest_end(dataset: PoseDataset, places: Sequence[Path]) -> PoseDataset:
     """Return the data set with its images below the first of these folders that has some.
 
     An image that is not there by its name gets the longest end of the name, between slashes of
-    either kind, that is; upper and lower case are the same where no other file fits. What was so
-    shortened is counted in `left_out`, and the name that the file has is kept in the frame's
+    either kind, that is. Where none is, one file that is spelled alike will do (in upper or lower
+    case, with %20 for a space), or the only picture of the same name but for its suffix. What was
+    so changed is counted in `left_out`, and the name that the file has is kept in the frame's
     `extra`, as `FILE_NAME_READ`.
 
     Raises:
         InputError: two images end alike.
     """
-    names = list(dict.fromkeys(dataset.frames["file_name"]))
-    root = first_root(places, names, places[-1], forms=_own_forms)
-    if not any((root / form).is_file() for name in names[:SEARCHED] for form in _own_forms(name)):
-        root = first_root(places, names, places[-1], forms=_ends)
-    found = {name: _name_below(root, name) for name in names}
-    taken: dict[str, str] = {}
-    for name, there in found.items():
-        if there in taken:
-            raise InputError(
-                f"{root}: {taken[there]!r} and {name!r} would both be {there}: give each image a "
-                "name of its own"
-            )
-        taken[there] = name
+    root, found = names_below(list(dict.fromkeys(dataset.frames["file_name"])), places)
     read = dataset.frames["file_name"].tolist()
     frames = dataset.frames.assign(file_name=[found[name] for name in read])
     other = [name != found[name] for name in read]
@@ -173,25 +163,74 @@ def by_longest_end(dataset: PoseDataset, places: Sequence[Path]) -> PoseDataset:
         ],
         dtype=object,
     )
-    counts = add_counts(dataset.left_out, {"leading folders of image names": sum(other)})
+    folders = sum(found[name] in longest_ends(name) for name in read if name != found[name])
+    counts = add_counts(
+        dataset.left_out,
+        {
+            "leading folders of image names": folders,
+            SPELLED: sum(other) - folders,
+        },
+    )
     return replace(dataset, frames=frames, root=root, left_out=counts)
+
+
+def names_below(names: Sequence[str], places: Sequence[Path]) -> tuple[Path, dict[str, str]]:
+    """Return the first folder that has some of these images, and the name that each has below it.
+
+    That is its own name, or the longest end of it; see `by_longest_end`.
+
+    Raises:
+        InputError: two images end alike.
+    """
+    root = first_root(places, names, places[-1], forms=_own_forms)
+    if not any((root / form).is_file() for name in names[:SEARCHED] for form in _own_forms(name)):
+        root = first_root(places, names, places[-1], forms=longest_ends)
+    found = {name: _name_below(root, name) for name in names}
+    taken: dict[str, str] = {}
+    for name, there in found.items():
+        if there in taken:
+            raise InputError(
+                f"{root}: {taken[there]!r} and {name!r} would both be {there}: give each image a "
+                "name of its own"
+            )
+        taken[there] = name
+    return root, found
 
 
 def _name_below(root: Path, name: str) -> str:
     """The name by which an image lies below the folder; its own if it does not."""
     if any((root / form).is_file() for form in _own_forms(name)):
         return name
-    ends = _ends(name)
+    ends = longest_ends(name)
     exact = next((end for end in ends if (root / end).is_file()), None)
     if exact is not None:
         return exact
-    for end in ends:
-        parent = (root / end).parent
-        beside = list(parent.iterdir()) if parent.is_dir() else []
-        same = [p for p in beside if p.name.lower() == Path(end).name.lower() and p.is_file()]
-        if len(same) == 1:
-            return same[0].relative_to(root).as_posix()
+    # Then names that are spelled in another way, and at last pictures that were stored anew.
+    for alike in (_spelled_alike, _same_stem):
+        for end in ends:
+            parent = (root / end).parent
+            beside = list(parent.iterdir()) if parent.is_dir() else []
+            same = [p for p in beside if alike(p.name, PurePosixPath(end).name) and p.is_file()]
+            if len(same) == 1:
+                return same[0].relative_to(root).as_posix()
     return name
+
+
+def _spelled_alike(there: str, name: str) -> bool:
+    """Whether two names differ in case, in spaces at their ends, or in how a letter is composed.
+
+    A Mac stores an accent apart from its letter, and some tools write spaces as %20.
+    """
+    forms = {
+        unicodedata.normalize("NFC", form).casefold().strip() for form in (name, unquote(name))
+    }
+    return unicodedata.normalize("NFC", there).casefold().strip() in forms
+
+
+def _same_stem(there: str, name: str) -> bool:
+    path, other = PurePosixPath(there), PurePosixPath(name)
+    suffixes = (*IMAGE_SUFFIXES, "")
+    return path.stem == other.stem and {path.suffix.lower(), other.suffix.lower()} <= {*suffixes}
 
 
 def _own_forms(name: str) -> tuple[str, ...]:
@@ -203,9 +242,9 @@ def _own_forms(name: str) -> tuple[str, ...]:
     return name_forms(name)
 
 
-def _ends(name: str) -> list[str]:
+def longest_ends(name: str) -> list[str]:
     """The ends of a path, or of the path of a URL, from the longest to the mere file name."""
-    path = unquote(urlsplit(name).path) if "://" in name else name
+    path = unquote(urlsplit(name).path) if "://" in name else re.sub(r"^[A-Za-z]:", "", name)
     parts = [part for part in re.split(r"[/\\]+", path) if part not in ("", ".")]
     after = max(
         (n for n, part in enumerate(parts, 1) if part == ".." or part[1:] == ":"), default=0
@@ -279,7 +318,8 @@ def add_counts(*counts: dict[str, int]) -> dict[str, int]:
 BOXES_OF_JOINTS = "boxes that are the extent of the joints"
 NUMBERED_ANEW = "ids of images and people (numbered anew: some are missing or not unique)"
 TRACKS_NUMBERED = "track ids (numbered anew: some are no whole numbers)"
-DERIVED = frozenset({BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED})
+SPELLED = "image names (of files that are spelled in another way)"
+DERIVED = frozenset({BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED, SPELLED})
 """Counts of a reader that say what it put in place of something missing: nothing is lost there."""
 
 

@@ -299,3 +299,64 @@ def test_of_a_rotated_box_without_sides_the_plain_box_is_used(tmp_path: Path, si
     assert boxes.on_frame((20, 20)).all()
     assert np.isnan(boxes.rotated).any(axis=1).tolist() == [False, True]
     assert list(found.left_out.values()) == [1]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "error"),
+    [
+        ([[0.1, 0.2, 0.3, 0.4], [0.5, 0.2, 0.3, 0.4]], "shares of the image"),
+        ([[10, 20, 30, 60, 0.9], [15, 20, 40, 60, 0.55]], r"x1, y1, x2, y2, score\?"),
+    ],
+)
+def test_boxes_of_another_form(tmp_path: Path, boxes: list, error: str) -> None:
+    write_json(tmp_path / "a.json", [{"image_id": 1, "bbox": box} for box in boxes])
+    with pytest.raises(InputError, match=error):
+        read_detections(tmp_path / "a.json")
+
+
+def test_categories_that_are_there_are_named(tmp_path: Path) -> None:
+    rows = [{"image_id": 1, "category_id": n, "bbox": [1, 2, 30, 40]} for n in (0, 0, 17)]
+    write_json(tmp_path / "a.json", rows)
+    with pytest.raises(InputError, match=r"but 2 of category 0, 1 of category 17: .*--category"):
+        read_detections(tmp_path / "a.json")
+    assert len(read_detections(tmp_path / "a.json", category="0")) == 2
+
+
+@pytest.mark.parametrize("category", [1, "1", None])
+def test_a_category_may_be_a_text_or_null(tmp_path: Path, category: Any) -> None:
+    write_json(
+        tmp_path / "a.json", [{"image_id": 1, "category_id": category, "bbox": [1, 2, 3, 4]}]
+    )
+    assert len(read_detections(tmp_path / "a.json")) == 1
+
+
+@pytest.mark.parametrize("box", [None, []])
+def test_people_of_a_data_set_without_a_box_are_counted(tmp_path: Path, box: Any) -> None:
+    rows = [{"image_id": 1, "bbox": one} for one in ([1, 2, 3, 4], box)]
+    write_json(tmp_path / "a.json", {"images": [], "annotations": rows})
+    found = read_detections(tmp_path / "a.json")
+    assert (len(found), found.left_out) == (1, {"people without a box": 1})
+
+
+def test_notes_and_links_among_text_files(tmp_path: Path) -> None:
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    for name, text in (
+        ("a.txt", "0 .5 .5 .2 .4"),
+        ("b.TXT", "0 .5 .5 .2 .4"),
+        ("classes.txt", "x"),
+    ):
+        (folder / name).write_text("person" if name == "classes.txt" else "0 .5 .5 .2 .4")
+    found = read_detections(folder)
+    assert found.image_ids == ["a", "b"]
+    assert found.left_out == {"text files that hold no boxes": 1}
+    (tmp_path / "secret.txt").write_text("0 .5 .5 .2 .4")
+    (folder / "c.txt").symlink_to(tmp_path / "secret.txt")
+    with pytest.raises(InputError, match="link out of the data set"):
+        read_detections(folder)
+
+
+def test_a_box_of_negative_width_in_a_text_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("0 .5 .5 -.2 .4")
+    with pytest.raises(InputError, match="line 1: the box has a negative width"):
+        read_detections(tmp_path / "a.txt")

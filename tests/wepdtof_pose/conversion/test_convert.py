@@ -2,6 +2,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.images import write_image
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.pictures.people import frame_picture
 from wepdtof_pose.validation.repaired_copy import write_repaired
@@ -230,3 +232,84 @@ def test_an_empty_folder_may_be_filled(source: Path, tmp_path: Path) -> None:
 def test_the_source_is_never_replaced(source: Path, place: str) -> None:
     with pytest.raises(InputError, match="the source lies in it"):
         convert(source, source / place, source_format="coco")
+
+
+BOX = {"id": 1, "image_id": 1, "category_id": 1}
+FOREIGN: dict[str, Any] = {
+    "crowdpose": lambda name: {
+        "images": [{"id": 1, "file_name": name, "width": 120, "height": 90}],
+        "annotations": [{**BOX, "bbox": [1, 2, 30, 40], "keypoints": [5, 6, 2] * 14}],
+        "categories": [{"id": 1, "name": "person"}],
+    },
+    "mpii": lambda name: [
+        {
+            "image": name,
+            "joints": [[20, 30]] * 16,
+            "joints_vis": [1] * 16,
+            "center": [20, 30],
+            "scale": 0.2,
+        }
+    ],
+    "wepdtof": lambda name: {
+        "images": [{"id": 1, "file_name": name, "width": 120, "height": 90}],
+        "annotations": [{**BOX, "bbox": [40, 50, 20, 60, 10]}],
+    },
+    "loaf": lambda name: {
+        "images": [{"id": 1, "file_name": name, "width": 120, "height": 90}],
+        "annotations": [{**BOX, "bbox": [1, 2, 3, 4], "rotated_box": [40, 50, 20, 60, 10]}],
+    },
+    "rapid": lambda name: [{"image_id": name, "bbox": [40, 50, 20, 60, 10], "score": 1}],
+    "ai_challenger": lambda name: [
+        {
+            "image_id": name.removesuffix(".jpg"),
+            "human_annotations": {"human1": [1, 2, 30, 40]},
+            "keypoint_annotations": {"human1": [5, 6, 1] * 14},
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("source_format", FOREIGN)
+@pytest.mark.parametrize("folder", ["C:\\data\\", "/home/ann/pictures/", "../"])
+def test_every_format_finds_given_images_by_the_end_of_their_names(
+    tmp_path: Path, source_format: str, folder: str
+) -> None:
+    """Names with the folders of another machine lead nowhere, or out of the data set."""
+    (tmp_path / "there").mkdir()
+    write_image(tmp_path / "there" / "a.jpg", np.zeros((90, 120, 3), dtype=np.uint8))
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(FOREIGN[source_format](f"{folder}a.jpg")))
+    manifest = convert(
+        file, tmp_path / "out", source_format=source_format, images=tmp_path / "there"
+    )
+    assert manifest["splits"]["all"]["people"] == 1
+    assert [path.name for path in (tmp_path / "out" / "images").rglob("*.jpg")] == ["a.jpg"]
+    assert len(load_dataset(tmp_path / "out")["all"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "there"),
+    [
+        ("caf\u00e9.jpg", "cafe\u0301.jpg"),
+        ("my%20photo.jpg", "my photo.jpg"),
+        ("A.JPG", "a.jpg"),
+        ("a.png", "a.jpg"),
+        ("a", "a.jpg"),
+        ("D:a.jpg", "a.jpg"),
+    ],
+)
+def test_given_images_whose_names_are_spelled_in_another_way(
+    tmp_path: Path, name: str, there: str
+) -> None:
+    (tmp_path / "there").mkdir()
+    write_image(tmp_path / "there" / there, np.zeros((90, 120, 3), dtype=np.uint8))
+    (tmp_path / "a.json").write_text(json.dumps(FOREIGN["crowdpose"](name)))
+    manifest = convert(
+        tmp_path / "a.json",
+        tmp_path / "out",
+        source_format="coco",
+        images=tmp_path / "there",
+        source_keypoints="crowdpose-14",
+    )
+    assert manifest["file_names"] == {there: name}
+    assert sum(manifest["left_out"].values()) == 1

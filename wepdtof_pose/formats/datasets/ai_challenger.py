@@ -31,13 +31,14 @@ from wepdtof_pose.formats.layout import (
     Layout,
     Reading,
     add_counts,
+    by_longest_end,
     decimal,
     first_root,
     image_places,
+    names_below,
     not_held,
     people_of_frames,
     split_folder,
-    with_images,
     without_crowds,
 )
 from wepdtof_pose.images import image_file, image_size
@@ -61,19 +62,21 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         category = keypoint_category(content, str(path), required=False)
         if category is not None:
             require_joints(category, str(path), joints)
-        dataset = coco.of_file(content, path, keypoint_set=joints)
-        left_out = dataset.left_out
-        return Reading({WHOLE: with_images(dataset, images)}, [path], left_out)
+        dataset = coco.of_file(content, path, keypoint_set=joints, images=images)
+        return Reading({WHOLE: dataset}, [path], dataset.left_out)
     source = str(path)
     entries = rows(content, source, "images with human_annotations and keypoint_annotations")
     for position, entry in enumerate(entries):
         require_file_name(entry.get("image_id"), f"{source}: [{position}]", key="image_id")
     names = [f"{entry['image_id']}.jpg" for entry in entries]
-    require_inside(names, source)
+    there = names_below(names, [images])[1] if images else {name: name for name in names}
+    require_inside(there.values(), source)
     root = images or find_images(path, names)
-    sizes = [image_size(image_file(root, name)) for name in names]
-    dataset = from_entries(entries, sizes, source=source)
-    return Reading({WHOLE: replace(dataset, root=root)}, [path])
+    sizes = [image_size(image_file(root, there[name])) for name in names]
+    dataset = replace(from_entries(entries, sizes, source=source), root=root)
+    if images:
+        dataset = by_longest_end(dataset, [images])
+    return Reading({WHOLE: dataset}, [path], dataset.left_out)
 
 
 def find_images(path: Path, names: list[str]) -> Path:

@@ -6,7 +6,6 @@ in its `extra`. The annotations carry no area: each person gets 0.53 of the box.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from wepdtof_pose.formats.layout import (
     add_counts,
     image_places,
     split_folder,
-    with_images,
 )
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -36,23 +34,15 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     Raises:
         InputError: the file is not usable, or its joints are not CrowdPose's.
     """
-    content = read_json(path)
-    dataset = from_dict(content, source=str(path), root=path.parent)
-    names = dataset.frames["file_name"].tolist()
-    dataset = replace(dataset, root=coco.find_image_root(path, names))
-    left_out = dataset.left_out
-    return Reading({WHOLE: with_images(dataset, images)}, [path], left_out)
-
-
-def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
-    """Return the data set of a parsed CrowdPose file."""
+    content, source = read_json(path), str(path)
     target = get_keypoint_set("crowdpose-14")
     if not isinstance(content, dict):
         raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
     category = keypoint_category(content, source, required=False)
     if category is not None:
         require_joints(category, source, target, aliases={"head": "head_top"})
-    return coco.from_dict(content, source=source, root=root, keypoint_set=target)
+    dataset = coco.of_file(content, path, keypoint_set=target, images=images)
+    return Reading({WHOLE: dataset}, [path], dataset.left_out)
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:

@@ -40,8 +40,8 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         Sequence(_name(folder, base), str(folder), frames, people)
         for folder, (frames, people) in sequences.items()
     ]
-    roots = [images] if images else [base, base / "images", base / "frames"]
-    return reading_of(found, files, roots=roots, source=str(path), category=category)
+    roots = [base, base / "images", base / "frames"]
+    return reading_of(found, files, roots=roots, images=images, source=str(path), category=category)
 
 
 def text_files(path: Path) -> list[Path]:

@@ -34,7 +34,7 @@ from wepdtof_pose.formats.datasets.wepdtof import (
     require_owner,
 )
 from wepdtof_pose.formats.fields import objects, other_fields, require_numbers
-from wepdtof_pose.formats.layout import Reading, add_counts, first_root, split_files
+from wepdtof_pose.formats.layout import Reading, add_counts, first_root, names_below, split_files
 
 _PERSON_FIELDS = frozenset(
     {"id", "image_id", "bbox", "rotated_box", "area", "category_id", "person_id", "iscrowd"}
@@ -57,12 +57,17 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     require_people(people, others, source=str(path))
     for (split, file), sequence in zip(files.items(), kept, strict=True):
         names = {frame.id: str(frame.file_name) for frame in sequence.frames}
-        require_inside(names.values(), file)
+        if not images:
+            require_inside(names.values(), file)
         base = file.parent.parent if file.parent.name == "annotations" else file.parent
         part = file.stem.split("_")[-1]
         inner = [images / part, images] if images else [base / "images" / part, base / "images"]
         places = inner if images else [*inner, base / part, base, file.parent]
-        root = first_root(places, list(names.values()), inner[-1])
+        if images:
+            root, there = names_below(list(dict.fromkeys(names.values())), inner)
+            names = {number: there[name] for number, name in names.items()}
+        else:
+            root = first_root(places, list(names.values()), inner[-1])
         dataset = to_dataset([sequence], names, root)
         folders = [Path(name).parent.as_posix() for name in names.values()]
         scenes = pd.Series([None if f == "." else f for f in folders], dtype=object)

@@ -42,6 +42,7 @@ from wepdtof_pose.formats.layout import (
     decimal,
     first_root,
     image_places,
+    names_below,
     not_held,
     split_folder,
     without_crowds,
@@ -80,6 +81,10 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
                 entries[position] = entry = _common(entry, where)
             _check(entry, where)
     names = list(dict.fromkeys(entry["image"] for entry in entries))
+    if images:
+        _, there = names_below(names, [images])
+        entries = [{**entry, "image": there[entry["image"]]} for entry in entries]
+        names = list(there.values())
     require_inside(names, source)
     base = path.parent.parent if path.parent.name in ANNOTATION_FOLDERS else path.parent
     places = [base / "images" / path.stem, base / "images", base, path.parent]

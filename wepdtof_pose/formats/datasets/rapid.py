@@ -41,8 +41,10 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         (path,) = found
     sequence = from_list(read_json(path), path.stem, str(path))
     base = path.parent
-    roots = [images] if images else [base / "images", base / "frames", base]
-    return reading_of([sequence], [path], roots=roots, source=str(path), category=category)
+    roots = [base / "images", base / "frames", base]
+    return reading_of(
+        [sequence], [path], roots=roots, images=images, source=str(path), category=category
+    )
 
 
 def from_list(content: Any, name: str, source: str) -> Sequence:

@@ -50,8 +50,10 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     sequences = [read_sequence(file) for file in files]
     base = files[0].parent
     base = base.parent if base.name == "annotations" else base
-    roots = [images] if images else [base / "frames", base / "images", base]
-    return reading_of(sequences, files, roots=roots, source=str(path), category=category)
+    roots = [base / "frames", base / "images", base]
+    return reading_of(
+        sequences, files, roots=roots, images=images, source=str(path), category=category
+    )
 
 
 def annotation_files(path: Path) -> list[Path]:

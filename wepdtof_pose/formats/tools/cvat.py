@@ -22,7 +22,14 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people, says_person
 from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
-from wepdtof_pose.formats.layout import SPLITS, Reading, add_counts, first_root, split_files
+from wepdtof_pose.formats.layout import (
+    SPLITS,
+    Reading,
+    add_counts,
+    by_longest_end,
+    first_root,
+    split_files,
+)
 from wepdtof_pose.formats.tools import cvat_video
 from wepdtof_pose.formats.tools.tool_records import (
     ROTATED_LABEL,
@@ -95,9 +102,14 @@ def read(
                 part, source=source, keypoint_set=keypoint_set, category=category
             )
             places = [folder / inner for inner in (subset, name) if inner] + [folder]
-            places += [] if images else [beside]
-            place = first_root(places, dataset.frames["file_name"].tolist(), folder)
-            datasets[name] = replace(dataset, root=place)
+            if images:
+                dataset = by_longest_end(dataset, places)
+                counts = add_counts(counts, dataset.left_out)
+            require_inside(dataset.frames["file_name"], source)
+            if not images:
+                names_read = dataset.frames["file_name"].tolist()
+                dataset = replace(dataset, root=first_root([*places, beside], names_read, folder))
+            datasets[name] = dataset
             left_out.append(counts)
     people = sum(map(len, datasets.values()))
     require_people(people, add_counts(*left_out), source=str(path))
@@ -139,7 +151,6 @@ def from_tree(
         found, left_out = _people(image, position, labels, where, keypoint_set)
         people += join_boxes(found)
         counts.append(left_out)
-    require_inside((frame["file_name"] for frame in frames), source)
     joints = keypoint_set or joints_named(labels.joints, people, source)
     dataset, changed = dataset_of(frames, people, joints, root=Path(), source=source)
     return dataset, add_counts(changed, *counts)

@@ -40,11 +40,11 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     inner = next((path / name for name in _FOLDERS if (path / name).is_dir()), None)
     base = path.parent if path.is_file() else inner or path
     above = base.parent if base.name in _FOLDERS else base
-    roots = [images] if images else [base, *(above / n for n in ("JPEGImages", "images", "frames"))]
+    roots = [base, *(above / n for n in ("JPEGImages", "images", "frames"))]
     found = [read_file(file, base=base) for file in files]
     lists = len(list(above.glob("ImageSets/Main/*.txt"))) if path.is_dir() else 0
     found[0].left_out.update(add_counts({"lists of splits (all images are one split)": lists}))
-    return reading_of(found, files, roots=roots, source=str(path), category=category)
+    return reading_of(found, files, roots=roots, images=images, source=str(path), category=category)
 
 
 def xml_files(folder: Path) -> list[Path]:
