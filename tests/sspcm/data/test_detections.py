@@ -341,12 +341,9 @@ def test_people_of_a_data_set_without_a_box_are_counted(tmp_path: Path, box: Any
 def test_notes_and_links_among_text_files(tmp_path: Path) -> None:
     folder = tmp_path / "labels"
     folder.mkdir()
-    for name, text in (
-        ("a.txt", "0 .5 .5 .2 .4"),
-        ("b.TXT", "0 .5 .5 .2 .4"),
-        ("classes.txt", "x"),
-    ):
-        (folder / name).write_text("person" if name == "classes.txt" else "0 .5 .5 .2 .4")
+    for name in ("a.txt", "b.TXT", "classes.txt"):
+        text = "person" if name == "classes.txt" else "0 .5 .5 .2 .4"
+        (folder / name).write_text(text)
     found = read_detections(folder)
     assert found.image_ids == ["a", "b"]
     assert found.left_out == {"text files that hold no boxes": 1}
