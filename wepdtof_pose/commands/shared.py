@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from wepdtof_pose.dataset import PoseDataset
 
-# Before anything imports OpenCV: damaged pictures are our own messages' to name.
+# Before anything imports OpenCV: damaged pictures and videos are our own messages' to name.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 PATH = click.Path(path_type=Path)
 SEED = click.option(
