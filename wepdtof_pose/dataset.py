@@ -174,10 +174,16 @@ class PoseDataset:
         return digest.hexdigest()[:16]
 
 
+WITHOUT_SCENE = "images that say no scene (each is taken for one of its own)"
+"""Why `with_scenes` counts an image: a neighbour of it may then be in another split."""
+
+
 def with_scenes(
     dataset: PoseDataset, *, by: Literal["folder", "name"] = "folder", field: str | None = None
 ) -> PoseDataset:
     """Return the data set with scenes from what its images are called, or from a field of theirs.
+
+    Images that say none are counted in `left_out`.
 
     >>> from wepdtof_pose.annotations import sample_folder
     >>> from wepdtof_pose.formats.loading import load_dataset
@@ -206,7 +212,11 @@ def with_scenes(
         wrong = f"the {'folders' if by == 'folder' else 'names'} of the images say no scenes"
     if not any(scene is not None for scene in scenes):
         raise InputError(f"{dataset.root}: {wrong}")
-    return replace(dataset, frames=dataset.frames.assign(scene=pd.Series(scenes, dtype=object)))
+    frames = dataset.frames.assign(scene=pd.Series(scenes, dtype=object))
+    left_out = dict(dataset.left_out)
+    if without := sum(scene is None for scene in scenes):
+        left_out[WITHOUT_SCENE] = without
+    return replace(dataset, frames=frames, left_out=left_out)
 
 
 def _scene_of(file_name: str, by: str) -> str | None:

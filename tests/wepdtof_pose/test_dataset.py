@@ -2,9 +2,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from wepdtof_pose.dataset import PoseDataset, make_people, with_scenes
+from wepdtof_pose.dataset import WITHOUT_SCENE, PoseDataset, make_people, with_scenes
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -145,3 +146,13 @@ def test_scenes_that_nothing_says(
     dataset.frames["extra"] = [{"url": "u"}, None, None]
     with pytest.raises(InputError, match=error):
         with_scenes(dataset, by=by, field=field)
+
+
+def test_images_that_say_no_scene_are_counted(make_dataset: Callable[..., PoseDataset]) -> None:
+    """Their neighbours may be in another split."""
+    dataset = make_dataset()
+    fields = pd.Series([{"video_id": "A"}, None, {"video_id": None}], dtype=object)
+    dataset = replace(dataset, frames=dataset.frames.assign(extra=fields))
+    found = with_scenes(dataset, field="video_id")
+    assert found.frames["scene"].tolist() == ["A", None, None]
+    assert found.left_out == {WITHOUT_SCENE: 2}

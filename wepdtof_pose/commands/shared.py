@@ -123,10 +123,10 @@ def one_split(
     datasets = load_dataset(path, category=category)
     if name is None:
         name = "train" if "train" in datasets else next(iter(datasets))
-    dataset = take_split(datasets, name, path=path)
+    dataset = scenes_of(take_split(datasets, name, path=path), scene_from, scene_field)
     if dataset.left_out:
         echo(f"{name}: {read_line(dataset)}")
-    return scenes_of(dataset, scene_from, scene_field)
+    return dataset
 
 
 def left_by_training(path: Path, dataset: PoseDataset) -> np.ndarray:

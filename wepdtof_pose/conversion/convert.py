@@ -14,7 +14,7 @@ from tqdm import tqdm
 from wepdtof_pose import __version__
 from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.conversion.zips import unpacked
-from wepdtof_pose.dataset import PoseDataset, with_scenes
+from wepdtof_pose.dataset import WITHOUT_SCENE, PoseDataset, with_scenes
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import (
     file_sha256,
@@ -28,6 +28,7 @@ from wepdtof_pose.formats.layout import (
     FILE_NAME_READ,
     Layout,
     Reading,
+    add_counts,
     image_places,
     renamed_images,
     require_somebody,
@@ -99,6 +100,7 @@ def convert(
         with unpacked(Path(source), unpacking) as path:
             folder_of_images = None if images is None else Path(images)
             reading = READERS[source_format](path, folder_of_images, joints, category)
+            unsaid: dict[str, int] = {}
             converted = {
                 split: dataset.with_keypoint_set(target) if target else dataset
                 for split, dataset in reading.datasets.items()
@@ -108,6 +110,8 @@ def convert(
                     split: with_scenes(dataset, by=scene_from or "folder", field=scene_field)
                     for split, dataset in converted.items()
                 }
+                scenes = [dataset.frames["scene"] for dataset in converted.values()]
+                unsaid = {WITHOUT_SCENE: sum(int(column.isna().sum()) for column in scenes)}
             renamed = find_images(reading.datasets, reading.renamed, images=folder_of_images)
             layout = WRITERS[target_format](converted)
             require_somebody(sum(map(len, converted.values())), layout, target_format)
@@ -123,7 +127,7 @@ def convert(
                     split: _counts(dataset, converted[split])
                     for split, dataset in reading.datasets.items()
                 },
-                "left_out": reading.left_out,
+                "left_out": add_counts(reading.left_out, unsaid),
                 "not_held": layout.not_held,
             }
             if names := _names_read(reading):

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import AREA_PER_BOX, PoseDataset
+from wepdtof_pose.dataset import AREA_PER_BOX, WITHOUT_SCENE, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.keypoints import keypoint_set_from_names
@@ -319,7 +319,7 @@ BOXES_OF_JOINTS = "boxes that are the extent of the joints"
 NUMBERED_ANEW = "ids of images and people (numbered anew: some are missing or not unique)"
 TRACKS_NUMBERED = "track ids (numbered anew: some are no whole numbers)"
 SPELLED = "image names (of files that are spelled in another way)"
-DERIVED = frozenset({BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED, SPELLED})
+DERIVED = frozenset({BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED, SPELLED, WITHOUT_SCENE})
 """Counts of a reader that say what it put in place of something missing: nothing is lost there."""
 
 

@@ -240,6 +240,9 @@ def _check(entry: dict[str, Any], where: str) -> None:
         raise InputError(f"{where}: 'joints' is {shown(joints)}, not a list of 16 points")
     for point in joints:
         require_numbers(point, 2, f"{where}: 'joints'")
+    flags = entry.get("joints_vis")
+    if isinstance(flags, list):
+        entry["joints_vis"] = [int(flag) if isinstance(flag, bool) else flag for flag in flags]
     require_numbers(entry.get("joints_vis"), 16, f"{where}: 'joints_vis'")
     if not set(entry["joints_vis"]) <= {0, 1}:
         raise InputError(f"{where}: 'joints_vis' are not all 0 or 1")

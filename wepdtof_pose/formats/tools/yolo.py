@@ -27,7 +27,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.categories import require_people
-from wepdtof_pose.formats.fields import parse_number, shown
+from wepdtof_pose.formats.fields import parse_number, require_file_name, shown
 from wepdtof_pose.formats.layout import (
     EMPTY_BOXES,
     IMAGE_SUFFIXES,
@@ -114,6 +114,8 @@ def split_labels(
             names, others, missing, repeated = listed_names(folder, split, data)
         else:
             names, others = image_names(folder)
+        for name in names:
+            require_file_name(name, f"{folder}: {shown(name)}", key="name")
         labels = {name: label_file(data.root / place, name) for name in names}
         pairs = sorted((label, name) for name, label in labels.items())
         for (label, first), (same, second) in pairwise(pairs):

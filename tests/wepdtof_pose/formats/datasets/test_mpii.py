@@ -192,3 +192,9 @@ def test_the_other_json(tmp_path: Path) -> None:
     (tmp_path / "train.json").write_text(json.dumps([{**entry, "joint_self": joints[:2]}]))
     with pytest.raises(InputError, match=r"\[0\]: 'joint_self' is a list of 2, not a list of 16"):
         mpii.read(tmp_path / "train.json")
+
+
+def test_labelled_joints_may_be_true_and_false(tmp_path: Path) -> None:
+    entry = make_entry(joints_vis=[False] + [True] * 15)
+    dataset = mpii.read(write(tmp_path, [entry])).datasets["all"]
+    assert (dataset.keypoints[0, :, 2] > 0).tolist() == entry["joints_vis"]

@@ -498,3 +498,11 @@ def test_which_yaml_is_meant(tmp_path: Path) -> None:
     (path / "obj.names").write_text("person\n")
     with pytest.raises(InputError, match=r"CVAT's YOLO 1.1, which has boxes alone"):
         yolo.read(path)
+
+
+def test_an_image_whose_name_no_reader_takes(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    image = path / "images" / "train" / "a.png"
+    image.rename(image.with_name("a\x1b[31m.png"))
+    with pytest.raises(InputError, match=r"'a\\x1b\[31m.png': 'name' is not a usable file name"):
+        yolo.read(path)
