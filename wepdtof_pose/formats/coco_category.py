@@ -97,13 +97,7 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
         skeleton, _ = _edges(category)
         found = keypoint_set_from_names(names, skeleton=skeleton, sigmas=category.get("sigmas"))
         if category.get("flip_pairs") is not None:
-            pairs = [(int(a) - 1, int(b) - 1) for a, b in category["flip_pairs"]]
-            if outside := {n + 1 for pair in pairs for n in pair if not 0 <= n < len(names)}:
-                raise ValueError(
-                    f"'flip_pairs' names joint {min(outside)}: joints are counted from 1 to "
-                    f"{len(names)}"
-                )
-            pairs += found.flip_pairs
+            pairs = [*_stated_pairs(category["flip_pairs"], len(names)), *found.flip_pairs]
             found = with_flip_pairs(found, pairs, source="'flip_pairs'")
         declared = category.get("keypoint_set")
         if declared not in keypoint_set_names() or declared == found.name:
@@ -114,6 +108,25 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
     if known.joints != found.joints:
         raise InputError(f"{source}: the category's keypoints are not those of {declared!r}")
     return KeypointSet(known.name, known.joints, known.flip_pairs, found.skeleton, known.sigmas)
+
+
+def _stated_pairs(stated: Any, joints: int) -> list[tuple[int, int]]:
+    """Return the mirror pairs that a category states, counted from 0.
+
+    Raises:
+        ValueError: they are no pairs of its joints.
+    """
+    try:
+        pairs = [(int(a), int(b)) for a, b in stated]
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(
+            f"'flip_pairs' is not a list of pairs of joint numbers from 1 to {joints}"
+        ) from None
+    if outside := {number for pair in pairs for number in pair if not 1 <= number <= joints}:
+        raise ValueError(
+            f"'flip_pairs' names joint {min(outside)}: joints are counted from 1 to {joints}"
+        )
+    return [(a - 1, b - 1) for a, b in pairs]
 
 
 def lost_edges(category: dict[str, Any]) -> int:
