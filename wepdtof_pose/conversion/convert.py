@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -166,6 +167,9 @@ def find_images(
         paths = list(image_places(dataset, "images").values())
         missing = [path for path in paths if not found.get(path, path).is_file()]
         if missing:
+            if re.fullmatch(r"frame_\d+\.PNG", missing[0].name):
+                film = "ffmpeg -i FILM -start_number 0 DIR/frame_%06d.png makes those of a film"
+                advice = f"{advice}; {film}"
             raise InputError(
                 f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "
                 f"{missing[0].relative_to(dataset.root)} ({advice})"

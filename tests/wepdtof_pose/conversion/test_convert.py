@@ -313,3 +313,17 @@ def test_given_images_whose_names_are_spelled_in_another_way(
     )
     assert manifest["file_names"] == {there: name}
     assert sum(manifest["left_out"].values()) == 1
+
+
+def test_missing_frames_of_a_film_can_be_made(tmp_path: Path) -> None:
+    box = '<box frame="0" xtl="1" ytl="2" xbr="9" ybr="9" outside="0"/>'
+    (tmp_path / "annotations.xml").write_text(
+        f'<annotations><track id="0" label="person">{box}</track></annotations>'
+    )
+    with pytest.raises(InputError, match=r"1 of 1 images are missing.*ffmpeg -i FILM .*a film"):
+        convert(
+            tmp_path / "annotations.xml",
+            tmp_path / "out",
+            source_format="cvat",
+            source_keypoints="coco-17",
+        )
