@@ -184,19 +184,23 @@ def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], 
 def require_per_cent(tasks: Iterable[Regions], source: str) -> None:
     """Refuse a file whose places are not in per cent of the images; `source` names it.
 
-    A few may lie outside; turned rectangles say nothing, whose corner may lie anywhere.
+    A few may lie outside. Where more do, they are pixels if all lie in their image as such. Turned
+    rectangles say nothing: their corner may lie anywhere.
     """
-    values: list[float] = []
+    values: list[tuple[float, float]] = []
     for regions in tasks:
         boxes = [region for region, *_ in regions.boxes if not region["value"].get("rotation")]
         for region in (*boxes, *(region for region, *_ in regions.points)):
-            numbers = (region["value"].get(key) for key in "xy")
-            values += [float(n) for n in numbers if type(n) in (int, float)]
-    places = np.array(values)
-    if not len(places):
+            for key, side in (("x", "original_width"), ("y", "original_height")):
+                number, size = region["value"].get(key), region.get(side)
+                if type(number) in (int, float):
+                    values.append((number, size if type(size) is int else math.inf))
+    if not values:
         return
+    places, sizes = np.array(values, dtype=np.float64).T
     outside = (places < -_BORDER) | (places > 100 + _BORDER)
-    if outside.mean() > _FEW:
+    pixels = ((places >= -_BORDER) & (places <= sizes + _BORDER)).all()
+    if pixels and outside.mean() > _FEW:
         raise InputError(
             f"{source}: {outside.sum()} of {len(places)} coordinates, such as "
             f"{places[outside][0]:g}, are no per cent of the image (0 to 100): are these pixels? "

@@ -301,13 +301,20 @@ def test_joints_in_two_boxes_are_counted_and_stay_in_the_joint_set(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("factor", "error"),
-    [(10, r"such as 250, are no per cent .* pixels\?"), (0.01, "shares .* multiply them by 100")],
+    ("wide", "high", "error"),
+    [
+        (2, 0.8, r"such as 180, are no per cent .* pixels\?"),
+        (0.01, 0.01, "shares .* multiply them by 100"),
+    ],
+    ids=["pixels", "shares"],
 )
-def test_places_that_are_not_in_per_cent(tmp_path: Path, factor: float, error: str) -> None:
-    regions = [rectangle(), keypoint()]
+def test_places_that_are_not_in_per_cent(
+    tmp_path: Path, wide: float, high: float, error: str
+) -> None:
+    regions = [rectangle(), keypoint(x=90)]
     for made in regions:
-        made["value"] |= {key: made["value"][key] * factor for key in "xy"}
+        made["value"]["x"] *= wide
+        made["value"]["y"] *= high
     with pytest.raises(InputError, match=error):
         label_studio.read(write(tmp_path, *regions))
 
