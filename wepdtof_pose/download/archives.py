@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from tqdm import tqdm
 
@@ -37,35 +37,16 @@ _BLOCK = 1 << 20
 _BY_HAND = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 _JUNK_FOLDERS = frozenset({"__MACOSX", ".AppleDouble", "@eaDir"})
 _JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-_DAMAGED = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    gzip.BadGzipFile,
-    zlib.error,
-    EOFError,
-    struct.error,
-    RuntimeError,  # zipfile: a feature that it does not know
-    ValueError,
-    OverflowError,
-)
+_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, struct.error)
+_STRANGE = (EOFError, RuntimeError, ValueError, OverflowError)
+"""What zipfile, tarfile and gzip raise where they have no error of their own."""
+
+_Entry = tuple[str, int | None, Callable[[], Any]]
+"""A name as stored, not yet checked; unpacked bytes, None for a folder; what opens the content."""
 
 
 class BadArchive(InputError):
     """An archive that cannot be used on any disk."""
-
-
-class _Entry(NamedTuple):
-    """A file or folder in an archive.
-
-    Attributes:
-        name: as stored, decoded; not yet checked.
-        size: unpacked bytes; None for a folder.
-        open: opens its content.
-    """
-
-    name: str
-    size: int | None
-    open: Callable[[], Any]
 
 
 def archive_kind(path: Path) -> str:
@@ -122,7 +103,7 @@ def unpack(path: Path, folder: Path) -> int:
         raise NoRoom(f"{path}: not unpacked: {error}") from None
     except InputError as error:
         raise BadArchive(f"{path}: not unpacked: {error}") from None
-    except _DAMAGED as error:
+    except (*_DAMAGED, *_STRANGE) as error:
         raise BadArchive(f"{path}: not unpacked: damaged or cut short: {error}") from None
     except OSError as error:
         raise InputError(f"{path}: not unpacked: {error.strerror or error}") from None
@@ -172,11 +153,10 @@ def _zip_entries(path: Path, folder: Path) -> Generator[_Entry, None, None]:
             raise InputError("it looks like a bomb: it unpacks to far more than data does")
         require_space(folder, total, what=f"unpacking {path.name}")
         # Names without the UTF-8 flag were read as cp437, byte for byte.
-        plain = [m for m in members if not m.flag_bits & 0x800]
-        decoded = decode_names([m.orig_filename.encode("cp437") for m in plain])
-        names = dict(zip(map(id, plain), decoded, strict=True))
+        plain = [m.orig_filename.encode("cp437") for m in members if not m.flag_bits & 0x800]
+        names = iter(decode_names(plain))
         for member in tqdm(members, desc=f"unpacking {path.name}", disable=None, leave=False):
-            name = names.get(id(member), member.orig_filename)
+            name = member.orig_filename if member.flag_bits & 0x800 else next(names)
             if _is_junk(name):
                 continue
             kind = stat.S_IFMT(member.external_attr >> 16)
@@ -190,7 +170,7 @@ def _zip_entries(path: Path, folder: Path) -> Generator[_Entry, None, None]:
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _not_plain(name, is_link=kind == stat.S_IFLNK)
             size = None if name.endswith(("/", "\\")) else member.file_size
-            yield _Entry(name, size, partial(archive.open, member))
+            yield name, size, partial(archive.open, member)
 
 
 def _tar_entries(path: Path, folder: Path, kind: str) -> Generator[_Entry, None, None]:
@@ -208,7 +188,7 @@ def _tar_entries(path: Path, folder: Path, kind: str) -> Generator[_Entry, None,
                 if not (member.isdir() or member.isreg()) or member.issparse():
                     raise _not_plain(name, is_link=member.issym() or member.islnk())
                 size = None if member.isdir() else member.size
-                yield _Entry(name, size, partial(archive.extractfile, member))
+                yield name, size, partial(archive.extractfile, member)
             # tarfile takes a broken header for the end; the true end is a block of zeros.
             stream.seek(archive.offset)
             if stream.read(512) != bytes(512):

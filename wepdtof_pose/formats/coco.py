@@ -37,11 +37,11 @@ from wepdtof_pose.formats.coco_tables import (
     Blocks,
     count_categories,
     frames_table,
+    long_lists,
     people_table,
 )
 from wepdtof_pose.formats.fields import objects, other_fields, shown
 from wepdtof_pose.formats.foreign import instead_of
-from wepdtof_pose.formats.json_lists import long_lists
 from wepdtof_pose.formats.layout import (
     BOXES_OF_JOINTS,
     add_counts,
@@ -84,18 +84,12 @@ def read(
         "category": category,
         "root": path.parent,
     }
-    with long_lists(path, LISTS) as lists:
-        if lists is None:
-            dataset = _of_content(read_json(path), source=str(path), **options)
-        else:
-            dataset = _of_blocks(
-                lists.members,
-                {
-                    k: Blocks(k, str(path), partial(lists.blocks, k), lists.lengths[k])
-                    for k in LISTS
-                },
-                **options,
-            )
+    if (found := long_lists(path, LISTS)) is None:
+        dataset = _of_content(read_json(path), source=str(path), **options)
+    else:
+        members, lists = found
+        blocks = {key: Blocks(key, str(path), lists[key]) for key in LISTS}
+        dataset = _of_blocks(members, blocks, **options)
     if images:
         dataset = by_longest_end(dataset, images)
     try:
@@ -198,12 +192,9 @@ def _of_content(content: Any, *, source: str, **options: Any) -> PoseDataset:
             "convert first"
         )
         raise InputError(f"{source}: {instead_of(content, otherwise)}")
-    rows = {key: objects(content, key, source) for key in LISTS}
-    return _of_blocks(
-        {key: value for key, value in content.items() if key not in LISTS},
-        {key: Blocks(key, source, partial(iter, [rows[key]]), len(rows[key])) for key in LISTS},
-        **options,
-    )
+    members = {key: value for key, value in content.items() if key not in LISTS}
+    lists = {key: Blocks(key, source, objects(content, key, source)) for key in LISTS}
+    return _of_blocks(members, lists, **options)
 
 
 def _of_blocks(
@@ -235,7 +226,7 @@ def _of_blocks(
     )
     _require_pixels(people, keypoints, source)
     others: dict[str, int] = {}
-    if len(people) < annotations.rows:
+    if len(people) < len(annotations.rows):
         others = _others(counts(), number, members)
     if others and not len(people):
         listed = ", ".join(f"{count} {what}" for what, count in others.items())

@@ -1,17 +1,21 @@
 """The tables of a PoseDataset out of the images and annotations of a COCO keypoint file.
 
 Both come in blocks: texts of JSON lists where the file is large, lists of parsed objects where it
-is small or a program made them. A text that decodes as typed records is done fast; anything else is
-gone through entry by entry, so that what is wrong is said with its place.
+is small or a program made them. Parsed whole, the annotations of a million people take gigabytes,
+most of them for numbers that are one Python object each; as text they take what the file does. A
+text that decodes as typed records is done fast; anything else is gone through entry by entry, so
+that what is wrong is said with its place.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -37,6 +41,11 @@ _FIX = "wepdtof-pose validate --fix mends what has one reading"
 FRAME_FIELDS = frozenset(CocoImage.__struct_fields__)
 PERSON_FIELDS = frozenset({*CocoPerson.__struct_fields__, "num_keypoints"})
 
+SMALL_FILE = 1 << 20
+"""Bytes of a file that is cheaper parsed whole."""
+
+BLOCK_ROWS = 1000
+
 Record = TypeVar("Record", CocoImage, CocoPerson)
 
 
@@ -47,19 +56,49 @@ class Blocks:
     Attributes:
         key: name of the list.
         source: name of the file in errors.
-        blocks: returns the rows from the first on: texts of JSON lists, or lists of objects.
-        rows: how many there are.
+        rows: the rows, parsed or as they stand in the file.
     """
 
     key: str
     source: str
-    blocks: Callable[[], Iterable[str | list[dict[str, Any]]]]
-    rows: int
+    rows: list[dict[str, Any]] | list[msgspec.Raw]
+
+    def blocks(self) -> Iterator[bytes | list[dict[str, Any]]]:
+        """Yield the rows from the first on: texts of JSON lists, or lists of objects."""
+        for first in range(0, len(self.rows), BLOCK_ROWS):
+            rows: list[Any] = self.rows[first : first + BLOCK_ROWS]
+            parsed = isinstance(rows[0], dict)
+            yield rows if parsed else b"[%b]" % b",".join(map(bytes, rows))
+
+
+def long_lists(
+    path: Path, keys: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, list[msgspec.Raw]]] | None:
+    """Return the members of a large JSON file (UTF-8) and its lists of objects under these keys.
+
+    The entries of the lists stay text. None for every other file, be it small, broken, a pipe or
+    not there: `read_json` takes those and says what is wrong with them.
+    """
+    try:
+        # A pipe is not even opened: what was read of it would be lost.
+        if not path.is_file() or path.stat().st_size <= SMALL_FILE:
+            return None
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        if not content.isascii():
+            content.decode()
+        raw = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+        lists = {key: _RAW_ROWS.decode(raw.pop(key)) for key in keys}
+        members = {key: json.loads(bytes(value)) for key, value in raw.items()}
+    except (KeyError, ValueError, RecursionError, OSError, msgspec.MsgspecError):
+        return None
+    if any(memoryview(row)[0] != ord("{") for rows in lists.values() for row in rows):
+        return None
+    return members, lists
 
 
 def frames_table(images: Blocks) -> pd.DataFrame:
     """Return the frames of the file's images."""
-    parts = _Parts(images.rows)
+    parts = _Parts(len(images.rows))
     for entries in _entries(images, CocoImage, FRAME_FIELDS):
         parts.add(_frames(entries))
     frames = parts.table()
@@ -80,8 +119,8 @@ def people_table(
         The people table, keypoints (people, joints, 3) float32, and how many boxes are the extent
         of the labelled joints.
     """
-    parts = _Parts(annotations.rows)
-    keypoints = np.empty((annotations.rows, len(keypoint_set), 3), dtype=np.float32)
+    parts = _Parts(len(annotations.rows))
+    keypoints = np.empty((len(annotations.rows), len(keypoint_set), 3), dtype=np.float32)
     from_joints = 0
     for entries in _entries(annotations, CocoPerson, PERSON_FIELDS, category_id):
         first = parts.count
@@ -106,9 +145,9 @@ def count_categories(annotations: Blocks) -> Counter[Any]:
     counts: Counter[Any] = Counter()
     for block in annotations.blocks():
         try:
-            rows = _OF_CATEGORY.decode(block) if isinstance(block, str) else block
+            rows = _OF_CATEGORY.decode(block) if isinstance(block, bytes) else block
         except (ValueError, RecursionError, msgspec.MsgspecError):
-            rows = _parsed(str(block), annotations)
+            rows = _parsed(bytes(block), annotations)
         for row in rows:
             one = row.get("category_id", UNSET) if isinstance(row, dict) else row.category_id
             counts[one if one is UNSET else key_of(one)] += 1
@@ -145,7 +184,7 @@ def _entries(
     for block in blocks.blocks():
         entries = _Entries[Record](blocks.key, blocks.source, [], [], [])
         rows = 0
-        if isinstance(block, str):
+        if isinstance(block, bytes):
             try:
                 entries.records = decoder.decode(block)
                 entries.extras = _other_fields(block, known)
@@ -161,7 +200,7 @@ def _entries(
                     kept = [row for row, one in enumerate(ids) if one in mine]
                     if len(kept) < rows:
                         entries.only(kept)
-        if not isinstance(block, str):
+        if not isinstance(block, bytes):
             rows = len(block)
             for position, row in enumerate(block, start=first):
                 if category_id is None or row.get("category_id", category_id) == category_id:
@@ -174,12 +213,12 @@ def _entries(
         yield _Entries[Record](blocks.key, blocks.source, [], [], [])
 
 
-def _other_fields(block: str, known: frozenset[str]) -> list[dict[str, Any] | None]:
+def _other_fields(block: bytes, known: frozenset[str]) -> list[dict[str, Any] | None]:
     rows = (other_fields(row, known) for row in _ROWS.decode(block))
     return [row and {key: _VALUE.decode(value) for key, value in row.items()} for row in rows]
 
 
-def _parsed(block: str, blocks: Blocks) -> list[dict[str, Any]]:
+def _parsed(block: bytes, blocks: Blocks) -> list[dict[str, Any]]:
     try:
         rows = json.loads(block)
     except (ValueError, RecursionError) as error:  # a number of thousands of digits
@@ -329,6 +368,7 @@ class _Parts:
         return np.empty(self._rows, dtype if isinstance(dtype, np.dtype) else object)
 
 
+_RAW_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _VALUE = msgspec.json.Decoder()
 _OF_CATEGORY = msgspec.json.Decoder(list[_OfCategory])

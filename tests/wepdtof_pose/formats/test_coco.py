@@ -10,7 +10,7 @@ import pytest
 from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.dataset import id_column
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats import coco, json_lists
+from wepdtof_pose.formats import coco, coco_tables
 from wepdtof_pose.formats.layout import SPELLED
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -111,7 +111,8 @@ def test_a_large_file_is_read_in_parts_as_it_would_be_whole(
     ]
     (tmp_path / "a.json").write_text(json.dumps(content))
     whole = coco.read(tmp_path / "a.json")
-    monkeypatch.setattr(json_lists, "BLOCK_BYTES", 10)
+    monkeypatch.setattr(coco_tables, "SMALL_FILE", 10)
+    monkeypatch.setattr(coco_tables, "BLOCK_ROWS", 2)
     monkeypatch.setattr(coco, "read_json", None)
     parts = coco.read(tmp_path / "a.json")
     pd.testing.assert_frame_equal(parts.people, whole.people)
@@ -132,7 +133,7 @@ def test_people_without_ids_are_counted_among_people(
     content["annotations"] = [{**person, **other} for other in others]
     (tmp_path / "a.json").write_text(json.dumps(content))
     for block in (1 << 20, 10):
-        monkeypatch.setattr(json_lists, "BLOCK_BYTES", block)
+        monkeypatch.setattr(coco_tables, "SMALL_FILE", block)
         assert coco.read(tmp_path / "a.json").people["id"].tolist() == [1, 2, 3, "x"]
 
 
@@ -149,7 +150,7 @@ def test_errors_name_the_place_in_the_file(tmp_path: Path, monkeypatch: pytest.M
         "'images' is missing or is not a list of objects",
     ]
     for block in (1 << 20, 10):
-        monkeypatch.setattr(json_lists, "BLOCK_BYTES", block)
+        monkeypatch.setattr(coco_tables, "SMALL_FILE", block)
         for wrong, error in zip(broken, errors, strict=True):
             (tmp_path / "a.json").write_text(json.dumps(wrong))
             with pytest.raises(InputError, match=error):
@@ -278,7 +279,7 @@ def test_one_category_is_people_and_the_others_are_counted(
     left_out: dict[str, int],
 ) -> None:
     (tmp_path / "a.json").write_text(json.dumps(of_categories(*ids)))
-    monkeypatch.setattr(json_lists, "BLOCK_BYTES", block)
+    monkeypatch.setattr(coco_tables, "SMALL_FILE", block)
     dataset = coco.read(tmp_path / "a.json", category=category)
     assert dataset.people["id"].tolist() == people
     assert dataset.left_out == left_out
