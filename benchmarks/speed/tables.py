@@ -10,6 +10,9 @@ import msgspec
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.records import OTHER_FORM
 
+_Columns = dict[str, Callable[[Any], str]]
+"""Heads of columns, told apart by a space at the end, and what gives a record's cell."""
+
 
 class _Environment(msgspec.Struct):
     device: str
@@ -145,66 +148,40 @@ def speed_tables(content: dict[str, Any], *, source: str = "speed.json") -> str:
 
 
 def _pipeline(records: Sequence[_Pipeline]) -> list[str]:
-    lines = ["**Data pipeline**, one core, people a second, from a built store", ""]
-    lines += _head(
-        "frames",
-        "plain loader",
-        "host's part",
-        "ratio",
-        "ready tensors on a CPU",
-        "ratio",
-        "building the store over a plain pass",
-        "over decoding each frame once",
-        "bytes a person, store / JPEG",
-        "decoding that JPEG",
-    )
-    for one in records:
-        speed, size = one.people_per_second, one.bytes_per_person
-        lines.append(
-            _row(
-                one.frames,
-                f"{speed['plain']:.0f}",
-                f"{speed['host']:.0f}",
-                f"{one.host_ratio:.1f} x",
-                f"{speed['ready']:.0f}",
-                f"{one.ready_ratio:.1f} x",
-                f"{one.build_over_plain_pass:.2f} x",
-                f"{one.build_over_decoding:.2f} x",
-                f"{size['store']:,} / {size['jpeg']:,}",
-                f"{speed['jpeg']:.0f}",
-            )
-        )
-    return lines
+    columns: _Columns = {
+        "frames": lambda one: one.frames,
+        "plain loader": lambda one: f"{one.people_per_second['plain']:.0f}",
+        "host's part": lambda one: f"{one.people_per_second['host']:.0f}",
+        "ratio": lambda one: f"{one.host_ratio:.1f} x",
+        "ready tensors on a CPU": lambda one: f"{one.people_per_second['ready']:.0f}",
+        "ratio ": lambda one: f"{one.ready_ratio:.1f} x",
+        "building the store over a plain pass": lambda one: f"{one.build_over_plain_pass:.2f} x",
+        "over decoding each frame once": lambda one: f"{one.build_over_decoding:.2f} x",
+        "bytes a person, store / JPEG": lambda one: (
+            f"{one.bytes_per_person['store']:,} / {one.bytes_per_person['jpeg']:,}"
+        ),
+        "decoding that JPEG": lambda one: f"{one.people_per_second['jpeg']:.0f}",
+    }
+    title = "**Data pipeline**, one core, people a second, from a built store"
+    return [title, "", *_table(records, columns)]
 
 
 def _steps(records: Sequence[_Step]) -> list[str]:
     first = records[0]
     width, height = first.crop_size
+    columns: _Columns = {
+        "method": lambda one: one.method,
+        "network passes (with gradient)": lambda one: f"{one.passes} ({one.passes_with_gradient})",
+        "step, s": lambda one: f"{one.step_seconds['ours']:.3f}",
+        "people a second": lambda one: f"{one.people_per_second:.2f}",
+        "plain fp32 contiguous over ours": lambda one: f"{one.plain_over_ours:.2f} x",
+        "ours over the bare passes": lambda one: f"{one.ours_over_bare:.3f} x",
+    }
     title = (
         f"**Training step**, {first.network}, {width} x {height}, batch {first.batch_size}, "
         f"{first.precision}"
     )
-    lines = [title, ""]
-    lines += _head(
-        "method",
-        "network passes (with gradient)",
-        "step, s",
-        "people a second",
-        "plain fp32 contiguous over ours",
-        "ours over the bare passes",
-    )
-    for one in records:
-        lines.append(
-            _row(
-                one.method,
-                f"{one.passes} ({one.passes_with_gradient})",
-                f"{one.step_seconds['ours']:.3f}",
-                f"{one.people_per_second:.2f}",
-                f"{one.plain_over_ours:.2f} x",
-                f"{one.ours_over_bare:.3f} x",
-            )
-        )
-    return lines
+    return [title, "", *_table(records, columns)]
 
 
 def _waiting(one: _Waiting) -> list[str]:
@@ -223,31 +200,17 @@ def _scores(one: _Scores) -> list[str]:
 
 
 def _growth(records: Sequence[_Growth]) -> list[str]:
-    lines = ["**Growth** with the number of people", ""]
-    lines += _head(
-        "people",
-        "crops",
-        "building, ms a person",
-        "writing as many bytes, ms",
-        "loading, ms a person",
-        "store, MiB",
-        "memory taken, MiB",
-        "memory in all, MiB",
-    )
-    for one in records:
-        width, height = one.crop_size
-        times = (one.build_ms_per_person, one.write_ms_per_person, one.load_ms_per_person)
-        lines.append(
-            _row(
-                f"{one.people:,}",
-                f"{width} x {height}",
-                *("n/a" if time is None else f"{time:.3f}" for time in times),
-                f"{one.store_bytes / 2**20:.0f}",
-                f"{one.peak_growth_bytes / 2**20:.0f}",
-                f"{one.peak_bytes / 2**20:.0f}",
-            )
-        )
-    return lines
+    columns: _Columns = {
+        "people": lambda one: f"{one.people:,}",
+        "crops": lambda one: "{} x {}".format(*one.crop_size),
+        "building, ms a person": lambda one: _milliseconds(one.build_ms_per_person),
+        "writing as many bytes, ms": lambda one: _milliseconds(one.write_ms_per_person),
+        "loading, ms a person": lambda one: _milliseconds(one.load_ms_per_person),
+        "store, MiB": lambda one: f"{one.store_bytes / 2**20:.0f}",
+        "memory taken, MiB": lambda one: f"{one.peak_growth_bytes / 2**20:.0f}",
+        "memory in all, MiB": lambda one: f"{one.peak_bytes / 2**20:.0f}",
+    }
+    return ["**Growth** with the number of people", "", *_table(records, columns)]
 
 
 def _exported(one: _Exported) -> list[str]:
@@ -287,6 +250,15 @@ def _ceiling(one: _Ceiling) -> list[str]:
         row = one.rows[name]
         lines.append(_row(title, f"{row.plain:.2f}", f"{row.ours:.2f}", f"{row.ratio:.2f} x"))
     return lines
+
+
+def _table(records: Sequence[Any], columns: _Columns) -> list[str]:
+    rows = (_row(*(text(one) for text in columns.values())) for one in records)
+    return [*_head(*map(str.strip, columns)), *rows]
+
+
+def _milliseconds(time: float | None) -> str:
+    return "n/a" if time is None else f"{time:.3f}"
 
 
 def _head(*columns: str) -> list[str]:

@@ -198,51 +198,37 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
         best_head(score),
         "published AP",
     ]
+
+    def row(group: Group, which: str) -> tuple[str, ...]:
+        # The end of the burn-in is where the methods started.
+        ended = which == "last"
+        values = summarise(group.values(score, which=which))
+        figure = published_ap(group.cells[0].config, group.cells[0].result)
+        differences = _difference_texts(comparison, group, baseline, score) if baseline else ()
+        best = mean_and_spread(group.values(score, which="best"))
+        return (
+            *_place(comparison, group),
+            method_text(group) if ended else f"{method_text(group)}, end of burn-in",
+            group.reported,
+            str(len(group.cells)),
+            mean_and_spread(group.values(score, which=which)),
+            "n/a" if values is None else interval(values.low, values.high),
+            *(differences if ended else ("",) * len(compared)),
+            *(mean_and_spread(group.values(name, which=which)) for name in others),
+            *((best, "n/a" if figure is None else f"{figure:.1f}") if ended else ("", "")),
+        )
+
     rows = []
     for group in comparison.groups:
-        values = summarise(group.values(score))
-        figure = published_ap(group.cells[0].config, group.cells[0].result)
         if group.method == DEFAULT_BASELINE and group.has_burn_in:
-            rows.append(_burn_in_row(comparison, group, score, others, compared=len(compared)))
-        rows.append(
-            (
-                *_place(comparison, group),
-                method_text(group),
-                group.reported,
-                str(len(group.cells)),
-                mean_and_spread(group.values(score)),
-                "n/a" if values is None else interval(values.low, values.high),
-                *(_difference_texts(comparison, group, baseline, score) if baseline else ()),
-                *(mean_and_spread(group.values(name)) for name in others),
-                mean_and_spread(group.values(score, which="best")),
-                "n/a" if figure is None else f"{figure:.1f}",
-            )
-        )
+            rows.append(row(group, "burn-in"))
+        rows.append(row(group, "last"))
     return Table("Scores of the reported networks", tuple(head), tuple(rows))
 
 
 def method_text(group: Group) -> str:
     """Return the name of a group's method in tables."""
     return f"{group.method} (upper bound)" if group.is_upper_bound else group.method
-
-
-def _burn_in_row(
-    comparison: Comparison, group: Group, score: str, others: list[str], *, compared: int
-) -> tuple[str, ...]:
-    """Return a row with the scores at the end of the burn-in, where the methods started."""
-    values = summarise(group.values(score, which="burn-in"))
-    return (
-        *_place(comparison, group),
-        f"{method_text(group)}, end of burn-in",
-        group.reported,
-        str(len(group.cells)),
-        mean_and_spread(group.values(score, which="burn-in")),
-        "n/a" if values is None else interval(values.low, values.high),
-        *("",) * compared,
-        *(mean_and_spread(group.values(name, which="burn-in")) for name in others),
-        "",
-        "",
-    )
 
 
 def _difference_texts(

@@ -12,6 +12,7 @@ from sspcm.inference.frames import Frame
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder
 from wepdtof_pose.images import write_image
+from wepdtof_pose.pictures.films import require_whole_film
 
 
 class PoseWriter:
@@ -95,18 +96,7 @@ class _Video:
         self._writer.release()
         try:
             if keep:
-                self._require_whole()
+                require_whole_film(self._part, self._written, out=self._path)
                 self._part.replace(self._path)
         finally:
             self._part.unlink(missing_ok=True)
-
-    def _require_whole(self) -> None:
-        """Check what was written: OpenCV's writer does not report a full disk."""
-        capture = cv2.VideoCapture(str(self._part))
-        stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
-        capture.release()
-        if stated != self._written:
-            raise InputError(
-                f"{self._path}: cannot be written: {stated} of {self._written} frames are in it "
-                "(is the disk full?)"
-            )

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from wepdtof_pose.commands.shared import PATH
-from wepdtof_pose.errors import echo
-
-if TYPE_CHECKING:
-    from wepdtof_pose.download.sources import Source
-
-_DEFAULT = "wepdtof-pose"
+from wepdtof_pose.errors import InputError, echo
 
 
 @click.command()
 @click.option(
     "--source",
     metavar="NAME",
-    default=_DEFAULT,
+    default="wepdtof-pose",
     show_default=True,
     help="wepdtof-pose, wepdtof or coco.",
 )
@@ -70,13 +64,15 @@ def download(
       wepdtof-pose download --source coco --only annotations_trainval2017 --only val2017
       wepdtof-pose download --source wepdtof --archive WEPDTOF.zip
     """
-    from wepdtof_pose.download.sources import read_registry, require_sha256, take_source
+    from wepdtof_pose.download.sources import read_registry, require_sha256
 
     sources = read_registry(registry)
-    chosen = take_source(sources, source)
+    if source not in sources:
+        raise InputError(f"there is no source {source!r}, only {', '.join(sources)}")
+    chosen = sources[source]
     if sha256 is not None:
         sha256 = require_sha256(sha256)
-    _show_terms(chosen)
+    echo(f"{chosen.title}\nLicence: {chosen.licence}\nPlease cite: {chosen.citation}")
     if chosen.files or archives or url:
         _require_accepted(accept_license)
     else:
@@ -91,13 +87,7 @@ def download(
     echo(f"ready: {folder}")
 
 
-def _show_terms(source: Source) -> None:
-    echo(f"{source.title}\nLicence: {source.licence}\nPlease cite: {source.citation}")
-
-
 def _require_accepted(accepted: bool) -> None:
-    from wepdtof_pose.errors import InputError
-
     if accepted:
         return
     if not sys.stdin.isatty():

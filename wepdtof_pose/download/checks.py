@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,6 @@ SEQUENCES = (
 )
 """The 16 sequences of WEPDTOF."""
 _READERS = {"wepdtof": wepdtof.read, "wepdtof-pose": wepdtof_pose.read}
-_IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 
 
 def check_content(kind: str | None, folder: Path) -> list[str]:
@@ -30,8 +30,6 @@ def check_content(kind: str | None, folder: Path) -> list[str]:
     """
     if kind is None:
         return []
-    if kind not in _READERS:
-        raise InputError(f"the registry names an unknown check {kind!r}")
     annotations = sorted(folder.rglob("annotations"), key=lambda path: len(path.parts))
     reading = _READERS[kind](annotations[0].parent if annotations else folder)
     notes = []
@@ -40,23 +38,18 @@ def check_content(kind: str | None, folder: Path) -> list[str]:
         lacking = sorted({*SEQUENCES} - {*frames["scene"]}) if kind == "wepdtof" else []
         if lacking:
             raise InputError(f"is not all of WEPDTOF: annotations/ lacks {', '.join(lacking)}")
-        has_images: dict[str, bool] = {}
-        missing = 0
-        for name, scene in zip(frames["file_name"], frames["scene"], strict=True):
-            part = scene if kind == "wepdtof" else split
-            place = dataset.root / name
-            is_there = reading.renamed.get(place, place).is_file()
-            has_images[part] = has_images.get(part, False) or is_there
-            missing += not is_there
-        bare = [part for part, has in has_images.items() if not has]
-        if bare:
+        parts = list(frames["scene"]) if kind == "wepdtof" else [split] * len(frames)
+        places = [dataset.root / name for name in frames["file_name"]]
+        found = [reading.renamed.get(place, place).is_file() for place in places]
+        having = set(itertools.compress(parts, found))
+        if bare := [part for part in parts if part not in having]:
             raise InputError(
                 f"none of the images of {bare[0]} is there: give the archives with the frames, too "
                 "(--archive FILE --archive FILE)"
             )
         notes.append(f"{split}: {len(dataset.people)} people on {len(frames)} frames")
-        if missing:
-            notes.append(f"{split}: {missing} of {len(frames)} images are missing")
+        if not all(found):
+            notes.append(f"{split}: {found.count(False)} of {len(frames)} images are missing")
     return notes
 
 
@@ -68,8 +61,3 @@ def image_names(folder: Path) -> frozenset[str]:
             content = read_json(file, encodings=("utf-8-sig", "gb18030"))
             names.update(image["file_name"].replace("\\", "/") for image in content["images"])
     return frozenset(names)
-
-
-def images_below(folder: Path) -> list[Path]:
-    """Return all image files below a folder."""
-    return [p for p in folder.rglob("*") if p.suffix.lower() in _IMAGES and p.is_file()]

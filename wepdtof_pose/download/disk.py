@@ -26,11 +26,7 @@ class _Seen(msgspec.Struct):
 
 
 def require_space(folder: Path, needed: int, *, what: str) -> None:
-    """Require this many free bytes on the folder's disk, and some to spare.
-
-    Raises:
-        NoRoom: they are not free.
-    """
+    """Require this many free bytes on the folder's disk, and some to spare; else raise NoRoom."""
     free = shutil.disk_usage(folder).free
     if needed > 0 and free < needed + _SPARE:
         raise NoRoom(
@@ -41,21 +37,13 @@ def require_space(folder: Path, needed: int, *, what: str) -> None:
 
 
 def seen_hash(root: Path, key: str) -> str | None:
-    """Return the SHA-256 that the archive `source/name` had when first seen, or None.
-
-    Raises:
-        InputError: the record cannot be read.
-    """
+    """Return the SHA-256 that the archive `source/name` had when first seen, or None."""
     entry = _read(root).get(key)
     return None if entry is None else entry.sha256
 
 
 def require_seen_hash(root: Path, key: str, sha256: str) -> None:
-    """Require that the archive has the hash first seen, or was never seen.
-
-    Raises:
-        InputError: it has another one.
-    """
+    """Refuse an archive that has another hash than when first seen."""
     seen = seen_hash(root, key)
     if seen not in (None, sha256):
         raise InputError(
@@ -65,12 +53,7 @@ def require_seen_hash(root: Path, key: str, sha256: str) -> None:
 
 
 def record_hash(root: Path, key: str, *, sha256: str, size: int) -> None:
-    """Record an archive that was found good; an earlier record stays.
-
-    Raises:
-        InputError: it has another hash than when first seen.
-    """
-    require_seen_hash(root, key, sha256)
+    """Record an archive that was found good; an earlier record stays."""
     entries = {key: _Seen(sha256, size), **_read(root)}
     write_json(root / HASHES, msgspec.to_builtins(dict(sorted(entries.items()))), indent=1)
 

@@ -109,13 +109,13 @@ def fetch(
             return digest
         path.unlink()
     make_folder(path.parent)
-    failures, furthest = 0, size_of(part_of(path))
+    failures, furthest = 0, begun(path)
     try:
         while True:
             try:
                 return _try_once(url, path, expected, patience)
             except Failed as error:
-                have = size_of(part_of(path))
+                have = begun(path)
                 failures, furthest = (1, have) if have > furthest else (failures + 1, furthest)
                 if failures >= patience.tries:
                     raise Refused(str(error)) from None
@@ -128,19 +128,14 @@ def fetch(
         raise InputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
-def part_of(path: Path) -> Path:
-    """Return where the bytes of a file lie until it is whole."""
-    return path.with_name(f"{path.name}.part")
+def begun(path: Path) -> int:
+    """Return how many bytes lie there of a file that is not whole."""
+    return _size_of(_part_of(path))
 
 
 def mark(url: str) -> str:
     """Return the URL as notes keep it: its hash, since a URL may carry a key."""
     return hashlib.sha256(url.encode()).hexdigest()
-
-
-def size_of(file: Path) -> int:
-    """Return the bytes of a file, 0 if it does not exist."""
-    return file.stat().st_size if file.exists() else 0
 
 
 def refuse_page(content_type: str, start: bytes) -> None:
@@ -165,7 +160,7 @@ def refuse_page(content_type: str, start: bytes) -> None:
 
 
 def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> str:
-    part, note_file = part_of(path), _note_of(path)
+    part, note_file = _part_of(path), _note_of(path)
     note = _read_note(note_file)
     if note.url != mark(url) and expected.sha256 is None:
         note = _Note()
@@ -212,8 +207,8 @@ def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> s
             sink.flush()
             os.fsync(sink.fileno())
     wanted = new.total if new.total is not None else expected.size
-    if wanted is not None and size_of(part) < wanted:
-        raise Failed(f"the connection ended after {size_of(part)} of {wanted} bytes")
+    if wanted is not None and _size_of(part) < wanted:
+        raise Failed(f"the connection ended after {_size_of(part)} of {wanted} bytes")
     return _finished(path, expected, resumed=offset > 0)
 
 
@@ -306,7 +301,7 @@ def _counted(blocks: Iterable[bytes], name: str, have: int, total: int | None) -
 
 def _finished(path: Path, expected: Expected, *, resumed: bool) -> str:
     """Check the whole file, give it its name, and return its SHA-256."""
-    part = part_of(path)
+    part = _part_of(path)
     digest, wrong = _checked(part, expected)
     if wrong:
         part.unlink()
@@ -322,12 +317,20 @@ def _finished(path: Path, expected: Expected, *, resumed: bool) -> str:
 
 def _checked(file: Path, expected: Expected) -> tuple[str, str]:
     """Return the SHA-256 of a file and how it differs from what is expected, "" for not at all."""
-    digest, size = file_sha256(file), size_of(file)
+    digest, size = file_sha256(file), _size_of(file)
     if expected.size not in (None, size):
         return digest, f"has {size} bytes, expected {expected.size}"
     if expected.sha256 not in (None, digest):
         return digest, f"has SHA-256 {digest}, expected {expected.sha256}"
     return digest, ""
+
+
+def _size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _note_of(path: Path) -> Path:
@@ -364,7 +367,7 @@ def _offset(part: Path, note: _Note, *, trusted: bool) -> int:
     """
     if not note.url or not (trusted or note.version):
         return 0
-    have = size_of(part)
+    have = _size_of(part)
     if note.total is None:
         return have
     return 0 if have > note.total else min(have, note.total - 1)

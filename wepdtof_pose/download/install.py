@@ -10,22 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from wepdtof_pose.download.archives import BadArchive, unpack
-from wepdtof_pose.download.checks import check_content, image_names, images_below
+from wepdtof_pose.download.checks import check_content, image_names
 from wepdtof_pose.download.disk import record_hash, require_seen_hash, require_space, seen_hash
-from wepdtof_pose.download.fetch import (
-    USUAL_PATIENCE,
-    Expected,
-    Patience,
-    fetch,
-    mark,
-    part_of,
-    size_of,
-)
+from wepdtof_pose.download.fetch import USUAL_PATIENCE, Expected, Patience, begun, fetch, mark
 from wepdtof_pose.download.sources import RemoteFile, Source, name_of_url, require_http
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, make_folder
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
 from wepdtof_pose.locks import LockedError, exclusive
 
 START_TODAY = "To start today with nothing downloaded: wepdtof-pose synth fisheye --people 2000"
@@ -35,16 +29,8 @@ _LAYOUT = frozenset({"annotations", "frames", "images", "ROI_maps"})
 """Folders that a data set consists of: a lone one on top is not stripped."""
 
 
-@dataclass(frozen=True)
-class _Archive:
-    """An archive on disk.
-
-    Attributes:
-        path: where it lies.
-        key: names it in the record of hashes.
-        sha256: 64 hex digits.
-        is_fetched: whether it was downloaded, and may be removed.
-    """
+class _Archive(NamedTuple):
+    """An archive on disk; `key` names it in the record of hashes; a fetched one may be removed."""
 
     path: Path
     key: str
@@ -176,11 +162,10 @@ class _Root:
         names = [file.name for file in self.source.files]
         at_hand = {path.name: path for path in paths}
         wanted = [*at_hand, *(name if name in names else f"{name}.zip" for name in only)]
-        for name in wanted:
-            if name not in names:
-                raise InputError(
-                    f"{self.source.name} has no file {name!r}, only {', '.join(names)}"
-                )
+        if unknown := [name for name in wanted if name not in names]:
+            raise InputError(
+                f"{self.source.name} has no file {unknown[0]!r}, only {', '.join(names)}"
+            )
         for file in self.source.files:
             if file.name not in wanted if wanted else file.optional:
                 continue
@@ -195,7 +180,7 @@ class _Root:
             else:
                 if file.size is not None and not fetched.exists():
                     # Photographs do not shrink in a zip: unpacked it is about as large again.
-                    needed = 2 * file.size - size_of(part_of(fetched))
+                    needed = 2 * file.size - begun(fetched)
                     require_space(self.root, needed, what=f"{file.name}, packed and unpacked,")
                 expected = Expected(size=file.size, sha256=file.sha256)
                 archive = self._fetched(file.url, fetched, file.name, expected)
@@ -278,8 +263,8 @@ def _wanted(file: RemoteFile, folders: list[Path]) -> Path:
     missing = [name for name in file.holds if not (inner / name).is_file()]
     if missing:
         raise BadArchive(f"{file.name}: lacks {', '.join(missing)}")
-    images = len(images_below(inner)) if file.images is not None else None
-    if images != file.images:
+    images = sum(path.suffix.lower() in IMAGE_SUFFIXES for path in inner.rglob("*"))
+    if file.images not in (None, images):
         raise BadArchive(f"{file.name}: has {images} images, expected {file.images}")
     return inner
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -51,7 +51,7 @@ class Source(msgspec.Struct, frozen=True):
     licence: _Words
     citation: _Words
     steps: tuple[str, ...] = ()
-    check: str | None = None
+    check: Literal["wepdtof", "wepdtof-pose"] | None = None
     files: tuple[RemoteFile, ...] = ()
     name: str = ""
 
@@ -84,23 +84,8 @@ def read_registry(path: Path | None = None) -> dict[str, Source]:
     return {name: msgspec.structs.replace(source, name=name) for name, source in sources.items()}
 
 
-def take_source(sources: dict[str, Source], name: str) -> Source:
-    """Return the source of that name.
-
-    Raises:
-        InputError: there is none; the message lists those there are.
-    """
-    if name not in sources:
-        raise InputError(f"there is no source {name!r}, only {', '.join(sources)}")
-    return sources[name]
-
-
 def require_http(url: str) -> str:
-    """Return the URL if it is one of http or https with a host.
-
-    Raises:
-        InputError: it is not.
-    """
+    """Return the URL if it is one of http or https with a host; raise an InputError if not."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -112,11 +97,7 @@ def require_http(url: str) -> str:
 
 
 def require_sha256(text: str) -> str:
-    """Return the SHA-256 in lower case.
-
-    Raises:
-        InputError: it is not 64 hex digits.
-    """
+    """Return the SHA-256 in lower case; raise an InputError if it is not 64 hex digits."""
     digest = text.strip().lower()
     if not re.fullmatch("[0-9a-f]{64}", digest):
         raise InputError(f"{text!r} is not a SHA-256: expected 64 hex digits")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,6 @@ from wepdtof_pose.images import write_image
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.pictures.frames import drawn
 from wepdtof_pose.pictures.people import frame_picture
-from wepdtof_pose.scores.predictions import Predictions
 
 SHEET_SIDE = 480
 """Longer side in pixels of a frame on a contact sheet."""
@@ -54,18 +54,17 @@ def write_sheet(
     rows: np.ndarray,
     *,
     problems: list[str] | None = None,
-    predictions: Predictions | None = None,
-    joint_threshold: float = 0.2,
-    rings: bool = False,
     columns: int = 4,
+    **drawing: Any,
 ) -> Path:
     """Draw frames, small and captioned with their names, on one page; returns the PNG file.
 
-    Arguments as in `wepdtof_pose.pictures.frames.write_frames`.
+    `problems` and `drawing` (predictions, joint_threshold, rings) are as in
+    `wepdtof_pose.pictures.frames.write_frames`.
     """
-    draw = _drawing(dataset, SHEET_SIDE, predictions, joint_threshold, rings)
     cells = []
-    for position, picture in drawn(rows, draw, problems):
+    for position, picture in drawn(rows, partial(frame_picture, dataset, **drawing), problems):
+        picture = _shrunk(picture, SHEET_SIDE)
         name = Path(dataset.frames["file_name"].iloc[rows[position]]).stem
         cells.append(annotators.with_caption(picture, name, size=12))
     write_image(file, annotators.grid(cells, columns=columns, gap=8))
@@ -78,21 +77,18 @@ def write_video(
     rows: np.ndarray,
     *,
     problems: list[str] | None = None,
-    predictions: Predictions | None = None,
-    joint_threshold: float = 0.2,
-    rings: bool = False,
     fps: float = 5,
+    **drawing: Any,
 ) -> Path:
     """Draw frames into an mp4 film (MPEG-4), which appears whole or not at all; returns the file.
 
-    All frames get the size of the first; others are fitted into it. Arguments as in
-    `wepdtof_pose.pictures.frames.write_frames`.
+    All frames get the size of the first; others are fitted into it. Arguments as in `write_sheet`.
 
     Raises:
         InputError: this OpenCV cannot write mp4 files, or an image cannot be read and `problems`
             is None.
     """
-    draw = _drawing(dataset, _LONGEST_SIDE, predictions, joint_threshold, rings)
+    draw = partial(frame_picture, dataset, **drawing)
     size = None
     with replacing(file) as temporary:
         # OpenCV goes by the suffix.
@@ -100,6 +96,7 @@ def write_video(
         try:
             writer, written = None, 0
             for _, picture in drawn(rows, draw, problems):
+                picture = _shrunk(picture, _LONGEST_SIDE)
                 if writer is None:
                     # Encoders want even sides.
                     size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
@@ -143,28 +140,6 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     """A key by which frame 9 comes before frame 10."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
     return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts]
-
-
-def _drawing(
-    dataset: PoseDataset,
-    longest_side: int,
-    predictions: Predictions | None,
-    joint_threshold: float,
-    rings: bool,
-) -> Callable[[int], np.ndarray]:
-    """What draws a frame at a size of at most `longest_side`."""
-
-    def draw(row: int) -> np.ndarray:
-        picture = frame_picture(
-            dataset,
-            row,
-            predictions=predictions,
-            joint_threshold=joint_threshold,
-            rings=rings,
-        )
-        return _shrunk(picture, longest_side)
-
-    return draw
 
 
 def _shrunk(image: np.ndarray, longest_side: int) -> np.ndarray:
