@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.commands.shared import PATH, output_option
 from wepdtof_pose.errors import echo
 
 _COUNT = click.IntRange(min=1)
@@ -39,15 +39,7 @@ _COUNT = click.IntRange(min=1)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key in all runs."
 )
-@click.option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    type=PATH,
-    default=Path("runs/ranking"),
-    show_default=True,
-    help="Folder of the runs.",
-)
+@output_option("Folder of the runs.", default="runs/ranking")
 def rank(
     first: int,
     labels: int,

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from wepdtof_pose.commands.shared import PATH, names_of
+from wepdtof_pose.commands.shared import PATH, names_of, output_option
 from wepdtof_pose.errors import echo
 
 
@@ -78,15 +78,7 @@ from wepdtof_pose.errors import echo
     help="Parameter of submitit (slurm_partition=gpu, timeout_min=120, cpus_per_task=8, mem_gb=32) "
     "or of Ray (address=auto, num_cpus=4).",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=PATH,
-    metavar="DIR",
-    default=Path("runs/comparison"),
-    show_default=True,
-    help="Folder of the comparison.",
-)
+@output_option("Folder of the comparison.", default="runs/comparison")
 def run(
     grid_file: Path | None,
     ratios: tuple[str, ...],

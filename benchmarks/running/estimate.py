@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -45,19 +46,19 @@ def estimate(cells: Sequence[Cell], place: ComparisonFolder) -> list[Estimate]:
     method, networks, crops and batch size, and burn-ins with the same network. Without such runs,
     no time is guessed. A burn-in that several cells share is counted once.
     """
-    speeds: dict[tuple[object, ...], list[float]] = {}
+    speeds: dict[tuple[object, ...], list[float]] = defaultdict(list)
     for path in sorted(place.cells.glob("*")):
         if not RunFolder(path).finished:
             continue
         done = read_cell(path)
         steps = (done.result.steps or 0) * (1 - _burn_in_share(done.config))
         if steps and done.result.training_seconds:
-            _add(speeds, _kind(done.config), done.result.training_seconds / steps)
+            speeds[_kind(done.config)].append(done.result.training_seconds / steps)
     burnt = _burn_in_runs(place)
     for run in burnt.values():
         result = run.read_result() if run.finished else None
         if result and result.steps and result.training_seconds:
-            _add(speeds, _kind(run.load_config()), result.training_seconds / result.steps)
+            speeds[_kind(run.load_config())].append(result.training_seconds / result.steps)
     pools: dict[object, int] = {}
     found: list[Estimate] = []
     seen: set[str] = set()
@@ -145,10 +146,6 @@ def _burn_ins_of(config: TrainConfig) -> list[TrainConfig]:
 
 def _burn_in_share(config: TrainConfig) -> float:
     return config.optimisation.burn_in_epochs / config.optimisation.epochs
-
-
-def _add(speeds: dict[tuple[object, ...], list[float]], kind: tuple[object, ...], s: float) -> None:
-    speeds.setdefault(kind, []).append(s)
 
 
 def _kind(config: TrainConfig) -> tuple[object, ...]:

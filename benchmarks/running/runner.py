@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -168,17 +169,10 @@ def _require_one_table(folder: Path, config: TrainConfig) -> None:
     earlier = RunFolder(folder).load_config()
     if not same_data_path(earlier.data.path, config.data.path):
         raise _no_table(folder, "data.path", earlier.data.path, config.data.path)
-    before, now = (
-        {
-            "data.test_fraction": one.data.test_fraction,
-            "data.test_seed": one.data.test_seed,
-            "method.recipe": one.method.recipe,
-        }
-        for one in (earlier, config)
-    )
-    for key, value in now.items():
-        if before[key] != value:
-            raise _no_table(folder, key, before[key], value)
+    for key in ("data.test_fraction", "data.test_seed", "method.recipe"):
+        before, now = (attrgetter(key)(one) for one in (earlier, config))
+        if before != now:
+            raise _no_table(folder, key, before, now)
 
 
 def _require_same_data(place: ComparisonFolder, labels: str, record: DataRecord) -> None:

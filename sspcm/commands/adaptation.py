@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sspcm.commands.options import PATH, opens_networks
+from sspcm.commands.options import NETWORK, PATH, opens_networks
 from wepdtof_pose.commands.shared import (
     CATEGORY,
     LEAVE_OUT_TEST,
@@ -16,6 +16,7 @@ from wepdtof_pose.commands.shared import (
     SEED,
     left_by_training,
     one_split,
+    output_option,
     refuse_unused,
 )
 from wepdtof_pose.errors import counted, echo
@@ -36,7 +37,7 @@ _COUNT = click.IntRange(min=1)
     required=True,
     help="Images, folder or video of your camera. May be repeated.",
 )
-@click.option("-o", "--output", metavar="DIR", type=PATH, required=True, help="Run folder.")
+@output_option("Run folder.")
 @click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
 @click.option("--category", metavar="NAME", help="Category of people in --boxes, by id or name.")
 @click.option(
@@ -69,9 +70,7 @@ _COUNT = click.IntRange(min=1)
 )
 @click.option("--steps", type=_COUNT, default=150, show_default=True, help="Training steps.")
 @SEED
-@click.option(
-    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
-)
+@NETWORK
 @opens_networks(inference=True, model_option=True, inputs=False)
 def adapt(
     networks: TrainedNetworks,
@@ -145,17 +144,13 @@ def adapt(
 @click.command()
 @click.argument("path", type=PATH)
 @click.option("-n", "--count", type=_COUNT, required=True, help="People to label next.")
-@click.option(
-    "-o", "--output", metavar="FILE", type=PATH, required=True, help="JSON list to write."
-)
+@output_option("JSON list to write.", metavar="FILE")
 @click.option(
     "--labelled", type=PATH, help="List of those who are labelled already: others are chosen."
 )
 @click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
 @LEAVE_OUT_TEST
-@click.option(
-    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
-)
+@NETWORK
 @SCENE_FROM
 @SCENE_FIELD
 @CATEGORY

@@ -8,20 +8,13 @@ from pathlib import Path
 import click
 
 from sspcm.commands.options import PATH, say_what_was_not_read
+from wepdtof_pose.commands.shared import output_option
 from wepdtof_pose.errors import counted, echo
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=PATH,
-    default=Path("boxes.json"),
-    show_default=True,
-    help="JSON file to write.",
-)
+@output_option("JSON file to write.", metavar="FILE", default="boxes.json")
 @click.option("--model", metavar="NAME|FILE", help="Network.  [default: ceiling-find]")
 @click.option(
     "--threshold",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sspcm.commands.options import PATH, opens_networks, size_of
-from wepdtof_pose.commands.shared import refuse_unused
+from sspcm.commands.options import NETWORK, PATH, opens_networks, size_of
+from wepdtof_pose.commands.shared import output_option, refuse_unused
 from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _OF_POSES = ("checkpoint", "decoding", "keypoints", "crop_size", "colour", "allo
 
 
 @click.command("pseudo-labels")
-@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="File to write.")
+@output_option("File to write.", metavar="FILE")
 @click.option("--data", type=PATH, help="The run's data, where they were moved.")
 @click.option("--unlabelled", type=PATH, help="Its unlabelled data, where they were moved.")
 @opens_networks(inference=True)
@@ -48,10 +48,8 @@ def pseudo_labels(
 
 
 @click.command()
-@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="ONNX file.")
-@click.option(
-    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
-)
+@output_option("ONNX file.", metavar="FILE")
+@NETWORK
 @click.option(
     "--weights",
     type=click.Choice(["float32", "float16", "int8"]),
@@ -96,7 +94,7 @@ def export(
 
 @click.command("import-weights")
 @click.argument("file", type=PATH)
-@click.option("-o", "--output", metavar="FILE", type=PATH, required=True, help="File to write.")
+@output_option("File to write.", metavar="FILE")
 @click.option(
     "--keypoints",
     metavar="SET",

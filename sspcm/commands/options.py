@@ -23,6 +23,10 @@ UP = click.option(
     "image centre, or the box's angle as it is.  [default: as trained]",
 )
 
+NETWORK = click.option(
+    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
+)
+
 ALLOW_CODE = click.option(
     "--allow-code",
     metavar="MODULE:NAME",

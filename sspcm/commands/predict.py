@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sspcm.commands.options import PATH, UP, opens_networks, say_what_was_not_read
-from wepdtof_pose.commands.shared import refuse_unused
+from sspcm.commands.options import NETWORK, PATH, UP, opens_networks, say_what_was_not_read
+from wepdtof_pose.commands.shared import output_option, refuse_unused
 from wepdtof_pose.errors import counted, echo
 
 if TYPE_CHECKING:
@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    type=PATH,
-    default=Path("predictions"),
-    show_default=True,
-    help="Folder to write, new or empty.",
-)
+@output_option("Folder to write, new or empty.", default="predictions")
 @click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
 @click.option("--category", metavar="NAME", help="Category of people in --boxes, by id or name.")
 @click.option(
@@ -59,9 +51,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Least score of a joint that is drawn.",
 )
-@click.option(
-    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
-)
+@NETWORK
 @opens_networks(inference=True, model_option=True)
 def predict(
     networks: TrainedNetworks,

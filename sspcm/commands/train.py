@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sspcm.commands.options import ALLOW_CODE
+from wepdtof_pose.commands.shared import output_option
 from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
@@ -48,14 +49,7 @@ if TYPE_CHECKING:
 )
 @click.option("--seed", type=int, help="Seed of networks, batches and views.")
 @click.option("--device", help="auto, cpu, cuda or cuda:N.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Run folder.",
-)
+@output_option("Run folder.")
 @click.option(
     "--resume",
     is_flag=True,

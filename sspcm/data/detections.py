@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sspcm.data.crop_places import has_sides
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json, read_text
 from wepdtof_pose.formats.fields import require_id, rows, shown
 from wepdtof_pose.formats.layout import files_in
@@ -217,8 +217,8 @@ def coverage_line(counts: dict[str, int]) -> str:
     """Return a text that says how many detections were used, and why others were not."""
     text = (
         f"boxes on {counts['images_with_boxes']} of {counts['images']} images; "
-        f"{counts['on_no_image']} boxes on no image, {counts['outside_their_frame']} outside their "
-        "frame"
+        f"{counted(counts['on_no_image'], 'box', 'boxes')} on no image, "
+        f"{counts['outside_their_frame']} outside their frame"
     )
     said = {"images", "images_with_boxes", "boxes", "on_no_image", "outside_their_frame", "rotated"}
     others = [f"{n} {what}" for what, n in counts.items() if what not in said and n]

@@ -95,19 +95,8 @@ def keypoint_label(
     label: str, points: Any, tags: Iterable[str] = (), **attributes: Any
 ) -> dict[str, Any]:
     """A keypoint label as it is stored; points are relative, NaN where there is none."""
-    from bson import ObjectId
-
-    return {
-        "_id": ObjectId(),
-        "_cls": "Keypoint",
-        "attributes": {},
-        "tags": list(tags),
-        "label": label,
-        "points": points,
-        "confidence": None,
-        "index": None,
-        **attributes,
-    }
+    about = {"label": label, "points": points, "confidence": None, "index": None, **attributes}
+    return _stored("Keypoint", tags, **about)
 
 
 def label_list(items: str, labels: list[dict[str, Any]]) -> dict[str, Any]:
@@ -157,8 +146,6 @@ def _people(
     dataset: PoseDataset, annotations: list[dict[str, Any]], tags: FoundTags, *, text_ids: bool
 ) -> list[dict[str, dict[str, Any]]]:
     """The labels of each person by field."""
-    from bson import ObjectId
-
     sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
     # The decimals that are kept as the source, not the float32 numbers: what comes back is compared
     # with them.
@@ -203,31 +190,20 @@ def _people(
                 tilt=tilt[row],
                 visibility=visibility_lists[row],
             ),
-            fields.BOXES: {
-                "_id": ObjectId(),
-                "_cls": "Detection",
-                "attributes": {},
-                "tags": [],
-                "label": kind,
-                "bounding_box": boxes[row],
-                "index": track,
-                **person,
-            },
+            fields.BOXES: _stored(
+                "Detection", label=kind, bounding_box=boxes[row], index=track, **person
+            ),
         }
         if turned[row]:
-            labels[fields.ROTATED_BOXES] = {
-                "_id": ObjectId(),
-                "_cls": "Polyline",
-                "attributes": {},
-                "tags": [],
-                # The App would write it over the middle of the person.
-                "label": None,
-                "points": [corners[row].tolist()],
-                "closed": True,
-                "filled": False,
-                "index": track,
+            labels[fields.ROTATED_BOXES] = _stored(
+                "Polyline",
+                label=None,  # The App would write it over the middle of the person.
+                points=[corners[row].tolist()],
+                closed=True,
+                filled=False,
+                index=track,
                 **person,
-            }
+            )
         for name, copied in copies.items():
             if shown[name][row]:
                 labels[name] = keypoint_label(name, copied[row], **person)
@@ -245,6 +221,13 @@ def joint_masks(joints: tuple[str, ...], visibility: np.ndarray) -> dict[str, np
         **{name: np.broadcast_to(mask, visibility.shape) for name, mask in sides.items()},
         fields.HIDDEN: visibility == 1,
     }
+
+
+def _stored(kind: str, tags: Iterable[str] = (), **values: Any) -> dict[str, Any]:
+    """A label as FiftyOne stores it."""
+    from bson import ObjectId
+
+    return {"_id": ObjectId(), "_cls": kind, "attributes": {}, "tags": list(tags), **values}
 
 
 def _numbers(column: Any) -> list[float | None]:

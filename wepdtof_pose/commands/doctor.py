@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Literal
 
 import click
 
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 _MARKS = {"ok": "ok", "absent": "-", "problem": "PROBLEM"}
 State = Literal["ok", "absent", "problem"]
@@ -88,20 +88,16 @@ def doctor() -> None:
             echo(f"{'':18}-> {line.remedy}")
         problems += line.state == "problem"
     if problems:
-        echo(f"{problems} problem{'s' if problems > 1 else ''}")
+        echo(counted(problems, "problem"))
         sys.exit(1)
 
 
 def check_up(folder: Path) -> Iterator[Line]:
     """The lines, in order, each as soon as it is known; `folder` is where data would be written."""
-    checks: tuple[Callable[[], Line], ...] = (
-        check_opencv,
-        check_torch,
-        lambda: check_disk(folder),
-        check_mongodb,
-    )
-    for check in checks:
-        yield check()
+    yield check_opencv()
+    yield check_torch()
+    yield check_disk(folder)
+    yield check_mongodb()
 
 
 def check_opencv() -> Line:

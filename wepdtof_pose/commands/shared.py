@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -50,6 +50,22 @@ LEAVE_OUT_TEST = click.option(
     help="Choose among those whom sspcm train, by default, does not hold out for testing where "
     "there is one annotation file.",
 )
+
+
+def output_option(
+    help: str, *, metavar: str = "DIR", default: str | None = None
+) -> Callable[[Any], Any]:
+    """Return the option -o of a command, which has to be given unless there is a default."""
+    return click.option(
+        "-o",
+        "--output",
+        metavar=metavar,
+        type=PATH,
+        default=default,
+        show_default=True,
+        required=default is None,
+        help=help,
+    )
 
 
 class CommandGroup(click.Group):

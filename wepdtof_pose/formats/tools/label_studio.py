@@ -423,10 +423,7 @@ def _frame(task: dict[str, Any], name: str, size: tuple[int, int], where: str) -
 
 def _person(region: dict[str, Any], frame: int, size: tuple[int, int], where: str) -> Person:
     value = region["value"]
-    x, y, w, h = (
-        *_percent(value, ("x", "y"), size, where),
-        *_percent(value, ("width", "height"), size, where),
-    )
+    x, y, w, h = _rectangle(value, size, where)
     person = Person(frame, fields=_fields(region))
     if value.get("rotation", 0) == 0:
         # Sides are negative where a box was drawn from another corner.
@@ -439,15 +436,18 @@ def _person(region: dict[str, Any], frame: int, size: tuple[int, int], where: st
 
 def _rotated_box(value: dict[str, Any], size: tuple[int, int], where: str) -> list[float]:
     """Centre, sides and angle of a rectangle that is turned about its upper left corner."""
-    x, y, w, h = (
-        *_percent(value, ("x", "y"), size, where),
-        *_percent(value, ("width", "height"), size, where),
-    )
+    x, y, w, h = _rectangle(value, size, where)
     require_numbers([value.get("rotation", 0)], 1, f"{where}: 'rotation'")
     degrees = math.remainder(value.get("rotation", 0), 360)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     middle = (x + (w * cos - h * sin) / 2, y + (w * sin + h * cos) / 2)
     return [*middle, w, h, round(degrees, 9)]
+
+
+def _rectangle(value: dict[str, Any], size: tuple[int, int], where: str) -> tuple[float, ...]:
+    """Return x, y, width and height in pixels."""
+    keys = (("x", "y"), ("width", "height"))
+    return tuple(number for pair in keys for number in _percent(value, pair, size, where))
 
 
 def _percent(

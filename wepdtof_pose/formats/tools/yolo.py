@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -85,11 +85,21 @@ def read(
     for split, (folder, labels) in splits.items():
         datasets[split], others = _dataset(folder, labels, data)
         counts.append(others)
-    require_people(sum(map(len, datasets.values())), add_counts(*counts), source=str(data.file))
+    return reading_of_splits(data, datasets, splits, add_counts(*counts))
+
+
+def reading_of_splits(
+    data: DataFile,
+    datasets: dict[str, PoseDataset],
+    splits: dict[str, tuple[Path, dict[str, Path]]],
+    left_out: dict[str, int],
+) -> Reading:
+    """Return what was read of the splits of a YAML; a lone `train` that is also `val` is all."""
+    require_people(sum(map(len, datasets.values())), left_out, source=str(data.file))
     files = [file for _, labels in splits.values() for file in labels.values() if file.is_file()]
     if list(datasets) == ["train"] and not data.separate:
         datasets = {WHOLE: datasets["train"]}
-    return Reading(datasets, [data.file, *files], add_counts(*counts))
+    return Reading(datasets, [data.file, *files], left_out)
 
 
 def split_labels(
@@ -158,23 +168,9 @@ def image_folder(images: Path, split: str, data: DataFile) -> Path:
     return next((place for place in (*places, *alone) if place.is_dir()), places[0])
 
 
-class ListedImages(NamedTuple):
-    """The images that a split lists, by name.
-
-    Attributes:
-        read: those that are read.
-        others: those of kinds that are not.
-        missing: names that no file has.
-        repeated: of images that are named before.
-    """
-
-    read: list[str]
-    others: list[str]
-    missing: list[str]
-    repeated: list[str]
-
-
-def listed_names(folder: Path, split: str, data: DataFile) -> ListedImages:
+def listed_names(
+    folder: Path, split: str, data: DataFile
+) -> tuple[list[str], list[str], list[str], list[str]]:
     """Return the images of a split that the YAML does not give as one folder.
 
     It names text files with an image a line, or several folders. A name with the path of another
@@ -184,6 +180,10 @@ def listed_names(folder: Path, split: str, data: DataFile) -> ListedImages:
         folder: of the images; those that are returned are relative to it.
         split: the split's name.
         data: the YAML.
+
+    Returns:
+        The images that are read, those of kinds that are not, the names that no file has, and those
+        of images that are named before.
 
     Raises:
         InputError: a text file or a folder is missing, or none of the images is there.
@@ -223,7 +223,7 @@ def listed_names(folder: Path, split: str, data: DataFile) -> ListedImages:
             f"{data.file}: none of the images that {split!r} lists is below {folder}, such as "
             f"{shown(missing[0])}: put them there, or name their folder with --images"
         )
-    return ListedImages(list(read), list(others), missing, repeated)
+    return list(read), list(others), missing, repeated
 
 
 def _longest_tail(folder: Path, line: str) -> str | None:

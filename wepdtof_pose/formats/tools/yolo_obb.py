@@ -24,10 +24,9 @@ from wepdtof_pose.formats.boxed_people import (
     to_dataset,
     upright,
 )
-from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.fields import parse_number, shown
-from wepdtof_pose.formats.layout import WHOLE, Reading, add_counts
-from wepdtof_pose.formats.tools.yolo import require_shares, split_labels
+from wepdtof_pose.formats.layout import Reading, add_counts
+from wepdtof_pose.formats.tools.yolo import reading_of_splits, require_shares, split_labels
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file
 from wepdtof_pose.images import image_file, image_size
 
@@ -63,11 +62,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
             people=dataset.people.assign(frame_id=dataset.people["frame_id"].map(ids)),
         )
         counts.append(dict(others))
-    require_people(sum(map(len, datasets.values())), add_counts(*counts), source=str(data.file))
-    if list(datasets) == ["train"] and not data.separate:
-        datasets = {WHOLE: datasets["train"]}
-    files = [file for _, labels in splits.values() for file in labels.values() if file.is_file()]
-    return Reading(datasets, [data.file, *files], add_counts(*counts))
+    return reading_of_splits(data, datasets, splits, add_counts(*counts))
 
 
 def parse(
