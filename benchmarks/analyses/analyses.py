@@ -14,6 +14,9 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
+from benchmarks.analyses.joint_ap import measure_joint_ap
+from benchmarks.analyses.people_scores import CURVE, pck_curve
+from benchmarks.analyses.pseudo_label_quality import SHARES, measure_pseudo_labels
 from benchmarks.results.records import JointAP, LabelQuality, PckCurve, converted
 from benchmarks.results.results import CellResult, Comparison, Group
 from wepdtof_pose.errors import InputError
@@ -61,11 +64,11 @@ def analyse(comparison: Comparison) -> Analyses:
     """
     result = Analyses()
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):
-        _collect(cell, "joint_ap.json", result.joint_ap, _measure_joints, _read_joints)
-        _collect(cell, "pck_curve.json", result.pck_curve, _measure_curve, _read_curve)
+        _collect(cell, "joint_ap.json", result.joint_ap, measure_joint_ap, _read_joints)
+        _collect(cell, "pck_curve.json", result.pck_curve, pck_curve, _read_curve)
         if cell.result.method != "supervised":
             file = "pseudo_label_quality.json"
-            _collect(cell, file, result.pseudo_labels, _measure_labels, _read_labels)
+            _collect(cell, file, result.pseudo_labels, measure_pseudo_labels, _read_labels)
     return result
 
 
@@ -94,8 +97,6 @@ def _read_joints(cell: CellResult, file: Path) -> JointAP:
 
 
 def _read_curve(cell: CellResult, file: Path) -> PckCurve:
-    from benchmarks.analyses.people_scores import CURVE
-
     found = converted(read_json(file), PckCurve, source=str(file), what=_MEASURED)
     if found.thresholds != list(CURVE) or len(found.PCK) != len(CURVE):
         raise InputError(f"{file}: its thresholds are not those that are drawn: delete it")
@@ -103,8 +104,6 @@ def _read_curve(cell: CellResult, file: Path) -> PckCurve:
 
 
 def _read_labels(cell: CellResult, file: Path) -> LabelQuality:
-    from benchmarks.analyses.pseudo_label_quality import SHARES
-
     found = converted(read_json(file), LabelQuality, source=str(file), what=_MEASURED)
     for name, signal in found.by.items():
         kept = signal.kept
@@ -114,24 +113,6 @@ def _read_labels(cell: CellResult, file: Path) -> LabelQuality:
                 "delete it"
             )
     return found
-
-
-def _measure_joints(cell: CellResult) -> dict[str, Any]:
-    from benchmarks.analyses.joint_ap import measure_joint_ap
-
-    return measure_joint_ap(cell)
-
-
-def _measure_curve(cell: CellResult) -> dict[str, Any]:
-    from benchmarks.analyses.people_scores import pck_curve
-
-    return pck_curve(cell)
-
-
-def _measure_labels(cell: CellResult) -> dict[str, Any]:
-    from benchmarks.analyses.pseudo_label_quality import measure_pseudo_labels
-
-    return measure_pseudo_labels(cell)
 
 
 _MEASURED = "what was measured (delete it to measure again)"

@@ -8,13 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks.analyses.analyses import Measured
-from benchmarks.plots.plot_style import (
-    Drawn,
-    colour_and_marker,
-    legend_above,
-    new_figure,
-    plain,
-)
+from benchmarks.plots.plot_style import Drawn, legend_above, mean_with_bars, new_figure, plain
 from benchmarks.results.records import JointAP
 from benchmarks.results.results import Comparison, Group, numbers
 from wepdtof_pose.palette import COLUMN, PAGE
@@ -69,15 +63,7 @@ def draw_radius(comparison: Comparison) -> Drawn | str:
                 for cell in group.cells
             )
             shift = 0.06 * (place - (len(groups) - 1) / 2)
-            panel.errorbar(
-                np.arange(len(used)) + shift,
-                values.mean(axis=0),
-                yerr=values.std(axis=0, ddof=1) if len(values) > 1 else None,
-                capsize=2,
-                elinewidth=0.8,
-                label=plain(group.method),
-                **colour_and_marker(group.method),
-            )
+            mean_with_bars(panel, np.arange(len(used)) + shift, values, group.method, capsize=2)
         panel.set_xticks(
             range(len(used)),
             [f"{_range(bins[row])}\n{bins[row]['people']} people" for row in used],
@@ -94,16 +80,8 @@ def _joint_dots(panel: Axes, groups: list[Group], values: list[np.ndarray]) -> N
     """Draw one row per joint, with a marker and a bar of the spread per method."""
     for place, (group, runs) in enumerate(zip(groups, values, strict=True)):
         shift = 0.7 * ((place + 0.5) / len(groups) - 0.5)
-        panel.errorbar(
-            runs.mean(axis=0),
-            np.arange(runs.shape[1]) + shift,
-            xerr=runs.std(axis=0, ddof=1) if len(runs) > 1 else None,
-            linestyle="none",
-            elinewidth=0.8,
-            markersize=3,
-            label=plain(group.method),
-            **colour_and_marker(group.method),
-        )
+        at, look = np.arange(runs.shape[1]) + shift, {"linestyle": "none", "markersize": 3}
+        mean_with_bars(panel, at, runs, group.method, across=True, **look)
     panel.set_xlim(left=0)
     for row in range(values[0].shape[1] - 1):
         panel.axhline(row + 0.5, color="#BBBBBB", linewidth=0.4)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -84,6 +85,21 @@ def legend_above(figure: Figure, *, columns: int = 4) -> None:
             loc="outside upper center",
             ncols=min(columns, len(entries)),
         )
+
+
+def mean_with_bars(
+    panel: Axes, at: np.ndarray, runs: np.ndarray, method: str, *, across: bool = False, **look: Any
+) -> None:
+    """Draw the mean over runs (runs, n) at n places, with bars of the standard deviation.
+
+    `across` draws values along x and places along y.
+    """
+    mean = runs.mean(axis=0)
+    spread = runs.std(axis=0, ddof=1) if len(runs) > 1 else None
+    places = (mean, at) if across else (at, mean)
+    bars = {"xerr" if across else "yerr": spread}
+    look = {"elinewidth": 0.8, "label": plain(method)} | look | colour_and_marker(method)
+    panel.errorbar(*places, **bars, **look)
 
 
 def spread_lines(panel: Axes) -> None:

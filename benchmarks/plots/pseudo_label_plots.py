@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks.analyses.analyses import Measured
-from benchmarks.plots.plot_style import Drawn, colour_and_marker, legend_above, new_figure, plain
+from benchmarks.plots.plot_style import (
+    Drawn,
+    colour_and_marker,
+    legend_above,
+    mean_with_bars,
+    new_figure,
+    plain,
+)
 from benchmarks.results.records import LabelBin, LabelQuality
 from benchmarks.results.results import Comparison, Group
 from wepdtof_pose.palette import BLUE, GREEN, ORANGE, PAGE, PALE, PURPLE
@@ -118,15 +125,7 @@ def _rows(group: Group) -> list[dict[str, Any]]:
 def _bins(panel: Axes, group: Group, runs: list[list[LabelBin]]) -> None:
     at = np.mean([[part.value for part in run] for run in runs], axis=0)
     accuracy = 100 * np.array([[part.accuracy for part in run] for run in runs])
-    panel.errorbar(
-        at,
-        accuracy.mean(axis=0),
-        yerr=accuracy.std(axis=0, ddof=1) if len(runs) > 1 else None,
-        capsize=2,
-        elinewidth=0.8,
-        label=plain(group.method),
-        **colour_and_marker(group.method),
-    )
+    mean_with_bars(panel, at, accuracy, group.method, capsize=2)
 
 
 def _kept(panel: Axes, group: Group, runs: list[LabelQuality]) -> None:

@@ -20,9 +20,8 @@ from benchmarks.speed.timing import interleaved, median, ratio
 from sspcm.inference.evaluate import TestPeople, evaluate_networks, load_test_people
 from sspcm.inference.export import Precision, export_finder, export_onnx
 from sspcm.inference.finder import open_finder
-from sspcm.inference.networks import TrainedNetworks
+from sspcm.inference.networks import FixedNetworks, TrainedNetworks
 from sspcm.inference.open import open_networks
-from sspcm.methods.method import Method
 from sspcm.ready.make import along_bodies
 from sspcm.ready.measure import UNSEEN_SEED
 from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, network_path
@@ -79,7 +78,8 @@ def _measure_pose(folder: Path, people: TestPeople, repeats: int) -> dict[str, A
         export_onnx(exported, file, precision=precision)
 
     def score(run: Run) -> dict[str, float | None]:
-        found = evaluate_networks(replace(networks, method=_Outside(run)), people)
+        outside = FixedNetworks({networks.reported: _Outside(run)}, reported=networks.reported)
+        found = evaluate_networks(replace(networks, method=outside), people)
         scores = found["networks"][networks.reported]
         return {name: scores[name] for name in POSE_SCORES}
 
@@ -190,28 +190,13 @@ def _rows(
     ]
 
 
-class _Outside(Method):
-    """A network that runs elsewhere, where a method or a module is wanted."""
-
-    uses_unlabelled = False
-    reported = "A"
+class _Outside(nn.Module):
+    """A network that runs elsewhere, where a module is wanted."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.run = run
-        self.statistics: dict[str, Tensor] = {}
 
-    def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, images: Tensor) -> Tensor:
         """Return the maps of the network."""
         return torch.from_numpy(self.run(np.ascontiguousarray(images.numpy())))
-
-    def end_epoch(self) -> None:
-        """Do nothing: the network is not trained."""
-
-    def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the maps under the network's name."""
-        return {self.reported: self(images)}
-
-    def predictor(self) -> nn.Module:
-        """Return itself."""
-        return self

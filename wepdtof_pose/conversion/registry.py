@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -60,15 +60,15 @@ class Reader(Protocol):
 Writer = Callable[[dict[str, PoseDataset]], Layout]
 
 
-def read_coco(
-    path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
+def _read_coco(
+    path: Path, *, images: Path | None, keypoint_set: KeypointSet | None, category: str | None
 ) -> Reading:
     """A COCO keypoint file, or a folder of them."""
     files = annotation_files(path)
     datasets = {
         split: coco.read(
             file,
-            keypoint_set=joints,
+            keypoint_set=keypoint_set,
             category=category,
             images=[images / split, images] if images else (),
         )
@@ -94,33 +94,11 @@ def write_coco(datasets: dict[str, PoseDataset]) -> Layout:
     return Layout(files, images, add_counts(*map(coco.hidden_fields, datasets.values())))
 
 
-def read_lsp(
-    path: Path,
-    images: Path | None,
-    joints: KeypointSet | None,
-    category: str | None = None,
-    *,
-    variant: lsp.Variant,
-) -> Reading:
+def _read_lsp(path: Path, *, images: Path | None, variant: lsp.Variant) -> Reading:
     """An LSP or LSPET folder."""
-    _require_no_category(category, variant)
-    _require_own_joints(joints, variant)
     dataset, left_out = lsp.read(path, variant=variant, images=images)
     file = path / "joints.mat" if path.is_dir() else path
     return Reading({WHOLE: dataset}, [file], left_out)
-
-
-def _with_own_joints(name: str, read: Callable[..., Reading]) -> Reader:
-    """A reader of a format that fixes its joints."""
-
-    def read_path(
-        path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
-    ) -> Reading:
-        _require_own_joints(joints, name)
-        _require_no_category(category, name)
-        return read(path, images=images)
-
-    return read_path
 
 
 def _each_file(read: Callable[..., Reading]) -> Callable[..., Reading]:
@@ -144,56 +122,48 @@ def _folder_of(images: Path | None, split: str) -> Path | None:
     return images / split if images and (images / split).is_dir() else images
 
 
-def _of_boxes(name: str, read: Callable[..., Reading]) -> Reader:
-    """Return a reader of a format whose labelled boxes have no joints."""
+def _reader(name: str, read: Callable[..., Reading], takes: Collection[str]) -> Reader:
+    """Return the reader of a format; `takes` says what of it can be given."""
 
     def read_path(
         path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
     ) -> Reading:
-        _require_own_joints(joints, name)
-        return read(path, images=images, category=category)
+        if joints is not None and "keypoint_set" not in takes:
+            raise InputError(
+                f"format {name!r} says itself which joints it has: no --source-keypoints"
+            )
+        if category is not None and "category" not in takes:
+            raise InputError(f"format {name!r} knows people only: no --category")
+        given = {"keypoint_set": joints, "category": category}
+        return read(path, images=images, **{key: given[key] for key in takes})
 
     return read_path
 
 
-def _naming_joints(read: Callable[..., Reading]) -> Reader:
-    """Return a reader of a format whose files name the joints, or do not."""
-
-    def read_path(
-        path: Path, images: Path | None, joints: KeypointSet | None, category: str | None = None
-    ) -> Reading:
-        return read(path, images=images, keypoint_set=joints, category=category)
-
-    return read_path
-
-
-def _require_own_joints(joints: KeypointSet | None, name: str) -> None:
-    if joints is not None:
-        raise InputError(f"format {name!r} says itself which joints it has: no --source-keypoints")
-
-
-def _require_no_category(category: str | None, name: str) -> None:
-    if category is not None:
-        raise InputError(f"format {name!r} knows people only: no --category")
-
-
+_BOXES = ("category",)
+"""What readers of formats take whose labelled boxes have no joints."""
+_OPEN = ("keypoint_set", "category")
+"""What readers of formats take whose files name the joints, or do not."""
+_READERS: dict[str, tuple[Callable[..., Reading], Collection[str]]] = {
+    "coco": (_read_coco, _OPEN),
+    "wepdtof_pose": (wepdtof_pose.read, ()),
+    "wepdtof": (wepdtof.read, _BOXES),
+    "loaf": (loaf.read, _BOXES),
+    "habbof": (habbof.read, _BOXES),
+    "rapid": (rapid.read, _BOXES),
+    "voc": (voc.read, _BOXES),
+    "ai_challenger": (_each_file(ai_challenger.read), ()),
+    "mpii": (_each_file(mpii.read), ()),
+    "crowdpose": (_each_file(crowdpose.read), ()),
+    "lsp": (partial(_read_lsp, variant="lsp"), ()),
+    "lspet": (partial(_read_lsp, variant="lspet"), ()),
+    "yolo": (yolo.read, _OPEN),
+    "yolo_obb": (yolo_obb.read, _BOXES),
+    "cvat": (cvat.read, _OPEN),
+    "label_studio": (label_studio.read, _OPEN),
+}
 READERS: dict[str, Reader] = {
-    "coco": read_coco,
-    "wepdtof_pose": _with_own_joints("wepdtof_pose", wepdtof_pose.read),
-    "wepdtof": _of_boxes("wepdtof", wepdtof.read),
-    "loaf": _of_boxes("loaf", loaf.read),
-    "habbof": _of_boxes("habbof", habbof.read),
-    "rapid": _of_boxes("rapid", rapid.read),
-    "voc": _of_boxes("voc", voc.read),
-    "ai_challenger": _with_own_joints("ai_challenger", _each_file(ai_challenger.read)),
-    "mpii": _with_own_joints("mpii", _each_file(mpii.read)),
-    "crowdpose": _with_own_joints("crowdpose", _each_file(crowdpose.read)),
-    "lsp": partial(read_lsp, variant="lsp"),
-    "lspet": partial(read_lsp, variant="lspet"),
-    "yolo": _naming_joints(yolo.read),
-    "yolo_obb": _of_boxes("yolo_obb", yolo_obb.read),
-    "cvat": _naming_joints(cvat.read),
-    "label_studio": _naming_joints(label_studio.read),
+    name: _reader(name, read, takes) for name, (read, takes) in _READERS.items()
 }
 WRITERS: dict[str, Writer] = {
     "coco": write_coco,

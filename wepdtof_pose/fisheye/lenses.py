@@ -7,6 +7,7 @@ principal point. Integer pixel coordinates are pixel centres. All arithmetic is 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,60 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
+class _Fisheye(ABC):
+    """What all lenses have in common."""
+
+    cx: float
+    cy: float
+    focal: float
+    max_angle: float
+
+    def __post_init__(self) -> None:
+        if not self.focal > 0:
+            raise ValueError(f"focal must be positive, not {self.focal}")
+        if not 0 < self.max_angle < np.pi:
+            raise ValueError(f"max_angle must lie between 0 and pi, not {self.max_angle}")
+
+    @abstractmethod
+    def radius_at(self, theta: ArrayLike) -> Floats:
+        """Distance in pixels from the principal point, for angles in radians."""
+
+    @abstractmethod
+    def angle_at(self, radius: ArrayLike) -> Floats:
+        """Inverse of `radius_at`: angles in radians, for distances in pixels."""
+
+    @property
+    def radius(self) -> float:
+        """Radius of the image circle in pixels."""
+        return float(self.radius_at(self.max_angle))
+
+    def project(self, points_camera: ArrayLike) -> Floats:
+        """Return the pixels (..., 2) of points (..., 3) of the camera frame, in any length unit."""
+        points = np.asarray(points_camera, dtype=np.float64)
+        x, y, z = points[..., 0], points[..., 1], points[..., 2]
+        across = np.hypot(x, y)
+        radius = self.radius_at(np.arctan2(across, z))
+        # On the axis the direction across is undefined and the radius is 0: any scale will do.
+        scale = radius / np.where(across > 0, across, 1.0)
+        return np.stack([self.cx + scale * x, self.cy + scale * y], axis=-1)
+
+    def unproject(self, pixels: ArrayLike) -> Floats:
+        """Return the unit rays (..., 3) in the camera frame of pixels (..., 2)."""
+        pixels = np.asarray(pixels, dtype=np.float64)
+        dx, dy = pixels[..., 0] - self.cx, pixels[..., 1] - self.cy
+        radius = np.hypot(dx, dy)
+        theta = self.angle_at(radius)
+        scale = np.sin(theta) / np.where(radius > 0, radius, 1.0)
+        return np.stack([scale * dx, scale * dy, np.cos(theta)], axis=-1)
+
+    def contains(self, pixels: ArrayLike) -> NDArray[np.bool_]:
+        """Return True (...) for the pixels (..., 2) inside the image circle."""
+        pixels = np.asarray(pixels, dtype=np.float64)
+        return np.hypot(pixels[..., 0] - self.cx, pixels[..., 1] - self.cy) <= self.radius
+
+
 @dataclass(frozen=True)
-class EquidistantLens:
+class EquidistantLens(_Fisheye):
     """The equidistant fisheye, ``r = focal * theta``.
 
     ``cx, cy, focal`` are in pixels (per radian for ``focal``), ``max_angle`` in radians is where
@@ -32,14 +85,6 @@ class EquidistantLens:
     focal: float
     max_angle: float = np.pi / 2
 
-    def __post_init__(self) -> None:
-        _check(self.focal, self.max_angle)
-
-    @property
-    def radius(self) -> float:
-        """Radius of the image circle in pixels."""
-        return self.focal * self.max_angle
-
     def radius_at(self, theta: ArrayLike) -> Floats:
         """Distance in pixels from the principal point, for angles in radians."""
         return self.focal * np.asarray(theta, dtype=np.float64)
@@ -48,21 +93,9 @@ class EquidistantLens:
         """Inverse of `radius_at`: angles in radians, for distances in pixels."""
         return np.asarray(radius, dtype=np.float64) / self.focal
 
-    def project(self, points_camera: ArrayLike) -> Floats:
-        """Return the pixels (..., 2) of points (..., 3) of the camera frame, in any length unit."""
-        return _project(self, points_camera)
-
-    def unproject(self, pixels: ArrayLike) -> Floats:
-        """Return the unit rays (..., 3) in the camera frame of pixels (..., 2)."""
-        return _unproject(self, pixels)
-
-    def contains(self, pixels: ArrayLike) -> NDArray[np.bool_]:
-        """Return True (...) for the pixels (..., 2) inside the image circle."""
-        return _contains(self, pixels)
-
 
 @dataclass(frozen=True)
-class KannalaBrandtLens:
+class KannalaBrandtLens(_Fisheye):
     """The Kannala-Brandt fisheye (IEEE TPAMI 2006; OpenCV's ``fisheye``).
 
     ``r = focal * (theta + k1 theta^3 + k2 theta^5 + k3 theta^7 + k4 theta^9)`` up to
@@ -85,17 +118,12 @@ class KannalaBrandtLens:
     max_angle: float = np.pi / 2
 
     def __post_init__(self) -> None:
-        _check(self.focal, self.max_angle)
+        super().__post_init__()
         if self._slope(np.linspace(0.0, self.max_angle, 2049)).min() <= 1e-3:
             raise ValueError(
                 f"Kannala-Brandt coefficients ({self.k1}, {self.k2}, {self.k3}, {self.k4}) fold "
                 f"the image back before max_angle = {self.max_angle:.4f} rad; lower max_angle"
             )
-
-    @property
-    def radius(self) -> float:
-        """Radius of the image circle in pixels."""
-        return float(self.radius_at(self.max_angle))
 
     def radius_at(self, theta: ArrayLike) -> Floats:
         """Distance in pixels from the principal point, for angles in radians."""
@@ -123,18 +151,6 @@ class KannalaBrandtLens:
                 break
         return theta + (scaled - target) / self._slope(end)
 
-    def project(self, points_camera: ArrayLike) -> Floats:
-        """Return the pixels (..., 2) of points (..., 3) of the camera frame, in any length unit."""
-        return _project(self, points_camera)
-
-    def unproject(self, pixels: ArrayLike) -> Floats:
-        """Return the unit rays (..., 3) in the camera frame of pixels (..., 2)."""
-        return _unproject(self, pixels)
-
-    def contains(self, pixels: ArrayLike) -> NDArray[np.bool_]:
-        """Return True (...) for the pixels (..., 2) inside the image circle."""
-        return _contains(self, pixels)
-
     def _polynomial(self, theta: Floats) -> Floats:
         t2 = theta * theta
         return theta * (1 + t2 * (self.k1 + t2 * (self.k2 + t2 * (self.k3 + t2 * self.k4))))
@@ -146,34 +162,3 @@ class KannalaBrandtLens:
 
 
 Lens = EquidistantLens | KannalaBrandtLens
-
-
-def _check(focal: float, max_angle: float) -> None:
-    if not focal > 0:
-        raise ValueError(f"focal must be positive, not {focal}")
-    if not 0 < max_angle < np.pi:
-        raise ValueError(f"max_angle must lie between 0 and pi, not {max_angle}")
-
-
-def _project(lens: Lens, points_camera: ArrayLike) -> Floats:
-    points = np.asarray(points_camera, dtype=np.float64)
-    x, y, z = points[..., 0], points[..., 1], points[..., 2]
-    across = np.hypot(x, y)
-    radius = lens.radius_at(np.arctan2(across, z))
-    # On the axis the direction across is undefined and the radius is 0: any scale will do.
-    scale = radius / np.where(across > 0, across, 1.0)
-    return np.stack([lens.cx + scale * x, lens.cy + scale * y], axis=-1)
-
-
-def _unproject(lens: Lens, pixels: ArrayLike) -> Floats:
-    pixels = np.asarray(pixels, dtype=np.float64)
-    dx, dy = pixels[..., 0] - lens.cx, pixels[..., 1] - lens.cy
-    radius = np.hypot(dx, dy)
-    theta = lens.angle_at(radius)
-    scale = np.sin(theta) / np.where(radius > 0, radius, 1.0)
-    return np.stack([scale * dx, scale * dy, np.cos(theta)], axis=-1)
-
-
-def _contains(lens: Lens, pixels: ArrayLike) -> NDArray[np.bool_]:
-    pixels = np.asarray(pixels, dtype=np.float64)
-    return np.hypot(pixels[..., 0] - lens.cx, pixels[..., 1] - lens.cy) <= lens.radius

@@ -144,10 +144,14 @@ def count_categories(annotations: Blocks) -> Counter[Any]:
     """Return how many annotations there are by category id; UNSET counts those without one."""
     counts: Counter[Any] = Counter()
     for block in annotations.blocks():
-        try:
-            rows = _OF_CATEGORY.decode(block) if isinstance(block, bytes) else block
-        except (ValueError, RecursionError, msgspec.MsgspecError):
-            rows = _parsed(bytes(block), annotations)
+        rows: list[Any] = []
+        if not isinstance(block, bytes):
+            rows = block
+        else:
+            try:
+                rows = _OF_CATEGORY.decode(block)
+            except (ValueError, RecursionError, msgspec.MsgspecError):
+                rows = _parsed(block, annotations)
         for row in rows:
             one = row.get("category_id", UNSET) if isinstance(row, dict) else row.category_id
             counts[one if one is UNSET else key_of(one)] += 1
