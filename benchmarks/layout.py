@@ -52,11 +52,7 @@ class ComparisonFolder:
         return self.path / "data" / f"fisheye-{people}"
 
     def check_preset(self, preset: str) -> None:
-        """Check that the folder holds no comparison at another preset.
-
-        Raises:
-            InputError: the folder compares at another preset.
-        """
+        """Check that the folder holds no comparison at another preset."""
         if self.record_file.is_file() and self.read_preset() != preset:
             raise InputError(
                 f"{self.path}: holds a comparison at preset {self.read_preset()!r}, not "

@@ -153,9 +153,6 @@ def require_inside(names: Iterable[str], source: Path | str) -> None:
     They do with `..` between slashes of either kind, with a slash at their beginning, or with the
     letter of a drive. Links that lead out are found where images are opened:
     `wepdtof_pose.images.image_file`.
-
-    Raises:
-        InputError: a name leads out.
     """
     name = next(filter(leads_out, names), None)
     if name is not None:

@@ -67,9 +67,6 @@ def require_own_file(path: Path, root: Path, *, kind: str = "an image") -> None:
         path: an image, or a file of labels that a reader came upon.
         root: the folder of the images or labels.
         kind: what the file should be, in errors.
-
-    Raises:
-        InputError: it is one of these.
     """
     real = os.path.realpath(path)
     own = [_data_folder(Path(os.path.realpath(root)))]

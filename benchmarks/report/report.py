@@ -31,7 +31,7 @@ from benchmarks.tables.tables import (
     mean_and_spread,
 )
 from sspcm.runs.folder import RunFolder
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import write_text
 
 
@@ -100,8 +100,9 @@ def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterat
         if path.is_dir() and not RunFolder(path).finished
     ]
     yield paragraph(
-        f"{len(comparison.cells)} finished runs: {len(comparison.methods)} methods, label budgets "
-        f"{', '.join(comparison.budgets)}, {len(comparison.backbones)} backbone(s)."
+        f"{counted(len(comparison.cells), 'finished run')}: "
+        f"{counted(len(comparison.methods), 'method')}, label budgets "
+        f"{', '.join(comparison.budgets)}, {counted(len(comparison.backbones), 'backbone')}."
     )
     if unfinished:
         yield paragraph(f"Not finished, and not in this report: {', '.join(unfinished)}.")
@@ -167,7 +168,7 @@ def _environment(comparison: Comparison) -> Iterator[Block]:
         content = json.loads(text)
         packages = content.pop("packages", {})
         rows = [(str(k), str(v)) for k, v in (*content.items(), *packages.items())]
-        yield paragraph(f"{len(names)} run(s): {', '.join(names)}")
+        yield paragraph(f"{counted(len(names), 'run')}: {', '.join(names)}")
         yield table(Table("Environment", ("what", "value"), tuple(rows)))
 
 

@@ -111,11 +111,7 @@ def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
 
 
 def require_scores(networks: dict[str, dict[str, Any]], which: str, *, file: Path) -> None:
-    """Check the scores of every network, after the `last` or in the `best` epoch.
-
-    Raises:
-        InputError: a score is missing or has another form.
-    """
+    """Check the scores of every network, after the `last` or in the `best` epoch."""
     for name, scores in networks.items():
         source = f"{file}: network {name!r} in {which!r}"
         converted(scores, NetworkScores, source=source, what="scored for tables")

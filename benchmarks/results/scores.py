@@ -10,10 +10,6 @@ CHOICES = ("AP", "AP50", "AP75", "AR", "PCK@0.2", "PCKh@0.5")
 
 
 def require_score(name: str) -> None:
-    """Check the name of a score.
-
-    Raises:
-        InputError: no score has that name.
-    """
+    """Check the name of a score."""
     if name not in CHOICES:
         raise InputError(f"unknown score {name!r}: choose one of {', '.join(CHOICES)}")

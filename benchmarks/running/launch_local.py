@@ -20,11 +20,7 @@ _STATES = {code: state for state, code in _EXIT_CODES.items()}
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Check that there are no options.
-
-    Raises:
-        InputError: there are some.
-    """
+    """Check that there are no options."""
     if options:
         raise InputError("--launcher-set is for --launcher slurm and ray")
 

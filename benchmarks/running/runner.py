@@ -78,9 +78,6 @@ def require_budgets(cells: Sequence[Cell], *, people: int | None) -> None:
     Args:
         cells: of the grid.
         people: of the procedural set, which may not exist yet; None if the data exist.
-
-    Raises:
-        InputError: the data do not exist, or do not allow a budget.
     """
     for data, config in _budgets(cells).items():
         if people is None:

@@ -100,11 +100,7 @@ def measure_growth(
 
 
 def require_room(sizes: Sequence[int], folder: Path, *, memory_people: int = 0) -> None:
-    """Check that stores of so many people fit the folder's disk.
-
-    Raises:
-        InputError: they do not.
-    """
+    """Check that stores of so many people fit the folder's disk."""
     # All stores stay, and a plain file of the same size is written next to them.
     needed = _store_bytes(sum(sizes) + max(sizes), CROP) + _store_bytes(memory_people, MEMORY_CROP)
     needed += (sum(sizes) + memory_people) * _ANNOTATION_BYTES

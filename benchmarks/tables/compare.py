@@ -17,7 +17,7 @@ from benchmarks.results.statistics import Difference, grouped_difference, p_text
 from benchmarks.tables.tables import interval
 from sspcm.config_io import flatten, to_dict
 from sspcm.runs.folder import RunFolder
-from wepdtof_pose.errors import InputError, one_line
+from wepdtof_pose.errors import InputError, counted, one_line
 
 SAME = ("data_hash", "split_hash", "recipe", "keypoint_set", "people_test")
 """Facts that two results must share for their scores to be comparable."""
@@ -53,7 +53,8 @@ def comparison_text(
     require_score(score)
     of_first, of_second = _cells(first, data), _cells(second, data)
     pairs = pair_cells(of_first, of_second)
-    lines = [f"A: {first} ({len(of_first)} runs)", f"B: {second} ({len(of_second)} runs)"]
+    runs = [counted(len(cells), "run") for cells in (of_first, of_second)]
+    lines = [f"A: {first} ({runs[0]})", f"B: {second} ({runs[1]})"]
     if not pairs:
         kinds = [
             ", ".join(sorted({" with ".join(_kind(cell)) for cell in cells}))

@@ -9,7 +9,7 @@ import click
 
 from sspcm.commands.options import NETWORK, PATH, opens_networks, size_of
 from wepdtof_pose.commands.shared import output_option, refuse_unused
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 if TYPE_CHECKING:
     from sspcm.inference.finder import Finder
@@ -44,7 +44,7 @@ def pseudo_labels(
 
     entries = run_labels(networks, data=data, unlabelled=unlabelled)
     write_json(output, entries)
-    echo(f"{len(entries)} people written to {output}")
+    echo(f"{counted(len(entries), 'person', 'people')} written to {output}")
 
 
 @click.command()

@@ -121,7 +121,8 @@ def predict(
     if boxes is None and searching is None:
         echo("each whole frame is taken as one person: name --boxes or --finder otherwise")
     if draw and count.bare:
-        echo(f"{count.bare} poses are drawn as boxes: no joint of theirs scores {threshold:g}")
+        poses = counted(count.bare, "pose is drawn as a box", "poses are drawn as boxes")
+        echo(f"{poses}: no joint of theirs scores {threshold:g}")
     _report(count)
     echo(f"written: {output}")
     if count.problems:

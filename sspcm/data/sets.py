@@ -220,9 +220,6 @@ def require_run_data(config: DataConfig, run: str, *, pool: bool = True) -> None
     """Check that the data of a run still exist; `run` names it in the error.
 
     Without `pool`, the unlabelled data may be missing.
-
-    Raises:
-        InputError: data are missing; the message says how to name their new place.
     """
     if not Path(config.path).exists():
         raise InputError(

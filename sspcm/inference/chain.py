@@ -133,11 +133,7 @@ class FoundBoxes:
 
 
 def require_boxes(networks: TrainedNetworks, people: BoxSource) -> None:
-    """Refuse whole frames for networks that were trained on turned crops.
-
-    Raises:
-        InputError: the networks were trained on turned crops, and `people` gives whole frames.
-    """
+    """Refuse whole frames for networks that were trained on turned crops."""
     if networks.upright and isinstance(people, WholeFrames):
         raise InputError(
             f"{networks.record['source']}: was trained on turned crops of single people and cannot "

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.images import read_image
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
@@ -200,7 +200,8 @@ class FrameReader:
         missing = (stated or 0) - frames
         if self.undecodable:
             self.undecodable = max(self.undecodable, missing)
-            return f"{path}: {self.undecodable} frames cannot be decoded ({frames} can)"
+            bad = counted(self.undecodable, "frame")
+            return f"{path}: {bad} cannot be decoded ({frames} can)"
         # An estimated count is a few frames off; a truncated file lacks many.
         few = 0 if path.suffix.lower() == ".avi" else max(5, 0.05 * (stated or 0))
         if missing <= few:

@@ -74,11 +74,7 @@ def run_labels(
 
 
 def require_labels(method: Method, config: TrainConfig) -> None:
-    """Check on one blank crop that the method has pseudo-labels.
-
-    Raises:
-        InputError: it has none.
-    """
+    """Check on one blank crop that the method has pseudo-labels."""
     try:
         device = next(method.parameters()).device
         method.taught(torch.zeros(1, 3, *config.data.crop_size[::-1], device=device))

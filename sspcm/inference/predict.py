@@ -169,10 +169,8 @@ def predict_inputs(
             stack.push(partial(_remove_fruitless, out, existed))
         journal = stack.enter_context(Journal(out, asked))
         todo = [source for source in found.sources if source.name not in journal.done]
-        if len(todo) < len(found.sources):
-            count.notes.append(
-                f"{out}: goes on after {len(found.sources) - len(todo)} inputs done before"
-            )
+        if done := len(found.sources) - len(todo):
+            count.notes.append(f"{out}: goes on after {counted(done, 'input')} done before")
         if isinstance(people, GivenBoxes):
             for source in found.sources:
                 for number, used in journal.frames_before(source):

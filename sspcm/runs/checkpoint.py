@@ -74,11 +74,7 @@ def read_torch_file(path: Path, *, device: torch.device | str = "cpu") -> Any:
 
 
 def require_finite(state: dict[str, Any], path: Path) -> None:
-    """Check that a state dictionary's parameters are finite real numbers, all of them in the file.
-
-    Raises:
-        InputError: the message names the parameter.
-    """
+    """Refuse a state dictionary whose parameters are not all finite real numbers in the file."""
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             continue

@@ -46,9 +46,6 @@ def require_allowed_code(
         allowed: names that may be imported.
         source: the run folder.
         named: config keys that the user set, and not the folder.
-
-    Raises:
-        InputError: it names code; the message says how to allow it.
     """
     for key, name in imported_names(config).items():
         if name not in allowed and key not in (named or {}):

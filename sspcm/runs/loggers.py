@@ -25,11 +25,7 @@ LOGGERS = ("tensorboard", "wandb", "mlflow")
 
 
 def require_loggers(names: Sequence[str]) -> None:
-    """Check that loggers can be used.
-
-    Raises:
-        InputError: a logger that there is not, or whose package is not installed.
-    """
+    """Check that loggers can be used."""
     for name in names:
         if name not in LOGGERS:
             raise InputError(f"unknown logger {name!r}: choose among {', '.join(LOGGERS)}")

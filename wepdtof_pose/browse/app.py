@@ -18,7 +18,7 @@ from urllib.parse import quote
 import click
 
 from wepdtof_pose.browse.app_server import is_loopback
-from wepdtof_pose.errors import InputError, echo
+from wepdtof_pose.errors import InputError, counted, echo
 
 LOOPBACK = "127.0.0.1"
 GRID_ZOOM = "8"
@@ -60,7 +60,7 @@ def serve(dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
         _wait_until_it_answers(app, address, port, log)
         host = "localhost" if address == LOOPBACK else address
         page = f"http://{host}:{port}/datasets/{quote(dataset.name)}"
-        echo(f"{len(dataset)} frames at {page}")
+        echo(f"{counted(len(dataset), 'frame')} at {page}")
         echo("Ctrl-C ends it")
         if open_browser:
             click.launch(page)

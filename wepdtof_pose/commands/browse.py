@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from wepdtof_pose.commands.shared import CATEGORY, PATH
-from wepdtof_pose.errors import InputError, echo
+from wepdtof_pose.errors import InputError, counted, echo
 
 
 @click.command()
@@ -66,7 +66,7 @@ def browse(
         count = export_corrections(
             start_fiftyone(), path, export, split=split, tag=tag, category=category
         )
-        echo(f"{count} people written to {export}")
+        echo(f"{counted(count, 'person', 'people')} written to {export}")
         return
     from wepdtof_pose.browse.results_files import named_files
     from wepdtof_pose.formats.loading import annotation_files, load_dataset

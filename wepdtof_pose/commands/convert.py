@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from wepdtof_pose.commands.shared import SCENE_FIELD, SCENE_FROM
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 from wepdtof_pose.formats import READABLE, WRITABLE
 
 
@@ -84,19 +84,22 @@ def convert(
     )
     for name, split in manifest["splits"].items():
         echo(
-            f"{name}: {split['people']} people on {split['frames']} frames, "
-            f"{split['labelled_joints']} labelled joints of {split['keypoint_set']}"
+            f"{name}: {counted(split['people'], 'person', 'people')} on "
+            f"{counted(split['frames'], 'frame')}, "
+            f"{counted(split['labelled_joints'], 'labelled joint')} of {split['keypoint_set']}"
         )
         for joint, count in split["labels_of_joints_dropped"].items():
-            echo(f"  dropped, not in {split['keypoint_set']}: {joint} ({count} labels)")
+            echo(f"  dropped, not in {split['keypoint_set']}: {joint} ({counted(count, 'label')})")
         if split["joints_never_labelled"]:
             echo(f"  not labelled in IN: {', '.join(split['joints_never_labelled'])}")
     for reason, count in manifest["left_out"].items():
         echo(counts_in_words({reason: count}))
     if "file_names" in manifest:
-        echo(
-            f"{len(manifest['file_names'])} images go by the end of their names: see manifest.json"
+        count = len(manifest["file_names"])
+        images = counted(
+            count, "image goes by the end of its name", "images go by the end of their names"
         )
+        echo(f"{images}: see manifest.json")
     for what, count in manifest["not_held"].items():
         echo(f"{target_format} cannot hold: {what} ({count})")
     echo(f"written to {out}")

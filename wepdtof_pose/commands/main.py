@@ -17,7 +17,7 @@ from wepdtof_pose.commands.stats import stats
 from wepdtof_pose.commands.validate import validate
 from wepdtof_pose.commands.visualize import visualize
 from wepdtof_pose.cores import usable_cores
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,7 +67,7 @@ def synth(out: Path, people: int, seed: int, size: int, style: str, workers: int
     generate(
         out, people=people, seed=seed, size=size, style=style, workers=workers or usable_cores()
     )
-    echo(f"{people} people in {out}")
+    echo(f"{counted(people, 'person', 'people')} in {out}")
 
 
 for command in (

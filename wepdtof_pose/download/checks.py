@@ -6,7 +6,7 @@ import itertools
 from contextlib import suppress
 from pathlib import Path
 
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.datasets import wepdtof, wepdtof_pose
 
@@ -47,7 +47,8 @@ def check_content(kind: str | None, folder: Path) -> list[str]:
                 f"none of the images of {bare[0]} is there: give the archives with the frames, too "
                 "(--archive FILE --archive FILE)"
             )
-        notes.append(f"{split}: {len(dataset.people)} people on {len(frames)} frames")
+        people = counted(len(dataset.people), "person", "people")
+        notes.append(f"{split}: {people} on {counted(len(frames), 'frame')}")
         if not all(found):
             notes.append(f"{split}: {found.count(False)} of {len(frames)} images are missing")
     return notes

@@ -17,7 +17,7 @@ from wepdtof_pose.download.checks import check_content, image_names
 from wepdtof_pose.download.disk import record_hash, require_seen_hash, require_space, seen_hash
 from wepdtof_pose.download.fetch import USUAL_PATIENCE, Expected, Patience, begun, fetch, mark
 from wepdtof_pose.download.sources import RemoteFile, Source, name_of_url, require_http
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256, make_folder
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
 from wepdtof_pose.locks import LockedError, exclusive
@@ -231,7 +231,9 @@ class _Root:
             for archive, folder in zip(archives, folders, strict=True):
                 folder.mkdir()
                 files = unpack(archive.path, folder)
-                self.say(f"{archive.key}: {files} files unpacked, SHA-256 {archive.sha256}")
+                self.say(
+                    f"{archive.key}: {counted(files, 'file')} unpacked, SHA-256 {archive.sha256}"
+                )
             found = whole(folders)
             for archive in archives:
                 size = archive.path.stat().st_size

@@ -63,11 +63,7 @@ def people_labels(
 
 
 def require_people(people: int, left_out: Mapping[str, int], *, source: str) -> None:
-    """Refuse a result with nobody in it where something was left out: that is no success.
-
-    Raises:
-        InputError: nobody is left; the message says what was left out.
-    """
+    """Refuse a result with nobody in it where something was left out: that is no success."""
     counts = [f"{count} {reason}" for reason, count in left_out.items() if count]
     if not people and counts:
         raise InputError(f"{source}: nobody is left: left out {', '.join(counts[:LISTED])}")

@@ -349,9 +349,6 @@ def require_somebody(people: int, layout: Layout, target: str) -> None:
         people: how many people there were to write.
         layout: what a writer made of them; images without people may be what is wanted.
         target: the format, for the message.
-
-    Raises:
-        InputError: nobody is left; the message says who was left out.
     """
     gone = {what: layout.not_held.get(what, 0) for what in (CROWDS, EMPTY_BOXES, EMPTY_FRAMES)}
     if not any(gone.values()) or people > gone[CROWDS] + gone[EMPTY_BOXES]:

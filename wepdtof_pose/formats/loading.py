@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.layout import SPLITS, WHOLE, counts_in_words, files_in
 from wepdtof_pose.keypoints import KeypointSet
@@ -70,7 +70,8 @@ def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str)
 
 def read_line(dataset: PoseDataset) -> str:
     """Return what was read of a file, what was left out and what was derived, in one line."""
-    line = f"read {len(dataset)} people on {len(dataset.frames)} frames"
+    people, frames = counted(len(dataset), "person", "people"), len(dataset.frames)
+    line = f"read {people} on {counted(frames, 'frame')}"
     counts = counts_in_words(dataset.left_out)
     return f"{line}; {counts}" if counts else line
 

@@ -123,9 +123,6 @@ def require_whole_film(part: Path, frames: int, *, out: Path) -> None:
         part: the film as it was written.
         frames: how many there should be.
         out: names the film in errors.
-
-    Raises:
-        InputError: it cannot be opened, or has another number of frames.
     """
     capture = cv2.VideoCapture(str(part))
     found = round(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0

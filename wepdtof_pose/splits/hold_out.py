@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset, row_blocks
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.splits.groups import widest_groups
@@ -132,8 +132,9 @@ def hold_out(dataset: PoseDataset, *, fraction: float = TEST_FRACTION, seed: int
     sizes = np.bincount(groups[usable], minlength=int(groups.max(initial=-1)) + 1)
     if np.count_nonzero(sizes) < 2:
         raise InputError(
-            f"a held-out test split needs usable people on two frames or more, but the data has "
-            f"{int(usable.sum())} usable people on {np.count_nonzero(sizes)} frames"
+            "a held-out test split needs usable people on two frames or more, but the data has "
+            f"{counted(int(usable.sum()), 'usable person', 'usable people')} on "
+            f"{counted(np.count_nonzero(sizes), 'frame')}"
         )
     chosen = _groups_nearest_to(fraction * sizes.sum(), sizes, np.random.default_rng(seed))
     test = np.isin(groups, chosen)

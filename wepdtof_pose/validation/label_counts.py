@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import Any, NamedTuple
 
+from wepdtof_pose.errors import counted
 from wepdtof_pose.formats.fields import LARGEST
 
 
@@ -28,10 +29,10 @@ class LabelCounts(NamedTuple):
         return LabelCounts(*(a - b for a, b in zip(self, other, strict=True)))
 
     def __str__(self) -> str:
-        return (
-            f"{self.frames} frames, {self.people} people, {self.boxes} boxes, "
-            f"{self.joints} labelled joints"
-        )
+        people = counted(self.people, "person", "people")
+        boxes = counted(self.boxes, "box", "boxes")
+        joints = counted(self.joints, "labelled joint")
+        return f"{counted(self.frames, 'frame')}, {people}, {boxes}, {joints}"
 
 
 def count_labels(content: dict[str, Any], *, pairs: bool = False) -> LabelCounts:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wepdtof_pose import __version__
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import (
     file_sha256,
     link_or_copy,
@@ -95,7 +95,7 @@ def summary(record: dict[str, Any], out: Path) -> str:
     before, after, dropped = (
         LabelCounts(**record["labels"][name]) for name in ("before", "after", "dropped")
     )
-    lines = [f"{len(record['changes'])} changes, listed in {out / CHANGES}"]
+    lines = [f"{counted(len(record['changes']), 'change')}, listed in {out / CHANGES}"]
     if before == after:
         lines.append(f"labels before and after: {before}")
     else:

@@ -192,7 +192,7 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
     options += ["--threshold", "9"]
     done = run("predict", single_run, images[0], *options, "-o", tmp_path / "out")
     assert "1 pose on 1 frame" in done.output
-    assert "1 poses are drawn as boxes: no joint of theirs scores 9" in done.output
+    assert "1 pose is drawn as a box: no joint of theirs scores 9" in done.output
     assert read_json(tmp_path / "out" / "predictions.json")[0]["bbox"][0] == 90
 
 
@@ -396,7 +396,7 @@ def test_boxes_that_are_not_used_are_counted(
         "predict", single_run, images[0], "--boxes", tmp_path / "boxes.json", "-o", tmp_path / "out"
     )
     assert "1 pose on 1 frame" in done.output
-    assert "boxes on 1 of 1 images; 1 boxes on no image, 2 outside their frame" in done.output
+    assert "boxes on 1 of 1 images; 1 box on no image, 2 outside their frame" in done.output
     assert "1 boxes of other categories" in done.output
 
 

@@ -110,7 +110,7 @@ def test_images_that_go_by_the_end_of_their_names_are_in_the_manifest(
     assert "--images DIR finds images by the end of their names" in refused.stderr
     result = run(source, tmp_path / "out", *options, "--images", source / "images")
     assert result.exit_code == 0, result.output
-    assert "1 images go by the end of their names" in result.output
+    assert "1 image goes by the end of its name" in result.output
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["file_names"] == {"5.png": r"C:\photos\5.PNG"}
     assert (tmp_path / "out" / "images" / "5.png").is_file()

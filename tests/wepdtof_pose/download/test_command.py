@@ -173,7 +173,7 @@ def test_a_wepdtof_pose_archive(
     archive = zip_file(pose(encoding=encoding))
     result = run("--root", root, "--accept-license", "--archive", archive)
     assert result.exit_code == 0, result.output
-    assert "train: 1 people on 1 frames" in result.output
+    assert "train: 1 person on 1 frame" in result.output
     assert set(tree(root / "wepdtof-pose")) == {
         "annotations/person_keypoints_train2017.json",
         "images/train2017/数_1.jpg",

@@ -134,7 +134,7 @@ def test_neither_side_is_empty(make_dataset: Make, fraction: float) -> None:
 @pytest.mark.parametrize(
     ("frames", "fraction", "error"),
     [
-        ([3], 0.2, "3 usable people on 1 frames"),
+        ([3], 0.2, "3 usable people on 1 frame"),
         ([], 0.2, "0 usable people on 0 frames"),
         ([2, 2], -0.1, "from 0 to below 1"),
         ([2, 2], 1.0, "from 0 to below 1"),
