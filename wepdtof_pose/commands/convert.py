@@ -95,11 +95,8 @@ def convert(
     for reason, count in manifest["left_out"].items():
         echo(counts_in_words({reason: count}))
     if "file_names" in manifest:
-        count = len(manifest["file_names"])
-        images = counted(
-            count, "image goes by the end of its name", "images go by the end of their names"
-        )
-        echo(f"{images}: see manifest.json")
+        one, many = "image goes by the end of its name", "images go by the end of their names"
+        echo(f"{counted(len(manifest['file_names']), one, many)}: see manifest.json")
     for what, count in manifest["not_held"].items():
         echo(f"{target_format} cannot hold: {what} ({count})")
     echo(f"written to {out}")

@@ -230,10 +230,8 @@ class _Root:
             folders = [staging / str(number) for number in range(len(archives))]
             for archive, folder in zip(archives, folders, strict=True):
                 folder.mkdir()
-                files = unpack(archive.path, folder)
-                self.say(
-                    f"{archive.key}: {counted(files, 'file')} unpacked, SHA-256 {archive.sha256}"
-                )
+                files = counted(unpack(archive.path, folder), "file")
+                self.say(f"{archive.key}: {files} unpacked, SHA-256 {archive.sha256}")
             found = whole(folders)
             for archive in archives:
                 size = archive.path.stat().st_size

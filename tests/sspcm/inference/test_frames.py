@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sspcm.inference.frames import Frame, FrameReader, find_sources
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 
 RATE = 30
 
@@ -63,7 +63,8 @@ def test_numbers_and_times_are_right_around_damaged_frames(
     if damaged == (40,):  # nothing tells the end of the file from a last frame that is damaged
         assert "39 of 40 stated frames" in str(reader.problem)
     elif damaged:
-        assert f"{len(damaged)} frames cannot be decoded ({len(whole)} can)" in str(reader.problem)
+        bad = counted(len(damaged), "frame")
+        assert f"{bad} cannot be decoded ({len(whole)} can)" in str(reader.problem)
     else:
         assert reader.problem is None
 
