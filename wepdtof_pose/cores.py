@@ -1,8 +1,10 @@
-"""How many CPU cores there are for this process."""
+"""Processes: how many cores there are for one, and that none outlives its parent."""
 
 from __future__ import annotations
 
 import os
+from multiprocessing import parent_process
+from threading import Thread
 
 
 def usable_cores() -> int:
@@ -10,3 +12,15 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent is gone: killed, it cannot end its workers."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

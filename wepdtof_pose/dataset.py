@@ -311,6 +311,17 @@ def id_column(ids: Sequence[Any]) -> pd.Series:
         return column
 
 
+def rows_of_groups(groups: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the rows of each number among `groups` (n,), both in rising order.
+
+    >>> {group: rows.tolist() for group, rows in rows_of_groups(np.array([3, 0, 3])).items()}
+    {0: [1], 3: [0, 2]}
+    """
+    order = np.argsort(groups, kind="stable")
+    values, starts = np.unique(groups[order], return_index=True)
+    return dict(zip(values.tolist(), np.split(order, starts)[1:], strict=True))
+
+
 def row_blocks(rows: int) -> Iterator[slice]:
     """Slices of up to 16,384 rows each: what is computed of a million people at once takes hundreds
     of megabytes on its way."""

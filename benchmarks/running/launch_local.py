@@ -7,12 +7,11 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
-from threading import Thread
 from typing import Any
 
 from benchmarks.running.cell_run import run_cell
 from benchmarks.running.launching import Event, Task
-from wepdtof_pose.cores import usable_cores
+from wepdtof_pose.cores import end_with_parent, usable_cores
 from wepdtof_pose.errors import InputError
 
 _EXIT_CODES = {"done": 0, "failed": 1, "busy": 75}
@@ -78,7 +77,7 @@ def threads_of_a_job(jobs: int) -> int | None:
 
 
 def _work(task: Task, gpu: str | None, threads: int | None) -> None:
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     if threads is not None:
@@ -87,13 +86,6 @@ def _work(task: Task, gpu: str | None, threads: int | None) -> None:
         torch.set_num_threads(threads)
     state = run_cell(task.folder, task.name, task.config, task.where)
     sys.exit(_EXIT_CODES[state])
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _event(name: str, code: int) -> Event:

@@ -5,9 +5,7 @@ A doubt is something that does not stop a run but is probably not intended.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from itertools import combinations
 
 import numpy as np
 
@@ -20,7 +18,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.layout import counts_in_words
 from wepdtof_pose.geometry import transform_points
-from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.validation.joints import unpaired_joints
 from wepdtof_pose.validation.validate import validate
 
 LEAST_IN_CROPS = 0.1
@@ -59,7 +57,7 @@ def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True
         reading=sets.reading,
         shared_images=sets.shared,
         joints_in_crops={people: round(share, 4) for people, share in shares.items()},
-        joints_without_partner=list(sides_without_partner(sets.test.keypoint_set)),
+        joints_without_partner=unpaired_joints(sets.test.keypoint_set),
         findings=findings,
         doubts=list(_doubts(config, sets, shares, findings)),
     )
@@ -90,44 +88,11 @@ def joints_in_crops(config: TrainConfig, people: PoseDataset) -> float:
     return float(inside[labelled].mean())
 
 
-def sides_without_partner(keypoint_set: KeypointSet) -> Iterator[str]:
-    """Yield the joints whose names say left or right but that have no mirror partner.
-
-    >>> from wepdtof_pose.keypoints import keypoint_set_from_names
-    >>> joints = keypoint_set_from_names(["nose", "lf_paw", "rf_paw", "lefteye"])
-    >>> list(sides_without_partner(joints))
-    ['lf_paw', 'rf_paw', 'lefteye']
-    """
-    paired = {joint for pair in keypoint_set.flip_pairs for joint in pair}
-    alone = [name for joint, name in enumerate(keypoint_set.joints) if joint not in paired]
-    partners = {
-        name
-        for first, second in combinations(alone, 2)
-        for left, right in ((first, second), (second, first))
-        if right.lower() in _mirrored(left.lower())
-        for name in (left, right)
-    }
-    for name in alone:
-        if name in partners or any(word in name.lower() for word in _SAY_A_SIDE):
-            yield name
-
-
 def unreached_milestones(config: OptimisationConfig) -> list[int]:
     """Return the milestones of the learning rate that lie after the end of the run."""
     if config.schedule != "steps":
         return []
     return [epoch for epoch in config.milestones if epoch >= config.epochs]
-
-
-def _mirrored(name: str) -> set[str]:
-    """Return the names of the right that a name of the left could correspond to."""
-    found = set()
-    for left, right in _WORDS:
-        for match in re.finditer(left, name):
-            found.add(name[: match.start()] + right + name[match.end() :])
-    for match in re.finditer(r"(?:^|(?<=[\W_]))l|l(?=$|[\W_])", name):
-        found.add(name[: match.start()] + "r" + name[match.end() :])
-    return found
 
 
 def _doubts(
@@ -144,7 +109,7 @@ def _doubts(
     for people, share in shares.items():
         if share < _FEW_IN_CROPS:
             yield f"only {100 * share:.1f} % of the joints of {people} people lie in their crops"
-    alone = list(sides_without_partner(sets.test.keypoint_set))
+    alone = unpaired_joints(sets.test.keypoint_set)
     if alone:
         yield (
             f"the joints {', '.join(alone)} say a side and have no partner in a mirror, but half "
@@ -164,12 +129,3 @@ def _doubts(
 
 
 _FEW_IN_CROPS = 0.9
-_WORDS = (
-    ("left", "right"),
-    ("links", "rechts"),
-    ("linke", "rechte"),
-    ("gauche", "droite"),
-    ("izquierd", "derech"),
-    ("左", "右"),
-)
-_SAY_A_SIDE = ("left", "right", "左", "右")

@@ -36,7 +36,7 @@ from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, WHOLE, Reading, add_counts, longest_ends
-from wepdtof_pose.geometry import rotated_box_corners
+from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -233,7 +233,7 @@ def to_dataset(sequences: Many[Sequence], names: dict[int | str, str], root: Pat
     people = [person for sequence in sequences for person in sequence.people]
     nothing = (np.nan,) * 5
     rotated = np.array([p.rotated or nothing for p in people], dtype=np.float64).reshape(-1, 5)
-    boxes = bounds(rotated)
+    boxes = enclosing_boxes(rotated)
     stated = [row for row, person in enumerate(people) if person.box is not None]
     boxes[stated] = np.array([people[row].box for row in stated], dtype=np.float64).reshape(-1, 4)
     sides = np.where(np.isnan(rotated[:, 2:4]), boxes[:, 2:], rotated[:, 2:4])
@@ -263,13 +263,6 @@ def to_dataset(sequences: Many[Sequence], names: dict[int | str, str], root: Pat
         keypoint_set=joints,
         root=root,
     )
-
-
-def bounds(rotated: np.ndarray) -> np.ndarray:
-    """Return boxes (people, 4) x, y, w, h around rotated boxes (people, 5)."""
-    corners = rotated_box_corners(rotated).reshape(-1, 4, 2)
-    near = corners.min(axis=1)
-    return np.concatenate([near, corners.max(axis=1) - near], axis=1)
 
 
 def upright(w: float, h: float, degrees: float) -> tuple[float, float, float]:

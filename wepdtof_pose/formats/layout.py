@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import AREA_PER_BOX, WITHOUT_SCENE, PoseDataset
+from wepdtof_pose.dataset import AREA_PER_BOX, WITHOUT_SCENE, PoseDataset, rows_of_groups
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.keypoints import keypoint_set_from_names
@@ -298,11 +298,8 @@ def split_files(path: Path, suffix: str) -> dict[str, Path]:
 
 def people_of_frames(dataset: PoseDataset) -> list[np.ndarray]:
     """The rows of the people of each frame, in file order."""
-    rows = dataset.frame_rows
-    order = np.argsort(rows, kind="stable")
-    if not len(dataset.frames):
-        return []
-    return np.split(order, np.searchsorted(rows[order], np.arange(1, len(dataset.frames))))
+    people, nobody = rows_of_groups(dataset.frame_rows), np.arange(0)
+    return [people.get(row, nobody) for row in range(len(dataset.frames))]
 
 
 def add_counts(*counts: dict[str, int]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import PoseDataset, rows_of_groups
 from wepdtof_pose.scores.oks import joint_similarity, oks_matrix
 from wepdtof_pose.scores.predictions import Predictions
 
@@ -90,13 +90,14 @@ def match_people(dataset: PoseDataset, predictions: Predictions) -> np.ndarray:
         matched[predictions.people[order]] = order
         return matched
     frames = pd.Index(dataset.frames["id"])
-    poses_of = _rows_by_frame(frames.get_indexer(pd.Index(predictions.frame_ids)))
-    people_of = _rows_by_frame(dataset.frame_rows, _countable(dataset))
+    poses_of = rows_of_groups(frames.get_indexer(pd.Index(predictions.frame_ids)))
+    countable = np.flatnonzero(_countable(dataset))
+    people_of = rows_of_groups(dataset.frame_rows[countable])
     sigmas = dataset.keypoint_set.require_sigmas()
     areas = dataset.people["area"].to_numpy(dtype=np.float64)
     boxes = dataset.boxes
     for frame in poses_of.keys() & people_of.keys():
-        rows, people = poses_of[frame], people_of[frame]
+        rows, people = poses_of[frame], countable[people_of[frame]]
         similarity = oks_matrix(
             predictions.keypoints[rows],
             dataset.keypoints[people],
@@ -150,13 +151,3 @@ def relative_radius(centers: np.ndarray, frame_sizes: np.ndarray) -> np.ndarray:
 
 def _countable(dataset: PoseDataset) -> np.ndarray:
     return (dataset.people["iscrowd"] == 0).to_numpy()
-
-
-def _rows_by_frame(frames: np.ndarray, counted: np.ndarray | None = None) -> dict[int, np.ndarray]:
-    """Rows of each frame in rising order; `counted` is a mask of the rows that are wanted."""
-    rows = np.arange(len(frames)) if counted is None else np.flatnonzero(counted)
-    if not len(rows):
-        return {}
-    order = rows[np.argsort(frames[rows], kind="stable")]
-    values, starts = np.unique(frames[order], return_index=True)
-    return dict(zip(values.tolist(), np.split(order, starts[1:]), strict=True))

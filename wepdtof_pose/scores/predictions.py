@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import PoseDataset, rows_of_groups
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import require_numbers
 from wepdtof_pose.scores.frame_lookup import find_frames
@@ -115,7 +115,7 @@ def suppress(
     """
     codes, _ = pd.factorize(pd.Series(predictions.frame_ids, dtype=object))
     kept = [np.zeros(0, dtype=np.int64)]
-    for rows in _groups(codes):
+    for rows in rows_of_groups(codes).values():
         left = oks_nms(
             predictions.keypoints[rows], predictions.scores[rows], areas[rows], sigmas, threshold
         )
@@ -186,9 +186,3 @@ def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predicti
         scores=np.array([row["score"] for row in content], dtype=np.float64),
         boxes=np.array([row["bbox"] for row in content], dtype=np.float64) if boxed else None,
     )
-
-
-def _groups(codes: np.ndarray) -> list[np.ndarray]:
-    """Rows of each code 0, 1, ..., in order."""
-    order = np.argsort(codes, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(codes[order])) + 1) if len(codes) else []

@@ -7,21 +7,20 @@ of a scene is written after its frames.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from wepdtof_pose.cores import end_with_parent
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, replacing, sweep, write_json
@@ -230,7 +229,7 @@ def _render(
     # Largest first, so that no worker is left with a long scene at the end. "spawn" because a
     # fork would inherit the locks of whatever threads (torch, OpenCV) the caller runs.
     with ProcessPoolExecutor(
-        min(workers, len(plans)), mp_context=get_context("spawn"), initializer=_die_with_parent
+        min(workers, len(plans)), mp_context=get_context("spawn"), initializer=end_with_parent
     ) as pool:
         order = sorted(plans, key=lambda plan: -plan.quota)
         futures = {pool.submit(work, plan): plan for plan in order}
@@ -241,18 +240,6 @@ def _render(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def _die_with_parent() -> None:
-    """End this worker as soon as its parent is gone: killed, it cannot end its workers."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _write_jpeg(path: Path, frame: SceneFrame) -> None:

@@ -32,8 +32,9 @@ Many boxes are drawn around what is seen of a person, so hidden joints may well 
 
 _SIDES = ("left", "right", "左", "右")
 _MIRRORED = (
-    *(("l", "r"), ("links", "rechts"), ("gauche", "droite"), ("izquierda", "derecha")),
-    *(("izquierdo", "derecho"), ("sinistra", "destra"), ("sinistro", "destro")),
+    *(("l", "r"), ("links", "rechts"), ("linke", "rechte"), ("gauche", "droite")),
+    *(("izquierda", "derecha"), ("izquierdo", "derecho")),
+    *(("sinistra", "destra"), ("sinistro", "destro")),
 )
 _PAIRED_PARTS = (
     *("eye", "ear", "shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "foot"),

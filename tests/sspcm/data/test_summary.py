@@ -5,10 +5,9 @@ import pytest
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
-from sspcm.data.summary import sides_without_partner, summarise, summary_lines
+from sspcm.data.summary import summarise, summary_lines
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
-from wepdtof_pose.keypoints import keypoint_set_from_names
 
 
 @pytest.fixture
@@ -128,24 +127,6 @@ def test_joints_outside_of_their_crops_are_refused(changed, change):
 
     with pytest.raises(InputError, match=r"% of the joints of labelled people lie in the crops"):
         summary_of(changed(normalised))
-
-
-@pytest.mark.parametrize(
-    ("joints", "alone"),
-    [
-        (["nose", "left_eye", "right_eye"], []),
-        (["rightear", "leftear", "righthindpaw", "lefthindpaw"], None),
-        (["lf_paw", "rf_paw", "tail"], ["lf_paw", "rf_paw"]),
-        (["paw_l_front", "paw_r_front"], None),
-        (["schulter_links", "schulter_rechts", "kopf"], ["schulter_links", "schulter_rechts"]),
-        (["tail", "trail", "belly", "spine1", "spine2"], []),
-        (["left_wing"], None),
-    ],
-    ids=lambda value: "-".join(value or ["all" if value is None else "none"])[:30],
-)
-def test_joints_that_say_a_side_and_have_no_partner(joints, alone):
-    found = list(sides_without_partner(keypoint_set_from_names(joints)))
-    assert found == (joints if alone is None else alone)
 
 
 def test_unpaired_joints_and_unreached_milestones_are_doubts(changed):

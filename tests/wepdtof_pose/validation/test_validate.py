@@ -459,7 +459,10 @@ def test_other_categories_are_nobody(findings_of: Callable) -> None:
         (["tail", "LF_paw", "RF_paw"], ["lf_paw", "rf_paw"]),
         (["paw_L_front", "paw_R_front"], ["paw_l_front", "paw_r_front"]),
         (["schulter_links", "schulter_rechts"], ["schulter_links", "schulter_rechts"]),
+        (["linke_hand", "rechte_hand"], ["linke_hand", "rechte_hand"]),
+        (["left_wing"], ["left_wing"]),
         (["eye1", "eye2", "spine1", "spine2"], ["eye1", "eye2"]),
+        (["tail", "trail", "belly"], []),
         (["left_eye", "right_eye", "neck", "collar", "roll", "lol"], []),
     ],
 )

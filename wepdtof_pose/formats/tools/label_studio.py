@@ -30,7 +30,6 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.boxed_people import bounds
 from wepdtof_pose.formats.categories import (
     CATEGORY_OPTION,
     listed,
@@ -56,6 +55,7 @@ from wepdtof_pose.formats.tools.tool_records import (
     joints_named,
 )
 from wepdtof_pose.formats.tools.xml_tree import read_xml
+from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.images import image_file, image_size, require_own_file
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
@@ -430,7 +430,7 @@ def _person(region: dict[str, Any], frame: int, size: tuple[int, int], where: st
         person.box = [min(x, x + w), min(y, y + h), abs(w), abs(h)]
     else:
         person.rotated = _rotated_box(value, size, where)
-        person.box = bounds(np.array([person.rotated]))[0].tolist()
+        person.box = enclosing_boxes(np.array(person.rotated)).tolist()
     return person
 
 

@@ -20,7 +20,6 @@ from wepdtof_pose.dataset import (
     make_people,
 )
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.boxed_people import bounds
 from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
 from wepdtof_pose.formats.layout import (
     BOXES_OF_JOINTS,
@@ -28,6 +27,7 @@ from wepdtof_pose.formats.layout import (
     TRACKS_NUMBERED,
     area_follows_from_box,
 )
+from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
 
 PERSON_LABEL = "person"
@@ -93,7 +93,7 @@ def dataset_of(
     boxes, from_joints = [], 0
     for person, joints in zip(people, keypoints, strict=True):
         if person.box is None and person.rotated is not None:
-            boxes.append(bounds(np.array([person.rotated]))[0].tolist())
+            boxes.append(enclosing_boxes(np.array(person.rotated)).tolist())
         else:
             from_joints += person.box is None
             boxes.append(box_of_joints(joints) if person.box is None else person.box)
