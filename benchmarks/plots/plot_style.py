@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.results.published import METHOD_ORDER
 from wepdtof_pose.errors import one_line
-from wepdtof_pose.files import replacing
 from wepdtof_pose.palette import (
     BLUE,
     GREEN,
@@ -106,16 +103,3 @@ def spread_lines(panel: Axes) -> None:
     """Start the y axis at 0, unless all lines would be crowded in the upper half."""
     low, high = panel.get_ylim()
     panel.set_ylim(bottom=0 if low < high / 2 else low)
-
-
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure as PNG and PDF; without dates, the same figure gives the same bytes."""
-    files = []
-    figure.align_ylabels()
-    with matplotlib.rc_context(STYLE):
-        for suffix, absent in (("png", "Software"), ("pdf", "CreationDate")):
-            file = stem.with_name(f"{stem.name}.{suffix}")
-            with replacing(file) as temporary:
-                figure.savefig(temporary, format=suffix, metadata={absent: None})
-            files.append(file)
-    return files

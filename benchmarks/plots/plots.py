@@ -10,10 +10,11 @@ import matplotlib
 from benchmarks.analyses.analyses import analyse
 from benchmarks.plots.breakdown_plots import draw_joints, draw_radius
 from benchmarks.plots.curve_plots import draw_budgets, draw_learning_curves, draw_pck_curves
-from benchmarks.plots.plot_style import STYLE, Drawn, save
+from benchmarks.plots.plot_style import STYLE, Drawn
 from benchmarks.plots.pseudo_label_plots import draw_pseudo_label_quality, draw_selection
 from benchmarks.results.results import Comparison
 from benchmarks.results.scores import require_score
+from wepdtof_pose.statistics.plots import save_figure
 
 CAPTIONS = {
     "label_budgets": "Score against label budget: mean and standard deviation over runs.",
@@ -69,6 +70,8 @@ def write_plots(
         if isinstance(drawn, str):
             missing.append(f"{name}: {drawn}")
         else:
-            written += save(drawn.figure, folder / name)
+            drawn.figure.align_ylabels()
+            with matplotlib.rc_context(STYLE):
+                written += save_figure(drawn.figure, folder / name)
             missing += [f"{name}: {text}" for text in drawn.left_out]
     return written, missing

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import jinja2
@@ -15,14 +15,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.plots.plot_style import STYLE
-from benchmarks.tables.tables import Table
 
 
-@dataclass(frozen=True)
-class Block:
-    """A piece of the page: its kind and its content."""
+class Block(NamedTuple):
+    """A piece of the page: its kind and its content.
 
-    kind: str
+    In a paragraph and in a list of sentences text between backticks is code; "code" is commands or
+    output, unchanged; "people" is pictures side by side.
+    """
+
+    kind: Literal["heading", "paragraph", "list", "code", "table", "figure", "people"]
     value: Any
 
 
@@ -46,31 +48,6 @@ def page(title: str, blocks: Iterable[Block]) -> str:
     return environment.get_template("page.html").render(title=title, blocks=list(blocks))
 
 
-def heading(text: str) -> Block:
-    """Return the heading of a section."""
-    return Block("heading", text)
-
-
-def paragraph(text: str) -> Block:
-    """Return a paragraph; text between backticks is code."""
-    return Block("paragraph", text)
-
-
-def list_of(texts: Iterable[str]) -> Block:
-    """Return a list of sentences; text between backticks is code."""
-    return Block("list", list(texts))
-
-
-def code_block(text: str) -> Block:
-    """Return commands or output, unchanged."""
-    return Block("code", text)
-
-
-def table(content: Table) -> Block:
-    """Return a table that scrolls sideways if it is too wide."""
-    return Block("table", content)
-
-
 def figure(drawn: Figure, caption: str) -> Block:
     """Return a plot as an embedded vector graphic."""
     stream = io.BytesIO()
@@ -83,11 +60,6 @@ def photo(image: np.ndarray, caption: str) -> Picture:
     """Return a picture (height, width, 3) uint8 BGR as an embedded JPEG."""
     _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])
     return _picture("image/jpeg", content.tobytes(), caption)
-
-
-def side_by_side(photos: Iterable[Picture]) -> Block:
-    """Return photos side by side."""
-    return Block("people", list(photos))
 
 
 def _picture(kind: str, content: bytes, caption: str) -> Picture:

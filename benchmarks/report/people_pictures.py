@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.analyses.joint_ap import cell_predictions
-from benchmarks.report.html_page import Block, Picture, photo, side_by_side
+from benchmarks.report.html_page import Block, Picture, photo
 from benchmarks.results.results import CellResult, Comparison
 from benchmarks.results.statistics import summarise
 from wepdtof_pose.dataset import PoseDataset
@@ -45,7 +45,7 @@ def hardest_and_samples(
     hardest = counted[np.argsort(oks[-1][counted], kind="stable")[:SHOWN]]
     chosen = np.sort(np.random.default_rng(0).permutation(counted)[:SHOWN])
     hard, samples = (
-        side_by_side(_row_of_pictures(test, int(row), cells, poses, oks) for row in rows)
+        Block("people", [_row_of_pictures(test, int(row), cells, poses, oks) for row in rows])
         for rows in (hardest, chosen)
     )
     return hard, samples

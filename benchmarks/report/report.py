@@ -9,16 +9,7 @@ from pathlib import Path
 
 from benchmarks.layout import ComparisonFolder
 from benchmarks.plots.plots import CAPTIONS, draw_plots
-from benchmarks.report.html_page import (
-    Block,
-    code_block,
-    figure,
-    heading,
-    list_of,
-    page,
-    paragraph,
-    table,
-)
+from benchmarks.report.html_page import Block, figure, page
 from benchmarks.report.people_pictures import PICTURES_CAPTION, hardest_and_samples
 from benchmarks.report.reproduce import commands, fresh_folder
 from benchmarks.results.results import Comparison, difference, read_results
@@ -92,43 +83,45 @@ def summary_lines(comparison: Comparison, baseline: str | None, score: str) -> I
 
 
 def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
-    yield heading("Summary")
+    yield Block("heading", "Summary")
     cells = ComparisonFolder(comparison.folder).cells
     unfinished = [
         path.name
         for path in sorted(cells.glob("*"))
         if path.is_dir() and not RunFolder(path).finished
     ]
-    yield paragraph(
+    yield Block(
+        "paragraph",
         f"{counted(len(comparison.cells), 'finished run')}: "
         f"{counted(len(comparison.methods), 'method')}, label budgets "
-        f"{', '.join(comparison.budgets)}, {counted(len(comparison.backbones), 'backbone')}."
+        f"{', '.join(comparison.budgets)}, {counted(len(comparison.backbones), 'backbone')}.",
     )
     if unfinished:
-        yield paragraph(f"Not finished, and not in this report: {', '.join(unfinished)}.")
+        yield Block("paragraph", f"Not finished, and not in this report: {', '.join(unfinished)}.")
     chosen = chosen_baseline(comparison, baseline)
     if chosen is not None:
-        yield paragraph(
+        yield Block(
+            "paragraph",
             f"Best first; in parentheses the difference to {chosen} over the runs that both have, "
-            "and whether its 95 % interval leaves out 0."
+            "and whether its 95 % interval leaves out 0.",
         )
-    yield list_of(summary_lines(comparison, baseline, score))
+    yield Block("list", list(summary_lines(comparison, baseline, score)))
 
 
 def _tables(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
     report = make_report(comparison, baseline=baseline, score=score)
-    yield heading("What was measured")
-    yield list_of(report.provenance)
+    yield Block("heading", "What was measured")
+    yield Block("list", report.provenance)
     if report.warnings:
-        yield paragraph("The cells differ in what should be the same:")
-        yield list_of(report.warnings)
+        yield Block("paragraph", "The cells differ in what should be the same:")
+        yield Block("list", report.warnings)
     for content in report.tables:
-        yield heading(content.title)
-        yield table(content)
+        yield Block("heading", content.title)
+        yield Block("table", content)
 
 
 def _plots(comparison: Comparison, score: str) -> Iterator[Block]:
-    yield heading("Plots")
+    yield Block("heading", "Plots")
     missing = []
     for name, drawn in draw_plots(comparison, score=score):
         if isinstance(drawn, str):
@@ -137,8 +130,8 @@ def _plots(comparison: Comparison, score: str) -> Iterator[Block]:
             yield figure(drawn.figure, CAPTIONS[name])
             missing += [f"{name.replace('_', ' ')}: {text}" for text in drawn.left_out]
     if missing:
-        yield paragraph("Not drawn:")
-        yield list_of(missing)
+        yield Block("paragraph", "Not drawn:")
+        yield Block("list", missing)
 
 
 def _pictures(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
@@ -147,19 +140,19 @@ def _pictures(comparison: Comparison, baseline: str | None, score: str) -> Itera
             comparison, chosen_baseline(comparison, baseline), score
         )
     except InputError as error:
-        yield heading("Predictions")
-        yield paragraph(f"Not shown: {error}")
+        yield Block("heading", "Predictions")
+        yield Block("paragraph", f"Not shown: {error}")
         return
-    yield heading("Sample predictions")
-    yield paragraph(PICTURES_CAPTION.format(place=comparison.place(comparison.groups[0])))
+    yield Block("heading", "Sample predictions")
+    yield Block("paragraph", PICTURES_CAPTION.format(place=comparison.place(comparison.groups[0])))
     yield samples
-    yield heading("Hardest cases")
-    yield paragraph("The people whose poses have the lowest OKS.")
+    yield Block("heading", "Hardest cases")
+    yield Block("paragraph", "The people whose poses have the lowest OKS.")
     yield hardest
 
 
 def _environment(comparison: Comparison) -> Iterator[Block]:
-    yield heading("Environment")
+    yield Block("heading", "Environment")
     kinds: dict[str, list[str]] = {}
     for cell in comparison.cells:
         text = json.dumps(cell.environment, sort_keys=True)
@@ -168,21 +161,22 @@ def _environment(comparison: Comparison) -> Iterator[Block]:
         content = json.loads(text)
         packages = content.pop("packages", {})
         rows = [(str(k), str(v)) for k, v in (*content.items(), *packages.items())]
-        yield paragraph(f"{counted(len(names), 'run')}: {', '.join(names)}")
-        yield table(Table("Environment", ("what", "value"), tuple(rows)))
+        yield Block("paragraph", f"{counted(len(names), 'run')}: {', '.join(names)}")
+        yield Block("table", Table("Environment", ("what", "value"), tuple(rows)))
 
 
 def _reproduce(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
     options = ["--baseline", baseline] if baseline else []
     options += ["--score", score] if score != "AP" else []
     output = str(fresh_folder(comparison))
-    yield heading("Commands to reproduce")
-    yield code_block(
+    yield Block("heading", "Commands to reproduce")
+    yield Block(
+        "code",
         "\n".join(
             [
                 *commands(comparison),
                 shlex.join(["sspcm-bench", "table", output, *options]),
                 shlex.join(["sspcm-bench", "report", output, *options]),
             ]
-        )
+        ),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from sspcm.data.signatures import read_signatures, same_pictures
 from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.files import file_sha256
 
 
 class SameImage(NamedTuple):
@@ -81,7 +81,7 @@ class KnownImages:
 
     def _digest(self, path: Path) -> str:
         if path not in self._digests:
-            self._digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+            self._digests[path] = file_sha256(path)
         return self._digests[path]
 
 

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 
 from wepdtof_pose.errors import InputError, counted
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
 from wepdtof_pose.images import read_image
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 DEFAULT_RATE = 25.0
 """Frame rate assumed for a video that states none."""
 _MAY_HAVE_PAGES = frozenset({".tif", ".tiff", ".gif", ".avif", ".webp", ".png", ".apng"})

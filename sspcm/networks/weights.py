@@ -8,7 +8,6 @@ says is run (`sspcm.runs.checkpoint`).
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torch import nn
 from sspcm.runs.checkpoint import read_torch_file, require_finite
 from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict, read_about
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import file_sha256
 
 IMAGENET_URL = "https://download.pytorch.org/models/"
 
@@ -388,10 +388,10 @@ def _download(name: str) -> dict[str, torch.Tensor]:
 
 
 def _check_hash(file: Path) -> None:
-    match = re.search(r"-([0-9a-f]{8,64})\.pth$", Path(file).name)
-    if match is None or not Path(file).is_file():
+    match = re.search(r"-([0-9a-f]{8,64})\.pth$", file.name)
+    if match is None or not file.is_file():
         return
-    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    digest = file_sha256(file)
     if not digest.startswith(match[1]):
         raise InputError(
             f"{file}: its SHA-256 is {digest[:16]}..., not {match[1]}...: delete the file, it is "

@@ -8,7 +8,7 @@ from typing import Any
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.corrections import corrected_content, tagged_people
 from wepdtof_pose.browse.opening import FORMAT, dataset_name
-from wepdtof_pose.errors import InputError, echo
+from wepdtof_pose.errors import InputError, counted, echo
 from wepdtof_pose.files import file_sha256, require_other_file, write_json
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
 from wepdtof_pose.splits.hold_out import subset_record
@@ -61,7 +61,7 @@ def export_corrections(
         write_json(out, content)
         if count := record["left_out"][chosen]:
             echo(
-                f"{count} annotation{'s' if count > 1 else ''} of other categories than people's "
+                f"{counted(count, 'annotation')} of other categories than people's "
                 f"in {files[chosen]} are not in FiftyOne, nor in {out}",
                 err=True,
             )

@@ -134,7 +134,7 @@ def hold_out(dataset: PoseDataset, *, fraction: float = TEST_FRACTION, seed: int
         raise InputError(
             "a held-out test split needs usable people on two frames or more, but the data has "
             f"{counted(int(usable.sum()), 'usable person', 'usable people')} on "
-            f"{counted(np.count_nonzero(sizes), 'frame')}"
+            f"{counted(int(np.count_nonzero(sizes)), 'frame')}"
         )
     chosen = _groups_nearest_to(fraction * sizes.sum(), sizes, np.random.default_rng(seed))
     test = np.isin(groups, chosen)

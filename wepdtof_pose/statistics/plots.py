@@ -37,13 +37,18 @@ def write_plots(dataset: PoseDataset, folder: Path, *, name: str = "all") -> lis
             figure = Figure(figsize=(COLUMN, 2.3), layout="constrained")
             if not draw(dataset, figure):
                 continue
-            for suffix in ("png", "pdf"):
-                file = folder / f"{name}_{plot}.{suffix}"
-                # Without the date the same data give the same bytes.
-                metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
-                with replacing(file) as temporary:
-                    figure.savefig(temporary, format=suffix, metadata=metadata)
-                files.append(file)
+            files += save_figure(figure, folder / f"{name}_{plot}")
+    return files
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write a figure as PNG and PDF; without dates, the same figure gives the same bytes."""
+    files = []
+    for suffix, absent in (("png", "Software"), ("pdf", "CreationDate")):
+        file = stem.with_name(f"{stem.name}.{suffix}")
+        with replacing(file) as temporary:
+            figure.savefig(temporary, format=suffix, metadata={absent: None})
+        files.append(file)
     return files
 
 
