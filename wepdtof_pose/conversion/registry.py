@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -85,13 +85,13 @@ def write_coco(datasets: dict[str, PoseDataset]) -> Layout:
     They hold everything, with fields of their own beside COCO's for track ids, rotated boxes and
     scenes.
     """
-    files: dict[str, Any] = {}
-    images: dict[str, Path] = {}
+    layout = Layout()
     for split, dataset in datasets.items():
         name = "person_keypoints.json" if split == WHOLE else f"person_keypoints_{split}.json"
-        files[f"annotations/{name}"] = coco.to_dict(dataset)
-        images |= image_places(dataset, split_folder("images", split))
-    return Layout(files, images, add_counts(*map(coco.hidden_fields, datasets.values())))
+        layout.files[f"annotations/{name}"] = coco.to_dict(dataset)
+        layout.images.update(image_places(dataset, split_folder("images", split)))
+        layout.count_lost(coco.hidden_fields(dataset))
+    return layout
 
 
 def _read_lsp(path: Path, *, images: Path | None, variant: lsp.Variant) -> Reading:

@@ -62,9 +62,13 @@ class Layout:
         not_held: what the format cannot hold, and how often.
     """
 
-    files: dict[str, Any]
-    images: dict[str, Path]
+    files: dict[str, Any] = field(default_factory=dict)
+    images: dict[str, Path] = field(default_factory=dict)
     not_held: dict[str, int] = field(default_factory=dict)
+
+    def count_lost(self, *counts: dict[str, int]) -> None:
+        """Add to the counts of what is not held."""
+        self.not_held.update(add_counts(self.not_held, *counts))
 
 
 def image_places(dataset: PoseDataset, folder: str) -> dict[str, Path]:

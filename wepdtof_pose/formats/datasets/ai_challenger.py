@@ -30,7 +30,6 @@ from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
     Reading,
-    add_counts,
     by_longest_end,
     decimal,
     first_root,
@@ -152,9 +151,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         InputError: the joints are others, or an image is no .jpg.
     """
     target = get_keypoint_set("aic-14")
-    files: dict[str, Any] = {}
-    images: dict[str, Path] = {}
-    lost: list[dict[str, int]] = []
+    layout = Layout()
     for split, everybody in datasets.items():
         dataset, crowds = without_crowds(everybody)
         if dataset.keypoint_set.joints != target.joints:
@@ -165,21 +162,23 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
                 f"ai_challenger names images without .jpg, but {shown(other[0])} is none"
             )
         name = "keypoint_annotations.json" if split == WHOLE else f"keypoint_{split}.json"
-        files[name] = to_entries(dataset)
-        images |= image_places(dataset, split_folder("images", split))
+        layout.files[name] = to_entries(dataset)
+        layout.images.update(image_places(dataset, split_folder("images", split)))
         held = [
             "positions of joints that are not labelled",
             "hidden joints (written as visible)",
             "other fields of images",
         ]
-        if dataset.frames["id"].tolist() == [entry["image_id"] for entry in files[name]]:
+        if dataset.frames["id"].tolist() == [entry["image_id"] for entry in layout.files[name]]:
             held.append("image ids")
         if dataset.keypoint_set == target:
             held.append("name, sigmas or skeleton of the keypoint set")
-        lost += [crowds, not_held(dataset, held, fields=["human"])]
+        layout.count_lost(crowds, not_held(dataset, held, fields=["human"]))
         pairs = zip(_names_read(dataset), _humans(dataset), strict=True)
-        lost.append({"names of people": sum(read not in (None, name) for read, name in pairs)})
-    return Layout(files, images, add_counts(*lost))
+        layout.count_lost(
+            {"names of people": sum(read not in (None, name) for read, name in pairs)}
+        )
+    return layout
 
 
 def _humans(dataset: PoseDataset) -> list[str]:

@@ -18,7 +18,6 @@ from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
     Reading,
-    add_counts,
     image_places,
     split_folder,
 )
@@ -52,8 +51,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         InputError: the joints are others.
     """
     target = get_keypoint_set("crowdpose-14")
-    files: dict[str, Any] = {}
-    images: dict[str, Path] = {}
+    layout = Layout()
     for split, dataset in datasets.items():
         if dataset.keypoint_set.joints != target.joints:
             raise InputError("crowdpose holds its 14 joints only: add --keypoints crowdpose-14")
@@ -62,9 +60,9 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         content["categories"] = [{**content["categories"][0], "keypoints": joints}]
         content["categories"][0].pop("keypoint_set", None)
         name = "crowdpose.json" if split == WHOLE else f"crowdpose_{split}.json"
-        files[f"annotations/{name}"] = content
-        images |= image_places(dataset, split_folder("images", split))
+        layout.files[f"annotations/{name}"] = content
+        layout.images.update(image_places(dataset, split_folder("images", split)))
+        layout.count_lost(coco.hidden_fields(dataset))
     own = [dataset.keypoint_set != target for dataset in datasets.values()]
-    lost = [coco.hidden_fields(dataset) for dataset in datasets.values()]
-    lost.append({"name, sigmas or skeleton of the keypoint set": sum(own)})
-    return Layout(files, images, add_counts(*lost))
+    layout.count_lost({"name, sigmas or skeleton of the keypoint set": sum(own)})
+    return layout

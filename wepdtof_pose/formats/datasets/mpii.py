@@ -176,26 +176,26 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
     Raises:
         InputError: the joints are others.
     """
-    files: dict[str, Any] = {}
-    images: dict[str, Path] = {}
-    lost: list[dict[str, int]] = []
+    layout = Layout()
     for split, everybody in datasets.items():
         dataset, crowds = without_crowds(everybody)
         if dataset.keypoint_set.joints != get_keypoint_set("mpii-16").joints:
             raise InputError("mpii holds its 16 joints only: add --keypoints mpii-16")
         empty = ~dataset.frames["id"].isin(dataset.people["frame_id"])
         oblong = dataset.people["w"] != dataset.people["h"]
-        files[f"annotations/{'mpii' if split == WHOLE else split}.json"] = to_entries(dataset)
-        images |= image_places(dataset, split_folder("images", split))
+        layout.files[f"annotations/{'mpii' if split == WHOLE else split}.json"] = to_entries(
+            dataset
+        )
+        layout.images.update(image_places(dataset, split_folder("images", split)))
         foreign = [
             not _CROP.isdisjoint(person["extra"] or {}) and _crop_as_read(person) is None
             for person in dataset.people.to_dict("records")
         ]
-        lost += [crowds, not_held(dataset, fields=_CROP)]
-        lost.append({"center and scale that do not give the box": sum(foreign)})
-        lost.append({EMPTY_FRAMES: int(empty.sum())})
-        lost.append({"sides of boxes (a square is kept)": int(oblong.sum())})
-    return Layout(files, images, add_counts(*lost))
+        layout.count_lost(crowds, not_held(dataset, fields=_CROP))
+        layout.count_lost({"center and scale that do not give the box": sum(foreign)})
+        layout.count_lost({EMPTY_FRAMES: int(empty.sum())})
+        layout.count_lost({"sides of boxes (a square is kept)": int(oblong.sum())})
+    return layout
 
 
 def _crop_as_read(person: dict[Any, Any]) -> dict[str, Any] | None:

@@ -125,20 +125,18 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         InputError: the joints are not WEPDTOF-Pose's, or there is a split that the release has not.
     """
     target = get_keypoint_set(_SET)
-    files: dict[str, Any] = {}
-    images: dict[str, Path] = {}
-    lost: list[dict[str, int]] = []
+    layout = Layout()
     for split, dataset in datasets.items():
         name = SPLITS.get("train" if split == WHOLE else split)
         if name is None:
             raise InputError(f"wepdtof_pose has the splits train and val, not {split!r}")
         if dataset.keypoint_set.joints != target.joints:
             raise InputError(f"wepdtof_pose holds its 14 joints only: add --keypoints {_SET}")
-        files[f"coco/annotations/person_keypoints_{name}.json"] = to_dict(dataset)
-        images |= image_places(dataset, f"coco/images/{name}")
+        layout.files[f"coco/annotations/person_keypoints_{name}.json"] = to_dict(dataset)
+        layout.images.update(image_places(dataset, f"coco/images/{name}"))
         positions = np.arange(len(dataset.frames)).tolist()
-        lost.append(coco.hidden_fields(dataset))
-        lost.append(
+        layout.count_lost(coco.hidden_fields(dataset))
+        layout.count_lost(
             {
                 "image ids (list positions are written)": sum(
                     a != b for a, b in zip(dataset.frames["id"], positions, strict=True)
@@ -149,7 +147,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
                 "name of the split (train is written)": int(split == WHOLE),
             }
         )
-    return Layout(files, images, add_counts(*lost))
+    return layout
 
 
 def to_dict(dataset: PoseDataset) -> dict[str, Any]:

@@ -9,7 +9,6 @@ the rotated box where there is one, and a skeleton where there are joints.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from xml.sax.saxutils import quoteattr
@@ -20,7 +19,6 @@ from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
-    add_counts,
     decimal,
     image_places,
     not_held,
@@ -51,17 +49,15 @@ _HELD = (
 def write(datasets: dict[str, PoseDataset]) -> Layout:
     """Return the folder of data sets: `annotations[_<split>].xml`, `labels.json` and
     `images/[<split>/]`."""
-    files: dict[str, Any] = {}
-    images: dict[str, Path] = {}
-    lost: list[dict[str, int]] = []
+    layout = Layout()
     for split, dataset in datasets.items():
         name = "annotations.xml" if split == WHOLE else f"annotations_{split}.xml"
-        files[name] = to_text(dataset)
-        images |= image_places(dataset, split_folder("images", split))
+        layout.files[name] = to_text(dataset)
+        layout.images.update(image_places(dataset, split_folder("images", split)))
         held = [*_HELD, "image ids"] if _whole_ids(dataset) else _HELD
-        lost.append(not_held(dataset, held))
-    files[LABELS] = label_definitions(next(iter(datasets.values())).keypoint_set)
-    return Layout(files, images, add_counts(*lost))
+        layout.count_lost(not_held(dataset, held))
+    layout.files[LABELS] = label_definitions(next(iter(datasets.values())).keypoint_set)
+    return layout
 
 
 def label_definitions(keypoint_set: KeypointSet) -> list[dict[str, Any]]:

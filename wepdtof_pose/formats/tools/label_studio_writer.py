@@ -7,7 +7,6 @@ id, track id, crowd mark and area stand in its notes (`meta.text`).
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -18,7 +17,6 @@ from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.formats.layout import (
     WHOLE,
     Layout,
-    add_counts,
     image_places,
     not_held,
     people_of_frames,
@@ -43,17 +41,15 @@ _POINT_WIDTH = 0.5
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
     """Return the folder of data sets: `tasks*.json`, `label_config.xml`, `images/[<split>/]`."""
-    files: dict[str, Any] = {}
-    images: dict[str, Path] = {}
-    lost: list[dict[str, int]] = []
+    layout = Layout()
     for split, dataset in datasets.items():
         folder = split_folder("images", split)
         name = "tasks.json" if split == WHOLE else f"tasks_{split}.json"
-        files[name] = to_tasks(dataset, folder)
-        images |= image_places(dataset, folder)
-        lost.append(not_held(dataset, _HELD))
-    files[INTERFACE] = interface(next(iter(datasets.values())).keypoint_set)
-    return Layout(files, images, add_counts(*lost))
+        layout.files[name] = to_tasks(dataset, folder)
+        layout.images.update(image_places(dataset, folder))
+        layout.count_lost(not_held(dataset, _HELD))
+    layout.files[INTERFACE] = interface(next(iter(datasets.values())).keypoint_set)
+    return layout
 
 
 def to_tasks(dataset: PoseDataset, folder: str) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -412,10 +411,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         InputError: a split has no images, or two images differ only in their suffix, so that their
             labels would collide.
     """
-    files: dict[str, Any] = {}
     names_of_labels: dict[str, str] = {}
-    images: dict[str, Path] = {}
-    lost: list[dict[str, int]] = []
+    layout = Layout()
     for split, everybody in datasets.items():
         dataset, crowds = without_crowds(everybody)
         frames = dataset.frames
@@ -424,7 +421,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         sizes = frames[["width", "height"]].to_numpy(dtype=np.float64)[dataset.frame_rows]
         boxes, keypoints, changed = inside(dataset.boxes, dataset.keypoints, sizes)
         usable = np.asarray((boxes[:, 2:] > 0).all(axis=1))
-        images |= image_places(dataset, split_folder("images", split))
+        layout.images.update(image_places(dataset, split_folder("images", split)))
         whole = zip(frames["width"], frames["height"], strict=True)
         rows = people_of_frames(dataset)
         for name, size, people in zip(frames["file_name"], whole, rows, strict=True):
@@ -437,14 +434,18 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
                     f"{name!r}: {other!r} has the same name but for the suffix, and yolo keeps the "
                     f"labels of both in {label}: rename one of them"
                 )
-            files[label] = files.get(label, "") + "".join(f"{line}\n" for line in lines)
+            layout.files[label] = layout.files.get(label, "") + "".join(
+                f"{line}\n" for line in lines
+            )
         order = sorted(frames["file_name"]) != frames["file_name"].tolist()
-        lost += [crowds, changed, not_held(dataset, _HELD), {"order of the images": int(order)}]
+        layout.count_lost(
+            crowds, changed, not_held(dataset, _HELD), {"order of the images": int(order)}
+        )
         again = len(frames) - frames["file_name"].nunique()
-        lost.append({EMPTY_BOXES: int((~usable).sum()), "images listed again": int(again)})
+        layout.count_lost({EMPTY_BOXES: int((~usable).sum()), "images listed again": int(again)})
     joints = next(iter(datasets.values())).keypoint_set
-    files["data.yaml"] = yaml_text(joints, list(datasets))
-    return Layout(files, images, add_counts(*lost))
+    layout.files["data.yaml"] = yaml_text(joints, list(datasets))
+    return layout
 
 
 def _dataset(
