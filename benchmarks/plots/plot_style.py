@@ -94,9 +94,9 @@ def mean_with_bars(
     mean = runs.mean(axis=0)
     spread = runs.std(axis=0, ddof=1) if len(runs) > 1 else None
     places = (mean, at) if across else (at, mean)
-    bars = {"xerr" if across else "yerr": spread}
-    look = {"elinewidth": 0.8, "label": plain(method)} | look | colour_and_marker(method)
-    panel.errorbar(*places, **bars, **look)
+    options: dict[str, Any] = {"elinewidth": 0.8, "label": plain(method), **look}
+    options |= {"xerr" if across else "yerr": spread, **colour_and_marker(method)}
+    panel.errorbar(*places, **options)
 
 
 def spread_lines(panel: Axes) -> None:
