@@ -7,7 +7,6 @@ in its `extra`. The annotations carry no area: each person gets 0.53 of the box.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
