@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +75,6 @@ def open_finder(name: str | Path, *, device: str | None = None) -> Finder:
     path = network_path(name)
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    if find_spec("sspcm.inference.finder") is None:
-        raise InputError(f"{path}: this version cannot open networks that find people")
-    found: Finder = import_module("sspcm.inference.finder").open_finder(path, device=device)
-    return found
+    from sspcm.inference import finder
+
+    return finder.open_finder(path, device=device)
