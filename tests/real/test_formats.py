@@ -114,7 +114,7 @@ def test_human_art_needs_its_joints_said(realdata_dir: Path) -> None:
     ("name", "error"),
     [
         ("coco/test_keypoint_partition_metric.json", "399 numbers instead of 51"),
-        ("coco/test_coco_det_AP_H_56.json", "expected a JSON object"),
+        ("coco/test_coco_det_AP_H_56.json", "has detections, not annotations"),
     ],
 )
 def test_what_is_no_keypoint_file_is_refused(realdata_dir: Path, name: str, error: str) -> None:
