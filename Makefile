@@ -7,7 +7,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-slow lint browse docs tutorials lock networks clean
+.PHONY: demo test test-slow test-documents lint browse docs tutorials lock networks clean
 
 demo: .venv/.ready
 	$(BIN)/sspcm-bench run --preset quick --labels 60 --methods sspcm_ema,supervised --seeds 2 \
@@ -27,6 +27,10 @@ test: .venv/.dev
 
 test-slow: .venv/.dev
 	$(PYTEST) -m slow
+
+# The tutorials, on tiny settings, and the site.
+test-documents: .venv/.dev
+	$(PYTEST) --dist load -m slow tests/test_documents.py
 
 # FiftyOne with a MongoDB from a wheel; that one needs OpenSSL 1.1, and the tests need Chromium and
 # its driver (.ci/system_packages installs them on Debian, as root).
