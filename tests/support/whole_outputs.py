@@ -40,7 +40,7 @@ VOLATILE = {
     *("result.json", "env.json", "metrics.jsonl", "last.pt", "best.pt", "downloads.json"),
     *("summary.json", "out.html", "out.pt", "report.json", "start.pt"),
 }
-"""Files that hold times or places: their names are compared, not their bytes."""
+"""Files that hold times, places or hashes of such: their names are compared, not their bytes."""
 LONGEST = 1200.0
 """Seconds after which a command hangs and is killed."""
 
@@ -57,6 +57,7 @@ class Writer:
         before: makes what lies at `out` beforehand.
         given: the input of this name is copied to `out` beforehand.
         refused: whether the command, run again, refuses what it finds in its folder.
+        volatile: more files of which only the names are compared.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Writer:
     before: tuple[str, ...] = ()
     given: str = ""
     refused: Callable[[Path], bool] = lambda folder: False
+    volatile: tuple[str, ...] = ()
 
 
 def is_there(folder: Path) -> bool:
@@ -138,6 +140,8 @@ WRITERS = (
     Writer("evaluate", engine, words("evaluate {run} -o out.json"), "out.json"),
     Writer("export", engine, words("export {run} -o out.onnx"), "out.onnx"),
     Writer("weights", engine, words("import-weights {weights} -o out.pt"), "out.pt"),
+    # It measures the grid that is then copied.
+    Writer("report", bench, words("report {grid} -o out.html"), "out.html"),
     Writer("table", bench, words("table out"), "out", True, given="grid"),
     Writer("plot", bench, words("plot out"), "out", True, given="grid"),
     Writer(
@@ -146,14 +150,15 @@ WRITERS = (
         (*words("rank --data {set} --first 4 --labels 6 --seeds 2 -o out"), *SETTINGS[2:]),
         "out",
         True,
+        volatile=("ranked-seed0.json", "ranked-seed1.json"),
     ),
-    Writer("report", bench, words("report {grid} -o out.html"), "out.html"),
     Writer(
         "bench",
         bench,
         (*words("run --data {set} --ratio 6 --methods supervised -o out"), *SETTINGS),
         "out",
         True,
+        volatile=("runs.csv", "table.csv", "table.md", "table.tex"),
     ),
 )
 
@@ -245,10 +250,11 @@ def said(folder: Path) -> str:
     return file.read_text(errors="replace")[-400:] if file.exists() else ""
 
 
-def tree(folder: Path) -> dict[str, bytes]:
+def tree(writer: Writer, folder: Path) -> dict[str, bytes]:
     """All files below a folder with their bytes; of volatile ones nothing but their names."""
+    volatile = VOLATILE.union(writer.volatile)
     return {
-        path.relative_to(folder).as_posix(): b"" if path.name in VOLATILE else path.read_bytes()
+        path.relative_to(folder).as_posix(): b"" if path.name in volatile else path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and "log" not in path.relative_to(folder).parts[:-1]
     }
@@ -260,7 +266,7 @@ def is_whole_or_absent(
     """Whether what a killed run left can be taken for a whole output only where it is one."""
     found = {
         name: content
-        for name, content in tree(folder).items()
+        for name, content in tree(writer, folder).items()
         if not any(part.startswith(".") for part in Path(name).parts)
     }
     if writer.in_place:
@@ -301,11 +307,11 @@ class Campaign:
 
     def _calm(self, writer: Writer) -> tuple[dict[str, bytes], dict[str, bytes], float]:
         folder = self._before(writer)
-        old = tree(folder)
+        old = tree(writer, folder)
         process = start(writer.command, self._arguments(writer.arguments), folder)
         began = self._first_change(process, folder)
         assert ended(process) == 0, f"{writer.name}: {said(folder)}"
-        return tree(folder), old, time.monotonic() - began
+        return tree(writer, folder), old, time.monotonic() - began
 
     def _first_change(self, process: int, folder: Path) -> float:
         """Wait until a process has begun to write, or has ended; gives the time."""
@@ -348,7 +354,7 @@ class Campaign:
         self._compare(writer, folder, f"after two at once (codes {codes})")
 
     def _compare(self, writer: Writer, folder: Path, when: str) -> None:
-        calm, found = self.calm[writer.name][0], tree(folder)
+        calm, found = self.calm[writer.name][0], tree(writer, folder)
         if found != calm:
             names = sorted(n for n in calm.keys() | found.keys() if calm.get(n) != found.get(n))
             self.problems.append(f"{writer.name}: {when}, these differ: {names[:5]} in {folder}")
@@ -375,7 +381,8 @@ def main(base: Path, kills: int, races: int, seed: int, names: list[str]) -> dic
             before = len(campaign.problems)
             once(writer)
             print(f"{what} {number + 1}/{count}: {writer.name}", file=sys.stderr)
-            print(*campaign.problems[before:], sep="\n", end="", file=sys.stderr)
+            for problem in campaign.problems[before:]:
+                print(problem, file=sys.stderr)
     return {
         "kills": kills,
         "met work": campaign.met_work,
