@@ -72,9 +72,9 @@ def open_finder(name: str | Path, *, device: str | None = None) -> Finder:
     Raises:
         InputError: there is no such file, and no ready-trained network of that name.
     """
+    from sspcm.inference import finder
+
     path = network_path(name)
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    from sspcm.inference import finder
-
     return finder.open_finder(path, device=device)
