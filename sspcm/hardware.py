@@ -6,6 +6,7 @@ import hashlib
 import platform
 import resource
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -37,6 +38,16 @@ class Hardware:
         """Autocast context of the networks' passes; it does nothing in float32."""
         enabled = self.precision is not torch.float32
         return torch.autocast(self.device.type, dtype=self.precision, enabled=enabled)
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Context in which pixels and positions are computed in their own precision.
+
+    Under autocast a convolution of pixels or maps would run in bfloat16, of which 8 bits are exact.
+    """
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hardware:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sspcm.hardware import without_autocast
+
 KERNEL = 9
 """Side, in pixels, of the kernel that blurs, smears or sharpens."""
 
@@ -84,23 +86,24 @@ def seen_by(pixels: Tensor, draw: CameraDraw) -> Tensor:
     """
     device = pixels.device
     levels = (_covered(pixels, draw) / 255).clamp(0, 1)
-    kernel = draw.kernel.to(device)
+    kernel = draw.kernel.to(device, non_blocking=True)
     smooth = functional.pad(levels, (KERNEL // 2,) * 4, mode="replicate")
-    levels = functional.conv2d(
-        smooth.reshape(1, -1, *smooth.shape[2:]),
-        kernel[:, None].repeat_interleave(3, dim=0),
-        groups=3 * len(levels),
-    ).reshape(levels.shape)
+    with without_autocast(device):
+        levels = functional.conv2d(
+            smooth.reshape(1, -1, *smooth.shape[2:]),
+            kernel[:, None].repeat_interleave(3, dim=0),
+            groups=3 * len(levels),
+        ).reshape(levels.shape)
     for index, factor in enumerate(draw.coarseness.tolist()):
         if factor > 1:
             levels[index] = _coarser(levels[index], factor)
     noise = torch.randn(levels.shape, generator=torch.Generator().manual_seed(draw.seed))
-    levels = levels + noise.to(device) * _column(draw.noise, device)
+    levels = levels + noise.to(device, non_blocking=True) * _column(draw.noise, device)
     grey = (levels * levels.new_tensor(_LUMA)[:, None, None]).sum(dim=1, keepdim=True)
     levels = grey + (levels - grey) * _column(draw.saturation, device)
     mean = levels.mean(dim=(1, 2, 3), keepdim=True)
     levels = mean + (levels - mean) * _column(draw.contrast, device)
-    levels = levels * draw.gain.to(device)[:, :, None, None]
+    levels = levels * draw.gain.to(device, non_blocking=True)[:, :, None, None]
     # Gamma moves mid-grey least, so that exposure and gamma do not add up.
     levels = levels.clamp(0, 1) ** _column(draw.gamma, device)
     return levels * 255
@@ -124,11 +127,13 @@ def with_statistics_of(images: Tensor, others: Tensor, chosen: Tensor) -> Tensor
     spread, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
     spread_of_others, mean_of_others = torch.std_mean(others, dim=(2, 3), keepdim=True)
     moved = (images - mean) / spread.clamp(min=1e-6) * spread_of_others + mean_of_others
-    return torch.where(chosen.to(images.device).bool()[:, None, None, None], moved, images)
+    return torch.where(
+        chosen.to(images.device, non_blocking=True).bool()[:, None, None, None], moved, images
+    )
 
 
 def _column(values: Tensor, device: torch.device) -> Tensor:
-    return values.to(device)[:, None, None, None]
+    return values.to(device, non_blocking=True)[:, None, None, None]
 
 
 def _covered(pixels: Tensor, draw: CameraDraw) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from sspcm.hardware import without_autocast
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import crop_matrices, invert_affine, transform_points
 
@@ -143,8 +144,9 @@ def blur_heatmaps(heatmaps: torch.Tensor, *, size: int = 11) -> torch.Tensor:
     kernel = torch.exp(-(offset**2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).to(heatmaps.dtype)
     maps = heatmaps.flatten(0, 1).unsqueeze(1)
-    maps = functional.conv2d(maps, kernel.view(1, 1, 1, size), padding=(0, size // 2))
-    maps = functional.conv2d(maps, kernel.view(1, 1, size, 1), padding=(size // 2, 0))
+    with without_autocast(maps.device):
+        maps = functional.conv2d(maps, kernel.view(1, 1, 1, size), padding=(0, size // 2))
+        maps = functional.conv2d(maps, kernel.view(1, 1, size, 1), padding=(size // 2, 0))
     blurred = maps.reshape(heatmaps.shape)
     before, after = heatmaps.amax(dim=(2, 3)), blurred.amax(dim=(2, 3))
     # Without a positive maximum there is no peak to refine, and nothing to divide by.

@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sspcm.data.batches import Batch, BatchMaker
+from sspcm.hardware import without_autocast
 from sspcm.methods import METHODS
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.methods.offline_labels import OfflineLabels
@@ -28,6 +29,8 @@ CASES = [
     ("pose_dual", {"augmentation": "rand_augment"}, False),
     ("sspcm", {"position_threshold": 0.3, "score_reweighting": True}, False),
     ("multi_augs", {"views": ("jc", "jo", "co", "mu", "cm", "ra")}, False),
+    ("sspcm_ema", {"cameras": True, "exchange": 0.5, "own_statistics": True}, False),
+    ("sspcm_ema", {"redraw": False, "zoom": 0.8}, False),
 ]
 
 
@@ -62,10 +65,21 @@ class NeverWaits(TorchDispatchMode):
         return result
 
 
+class Network(nn.Sequential):
+    """A small network that stays in float32 under autocast."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, JOINTS, 3, 2, 1)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        with without_autocast(images.device):
+            return super().forward(images)
+
+
 def network(role: str) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, JOINTS, 3, 2, 1)
-    )
+    return Network()
 
 
 def step_of(
@@ -121,6 +135,18 @@ def test_a_step_moves_what_it_needs_and_never_waits(name, options, released, bat
     assert {value.device.type for value in found.values()} == {"meta"}
 
 
+@every_case
+def test_in_bfloat16_only_networks_are_coarser(name, options, released, batches_of):
+    """Pixels, positions and targets of a step are float32 under autocast."""
+    values = []
+    for coarse in (False, True):
+        torch.manual_seed(0)
+        step = step_of(name, options, batches_of, device=torch.device("cpu"), released=released)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=coarse):
+            values.append({key: float(value.detach()) for key, value in step().items()})
+    assert values[1] == values[0]
+
+
 @pytest.mark.gpu
 @every_case
 def test_a_step_on_a_gpu_never_waits_and_gives_what_a_cpu_gives(
@@ -140,7 +166,7 @@ def test_a_step_on_a_gpu_never_waits_and_gives_what_a_cpu_gives(
             found = step()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-        values.append({key: float(value) for key, value in found.items()})
+        values.append({key: float(value.detach()) for key, value in found.items()})
     on_cpu, on_gpu = values
     assert on_gpu.keys() == on_cpu.keys()
     for key in {"supervised", "consistency", "pseudo"} & on_cpu.keys():
