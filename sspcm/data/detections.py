@@ -19,7 +19,7 @@ from sspcm.data.crop_places import has_sides
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json, read_text
 from wepdtof_pose.formats.fields import require_id, rows, shown
-from wepdtof_pose.formats.layout import files_in
+from wepdtof_pose.formats.layout import count_in_words, files_in
 from wepdtof_pose.geometry import clip_boxes, enclosing_boxes
 from wepdtof_pose.images import require_own_file
 from wepdtof_pose.records import LARGEST
@@ -221,7 +221,7 @@ def coverage_line(counts: dict[str, int]) -> str:
         f"{counts['outside_their_frame']} outside their frame"
     )
     said = {"images", "images_with_boxes", "boxes", "on_no_image", "outside_their_frame", "rotated"}
-    others = [f"{n} {what}" for what, n in counts.items() if what not in said and n]
+    others = [count_in_words(n, what) for what, n in counts.items() if what not in said and n]
     return text + (f"; left out: {', '.join(others)}" if others else "")
 
 
@@ -274,7 +274,7 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     if not people:
         listed = ", ".join(f"{count} of category {one}" for one, count in others.most_common(10))
         hint = f", but {listed}: name that of people with --category" if listed else ""
-        rest = ", ".join(f"{n} {what}" for what, n in left_out.items() if what != _OTHERS and n)
+        rest = ", ".join(count_in_words(n, what) for what, n in left_out.items() if what != _OTHERS)
         hint += f" (left out: {rest})" if rest else ""
         raise InputError(f"{path}: holds no box of a person (category {category_id}){hint}")
     _require_form([row.get("bbox") for _, row in people], str(path))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.layout import count_in_words
 
 PERSON_WORDS = frozenset({"person", "persons", "people", "pedestrian", "pedestrians", "human"})
 """Words that say person, in lower case."""
@@ -64,7 +65,7 @@ def people_labels(
 
 def require_people(people: int, left_out: Mapping[str, int], *, source: str) -> None:
     """Refuse a result with nobody in it where something was left out: that is no success."""
-    counts = [f"{count} {reason}" for reason, count in left_out.items() if count]
+    counts = [count_in_words(count, what) for what, count in left_out.items() if count]
     if not people and counts:
         raise InputError(f"{source}: nobody is left: left out {', '.join(counts[:LISTED])}")
 

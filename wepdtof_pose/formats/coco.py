@@ -46,6 +46,7 @@ from wepdtof_pose.formats.layout import (
     BOXES_OF_JOINTS,
     add_counts,
     by_longest_end,
+    count_in_words,
     decimal,
     first_root,
     name_forms,
@@ -54,6 +55,9 @@ from wepdtof_pose.keypoints import KeypointSet
 
 LISTS = ("images", "annotations")
 """What is long in such a file."""
+
+SMALLEST_SIDE = 16
+"""Pixels a side of images from which on shares are told from pixels."""
 
 
 def read(
@@ -224,12 +228,12 @@ def _of_blocks(
     people, keypoints, from_joints = people_table(
         annotations, frames, keypoint_set, category_id=number
     )
-    _require_pixels(people, keypoints, source)
+    _require_pixels(people, keypoints, frames, source)
     others: dict[str, int] = {}
     if len(people) < len(annotations.rows):
         others = _others(counts(), number, members)
     if others and not len(people):
-        listed = ", ".join(f"{count} {what}" for what, count in others.items())
+        listed = ", ".join(count_in_words(count, what) for what, count in others.items())
         raise InputError(
             f"{source}: nobody is left: {listed}; none is of category "
             f"{shown(chosen and chosen.get('name', number))}, whose joints are read: "
@@ -253,16 +257,30 @@ def _of_blocks(
     )
 
 
-def _require_pixels(people: pd.DataFrame, keypoints: np.ndarray, source: str) -> None:
-    """Refuse a file whose boxes and joints are all shares of the image."""
-    boxes = people[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
-    joints = keypoints[keypoints[..., 2] > 0, :2]
-    small = all(((values >= 0) & (values <= 1)).all() for values in (boxes, joints))
-    if small and len(joints) and (joints % 1 != 0).any() and (boxes % 1 != 0).any():
+def _require_pixels(
+    people: pd.DataFrame, keypoints: np.ndarray, frames: pd.DataFrame, source: str
+) -> None:
+    """Refuse a file whose boxes, or joints, are all shares of the image or of the box."""
+    single = (people["iscrowd"] == 0).to_numpy()
+    # In a picture of a few pixels shares and pixels look alike.
+    if not single.any() or frames[["width", "height"]].min(axis=None) < SMALLEST_SIDE:
+        return
+    boxes = people.loc[single, list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
+    labelled = keypoints[..., 2] > 0
+    joints = keypoints[labelled & (single & (labelled.sum(axis=1) > 1))[:, None], :2]
+    found = {"boxes": _are_shares(boxes), "joints": _are_shares(joints)}
+    if any(found.values()):
+        what = " and ".join(name for name, are_shares in found.items() if are_shares)
         raise InputError(
-            f"{source}: all boxes and joints lie between 0 and 1: they are shares of the image, "
-            "not pixels; multiply x and width by the width of the image, y and height by its height"
+            f"{source}: all {what} lie between 0 and 1: they are shares of the image, not pixels; "
+            "multiply x and width by the width of the image, y and height by its height (joints "
+            "may be shares of their box: wepdtof-pose validate tells which)"
         )
+
+
+def _are_shares(values: np.ndarray) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all() and (values % 1 != 0).any())
 
 
 def _others(counts: Counter[Any], number: Any, members: dict[str, Any]) -> dict[str, int]:

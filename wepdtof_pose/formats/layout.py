@@ -32,6 +32,9 @@ SEARCHED = 20
 FILE_NAME_READ = "file_name_read"
 """Other field of an image that was found by the end of its name: the name that its file has."""
 
+UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
+"""What Label Studio puts before the name of an uploaded image."""
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -147,9 +150,9 @@ def by_longest_end(dataset: PoseDataset, places: Sequence[Path]) -> PoseDataset:
 
     An image that is not there by its name gets the longest end of the name, between slashes of
     either kind, that is. Where none is, one file that is spelled alike will do (in upper or lower
-    case, with %20 for a space), or the only picture of the same name but for its suffix. What was
-    so changed is counted in `left_out`, and the name that the file has is kept in the frame's
-    `extra`, as `FILE_NAME_READ`.
+    case, with %20 for a space), or has the digits of an upload to Label Studio more or less, or the
+    only picture of the same name but for its suffix. What was so changed is counted in `left_out`,
+    and the name that the file has is kept in the frame's `extra`, as `FILE_NAME_READ`.
 
     Raises:
         InputError: two images end alike.
@@ -210,7 +213,7 @@ def _name_below(root: Path, name: str) -> str:
     if exact is not None:
         return exact
     # Then names that are spelled in another way, and at last pictures that were stored anew.
-    for alike in (_spelled_alike, _same_stem):
+    for alike in (_spelled_alike, _same_upload, _same_stem):
         for end in ends:
             parent = (root / end).parent
             beside = list(parent.iterdir()) if parent.is_dir() else []
@@ -229,6 +232,11 @@ def _spelled_alike(there: str, name: str) -> bool:
         unicodedata.normalize("NFC", form).casefold().strip() for form in (name, unquote(name))
     }
     return unicodedata.normalize("NFC", there).casefold().strip() in forms
+
+
+def _same_upload(there: str, name: str) -> bool:
+    """Whether only one of two names has the 8 digits that Label Studio puts before an upload's."""
+    return name == UPLOAD.sub("", there) or there == UPLOAD.sub("", name)
 
 
 def _same_stem(there: str, name: str) -> bool:
@@ -328,13 +336,33 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
     """Return what a reader left out and what it derived, in a line; "" for neither.
 
     >>> counts_in_words({"boxes of 'car'": 2, "boxes that are the extent of the joints": 1})
-    "left out: 2 boxes of 'car'; derived: 1 boxes that are the extent of the joints"
+    "left out: 2 boxes of 'car'; derived: 1 box that is the extent of the joints"
     """
     parts: dict[str, list[str]] = {"left out": [], "derived": []}
     for what, count in counts.items():
         if count:
-            parts["derived" if what in DERIVED else "left out"].append(f"{count} {what}")
+            parts["derived" if what in DERIVED else "left out"].append(count_in_words(count, what))
     return "; ".join(f"{words}: {', '.join(listed)}" for words, listed in parts.items() if listed)
+
+
+def count_in_words(count: int, what: str) -> str:
+    """Return a count with what it counts, which begins with a noun in the plural.
+
+    >>> count_in_words(2, "people without an image"), count_in_words(1, "people without an image")
+    ('2 people without an image', '1 person without an image')
+    """
+    if count == 1:
+        what = re.sub(r"people|boxes|\w+s\b", lambda noun: _singular(noun.group()), what, count=1)
+        what = re.sub(_NOUN_AND_VERB, lambda match: f"{match[1]} {_VERBS[match[2]]}", what)
+    return f"{count} {what}"
+
+
+def _singular(noun: str) -> str:
+    return {"people": "person", "boxes": "box"}.get(noun, noun.removesuffix("s"))
+
+
+_VERBS = {"are": "is", "say": "says", "name": "names", "hold": "holds"}
+_NOUN_AND_VERB = re.compile(rf"^(\w+(?: \w+)?(?: of the \w+)? that) ({'|'.join(_VERBS)})\b")
 
 
 CROWDS = "crowd regions (left out)"
@@ -354,7 +382,7 @@ def require_somebody(people: int, layout: Layout, target: str) -> None:
     gone = {what: layout.not_held.get(what, 0) for what in (CROWDS, EMPTY_BOXES, EMPTY_FRAMES)}
     if not any(gone.values()) or people > gone[CROWDS] + gone[EMPTY_BOXES]:
         return
-    counts = ", ".join(f"{count} {what}" for what, count in gone.items() if count)
+    counts = ", ".join(count_in_words(count, what) for what, count in gone.items() if count)
     raise InputError(f"nobody is left that {target} can hold: {counts}; --to coco holds them all")
 
 

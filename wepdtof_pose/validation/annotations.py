@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
+from wepdtof_pose.errors import counted
 from wepdtof_pose.files import leads_out
 from wepdtof_pose.validation.findings import PLACES, Problem
 from wepdtof_pose.validation.joints import (
@@ -83,6 +84,15 @@ def check_categories(raw: RawFile) -> Iterator[Problem]:
     category = next((c for c in raw.categories if c.get("keypoints") and c.get("skeleton")), None)
     if category is not None and not usable_skeleton(category["skeleton"], names):
         yield Problem("skeleton", "", [0], lambda _: f"{str(category['skeleton'])[:60]}")
+
+
+def check_people(raw: RawFile) -> Iterator[Problem]:
+    """Find files without a single person: all are of other categories, or crowd regions."""
+    others = len(raw.other_rows)
+    if others and others == len(raw.annotations):
+        yield Problem("nobody", "", [0], lambda _: f"{others} of other categories")
+    if len(raw) and raw.crowds.all():
+        yield Problem("crowds-alone", "", [0], lambda _: counted(len(raw), "crowd region"))
 
 
 def usable_skeleton(skeleton: object, joints: int) -> bool:

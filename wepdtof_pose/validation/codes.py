@@ -62,6 +62,17 @@ CODES: dict[str, Code] = {
         "person of a category that is not listed, and so is never read",
         "set category_id to the id of the category that names the joints",
     ),
+    "nobody": Code(
+        "error",
+        "file whose annotations are all of other categories than people's: no command reads it",
+        "set category_id to the id of the category that names the joints, or say which category is "
+        "people with --category NAME",
+    ),
+    "crowds-alone": Code(
+        "warning",
+        "file of crowd regions alone: nobody is trained on, tested or scored",
+        "set iscrowd to 0 where an annotation is of one person",
+    ),
     "units-shares": Code(
         "error",
         "coordinates that are shares of the image, not pixels",

@@ -107,6 +107,8 @@ class Report:
             people = counted(file["people"], "person", "people")
             images = counted(file["images"], "image")
             lines.append(f"{file['file']}: {people} on {images}")
+            if file["others"]:
+                lines[-1] += f"; {counted(file['others'], 'annotation')} of other categories"
         for code, count in self._sorted_counts().items():
             kind = CODES[code]
             head = f"{kind.severity:8}{count:>9}  {code}: "

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from wepdtof_pose.formats.coco import SMALLEST_SIDE
 from wepdtof_pose.validation.findings import Problem
 from wepdtof_pose.validation.raw_file import RawFile
 
@@ -27,11 +28,9 @@ OF_ANGLES = frozenset({"angles-radians", "angles-mirrored"})
 NEARLY_ALL = 0.95
 """Share of the people who must show a convention: the others are faults of their own."""
 
-_SMALLEST = 16
-"""Images from this many pixels on: in smaller ones shares and pixels look alike."""
-
-_LARGE = 300
-"""Images from this many pixels a side on: in smaller ones people may well lie within 100 pixels."""
+_LARGE = 200
+"""Images from this many pixels a side on: in smaller ones who is in the middle may well lie within
+100 pixels."""
 
 _SEVERAL = 5
 """People from whom on it is no chance that all lie in one corner of their images."""
@@ -83,7 +82,7 @@ def _of_file(code: str, message: str) -> Problem:
 def _counted(raw: RawFile) -> np.ndarray:
     """Mask (people,) of those in images whose size is known and large enough to tell units."""
     with np.errstate(invalid="ignore"):
-        return (raw.sizes_of_people >= _SMALLEST).all(axis=1) & ~raw.crowds
+        return (raw.sizes_of_people >= SMALLEST_SIDE).all(axis=1) & ~raw.crowds
 
 
 def _with_box(raw: RawFile) -> np.ndarray:
@@ -93,15 +92,13 @@ def _with_box(raw: RawFile) -> np.ndarray:
 
 def _shares(raw: RawFile) -> str:
     with np.errstate(invalid="ignore"):
-        far = raw.boxes[:, :2] + raw.boxes[:, 2:]
-        boxes = ((raw.boxes[:, :2] >= -0.05) & (far <= 1.05)).all(axis=1)
+        boxes = np.asarray(((raw.boxes >= -0.05) & (raw.boxes <= 1.05)).all(axis=1))
     found = ["boxes"] if _all(boxes, _with_box(raw)) else []
     labelled = raw.labelled & _counted(raw)[:, None]
     some = labelled.sum(axis=1) > 1
     within = (raw.keypoints[..., :2] >= -0.05) & (raw.keypoints[..., :2] <= 1.05)
     joints = (within.all(axis=2) | ~labelled).all(axis=1)
-    spread = bool(np.ptp(raw.keypoints[labelled][:, :2], axis=0).any()) if some.any() else False
-    if _all(joints, some) and spread:
+    if _all(joints, some) and (raw.keypoints[labelled][:, :2] % 1 != 0).any():
         found.append("joints")
     if not found or (found == ["joints"] and _are_shares_of_boxes(raw)):
         return ""
@@ -135,7 +132,9 @@ def _per_cent(raw: RawFile) -> str:
         whole = boxes * np.concatenate([sizes, sizes], axis=1) / 100
         points = raw.keypoints[..., :2]
         near = ((points >= -1) & (points <= 101)).all(axis=2) | ~labelled
-    if _all(within & near.all(axis=1), large) and _all_over(boxes[large & within]):
+    corner = large & within
+    all_in = _all(within & near.all(axis=1), large)
+    if all_in and _all_over(boxes[corner]) and _is_no_chance(sizes[corner]):
         return (
             f"all {large.sum()} people in images of {_LARGE} pixels and more a side lie in the "
             "first 100 x 100 pixels, and all over these: per cent of the image, not pixels"
@@ -147,6 +146,12 @@ def _per_cent(raw: RawFile) -> str:
     if as_they_are[jointed].mean() > 1 - NEARLY_ALL or not _all(multiplied, jointed):
         return ""
     return "boxes lie within 0 to 100 and off their joints, and as per cent of the image on them"
+
+
+def _is_no_chance(sizes: np.ndarray) -> bool:
+    """Whether too many people are in the first 100 x 100 pixels of images of these sizes (people,
+    2): as many as _SEVERAL in 300 x 300 pixels."""
+    return bool(np.log(sizes / 100).sum() >= _SEVERAL * np.log(9) - 1e-9)
 
 
 def _all_over(boxes: np.ndarray) -> bool:

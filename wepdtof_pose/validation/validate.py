@@ -20,6 +20,7 @@ from wepdtof_pose.validation.annotations import (
     check_file_names,
     check_ids,
     check_other_fields,
+    check_people,
     check_rotated_boxes,
 )
 from wepdtof_pose.validation.codes import CODES
@@ -36,6 +37,7 @@ from wepdtof_pose.validation.units import UNITS, check_angles, check_units
 CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
     check_joint_names,
     check_categories,
+    check_people,
     check_units,
     check_angles,
     check_ids,
@@ -95,8 +97,9 @@ def add_problems(
 ) -> None:
     """Put the problems of a file into a report, ordered as the codes are."""
     if count_file:
-        counts = {"images": len(raw.images), "people": len(raw.annotations)}
-        report.checked.append({"file": raw.source, **counts})
+        others = len(raw.other_rows)
+        counts = {"images": len(raw.images), "people": len(raw.annotations) - others}
+        report.checked.append({"file": raw.source, **counts, "others": others})
     for code in CODES:
         for problem in problems:
             if problem.code == code:
@@ -117,7 +120,7 @@ def _validate(files: dict[str, Path], *, images: bool, category: str | None) -> 
         try:
             raw = read_raw(read_json(file), source=file.name, category=category)
         except InputError as error:
-            report.checked.append({"file": file.name, "images": 0, "people": 0})
+            report.checked.append({"file": file.name, "images": 0, "people": 0, "others": 0})
             report.add("json", file.name, str(error))
             continue
         add_problems(report, raw, check_raw(raw))

@@ -57,8 +57,8 @@ def test_what_the_reader_left_out_or_derived_is_said_apart(changed):
         "boxes that are the extent of the joints": 1,
     }
     assert list(summary_lines(found))[1] == (
-        "on reading left out: 1 annotations of category 'dog'; "
-        "derived: 1 boxes that are the extent of the joints"
+        "on reading left out: 1 annotation of category 'dog'; "
+        "derived: 1 box that is the extent of the joints"
     )
 
 

@@ -332,9 +332,7 @@ def test_detections_that_are_not_used_are_counted(
         "rotated": 0,
         "boxes of other categories": 1,
     }
-    assert "left out: 1 boxes of other categories" in "\n".join(
-        table_lines(result, per_joint=False)
-    )
+    assert "left out: 1 box of other categories" in "\n".join(table_lines(result, per_joint=False))
 
 
 def test_resized_images_are_refused(

@@ -397,7 +397,7 @@ def test_boxes_that_are_not_used_are_counted(
     )
     assert "1 pose on 1 frame" in done.output
     assert "boxes on 1 of 1 images; 1 box on no image, 2 outside their frame" in done.output
-    assert "1 boxes of other categories" in done.output
+    assert "1 box of other categories" in done.output
 
 
 def test_a_box_over_the_left_edge_gives_the_pose_of_its_part_in_the_frame(

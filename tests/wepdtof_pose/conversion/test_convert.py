@@ -40,10 +40,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("target", "box", "crowd", "message"),
     [
-        ("mpii", None, 0, "1 images without people"),
+        ("mpii", None, 0, "1 image without people"),
         ("mpii", [10, 10, 30, 30], 1, "1 crowd regions"),
         ("yolo", [10, 10, 30, 30], 1, "1 crowd regions"),
-        ("yolo", [-90, 10, 30, 30], 0, "1 people whose box is empty"),
+        ("yolo", [-90, 10, 30, 30], 0, "1 person whose box is empty"),
         ("ai_challenger", [10, 10, 30, 30], 1, "1 crowd regions"),
     ],
 )

@@ -360,10 +360,19 @@ def test_edges_that_name_no_joints_are_not_drawn(skeleton: Any, edges: tuple, lo
     assert dataset.left_out == ({what: lost} if lost else {})
 
 
-def test_shares_of_the_image_are_no_pixels() -> None:
+@pytest.mark.parametrize("parts", [("bbox", "keypoints"), ("keypoints",), ("bbox",)], ids=str)
+def test_shares_of_the_image_are_no_pixels(parts: tuple[str, ...]) -> None:
+    shares: dict[str, Any] = {
+        "bbox": [0.125, 0, 0.5, 1],
+        "keypoints": [0.2, 0.25, 2, 0, 0, 0, 0.5, 0.9, 1],
+    }
+    what = " and ".join({"bbox": "boxes", "keypoints": "joints"}[part] for part in parts)
+    with pytest.raises(InputError, match=f"all {what} lie between 0 and 1: they are shares of the"):
+        parse(make_content(person={part: shares[part] for part in parts}))
+
+
+def test_one_person_in_shares_is_no_convention() -> None:
     shares = {"bbox": [0.125, 0, 0.5, 1], "keypoints": [0.2, 0.25, 2, 0, 0, 0, 0.5, 0.9, 1]}
-    with pytest.raises(InputError, match="between 0 and 1: they are shares of the image"):
-        parse(make_content(person=shares))
     one = make_content(person=shares)
     one["annotations"].append(make_content()["annotations"][0])
     assert len(parse(one)) == 2

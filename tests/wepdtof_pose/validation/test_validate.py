@@ -77,6 +77,19 @@ def placeholder(content: dict) -> None:
     content["annotations"][0]["category_id"] = 0
 
 
+def only_dogs(content: dict) -> None:
+    """Nobody, but dogs without joints, on images that are not listed."""
+    content["categories"].append({"id": 2, "name": "dog"})
+    for row in content["annotations"]:
+        del row["keypoints"]
+        row |= {"category_id": 2, "image_id": 10**6}
+
+
+def only_crowds(content: dict) -> None:
+    for row in content["annotations"]:
+        row["iscrowd"] = 1
+
+
 def scaled(content: dict, factor: Callable[[float], float], *, boxes: bool = True) -> None:
     """All places multiplied by a factor of the image side, 320 pixels here."""
     for row in content["annotations"]:
@@ -211,6 +224,8 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
         ),
         {"joint-sides"},
     ),
+    "nobody but dogs": (only_dogs, {"nobody"}),
+    "crowds alone": (only_crowds, {"crowds-alone"}),
     "another category": (person(category_id=5), {"category-unknown"}),
     "an image id twice": (image(1, id=6), {"image-id-repeated", "image-unknown"}),
     "an image that is not there": (person(image_id=10**6), {"image-unknown"}),
@@ -312,6 +327,27 @@ def test_every_defect_is_found(findings_of: Callable, name: str) -> None:
         assert finding.where.startswith("ä b.json")
         assert finding.message
         assert finding.fix == CODES[finding.code].fix
+
+
+def test_people_are_counted_apart_from_other_categories(findings_of: Callable) -> None:
+    def one_dog(content: dict) -> None:
+        content["categories"].append({"id": 2, "name": "dog"})
+        content["annotations"][0] = {"id": 1, "image_id": 6, "category_id": 2}
+
+    report = findings_of(one_dog)
+    people = findings_of(lambda content: None).checked[0]["people"]
+    assert (report.checked[0]["people"], report.checked[0]["others"]) == (people - 1, 1)
+    assert "; 1 annotation of other categories" in report.as_text()
+
+
+def per_cent_of_240_pixels(content: dict) -> None:
+    scaled(content, lambda side: 100 / side)
+    for row in content["images"]:
+        row |= {"width": 240, "height": 240}
+
+
+def test_per_cent_in_small_images(findings_of: Callable) -> None:
+    assert set(findings_of(per_cent_of_240_pixels).counts) - LOOSE == {"units-per-cent"}
 
 
 def small_images(content: dict) -> None:

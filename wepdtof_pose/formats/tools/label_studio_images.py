@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import require_file_name, shown
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, UPLOAD
 
 
 def image_link(task: dict[str, Any], where: str) -> str:
@@ -70,7 +70,4 @@ def possible_names(path: str) -> list[str]:
     """Return the names under which the image of a link may lie."""
     parts = path.split("/")
     names = ["/".join(parts[start:]) for start in range(min(len(parts), 20))]
-    head, dash, rest = parts[-1].partition("-")
-    if dash and rest and len(head) == 8 and all(c in "0123456789abcdef" for c in head):
-        names.append(rest)
-    return names
+    return names + [UPLOAD.sub("", parts[-1])] * bool(UPLOAD.match(parts[-1]))

@@ -26,6 +26,7 @@ from wepdtof_pose.formats.layout import (
     NUMBERED_ANEW,
     TRACKS_NUMBERED,
     area_follows_from_box,
+    count_in_words,
 )
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
@@ -163,7 +164,7 @@ def joints_named(
     names = list(dict.fromkeys(canonical_joint_name(name) for name in declared))
     names = names or list(dict.fromkeys(name for person in people for name in person.joints))
     if not names:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in (left_out or {}).items())
+        reasons = ", ".join(count_in_words(count, what) for what, count in (left_out or {}).items())
         raise InputError(
             f"{source}: names no joints of people: say which set they have with --source-keypoints"
             + (f" (left out: {reasons})" if reasons else "")

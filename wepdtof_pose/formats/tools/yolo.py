@@ -34,6 +34,7 @@ from wepdtof_pose.formats.layout import (
     Layout,
     Reading,
     add_counts,
+    count_in_words,
     files_in,
     image_places,
     not_held,
@@ -154,7 +155,7 @@ def split_labels(
         raise InputError(
             f"{data.file}: no image has a label file, such as {unlabelled[0]} "
             "(labels lie beside images, or in labels/ where these lie in a folder images/)"
-            + "".join(f"; {count} {kind}" for kind, count in counts.items())
+            + "".join(f"; {count_in_words(count, kind)}" for kind, count in counts.items())
         )
     kind = "images without a label file (taken to have no people)"
     return splits, counts | {kind: len(unlabelled)}

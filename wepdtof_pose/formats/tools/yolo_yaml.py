@@ -75,14 +75,14 @@ def read_data_file(
     """Return the content of a `data.yaml`, or of the only YAML file of a folder.
 
     Args:
-        path: the file or the folder.
+        path: the file, or the folder that holds it and all that it names.
         keypoint_set: the joints, where the file does not name them (or to overrule it).
         category: the name of the class of people, where there are several.
         pose: whether it must describe joints.
 
     Raises:
-        InputError: it is missing or not usable, nothing names its joints, or none of several
-            classes says that it is people.
+        InputError: it is missing or not usable, leads out of the folder, nothing names its joints,
+            or none of several classes says that it is people.
     """
     file = _yaml_file(path)
     content = parse_yaml(read_text(file), source=str(file))
@@ -100,13 +100,15 @@ def read_data_file(
                 f"but {joints.name!r} has {len(joints)}"
             )
         joints = _with_flip(joints, content.get("flip_idx"), file)
-    root = _root(content.get("path"), file)
+    stated = _root(content.get("path"), file)
+    alone = path.is_dir()
+    root = file.parent if alone and _leads_out(stated, path) else stated
     found: dict[str, list[str]] = {}
     own = content.get(_OWN_SPLITS)
     for split in ("train", "val", "test"):
         if content.get(split) is None or (isinstance(own, list) and split not in own):
             continue
-        places = [_place(place, root) for place in _places(content[split], split, file)]
+        places = [_place(place, root, alone) for place in _places(content[split], split, file)]
         # `./images` and `images/` are one folder, and one split.
         if _paths(places, root) not in [_paths(other, root) for other in found.values()]:
             found[split] = places
@@ -118,6 +120,15 @@ def read_data_file(
         if len(places) > 1 or places[0].endswith(".txt")
     }
     splits = {split: "." if split in listed else places[0] for split, places in found.items()}
+    below = [root / place for place in splits.values()]
+    outside = [place for place in below if alone and _leads_out(place, path)]
+    if root != stated and not any(place.exists() for place in below):
+        outside = [stated]
+    if outside:
+        raise InputError(
+            f"{file}: leads out of {path}, to {outside[0]}: give the path of {file.name} itself to "
+            "read data that lie elsewhere"
+        )
     return DataFile(file, root, splits, listed, len(splits) > 1, classes, names, joints, channels)
 
 
@@ -306,10 +317,18 @@ def _paths(places: list[str], root: Path) -> list[str]:
     return [os.path.realpath(root / place) for place in places]
 
 
-def _place(place: str, root: Path) -> str:
+def _place(place: str, root: Path, alone: bool) -> str:
     """Return a split's folder or list relative to the root, without one `../` too many.
 
     Exports of Roboflow have it: they are meant for loaders that look from a folder beside theirs.
+    `alone` says that nothing outside the root is looked at.
     """
     inner = place.removeprefix("../")
-    return inner if not (root / place).exists() and (root / inner).exists() else place
+    there = not alone and (root / place).exists()
+    return inner if not there and (root / inner).exists() else place
+
+
+def _leads_out(place: Path, folder: Path) -> bool:
+    """Whether a place lies outside a folder by its name; a link may lead out."""
+    real, base = (os.path.normpath(path.absolute()) for path in (place, folder))
+    return not Path(real).is_relative_to(base)

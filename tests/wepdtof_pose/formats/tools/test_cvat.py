@@ -256,7 +256,7 @@ def test_several_skeletons_none_of_which_says_person(tmp_path: Path) -> None:
 
 
 def test_nobody_left_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nobody is left: left out 1 shapes labelled 'car'"):
+    with pytest.raises(InputError, match=r"nobody is left: left out 1 shape labelled 'car'"):
         cvat.read(write(tmp_path, '<polygon label="car" points="1,2;3,4;5,6"/>'))
 
 

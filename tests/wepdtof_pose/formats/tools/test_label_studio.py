@@ -221,10 +221,10 @@ def test_predictions_alone(tmp_path: Path) -> None:
     predictions = [{"result": [rectangle(), keypoint()]}]
     data = {"image": "a.jpg", "width": 9, "height": 9}
     path = write(tmp_path, annotations=[], predictions=predictions, data=data)
-    with pytest.raises(InputError, match="left out: 1 predictions"):
+    with pytest.raises(InputError, match="left out: 1 prediction"):
         label_studio.read(path)
     joints = get_keypoint_set("lsp-14")
-    with pytest.raises(InputError, match="nobody is left: left out 1 predictions"):
+    with pytest.raises(InputError, match="nobody is left: left out 1 prediction"):
         label_studio.read(path, keypoint_set=joints)
 
 

@@ -81,9 +81,31 @@ def test_folders_of_roboflow_have_one_step_up_too_many(tmp_path: Path) -> None:
     (path / "data.yaml").write_text(f"{places}kpt_shape: [3, 3]\n{NAMES}")
     datasets = yolo.read(path).datasets
     assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 2}
-    # Where the step up leads to a folder, it is meant.
+    # Where the step up leads to a folder, it is meant, but for who gives the folder of the set.
     (tmp_path / "train" / "images").mkdir(parents=True)
-    assert yolo.read(path).datasets["train"].root.resolve() == tmp_path / "train" / "images"
+    root = yolo.read(path / "data.yaml").datasets["train"].root
+    assert root.resolve() == tmp_path / "train" / "images"
+    assert yolo.read(path).datasets["train"].root.resolve() == path / "train" / "images"
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_folder_is_read_and_nothing_outside_of_it(tmp_path: Path, absolute: bool) -> None:
+    far = write(tmp_path / "far")
+    (far / "labels" / "train" / "a.txt").write_text(2 * LINE)
+    place = far if absolute else "../far"
+    text = (far / "data.yaml").read_text()
+    (tmp_path / "near").mkdir()
+    for name in ("by path", "by split"):
+        steps = f"path: {place}\n{text}"
+        if name == "by split":
+            steps = text.replace("images/", f"{place}/images/")
+        (tmp_path / "near" / "data.yaml").write_text(steps)
+        with pytest.raises(InputError, match=r"leads out of .*near, to .*data.yaml itself to read"):
+            yolo.read(tmp_path / "near")
+        assert len(yolo.read(tmp_path / "near" / "data.yaml").datasets["train"]) == 2
+    # A copy whose YAML names the original is read as it is, and not the original.
+    own = write(tmp_path / "own", text=f"path: {place}\n{text}")
+    assert len(yolo.read(own).datasets["train"]) == 1
 
 
 LISTED = f"train: train.txt\nval: [images/val]\nkpt_shape: [3, 3]\n{NAMES}"
@@ -163,7 +185,7 @@ def test_the_folder_of_the_only_split_may_be_given(tmp_path: Path) -> None:
 
 
 def test_only_other_classes(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nobody is left: .*, 1 objects of class '1'"):
+    with pytest.raises(InputError, match=r"nobody is left: .*, 1 object of class '1'"):
         yolo.read(write(tmp_path, labels="1" + LINE[1:]))
 
 
@@ -457,9 +479,7 @@ def test_labels_in_upper_case_are_not_lost_without_a_word(tmp_path: Path) -> Non
         "images without a label file (taken to have no people)": 1,
     }
     (path / "labels" / "train" / "a.txt").unlink()
-    with pytest.raises(
-        InputError, match=r"no image has a label file.*1 label files without.*a.TXT"
-    ):
+    with pytest.raises(InputError, match=r"no image has a label file.*1 label file without.*a.TXT"):
         yolo.read(path)
 
 

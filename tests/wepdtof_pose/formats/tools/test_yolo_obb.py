@@ -63,7 +63,7 @@ def test_other_classes_are_counted(tmp_path: Path) -> None:
     [
         ("0 1 2", r"a\.txt: line 1 has 3 numbers instead of 9"),
         (f"{line()}\n0 40 10 60 10 60 50 40 50", "line 2 has the coordinate 40, .*pixels"),
-        (line(number=1), r"nobody is left: left out 1 objects of class 'chair'"),
+        (line(number=1), r"nobody is left: left out 1 object of class 'chair'"),
     ],
 )
 def test_broken_labels(tmp_path: Path, text: str, error: str) -> None:

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+import pytest
+
+from wepdtof_pose.formats.layout import count_in_words, names_below
+
+
+@pytest.mark.parametrize(
+    ("what", "one"),
+    [
+        ("boxes of other categories", "1 box of other categories"),
+        ("people whose box is empty", "1 person whose box is empty"),
+        (
+            "image names (of files that are spelled so)",
+            "1 image name (of files that are spelled so)",
+        ),
+        ("regions that are no joint or box", "1 region that is no joint or box"),
+        (
+            "edges of the skeleton that name no joints",
+            "1 edge of the skeleton that names no joints",
+        ),
+        ("images of kinds that are not read", "1 image of kinds that are not read"),
+        ("annotations of category 'dogs'", "1 annotation of category 'dogs'"),
+    ],
+)
+def test_counts_of_one_are_said_in_the_singular(what: str, one: str) -> None:
+    assert count_in_words(1, what) == one
+    assert count_in_words(2, what) == f"2 {what}"
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "found"),
+    [
+        ("up/1a2b3c4d-a.jpg", ["a.jpg"], "a.jpg"),
+        ("a.jpg", ["1a2b3c4d-a.jpg"], "1a2b3c4d-a.jpg"),
+        ("a.jpg", ["1a2b3c4d-a.jpg", "2a2b3c4d-a.jpg"], "a.jpg"),
+        ("1a2b3c4d-a.jpg", ["2a2b3c4d-a.jpg"], "1a2b3c4d-a.jpg"),
+        ("1a2b3c4d-a.jpg", ["a.jpg", "1a2b3c4d-a.jpg"], "1a2b3c4d-a.jpg"),
+        ("1A2B3C4D-a.jpg", ["a.jpg"], "1A2B3C4D-a.jpg"),
+    ],
+    ids=["read", "there", "several there", "another upload", "both", "no digits of theirs"],
+)
+def test_names_of_uploads(tmp_path: Path, name: str, files: list[str], found: str) -> None:
+    for file in files:
+        (tmp_path / file).write_bytes(b"")
+    assert names_below([name, "b.jpg"], [tmp_path])[1][name] == found
