@@ -44,7 +44,7 @@ from sspcm.training.train import train
 from wepdtof_pose.conversion.convert import find_images, place
 from wepdtof_pose.conversion.registry import write_coco
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json, replacing_folder, write_json
 from wepdtof_pose.formats.layout import counts_in_words
 from wepdtof_pose.formats.loading import load_dataset
@@ -196,12 +196,16 @@ def adapt(
 
 def report_lines(report: dict[str, Any]) -> Iterator[str]:
     """Yield what an adaptation has changed, as lines for people."""
-    held = "held-out frames" if report["held_out"] else "frames that it also learned from"
-    yield f"measured on {report['measured_people']} people on {report['measured_frames']} {held}"
+    people = counted(report["measured_people"], "person", "people")
+    frames = counted(report["measured_frames"], "frame")
+    held = "held out" if report["held_out"] else "that it also learned from"
+    yield f"measured on {people} on {frames} {held}"
     if report["labelled_people_measured"]:
         labelled, seen = report["labelled_people_measured"], report.get("labelled_people_seen", 0)
         also = f", {seen} of them on frames that it learned from without their labels"
-        yield f"scores on {labelled} labelled people{also if seen else ''}"
+        yield f"scores on {counted(labelled, 'labelled person', 'labelled people')}" + (
+            also if seen else ""
+        )
     yield from comparison_lines(report["before"], report["after"])
 
 
@@ -335,11 +339,13 @@ def _plan_lines(
 ) -> Iterator[str]:
     learned, measured = frames.learned_from, frames.measured
     yield (
-        f"{len(learned)} people without labels on {len(learned.frames)} frames, "
+        f"{counted(len(learned), 'person', 'people')} without labels on "
+        f"{counted(len(learned.frames), 'frame')}, "
         f"{options.people} drawn people ({style}) with labels"
     )
     if frames.held_out.any():
-        yield f"held out to measure on: {len(measured)} people on {len(measured.frames)} frames"
+        people = counted(len(measured), "person", "people")
+        yield f"held out to measure on: {people} on {counted(len(measured.frames), 'frame')}"
     else:
         yield "no frame is held out: measured is on the frames that are learned from"
     if counts := counts_in_words(frames.counts):

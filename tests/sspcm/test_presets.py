@@ -13,6 +13,7 @@ PRESET = Preset(
     overrides={
         "network.name": "efficientnet_lite0",
         "network.pretrained": "imagenet",
+        "precision": "float32",
         "optimisation.epochs": 10,
         "optimisation.burn_in_epochs": 6,
         "optimisation.burn_in_milestones": [4],
@@ -46,8 +47,11 @@ def test_what_is_set_is_left_alone_and_everybody_is_labelled() -> None:
 
 @pytest.mark.parametrize("key", ["network.name", "network.width", "network.deconv_channels"])
 def test_a_network_of_ones_own_leaves_out_the_presets(key: str) -> None:
-    assert not any(k.startswith("network.") for k in settings_around({key: 8}, PRESET))
-    assert "network.name" in settings_around({"network.pretrained": "a.pt"}, PRESET)
+    rest = settings_around({key: 8}, PRESET)
+    assert not any(k.startswith("network.") for k in rest)
+    assert "precision" not in rest
+    kept = settings_around({"network.pretrained": "a.pt"}, PRESET)
+    assert {"network.name", "precision"} <= kept.keys()
 
 
 @pytest.mark.parametrize(
