@@ -93,6 +93,24 @@ def image_size(path: Path) -> tuple[int, int]:
     return header.size
 
 
+def header_of(path: Path) -> ImageHeader | None:
+    """Return the header of a picture file; None where it cannot be read, or is of another kind."""
+    for head in (_SHORT_HEAD, _HEAD):
+        try:
+            header = image_header(image_bytes(path, head=head), str(path))
+        except InputError:
+            return None
+        if header is not None:
+            return header
+    return None
+
+
+def other_size(path: Path, size: tuple[int, int]) -> str:
+    """Return what to say of a picture whose header has another size; "" where it has not."""
+    header = header_of(path)
+    return "" if header is None or header.size == size else _other_size(str(path), header, size)
+
+
 def image_header(content: bytes, source: str) -> ImageHeader | None:
     """Return the header of a picture; None where Pillow does not know the format.
 
@@ -269,7 +287,7 @@ def _other_size(source: str, header: ImageHeader, size: tuple[int, int]) -> str:
     return f"{text}: one of them is wrong (wepdtof-pose validate --images lists all such images)"
 
 
-_HEAD = 1 << 20
+_SHORT_HEAD, _HEAD = 1 << 16, 1 << 20
 _TOO_LARGE = f"states more than {MOST_PIXELS:,} pixels, and such images are not decoded"
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISDIR, "a folder"),

@@ -97,6 +97,9 @@ def convert(
     if "file_names" in manifest:
         one, many = "image goes by the end of its name", "images go by the end of their names"
         echo(f"{counted(len(manifest['file_names']), one, many)}: see manifest.json")
+    if "other_sizes" in manifest:
+        others = counted(manifest["other_sizes"], "image is", "images are")
+        echo(f"{others} of another size than IN says: wepdtof-pose validate {out} --images")
     for what, count in manifest["not_held"].items():
         echo(f"{target_format} cannot hold: {what} ({count})")
     echo(f"written to {out}")

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from wepdtof_pose import __version__
-from wepdtof_pose.conversion.registry import READERS, WRITERS
+from wepdtof_pose.conversion.registry import OF_SHARES, READERS, WRITERS
 from wepdtof_pose.conversion.zips import unpacked
 from wepdtof_pose.dataset import WITHOUT_SCENE, PoseDataset, with_scenes
 from wepdtof_pose.errors import InputError
@@ -34,7 +34,7 @@ from wepdtof_pose.formats.layout import (
     renamed_images,
     require_somebody,
 )
-from wepdtof_pose.images import require_own_file
+from wepdtof_pose.images import other_size, require_own_file
 from wepdtof_pose.keypoints import get_keypoint_set
 
 MANIFEST = "manifest.json"
@@ -78,8 +78,9 @@ def convert(
         scene_field: take scenes from this field of the images instead.
 
     Raises:
-        InputError: an unknown format or set, a source that cannot be used, a missing image, or an
-            `out` that holds something else.
+        InputError: an unknown format or set, a source that cannot be used, a missing image, an
+            image of another size than stated where the target has shares of its sides, or an `out`
+            that holds something else.
     """
     if scene_from and scene_field:
         raise InputError("scenes are taken from names or from a field, not from both")
@@ -114,6 +115,9 @@ def convert(
                 scenes = [dataset.frames["scene"] for dataset in converted.values()]
                 unsaid = {WITHOUT_SCENE: sum(int(column.isna().sum()) for column in scenes)}
             renamed = find_images(reading.datasets, reading.renamed, images=folder_of_images)
+            sizes = other_sizes(reading.datasets, renamed)
+            if sizes and target_format in OF_SHARES:
+                raise InputError(f"{sizes[0]}; {target_format} has shares of the picture's sides")
             layout = WRITERS[target_format](converted)
             require_somebody(sum(map(len, converted.values())), layout, target_format)
             place(layout, folder, renamed)
@@ -131,6 +135,8 @@ def convert(
                 "left_out": add_counts(reading.left_out, unsaid),
                 "not_held": layout.not_held,
             }
+            if sizes:
+                manifest["other_sizes"] = len(sizes)
             if names := _names_read(reading):
                 manifest["file_names"] = names
         shutil.rmtree(unpacking, ignore_errors=True)
@@ -176,6 +182,18 @@ def find_images(
             )
         for path in paths:
             require_own_file(found.get(path, path), dataset.root)
+    return found
+
+
+def other_sizes(datasets: Mapping[str, PoseDataset], renamed: Mapping[Path, Path]) -> list[str]:
+    """Return what to say of each picture that is of another size than its data set says."""
+    found = []
+    for dataset in datasets.values():
+        columns = (dataset.frames[name].tolist() for name in ("file_name", "width", "height"))
+        for name, width, height in zip(*columns, strict=True):
+            path = dataset.root / name
+            if text := other_size(renamed.get(path, path), (width, height)):
+                found.append(text)
     return found
 
 

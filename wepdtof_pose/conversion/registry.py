@@ -175,3 +175,5 @@ WRITERS: dict[str, Writer] = {
     "cvat": cvat_writer.write,
     "label_studio": label_studio_writer.write,
 }
+OF_SHARES = frozenset({"yolo", "label_studio"})
+"""Formats to write whose places are shares of the picture: of one of another size all are wrong."""

@@ -26,12 +26,14 @@ from wepdtof_pose.formats.categories import CATEGORY_OPTION
 from wepdtof_pose.formats.coco_category import (
     categories_of,
     category_of,
+    ids_of_people,
     key_of,
     keypoint_category,
     keypoint_set_of,
     lost_edges,
 )
 from wepdtof_pose.formats.coco_tables import (
+    FIX,
     FRAME_FIELDS,
     PERSON_FIELDS,
     Blocks,
@@ -53,6 +55,7 @@ from wepdtof_pose.formats.layout import (
 )
 from wepdtof_pose.keypoints import KeypointSet
 
+_UNLISTED = "which 'categories' does not list"
 LISTS = ("images", "annotations")
 """What is long in such a file."""
 
@@ -223,22 +226,22 @@ def _of_blocks(
         keypoint_set = keypoint_set_of(chosen, source)
         meta["category"] = chosen
         edges = lost_edges(chosen)
-    number = None if chosen is None else chosen["id"]
+    ids = () if chosen is None else ids_of_people(members, chosen)
     frames = frames_table(lists["images"])
     people, keypoints, from_joints = people_table(
-        annotations, frames, keypoint_set, category_id=number
+        annotations, frames, keypoint_set, category_ids=ids
     )
     _require_pixels(people, keypoints, frames, source)
     others: dict[str, int] = {}
     if len(people) < len(annotations.rows):
-        others = _others(counts(), number, members)
+        others = _others(counts(), ids, members)
     if others and not len(people):
         listed = ", ".join(count_in_words(count, what) for what, count in others.items())
         raise InputError(
             f"{source}: nobody is left: {listed}; none is of category "
-            f"{shown(chosen and chosen.get('name', number))}, whose joints are read: "
-            f"{CATEGORY_OPTION} chooses another (wepdtof-pose convert --source-keypoints SET says "
-            "its joints where it names none)"
+            f"{shown(chosen and chosen.get('name', ids[0]))}, whose joints are read: "
+            f"{_unlisted_hint(others)}{CATEGORY_OPTION} chooses another (wepdtof-pose convert "
+            "--source-keypoints SET says its joints where it names none)"
         )
     return PoseDataset(
         frames=frames,
@@ -251,6 +254,7 @@ def _of_blocks(
             others,
             {
                 BOXES_OF_JOINTS: from_joints,
+                "categories of one name and the same joints (taken for one)": max(0, len(ids) - 1),
                 "edges of the skeleton that name no joints (not drawn)": edges,
             },
         ),
@@ -283,17 +287,22 @@ def _are_shares(values: np.ndarray) -> bool:
     return bool(((values >= 0) & (values <= 1)).all() and (values % 1 != 0).any())
 
 
-def _others(counts: Counter[Any], number: Any, members: dict[str, Any]) -> dict[str, int]:
-    """How many annotations are of other categories than this one, by their names."""
+def _others(counts: Counter[Any], ids: tuple[Any, ...], members: dict[str, Any]) -> dict[str, int]:
+    """How many annotations are of other categories than these, by their names."""
     names = {key_of(row["id"]): row.get("name", row["id"]) for row in categories_of(members)}
     others: Counter[str] = Counter()
     for one, count in counts.items():
         if one in names:
             what = f"annotations of category {shown(names[one])}"
         else:
-            what = f"annotations of category {shown(one)}, which 'categories' does not list"
-        others[what] += 0 if one in (UNSET, number) else count
+            what = f"annotations of category {shown(one)}, {_UNLISTED}"
+        others[what] += 0 if one in (UNSET, *ids) else count
     return {what: count for what, count in others.items() if count}
+
+
+def _unlisted_hint(others: dict[str, int]) -> str:
+    unlisted = any(what.endswith(_UNLISTED) for what in others)
+    return f"{FIX} (such as '1' for 1); " if unlisted else ""
 
 
 def _image(row: dict[Any, Any]) -> dict[str, Any]:

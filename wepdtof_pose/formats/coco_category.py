@@ -58,6 +58,7 @@ def keypoint_category(
     if name is not None:
         rows = _named(rows, name, source)
     found = [row for row in rows if row.get("keypoints")]
+    found = [row for row in found if row is _first_alike(found, row)]
     if not found and not required:
         # The ids of a lone category are of no use: some files count it from 0, some from 1.
         found = rows if used and (len(rows) > 1 or name is not None) else []
@@ -80,6 +81,16 @@ def keypoint_category(
         )
     require_id(found[0]["id"], f"{source}: the category's 'id'")
     return found[0]
+
+
+def ids_of_people(content: Mapping[str, Any], category: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the ids of a category and of those of the same name and joints.
+
+    Files that were put together list one for each of their parts.
+    """
+    rows = categories_of(content)
+    own = (row["id"] for row in rows if _first_alike([category], row) is category)
+    return tuple(dict.fromkeys([category["id"], *filter(_is_id, own)]))
 
 
 def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
@@ -206,6 +217,16 @@ def _named(rows: list[dict[str, Any]], name: str, source: str) -> list[dict[str,
     if not rows:
         raise InputError(f"{source}: has no categories, so none is {shown(name)}")
     return found or [row for row in rows if _name(row) in labels]
+
+
+def _first_alike(rows: list[dict[str, Any]], row: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the first of the rows with this one's name and joints."""
+    own = _name(row), row.get("keypoints")
+    return next((one for one in rows if (_name(one), one.get("keypoints")) == own), None)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, (int, str))
 
 
 def _name(row: dict[str, Any]) -> str:

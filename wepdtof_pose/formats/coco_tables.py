@@ -36,7 +36,7 @@ from wepdtof_pose.formats.fields import objects, other_fields, require_file_name
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.records import CocoImage, CocoPerson
 
-_FIX = "wepdtof-pose validate --fix mends what has one reading"
+FIX = "wepdtof-pose validate --fix mends what has one reading"
 
 FRAME_FIELDS = frozenset(CocoImage.__struct_fields__)
 PERSON_FIELDS = frozenset({*CocoPerson.__struct_fields__, "num_keypoints"})
@@ -109,11 +109,15 @@ def frames_table(images: Blocks) -> pd.DataFrame:
 
 
 def people_table(
-    annotations: Blocks, frames: pd.DataFrame, keypoint_set: KeypointSet, *, category_id: Any
+    annotations: Blocks,
+    frames: pd.DataFrame,
+    keypoint_set: KeypointSet,
+    *,
+    category_ids: tuple[Any, ...],
 ) -> tuple[pd.DataFrame, np.ndarray, int]:
-    """Return the people of the file's annotations of a category.
+    """Return the people of the file's annotations of these categories.
 
-    Those that name no category are of it. If `category_id` is None, so are all.
+    Those that name no category are of them. Where there are no `category_ids`, so are all.
 
     Returns:
         The people table, keypoints (people, joints, 3) float32, and how many boxes are the extent
@@ -122,7 +126,7 @@ def people_table(
     parts = _Parts(len(annotations.rows))
     keypoints = np.empty((len(annotations.rows), len(keypoint_set), 3), dtype=np.float32)
     from_joints = 0
-    for entries in _entries(annotations, CocoPerson, PERSON_FIELDS, category_id):
+    for entries in _entries(annotations, CocoPerson, PERSON_FIELDS, category_ids):
         first = parts.count
         joints = _keypoints(entries, keypoint_set)
         boxes, made = _boxes(entries, joints)
@@ -135,9 +139,14 @@ def people_table(
         person, frame = (people[lost][name].tolist()[0] for name in ("id", "frame_id"))
         raise InputError(
             f"{annotations.source}: annotation {shown(person)} belongs to image {shown(frame)}, "
-            "which 'images' does not list"
+            f"which 'images' does not list{_fix_hint(frame, frames['id'])}"
         )
     return people, keypoints[: len(people)], from_joints
+
+
+def _fix_hint(frame: Any, ids: pd.Series) -> str:
+    """Return what to do where '1' stands for 1, or a file name for its image."""
+    return f" ({FIX})" if str(frame) in set(map(str, ids)) else ""
 
 
 def count_categories(annotations: Blocks) -> Counter[Any]:
@@ -180,9 +189,10 @@ class _Entries(Generic[Record]):
 
 
 def _entries(
-    blocks: Blocks, kind: type[Record], known: frozenset[str], category_id: Any = None
+    blocks: Blocks, kind: type[Record], known: frozenset[str], category_ids: tuple[Any, ...] = ()
 ) -> Iterator[_Entries[Record]]:
-    """Return the entries, block by block; of annotations those of the category, if there is one."""
+    """Return the entries, block by block; of annotations those of the categories, if there are."""
+    mine = (UNSET, *category_ids)
     decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
     first = 0
     for block in blocks.blocks():
@@ -198,8 +208,7 @@ def _entries(
                 entries.records = []
                 block = _parsed(block, blocks)
             else:
-                if category_id is not None:
-                    mine = (UNSET, category_id)
+                if category_ids:
                     ids = [record.category_id for record in entries.records]
                     kept = [row for row, one in enumerate(ids) if one in mine]
                     if len(kept) < rows:
@@ -207,7 +216,7 @@ def _entries(
         if not isinstance(block, bytes):
             rows = len(block)
             for position, row in enumerate(block, start=first):
-                if category_id is None or row.get("category_id", category_id) == category_id:
+                if not category_ids or row.get("category_id", UNSET) in mine:
                     entries.positions.append(position)
                     entries.records.append(_record(row, kind, position, blocks))
                     entries.extras.append(other_fields(row, known))
@@ -239,7 +248,7 @@ def _record(row: dict[str, Any], kind: type[Record], position: int, blocks: Bloc
     except (msgspec.ValidationError, UnicodeError):  # half a surrogate pair is no text
         number = f" (id {shown(row['id'])})" if "id" in row else ""
         where = f"{blocks.source}: {blocks.key}[{position}]{number}"
-        raise InputError(f"{where}: {wrong_field(known, kind)} ({_FIX})") from None
+        raise InputError(f"{where}: {wrong_field(known, kind)} ({FIX})") from None
 
 
 def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.ndarray:
@@ -259,7 +268,7 @@ def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.n
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(
             f"{entries.where(row)}: visibilities {sorted(set(keypoints[row, :, 2].tolist()))} "
-            f"are not all 0, 1 or 2 ({_FIX})"
+            f"are not all 0, 1 or 2 ({FIX})"
         )
     return keypoints
 

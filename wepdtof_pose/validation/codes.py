@@ -60,7 +60,9 @@ CODES: dict[str, Code] = {
     "category-unknown": Code(
         "error",
         "person of a category that is not listed, and so is never read",
-        "set category_id to the id of the category that names the joints",
+        "set category_id to the id of the category that names the joints; --fix does where '1' can "
+        "only stand for 1, or where one category is listed and everybody has one other id",
+        True,
     ),
     "nobody": Code(
         "error",

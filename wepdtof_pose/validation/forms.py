@@ -223,6 +223,7 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
     files = _only_files(edits)
     categories = edits.content.get("categories")
     listed = [c["id"] for c in categories or [] if isinstance(c, dict) and _is_id(c.get("id"))]
+    other = _only_other_id(edits, category) if len(listed) == 1 else None
     for row, person in edits.entries("annotations"):
         for name, known in (("image_id", images), ("category_id", listed)):
             value = person.get(name)
@@ -236,8 +237,22 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
                 # null, or no id at all: clear where there is one category only.
                 only = listed if len(listed) == 1 else [category["id"]] if category else []
                 found = only[0] if (len(only) == 1 and value is None) or len(listed) == 1 else None
+            if found is None and name == "category_id" and _is_id(value) and value == other:
+                found = listed[0]
             if found is not None:
                 edits.set(code if _is_id(value) else "structure", "annotations", row, name, found)
+
+
+def _only_other_id(edits: Edits, category: dict[str, Any] | None) -> Any:
+    """Return the category id that all annotations have, where all have the joints of another one.
+
+    Some programs count categories from 1 in one list and from 0 in the other.
+    """
+    people = [person for _, person in edits.entries("annotations")]
+    ids = {person.get("category_id") for person in people if _is_id(person.get("category_id"))}
+    lists = [person["keypoints"] for person in people if _in_a_list(person)]
+    alike = category is not None and all(len(k) == 3 * len(category["keypoints"]) for k in lists)
+    return ids.pop() if len(ids) == 1 and lists and alike else None
 
 
 def _only_files(edits: Edits) -> dict[str, Any]:

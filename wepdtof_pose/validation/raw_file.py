@@ -21,7 +21,12 @@ import pandas as pd
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.coco import to_dict
-from wepdtof_pose.formats.coco_category import key_of, keypoint_category, keypoint_set_of
+from wepdtof_pose.formats.coco_category import (
+    ids_of_people,
+    key_of,
+    keypoint_category,
+    keypoint_set_of,
+)
 from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.formats.foreign import form_of, instead_of
 from wepdtof_pose.keypoints import KeypointSet
@@ -183,19 +188,19 @@ def split_by_category(
 ) -> tuple[list[tuple[int, Any]], list[int]]:
     """Return the annotations to read with their positions, and the positions of the others.
 
-    The others are of a category that the file lists and that is not `category`.
+    The others are of a category that the file lists and that is not `category`, nor alike.
     """
     annotations = list(enumerate(content["annotations"]))
     if category is None:
         return annotations, []
-    own = category["id"]
+    own = ids_of_people(content, category)
     listed = {c["id"] for c in content["categories"] if isinstance(c.get("id"), (int, str))}
-    listed -= {own}
+    listed -= set(own)
     if not listed:
         return annotations, []
 
     def is_other(annotation: Any) -> bool:
-        number = annotation.get("category_id", own) if isinstance(annotation, dict) else own
+        number = annotation.get("category_id") if isinstance(annotation, dict) else None
         return isinstance(number, (int, str)) and number in listed
 
     others = [row for row, annotation in annotations if is_other(annotation)]

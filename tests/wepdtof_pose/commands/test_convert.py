@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,23 @@ def test_what_cannot_be_held_is_on_the_terminal_and_in_the_manifest(
     assert manifest["not_held"]["crowd regions (left out)"] == 1
     for what, count in manifest["not_held"].items():
         assert f"yolo cannot hold: {what} ({count})\n" in result.output
+
+
+def test_pictures_of_another_size_are_said_and_in_shares_refused(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    dataset = make_dataset()
+    frames = dataset.frames.assign(width=[240, 120, 120])
+    write_folder(tmp_path / "in", a=replace(dataset, frames=frames))
+    done = run(tmp_path / "in", tmp_path / "out", "--from", "coco", "--to", "coco")
+    assert done.exit_code == 0
+    assert "1 image is of another size than IN says: wepdtof-pose validate" in done.output
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["other_sizes"] == 1
+    for target in ("yolo", "label_studio"):
+        done = run(tmp_path / "in", tmp_path / target, "--from", "coco", "--to", target)
+        assert done.exit_code == 2
+        assert "5.png: has 120 x 90 pixels, but its data set says 240 x 90" in done.output
+        assert not (tmp_path / target).exists()
 
 
 def test_images_elsewhere(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> None:

@@ -41,10 +41,10 @@ def contents(folder: Path) -> dict[str, bytes]:
     ("target", "box", "crowd", "message"),
     [
         ("mpii", None, 0, "1 image without people"),
-        ("mpii", [10, 10, 30, 30], 1, "1 crowd regions"),
-        ("yolo", [10, 10, 30, 30], 1, "1 crowd regions"),
+        ("mpii", [10, 10, 30, 30], 1, "1 crowd region"),
+        ("yolo", [10, 10, 30, 30], 1, "1 crowd region"),
         ("yolo", [-90, 10, 30, 30], 0, "1 person whose box is empty"),
-        ("ai_challenger", [10, 10, 30, 30], 1, "1 crowd regions"),
+        ("ai_challenger", [10, 10, 30, 30], 1, "1 crowd region"),
     ],
 )
 def test_nobody_left_is_no_success(

@@ -360,6 +360,28 @@ def test_edges_that_name_no_joints_are_not_drawn(skeleton: Any, edges: tuple, lo
     assert dataset.left_out == ({what: lost} if lost else {})
 
 
+@pytest.mark.parametrize("number", [2, 1, "1"])
+def test_categories_of_one_name_and_the_same_joints_are_one(number: Any) -> None:
+    """Files that were put together list one for each of their parts."""
+    content = make_content()
+    content["annotations"].append(
+        make_content(person={"id": 2, "category_id": number})["annotations"][0]
+    )
+    content["categories"].append({**content["categories"][0], "id": number})
+    dataset = parse(content)
+    assert dataset.people["id"].tolist() == [1, 2]
+    what = "categories of one name and the same joints (taken for one)"
+    assert dataset.left_out == ({} if number == 1 else {what: 1})
+    assert {a["category_id"] for a in coco.to_dict(dataset)["annotations"]} == {1}
+
+
+@pytest.mark.parametrize("field", ["image_id", "category_id"])
+def test_ids_that_are_texts_name_the_step_that_reads_them(field: str) -> None:
+    value = {"image_id": "7", "category_id": "1"}[field]
+    with pytest.raises(InputError, match=r"does not list.*validate --fix mends what has one read"):
+        parse(make_content(person={field: value}))
+
+
 @pytest.mark.parametrize("parts", [("bbox", "keypoints"), ("keypoints",), ("bbox",)], ids=str)
 def test_shares_of_the_image_are_no_pixels(parts: tuple[str, ...]) -> None:
     shares: dict[str, Any] = {

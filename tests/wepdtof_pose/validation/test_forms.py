@@ -310,6 +310,29 @@ def test_pairs_of_one_person_stay(fixed: Fix) -> None:
     assert record["remaining"] == {"keypoint-count": 1}
 
 
+@pytest.mark.parametrize(
+    ("numbers", "keypoints", "clear"),
+    [
+        *(((0, 0), JOINTS, True), ((0, 2), JOINTS, False), ((0, 1), JOINTS, False)),
+        *(((0, 0), JOINTS[:9], False), ((0, 0), [], False)),
+    ],
+    ids=["one other", "two others", "one is right", "other joints", "no joints"],
+)
+def test_a_category_by_another_number(
+    fixed: Fix, numbers: tuple[int, int], keypoints: list[int], clear: bool
+) -> None:
+    before = content()
+    for row, number in zip(before["annotations"], numbers, strict=True):
+        row |= {"category_id": number, "keypoints": keypoints, "num_keypoints": len(keypoints) // 3}
+    after, record = fixed(before)
+    if clear:
+        assert [row["category_id"] for row in after["annotations"]] == [1, 1]
+        assert record["labels"]["after"] == record["labels"]["before"]
+    else:
+        assert after == before
+        assert record["remaining"]["category-unknown"] == sum(number != 1 for number in numbers)
+
+
 def test_joints_of_another_category_are_never_wiped(fixed: Fix) -> None:
     before = content()
     for row in before["annotations"]:

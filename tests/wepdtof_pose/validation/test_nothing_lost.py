@@ -129,7 +129,7 @@ def labels_in(folder: Path) -> tuple[int, ...]:
 
 OF_THE_FILE = {
     *("json", "category", "keypoint-count", "category-unknown", "category-without-joints"),
-    "joints-differ",
+    *("joints-differ", "nobody"),
     *UNITS,
 }
 """Faults of the file as a whole, which no entry can be dropped for."""
@@ -150,8 +150,7 @@ def read_by_every_command(folder: Path, record: dict[str, Any], draw: Draw) -> N
         said = str(error)
     # Where everybody was dropped, or is a crowd, there is nothing to draw or to write.
     nobody = not record["labels"]["after"]["people"] or said.startswith("nobody is left that")
-    empty = "nobody is left: " in said or "has no images" in said
-    nobody = nobody or (empty and not people_in_every_file(folder))
+    nobody = nobody or ("has no images" in said and not people_in_every_file(folder))
     assert not said or errors or nobody or record["missing_images"], (record["remaining"], said)
     read_by_the_engine(folder, known=bool(errors or record["missing_images"]))
 

@@ -90,6 +90,13 @@ def only_crowds(content: dict) -> None:
         row["iscrowd"] = 1
 
 
+def several(content: dict) -> None:
+    """Another category of people, with the joints in another order."""
+    (first,) = content["categories"]
+    content["categories"].append({**first, "id": 2, "keypoints": first["keypoints"][::-1]})
+    content["annotations"][0]["category_id"] = 2
+
+
 def scaled(content: dict, factor: Callable[[float], float], *, boxes: bool = True) -> None:
     """All places multiplied by a factor of the image side, 320 pixels here."""
     for row in content["annotations"]:
@@ -204,7 +211,8 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "an id of half a character": (person(id="\ud800"), {"structure"}),
     "a width of 0": (image(width=0), {"structure"}),
     "no categories": (lambda c: c.pop("categories"), {"category"}),
-    "two categories": (lambda c: c["categories"].append(c["categories"][0]), {"category"}),
+    "two categories": (several, {"category"}),
+    "a category twice": (lambda c: c["categories"].append(c["categories"][0]), set()),
     "a category that nobody uses": (
         lambda c: c["categories"].append({"id": 9, "name": "hand", "keypoints": ["thumb"]}),
         set(),

@@ -9,11 +9,13 @@
 * A rectangle with a rotation is a rotated box: Label Studio turns it about its upper left corner.
 * A keypoint with the label `hidden` or `occluded` beside its name, or the choice `hidden`, is a
   hidden joint.
-* Of several annotations of a task the last that has regions is taken; predictions are not read.
+* Of several annotations of a task the last that has regions is taken, out of those that are marked
+  as ground truth where some are; predictions and drafts are not read.
   Exports of before 2021 call annotations `completions`.
 * Interfaces with the tags `KeyPoint`, `Rectangle` and `Labels` export each region twice: once as it
   is drawn, and once as `labels`, which is read.
 * Of a task with several pages only the first is read.
+* Places are shares of the picture, so that they are right for one that was resized since.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ from wepdtof_pose.formats.tools.tool_records import (
 )
 from wepdtof_pose.formats.tools.xml_tree import read_xml
 from wepdtof_pose.geometry import enclosing_boxes
-from wepdtof_pose.images import image_file, image_size, require_own_file
+from wepdtof_pose.images import header_of, image_file, image_size, require_own_file
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
 INTERFACE = "label_config.xml"
@@ -166,14 +168,15 @@ def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], 
     found = task.get("annotations", task.get("completions", []))
     annotations = rows(found, f"{where}: 'annotations'", "annotations")
     valid = [a for a in annotations if not a.get("was_cancelled")]
+    valid.sort(key=lambda annotation: annotation.get("ground_truth") is True)
     results = [rows(a.get("result"), f"{where}: 'result'", "regions") for a in valid]
     result: list[dict[str, Any]] = next((found for found in reversed(results) if found), [])
     regions = Regions()
     unread = len(annotations) - bool(valid)
     regions.left_out["annotations of a task beside the last with regions"] = unread
-    predictions = task.get("predictions")
-    if isinstance(predictions, list) and not annotations:
-        regions.left_out["predictions (only annotations are read)"] = len(predictions)
+    for what in ("predictions", "drafts") if not annotations else ():
+        if isinstance(task.get(what), list):
+            regions.left_out[f"{what} (only annotations are read)"] = len(task[what])
     labelled = {region.get("id") for region in result if region.get("type") == "labels"}
     for number, region in enumerate(result, start=1):
         if region.get("type") not in ("keypoint", "rectangle") or region.get("id") not in labelled:
@@ -261,7 +264,8 @@ def from_tasks(
     counts: list[dict[str, int]] = []
     for row, (task, (result, regions), name) in enumerate(zip(tasks, parsed, names, strict=True)):
         where = f"{source}: task {row + 1} ({shown(name)[1:-1]})"
-        size = frame_size(result, task["data"], where) or image_size(image_file(root, name))
+        stated, path = frame_size(result, task["data"], where), image_file(root, name)
+        size = image_size(path) if stated is None else _as_it_is(path, stated)
         found, left_out = people_of(regions, labels, row, size, where)
         frames.append(_frame(task, name, size, where))
         people += found
@@ -342,6 +346,13 @@ def people_of(
         person.joints[name] = (x, y, 1 if is_hidden else 2)
     found = list(people.values())
     return found + ([alone] if alone and alone.joints else []), dict(left_out)
+
+
+def _as_it_is(path: Path, stated: tuple[int, int]) -> tuple[int, int]:
+    """Return the size of a picture that was resized since: places are shares of it."""
+    header = header_of(path)
+    (width, height), (before, high) = header.size if header else stated, stated
+    return (width, height) if abs(width * high - height * before) <= max(before, high) else stated
 
 
 def _joints_met(regions: Regions, labels: set[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -39,11 +40,24 @@ def path_of(link: str) -> str:
     plain = link.strip().replace("\\", "/")
     try:
         parts = urlsplit(plain)
-        local = parse_qs(parts.query).get("d")
+        query = parse_qs(parts.query)
     except ValueError:
         return plain
-    path = local[0] if local else unquote(parts.path)
+    place, path = parts.path.rstrip("/"), unquote(parts.path)
+    if "d" in query and place.endswith("local-files"):
+        path = query["d"][0]
+    elif "fileuri" in query and place.endswith("resolve"):
+        # A file of a cloud storage, fetched through Label Studio.
+        path = urlsplit(_decoded(query["fileuri"][0])).path
     return "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
+
+
+def _decoded(text: str) -> str:
+    """Return what a text in base64 stands for; the text itself where it is in none."""
+    try:
+        return base64.urlsafe_b64decode(text + -len(text) % 4 * "=").decode()
+    except ValueError:
+        return text
 
 
 def find_images(links: list[str], roots: list[Path]) -> tuple[Path, list[str]]:

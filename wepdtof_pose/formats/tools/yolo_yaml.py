@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.categories import people_labels, says_person
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import WHOLE, files_in, split_folder
+from wepdtof_pose.formats.layout import SPLITS, WHOLE, files_in, split_folder
 from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names, with_flip_pairs
 
 _DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}"
@@ -24,6 +24,9 @@ _DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}
 
 _OWN_SPLITS = "own_splits"
 """Our key in a data.yaml whose `train` is there because loaders insist on one."""
+
+
+_NO_EXCHANGE = "'flip_idx' that exchanges no joints (their names say which are mirrored)"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class DataFile:
         names: names of the classes by number, as far as the file says them.
         keypoint_set: the joints; None where a data set of boxes was asked for.
         channels: numbers a joint, 2 or 3; 0 where there are no joints.
+        left_out: what it says that is not followed.
     """
 
     file: Path
@@ -52,6 +56,7 @@ class DataFile:
     names: dict[int, str]
     keypoint_set: KeypointSet | None
     channels: int
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def joints(self) -> int:
@@ -90,7 +95,7 @@ def read_data_file(
         raise InputError(f"{file}: expected names and values such as 'train: images/train'")
     names = _class_names(content.get("names"), file)
     classes = _classes(names, content.get("kpt_names"), category, file)
-    joints, channels = None, 0
+    joints, channels, ignored = None, 0, 0
     if pose:
         count, channels = _shape(content.get("kpt_shape"), file)
         joints = keypoint_set or _joints(content, classes, file)
@@ -99,16 +104,16 @@ def read_data_file(
                 f"{file}: 'kpt_shape' has {shown(count)} joints, "
                 f"but {joints.name!r} has {len(joints)}"
             )
-        joints = _with_flip(joints, content.get("flip_idx"), file)
+        joints, ignored = _with_flip(joints, content.get("flip_idx"), file)
     stated = _root(content.get("path"), file)
     alone = path.is_dir()
     root = file.parent if alone and _leads_out(stated, path) else stated
     found: dict[str, list[str]] = {}
     own = content.get(_OWN_SPLITS)
-    for split in ("train", "val", "test"):
-        if content.get(split) is None or (isinstance(own, list) and split not in own):
+    for split, stated_places in _stated_splits(content, file).items():
+        if isinstance(own, list) and split not in own:
             continue
-        places = [_place(place, root, alone) for place in _places(content[split], split, file)]
+        places = [_place(place, root, alone) for place in stated_places]
         # `./images` and `images/` are one folder, and one split.
         if _paths(places, root) not in [_paths(other, root) for other in found.values()]:
             found[split] = places
@@ -129,7 +134,10 @@ def read_data_file(
             f"{file}: leads out of {path}, to {outside[0]}: give the path of {file.name} itself to "
             "read data that lie elsewhere"
         )
-    return DataFile(file, root, splits, listed, len(splits) > 1, classes, names, joints, channels)
+    return DataFile(
+        *(file, root, splits, listed, len(splits) > 1, classes, names, joints, channels),
+        left_out={_NO_EXCHANGE: ignored},
+    )
 
 
 def parse_yaml(text: str, *, source: str) -> Any:
@@ -271,10 +279,14 @@ def _joints(content: dict[Any, Any], classes: frozenset[int], file: Path) -> Key
         raise InputError(f"{file}: {error}") from None
 
 
-def _with_flip(joints: KeypointSet, flip: Any, file: Path) -> KeypointSet:
-    """Return the joints with the mirror pairs that `flip_idx` states, where it is there."""
+def _with_flip(joints: KeypointSet, flip: Any, file: Path) -> tuple[KeypointSet, int]:
+    """Return the joints with the mirror pairs that `flip_idx` states, where it is there.
+
+    Many exports write 0, 1, 2, ... because nobody said which joints are exchanged: there the names
+    say it. The second value is 1 then.
+    """
     if flip is None:
-        return joints
+        return joints, 0
     count = len(joints)
     numbers = isinstance(flip, list) and all(type(number) is int for number in flip)
     if (
@@ -287,7 +299,9 @@ def _with_flip(joints: KeypointSet, flip: Any, file: Path) -> KeypointSet:
             "when left and right are exchanged"
         )
     pairs = [(joint, mirrored) for joint, mirrored in enumerate(flip) if joint < mirrored]
-    return with_flip_pairs(joints, pairs, source=f"{file}: 'flip_idx'")
+    if not pairs and joints.flip_pairs:
+        return joints, 1
+    return with_flip_pairs(joints, pairs, source=f"{file}: 'flip_idx'"), 0
 
 
 def _root(place: Any, file: Path) -> Path:
@@ -297,6 +311,22 @@ def _root(place: Any, file: Path) -> Path:
             if folder.is_dir():
                 return folder
     return file.parent
+
+
+def _stated_splits(content: dict[Any, Any], file: Path) -> dict[str, list[str]]:
+    """Return what each split is; `valid` and `validation` are `val`.
+
+    Raises:
+        InputError: two names of a split say different things.
+    """
+    found: dict[str, list[str]] = {}
+    for name, split in SPLITS.items():
+        if content.get(name) is None:
+            continue
+        places = _places(content[name], name, file)
+        if found.setdefault(split, places) != places:
+            raise InputError(f"{file}: {split!r} and {name!r} are one split: keep one of them")
+    return {split: found[split] for split in ("train", "val", "test") if split in found}
 
 
 def _places(value: Any, split: str, file: Path) -> list[str]:
@@ -321,11 +351,11 @@ def _place(place: str, root: Path, alone: bool) -> str:
     """Return a split's folder or list relative to the root, without one `../` too many.
 
     Exports of Roboflow have it: they are meant for loaders that look from a folder beside theirs.
-    `alone` says that nothing outside the root is looked at.
+    `alone` says that nothing outside the root is read.
     """
     inner = place.removeprefix("../")
-    there = not alone and (root / place).exists()
-    return inner if not there and (root / inner).exists() else place
+    own = alone and (root / inner).exists()
+    return place if (root / place).exists() and not own else inner
 
 
 def _leads_out(place: Path, folder: Path) -> bool:

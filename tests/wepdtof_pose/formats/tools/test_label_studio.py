@@ -71,6 +71,32 @@ def test_the_last_annotation_that_was_not_cancelled(tmp_path: Path) -> None:
     assert reading.left_out == {"annotations of a task beside the last with regions": 2}
 
 
+def test_an_annotation_that_is_ground_truth_goes_before_later_ones(tmp_path: Path) -> None:
+    truth = {"result": [rectangle(), keypoint()], "ground_truth": True}
+    later = {"result": [rectangle()], "ground_truth": False}
+    reading = label_studio.read(write(tmp_path, annotations=[truth, later]))
+    assert reading.datasets["all"].keypoints[..., 2].tolist() == [[2]]
+    assert reading.left_out == {"annotations of a task beside the last with regions": 1}
+
+
+def test_drafts_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, rectangle(), keypoint())
+    (first,) = json.loads(path.read_text())
+    draft = {**first, "annotations": [], "drafts": [{"result": [rectangle()]}]}
+    draft |= {"id": 10, "data": {**first["data"], "width": 9, "height": 8}}
+    path.write_text(json.dumps([first, draft]))
+    assert label_studio.read(path).left_out == {"drafts (only annotations are read)": 1}
+
+
+def test_places_are_of_the_picture_as_it_is(tmp_path: Path) -> None:
+    """Annotated at 200 x 80, stored at half of that; another shape is another picture."""
+    path = write(tmp_path, rectangle(), keypoint())
+    (tmp_path / "images").mkdir()
+    for size, box in (((40, 100), [10, 10, 30, 20]), ((40, 90), [20, 20, 60, 40])):
+        cv2.imwrite(str(tmp_path / "images" / "a.jpg"), np.zeros((*size, 3), np.uint8))
+        assert label_studio.read(path).datasets["all"].boxes.tolist() == [box]
+
+
 def test_joints_in_no_box_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path, rectangle(), keypoint(), keypoint("neck", "n", x=90))
     assert label_studio.read(path).left_out == {"joints in no person's box": 1}
@@ -119,6 +145,9 @@ def test_labels_of_all_splits_together(tmp_path: Path) -> None:
         ("/data/upload/3/0a1b2c3d-a.jpg", "images/a.jpg", "a.jpg"),
         ("https://host/x/sub/a%20b.jpg?token=5", "images/sub/a b.jpg", "sub/a b.jpg"),
         ("C:\\data\\a.jpg", "a.jpg", "a.jpg"),
+        ("https://host/x/a.jpg?token=5&d=3", "images/a.jpg", "a.jpg"),
+        ("/tasks/1/resolve/?fileuri=czM6Ly9iL3gvYS5qcGc=", "images/a.jpg", "a.jpg"),
+        ("/tasks/1/presign?fileuri=a.jpg", "images/presign", "presign"),
         ("../../a.jpg", "images/a.jpg", "a.jpg"),
     ],
 )

@@ -384,7 +384,6 @@ def test_a_split_without_images_is_not_written(make_dataset: Callable) -> None:
         (f"train: a.txt\nkpt_shape: [3, 3]\n{NAMES}", r"a\.txt: no such list of images"),
         (f"train: nowhere\nkpt_shape: [3, 3]\n{NAMES}", "nowhere: no such folder"),
         (f"train: images/train\nkpt_shape: [4, 3]\n{NAMES}", "has 4 joints, but 'custom' has 3"),
-        (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 1, 2]\n{NAMES}", "another order"),
         (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [1, 0, 2]\n{NAMES}", "another order"),
         (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [1, 2, 0]\n{NAMES}", "0 to 2 become"),
         (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2]\n{NAMES}", "0 to 2 become"),
@@ -426,8 +425,36 @@ def test_mirror_pairs_of_the_yaml_survive_conversions(tmp_path: Path, names: str
     assert yolo.read(tmp_path / "out").datasets["all"].keypoint_set.flip_pairs == ((1, 2),)
 
 
+@pytest.mark.parametrize("key", ["valid", "validation"])
+def test_validation_by_another_name(tmp_path: Path, key: str) -> None:
+    text = f"train: images/train\n{key}: images/val\nkpt_shape: [3, 3]\n{NAMES}"
+    assert list(yolo.read(write(tmp_path, text=text)).datasets) == ["train", "val"]
+    (tmp_path / "data.yaml").write_text(f"{text}val: images/train\n")
+    with pytest.raises(InputError, match=f"'val' and '{key}' are one split"):
+        yolo.read(tmp_path)
+
+
+@pytest.mark.parametrize("test", ["../test/images", "test-dev2017.txt", "listed.txt"])
+def test_a_test_set_that_is_not_there_is_counted(tmp_path: Path, test: str) -> None:
+    text = f"train: images/train\nval: images/val\ntest: {test}\nkpt_shape: [3, 3]\n{NAMES}"
+    (write(tmp_path, text=text) / "listed.txt").write_text("images/test/far.jpg\n")
+    reading = yolo.read(tmp_path)
+    assert list(reading.datasets) == ["train", "val"]
+    assert reading.left_out["test sets whose images are not there"] == 1
+
+
+def test_an_exchange_of_no_joints_says_nothing(tmp_path: Path) -> None:
+    text = "train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 1, 2]\n"
+    reading = yolo.read(write(tmp_path / "sides", text=text + NAMES))
+    assert reading.datasets["all"].keypoint_set.flip_pairs == ((1, 2),)
+    assert [what for what in reading.left_out if "exchanges no joints" in what]
+    reading = yolo.read(write(tmp_path / "none", text=f"{text}kpt_names: [nose, a, b]\n"))
+    assert reading.datasets["all"].keypoint_set.flip_pairs == ()
+    assert not reading.left_out
+
+
 def test_a_wrong_exchange_of_joints_that_are_given(tmp_path: Path) -> None:
-    text = f"train: images/train\nkpt_shape: [14, 3]\nflip_idx: {list(range(14))}\n"
+    text = f"train: images/train\nkpt_shape: [14, 3]\nflip_idx: {list(range(14))[::-1]}\n"
     path = write(tmp_path, text=text, labels="")
     with pytest.raises(InputError, match="'flip_idx' is not the left-right exchange of 'aic-14'"):
         yolo.read(path, keypoint_set=get_keypoint_set("aic-14"))

@@ -1,0 +1,111 @@
+"""Which images the splits of a YOLO data set have: those of folders, or of lists in text files."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_text
+from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+from wepdtof_pose.formats.tools.yolo_yaml import DataFile
+from wepdtof_pose.images import require_own_file
+
+_OTHER_SUFFIXES = (".gif", ".avif", ".heic", ".heif", ".jp2", ".dng", ".mpo", ".pfm", ".jfif")
+"""Suffixes of images that loaders elsewhere take; here they are counted."""
+
+
+class NoImagesError(InputError):
+    """A split that the YAML names and whose images are not there."""
+
+
+def image_folder(images: Path, split: str, data: DataFile) -> Path:
+    """Return the images of a split that lie under `images` and not where the YAML says."""
+    places = [images / data.splits[split].lstrip("/"), images / split]
+    alone = [] if data.separate else [images]
+    return next((place for place in (*places, *alone) if place.is_dir()), places[0])
+
+
+def listed_names(
+    folder: Path, split: str, data: DataFile
+) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Return the images of a split that the YAML does not give as one folder.
+
+    It names text files with an image a line, or several folders. A name with the path of another
+    machine is found by the longest part of its end that is there.
+
+    Args:
+        folder: of the images; those that are returned are relative to it.
+        split: the split's name.
+        data: the YAML.
+
+    Returns:
+        The images that are read, those of kinds that are not, the names that no file has, and those
+        of images that are named before.
+
+    Raises:
+        InputError: a text file or a folder is missing, or none of the images is there.
+    """
+    listed: list[str] = []
+    missing: list[str] = []
+    for place in data.listed[split]:
+        if not place.endswith(".txt"):
+            if PurePosixPath(place).is_absolute() or ".." in PurePosixPath(place).parts:
+                raise InputError(
+                    f"{data.file}: {split!r} lists {place!r}: where a split has several folders, "
+                    f"name them as they lie below {data.root}"
+                )
+            for found in image_names(folder / place):
+                listed += [(PurePosixPath(place) / name).as_posix() for name in found]
+            continue
+        file = data.root / place
+        require_own_file(file, data.root, kind="a list of images")
+        if not file.is_file():
+            raise NoImagesError(f"{file}: no such list of images ({data.file.name} names it)")
+        for line in filter(None, map(str.strip, read_text(file).splitlines())):
+            name = _longest_tail(folder, line)
+            if name is None:
+                missing.append(line)
+            else:
+                listed.append(name)
+    read: dict[str, None] = {}
+    others: dict[str, None] = {}
+    repeated: list[str] = []
+    for name in listed:
+        names = read if name.lower().endswith(tuple(IMAGE_SUFFIXES)) else others
+        if name in names:
+            repeated.append(name)
+        names[name] = None
+    if missing and not read:
+        raise NoImagesError(
+            f"{data.file}: none of the images that {split!r} lists is below {folder}, such as "
+            f"{shown(missing[0])}: put them there, or name their folder with --images"
+        )
+    return list(read), list(others), missing, repeated
+
+
+def _longest_tail(folder: Path, line: str) -> str | None:
+    """Return the name, relative to a folder, of the file there that a path ends in."""
+    parts = [
+        part for part in PurePosixPath(line.replace("\\", "/")).parts if part not in ("/", ".")
+    ]
+    for first in range(len(parts)):
+        tail = parts[first:]
+        if ".." not in tail and len(line) < 4096 and (folder / Path(*tail)).is_file():
+            return "/".join(tail)
+    return None
+
+
+def image_names(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the images under a folder, relative to it, in order; and those that are not read."""
+    if not folder.is_dir():
+        raise NoImagesError(f"{folder}: no such folder of images (data.yaml names it)")
+    read: list[str] = []
+    others: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        suffix = path.suffix.lower()
+        # Archives made on a Mac have a ._name beside each file.
+        if not path.name.startswith("._") and suffix in (*IMAGE_SUFFIXES, *_OTHER_SUFFIXES):
+            names = read if suffix in IMAGE_SUFFIXES else others
+            names.append(path.relative_to(folder).as_posix())
+    return read, others
