@@ -35,7 +35,14 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, WHOLE, Reading, add_counts, longest_ends
+from wepdtof_pose.formats.layout import (
+    IMAGE_SUFFIXES,
+    WHOLE,
+    Reading,
+    add_counts,
+    files_in,
+    longest_ends,
+)
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -110,6 +117,7 @@ def reading_of(
     images: Path | None = None,
     source: str,
     category: str | None = None,
+    one_each: bool = False,
 ) -> Reading:
     """Return the data set of sequences as a Reading.
 
@@ -121,6 +129,7 @@ def reading_of(
             of their names.
         source: names the data in errors.
         category: the label of people, where the files label several things.
+        one_each: each image has a file of its own: those without one are counted.
 
     Raises:
         InputError: no label says which boxes are people, or a sequence lists a frame twice.
@@ -145,7 +154,19 @@ def reading_of(
         "person ids (numbered anew)": renumbered,
     }
     counts = [sequence.left_out for sequence in kept]
+    if one_each:
+        counts.append(images_without_labels(dataset))
     return Reading({WHOLE: dataset}, files, add_counts(others, left_out, *counts))
+
+
+def images_without_labels(dataset: PoseDataset) -> dict[str, int]:
+    """Count the images beside those of a data set that has a file of labels for each of its own."""
+    own = {dataset.root / name for name in dataset.frames["file_name"]}
+    folders = sorted({path.parent for path in own if path.is_file()})
+    others = [p for folder in folders for p in files_in(folder, *IMAGE_SUFFIXES) if p not in own]
+    if not others:
+        return {}
+    return {f"images without a file of labels ({shown(others[0].name)} is the first)": len(others)}
 
 
 def only_people(
@@ -304,12 +325,15 @@ def _name_under(
 
 
 def _names(frame: Frame, *, by_end: bool) -> Iterator[str]:
+    """Yield the names that a frame's image may have; a name without a suffix stands for several."""
     name = frame.stem if frame.file_name is None else frame.file_name
     forms = longest_ends(name) if by_end else [name]
-    if frame.file_name is not None:
-        return iter(forms)
-    suffixes = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
-    return (form + suffix for form in forms for suffix in suffixes)
+    suffixed = name.lower().endswith(IMAGE_SUFFIXES)
+    if suffixed or frame.file_name is not None:
+        yield from forms
+    if not suffixed:
+        suffixes = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
+        yield from (form + suffix for form in forms for suffix in suffixes)
 
 
 def _size_of(root: Path, name: str) -> tuple[int, int]:

@@ -41,7 +41,14 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         for folder, (frames, people) in sequences.items()
     ]
     roots = [base, base / "images", base / "frames"]
-    return reading_of(found, files, roots=roots, images=images, source=str(path), category=category)
+    return reading_of(
+        *(found, files),
+        roots=roots,
+        images=images,
+        source=str(path),
+        category=category,
+        one_each=path.is_dir(),
+    )
 
 
 def text_files(path: Path) -> list[Path]:

@@ -30,8 +30,8 @@ from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.datasets.wepdtof import (
     category_names,
     label_of,
+    owner_of,
     read_frames,
-    require_owner,
 )
 from wepdtof_pose.formats.fields import objects, other_fields, require_numbers
 from wepdtof_pose.formats.layout import Reading, add_counts, first_root, names_below, split_files
@@ -83,7 +83,7 @@ def from_dict(content: Any, source: str) -> Sequence:
     people = []
     for position, person in enumerate(objects(content, "annotations", source)):
         where = f"{source}: annotations[{position}]"
-        require_owner(person, frames, where)
+        owner = owner_of(person, frames, where)
         if "rotated_box" not in person:
             raise InputError(f"{where}: has no 'rotated_box': is it of LOAF?")
         require_numbers(person.get("bbox"), 4, f"{where}: 'bbox'")
@@ -91,7 +91,7 @@ def from_dict(content: Any, source: str) -> Sequence:
         cx, cy, w, h, angle = person["rotated_box"]
         people.append(
             BoxedPerson(
-                person["image_id"],
+                owner,
                 rotated=(cx, cy, *upright(w, h, -angle)),
                 box=tuple(person["bbox"]),
                 label=label_of(person, names),

@@ -85,14 +85,14 @@ def from_dict(content: Any, name: str, source: str) -> Sequence:
     names = category_names(content)
     for position, person in enumerate(objects(content, "annotations", source)):
         where = f"{source}: annotations[{position}]"
-        require_owner(person, frames, where)
+        owner = owner_of(person, frames, where)
         if "rotated_box" in person and len(person.get("bbox") or ()) == 4:
             raise InputError(f"{where}: has an upright 'bbox' and 'rotated_box': --from loaf")
         require_numbers(person.get("bbox"), 5, f"{where}: 'bbox' (cx, cy, w, h, angle)")
         others = other_fields(person, _PERSON_FIELDS) or {}
         people.append(
             BoxedPerson(
-                person["image_id"],
+                owner,
                 rotated=tuple(person["bbox"]),
                 label=label_of(person, names),
                 id=person.get("id"),
@@ -121,27 +121,44 @@ def read_frames(content: Any, source: str) -> dict[int | str, Frame]:
         where = f"{source}: images[{position}]"
         require_id(row.get("id"), f"{where}: 'id'")
         require_file_name(row.get("file_name"), where)
-        require_size(row.get("width"), f"{where}: 'width'")
-        require_size(row.get("height"), f"{where}: 'height'")
         if row["id"] in frames:
             raise InputError(f"{source}: image {shown(row['id'])} is listed twice")
         frames[row["id"]] = Frame(
             row["id"],
             row["file_name"],
-            size=(row["width"], row["height"]),
+            size=_size_of(row, where),
             extra=other_fields(row, _FRAME_FIELDS),
         )
     return frames
 
 
-def require_owner(person: dict[str, Any], frames: dict[int | str, Frame], where: str) -> None:
-    """Refuse an annotation whose image is not listed, or whose ids are not usable."""
-    require_id(person.get("image_id"), f"{where}: 'image_id'")
-    if person["image_id"] not in frames:
-        raise InputError(f"{where}: image {shown(person['image_id'])} is not in 'images'")
+def owner_of(person: dict[str, Any], frames: dict[int | str, Frame], where: str) -> int | str:
+    """Return the id of the image of an annotation, which may say '1' for 1 and 1 for '1'.
+
+    Raises:
+        InputError: its image is not listed, or its ids are not usable.
+    """
+    image: Any = person.get("image_id")
+    require_id(image, f"{where}: 'image_id'")
+    digits = isinstance(image, str) and image.isdecimal() and len(image) < 16
+    owner = image if image in frames else int(image) if digits else str(image)
+    if owner not in frames:
+        raise InputError(f"{where}: image {shown(image)} is not in 'images'")
     for key in ("person_id", "iscrowd"):
         if person.get(key) is not None:
             require_whole(person[key], f"{where}: {key!r}")
+    return owner
+
+
+def _size_of(row: dict[str, Any], where: str) -> tuple[int, int] | None:
+    """Return the size that an image states; None where it states none."""
+    sides: list[Any] = [row.get(key) for key in ("width", "height")]
+    if None in sides:
+        return None
+    sides = [int(s) if isinstance(s, float) and s.is_integer() else s for s in sides]
+    for key, side in zip(("width", "height"), sides, strict=True):
+        require_size(side, f"{where}: {key!r}")
+    return sides[0], sides[1]
 
 
 def category_names(content: dict[str, Any]) -> dict[str, str]:

@@ -25,6 +25,7 @@ from wepdtof_pose.formats.tools.xml_tree import read_xml
 from wepdtof_pose.images import require_own_file
 
 _MARKS = ("difficult", "truncated", "occluded")
+_OUTLINES = ("polygon", "segmentation", "points", "keypoints")
 _FOLDERS = ("Annotations", "annotations")
 
 
@@ -44,7 +45,14 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     found = [read_file(file, base=base) for file in files]
     lists = len(list(above.glob("ImageSets/Main/*.txt"))) if path.is_dir() else 0
     found[0].left_out.update(add_counts({"lists of splits (all images are one split)": lists}))
-    return reading_of(found, files, roots=roots, images=images, source=str(path), category=category)
+    return reading_of(
+        *(found, files),
+        roots=roots,
+        images=images,
+        source=str(path),
+        category=category,
+        one_each=path.is_dir(),
+    )
 
 
 def xml_files(folder: Path) -> list[Path]:
@@ -72,15 +80,17 @@ def read_file(file: Path, *, base: Path | None = None) -> Sequence:
     if root.tag != "annotation":
         raise InputError(f"{file}: starts with <{shown(root.tag)[1:-1]}>, not <annotation>")
     require_file_name(file.stem, str(file))
-    people, others = [], 0
+    people, others, outlines = [], 0, 0
     for number, item in enumerate(root.findall("object"), start=1):
         person = _person(item, file.stem, f"{file}: object {number}")
         others += len(item.findall("part"))
+        outlines += sum(child.tag in _OUTLINES for child in item)
         if person is not None:
             people.append(person)
     left_out = {
         "objects without a box": len(root.findall("object")) - len(people),
         "parts of objects": others,
+        "outlines and points of objects": outlines,
     }
     name = file.parent.resolve().name
     if base is not None and file.parent != base:

@@ -29,6 +29,9 @@ def test_boxes_of_a_sequence(tmp_path: Path) -> None:
     assert dataset.frames["file_name"].tolist() == ["Lab1/f0001.jpg", "Lab1/f0002.jpg"]
     assert dataset.frames[["width", "height", "scene"]].values.tolist() == [[160, 120, "Lab1"]] * 2
     assert reading.left_out == {}
+    (path / "Lab1" / "f0002.txt").unlink()
+    without = "images without a file of labels ('f0002.jpg' is the first)"
+    assert habbof.read(path).left_out == {without: 1}
 
 
 @pytest.mark.parametrize("inner", ["", "Lab1", "Lab1/a.txt"])

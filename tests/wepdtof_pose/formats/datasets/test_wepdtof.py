@@ -38,6 +38,36 @@ def write_image(path: Path) -> None:
     path.write_bytes(cv2.imencode(".jpg", np.zeros((90, 120, 3), dtype=np.uint8))[1].tobytes())
 
 
+@pytest.mark.parametrize(
+    ("image", "person"),
+    [
+        ({"width": ..., "height": ...}, {}),
+        ({"width": None, "height": 90}, {}),
+        ({"width": 120.0}, {}),
+        ({"file_name": "a_000001"}, {}),
+        ({"id": 1}, {"image_id": "1"}),
+        ({"id": "1"}, {"image_id": 1}),
+    ],
+    ids=["no size", "half a size", "a float", "no suffix", "a text for a number", "a number"],
+)
+def test_what_has_one_reading_is_read(tmp_path: Path, image: dict, person: dict) -> None:
+    write_image(tmp_path / "a" / "a_000001.jpg")
+    dataset = wepdtof.read(write(tmp_path, a=make_content(image=image, person=person))).datasets[
+        "all"
+    ]
+    assert dataset.frames[["file_name", "width", "height"]].values.tolist() == [
+        ["a/a_000001.jpg", 120, 90]
+    ]
+    assert dataset.people["frame_id"].tolist() == dataset.frames["id"].tolist()
+
+
+def test_a_list_may_name_images_with_their_suffix(tmp_path: Path) -> None:
+    write_image(tmp_path / "a" / "a_000001.jpg")
+    path = write(tmp_path, a=[{"img_name": "a_000001.jpg", "bboxes": [BOX]}])
+    dataset = wepdtof.read(path).datasets["all"]
+    assert dataset.frames["file_name"].tolist() == ["a/a_000001.jpg"]
+
+
 def test_original_form(tmp_path: Path) -> None:
     reading = wepdtof.read(write(tmp_path, a=make_content()))
     dataset = reading.datasets["all"]

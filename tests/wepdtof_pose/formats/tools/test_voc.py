@@ -35,6 +35,18 @@ def write(folder: Path, *items: str, size: tuple[int, int] = (160, 120), name: s
     return folder
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_of_a_folder_is_not_read_is_counted(tmp_path: Path, whole: bool) -> None:
+    outlined = item(plain(9, 9, 30, 40), more="<polygon><x1>9</x1></polygon><keypoints/>")
+    path = write(tmp_path, outlined)
+    write(tmp_path, name="f2")
+    (tmp_path / "f2.xml").unlink()
+    counts = voc.read(path if whole else path / "f1.xml").left_out
+    without = "images without a file of labels ('f2.jpg' is the first)"
+    assert counts.pop("outlines and points of objects") == 2
+    assert counts == ({without: 1} if whole else {})
+
+
 BOTH = (item(turned(40, 50, 30, 80, 0.26)), item(plain(90, 10, 130, 90)))
 
 
