@@ -258,6 +258,10 @@ class TrainConfig:
             _require(self, key, "at least 0", lambda value: value >= 0)
         for key in _POSITIVE:
             _require(self, key, "above 0", lambda value: value is None or value > 0)
+        _require(self, "threads", "at most 1024", lambda value: value <= 1024)
+        _require(self, "data.sigma", "at most 100", lambda value: value is None or value <= 100)
+        for key in ("optimisation.milestones", "optimisation.burn_in_milestones"):
+            _require(self, key, "epochs from 0 on", lambda value: min(value, default=0) >= 0)
         for key in ("data.crop_width", "data.crop_height"):
             _require(self, key, "a multiple of 32", lambda value: value >= 32 and value % 32 == 0)
         for view in ("easy_view", "hard_view"):

@@ -17,6 +17,9 @@ import yaml
 
 from sspcm.config import TrainConfig
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_text
+from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.plain_yaml import parse_yaml
 
 
 def load_config(
@@ -47,11 +50,7 @@ def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise InputError(f"{option} {text!r}: expected KEY=VALUE")
-    try:
-        parsed = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError):
-        raise InputError(f"{option} {text!r}: the value is not valid YAML") from None
-    return key.strip(), parsed
+    return key.strip(), parse_yaml(value, source=f"{option} {text!r}: the value", aliases=True)
 
 
 def to_yaml(config: TrainConfig) -> str:
@@ -92,12 +91,7 @@ def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = 
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: no UTF-8, or 2020-13-45
-        raise InputError(f"{path}: not valid YAML: {error}") from None
+    content = parse_yaml(read_text(path), source=str(path), aliases=True)
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values at the top level")
@@ -113,33 +107,33 @@ def _convert(value: Any, hint: Any, *, key: str) -> Any:
         return _convert(value, hint, key=key)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, Mapping):
-            raise InputError(f"config key {key!r} must hold keys and values, not {value!r}")
+            raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
         return from_dict(hint, value, prefix=key + ".")
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise InputError(f"config key {key!r} must be a list, not {value!r}")
+            raise InputError(f"config key {key!r} must be a list, not {shown(value)}")
         return tuple(_convert(item, arguments[0], key=key) for item in value)
     if origin is not None and issubclass(origin, Mapping):
         if not isinstance(value, Mapping):
-            raise InputError(f"config key {key!r} must hold keys and values, not {value!r}")
+            raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
         return dict(value)
-    if hint is float and type(value) is int:
-        return float(value)
-    if hint is float and isinstance(value, str) and _is_number(value):
-        # YAML reads 1e-3, without a dot, as text.
-        return float(value)
+    # YAML reads 1e-3, without a dot, as text.
+    if hint is float and (type(value) in (int, float) or isinstance(value, str)):
+        value = _finite(value)
     if hint is str and type(value) is int:
         return str(value)
     if type(value) is not hint:
-        raise InputError(f"config key {key!r} must be of type {hint.__name__}, not {value!r}")
+        raise InputError(f"config key {key!r} must be of type {hint.__name__}, not {shown(value)}")
     return value
 
 
-def _is_number(text: str) -> bool:
+def _finite(value: Any) -> Any:
+    """The value as a finite number, if it is one."""
     try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+        number = float(value)
+    except (ValueError, OverflowError):
+        return value
+    return number if math.isfinite(number) else str(value)
 
 
 def _set(content: dict[str, Any], key: str, value: Any) -> None:

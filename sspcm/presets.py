@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sspcm.config_io import load_config
 from wepdtof_pose.errors import InputError
 
 
@@ -149,10 +150,12 @@ def settings_around(named: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
 
 def _stretched(settings: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
     """Return the schedule of a preset at another number of epochs, in the same proportions."""
-    epochs = int(named["optimisation.epochs"])
+    own = {key: named[key] for key in _LENGTHS if key in named}
+    given = load_config(overrides=own).optimisation
+    epochs, burn_in = given.epochs, given.burn_in_epochs
     share = epochs / settings["optimisation.epochs"]
-    burn_in = settings["optimisation.burn_in_epochs"]
-    burn_in = named.get("optimisation.burn_in_epochs", min(round(share * burn_in), epochs - 1))
+    if "optimisation.burn_in_epochs" not in named:
+        burn_in = min(round(share * settings["optimisation.burn_in_epochs"]), epochs - 1)
     lengths = {"burn_in_milestones": burn_in, "milestones": epochs - burn_in}
     drops = {
         f"optimisation.{key}": [
@@ -165,4 +168,5 @@ def _stretched(settings: Mapping[str, Any], named: Mapping[str, Any]) -> dict[st
     return {"optimisation.burn_in_epochs": burn_in} | drops
 
 
+_LENGTHS = ("optimisation.epochs", "optimisation.burn_in_epochs")
 _OWN_NETWORK = ("network.name", "network.width", "network.deconv_channels")

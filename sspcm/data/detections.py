@@ -16,6 +16,12 @@ from typing import Any
 import numpy as np
 
 from sspcm.data.crop_places import has_sides
+from sspcm.data.detection_forms import (
+    require_angles,
+    require_degrees,
+    require_pixels,
+    require_scores,
+)
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json, read_text
 from wepdtof_pose.formats.fields import require_id, rows, shown
@@ -116,6 +122,7 @@ class Detections:
         stated: (n, 2) float64 width and height of the image according to the file; NaN if it does
             not state them.
         left_out: kinds of entries that are not boxes of people, with their counts.
+        source: names the file in errors.
     """
 
     image_ids: list[Any]
@@ -127,6 +134,7 @@ class Detections:
     oriented: np.ndarray
     stated: np.ndarray
     left_out: dict[str, int] = field(default_factory=dict)
+    source: str = "boxes"
     _rows: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -157,9 +165,10 @@ class Detections:
             InputError: according to the file an image has another size, so its boxes do not fit: it
                 was resized, or turned by its EXIF orientation.
         """
-        self._require_stated(rows, np.broadcast_to(sizes, (len(rows), 2)))
+        sizes = np.broadcast_to(sizes, (len(rows), 2))
+        self._require_stated(rows, sizes)
         boxes, rotated = self.boxes[rows], self.rotated[rows]
-        corners = self.corners[rows] * np.broadcast_to(sizes, (len(rows), 2))[:, None]
+        corners = self.corners[rows] * sizes[:, None]
         relative = ~np.isnan(corners).any(axis=(1, 2))
         turned = self.oriented[rows]
         near = corners.min(axis=1)
@@ -277,10 +286,14 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
         rest = ", ".join(count_in_words(n, what) for what, n in left_out.items() if what != _OTHERS)
         hint += f" (left out: {rest})" if rest else ""
         raise InputError(f"{path}: holds no box of a person (category {category_id}){hint}")
-    _require_form([row.get("bbox") for _, row in people], str(path))
+    given = [row.get("bbox") for _, row in people]
+    for count, require in ((4, require_pixels), (5, require_angles)):
+        numbers = [box for box in given if _numbers(box, count)]
+        require(np.array(numbers, dtype=np.float64).reshape(-1, count), str(path))
     for number, row in people:
         _check_entry(row, f"{path}: entry {number}")
     chosen = [row for _, row in people]
+    require_scores(chosen, str(path), annotations=isinstance(content, dict))
     given = [row.get("bbox") or row["rotated_box"] for row in chosen]
     turned = np.array(
         [
@@ -289,6 +302,7 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
         ],
         dtype=np.float64,
     )
+    require_degrees(turned[~np.isnan(turned).any(axis=1), 4], str(path))
     boxes = np.array([box[:4] for box in given], dtype=np.float64)
     five = np.array([len(box) == 5 for box in given])
     boxes[five] = enclosing_boxes(turned[five])
@@ -308,28 +322,8 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
             [sizes.get(row.get("image_id"), (np.nan, np.nan)) for row in chosen], dtype=np.float64
         ),
         left_out=dict(left_out),
+        source=str(path),
     )
-
-
-def _require_form(boxes: list[Any], source: str) -> None:
-    """Refuse boxes all of which are shares of the image, or two corners and a score."""
-    four = np.array([box for box in boxes if _numbers(box, 4)], dtype=np.float64).reshape(-1, 4)
-    if len(four) and ((four >= 0) & (four <= 1)).all() and (four % 1 != 0).any():
-        raise InputError(
-            f"{source}: all boxes lie between 0 and 1: they are shares of the image, not pixels; "
-            "multiply x and width by the width of the image, y and height by its height"
-        )
-    five = np.array([box for box in boxes if _numbers(box, 5)], dtype=np.float64).reshape(-1, 5)
-    if not len(five):
-        return
-    corners = (five[:, 2:4] > five[:, :2]).all()
-    scores = ((five[:, 4] > 0) & (five[:, 4] <= 1)).all() and (five[:, 4] % 1 != 0).any()
-    if corners and scores:
-        raise InputError(
-            f"{source}: all boxes have five numbers, the last of them between 0 and 1: are these "
-            "x1, y1, x2, y2, score? Give x, y, width, height as 'bbox' and the score as 'score' "
-            "(five numbers are cx, cy, w, h and an angle in degrees)"
-        )
 
 
 def _check_entry(row: dict[str, Any], where: str) -> None:
@@ -400,6 +394,7 @@ def _read_yolo(path: Path, category: Any) -> Detections:
         oriented=np.array(oriented),
         stated=np.full((count, 2), np.nan),
         left_out=dict(left_out),
+        source=str(path),
     )
 
 

@@ -6,12 +6,14 @@ their names define its joints. With `data.unlabelled_boxes`, a box is enough.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sspcm.config import DataConfig
+from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import Detections, frame_boxes, read_detections
 from wepdtof_pose.dataset import (
     BOX_COLUMNS,
@@ -164,7 +166,9 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
     if config.unlabelled_detections:
         found = read_detections(Path(config.unlabelled_detections))
         frame_ids, rows, counts = _on_images(found, names, config.unlabelled_detections)
-        people = found.of_rows(rows, np.array(sizes, dtype=np.float64)[frame_ids])
+        shapes = np.array(sizes, dtype=np.float64)[frame_ids]
+        people = found.of_rows(rows, shapes)
+        require_sides(people.boxes, people.rotated, shapes, found.source)
     else:
         frame_ids = np.arange(len(names))
         people = frame_boxes([(0, 0, width, height) for width, height in sizes])
@@ -190,16 +194,14 @@ def _on_images(
     """Match boxes to images; return the images' numbers, the boxes' rows, and counts of the others.
 
     A box belongs to the image that its `file_name` names, or else to the one whose name without
-    folder and suffix is its `image_id`.
+    folder and suffix is its `image_id`. What two images are called names neither.
     """
-    number: dict[str, int] = {}
-    for forms in (lambda path: (str(path),), _short_forms):
-        for row, name in enumerate(names):
-            for key in forms(Path(name)):
-                number.setdefault(key, row)
-    keys: list[list[str]] = [[] for _ in names]
-    for key, row in number.items():
-        keys[row].append(key)
+    short = Counter(key for name in names for key in _short_forms(Path(name)))
+    whole = set(names)
+    keys = [
+        {name, *(key for key in _short_forms(Path(name)) if short[key] == 1 and key not in whole)}
+        for name in names
+    ]
     rows = [found.rows_of(own) for own in keys]
     frame_ids = np.repeat(np.arange(len(names)), [len(own) for own in rows])
     if not len(frame_ids):
@@ -208,5 +210,7 @@ def _on_images(
     return frame_ids, np.concatenate(rows), {what: n for what, n in counts.items() if n}
 
 
-def _short_forms(path: Path) -> tuple[str, ...]:
-    return path.name, str(path.with_suffix("")), path.stem, path.stem.lstrip("0")
+def _short_forms(path: Path) -> set[str]:
+    stem = path.stem
+    number = (stem.lstrip("0") or "0") if stem.isdecimal() else stem
+    return {path.name, str(path.with_suffix("")), stem, number}

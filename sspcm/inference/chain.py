@@ -10,6 +10,7 @@ import numpy as np
 
 from sspcm.data.crop_places import CropPlaces, Up, crop_places
 from sspcm.data.crop_store import CropStore, cut_window
+from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import Detections, FrameBoxes, frame_boxes
 from sspcm.inference.frames import Frame, Source
 from sspcm.inference.networks import TrainedNetworks
@@ -20,6 +21,13 @@ from wepdtof_pose.scores.predictions import Predictions, rescore, suppress
 
 FRAMES_AT_ONCE = 16
 """Maximum number of frames held in memory."""
+
+_TELLING = 500
+"""Boxes after which it has shown whether they are x, y, w, h."""
+
+
+class FruitlessError(InputError):
+    """Everything was read, but there is nothing to write."""
 
 
 class Finder(Protocol):
@@ -78,13 +86,20 @@ class GivenBoxes:
 
     def __post_init__(self) -> None:
         self._matched = np.zeros(len(self.detections), dtype=bool)
+        self._first = np.zeros((0, 11))
 
     def boxes(self, frame: Frame) -> FrameBoxes:
-        """Return the file's boxes on the frame."""
+        """Return the file's boxes on the frame.
+
+        Raises:
+            InputError: the file says that the image has another size.
+            FruitlessError: the boxes so far are two corners each.
+        """
         height, width = frame.image.shape[:2]
         rows = self.detections.rows_of(frame.keys)
         self._matched[rows] = True
         found = self.detections.of_rows(rows, np.array([width, height], dtype=np.float64))
+        self._require_sides(found, width, height)
         high = found.scores >= self.threshold
         inside = found.on_frame((width, height))
         self.frames += 1
@@ -92,6 +107,17 @@ class GivenBoxes:
         self.outside += int((high & ~inside).sum())
         self.frames_with_boxes += bool((high & inside).any())
         return found.select(high & inside)
+
+    def _require_sides(self, found: FrameBoxes, width: int, height: int) -> None:
+        if len(self._first) >= _TELLING:
+            return
+        size = np.tile([width, height], (len(found), 1))
+        self._first = np.concatenate([self._first, np.hstack([found.boxes, found.rotated, size])])
+        try:
+            boxes, rotated, sizes = np.split(self._first, [4, 9], axis=1)
+            require_sides(boxes, rotated, sizes, self.detections.source)
+        except InputError as error:
+            raise FruitlessError(str(error)) from None
 
     def count_before(self, source: Source, number: int | None, used: bool) -> None:
         """Count a frame whose boxes were used in an earlier call."""

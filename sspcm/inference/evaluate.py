@@ -11,7 +11,13 @@ import numpy as np
 
 from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
-from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections
+from sspcm.data.detection_forms import require_sides
+from sspcm.data.detections import (
+    PERSON,
+    Detections,
+    coverage_line,
+    read_detections,
+)
 from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.data.sets import NOBODY_HELD_OUT, OWN_SPLIT, make_sets, require_run_data, splits_of
 from sspcm.inference.networks import TrainedNetworks
@@ -317,6 +323,7 @@ def _detected_people(people: PoseDataset, found: Detections) -> tuple[PoseDatase
     rows = np.flatnonzero(on_frame)
     sizes = people.frames[["width", "height"]].to_numpy(dtype=np.float64)[frame_rows[rows]]
     boxes = found.of_rows(rows, sizes)
+    require_sides(boxes.boxes, boxes.rotated, sizes, found.source)
     inside = boxes.on_frame(sizes)
     counts = {
         "images": len(people.frames),

@@ -27,6 +27,7 @@ from sspcm.inference.chain import (
     BoxSource,
     Finder,
     FoundBoxes,
+    FruitlessError,
     GivenBoxes,
     WholeFrames,
     poses_of_frames,
@@ -40,7 +41,7 @@ from sspcm.inference.pictures import PoseWriter
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
 from sspcm.inference.tracks import numbered, smoothed
 from wepdtof_pose.errors import InputError, counted
-from wepdtof_pose.files import make_folder, replacing, write_json
+from wepdtof_pose.files import file_sha256, make_folder, replacing, write_json
 from wepdtof_pose.locks import exclusive
 
 RESULTS = "predictions.json"
@@ -49,10 +50,6 @@ FRAMES = "frames.csv"
 SUMMARY = "summary.json"
 DRAWINGS = "drawings"
 DRAFTS = "drafts"
-
-
-class FruitlessError(InputError):
-    """Everything was read, but there is nothing to write."""
 
 
 @dataclass(frozen=True)
@@ -308,6 +305,9 @@ def _heading(
         "decoding": networks.evaluation.decoding,
         "flip_test": networks.evaluation.flip_test,
         "inputs": [str(path) for path in inputs],
+        "boxes_sha256": file_sha256(options.boxes)
+        if options.boxes is not None and options.boxes.is_file()
+        else None,
         "finder": None if finder is None else str(getattr(finder, "source", "a finder")),
         **{
             name: str(value) if isinstance(value, Path) else value

@@ -62,6 +62,10 @@ def test_sigma_fits_the_crops(overrides, sigma):
         ({"optimisation.learning_rate": 0.0}, r"'optimisation\.learning_rate' must be above 0"),
         ({"optimisation.learning_rate": "fast"}, "must be of type float, not 'fast'"),
         ({"optimisation.learning_rate": "nan"}, "must be of type float, not 'nan'"),
+        ({"optimisation.learning_rate": float("inf")}, "must be of type float, not 'inf'"),
+        ({"optimisation.milestones": [3, -1]}, "must be epochs from 0 on"),
+        ({"threads": 100000}, "'threads' must be at most 1024"),
+        ({"data.sigma": 101}, r"'data\.sigma' must be at most 100"),
         ({"easy_view.scale": 1.0}, r"'easy_view\.scale' must be from 0 to below 1"),
         ({"hard_view.rotation": -1.0}, r"'hard_view\.rotation' must be at least 0"),
         ({"easy_view.flip_probability": 1.5}, "from 0 to 1"),
@@ -119,14 +123,37 @@ def test_a_setting_without_a_value_is_an_error():
 
 
 def test_files_that_are_no_configuration(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="no such file"):
         load_config(tmp_path / "missing.yaml")
     (tmp_path / "list.yaml").write_text("- 1\n- 2\n")
     with pytest.raises(InputError, match="top level"):
         load_config(tmp_path / "list.yaml")
-    (tmp_path / "broken.yaml").write_text("a: [1\n")
-    with pytest.raises(InputError, match="not valid YAML"):
-        load_config(tmp_path / "broken.yaml")
+    for text, said in {
+        "a: [1\n": "not usable YAML: .* at line 2",
+        "data:\n  order: file\n  labels: 3\n  order: random\n": "'order' .* twice, .*line 4",
+        "a: " + "[" * 5000: "nested too deeply",
+        "seed: !!python/object:os.system x": "could not determine a constructor .* at line 1",
+    }.items():
+        (tmp_path / "broken.yaml").write_text(text)
+        with pytest.raises(InputError, match=f"broken.yaml: .*{said}"):
+            load_config(tmp_path / "broken.yaml")
+
+
+def test_anchors_of_a_file_are_followed_and_never_printed_at_length(tmp_path):
+    path = tmp_path / "anchors.yaml"
+    path.write_text("easy_view: &view {scale: 0.1}\nhard_view: {<<: *view, flip_probability: 0}\n")
+    config = load_config(path)
+    assert (config.hard_view.scale, config.hard_view.flip_probability) == (0.1, 0)
+    lines = [f"b{n}: &b{n} [{', '.join([f'*b{n - 1}'] * 10)}]" for n in range(1, 12)]
+    path.write_text("\n".join(["data:", "  b0: &b0 [1]", *(f"  {line}" for line in lines)]))
+    with pytest.raises(InputError, match=r"unknown config key 'data\.b0'"):
+        load_config(path)
+    path.write_text(
+        "\n".join(["more: [", "&b0 [1],", *(f"{x.split(': ')[1]}," for x in lines), "]"])
+    )
+    path.write_text(path.read_text().replace("more: [", "seed: ["))
+    with pytest.raises(InputError, match="'seed' must be of type int, not a list of 12"):
+        load_config(path)
 
 
 def test_defaults_are_the_published_setting():

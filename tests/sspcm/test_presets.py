@@ -7,6 +7,7 @@ import pytest
 from sspcm import presets
 from sspcm.config_io import load_config
 from sspcm.presets import PRESETS, Preset, fitting_preset, settings_around
+from wepdtof_pose.errors import InputError
 
 PRESET = Preset(
     people=1,
@@ -82,3 +83,9 @@ def test_every_preset_is_a_configuration_at_any_length(name: str) -> None:
     for epochs in (1, 2, 7, 500):
         named = {"optimisation.epochs": epochs}
         load_config(overrides=settings_around(named, PRESETS[name]) | named)
+
+
+@pytest.mark.parametrize("key", ["optimisation.epochs", "optimisation.burn_in_epochs"])
+def test_a_length_that_is_no_number_is_named(key: str) -> None:
+    with pytest.raises(InputError, match=f"'{key}' must be of type int, not '1e3'"):
+        settings_around({"optimisation.epochs": 20, key: "1e3"}, PRESET)

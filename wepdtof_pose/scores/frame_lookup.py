@@ -38,8 +38,9 @@ def find_frames(
 
     A file name goes before an id: ids of files made without the annotations are guesses from
     names. A name is that of the frame with the same path, else of the only one with the same last
-    part; where several frames have it, or there is none, the id says which. An id that no frame has
-    may be the name of one without its suffix, as detectors and WEPDTOF name frames.
+    part; where several frames have it, or there is none, the id says which. A text that is no
+    frame's id may be the file name of one, with or without its suffix, as detectors and WEPDTOF
+    name frames, or its id in digits; where these name different frames, it is of none.
 
     Args:
         frames: with columns `id` and `file_name`.
@@ -47,20 +48,28 @@ def find_frames(
         file_names: (n,) names; None where only an id is known.
     """
     row_of = {frame_id: row for row, frame_id in enumerate(frames["id"])}
+    by_digits = {str(frame_id): row for frame_id, row in row_of.items()}
     by_name = _rows_of_names(frames["file_name"])
     by_last_part = _rows_of_names([Path(name).name for name in frames["file_name"]])
     by_stem = _rows_of_names([str(Path(name).with_suffix("")) for name in frames["file_name"]])
     by_last_stem = _rows_of_names([Path(name).stem for name in frames["file_name"]])
+
+    def named(text: str) -> int:
+        last = Path(text.replace("\\", "/")).name
+        found = set(by_name.get(text) or by_last_part.get(last) or ())
+        found |= set(by_stem.get(text) or by_last_stem.get(last) or ())
+        found |= {by_digits[text]} if text in by_digits else set()
+        return found.pop() if len(found) == 1 else -1
+
     rows = np.full(len(image_ids), -1, dtype=np.int64)
     for position, (image_id, name) in enumerate(zip(image_ids, file_names, strict=True)):
         by_id = row_of.get(image_id, -1) if isinstance(image_id, (int, str)) else -1
-        if by_id < 0 and isinstance(image_id, str) and not image_id.isdigit():
-            stems = by_stem.get(image_id) or by_last_stem.get(Path(image_id).name) or []
-            by_id = stems[0] if len(stems) == 1 else -1
+        if by_id < 0 and isinstance(image_id, str):
+            by_id = named(image_id)
         if name is None or Path(name).suffix.lower() in VIDEO_SUFFIXES:
             rows[position] = by_id
             continue
-        found = by_name.get(name) or by_last_part.get(Path(name).name) or []
+        found = by_name.get(name) or by_last_part.get(Path(name.replace("\\", "/")).name) or []
         if len(found) == 1:
             rows[position] = found[0]
         elif by_id in found:

@@ -64,7 +64,7 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
     boxes = raw.rotated
     usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:4] > 0).all(axis=1) & ~raw.crowds
     angles = boxes[usable, 4]
-    if _are_radians(angles):
+    if are_radians(angles):
         degrees = ", ".join(f"{angle:g}" for angle in np.rad2deg(angles[:2]).round(2))
         yield _of_file(
             "angles-radians",
@@ -73,6 +73,25 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
         )
     elif message := _mirrored(raw, usable):
         yield _of_file("angles-mirrored", message)
+
+
+def are_radians(angles: np.ndarray) -> bool:
+    """Whether angles (n,) are in radians: all of them small, many turned, and few of them whole."""
+    if len(angles) < 2:
+        return False
+    largest, turned = np.abs(angles).max(), (np.abs(angles) > 0.02).mean()
+    fractions = (angles != np.round(angles)).mean()
+    limit = np.pi / 2 if len(angles) < 5 else np.pi
+    return largest <= limit + 0.01 and turned >= 0.5 and fractions >= 0.5
+
+
+def are_corners(boxes: np.ndarray, sizes: np.ndarray) -> bool:
+    """Whether boxes (n, 4) fit images (n, 2) as x1, y1, x2, y2, and many not as x, y, w, h."""
+    if len(boxes) < _SEVERAL:
+        return False
+    fit = ((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)).all(axis=1)
+    over = (boxes[:, :2] + boxes[:, 2:] > sizes + 1).any(axis=1)
+    return bool(fit.mean() >= NEARLY_ALL and over.mean() >= 0.25)
 
 
 def _of_file(code: str, message: str) -> Problem:
@@ -194,11 +213,9 @@ def _corners(raw: RawFile) -> str:
     labelled = raw.labelled & counted[:, None]
     jointed = labelled.sum(axis=1) > 2
     if not jointed.any():
-        with np.errstate(invalid="ignore"):
-            over = (boxes[:, :2] + boxes[:, 2:] > sizes + 1).any(axis=1)
-        enough = counted.sum() >= 5 and over[counted].mean() >= 0.25
         text = "all boxes fit their images, and as x, y, width, height many do not"
-        return f"read as corners x1, y1, x2, y2 {text}" if enough else ""
+        found = are_corners(boxes[counted], sizes[counted])
+        return f"read as corners x1, y1, x2, y2 {text}" if found else ""
     with np.errstate(invalid="ignore"):
         points = raw.keypoints[..., :2]
         slack = 0.1 * (boxes[:, 2:] - boxes[:, :2])[:, None]
@@ -313,15 +330,6 @@ def _are_filled(raw: RawFile, boxes: np.ndarray, keypoints: np.ndarray) -> bool:
     with np.errstate(divide="ignore", invalid="ignore"):
         filled = np.median(reach / boxes[jointed, 2:], axis=0)
     return bool((filled >= _FILLED).all())
-
-
-def _are_radians(angles: np.ndarray) -> bool:
-    if len(angles) < 2:
-        return False
-    largest, turned = np.abs(angles).max(), (np.abs(angles) > 0.02).mean()
-    fractions = (angles != np.round(angles)).mean()
-    limit = np.pi / 2 if len(angles) < 5 else np.pi
-    return largest <= limit + 0.01 and turned >= 0.5 and fractions >= 0.5
 
 
 def _mirrored(raw: RawFile, usable: np.ndarray) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import frame_boxes, read_detections
 from sspcm.inference.frames import find_sources
 from wepdtof_pose.errors import InputError
@@ -306,12 +307,49 @@ def test_of_a_rotated_box_without_sides_the_plain_box_is_used(tmp_path: Path, si
     [
         ([[0.1, 0.2, 0.3, 0.4], [0.5, 0.2, 0.3, 0.4]], "shares of the image"),
         ([[10, 20, 30, 60, 0.9], [15, 20, 40, 60, 0.55]], r"x1, y1, x2, y2, score\?"),
+        ([[10, 20, 30, 60, 1.0], [15, 20, 40, 60, 1.0]], r"x1, y1, x2, y2, score\?"),
+        ([[90, 80, 30, 60, 1.25], [95, 70, 40, 60, -0.5]], "within .-1.25: are they radians"),
+        ([[90, 80, 30, 60, 0.9], [95, 70, 40, 60, 0.75]], "or scores"),
     ],
 )
 def test_boxes_of_another_form(tmp_path: Path, boxes: list, error: str) -> None:
     write_json(tmp_path / "a.json", [{"image_id": 1, "bbox": box} for box in boxes])
     with pytest.raises(InputError, match=error):
         read_detections(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("turned", [[90, 80, 30, 60, 0], [90, 80, 30, 60, 40.5], [9, 8, 30, 60, 0]])
+def test_rotated_boxes_in_degrees_stay_what_they_are(tmp_path: Path, turned: list) -> None:
+    write_json(tmp_path / "a.json", [{"image_id": 1, "bbox": turned}] * 3)
+    assert read_detections(tmp_path / "a.json").rotated.tolist() == [turned] * 3
+
+
+CORNERS = [[10, 20, 40, 70], [60, 30, 90, 80], [120, 10, 150, 50], [150, 40, 190, 90], [5, 5, 9, 9]]
+
+
+def test_boxes_by_two_corners(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", [{"image_id": 1, "bbox": box} for box in CORNERS])
+    found = found_in(tmp_path / "a.json")
+    with pytest.raises(InputError, match=r"a.json: the boxes fit .* as corners x1, y1, x2, y2"):
+        require_sides(found.boxes, found.rotated, np.tile(SIZE, (5, 1)), "a.json")
+    sides = [[x, y, far - x, low - y] for x, y, far, low in CORNERS]
+    write_json(tmp_path / "b.json", [{"image_id": 1, "bbox": box} for box in sides])
+    found = found_in(tmp_path / "b.json")
+    require_sides(found.boxes, found.rotated, np.tile(SIZE, (5, 1)), "b.json")
+
+
+@pytest.mark.parametrize(
+    ("second", "error"),
+    [({"score": 0.5}, "1 of 2 boxes have no 'score'"), ({"confidence": 0.5}, "have 'confidence'")],
+)
+def test_scores_of_some_or_by_another_name(tmp_path: Path, second: dict, error: str) -> None:
+    box = {"image_id": 1, "bbox": [1, 2, 3, 4]}
+    first = {key: 0.25 for key in second if key != "score"}
+    write_json(tmp_path / "a.json", [box | first, box | second])
+    with pytest.raises(InputError, match=error):
+        read_detections(tmp_path / "a.json")
+    write_json(tmp_path / "a.json", [box, box])
+    assert read_detections(tmp_path / "a.json").scores.tolist() == [1, 1]
 
 
 def test_categories_that_are_there_are_named(tmp_path: Path) -> None:

@@ -90,6 +90,22 @@ def test_boxes_of_a_results_file_on_the_images_of_a_folder(photos, tmp_path, ent
     assert people.left_out == {"boxes on no image of the pool": 1, "boxes of other categories": 1}
 
 
+def test_a_name_that_two_images_have_names_neither(photos, tmp_path):
+    (photos / "b").mkdir()
+    (photos / "b" / "002.jpg").write_bytes((photos / "001.jpg").read_bytes())
+    boxes = [("002.jpg", [1, 2, 30, 40]), ("b/002.jpg", [3, 4, 50, 60])]
+    rows = [{"file_name": name, "bbox": box} for name, box in boxes]
+    rows += [{"image_id": 2, "bbox": [5, 6, 7, 8]}, {"image_id": "001", "bbox": [9, 9, 9, 9]}]
+    write_json(tmp_path / "boxes.json", rows)
+    people, _ = pool(photos, unlabelled_detections=str(tmp_path / "boxes.json"))
+    named = people.frames.set_index("id")["file_name"]
+    names = named[people.people["frame_id"]].tolist()
+    assert sorted(zip(names, people.boxes[:, 0].tolist(), strict=True)) == [
+        *(("001.jpg", 9), ("002.jpg", 1), ("b/002.jpg", 3)),
+    ]
+    assert people.left_out == {"boxes on no image of the pool": 1}
+
+
 def test_rotated_boxes_on_the_images_of_a_folder(photos, tmp_path):
     rows = [{"file_name": "001.jpg", "bbox": [50, 60, 10, 20, 90], "score": 0.9}]
     write_json(tmp_path / "boxes.json", rows)

@@ -216,6 +216,10 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
             "--box-threshold 0.5 or lie outside their frame",
         ),
         (["good.png", "--boxes", "broken.json"], "broken.json: entry 0: 'bbox' is not a list of 4"),
+        (
+            ["good.png", "--boxes", "corners.json"],
+            "corners.json: the boxes fit their images as cor",
+        ),
         (["good.png", "-o", "sub"], "sub: is there already"),
         (["good.png", "--network", "Z"], "has no network 'Z'"),
         (["good.png", "--box-threshold", "0.5"], "--box-threshold: without effect on whole frames"),
@@ -243,6 +247,8 @@ def test_unusable_input_is_one_line_and_leaves_nothing(
     low = {**box, "file_name": "good.png"}
     boxes = [{**low, "score": 0.3}, {**low, "bbox": [900, 1, 9, 9]}]
     Path("low.json").write_text(json.dumps(boxes))
+    corners = [{**low, "bbox": [x, x, x + 9, x + 8]} for x in (1, 20, 22, 25, 30)]
+    Path("corners.json").write_text(json.dumps(corners))
     Path("broken.json").write_text(json.dumps([{**box, "bbox": [1, 1, 9]}]))
     before = sorted(tmp_path.rglob("*"))
     options = [] if "-o" in inputs else ["-o", "out"]

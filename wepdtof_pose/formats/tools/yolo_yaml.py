@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,7 @@ from wepdtof_pose.formats.categories import people_labels, says_person
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import SPLITS, WHOLE, files_in, split_folder
 from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names, with_flip_pairs
-
-_DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}"
-"""Twenty lists or mappings that open in one another."""
+from wepdtof_pose.plain_yaml import parse_yaml
 
 _OWN_SPLITS = "own_splits"
 """Our key in a data.yaml whose `train` is there because loaders insist on one."""
@@ -140,27 +137,6 @@ def read_data_file(
     )
 
 
-def parse_yaml(text: str, *, source: str) -> Any:
-    """Return the content of a YAML text of plain values, without aliases.
-
-    Raises:
-        InputError: it is no such text; the message names the line.
-    """
-    # Quick to see here; PyYAML takes seconds to find out.
-    if re.search(_DEEP, text):
-        raise InputError(f"{source}: not usable YAML: nested too deeply")
-    try:
-        return yaml.load(text, Loader=_PlainLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise InputError(f"{source}: not usable YAML: {error.problem} at line {line}") from None
-    except RecursionError:
-        raise InputError(f"{source}: not usable YAML: nested too deeply") from None
-    # Tags with wrong values raise almost anything in the constructors: KeyError, IndexError, ...
-    except Exception as error:
-        raise InputError(f"{source}: not usable YAML: {shown(str(error))}") from None
-
-
 def yaml_text(keypoint_set: KeypointSet, splits: Sequence[str]) -> str:
     """Return the data.yaml of a data set with these splits, in the folder that holds it."""
     folders = {split: split_folder("images", split) for split in splits}
@@ -176,17 +152,6 @@ def yaml_text(keypoint_set: KeypointSet, splits: Sequence[str]) -> str:
         "kpt_names": {0: list(keypoint_set.joints)},
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, default_flow_style=None)
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """A safe loader that also refuses aliases: a few lines of them stand for gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(
-                None, None, "aliases are not supported", self.peek_event().start_mark
-            )
-        return super().compose_node(parent, index)
 
 
 def _yaml_file(path: Path) -> Path:

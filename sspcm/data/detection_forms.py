@@ -1,0 +1,71 @@
+"""Boxes in another form than ours, which only the whole file shows: each is refused by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.validation.units import are_corners, are_radians
+
+_SCORES = ("confidence", "conf", "scores", "prob", "probability")
+"""What results call a score that is no COCO result's."""
+
+
+def require_pixels(boxes: np.ndarray, source: str) -> None:
+    """Refuse boxes (n, 4) all of which are shares of the image; `source` names them in errors."""
+    if len(boxes) and ((boxes >= 0) & (boxes <= 1)).all() and (boxes % 1 != 0).any():
+        raise InputError(
+            f"{source}: all boxes lie between 0 and 1: they are shares of the image, not pixels; "
+            "multiply x and width by the width of the image, y and height by its height"
+        )
+
+
+def require_angles(boxes: np.ndarray, source: str) -> None:
+    """Refuse boxes (n, 5) all of which are two corners and a score."""
+    corners = (boxes[:, 2:4] > boxes[:, :2]).all()
+    if len(boxes) and corners and ((boxes[:, 4] > 0) & (boxes[:, 4] <= 1)).all():
+        raise InputError(
+            f"{source}: all boxes have five numbers, the last of them between 0 and 1: are these "
+            "x1, y1, x2, y2, score? Give x, y, width, height as 'bbox' and the score as 'score' "
+            "(five numbers are cx, cy, w, h and an angle in degrees)"
+        )
+
+
+def require_degrees(angles: np.ndarray, source: str) -> None:
+    """Refuse angles (n,) of rotated boxes that are radians, or scores in their place."""
+    if are_radians(angles):
+        raise InputError(
+            f"{source}: all {len(angles)} angles of rotated boxes lie within "
+            f"+-{np.abs(angles).max():.3g}: are they radians, or scores? Give cx, cy, w, h and the "
+            "angle in degrees, clockwise from up, and the score as 'score'"
+        )
+
+
+def require_scores(entries: Sequence[dict[str, Any]], source: str, *, annotations: bool) -> None:
+    """Refuse boxes of which only some have a score, and results that call it otherwise."""
+    without = [row for row in entries if "score" not in row]
+    if 0 < len(without) < len(entries):
+        raise InputError(
+            f"{source}: {len(without)} of {len(entries)} boxes have no 'score': give it to all of "
+            "them, or to none"
+        )
+    other = next((key for key in _SCORES if not annotations and without and key in without[0]), "")
+    if other:
+        raise InputError(f"{source}: its boxes have {other!r} and no 'score': name it 'score'")
+
+
+def require_sides(boxes: np.ndarray, rotated: np.ndarray, sizes: np.ndarray, source: str) -> None:
+    """Refuse boxes (n, 4), not those rotated (n, 5), that are two corners of images (n, 2).
+
+    Raises:
+        InputError: they fit their images as corners, and many do not as x, y, w, h.
+    """
+    plain = np.isnan(rotated).any(axis=1)
+    if are_corners(boxes[plain], sizes[plain]):
+        raise InputError(
+            f"{source}: the boxes fit their images as corners x1, y1, x2, y2, and as x, y, width, "
+            "height many do not: give x2 - x1 and y2 - y1 as width and height"
+        )
