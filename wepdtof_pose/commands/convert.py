@@ -40,7 +40,9 @@ from wepdtof_pose.formats import READABLE, WRITABLE
     "--source-keypoints", metavar="SET", help="Joints of IN, where it does not name them."
 )
 @click.option(
-    "--category", metavar="NAME", help="Label of the people in IN, where it labels several things."
+    "--category",
+    metavar="NAME",
+    help="Label of the people in IN, where it labels several things (A,B: several).",
 )
 @SCENE_FROM
 @SCENE_FIELD

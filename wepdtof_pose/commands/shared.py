@@ -33,7 +33,7 @@ _NO_MEMORY = ("Insufficient memory", "can't allocate memory", "out of memory")
 CATEGORY = click.option(
     "--category",
     metavar="NAME",
-    help="Category of the people, where the file has several with joints.",
+    help="Category of the people, where the file has several with joints (A,B: several).",
 )
 SCENE_FROM = click.option(
     "--scene-from",

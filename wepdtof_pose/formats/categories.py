@@ -36,21 +36,23 @@ def people_labels(
 
     Args:
         labels: the labels met.
-        category: the label that the user says is people; upper and lower case are the same.
+        category: the label that the user says is people, or several with commas between; upper and
+            lower case are the same.
         source: names the file in errors.
         alone: whether the only label is people, whatever it says: it is where it has joints.
 
     Raises:
-        InputError: no label has the name `category`, or none says person.
+        InputError: no label has such a name, or none says person.
     """
     known = set(labels)
     if not known:
         return known
     if category is not None:
-        found = {label for label in known if label.strip().lower() == category.strip().lower()}
-        if not found:
+        whole = _called(category, known)
+        named = [whole] if whole else [_called(part, known) for part in category.split(",")]
+        if not all(named):
             raise InputError(f"{source}: has no {shown(category)}, only {listed(known)}")
-        return found
+        return set().union(*named)
     for test in (_is_person, _mentions_person):
         found = {label for label in known if test(label)}
         if found:
@@ -84,6 +86,10 @@ def listed(labels: Iterable[str]) -> str:
     names = sorted(labels)
     rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(shown(name) for name in names[:LISTED]) + rest
+
+
+def _called(name: str, labels: set[str]) -> set[str]:
+    return {label for label in labels if label.strip().lower() == name.strip().lower()}
 
 
 def _is_person(label: str) -> bool:

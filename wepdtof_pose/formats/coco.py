@@ -77,7 +77,8 @@ def read(
     Args:
         path: the JSON file.
         keypoint_set: its joints, where the file's category does not name them (or to overrule it).
-        category: name of the category of people, where the file has several with joints.
+        category: name of the category of people, where the file has several with joints (with
+            commas, of several of the same joints).
         images: folders that may hold the images; by default the usual places. In the folders given
             here an image is found by the longest end of its name that is there.
 
@@ -226,7 +227,8 @@ def _of_blocks(
         keypoint_set = keypoint_set_of(chosen, source)
         meta["category"] = chosen
         edges = lost_edges(chosen)
-    ids = () if chosen is None else ids_of_people(members, chosen)
+    ids = () if chosen is None else ids_of_people(members, chosen, category)
+    alike = len(ids) - 1 if ids and category is None else 0
     frames = frames_table(lists["images"])
     people, keypoints, from_joints = people_table(
         annotations, frames, keypoint_set, category_ids=ids
@@ -254,7 +256,7 @@ def _of_blocks(
             others,
             {
                 BOXES_OF_JOINTS: from_joints,
-                "categories of one name and the same joints (taken for one)": max(0, len(ids) - 1),
+                "categories of one name and the same joints (taken for one)": alike,
                 "edges of the skeleton that name no joints (not drawn)": edges,
             },
         ),

@@ -46,7 +46,8 @@ def keypoint_category(
         content: the file, or its members but for the long lists.
         source: names the file in errors.
         required: whether it has to name its joints.
-        name: the category that the user says is people: its name, or its id.
+        name: the category that the user says is people: its name, or its id; several of the same
+            joints with commas between.
         used: returns how many annotations there are by category id. Without it, only one category
             may have keypoints.
 
@@ -71,7 +72,10 @@ def keypoint_category(
             "--source-keypoints SET (boxes of WEPDTOF and CEPDOF have none: wepdtof-pose convert "
             "--from wepdtof first)"
         )
-    if len(found) > 1 and used is not None:
+    joints = [row.get("keypoints") for row in found]
+    if name is not None and all(one == joints[0] for one in joints):
+        found = found[:1]
+    elif name is None and len(found) > 1 and used is not None:
         found = _people(found, used(), source)
     if len(found) > 1:
         names = ", ".join(shown(row.get("name", row["id"])) for row in found)
@@ -83,14 +87,20 @@ def keypoint_category(
     return found[0]
 
 
-def ids_of_people(content: Mapping[str, Any], category: dict[str, Any]) -> tuple[Any, ...]:
-    """Return the ids of a category and of those of the same name and joints.
+def ids_of_people(
+    content: Mapping[str, Any], category: dict[str, Any], name: str | None = None
+) -> tuple[Any, ...]:
+    """Return the ids of a category and of those with its joints and its name, or that `name` names.
 
     Files that were put together list one for each of their parts.
     """
     rows = categories_of(content)
-    own = (row["id"] for row in rows if _first_alike([category], row) is category)
-    return tuple(dict.fromkeys([category["id"], *filter(_is_id, own)]))
+    if name is None:
+        alike = [row for row in rows if _first_alike([category], row) is category]
+    else:
+        named = _named(rows, name, "the file")
+        alike = [row for row in named if row.get("keypoints") == category.get("keypoints")]
+    return tuple(dict.fromkeys([category["id"], *filter(_is_id, (row["id"] for row in alike))]))
 
 
 def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
@@ -212,7 +222,8 @@ def _people(rows: list[dict[str, Any]], used: Counter[Any], source: str) -> list
 
 
 def _named(rows: list[dict[str, Any]], name: str, source: str) -> list[dict[str, Any]]:
-    found = [row for row in rows if str(row["id"]) == name]
+    ids = [name] if any(str(row["id"]) == name for row in rows) else name.split(",")
+    found = [row for row in rows if str(row["id"]) in map(str.strip, ids)]
     labels = people_labels((_name(row) for row in rows), name, source=source) if not found else ()
     if not rows:
         raise InputError(f"{source}: has no categories, so none is {shown(name)}")

@@ -65,6 +65,10 @@ _OBJECTS: tuple[tuple[Callable[[dict[str, Any]], bool], str], ...] = (
         _has("people", "version"),
         "is what OpenPose found on one image, and no annotations: these predictions are not read",
     ),
+    (
+        _has("keypoint_names", "images"),
+        "is OCHuman's own form, which is not read: take ochuman_coco_format_*.json beside it",
+    ),
     (_has("annolist"), "is PoseTrack's form of 2017, which is not read: take that of 2018 (COCO)"),
     (
         _has("instance_info"),

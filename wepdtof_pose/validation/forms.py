@@ -78,7 +78,7 @@ def read_forms(edits: Edits) -> None:
     names = None if category is None else category["keypoints"]
     _mend_images(edits)
     _mend_references(edits, category)
-    own, _ = split_by_category(edits.content, category)
+    own, _ = split_by_category(edits.content, category, edits.category)
     check = entry_check("annotation")
     # Where nobody says which joints are seen, places are labels as they are in pairs x, y.
     unknown = 0 if any(_says_visibility(person) for _, person in own) else 2
@@ -129,7 +129,7 @@ def are_pairs(content: dict[str, Any], name: str | None = None) -> bool:
     category, joints = joints_of_file(content, name)
     if not joints:
         return False
-    own, _ = split_by_category(content, category)
+    own, _ = split_by_category(content, category, name)
     people = [person for _, person in own if isinstance(person, dict) and _in_a_list(person)]
     lists: list[Any] = [person["keypoints"] for person in people]
     if not lists or any(len(values) != 2 * joints for values in lists):

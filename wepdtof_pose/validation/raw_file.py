@@ -153,7 +153,7 @@ def read_raw(content: Any, *, source: str, category: str | None = None) -> RawFi
     if not boxes_only:
         of_people, keypoint_set, category_problems = _keypoint_set(content, category)
         problems += category_problems
-    own, others = split_by_category(content, of_people)
+    own, others = split_by_category(content, of_people, category)
     rows, wrong = _well_formed(own, entry_check("annotation", boxes_only=boxes_only))
     problems += wrong.as_problems("annotations")
     lists = (image_rows, rows, np.array(others, dtype=np.int64))
@@ -184,16 +184,17 @@ def category_of_people(content: dict[str, Any], name: str | None = None) -> dict
 
 
 def split_by_category(
-    content: dict[str, Any], category: dict[str, Any] | None
+    content: dict[str, Any], category: dict[str, Any] | None, name: str | None = None
 ) -> tuple[list[tuple[int, Any]], list[int]]:
     """Return the annotations to read with their positions, and the positions of the others.
 
-    The others are of a category that the file lists and that is not `category`, nor alike.
+    The others are of a category that the file lists and that is not `category`, nor alike, nor
+    among those that `name` names.
     """
     annotations = list(enumerate(content["annotations"]))
     if category is None:
         return annotations, []
-    own = ids_of_people(content, category)
+    own = ids_of_people(content, category, name)
     listed = {c["id"] for c in content["categories"] if isinstance(c.get("id"), (int, str))}
     listed -= set(own)
     if not listed:

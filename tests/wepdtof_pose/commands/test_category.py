@@ -63,6 +63,25 @@ def test_a_command_asks_for_the_category_and_takes_it(name: str, data: Path) -> 
     assert answered.exit_code == 0, answered.output
 
 
+@pytest.mark.parametrize("names", ["adult, child", "1,2"])
+def test_several_categories_of_the_same_joints_are_people_if_the_user_says_so(
+    data: Path, names: str
+) -> None:
+    words = ["stats", str(data), "--category", names]
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 2  # their joints differ
+    assert "several categories have keypoints ('adult', 'child')" in refused.output
+    content = read_json(data / "annotations.json")
+    content["categories"][1]["keypoints"] = ["head", "neck", "tail"]
+    content["annotations"][2] |= {"keypoints": SECOND, "num_keypoints": 3}
+    (data / "annotations.json").write_text(json.dumps(content))
+    assert "read 3 people on 1 frame" in CliRunner().invoke(main, words).output
+    checked = CliRunner().invoke(main, ["validate", str(data), "--category", names])
+    assert "3 people on 1 image" in checked.output
+    words[-1] = "adult,dog"
+    assert "has no 'adult,dog', only 'adult', 'child'" in CliRunner().invoke(main, words).output
+
+
 def test_a_repair_leaves_the_other_category_alone(data: Path) -> None:
     content = read_json(data / "annotations.json")
     content["annotations"][0]["num_keypoints"] = 9

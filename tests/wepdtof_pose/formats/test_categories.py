@@ -23,6 +23,11 @@ def test_labels_that_say_person(labels: list[str], people: set[str]) -> None:
 
 def test_the_user_says_which_are_people() -> None:
     assert people_labels(["person", "Worker"], " worker ", source="a") == {"Worker"}
+    several = {"Climbing", "walking"}
+    assert people_labels([*several, "dog"], "climbing, walking", source="a") == several
+    assert people_labels(["a, b", "a", "b"], "a, b", source="a") == {"a, b"}
+    with pytest.raises(InputError, match="has no 'walking,cook', only 'walking'"):
+        people_labels(["walking"], "walking,cook", source="a")
     with pytest.raises(InputError, match=r"a\.json: has no 'cook', only 'person', 'worker'"):
         people_labels(["person", "worker"], "cook", source="a.json")
 

@@ -28,6 +28,7 @@ FORMS: dict[str, tuple[Any, str]] = {
     "rapid": ([{"image_id": "a", "bbox": [1, 2, 3, 4, 5], "score": 1}], "--from rapid"),
     "poses": ([{"image_id": 1, "keypoints": [], "score": 1}], "visualize DATA --predictions"),
     "boxes": ([{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "sspcm predict --boxes"),
+    "ochuman": ({"keypoint_names": [], "images": []}, "ochuman_coco_format"),
     "detectron2": ([{"file_name": "a", "annotations": []}], "convert_to_coco_json"),
 }
 

@@ -210,6 +210,23 @@ def of_people(numbers: np.ndarray, data: DataFile) -> tuple[np.ndarray, Counter[
     )
 
 
+def without_padding(numbers: np.ndarray, data: DataFile, source: str) -> np.ndarray:
+    """Return rows without the joints behind those of people, none of which may be labelled.
+
+    Raises:
+        InputError: one is: the joints are others.
+    """
+    if not data.padding or not len(numbers):
+        return numbers
+    own, more = np.split(numbers, [5 + data.joints * data.channels], axis=1)
+    if more[:, 2::3].any() if data.channels == 3 else more.any():
+        raise InputError(
+            f"{source}: people have {data.joints + data.padding} joints, but "
+            f"{shown(data.keypoint_set and data.keypoint_set.name)} has {data.joints}"
+        )
+    return own
+
+
 def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.ndarray:
     """Return the numbers of a label file, (people, 5 + joints * channels) float64.
 
@@ -377,9 +394,11 @@ def _dataset(
     for row, (name, file) in enumerate(files.items()):
         size = image_size(image_file(folder, name))
         sizes.append(size)
-        numbers = read_labels(file, joints=data.joints, channels=data.channels)
+        columns = data.joints + data.padding
+        numbers = read_labels(file, joints=columns, channels=data.channels)
         numbers, left_out = of_people(numbers, data)
         others.update(left_out)
+        numbers = without_padding(numbers, data, str(file))
         box, points = to_pixels(numbers, size, channels=data.channels, source=str(file))
         boxes.append(box)
         keypoints.append(points)

@@ -41,6 +41,8 @@ class DataFile:
         names: names of the classes by number, as far as the file says them.
         keypoint_set: the joints; None where a data set of boxes was asked for.
         channels: numbers a joint, 2 or 3; 0 where there are no joints.
+        padding: joints that a line has beside people's: CVAT pads those of skeletons with fewer
+            joints than another one has.
         left_out: what it says that is not followed.
     """
 
@@ -53,6 +55,7 @@ class DataFile:
     names: dict[int, str]
     keypoint_set: KeypointSet | None
     channels: int
+    padding: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -92,16 +95,19 @@ def read_data_file(
         raise InputError(f"{file}: expected names and values such as 'train: images/train'")
     names = _class_names(content.get("names"), file)
     classes = _classes(names, content.get("kpt_names"), category, file)
-    joints, channels, ignored = None, 0, 0
+    joints, channels, ignored, padding = None, 0, 0, 0
     if pose:
         count, channels = _shape(content.get("kpt_shape"), file)
         joints = keypoint_set or _joints(content, classes, file)
-        if len(joints) != count:
+        padding = count - len(joints)
+        if padding < 0 or (padding and len(names) < 2):
             raise InputError(
                 f"{file}: 'kpt_shape' has {shown(count)} joints, "
                 f"but {joints.name!r} has {len(joints)}"
             )
-        joints, ignored = _with_flip(joints, content.get("flip_idx"), file)
+        flip = content.get("flip_idx")
+        own_flip = flip[: len(joints)] if isinstance(flip, list) and padding else flip
+        joints, ignored = _with_flip(joints, own_flip, file)
     stated = _root(content.get("path"), file)
     alone = path.is_dir()
     root = file.parent if alone and _leads_out(stated, path) else stated
@@ -133,6 +139,7 @@ def read_data_file(
         )
     return DataFile(
         *(file, root, splits, listed, len(splits) > 1, classes, names, joints, channels),
+        padding=padding,
         left_out={_NO_EXCHANGE: ignored},
     )
 
@@ -228,6 +235,8 @@ def _joints(content: dict[Any, Any], classes: frozenset[int], file: Path) -> Key
     named = content.get("kpt_names")
     if isinstance(named, dict) and named:
         own = [names for number, names in named.items() if number in classes]
+        if any(names != own[0] for names in own):
+            raise InputError(f"{file}: classes of people have different joints: name one of them")
         named = next(iter([*own, *named.values()]))
     if named is None:
         raise InputError(

@@ -213,6 +213,35 @@ def test_which_class_is_people(
     assert len(reading.datasets["all"]) == 1
 
 
+def test_several_classes_may_be_people(tmp_path: Path) -> None:
+    text = "names: [climbing, walking, bed]\n" + FLAT
+    path = write(tmp_path, text=CLASSES + text, labels=LINE + "1" + LINE[1:] + "2" + LINE[1:])
+    reading = yolo.read(path, category="climbing,Walking")
+    assert reading.left_out == {"objects of class 'bed'": 1}
+    assert len(reading.datasets["all"]) == 2
+    other = text.replace(FLAT, "kpt_names: {0: [nose, a, b], 1: [a, nose, b]}\n")
+    (tmp_path / "data.yaml").write_text(CLASSES + other)
+    with pytest.raises(InputError, match="classes of people have different joints"):
+        yolo.read(path, category="climbing,walking")
+
+
+def test_joints_that_are_padded_to_those_of_another_skeleton(tmp_path: Path) -> None:
+    """As CVAT exports a skeleton of people beside one of hands, which has more joints."""
+    text = CLASSES.replace("[3, 3]", "[5, 3]") + "flip_idx: [0, 2, 1, 3, 4]\n"
+    text += "names: {0: hand, 1: person}\n"
+    hand = LINE[:-1] + " 0.1 0.1 2 0.2 0.2 2\n"
+    person = "1" + LINE[1:-1] + " 0.0 0.0 0 0.0 0.0 0\n"
+    path = write(tmp_path, text=f"{text}kpt_names: {{1: [nose, left_eye, right_eye]}}\n")
+    (path / "labels" / "train" / "a.txt").write_text(hand + person)
+    reading = yolo.read(path)
+    assert reading.datasets["all"].keypoints.shape == (1, 3, 3)
+    assert reading.datasets["all"].keypoint_set.flip_pairs == ((1, 2),)
+    assert reading.left_out == {"objects of class 'hand'": 1}
+    (path / "labels" / "train" / "a.txt").write_text("1" + hand[1:])
+    with pytest.raises(InputError, match=r"a\.txt: people have 5 joints, but 'custom' has 3"):
+        yolo.read(path)
+
+
 @pytest.mark.parametrize(
     ("names", "category", "error"),
     [
