@@ -132,7 +132,15 @@ def file_sha256(path: Path) -> str:
 def require_other_file(out: Path, inputs: Iterable[Path]) -> None:
     """Refuse to write a file over one of those that were read."""
     if os.path.realpath(out) in map(os.path.realpath, inputs):
-        raise InputError(f"{out}: is the annotation file itself: name another")
+        raise InputError(f"{out}: is the file that is read: name another")
+
+
+def require_no_annotations(out: Path) -> None:
+    """Refuse to write a result over a file that holds a data set's annotations."""
+    if out.is_file() and out.suffix.lower() == ".json":
+        content = out.read_bytes()
+        if b'"annotations"' in content and b'"images"' in content:
+            raise InputError(f"{out}: holds annotations, and would be written over: name another")
 
 
 def make_folder(path: Path) -> None:

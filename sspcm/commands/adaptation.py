@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sspcm.commands.options import NETWORK, PATH, opens_networks
+from sspcm.commands.options import NETWORK, PATH, opens_networks, replaceable
 from wepdtof_pose.commands.shared import (
     CATEGORY,
     LEAVE_OUT_TEST,
@@ -144,7 +144,7 @@ def adapt(
 @click.command()
 @click.argument("path", type=PATH)
 @click.option("-n", "--count", type=_COUNT, required=True, help="People to label next.")
-@output_option("JSON list to write.", metavar="FILE")
+@output_option("JSON list to write.", metavar="FILE", callback=replaceable)
 @click.option(
     "--labelled", type=PATH, help="List of those who are labelled already: others are chosen."
 )

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from sspcm.commands.options import PATH, say_what_was_not_read
+from sspcm.commands.options import PATH, replaceable, say_what_was_not_read
 from wepdtof_pose.commands.shared import output_option
 from wepdtof_pose.errors import counted, echo
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
-@output_option("JSON file to write.", metavar="FILE", default="boxes.json")
+@output_option("JSON file to write.", metavar="FILE", default="boxes.json", callback=replaceable)
 @click.option("--model", metavar="NAME|FILE", help="Network.  [default: ceiling-find]")
 @click.option(
     "--threshold",

@@ -14,7 +14,7 @@ from sspcm.commands.adaptation import adapt, rank
 from sspcm.commands.cache import cache
 from sspcm.commands.find import find
 from sspcm.commands.networks import export, import_weights, pseudo_labels
-from sspcm.commands.options import PATH, UP, opens_networks
+from sspcm.commands.options import PATH, UP, opens_networks, replaceable
 from sspcm.commands.predict import predict
 from sspcm.commands.train import train
 from wepdtof_pose import __version__
@@ -50,7 +50,14 @@ def main() -> None:
     "--network", metavar="NAME", help="One network of the method, for example C.  [default: all]"
 )
 @click.option("--per-joint", is_flag=True, help="Also print PCK@0.2 of each joint.")
-@click.option("-o", "--output", metavar="FILE", type=PATH, help="JSON file for all scores.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=PATH,
+    callback=replaceable,
+    help="JSON file for all scores.",
+)
 @opens_networks(inference=True)
 def evaluate(
     networks: TrainedNetworks,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sspcm.commands.options import NETWORK, PATH, opens_networks, size_of
+from sspcm.commands.options import NETWORK, PATH, opens_networks, replaceable, size_of
 from wepdtof_pose.commands.shared import output_option, refuse_unused
-from wepdtof_pose.errors import counted, echo
+from wepdtof_pose.errors import InputError, counted, echo
 
 if TYPE_CHECKING:
     from sspcm.inference.finder import Finder
@@ -20,7 +20,7 @@ _OF_POSES = ("checkpoint", "decoding", "keypoints", "crop_size", "colour", "allo
 
 
 @click.command("pseudo-labels")
-@output_option("File to write.", metavar="FILE")
+@output_option("File to write.", metavar="FILE", callback=replaceable)
 @click.option("--data", type=PATH, help="The run's data, where they were moved.")
 @click.option("--unlabelled", type=PATH, help="Its unlabelled data, where they were moved.")
 @opens_networks(inference=True)
@@ -48,7 +48,7 @@ def pseudo_labels(
 
 
 @click.command()
-@output_option("ONNX file.", metavar="FILE")
+@output_option("ONNX file.", metavar="FILE", callback=replaceable)
 @NETWORK
 @click.option(
     "--weights",
@@ -80,6 +80,8 @@ def export(
     from sspcm.inference.export import export_finder, export_onnx
     from sspcm.inference.networks import TrainedNetworks
 
+    if output.suffix.lower() in (".pt", ".pth"):
+        raise InputError(f"{output}: is the name of a torch file: give that of an .onnx file")
     if isinstance(networks, TrainedNetworks):
         check = export_onnx(networks, output, name=network, precision=weights)  # type: ignore[arg-type]
     else:
@@ -94,7 +96,7 @@ def export(
 
 @click.command("import-weights")
 @click.argument("file", type=PATH)
-@output_option("File to write.", metavar="FILE")
+@output_option("File to write.", metavar="FILE", callback=replaceable)
 @click.option(
     "--keypoints",
     metavar="SET",
@@ -132,5 +134,7 @@ def import_weights(
         crop_size=size_of(crop_size),
         bgr=None if colour is None else colour == "bgr",
     )
+    for note in found.notes:
+        echo(note, err=True)
     echo(f"networks: {', '.join(found.names())}")
     echo(f"written: {output}")

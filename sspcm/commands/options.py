@@ -16,6 +16,20 @@ _SHOWN = 5
 """Inputs that could not be read, as many as are named."""
 
 
+def replaceable(_: Any, __: Any, out: Path | None) -> Path | None:
+    """Return the file that -o names; refuse one that holds annotations or belongs to a run.
+
+    A callback of click: what is refused is refused before the work.
+    """
+    if out is not None and out.exists():
+        from sspcm.runs.folder import require_no_run_file
+        from wepdtof_pose.files import require_no_annotations
+
+        require_no_annotations(out)
+        require_no_run_file(out)
+    return out
+
+
 UP = click.option(
     "--up",
     type=click.Choice(["radius", "box", "angle"]),
@@ -136,6 +150,8 @@ def opens_networks(
                 precision=precision,
                 allow_code=allow_code,
             )
+            for note in networks.notes:
+                echo(note, err=True)
             command(networks=networks.with_settings(decoding=decoding, flip_test=flip_test), **rest)
 
         named: tuple[Callable[..., Any], ...] = (_RUN,)

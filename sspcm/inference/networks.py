@@ -40,6 +40,7 @@ class TrainedNetworks:
         upright: whether they were trained on turned crops.
         up: the direction that pointed up in these; see `sspcm.data.crop_places`.
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
+        notes: what of their file was not read, a sentence each.
     """
 
     method: Method
@@ -53,6 +54,7 @@ class TrainedNetworks:
     upright: bool = False
     up: Up = "radius"
     sigma: float = 2.0
+    notes: tuple[str, ...] = ()
 
     @property
     def reported(self) -> str:

@@ -20,7 +20,7 @@ from sspcm.runs.code import require_allowed_code
 from sspcm.runs.folder import RunFolder
 from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import file_sha256
+from wepdtof_pose.files import file_sha256, require_other_file
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
 
 
@@ -83,8 +83,10 @@ def import_weights(
             for files in its layout, and RGB for mmpose's.
 
     Raises:
-        InputError: the file holds no such networks, or their heatmaps are of other joints.
+        InputError: the file holds no such networks, their heatmaps are of other joints, or it would
+            be written over.
     """
+    require_other_file(out, [source])
     found = _open_weights(source, keypoints, crop_size, bgr, "cpu")
     assert isinstance(found.method, FixedNetworks)
     about = {
@@ -96,7 +98,7 @@ def import_weights(
     }
     state = {name: value.contiguous() for name, value in found.method.networks.state_dict().items()}
     save_checkpoint(out, {"state_dict": state, "about": about})
-    return _open_weights(out, None, None, None, "cpu")
+    return dataclasses.replace(_open_weights(out, None, None, None, "cpu"), notes=found.notes)
 
 
 def run_folder_of(path: Path) -> Path | None:
@@ -213,6 +215,7 @@ def _open_weights(
         upright=about.upright,
         up=about.up,
         sigma=about.sigma,
+        notes=tuple(weights.notes),
     )
 
 

@@ -17,6 +17,7 @@ from sspcm.heatmaps.decoding import decode, fitting_blur
 from sspcm.heatmaps.flips import Alignment, average_flipped
 from sspcm.methods.method import Method, mode_of
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import PIXEL_STD
 from wepdtof_pose.scores.coco import RADIUS_EDGES, score
 from wepdtof_pose.scores.predictions import Predictions, predictions_of_people, rescore, suppress
@@ -51,6 +52,9 @@ def predict_people(
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
         align: how the flip test moves mirrored maps; see `average_flipped`.
         share: the people to predict; all of them by default.
+
+    Raises:
+        InputError: a network gives numbers that are not finite.
     """
     parts: dict[str, list[np.ndarray]] = {}
     with mode_of([method], training=False), torch.inference_mode():
@@ -69,6 +73,11 @@ def predict_people(
                     method=config.decoding,  # type: ignore[arg-type]
                     blur_size=fitting_blur(sigma),
                 )
+                if not np.isfinite(keypoints).all():
+                    raise InputError(
+                        f"network {name} gives heatmaps that are no finite numbers: its training "
+                        "diverged, or its weights are damaged or of another network"
+                    )
                 parts.setdefault(name, []).append(keypoints)
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 

@@ -59,6 +59,8 @@ _WRAPPERS = (
     "net",
     "ema",
 )
+_COUNTERS = ("total_ops", "total_params", "n_averaged")
+"""What thop and torch's AveragedModel put among the parameters."""
 _ORDER = {True: "BGR", False: "RGB"}
 _DEPTH = 3
 """Wrappings inside each other that are opened."""
@@ -159,7 +161,8 @@ def load_initial(
         else:
             break
     network.load_state_dict(taken, strict=False)
-    return [f"{file}: the network starts from {said}", *weights.otherwise(bgr, upright)]
+    start = f"{file}: the network starts from {said}"
+    return [start, *weights.notes, *weights.otherwise(bgr, upright)]
 
 
 def _final_layer(
@@ -203,12 +206,25 @@ class WeightsFile:
         networks: parameters under our names by network ("" for a single one).
         about: what a file that we wrote says of its networks; None for other files.
         mmpose: it is laid out as mmpose's, whose networks take RGB.
+        unread: entries of the file that hold networks as well, and are not read.
     """
 
     path: Path
     networks: dict[str, State]
     about: AboutNetworks | None
     mmpose: bool
+    unread: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the file is not read, a sentence each."""
+        if not self.unread or self.about is not None:
+            return []
+        others = ", ".join(map(repr, self.unread))
+        return [
+            f"{self.path}: also holds networks under {others}, which are not read: to use these, "
+            "save them alone into a new file"
+        ]
 
     @property
     def joints(self) -> tuple[str, ...] | None:
@@ -243,7 +259,7 @@ def open_weights(file: Path) -> WeightsFile:
         InputError: it is no usable file of weights, or holds no network that we know.
     """
     content = read_torch_file(file)
-    state = _parameters(content, file)
+    state, unread = _parameters(content, file)
     found = networks_of(state)
     if not found:
         raise InputError(
@@ -256,6 +272,7 @@ def open_weights(file: Path) -> WeightsFile:
         networks=found,
         about=None if about is None else read_about(about, source=str(file)),
         mmpose=_mmpose_head(state) is not None,
+        unread=unread,
     )
 
 
@@ -265,10 +282,12 @@ def read_weights(file: Path) -> dict[str, torch.Tensor]:
     Raises:
         InputError: it is missing, is no torch file, or holds more than tensors and containers.
     """
-    return _parameters(read_torch_file(file), file)
+    return _parameters(read_torch_file(file), file)[0]
 
 
-def _parameters(content: Any, file: Path) -> State:
+def _parameters(content: Any, file: Path) -> tuple[State, tuple[str, ...]]:
+    """Return the parameters, and the entries beside them that hold other networks."""
+    beside: dict[str, State] = {}
     for _ in range(_DEPTH):
         if not isinstance(content, Mapping):
             raise InputError(f"{file}: holds no state dictionary")
@@ -278,13 +297,29 @@ def _parameters(content: Any, file: Path) -> State:
             (key,) = inner  # by whatever name
         if key is None:
             break
+        beside |= {str(one): _tensors(content[one]) for one in inner if one != key}
         content = content[key]
-    tensors = {str(k): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+    tensors = _tensors(content)
     if not tensors:
         entries = _some([str(key) for key in content]) or "none"
         raise InputError(f"{file}: holds no parameters; its entries: {entries}")
     require_finite(tensors, file)
-    return tensors
+    others = [name for name, one in beside.items() if networks_of(one) and not _same(one, tensors)]
+    return tensors, tuple(others)
+
+
+def _same(a: State, b: State) -> bool:
+    """Whether these are the same numbers, whatever their names, as of a network in a wrapper."""
+    return len(a) == len(b) and all(map(torch.equal, a.values(), b.values()))
+
+
+def _tensors(content: Mapping[Any, Any]) -> State:
+    """Return the tensors of a dictionary, without the counters of profilers and averages."""
+    return {
+        str(name): value
+        for name, value in content.items()
+        if isinstance(value, torch.Tensor) and str(name).rsplit(".", 1)[-1] not in _COUNTERS
+    }
 
 
 def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:

@@ -1,8 +1,8 @@
 """Torch files: written whole, and read without running anything that they say.
 
 A file may hold tensors, plain containers and numbers. Training scripts of others also put numpy
-numbers (a score) and the records of their loggers beside the parameters: the numbers are read as
-plain ones, and the records are put aside unread. Whatever else a file names is refused.
+numbers (a score), the records of their loggers and their options beside the parameters: the numbers
+are read as plain ones, the others are put aside unread. Whatever else a file names is refused.
 """
 
 from __future__ import annotations
@@ -114,6 +114,11 @@ def _require_torch_file(path: Path) -> None:
         raise InputError(
             f"{path}: is a pointer of Git LFS, not the file itself: fetch it with git lfs pull"
         )
+    if head[8:10] == b'{"':
+        raise InputError(
+            f"{path}: is a safetensors file: read it with safetensors.torch.load_file, and write "
+            "that with torch.save"
+        )
     if head.startswith(b"PK\x03\x04"):
         _require_stored(path)
     # The older form is a series of pickles; a pickle of protocol 2 and above begins so.
@@ -188,6 +193,7 @@ _STAND_INS: list[Any] = [
         (_PutAside, f"mmengine.logging.history_buffer.{name}")
         for name in ("HistoryBuffer", "current", "max", "mean", "min")
     ),
+    (_PutAside, "argparse.Namespace"),
     (_PutAside, "builtins.getattr"),
     (_PutAside, "__builtin__.getattr"),
 ]

@@ -22,6 +22,21 @@ from wepdtof_pose.files import make_folder, read_json, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
 
 
+def require_no_run_file(out: Path) -> None:
+    """Refuse to write over a file that a run consists of; `sspcm pseudo-labels` may renew its own.
+
+    Raises:
+        InputError: it is one.
+    """
+    for run in map(RunFolder, out.absolute().parents[:2]):
+        own = (
+            *(run.config_file, run.metrics_file, run.result_file, run.predictions_file),
+            *(run.environment_file, run.keypoints_file, run.last_checkpoint, run.best_checkpoint),
+        )
+        if run.config_file.is_file() and out.is_file() and out.absolute() in own:
+            raise InputError(f"{out}: belongs to the run in {run.path}: name another file")
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths and files of one run. Everything that is reported can be recomputed from it."""

@@ -53,9 +53,16 @@ LEAVE_OUT_TEST = click.option(
 
 
 def output_option(
-    help: str, *, metavar: str = "DIR", default: str | None = None
+    help: str,
+    *,
+    metavar: str = "DIR",
+    default: str | None = None,
+    callback: Callable[[Any, Any, Any], Any] | None = None,
 ) -> Callable[[Any], Any]:
-    """Return the option -o of a command, which has to be given unless there is a default."""
+    """Return the option -o of a command, which has to be given unless there is a default.
+
+    `callback` is click's: it gets the value, and returns it or refuses it.
+    """
     return click.option(
         "-o",
         "--output",
@@ -64,6 +71,7 @@ def output_option(
         default=default,
         show_default=True,
         required=default is None,
+        callback=callback,
         help=help,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from wepdtof_pose.commands.shared import CATEGORY, PATH, SEED, one_split, refuse_unused
-from wepdtof_pose.errors import counted, echo
+from wepdtof_pose.errors import InputError, counted, echo
 
 _UNUSED = {
     "grid": ["rings", "scene", "fps"],
@@ -103,6 +103,10 @@ def visualize(
     found = None
     if predictions is not None:
         found = from_results(read_json(predictions), dataset, source=str(predictions))
+    pictures = [name for name in dataset.frames["file_name"] if name.lower().endswith(".png")]
+    folders = {path.resolve() for path in {(dataset.root / name).parent for name in pictures}}
+    if out.resolve() in folders:
+        raise InputError(f"{out}: holds images of the data set: name another folder for pictures")
     rng = np.random.default_rng(seed)
     problems: list[str] = []
     options: dict[str, Any] = {"problems": problems}

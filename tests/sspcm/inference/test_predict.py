@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 from sspcm.commands.main import main
@@ -496,3 +497,17 @@ def test_cells_of_tables_are_no_formulas(single_run: Path, tmp_path: Path) -> No
     cv2.imwrite(str(tmp_path / "=1+1.png"), np.full((40, 40, 3), 90, dtype=np.uint8))
     assert run("predict", single_run, tmp_path / "=1+1.png", "-o", tmp_path / "out").exit_code == 0
     assert "\n'=1+1.png," in (tmp_path / "out" / "frames.csv").read_text()
+
+
+def test_weights_that_give_no_numbers_are_one_line(
+    single_run: Path, images: list[Path], tmp_path: Path
+) -> None:
+    content = torch.load(single_run / "checkpoints" / "last.pt", weights_only=True)
+    for name, value in content["method"].items():
+        if name.endswith("running_var"):
+            content["method"][name] = -value
+    torch.save(content, tmp_path / "weights.pt")
+    done = run("predict", tmp_path / "weights.pt", images[0], "-o", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "network A gives heatmaps that are no finite numbers" in done.output
+    assert not (tmp_path / "out").exists()

@@ -1,3 +1,4 @@
+import argparse
 import hashlib
 import pickle
 from collections import OrderedDict
@@ -172,6 +173,33 @@ def test_the_usual_wrappings_are_opened(tmp_path: Path, wrapping: str) -> None:
     file = save({"epoch": 1, wrapping: {"state_dict": small(0).state_dict()}}, tmp_path)
     load_initial(network, file, role="A")
     assert same(network, small(0))
+
+
+def test_networks_that_are_not_read_are_said(tmp_path: Path) -> None:
+    first, second = small(0).state_dict(), small(1).state_dict()
+    file = save({"model": first, "ema": second, "optimizer": {"state": {}}}, tmp_path)
+    network = small(9)
+    notes = load_initial(network, file, role="A")
+    assert same(network, small(0))
+    assert any("also holds networks under 'ema', which are not read" in note for note in notes)
+    # Of simple baselines the same network is in two entries.
+    wrapped = {f"module.{name}": value for name, value in first.items()}
+    file = save({"state_dict": wrapped, "best_state_dict": first}, tmp_path)
+    assert open_weights(file).notes == []
+
+
+def test_options_and_counters_beside_parameters_are_put_aside(tmp_path: Path) -> None:
+    counters = {"n_averaged": torch.tensor(3), "conv1.total_ops": torch.zeros(1)}
+    state = {"module." + name: value for name, value in small(0).state_dict().items()} | counters
+    file = save({"state_dict": state, "args": argparse.Namespace(lr=0.1, path="x")}, tmp_path)
+    (found,) = open_weights(file).networks.values()
+    assert set(found) == set(small(0).state_dict())
+
+
+def test_a_safetensors_file_names_the_step_that_works(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b'\x0a\0\0\0\0\0\0\0{"a": {}}  ')
+    with pytest.raises(InputError, match=r"is a safetensors file: .*torch\.save"):
+        read_weights(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("head", ["keypoint_head.", "head."])

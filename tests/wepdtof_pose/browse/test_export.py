@@ -207,7 +207,7 @@ def test_refused(fiftyone: Any, data: Path, options: dict[str, str], message: st
     with pytest.raises(InputError, match=message):
         written(fiftyone, data, **options)
     file = data / "annotations" / "person_keypoints.json"
-    with pytest.raises(InputError, match="is the annotation file itself"):
+    with pytest.raises(InputError, match="is the file that is read"):
         export_corrections(fiftyone, data, file, split=None, tag=None)
 
 

@@ -97,6 +97,21 @@ def test_convert_then_draw(data: Path, tmp_path: Path) -> None:
     assert read_image(files[0]).shape == (864, 1152, 3)
 
 
+def test_pictures_are_not_drawn_among_the_images_of_the_data_set(
+    data: Path, tmp_path: Path
+) -> None:
+    content = read_json(data / "annotations" / "person_keypoints.json")
+    name = Path(content["images"][0]["file_name"])
+    (data / "images" / name).rename(data / "images" / "grid.png")
+    content["images"][0]["file_name"] = "grid.png"
+    write_json(data / "annotations" / "person_keypoints.json", content)
+    before = (data / "images" / "grid.png").read_bytes()
+    result = run("visualize", data, "-o", data / "images", "--grid")
+    assert result.exit_code == 2
+    assert "holds images of the data set: name another folder" in result.output
+    assert (data / "images" / "grid.png").read_bytes() == before
+
+
 def test_grid_with_predictions(data: Path, tmp_path: Path) -> None:
     content = read_json(data / "annotations" / "person_keypoints.json")
     results = [
@@ -210,7 +225,7 @@ def test_split_never_writes_over_what_it_reads(data: Path, tmp_path: Path) -> No
         for choice in (("--labels", "3"), ("--train", "1", "--by", "frame")):
             result = run("split", data, *choice, "-o", out)
             assert result.exit_code == 2
-            assert "is the annotation file itself" in result.output
+            assert "is the file that is read" in result.output
     assert file.read_bytes() == before
 
 

@@ -1,0 +1,59 @@
+"""What the option -o of commands that write one file never writes over."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sspcm.commands.main import main
+
+COMMANDS = {
+    "evaluate": ["run"],
+    "find": ["frames"],
+    "rank": ["data", "-n", "3"],
+    "pseudo-labels": ["run"],
+    "export": ["run"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("annotations/person_keypoints.json", "holds annotations, and would be written over"),
+        ("result.json", "belongs to the run in"),
+        ("checkpoints/last.pt", "belongs to the run in"),
+    ],
+)
+def test_annotations_and_files_of_runs_are_not_written_over(
+    tmp_path: Path, command: str, name: str, said: str
+) -> None:
+    (tmp_path / "config.yaml").touch()
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"images": [], "annotations": []}' if "annotations" in name else "of a run")
+    before = file.read_bytes()
+    done = CliRunner().invoke(main, [command, *COMMANDS[command], "-o", str(file)])
+    assert done.exit_code == 2, done.output
+    assert said in done.output
+    assert file.read_bytes() == before
+
+
+def test_an_earlier_result_is_written_over(single_run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.json"
+    file.write_text("{}")
+    done = CliRunner().invoke(main, ["evaluate", str(single_run), "-o", str(file)])
+    assert done.exit_code == 0, done.output
+    assert '"networks"' in file.read_text()
+
+
+def test_weights_are_not_written_over_by_what_is_made_of_them(
+    single_run: Path, tmp_path: Path
+) -> None:
+    weights = tmp_path / "weights.pt"
+    weights.write_bytes((single_run / "checkpoints" / "last.pt").read_bytes())
+    before = weights.read_bytes()
+    for command in ("export", "import-weights"):
+        done = CliRunner().invoke(main, [command, str(weights), "-o", str(weights)])
+        assert done.exit_code == 2, done.output
+        assert weights.read_bytes() == before
