@@ -60,7 +60,7 @@ class KnownImages:
         others = read_signatures([paths[row] for row in rest], cache=self._cache)
         for row, same in zip(rest, same_pictures(self._signatures, others).tolist(), strict=True):
             if same >= 0:
-                how = f"the same picture as the tested {known[same]}, re-encoded or resized"
+                how = f"the same picture as the tested {known[same]}, encoded, sized or turned anew"
                 found[row] = SameImage(known[same], how)
         return found
 

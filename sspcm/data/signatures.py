@@ -1,4 +1,4 @@
-"""Signatures of pictures, and which of them show the same picture, re-encoded or resized.
+"""Signatures of pictures, and which show the same one: encoded anew, resized, mirrored or turned.
 
 A signature is the picture as shown in 64 x 64 grey cells, each the mean of its pixels. Frames of a
 ceiling camera differ only where people are, so every single cell counts: two are the same where
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -72,7 +72,9 @@ def read_signatures(paths: Sequence[Path], *, cache: Path) -> np.ndarray:
 
 
 def same_pictures(known: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return for each of `others` the row of the first known that shows the same picture, or -1.
+    """Return for each of `others` the row of a known one that shows the same picture, or -1.
+
+    It may be mirrored or turned by quarters, as copies that augment a data set are.
 
     Args:
         known: (k,) signatures.
@@ -86,14 +88,25 @@ def same_pictures(known: np.ndarray, others: np.ndarray) -> np.ndarray:
     tree = cKDTree(_joined(known["grey"], _COARSE).reshape(len(known), -1))
     blocks = _joined(known["grey"], _BLOCKS)
     for first in range(0, len(others), _AT_ONCE):
-        some = others[first : first + _AT_ONCE]
-        coarse = _joined(some["grey"], _COARSE).reshape(len(some), -1)
-        near = tree.query_ball_point(coarse, _COARSE_LEVELS, p=np.inf)
-        for place, rows in enumerate(near):
-            if rows and some["size"][place].all():
-                row = _first_same(some[place], known, blocks, np.sort(rows))
-                found[first + place] = -1 if row is None else readable[row]
+        for some in _views(np.asarray(others[first : first + _AT_ONCE])):
+            coarse = _joined(some["grey"], _COARSE).reshape(len(some), -1)
+            near = tree.query_ball_point(coarse, _COARSE_LEVELS, p=np.inf)
+            for place, rows in enumerate(near):
+                if rows and found[first + place] < 0 and some["size"][place].all():
+                    row = _first_same(some[place], known, blocks, np.sort(rows))
+                    found[first + place] = -1 if row is None else readable[row]
     return found
+
+
+def _views(signatures: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the signatures as they are, then of the pictures mirrored and turned by quarters."""
+    for quarters in range(4):
+        for step in (1, -1):
+            view = signatures.copy()
+            view["grey"] = np.rot90(signatures["grey"], quarters, axes=(1, 2))[:, :, ::step]
+            if quarters % 2:
+                view["size"] = signatures["size"][:, ::-1]
+            yield view
 
 
 def _decoded(paths: Sequence[Path]) -> np.ndarray:

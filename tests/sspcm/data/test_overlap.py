@@ -114,7 +114,7 @@ def test_people_on_another_version_of_a_tested_image_are_not_learned_from(parted
     assert sets.left_out["training split: on an image of tested people"] > 0
     assert sets.shared.startswith("1 image of tested people among those to learn from")
     assert "train_5.jpg is the same picture as the tested " in sets.shared
-    assert sets.shared.endswith("val_5.jpg, re-encoded or resized)")
+    assert sets.shared.endswith("val_5.jpg, encoded, sized or turned anew)")
 
 
 def test_training_and_test_side_with_the_same_images_are_refused(parted):

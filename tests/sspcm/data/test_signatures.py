@@ -42,6 +42,15 @@ def test_a_copy_is_the_same_whatever_its_quality_and_size(camera, tmp_path, qual
     assert same([camera / "1.png", camera / "0.png"], [copy], tmp_path) == [1]
 
 
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_copy_may_be_mirrored_and_turned(camera, tmp_path, quarters, mirrored):
+    image = np.rot90(read_image(camera / "0.png"), quarters)
+    image = np.ascontiguousarray(image[:, ::-1] if mirrored else image)
+    copy = written(tmp_path / "a.jpg", image, cv2.IMWRITE_JPEG_QUALITY, 75)
+    assert same([camera / "1.png", camera / "0.png"], [copy], tmp_path) == [1]
+
+
 def test_the_next_frame_of_a_camera_is_another_picture(camera, tmp_path):
     assert same([camera / "0.png"], [camera / "1.png"], tmp_path) == [-1]
 
