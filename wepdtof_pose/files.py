@@ -210,6 +210,9 @@ def replacing(path: Path) -> Iterator[Path]:
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder, not a file to write")
+    # Renamed there, a file would take the place of the device, for every program.
+    if (path.exists() and not path.is_file()) or os.path.realpath(path.parent) in _DEVICES:
+        raise InputError(f"{path}: is a pipe or a device, not a file to write")
     make_folder(path.parent)
     with exclusive(path) as left:
         if left:
@@ -378,6 +381,7 @@ _TEXTS = tuple(
 
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:")
 _OPENED = ("/dev/fd/", "/dev/stdin", "/proc/")
+_DEVICES = ("/dev", "/dev/fd", f"/proc/{os.getpid()}/fd")
 _TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part(?:\.\w+)?|old)")
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".mp4")
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}

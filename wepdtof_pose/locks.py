@@ -51,6 +51,8 @@ def exclusive(path: Path, *, patience: float = PATIENCE, waiting: str = "") -> I
             lock.acquire(blocking=False)
             break
         except Timeout:
+            if time.monotonic() >= until and not file.exists():
+                raise InputError(f"{path}: cannot be locked: no file can be made there") from None
             if time.monotonic() >= until:
                 raise LockedError(
                     f"{path}: another process is writing it: wait until that has ended, "

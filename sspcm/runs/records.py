@@ -228,7 +228,7 @@ def read_epoch_rows(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         where = f"{path}: line {number}"
         try:
-            row = json.loads(line)
+            row = json.loads(line, parse_constant=_refuse_constant)
         except RecursionError:
             raise InputError(f"{where}: not usable JSON: nested too deeply") from None
         except ValueError as error:
@@ -334,6 +334,10 @@ def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: not a keypoint set: {error}") from None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _is_score(value: Any) -> bool:

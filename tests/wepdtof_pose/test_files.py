@@ -1,6 +1,7 @@
 import contextlib
 import json
 import os
+import stat
 import subprocess
 import sys
 import textwrap
@@ -299,3 +300,14 @@ def test_what_is_no_json_is_named(tmp_path: Path, content: bytes, error: str) ->
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(InputError, match=error):
         read_json(tmp_path / "a.json")
+
+
+def test_pipes_and_devices_are_not_replaced_by_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/null"), Path("/dev/stdout")):
+        with pytest.raises(InputError, match=f"{path}: is a pipe or a device, not a file"):
+            write_json(path, [])
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    assert (tmp_path / "link").is_symlink()

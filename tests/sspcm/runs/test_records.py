@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sspcm.runs.records import keypoint_set_from_dict, read_environment, read_run_result
+from sspcm.runs.records import (
+    keypoint_set_from_dict,
+    read_environment,
+    read_epoch_rows,
+    read_run_result,
+)
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -81,3 +86,13 @@ def test_joints_of_another_form_are_one_line(change):
     assert keypoint_set_from_dict(content, source="k.json") == get_keypoint_set("coco-17")
     with pytest.raises(InputError, match=r"k\.json: not a keypoint set"):
         keypoint_set_from_dict(content | change, source="k.json")
+
+
+def test_rows_of_an_epoch_hold_numbers_of_json_alone(tmp_path):
+    row = {"epoch": 1, "learning_rate": 0.1, "train": {}, "seconds": 1.0}
+    file = tmp_path / "metrics.jsonl"
+    file.write_text(json.dumps(row) + "\n" + json.dumps(row | {"epoch": 2, "own": float("nan")}))
+    assert read_epoch_rows(file) == [row]  # the last line may have been cut short
+    file.write_text(json.dumps(row | {"own": float("inf")}) + "\n")
+    with pytest.raises(InputError, match=r"metrics.jsonl: line 1: .*Infinity is no number of JSON"):
+        read_epoch_rows(file)
