@@ -99,7 +99,7 @@ def fill_sizes(edits: Edits, file: Path) -> None:
 def move_along(edits: Edits, file: Path) -> None:
     """Move the labels of pictures that were resized or turned after they were annotated."""
     root, people = _root(edits, file), _people_of_images(edits)
-    changed: dict[Any, list[tuple[int, Move | None]]] = defaultdict(list)
+    changed: dict[Any, list[tuple[int, Move]]] = defaultdict(list)
     for row, image in edits.entries("images"):
         if entry_check("image")(image) is not None:
             continue
@@ -114,13 +114,15 @@ def move_along(edits: Edits, file: Path) -> None:
             changed[(move.words[:6], scale)].append((row, move))
     for (kind, scale), moves in changed.items():
         reach = max(_reach(edits, row, people) for row, _ in moves)
-        # Labels that fit the picture as it is are not known to be of the one before.
-        clear = reach > scale * _SLACK if scale < 1 else reach > 0.5
-        if reach > _SLACK or (kind == "resize" and not clear):
+        shown = max(_reach(edits, row, people, move.size) for row, move in moves)
+        # Labels that fit the picture as it is are not known to be of the one before: some exports
+        # state the size as stored under labels of the picture as shown.
+        clear = shown > _SLACK if kind == "turned" or scale < 1 else reach > 0.5
+        if reach > _SLACK or not clear:
             continue
         for row, move in moves:
             rows = people.get(repr(edits.entry("images", row)["id"]), [])
-            if move is not None and all(_is_movable(edits.entry("annotations", r)) for r in rows):
+            if all(_is_movable(edits.entry("annotations", r)) for r in rows):
                 _apply(edits, row, rows, move)
 
 
@@ -134,19 +136,21 @@ def _move(header: ImageHeader, stated: tuple[int, int]) -> Move | None:
     return resized(stated, header.size) if same_shape else None
 
 
-def _reach(edits: Edits, row: int, people: dict[str, list[int]]) -> float:
-    """Return how far the labels of an image reach, 1 at the edge of the stated size."""
+def _reach(
+    edits: Edits, row: int, people: dict[str, list[int]], size: tuple[int, int] | None = None
+) -> float:
+    """Return how far the labels of an image reach, 1 at the edge of a size, or the stated one."""
     image = edits.entry("images", row)
-    size = np.array([image["width"], image["height"]])
+    sides = np.array(size or (image["width"], image["height"]))
     far = [np.zeros(2)]
     for person in people.get(repr(image["id"]), []):
         entry = edits.entry("annotations", person)
         if isinstance(entry.get("keypoints"), list):
             joints = joints_in(entry["keypoints"], pairs=False)
-            far += [np.array(joint[:2]) / size for joint in joints if is_labelled(joint)]
+            far += [np.array(joint[:2]) / sides for joint in joints if is_labelled(joint)]
         if is_box(entry.get("bbox")):
             x, y, w, h = entry["bbox"]
-            far.append(np.array([x + w, y + h]) / size)
+            far.append(np.array([x + w, y + h]) / sides)
     return float(np.max(far))
 
 

@@ -91,7 +91,7 @@ def test_a_size_without_people_is_that_of_the_picture(tmp_path: Path) -> None:
 
 
 STORED = {
-    "bbox": [40, 40, 80, 40],
+    "bbox": [40, 40, 90, 40],
     "area": 1600,
     "keypoints": [62, 67, 2, 74, 71, 2, 44, 59, 2, 0, 0, 0],
 }
@@ -102,9 +102,18 @@ def test_labels_of_the_picture_as_stored_are_turned(tmp_path: Path) -> None:
     assert (content["images"][0]["width"], content["images"][0]["height"]) == (120, 160)
     person = content["annotations"][0]
     assert person["keypoints"] == [52, 62, 2, 48, 74, 2, 60, 44, 2, 0, 0, 0]
-    assert person["bbox"] == [40, 40, 40, 80]
+    assert person["bbox"] == [40, 40, 40, 90]
     assert person["area"] == 1600
     assert remaining == {"image-orientation": 1}
+
+
+def test_labels_that_fit_the_picture_as_stored_and_as_shown_stay(tmp_path: Path) -> None:
+    """Some exports state the size as stored under labels of the picture as shown."""
+    person = {**STORED, "bbox": [40, 40, 80, 40]}
+    content, remaining = repaired(tmp_path, person, (160, 120), (160, 120), orientation=6)
+    assert (content["images"][0]["width"], content["images"][0]["height"]) == (160, 120)
+    assert content["annotations"][0] == {**PERSON, **person}
+    assert remaining == {"image-size": 1, "image-orientation": 1}
 
 
 @pytest.mark.parametrize(("stated", "orientation"), [((120, 160), 6), ((160, 120), 3)])
