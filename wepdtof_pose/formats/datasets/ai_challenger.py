@@ -27,6 +27,7 @@ from wepdtof_pose.formats.fields import (
     shown,
 )
 from wepdtof_pose.formats.layout import (
+    IMAGE_SUFFIXES,
     WHOLE,
     Layout,
     Reading,
@@ -67,7 +68,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     entries = rows(content, source, "images with human_annotations and keypoint_annotations")
     for position, entry in enumerate(entries):
         require_file_name(entry.get("image_id"), f"{source}: [{position}]", key="image_id")
-    names = [f"{entry['image_id']}.jpg" for entry in entries]
+    names = [file_name(entry["image_id"]) for entry in entries]
     there = names_below(names, [images])[1] if images else {name: name for name in names}
     require_inside(there.values(), source)
     root = images or find_images(path, names)
@@ -84,6 +85,11 @@ def find_images(path: Path, names: list[str]) -> Path:
     split = path.stem.split("_")[-1]
     places = [*(folder / split for folder in folders), *folders, path.parent]
     return first_root(places, names, path.parent / "images")
+
+
+def file_name(image_id: str) -> str:
+    """Return the name of an image's file; some copies of the data have its suffix in the id."""
+    return image_id if image_id.lower().endswith(IMAGE_SUFFIXES) else f"{image_id}.jpg"
 
 
 def from_entries(
@@ -105,7 +111,7 @@ def from_entries(
     return PoseDataset(
         frames=make_frames(
             id=ids,
-            file_name=[f"{name}.jpg" for name in ids],
+            file_name=[file_name(name) for name in ids],
             width=[size[0] for size in sizes],
             height=[size[1] for size in sizes],
             extra=[other_fields(entry, _FIELDS) for entry in entries],

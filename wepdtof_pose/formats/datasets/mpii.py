@@ -8,7 +8,8 @@ The common JSON is a list of `{image, joints, joints_vis, center, scale}`. The o
   0, 0 is not labelled, and one with a 0 behind its position is hidden; so it is in the release.
 * There are no boxes. A person's box is the square that gives the crop of the published loaders:
   sides of 200 x scale pixels around the centre, moved down by 15 x scale. It may leave the image,
-  and its area (0.53 of it) is no body's area: MPII is scored by PCKh, not OKS.
+  and its area (0.53 of it) is no body's area: MPII is scored by PCKh, not OKS. Where there is no
+  scale (-1), it is the extent of the labelled joints.
 * Sizes come from the images.
 * There are no crowd regions: they are left out on writing.
 """
@@ -33,6 +34,7 @@ from wepdtof_pose.formats.fields import (
 )
 from wepdtof_pose.formats.layout import (
     ANNOTATION_FOLDERS,
+    BOXES_OF_JOINTS,
     EMPTY_FRAMES,
     SEARCHED,
     WHOLE,
@@ -47,6 +49,7 @@ from wepdtof_pose.formats.layout import (
     split_folder,
     without_crowds,
 )
+from wepdtof_pose.formats.tools.tool_records import box_of_joints
 from wepdtof_pose.geometry import PIXEL_STD
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -93,7 +96,8 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         raise InputError(f"{root / names[0]}: no such image: say where they lie with --images")
     sizes = [image_size(image_file(root, name)) for name in names]
     dataset = from_entries(entries, names, sizes, root=root)
-    return Reading({WHOLE: dataset}, [path], add_counts(left_out))
+    without = sum(entry["scale"] <= 0 for entry in entries)
+    return Reading({WHOLE: dataset}, [path], add_counts(left_out, {BOXES_OF_JOINTS: without}))
 
 
 def from_entries(
@@ -113,10 +117,11 @@ def from_entries(
         dtype=np.float64,
     ).reshape(-1, 16, 1)
     keypoints = np.concatenate([np.where(seen > 0, points - 1, 0), seen], axis=-1)
-    boxes = crop_boxes(
-        np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2),
-        np.array([entry["scale"] for entry in entries], dtype=np.float64),
-    )
+    scales = np.array([entry["scale"] for entry in entries], dtype=np.float64)
+    centers = np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2)
+    boxes = crop_boxes(centers, scales)
+    for row in np.flatnonzero(scales <= 0):
+        boxes[row] = box_of_joints(keypoints[row])
     scenes = {entry["image"]: entry.get("scene") for entry in entries}
     return PoseDataset(
         frames=make_frames(

@@ -44,6 +44,13 @@ def test_original_form(tmp_path: Path) -> None:
     assert ai_challenger.to_entries(dataset) == [make_entry()]
 
 
+def test_an_id_may_have_the_suffix_of_the_image(tmp_path: Path) -> None:
+    entry = make_entry(image_id="ab.jpg")
+    dataset = ai_challenger.read(write(tmp_path, [entry])).datasets["all"]
+    assert dataset.frames["file_name"].tolist() == ["ab.jpg"]
+    assert ai_challenger.to_entries(dataset) == [make_entry()]
+
+
 def test_names_of_people(tmp_path: Path) -> None:
     names = {"human3": [5, 6, 45, 66], "human1": [5, 6, 45, 66]}
     entry = make_entry(human_annotations=names, keypoint_annotations=dict.fromkeys(names, POINTS))
@@ -56,28 +63,29 @@ def test_names_of_people(tmp_path: Path) -> None:
     assert ai_challenger.write({"all": dataset}).not_held["names of people"] == 1
 
 
-def coco_form(dataset: PoseDataset, names: list[str] | None, *, copies: int = 1) -> dict[str, Any]:
-    category = {"id": 1, "name": "human"} | ({} if names is None else {"keypoints": names})
-    return {**coco.to_dict(dataset), "categories": [category] * copies}
+def coco_form(dataset: PoseDataset, *names: list[str]) -> dict[str, Any]:
+    """A file with a category for each list of joint names, or one without."""
+    categories = [{"id": 1, "name": "human", "keypoints": joints} for joints in names]
+    return {**coco.to_dict(dataset), "categories": categories or [{"id": 1, "name": "human"}]}
 
 
 @pytest.mark.parametrize("named", [True, False])
 def test_form_of_coco(make_dataset: Callable, tmp_path: Path, named: bool) -> None:
     dataset = make_dataset(keypoint_set="aic-14")
-    names = ["Right Shoulder", *dataset.keypoint_set.joints[1:]] if named else None
-    found = ai_challenger.read(write(tmp_path, coco_form(dataset, names))).datasets["all"]
+    names = [["Right Shoulder", *dataset.keypoint_set.joints[1:]]] if named else []
+    found = ai_challenger.read(write(tmp_path, coco_form(dataset, *names))).datasets["all"]
     assert found.keypoint_set.name == "aic-14"
     np.testing.assert_array_equal(found.keypoints, dataset.keypoints)
 
 
 @pytest.mark.parametrize(
-    ("copies", "error"), [(1, "not the joints of aic-14"), (2, "several categories")]
+    ("others", "error"), [([], "not the joints of aic-14"), ([["paw"]], "several categories")]
 )
 def test_other_joints_in_the_form_of_coco(
-    make_dataset: Callable, tmp_path: Path, copies: int, error: str
+    make_dataset: Callable, tmp_path: Path, others: list[list[str]], error: str
 ) -> None:
     dataset = make_dataset(keypoint_set="lsp-14")
-    content = coco_form(dataset, list(dataset.keypoint_set.joints), copies=copies)
+    content = coco_form(dataset, list(dataset.keypoint_set.joints), *others)
     with pytest.raises(InputError, match=error):
         ai_challenger.read(write(tmp_path, content))
 

@@ -42,6 +42,13 @@ def test_coordinates_count_from_zero(tmp_path: Path) -> None:
     assert mpii.to_entries(dataset) == [make_entry()] * 2
 
 
+def test_who_has_no_scale_gets_the_box_of_the_joints(tmp_path: Path) -> None:
+    without = make_entry(scale=-1, center=[-1.0, -1.0])
+    reading = mpii.read(write(tmp_path, [make_entry(), without]))
+    assert reading.datasets["all"].boxes[1].tolist() == [20.5, 30, 14, 14]
+    assert reading.left_out == {"boxes that are the extent of the joints": 1}
+
+
 @pytest.mark.parametrize("folder", ["annotations", "annot"])
 def test_images_beside_the_folder_of_annotations(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()
