@@ -114,19 +114,19 @@ def test_people_with_a_box_alone_name_the_option(changed):
 
 @pytest.mark.parametrize("change", ["joints", "boxes"])
 def test_joints_outside_of_their_crops_are_refused(changed, change):
-    def normalised(content):
+    def elsewhere(content):
         for person in content["annotations"]:
             if change == "joints":
                 numbers = person["keypoints"]
                 person["keypoints"] = [
-                    value if place % 3 == 2 else value / 256 for place, value in enumerate(numbers)
+                    value if place % 3 == 2 else value / 16 for place, value in enumerate(numbers)
                 ]
             else:
                 person["bbox"] = [*person["bbox"][:2], 2, 2]
                 person.pop("rotated_box", None)
 
     with pytest.raises(InputError, match=r"% of the joints of labelled people lie in the crops"):
-        summary_of(changed(normalised))
+        summary_of(changed(elsewhere))
 
 
 def test_unpaired_joints_and_unreached_milestones_are_doubts(changed):
