@@ -67,13 +67,7 @@ def check_categories(raw: RawFile) -> Iterator[Problem]:
     known = {c["id"] for c in raw.categories}
     alien = np.array([c is not None and c not in known for c in categories], dtype=bool)
     yield of_people(raw, "category-unknown", alien, lambda i: f"category {categories[i]!r}")
-    named = {c["id"] for c in raw.categories if c.get("keypoints")}
-    rows = [
-        int(row)
-        for row in raw.other_rows
-        if raw.annotations[row].get("keypoints")
-        and raw.annotations[row]["category_id"] not in named
-    ]
+    rows = _of_categories_without_joints(raw)
     names = len(raw.keypoint_set)
     shown = [
         f"category {raw.annotations[row]['category_id']!r} names no joints, the one that does "
@@ -89,10 +83,22 @@ def check_categories(raw: RawFile) -> Iterator[Problem]:
 def check_people(raw: RawFile) -> Iterator[Problem]:
     """Find files without a single person: all are of other categories, or crowd regions."""
     others = len(raw.other_rows)
-    if others and others == len(raw.annotations):
+    # Where others have joints, it is their category that is said to be wrong.
+    if others and others == len(raw.annotations) and not _of_categories_without_joints(raw):
         yield Problem("nobody", "", [0], lambda _: f"{others} of other categories")
     if len(raw) and raw.crowds.all():
         yield Problem("crowds-alone", "", [0], lambda _: counted(len(raw), "crowd region"))
+
+
+def _of_categories_without_joints(raw: RawFile) -> list[int]:
+    """Return the positions of annotations with joints whose category names none."""
+    named = {c["id"] for c in raw.categories if c.get("keypoints")}
+    return [
+        int(row)
+        for row in raw.other_rows
+        if raw.annotations[row].get("keypoints")
+        and raw.annotations[row]["category_id"] not in named
+    ]
 
 
 def usable_skeleton(skeleton: object, joints: int) -> bool:
