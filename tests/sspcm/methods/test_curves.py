@@ -40,4 +40,5 @@ def test_the_stored_curve_is_reproduced(make_setting, student_batch, pool, run):
         method.end_epoch()
     assert len(set(curve)) > 15
     assert curve[9] < curve[0]
-    assert curve == pytest.approx(STORED.get(run, []), rel=1e-3), f"{json.dumps(run)}: {curve}"
+    # CPUs round differently (0.1 % were seen after 15 steps), and Adam makes more of it each step.
+    assert curve == pytest.approx(STORED.get(run, []), rel=5e-3), f"{json.dumps(run)}: {curve}"
