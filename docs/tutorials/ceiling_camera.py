@@ -25,9 +25,9 @@
 # %% tags=["sizes"]
 import os
 
-os.environ.setdefault("PEOPLE", "48")
-os.environ.setdefault("STEPS", "30")
-os.environ.setdefault("SIZE", "512")
+os.environ.setdefault("PEOPLE", "120")
+os.environ.setdefault("STEPS", "120")
+os.environ.setdefault("SIZE", "640")
 
 # %% [markdown]
 # ## Frames

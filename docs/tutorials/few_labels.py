@@ -23,10 +23,10 @@
 # %% tags=["sizes"]
 import os
 
-os.environ.setdefault("PEOPLE", "60")
-os.environ.setdefault("LABELS", "20")
-os.environ.setdefault("STEPS", "10")
-os.environ.setdefault("SIZE", "320")
+os.environ.setdefault("PEOPLE", "400")
+os.environ.setdefault("LABELS", "40")
+os.environ.setdefault("STEPS", "250")
+os.environ.setdefault("SIZE", "512")
 os.environ["SETTINGS"] = (
     "--set data.upright=true --set optimisation.epochs=3 --set optimisation.burn_in_epochs=2 "
     "--set optimisation.burn_in_milestones=[] --set optimisation.milestones=[] "
