@@ -93,7 +93,10 @@ def plot(folder: Path, score: str, data: Path | None) -> None:
     from benchmarks.plots.plots import write_plots
     from benchmarks.results.results import read_results
 
-    written, missing = write_plots(read_results(folder, data=data), folder / "plots", score=score)
+    comparison = read_results(folder, data=data)
+    written, missing = write_plots(comparison, folder / "plots", score=score)
+    if comparison.left_out:
+        echo(f"cells {comparison.left_out}", err=True)
     for path in written:
         echo(path)
     for text in missing:

@@ -23,12 +23,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from benchmarks.grid.grid import Grid
 from sspcm.config_io import flatten
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
+from wepdtof_pose.plain_yaml import parse_yaml
 
 DEFAULTS: dict[str, Any] = {
     "methods": ["supervised", "sspcm"],
@@ -43,6 +42,9 @@ DEFAULTS: dict[str, Any] = {
 }
 """Defaults of a grid's keys."""
 
+_MOST_SEEDS = 1000
+"""A larger number is a seed itself, and no count of them."""
+
 
 def read_grid_file(path: Path) -> dict[str, Any]:
     """Return the keys and values of a grid file; only the names of the keys are checked.
@@ -50,12 +52,7 @@ def read_grid_file(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file does not exist, is not YAML or not a mapping, or has an unknown key.
     """
-    text = read_text(path, kind="YAML")
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date or number that is none
-        where = str(error).replace("\n", " ")
-        raise InputError(f"{path}: not valid YAML: {where}") from None
+    content = parse_yaml(read_text(path, kind="YAML"), source=str(path), aliases=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values: {', '.join(DEFAULTS)}")
     for key in content:
@@ -116,9 +113,9 @@ def _texts(key: str, value: Any) -> tuple[str, ...]:
 def _seeds(key: str, value: Any) -> tuple[int, ...]:
     if isinstance(value, list) and value and all(_is_seed(item) for item in value):
         return tuple(dict.fromkeys(value))
-    if _is_seed(value) and value > 0:
+    if _is_seed(value) and 0 < value <= _MOST_SEEDS:
         return tuple(range(value))
-    raise _wrong(key, value, "a number from 1 on or a list of numbers from 0 on")
+    raise _wrong(key, value, f"a number from 1 to {_MOST_SEEDS} or a list of numbers from 0 on")
 
 
 def _seeds_of_budgets(value: Any, labels: tuple[str, ...]) -> dict[str, tuple[int, ...]]:

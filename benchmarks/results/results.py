@@ -87,11 +87,26 @@ class Group:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The finished cells of a comparison, in the order of backbone, budget and method."""
+    """The finished cells of a comparison, in the order of backbone, budget and method.
+
+    Attributes:
+        folder: of the comparison.
+        preset: of its settings.
+        groups: its finished cells.
+        unfinished: names of cells that have no result.
+    """
 
     folder: Path
     preset: str
     groups: tuple[Group, ...]
+    unfinished: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """Which cells have no result, in words; "" if all have one."""
+        if not self.unfinished:
+            return ""
+        return f"without a result and left out: {', '.join(self.unfinished)}"
 
     @property
     def cells(self) -> list[CellResult]:
@@ -146,11 +161,9 @@ def read_results(output: Path, *, data: Path | None = None) -> Comparison:
     """
     place = ComparisonFolder(output)
     preset = place.read_preset()
-    cells = [
-        read_cell(path, data=data)
-        for path in sorted(place.cells.glob("*"))
-        if RunFolder(path).finished
-    ]
+    begun = [path for path in sorted(place.cells.glob("*")) if path.is_dir()]
+    finished = [path for path in begun if RunFolder(path).finished]
+    cells = [read_cell(path, data=data) for path in finished]
     if not cells:
         raise InputError(f"{output}: no cell is finished yet")
     for key in ("data_hash", "split_hash", "recipe"):
@@ -158,7 +171,8 @@ def read_results(output: Path, *, data: Path | None = None) -> Comparison:
         if len(kinds) > 1:
             raise InputError(f"{output}: its cells differ in {key}: {', '.join(sorted(kinds))}")
     _require_same_parts(cells)
-    return Comparison(output, preset, tuple(_groups(cells)))
+    unfinished = tuple(path.name for path in begun if path not in finished)
+    return Comparison(output, preset, tuple(_groups(cells)), unfinished)
 
 
 def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:

@@ -200,6 +200,8 @@ def _score_lines(pairs: list[Pairs], score: str) -> Iterator[str]:
 
 def _people_text(found: Difference, kind: str) -> str:
     mean = f"{100 * found.mean:+.1f}"
+    if found.low is None and found.pairs > 1:
+        return f"{mean}, alike in all {found.pairs} {kind}s"
     if found.low is None:
         return f"{mean}, one {kind}: the choice of test people is unknown"
     reach = "more than" if found.leaves_out_0 else "within"

@@ -165,6 +165,7 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
         "mean ± standard deviation over runs (a run is a seed and a labelled subset), Student's t "
         "for intervals of 95 % and for the paired test.",
         published_note(shown=shown),
+        *([f"Cells {comparison.left_out}."] if comparison.left_out else []),
         *_NOTES.get(score, ()),
     ]
 

@@ -83,6 +83,8 @@ def test_what_the_choice_of_people_explains():
     ]
     alone = _people_text(Difference(0.1, None, None, None, 1), "scene")
     assert alone == "+10.0, one scene: the choice of test people is unknown"
+    alike = _people_text(Difference(0.0, None, None, None, 2), "scene")
+    assert alike == "+0.0, alike in all 2 scenes"
 
 
 def test_probabilities_are_written_alike():

@@ -150,6 +150,13 @@ def test_cells_that_differ_in_steps_or_augmentation_are_flagged(copied, change):
     assert "optimiser steps" in summary_csv(read_results(copied))
 
 
+def test_cells_without_a_result_are_said(copied):
+    assert "left out" not in markdown(make_report(read_results(copied)))
+    (copied / "cells" / "sspcm-8-seed1" / "result.json").unlink()
+    text = markdown(make_report(read_results(copied)))
+    assert "Cells without a result and left out: sspcm-8-seed1." in text
+
+
 def test_cells_of_another_pool_or_with_other_options_are_flagged(copied, change):
     change(copied / "cells" / "sspcm-8-seed0", lambda r: r.update(unlabelled_hash="other"))
     change(copied / "cells" / "sspcm-8-seed1", lambda r: r.update(people_unlabelled=1))
