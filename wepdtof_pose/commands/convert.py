@@ -84,6 +84,7 @@ def convert(
         scene_from=scene_from,
         scene_field=scene_field,
     )
+    as_coco = out if target_format == "coco" else "on what --to coco writes"
     for name, split in manifest["splits"].items():
         echo(
             f"{name}: {counted(split['people'], 'person', 'people')} on "
@@ -94,6 +95,8 @@ def convert(
             echo(f"  dropped, not in {split['keypoint_set']}: {joint} ({counted(count, 'label')})")
         if split["joints_never_labelled"]:
             echo(f"  not labelled in IN: {', '.join(split['joints_never_labelled'])}")
+        for doubt in manifest.get("doubts", {}).get(name, ()):
+            echo(f"  doubtful: {doubt} (wepdtof-pose validate {as_coco})")
     for reason, count in manifest["left_out"].items():
         echo(counts_in_words({reason: count}))
     if "file_names" in manifest:
@@ -101,7 +104,7 @@ def convert(
         echo(f"{counted(len(manifest['file_names']), one, many)}: see manifest.json")
     if "other_sizes" in manifest:
         others = counted(manifest["other_sizes"], "image is", "images are")
-        echo(f"{others} of another size than IN says: wepdtof-pose validate {out} --images")
+        echo(f"{others} of another size than IN says: wepdtof-pose validate {as_coco} --images")
     for what, count in manifest["not_held"].items():
         echo(f"{target_format} cannot hold: {what} ({count})")
     echo(f"written to {out}")

@@ -36,6 +36,7 @@ from wepdtof_pose.formats.layout import (
 )
 from wepdtof_pose.images import other_size, require_own_file
 from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.validation.validate import doubts_about_units
 
 MANIFEST = "manifest.json"
 _TOOL = "wepdtof-pose convert"
@@ -137,6 +138,9 @@ def convert(
             }
             if sizes:
                 manifest["other_sizes"] = len(sizes)
+            doubts = {split: doubts_about_units(d) for split, d in reading.datasets.items()}
+            if any(doubts.values()):
+                manifest["doubts"] = doubts
             if names := _names_read(reading):
                 manifest["file_names"] = names
         shutil.rmtree(unpacking, ignore_errors=True)

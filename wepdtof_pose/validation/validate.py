@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
@@ -52,6 +54,9 @@ CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
     check_people_of_an_image,
 )
 
+SAMPLED = 2000
+"""People from whom units are told."""
+
 _OF_PLACES = ("box-over-edge", "joint-outside-box", "area-doubtful")
 
 
@@ -81,6 +86,17 @@ def validate_dataset(dataset: PoseDataset) -> Report:
     raw = read_raw(raw_content(dataset), source=dataset.keypoint_set.name)
     add_problems(report, raw, check_raw(raw))
     return report
+
+
+def doubts_about_units(dataset: PoseDataset) -> list[str]:
+    """Return what says that places or angles are in another unit or convention than ours.
+
+    This is for commands that read data in whatever way: SAMPLED people, evenly spread, are looked
+    at.
+    """
+    rows = np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLED, len(dataset))).astype(int))
+    raw = read_raw(raw_content(dataset.select_people(rows)), source=dataset.keypoint_set.name)
+    return [problem.describe(0) for check in (check_units, check_angles) for problem in check(raw)]
 
 
 def check_raw(raw: RawFile) -> list[Problem]:

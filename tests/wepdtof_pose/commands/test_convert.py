@@ -58,6 +58,30 @@ def test_pictures_of_another_size_are_said_and_in_shares_refused(
         assert not (tmp_path / target).exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        ("convert {data} {out} --from coco --to coco", "{out}"),
+        ("convert {data} {out} --from coco --to yolo", "on what --to coco writes"),
+        ("stats {data}", "{data}"),
+        ("split {data} --labels all -o {out}.json", "{data}"),
+        ("visualize {data} -o {out}", "{data}"),
+    ],
+    ids=["convert", "to yolo", "stats", "split", "visualize"],
+)
+def test_commands_that_read_say_which_units_are_doubtful(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path, command: str, where: str
+) -> None:
+    names = {"data": write_folder(tmp_path / "in", a=make_dataset()), "out": tmp_path / "out"}
+    assert "doubtful" not in CliRunner().invoke(main, command.format(**names).split()).output
+    corners = make_dataset(w=[70.0] * 6, h=[70.5] * 6)
+    names |= {"data": write_folder(tmp_path / "in2", a=corners), "out": tmp_path / "out2"}
+    done = CliRunner().invoke(main, command.format(**names).split())
+    assert done.exit_code == 0
+    assert "doubtful: in all people the joints end at (bbox[2], bbox[3])" in done.output
+    assert f"(wepdtof-pose validate {where.format(**names)})" in done.output
+
+
 def test_images_elsewhere(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> None:
     source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
     (source / "images").rename(tmp_path / "far away")
