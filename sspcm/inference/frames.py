@@ -232,12 +232,17 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
             for file in _files_below(path):
                 kind = _kind_of(file)
                 if kind is None:
-                    left_out[file.suffix.lower() or "no suffix"] += 1
+                    what = file.suffix.lower() or "no suffix"
+                    left_out[
+                        what if file.is_file() else f"{what} (link to nothing, or no file)"
+                    ] += 1
                 else:
                     held.append((file, file.relative_to(path).as_posix(), kind))
             if not held:
                 raise InputError(f"{path}: the folder holds no image and no video")
             found += held
+        elif path.exists() and not path.is_file():
+            raise InputError(f"{path}: is a pipe or a device, not an image or a video")
         elif path.exists():
             found.append((path, path.name, _kind_of(path) or _kind_by_opening(path)))
         else:
@@ -336,6 +341,8 @@ def _playing_rate(path: Path, stated: float) -> float:
 def _kind_of(path: Path) -> str | None:
     """Return the kind of a file by its suffix or its first bytes; None if neither tells."""
     suffix = path.suffix.lower()
+    if not path.is_file():  # reading the image says what it is; to open a pipe might never end
+        return "image" if suffix in IMAGE_SUFFIXES else None
     if suffix in VIDEO_SUFFIXES:
         return "video"
     if suffix not in IMAGE_SUFFIXES and not cv2.haveImageReader(str(path)):
@@ -359,7 +366,7 @@ def _kind_by_opening(path: Path) -> str:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Return the sorted files in and below a folder, links followed, without hidden ones."""
+    """Return what is in and below a folder, sorted, links followed, without what is hidden."""
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -369,7 +376,7 @@ def _files_below(folder: Path) -> list[Path]:
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place) / name for name in files if not name.startswith(".")]
-    return sorted(path for path in found if path.is_file())
+    return sorted(found)
 
 
 def _require_distinct(found: list[tuple[str, str]]) -> None:

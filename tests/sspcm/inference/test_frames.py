@@ -1,5 +1,6 @@
 """Frames of whole and of damaged inputs: which there are, and their numbers and times."""
 
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -120,6 +121,26 @@ def test_a_folder_gives_whatever_can_be_read_and_counts_the_rest(tmp_path: Path)
     assert [source.name for source in found.sources] == names
     assert found.left_out == {".txt": 2, "no suffix": 1}
     assert all(len(list(FrameReader(source))) == 1 for source in found.sources)
+
+
+def test_links_to_nothing_and_pipes_are_said_and_not_opened(tmp_path: Path) -> None:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), picture(0))
+    for name in ("gone.jpg", "gone.mp4"):
+        (folder / name).symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(folder / "pipe.avi")
+    found = find_sources([folder])
+    assert [source.name for source in found.sources] == ["a.png", "gone.jpg"]
+    assert found.left_out == {
+        ".mp4 (link to nothing, or no file)": 1,
+        ".avi (link to nothing, or no file)": 1,
+    }
+    reader = FrameReader(found.sources[1])
+    assert list(reader) == []
+    assert reader.problem == f"{folder / 'gone.jpg'}: no such image"
+    with pytest.raises(InputError, match=r"pipe\.avi: is a pipe or a device"):
+        find_sources([folder / "pipe.avi"])
 
 
 def test_a_video_without_a_known_suffix_is_opened_as_one(write_avi: Callable[..., Path]) -> None:
