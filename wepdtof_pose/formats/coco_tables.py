@@ -260,7 +260,7 @@ def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.n
         if len(values) != count:
             raise InputError(
                 f"{entries.where(row)}: 'keypoints' of {keypoint_set.name} has {len(values)} "
-                f"numbers instead of {count}"
+                f"numbers instead of {count} (wepdtof-pose validate says what joints these may be)"
             )
     keypoints = np.array(rows, dtype=np.float32).reshape(-1, len(keypoint_set), 3)
     wrong = ~np.isin(keypoints[..., 2], (0, 1, 2)).all(axis=1)

@@ -35,8 +35,8 @@ PERSON_LABEL = "person"
 ROTATED_LABEL = "rotated_box"
 """Label of the box that holds a person's rotated box beside the upright one."""
 
-_CHECKED = {"true": "1", "false": "0"}
-"""What CVAT exports for check boxes."""
+_CHECKED = {"true": "1", "false": "0", "yes": "1", "no": "0"}
+"""What CVAT exports for check boxes, and what people call their values."""
 
 FIELDS = ("person_id", "track_id", "iscrowd", "area", "area_from_box")
 

@@ -233,6 +233,9 @@ def _classes(
 
 def _joints(content: dict[Any, Any], classes: frozenset[int], file: Path) -> KeypointSet:
     named = content.get("kpt_names")
+    if isinstance(named, dict) and all(isinstance(name, str) for name in named.values()):
+        # A name by number, as `names` has those of the classes.
+        named = [named[n] for n in range(len(named))] if {*named} == {*range(len(named))} else named
     if isinstance(named, dict) and named:
         own = [names for number, names in named.items() if number in classes]
         if any(names != own[0] for names in own):

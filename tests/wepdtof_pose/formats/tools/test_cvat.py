@@ -314,7 +314,7 @@ def test_attributes_as_people_set_them(tmp_path: Path) -> None:
         f'<box label="person" xtl="{x}" ytl="0" xbr="{x + 5}" ybr="9">'
         f'<attribute name="track_id">{track}</attribute>'
         f'<attribute name="iscrowd">{crowd}</attribute></box>'
-        for x, track, crowd in ((0, "A7", "false"), (10, "B", "true"), (20, "A7", "False"))
+        for x, track, crowd in ((0, "A7", "no"), (10, "B", "true"), (20, "A7", "False"))
     ]
     reading = cvat.read(write(tmp_path, *people))
     table = reading.datasets["all"].people

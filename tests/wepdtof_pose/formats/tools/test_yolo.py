@@ -213,6 +213,12 @@ def test_which_class_is_people(
     assert len(reading.datasets["all"]) == 1
 
 
+def test_joints_may_be_named_by_number(tmp_path: Path) -> None:
+    names = "kpt_names: {1: left_eye, 0: nose, 2: right_eye}\n"
+    reading = yolo.read(write(tmp_path, text=f"{CLASSES}names: [person]\n{names}"))
+    assert reading.datasets["all"].keypoint_set.joints == ("nose", "left_eye", "right_eye")
+
+
 def test_several_classes_may_be_people(tmp_path: Path) -> None:
     text = "names: [climbing, walking, bed]\n" + FLAT
     path = write(tmp_path, text=CLASSES + text, labels=LINE + "1" + LINE[1:] + "2" + LINE[1:])
