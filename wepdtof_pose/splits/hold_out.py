@@ -166,6 +166,8 @@ def read_subset(path: Path, dataset: PoseDataset) -> np.ndarray:
     ids = record.get("person_ids") if isinstance(record, dict) else None
     if not isinstance(ids, list):
         raise InputError(f"{path}: is not a label subset file: it has no list 'person_ids'")
+    if not ids:
+        raise InputError(f"{path}: its list 'person_ids' names nobody")
     require_same_annotations(path, record, dataset)
     return rows_of_ids(path, ids, dataset)
 

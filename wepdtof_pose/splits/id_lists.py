@@ -12,6 +12,7 @@ import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.fields import shown
 
 
 def hashes_of(dataset: PoseDataset) -> dict[str, str]:
@@ -46,7 +47,11 @@ def rows_of_ids(path: Path, ids: list[Any], dataset: PoseDataset) -> np.ndarray:
         InputError: an id comes twice, or is nobody's.
     """
     row_of = {person: row for row, person in enumerate(dataset.people["id"].tolist())}
-    known = [person for person in ids if type(person) in (int, str) and person in row_of]
-    if len(known) < len(ids) or len(set(known)) < len(ids):
-        raise InputError(f"{path}: 'person_ids' names a person twice or one that is not there")
-    return np.array([row_of[person] for person in known], dtype=np.int64)
+    named: set[Any] = set()
+    for person in ids:
+        if type(person) not in (int, str) or person not in row_of:
+            raise InputError(f"{path}: 'person_ids' names {shown(person)}, who is not there")
+        if person in named:
+            raise InputError(f"{path}: 'person_ids' names {shown(person)} twice")
+        named.add(person)
+    return np.array([row_of[person] for person in ids], dtype=np.int64)

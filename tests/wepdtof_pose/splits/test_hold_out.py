@@ -158,11 +158,12 @@ def test_subset_file_round_trip(make_dataset: Make, tmp_path: Path) -> None:
     [
         ({"annotations_hash": "0"}, "was made from annotations with annotations_hash 0"),
         ({"person_ids_hash": None}, "was made from annotations with person_ids_hash None"),
-        ({"person_ids": [100, 100]}, "twice"),
-        ({"person_ids": [1]}, "not there"),
+        ({"person_ids": [100, 100]}, "names 100 twice"),
+        ({"person_ids": []}, "names nobody"),
+        ({"person_ids": [1]}, "names 1, who is not there"),
         ({"person_ids": [[1]]}, "not there"),
         ({"person_ids": [True]}, "not there"),
-        ({"person_ids": ["1"]}, "not there"),
+        ({"person_ids": ["100"]}, "names '100', who is not there"),
         ({"person_ids": None}, "no list 'person_ids'"),
     ],
 )
