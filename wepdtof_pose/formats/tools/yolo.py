@@ -257,10 +257,10 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
     return np.array(rows, dtype=np.float64).reshape(-1, columns)
 
 
-def require_shares(values: Iterable[float], where: str) -> None:
-    """Refuse coordinates that are no shares of the image's sides, but for TOLERANCE."""
+def require_shares(values: Iterable[float], where: str, *, tolerance: float = TOLERANCE) -> None:
+    """Refuse coordinates that are no shares of the image's sides, but for a tolerance."""
     for value in values:
-        if not -TOLERANCE <= value <= 1 + TOLERANCE:
+        if not -tolerance <= value <= 1 + tolerance:
             hint = ": are these pixels?" if value > 1 else ""
             raise InputError(
                 f"{where} has the coordinate {value:g}, which is not relative to the image's size "

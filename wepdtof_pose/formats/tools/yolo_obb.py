@@ -26,9 +26,17 @@ from wepdtof_pose.formats.boxed_people import (
 )
 from wepdtof_pose.formats.fields import parse_number, shown
 from wepdtof_pose.formats.layout import Reading, add_counts
-from wepdtof_pose.formats.tools.yolo import reading_of_splits, require_shares, split_labels
+from wepdtof_pose.formats.tools.yolo import (
+    TOLERANCE,
+    reading_of_splits,
+    require_shares,
+    split_labels,
+)
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file
 from wepdtof_pose.images import image_file, image_size
+
+BEYOND = 0.5
+"""How far outside the image, in shares of it, a corner may lie: turned boxes reach over its edge."""
 
 SKEW = 1.0
 """Pixels by which a corner may lie off a rectangle that is taken as drawn."""
@@ -88,7 +96,7 @@ def parse(
             raise InputError(
                 f"{where} has {len(values)} numbers instead of 9 (a class and 4 corners)"
             )
-        require_shares(values[1:], where)
+        require_shares(values[1:], where, tolerance=TOLERANCE if len(values) == 5 else BEYOND)
         if values[0] not in data.classes:
             others[f"objects of class {shown(data.class_name(values[0]))}"] += 1
             continue

@@ -37,6 +37,16 @@ def test_corners_from_any_on_give_the_box(tmp_path: Path, first: int) -> None:
     assert dataset.people["frame_id"].tolist() == [1]
 
 
+def test_a_turned_box_may_reach_over_the_edge_of_the_image(tmp_path: Path) -> None:
+    box = np.array([8.0, 6, 20, 60, 30])
+    path = write(tmp_path, line(box))
+    found = yolo_obb.read(path).datasets["all"].people[list(ROTATED_BOX_COLUMNS)].to_numpy()[0]
+    np.testing.assert_allclose(found, box, atol=1e-3)
+    (path / "labels" / "train" / "a.txt").write_text("0 -0.1 0.5 0.25 0.5")
+    with pytest.raises(InputError, match=r"coordinate -0\.1, which is not relative"):
+        yolo_obb.read(path)
+
+
 def test_upright_boxes(tmp_path: Path) -> None:
     dataset = yolo_obb.read(write(tmp_path, "0 0.5 0.5 0.25 0.5")).datasets["all"]
     assert dataset.boxes.tolist() == [[75, 20, 50, 40]]
