@@ -36,7 +36,7 @@ from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file
 from wepdtof_pose.images import image_file, image_size
 
 BEYOND = 0.5
-"""How far outside the image, in shares of it, a corner may lie: turned boxes reach over its edge."""
+"""How far outside the image, in shares of it, a corner may lie: turned boxes reach over edges."""
 
 SKEW = 1.0
 """Pixels by which a corner may lie off a rectangle that is taken as drawn."""
