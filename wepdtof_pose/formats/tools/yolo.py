@@ -10,7 +10,8 @@ left out: the format has none.
 
 `kpt_names` in data.yaml names the joints. Files without it need their keypoint set to be given.
 `names` says which class is people; objects of others are left out and counted. A split is a folder,
-a text file with an image a line, or several of either.
+a text file with an image a line, or several of either. Of a folder that is given nothing outside is
+read; where `path` leads elsewhere, and that is meant, give the path of the YAML itself.
 """
 
 from __future__ import annotations
