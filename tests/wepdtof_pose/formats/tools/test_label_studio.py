@@ -79,6 +79,13 @@ def test_an_annotation_that_is_ground_truth_goes_before_later_ones(tmp_path: Pat
     assert reading.left_out == {"annotations of a task beside the last with regions": 1}
 
 
+@pytest.mark.parametrize("width", [200.0, "200"])
+def test_a_size_that_is_a_float_or_a_text(tmp_path: Path, width: Any) -> None:
+    path = write(tmp_path, rectangle(original_width=width), keypoint())
+    frames = label_studio.read(path).datasets["all"].frames
+    assert frames[["width", "height"]].values.tolist() == [[200, 80]]
+
+
 def test_drafts_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path, rectangle(), keypoint())
     (first,) = json.loads(path.read_text())
