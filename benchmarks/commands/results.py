@@ -162,7 +162,9 @@ def print_tables(folder: Path, *, baseline: str | None, score: str, style: str) 
         "csv": summary_csv(comparison, baseline=baseline),
         "latex": latex(tables),
     }
-    for key, name in (("markdown", "table.md"), ("csv", "table.csv"), ("latex", "table.tex")):
-        write_text(folder / name, texts[key])
-    write_text(folder / "runs.csv", runs_csv(comparison))
-    echo(texts[style])
+    try:
+        for key, name in (("markdown", "table.md"), ("csv", "table.csv"), ("latex", "table.tex")):
+            write_text(folder / name, texts[key])
+        write_text(folder / "runs.csv", runs_csv(comparison))
+    finally:  # no table is lost where the folder cannot be written
+        echo(texts[style])

@@ -120,10 +120,12 @@ def evaluate(
         category=category,
         up=up,  # type: ignore[arg-type]
     )
-    if output is not None:
-        write_json(output, result, indent=1)
-    for line in table_lines(result, per_joint=per_joint):
-        echo(line)
+    try:
+        if output is not None:
+            write_json(output, result, indent=1)
+    finally:  # no scores are lost where the file cannot be written
+        for line in table_lines(result, per_joint=per_joint):
+            echo(line)
     if output is not None:
         echo(f"written: {output}")
 

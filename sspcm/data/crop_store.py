@@ -136,7 +136,12 @@ def open_crop_store(
     matrices = places.matrices(crop_size, window_size)
     path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
     if not path.is_file():
-        make_folder(folder)
+        try:
+            make_folder(folder)
+        except InputError as error:
+            raise InputError(
+                f"{error}: name another place for crops with WEPDTOF_CACHE_DIR=FOLDER"
+            ) from None
         # If several processes want the same store, one builds it and the others wait.
         with exclusive(path.with_suffix(""), patience=math.inf):
             if not path.is_file():

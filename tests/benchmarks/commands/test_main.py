@@ -43,6 +43,15 @@ def test_a_second_run_repeats_nothing(comparison, tiny_fisheye, bench_arguments)
     assert [file.stat().st_mtime_ns for file in files] == before
 
 
+def test_a_table_is_shown_where_its_folder_cannot_be_written(copied):
+    (copied / "table.md").unlink(missing_ok=True)
+    (copied / "table.md").mkdir()
+    found = run("table", copied)
+    assert found.exit_code == 2
+    assert "| labels | method" in found.output
+    assert "table.md: is a folder" in found.output
+
+
 def test_the_table_names_what_it_was_measured_on(comparison):
     found = run("table", comparison)
     assert found.exit_code == 0

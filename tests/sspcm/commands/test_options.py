@@ -47,6 +47,15 @@ def test_an_earlier_result_is_written_over(single_run: Path, tmp_path: Path) -> 
     assert '"networks"' in file.read_text()
 
 
+def test_scores_are_said_where_the_file_cannot_be_written(single_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    output = tmp_path / "file" / "scores.json"
+    done = CliRunner().invoke(main, ["evaluate", str(single_run), "-o", str(output)])
+    assert done.exit_code == 2
+    assert "PCK@0.2" in done.output
+    assert "the folder cannot be made" in done.output
+
+
 def test_weights_are_not_written_over_by_what_is_made_of_them(
     single_run: Path, tmp_path: Path
 ) -> None:
