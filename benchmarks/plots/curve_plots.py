@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -23,6 +26,13 @@ from wepdtof_pose.palette import PAGE, PALE
 
 CURVES = ("AP", "PCK@0.2")
 """Scores to draw."""
+
+_UPPER_BOUND: dict[str, Any] = {
+    "color": "#666666",
+    "linestyle": (0, (4, 3)),
+    "linewidth": 0.8,
+    "label": "supervised, all labels (upper bound)",
+}
 
 
 def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
@@ -64,11 +74,7 @@ def draw_budgets(comparison: Comparison, score: str) -> Drawn | str:
 
 def draw_learning_curves(comparison: Comparison) -> Drawn:
     """Return a plot of scores over epochs: a row per budget and backbone, a line per method."""
-    rows: dict[str, list[Group]] = {}
-    bounds = [group for group in comparison.groups if group.is_upper_bound]
-    for group in comparison.groups:
-        if not group.is_upper_bound or len(bounds) == len(comparison.groups):
-            rows.setdefault(comparison.place(group), []).append(group)
+    rows, bounds = _rows_and_bounds(comparison, comparison.groups)
     figure = new_figure(PAGE, 0.4 + 1.9 * len(rows))
     axes = figure.subplots(len(rows), len(CURVES), squeeze=False, sharex=True)
     left_out = []
@@ -97,14 +103,13 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
 def draw_pck_curves(comparison: Comparison, measured: Measured[PckCurve]) -> Drawn | str:
     """Return a plot of PCK by threshold and its difference to the baseline, or why there is none.
 
-    There is one row per label budget and backbone; lines are means over runs.
+    There is one row per label budget and backbone, with the upper bound as a line of its own; lines
+    are means over runs.
     """
     groups, reasons = measured.split(comparison.groups)
     if not groups:
         return "; ".join(reasons)
-    rows: dict[str, list[Group]] = {}
-    for group in groups:
-        rows.setdefault(comparison.place(group), []).append(group)
+    rows, bounds = _rows_and_bounds(comparison, groups)
     baseline = chosen_baseline(comparison, None)
     figure = new_figure(PAGE, 0.4 + 2.1 * len(rows))
     axes = figure.subplots(len(rows), 2, squeeze=False, sharex=True)
@@ -116,6 +121,9 @@ def draw_pck_curves(comparison: Comparison, measured: Measured[PckCurve]) -> Dra
             whole.plot(thresholds, values, label=plain(method), **look)
             if baseline in means:
                 difference.plot(thresholds, values - means[baseline], **look)
+        for bound in bounds:
+            if bound.backbone == shown[0].backbone:
+                whole.plot(thresholds, _mean_pck(bound, measured), **_UPPER_BOUND)
         whole.set_ylabel("PCK (%)")
         whole.set_ylim(bottom=0)
         difference.set_ylabel(f"difference to {plain(str(baseline))} (points)")
@@ -151,13 +159,21 @@ def draw_upper_bound(panel: Axes, groups: list[Group], score: str) -> None:
     found = [summarise(group.values(score)) for group in groups]
     for summary in found:
         if summary is not None:
-            panel.axhline(
-                100 * summary.mean,
-                color="#666666",
-                linestyle=(0, (4, 3)),
-                linewidth=0.8,
-                label="supervised, all labels (upper bound)",
-            )
+            panel.axhline(100 * summary.mean, **_UPPER_BOUND)
+
+
+def _rows_and_bounds(
+    comparison: Comparison, groups: Sequence[Group]
+) -> tuple[dict[str, list[Group]], list[Group]]:
+    """Return groups by label budget and backbone, and the upper bounds, where these are not all."""
+    bounds = [group for group in groups if group.is_upper_bound]
+    if len(bounds) == len(groups):
+        bounds = []
+    rows: dict[str, list[Group]] = {}
+    for group in groups:
+        if not (bounds and group.is_upper_bound):
+            rows.setdefault(comparison.place(group), []).append(group)
+    return rows, bounds
 
 
 def _budget_line(panel: Axes, groups: list[Group], score: str, place: float) -> None:

@@ -162,6 +162,21 @@ def test_pck_curves_pass_through_the_score_and_the_baseline_has_no_difference(co
     np.testing.assert_allclose(above, values["sspcm"] - values["supervised"])
 
 
+def test_the_upper_bound_is_a_line_in_every_panel_of_whole_curves(copied, change):
+    for cell in read_results(copied).cells:
+        if cell.result.method == "supervised" and cell.result.labels != "8":
+            change(cell.folder, lambda r: r.update(people_labelled=r["people_train"]))
+    found = read_results(copied)
+    (bound,) = (group for group in found.groups if group.is_upper_bound)
+    measured = analyse(found).pck_curve
+    drawn = draw_pck_curves(found, measured)
+    last = "supervised, all labels (upper bound)"
+    assert legend_of(drawn)[-1] == last
+    lines = {line.get_label(): line for line in drawn.figure.axes[0].lines}
+    curves = [measured.found[cell.folder].PCK for cell in bound.cells]
+    np.testing.assert_allclose(lines[last].get_ydata(), 100 * np.mean(curves, axis=0))
+
+
 def test_pck_curves_without_the_baseline_or_predictions_say_so(comparison):
     found = read_results(comparison)
     measured = analyse(found).pck_curve
