@@ -245,12 +245,16 @@ def _other_boxes(raw: RawFile) -> str:
         "two corners y1, x1, y2, x2": (y, x, h - y, w - x),
         # What a reader of YOLO's labels, which are of centres, makes of labels of another form.
         "corners x1, y1, x2, y2 that were read as centre and size": (
-            *(x + w / 2, y + h / 2),
-            *(w / 2 - x, h / 2 - y),
+            x + w / 2,
+            y + h / 2,
+            w / 2 - x,
+            h / 2 - y,
         ),
         "upper left corner and size that were read as centre and size": (
-            *(x + w / 2, y + h / 2),
-            *(w, h),
+            x + w / 2,
+            y + h / 2,
+            w,
+            h,
         ),
     }
     fit = _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5

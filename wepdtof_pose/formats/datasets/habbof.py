@@ -42,7 +42,8 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     ]
     roots = [base, base / "images", base / "frames"]
     return reading_of(
-        *(found, files),
+        found,
+        files,
         roots=roots,
         images=images,
         source=str(path),

@@ -46,7 +46,8 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     lists = len(list(above.glob("ImageSets/Main/*.txt"))) if path.is_dir() else 0
     found[0].left_out.update(add_counts({"lists of splits (all images are one split)": lists}))
     return reading_of(
-        *(found, files),
+        found,
+        files,
         roots=roots,
         images=images,
         source=str(path),

@@ -138,7 +138,15 @@ def read_data_file(
             "read data that lie elsewhere"
         )
     return DataFile(
-        *(file, root, splits, listed, len(splits) > 1, classes, names, joints, channels),
+        file=file,
+        root=root,
+        splits=splits,
+        listed=listed,
+        separate=len(splits) > 1,
+        classes=classes,
+        names=names,
+        keypoint_set=joints,
+        channels=channels,
         padding=padding,
         left_out={_NO_EXCHANGE: ignored},
     )
