@@ -358,7 +358,8 @@ def count_in_words(count: int, what: str) -> str:
 
 
 def _singular(noun: str) -> str:
-    return {"people": "person", "boxes": "box"}.get(noun, noun.removesuffix("s"))
+    singular = {"people": "person", "boxes": "box", "categories": "category"}
+    return singular.get(noun, noun.removesuffix("s"))
 
 
 _VERBS = {"are": "is", "say": "says", "name": "names", "hold": "holds"}

@@ -21,6 +21,7 @@ from wepdtof_pose.formats.layout import count_in_words, names_below
         ),
         ("images of kinds that are not read", "1 image of kinds that are not read"),
         ("annotations of category 'dogs'", "1 annotation of category 'dogs'"),
+        ("categories of one name", "1 category of one name"),
     ],
 )
 def test_counts_of_one_are_said_in_the_singular(what: str, one: str) -> None:

@@ -23,7 +23,7 @@ _OWN_SPLITS = "own_splits"
 """Our key in a data.yaml whose `train` is there because loaders insist on one."""
 
 
-_NO_EXCHANGE = "'flip_idx' that exchanges no joints (their names say which are mirrored)"
+_NO_EXCHANGE = "lists 'flip_idx' without an exchange (names of joints say which are mirrored)"
 
 
 @dataclass(frozen=True)
@@ -344,6 +344,8 @@ def _place(place: str, root: Path, alone: bool) -> str:
 
 
 def _leads_out(place: Path, folder: Path) -> bool:
-    """Whether a place lies outside a folder by its name; a link may lead out."""
-    real, base = (os.path.normpath(path.absolute()) for path in (place, folder))
-    return not Path(real).is_relative_to(base)
+    """Whether a place lies outside a folder both by its name and where links lead."""
+    return not any(
+        Path(form(place.absolute())).is_relative_to(form(folder.absolute()))
+        for form in (os.path.normpath, os.path.realpath)
+    )
