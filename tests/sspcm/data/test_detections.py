@@ -338,6 +338,11 @@ def test_boxes_by_two_corners(tmp_path: Path) -> None:
     require_sides(found.boxes, found.rotated, np.tile(SIZE, (5, 1)), "b.json")
 
 
+def test_boxes_that_reach_a_little_over_the_edge_are_no_corners() -> None:
+    boxes = np.tile([100, 200, 150, 300], (5, 1))
+    require_sides(boxes, np.full((5, 5), np.nan), np.tile([640, 480], (5, 1)), "a.json")
+
+
 @pytest.mark.parametrize(
     ("second", "error"),
     [({"score": 0.5}, "1 of 2 boxes have no 'score'"), ({"confidence": 0.5}, "have 'confidence'")],
