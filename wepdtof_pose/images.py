@@ -105,10 +105,15 @@ def header_of(path: Path) -> ImageHeader | None:
     return None
 
 
-def other_size(path: Path, size: tuple[int, int]) -> str:
-    """Return what to say of a picture whose header has another size; "" where it has not."""
+def other_size(path: Path, size: tuple[int, int], *, slack: int = 0) -> str:
+    """Return what to say of a picture whose header has another size; "" where it has not.
+
+    `slack` is by how many pixels a side may differ.
+    """
     header = header_of(path)
-    return "" if header is None or header.size == size else _other_size(str(path), header, size)
+    if header is None or all(abs(a - b) <= slack for a, b in zip(header.size, size, strict=True)):
+        return ""
+    return _other_size(str(path), header, size)
 
 
 def image_header(content: bytes, source: str) -> ImageHeader | None:

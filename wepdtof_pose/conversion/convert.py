@@ -116,8 +116,10 @@ def convert(
                 scenes = [dataset.frames["scene"] for dataset in converted.values()]
                 unsaid = {WITHOUT_SCENE: sum(int(column.isna().sum()) for column in scenes)}
             renamed = find_images(reading.datasets, reading.renamed, images=folder_of_images)
-            sizes = other_sizes(reading.datasets, renamed)
-            if sizes and target_format in OF_SHARES:
+            of_shares = target_format in OF_SHARES
+            # Shares of a picture that is a pixel larger are right to a pixel.
+            sizes = other_sizes(reading.datasets, renamed, slack=1 if of_shares else 0)
+            if sizes and of_shares:
                 raise InputError(f"{sizes[0]}; {target_format} has shares of the picture's sides")
             layout = WRITERS[target_format](converted)
             require_somebody(sum(map(len, converted.values())), layout, target_format)
@@ -189,14 +191,16 @@ def find_images(
     return found
 
 
-def other_sizes(datasets: Mapping[str, PoseDataset], renamed: Mapping[Path, Path]) -> list[str]:
+def other_sizes(
+    datasets: Mapping[str, PoseDataset], renamed: Mapping[Path, Path], *, slack: int = 0
+) -> list[str]:
     """Return what to say of each picture that is of another size than its data set says."""
     found = []
     for dataset in datasets.values():
         columns = (dataset.frames[name].tolist() for name in ("file_name", "width", "height"))
         for name, width, height in zip(*columns, strict=True):
             path = dataset.root / name
-            if text := other_size(renamed.get(path, path), (width, height)):
+            if text := other_size(renamed.get(path, path), (width, height), slack=slack):
                 found.append(text)
     return found
 

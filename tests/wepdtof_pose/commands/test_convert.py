@@ -56,6 +56,10 @@ def test_pictures_of_another_size_are_said_and_in_shares_refused(
         assert done.exit_code == 2
         assert "5.png: has 120 x 90 pixels, but its data set says 240 x 90" in done.output
         assert not (tmp_path / target).exists()
+    frames = dataset.frames.assign(width=[121, 120, 120])
+    write_folder(tmp_path / "near", a=replace(dataset, frames=frames))
+    done = run(tmp_path / "near", tmp_path / "yolo", "--from", "coco", "--to", "yolo")
+    assert done.exit_code == 0  # right to a pixel
 
 
 @pytest.mark.parametrize(
