@@ -244,9 +244,10 @@ OWN_JOINTS = {"mpii": "mpii-16", "crowdpose": "crowdpose-14", "ai_challenger": "
 
 _RESULTS = Path(__file__).parents[1] / "results"
 _COMPARISONS = {
-    "fisheye-100": "drawn fisheye, EfficientNet-Lite0 from ImageNet",
+    "fisheye": "drawn fisheye, EfficientNet-Lite0 from ImageNet",
     "fisheye-long": "drawn fisheye, ResNet-18 from nothing, 24 epochs",
     "fisheye-small": "drawn fisheye, ResNet-18 from nothing, 9 epochs",
+    "lspet": "photographs (LSPET), EfficientNet-Lite0 from ImageNet",
     "lspet-small": "photographs (LSPET), ResNet-18 from nothing",
 }
 """Comparisons in `results/` by which methods are told apart, and what they were trained on."""

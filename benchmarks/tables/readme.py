@@ -12,7 +12,7 @@ from benchmarks.running.label_choice import RESULT_FILE as CHOICE_FILE
 from benchmarks.running.label_choice import choice_table
 from benchmarks.speed.tables import speed_tables
 from benchmarks.tables.table_text import markdown
-from benchmarks.tables.tables import Report, Table, make_report
+from benchmarks.tables.tables import END_OF_BURN_IN, Report, Table, make_report
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, read_text, write_text
 
@@ -102,14 +102,16 @@ def _table(begin: re.Match[str], base: Path) -> str:
 
 
 def _summary(report: Report) -> Table:
-    """Return the table of scores without its columns of details."""
+    """Return the table of scores without its columns of details, and at the end alone."""
     table = report.tables[0]
+    method = table.head.index("method")
+    ended = [row for row in table.rows if not row[method].endswith(END_OF_BURN_IN)]
     kept = [
         number
         for number, head in enumerate(table.head)
         if head not in _DETAILS and not head.endswith(" at best AP")
     ]
-    head, *rows = (tuple(row[number] for number in kept) for row in (table.head, *table.rows))
+    head, *rows = (tuple(row[number] for number in kept) for row in (table.head, *ended))
     return Table(table.title, head, tuple(rows))
 
 

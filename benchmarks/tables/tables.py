@@ -19,6 +19,10 @@ _NUMBER = re.compile(r"(n/a|[-+<]? ?[\d,.]+%?( (±|to) [-+]?[\d,.]+)?)?")
 DEFAULT_BASELINE = "supervised"
 
 
+END_OF_BURN_IN = ", end of burn-in"
+"""What a method's row is called that has its scores before what follows the burn-in."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A title, the heads of the columns, and rows with a text for each column."""
@@ -209,7 +213,7 @@ def _score_table(comparison: Comparison, baseline: str | None, score: str) -> Ta
         best = mean_and_spread(group.values(score, which="best"))
         return (
             *_place(comparison, group),
-            method_text(group) if ended else f"{method_text(group)}, end of burn-in",
+            method_text(group) + ("" if ended else END_OF_BURN_IN),
             group.reported,
             str(len(group.cells)),
             mean_and_spread(group.values(score, which=which)),

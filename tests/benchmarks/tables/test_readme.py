@@ -43,6 +43,17 @@ def test_a_summary(comparison, tmp_path):
     assert with_tables(text, tmp_path) == text
 
 
+def test_a_summary_has_no_scores_from_before_the_end(tmp_path):
+    results = Path(__file__).parents[3] / "results" / "lspet"
+    found = {
+        what: with_tables(f"<!-- {what} of {results} -->\n<!-- end of table -->\n", tmp_path)
+        for what in ("summary", "scores")
+    }
+    assert "supervised, end of burn-in" in found["scores"]
+    assert "end of burn-in" not in found["summary"]
+    assert "| supervised " in found["summary"]
+
+
 def test_scores_alone(comparison, tmp_path):
     marked = f"<!-- scores of {comparison} by PCK@0.2 -->\n<!-- end of table -->\n"
     text = with_tables(marked, tmp_path)
