@@ -37,11 +37,7 @@ def load_config(
 
 
 def stated_keys(path: Path) -> set[str]:
-    """The keys `a.b` that a YAML file sets itself.
-
-    Raises:
-        InputError: no such file, or no YAML.
-    """
+    """The keys `a.b` that a YAML file sets itself."""
     return set(flatten(_read_yaml(path)))
 
 

@@ -11,13 +11,7 @@ import numpy as np
 
 from sspcm.data.crop_places import Up
 from sspcm.data.detections import FrameBoxes, frame_boxes
-from sspcm.inference.chain import (
-    Finder,
-    FoundBoxes,
-    WholeFrames,
-    poses_of_frames,
-    require_boxes,
-)
+from sspcm.inference.chain import Finder, FoundBoxes, WholeFrames, poses_of_frames, require_boxes
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks

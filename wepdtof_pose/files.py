@@ -48,9 +48,6 @@ def read_bytes(path: Path, *, kind: str) -> bytes:
 
     A pipe on disk or a device is not opened: to read it might never end. A pipe that the shell
     opened, as `<(...)` does, is read.
-
-    Raises:
-        InputError: it is missing, unreadable, a folder, a pipe or a device.
     """
     try:
         mode = path.stat().st_mode
@@ -107,11 +104,7 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text as UTF-8; the file appears whole or not at all.
-
-    Raises:
-        InputError: it cannot be written there, or holds half a surrogate pair.
-    """
+    """Write a text as UTF-8; the file appears whole or not at all."""
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
@@ -144,11 +137,7 @@ def require_no_annotations(out: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents where they are missing.
-
-    Raises:
-        InputError: a file is in the way, or it is not permitted.
-    """
+    """Make a folder and its parents where they are missing."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -81,11 +81,7 @@ def require_own_file(path: Path, root: Path, *, kind: str = "an image") -> None:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return width and height in pixels of a picture as shown, its EXIF orientation applied.
-
-    Raises:
-        InputError: it is missing, unreadable, or no image.
-    """
+    """Return width and height in pixels of a picture as shown, its EXIF orientation applied."""
     header = image_header(image_bytes(path, head=_HEAD), str(path)) if path.is_file() else None
     if header is None:
         height, width = read_image(path).shape[:2]
@@ -118,10 +114,6 @@ def other_size(path: Path, size: tuple[int, int], *, slack: int = 0) -> str:
 
 def image_header(content: bytes, source: str) -> ImageHeader | None:
     """Return the header of a picture; None where Pillow does not know the format.
-
-    Args:
-        content: the file, or its beginning.
-        source: names it in errors.
 
     Raises:
         InputError: it states more than MOST_PIXELS.
@@ -208,11 +200,7 @@ def turned(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def frame_image(dataset: PoseDataset, row: int) -> np.ndarray:
-    """Return the image of frame `row` of a data set; see `image_file` and `read_image`.
-
-    Raises:
-        InputError: for what they do, and where it has another size than the data set says.
-    """
+    """Return the image of frame `row` of a data set; see `image_file` and `read_image`."""
     frame = dataset.frames.iloc[row]
     path = image_file(dataset.root, frame["file_name"])
     return read_image(path, size=(int(frame["width"]), int(frame["height"])))
@@ -230,11 +218,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 
 def image_bytes(path: Path, *, head: int = -1) -> bytes:
-    """Return the bytes of an image file, or the first `head` of them.
-
-    Raises:
-        InputError: it is missing, unreadable, or no file.
-    """
+    """Return the bytes of an image file, or the first `head` of them."""
     try:
         _require_file(path)
         with path.open("rb") as stream:

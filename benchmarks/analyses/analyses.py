@@ -57,11 +57,7 @@ class Analyses:
 
 
 def analyse(comparison: Comparison) -> Analyses:
-    """Return all measurements that exist or can be made.
-
-    Raises:
-        InputError: an existing file is not such a measurement.
-    """
+    """Return all measurements that exist or can be made."""
     result = Analyses()
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):
         _collect(cell, "joint_ap.json", result.joint_ap, measure_joint_ap, _read_joints)

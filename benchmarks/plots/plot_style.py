@@ -11,16 +11,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.results.published import METHOD_ORDER
 from wepdtof_pose.errors import one_line
-from wepdtof_pose.palette import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PLOT_STYLE,
-    PURPLE,
-    SKY,
-    VERMILION,
-)
+from wepdtof_pose.palette import BLUE, GREEN, GREY, ORANGE, PLOT_STYLE, PURPLE, SKY, VERMILION
 
 COLOURS = (GREY, SKY, ORANGE, GREEN, BLUE, VERMILION, PURPLE)
 MARKERS = ("o", "v", "^", "s", "D", "P", "X")

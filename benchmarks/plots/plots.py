@@ -39,11 +39,7 @@ CAPTIONS = {
 
 
 def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[str, Drawn | str]]:
-    """Yield the name of every plot with its figure, or with the reason why there is none.
-
-    Raises:
-        InputError: there is no such score.
-    """
+    """Yield the name of every plot with its figure, or with the reason why there is none."""
     require_score(score)
     analyses = analyse(comparison)
     plots: dict[str, Callable[[], Drawn | str]] = {

@@ -15,12 +15,7 @@ from benchmarks.report.reproduce import commands, fresh_folder
 from benchmarks.results.results import Comparison, difference, read_results
 from benchmarks.results.scores import require_score
 from benchmarks.results.statistics import summarise
-from benchmarks.tables.tables import (
-    Table,
-    chosen_baseline,
-    make_report,
-    mean_and_spread,
-)
+from benchmarks.tables.tables import Table, chosen_baseline, make_report, mean_and_spread
 from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import write_text
@@ -42,9 +37,6 @@ def write_report(
         baseline: method that others are compared to; `supervised` by default.
         score: that methods are compared by.
         data: new place of the runs' data; None if they were not moved.
-
-    Raises:
-        InputError: there is no comparison, no finished cell, or no such baseline or score.
     """
     require_score(score)
     comparison = read_results(folder, data=data)

@@ -67,9 +67,6 @@ def compare_choices(
         out: folder of the runs (`first-seed0`, `random-seed0`, `ranked-seed0`, ...), the lists and
             `label_choice.json`; finished runs are kept.
         say: called with a line for each run.
-
-    Raises:
-        InputError: budgets or data are unusable, or `out` holds runs of another setting.
     """
     rows = []
     for seed in setting.seeds:

@@ -36,9 +36,6 @@ def launch(
     the device is the CPU. `jobs` limits how many tasks of the array run at a time. Submitting again
     does no harm: the task of a cell that is finished, or that another task runs, ends within
     seconds and changes nothing.
-
-    Raises:
-        InputError: the cluster refuses the array, for example because of an unknown partition.
     """
     executor = _executor(Path(tasks[0].folder) / "slurm" / "%j", options, jobs=jobs, device=device)
     try:

@@ -56,11 +56,6 @@ def measure_steps(
     A step is all work of the device for a batch that the host has read: images, targets, hard
     views, losses, gradients and Adam. The bare passes are the same forward and backward passes of
     the same networks on finished tensors, and Adam, at the same precision and layout.
-
-    Args:
-        methods: their names.
-        overrides: configuration of the runs, data included.
-        repeats: repetitions.
     """
     return [
         _measure(load_config(overrides=dict(overrides) | {"method.name": name}), repeats)

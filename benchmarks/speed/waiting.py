@@ -17,10 +17,6 @@ def measure_waiting(overrides: Mapping[str, Any], *, steps: int) -> dict[str, An
     """Return the seconds of consecutive SSPCM steps, and those spent waiting for raw batches.
 
     Batches are read as in a training run, by two threads while the previous step computes.
-
-    Args:
-        overrides: configuration of the run, data included.
-        steps: number of steps in the epoch.
     """
     config = load_config(overrides=dict(overrides) | {"method.name": "sspcm"})
     trainer = Trainer(config)

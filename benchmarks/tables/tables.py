@@ -55,16 +55,7 @@ class Report:
 def make_report(
     comparison: Comparison, *, baseline: str | None = None, score: str = "AP"
 ) -> Report:
-    """Return the tables of a comparison.
-
-    Args:
-        comparison: the finished cells.
-        baseline: method that the others are compared to; `supervised` by default, if present.
-        score: by which they are compared.
-
-    Raises:
-        InputError: the baseline has no cell, or there is no such score.
-    """
+    """Return the tables of a comparison."""
     require_score(score)
     chosen = chosen_baseline(comparison, baseline)
     return Report(
@@ -79,11 +70,7 @@ def make_report(
 
 
 def chosen_baseline(comparison: Comparison, name: str | None) -> str | None:
-    """Return the baseline's method; None if none is named and no method is supervised.
-
-    Raises:
-        InputError: the named method has no cell.
-    """
+    """Return the baseline's method; None if none is named and no method is supervised."""
     if name is None:
         return DEFAULT_BASELINE if DEFAULT_BASELINE in comparison.methods else None
     if name not in comparison.methods:

@@ -289,11 +289,7 @@ def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:
 def _require_other_images(
     labelled: PoseDataset, tested: PoseDataset, options: AdaptOptions
 ) -> None:
-    """Check that nobody is learned from who is on an image that is measured on.
-
-    Raises:
-        InputError: the two share images; the message names one and says what to do.
-    """
+    """Check that nobody is learned from who is on an image that is measured on."""
     _, shared = people_on(labelled, KnownImages(images_of(tested), cache=default_cache()))
     if shared:
         first, same = next(iter(shared.items()))

@@ -58,9 +58,6 @@ def rank_people(
         count: how many to choose.
         candidates: rows of those who may be chosen; everybody with a usable box if None.
         seed: of the groups.
-
-    Raises:
-        InputError: there are fewer candidates, or an image is missing.
     """
     rows = np.flatnonzero(people.boxed()) if candidates is None else np.sort(candidates)
     if not 1 <= count <= len(rows):

@@ -57,9 +57,6 @@ def steadiness(networks: TrainedNetworks, people: PoseDataset) -> Steadiness:
     Args:
         networks: the reported one is used.
         people: with boxes; their labels are not looked at.
-
-    Raises:
-        InputError: an image is missing.
     """
     found = views_of_people(networks, people)
     return Steadiness(found[0], position_inconsistency(found, box_roots(people)))

@@ -16,13 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sspcm.augment.views import (
-    ViewDraw,
-    ViewStrength,
-    draw_views,
-    plain_views,
-    region_to_crop,
-)
+from sspcm.augment.views import ViewDraw, ViewStrength, draw_views, plain_views, region_to_crop
 from sspcm.data.crop_store import CropStore
 from sspcm.data.normalisation import normalise
 from sspcm.heatmaps.affine import invert, transform_points, warp

@@ -239,9 +239,6 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
 
     Returns:
         The people, and the row of each in `sets.train`.
-
-    Raises:
-        InputError: the data no longer exist.
     """
     if config.unlabelled:
         other, _ = unlabelled_people(config, sets.test.keypoint_set)
@@ -255,9 +252,6 @@ def splits_of(config: DataConfig) -> Splits:
 
     Frames without people belong to the split of their annotation file; if a single file is split,
     they belong to neither part.
-
-    Raises:
-        InputError: there are no such data, or they cannot be split.
     """
     splits = load_dataset(Path(config.path), category=config.category or None)
     if len(splits) == 1:
@@ -288,15 +282,7 @@ def splits_of(config: DataConfig) -> Splits:
 
 
 def all_labelled(config: DataConfig, splits: Splits) -> bool:
-    """Whether all people of the pool are labelled, so that unlabelled ones teach nothing.
-
-    Args:
-        config: what `splits` are of.
-        splits: the splits of its data set.
-
-    Raises:
-        InputError: an impossible label budget, or an unusable list of labelled people.
-    """
+    """Whether all people of the pool are labelled, so that unlabelled ones teach nothing."""
     usable = splits.train.trainable()
     pool = splits.train.boxed() if config.unlabelled_boxes else usable
     if config.unlabelled or not usable.any() or (pool & ~usable).any():

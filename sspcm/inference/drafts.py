@@ -48,9 +48,6 @@ def draft_dataset(
         frames: the images and their poses.
         keypoint_set: the joints.
         threshold: joints with a lower score are left unlabelled; others become visible.
-
-    Raises:
-        InputError: there is no image.
     """
     if not frames:
         raise InputError("drafts are made of images, and there is none")

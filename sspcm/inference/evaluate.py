@@ -12,12 +12,7 @@ import numpy as np
 from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.data.detection_forms import require_sides
-from sspcm.data.detections import (
-    PERSON,
-    Detections,
-    coverage_line,
-    read_detections,
-)
+from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections
 from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.data.sets import NOBODY_HELD_OUT, OWN_SPLIT, make_sets, require_run_data, splits_of
 from sspcm.inference.networks import TrainedNetworks
@@ -234,11 +229,7 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
 
 
 def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
-    """Return the data's keypoint set, reduced to the joints that the networks predict.
-
-    Raises:
-        InputError: no joint is in common.
-    """
+    """Return the data's keypoint set, reduced to the joints that the networks predict."""
     rows = [row for row, joint in enumerate(data.joints) if joint in networks.joints]
     if len(rows) == len(data):
         return data

@@ -97,14 +97,6 @@ def export_finder(finder: Finder, out: Path, *, precision: Precision = "float32"
     """Write a network that finds people as ONNX, checked like a pose network.
 
     The maps are compared for random images of two shapes and for drawn frames.
-
-    Args:
-        finder: on the CPU.
-        out: the ONNX file.
-        precision: see `export_onnx`.
-
-    Raises:
-        InputError: the extra `export` is not installed, or the outputs differ.
     """
     _require_extra()
     network = finder.network.to(device="cpu", dtype=torch.float32)

@@ -22,12 +22,7 @@ from sspcm.data.detections import PERSON
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import Hardware, choose_hardware
 from sspcm.inference.frames import FrameReader, find_sources
-from sspcm.networks.finder import (
-    FinderNet,
-    boxes_of_maps,
-    boxes_of_shapes,
-    shapes_of_boxes,
-)
+from sspcm.networks.finder import FinderNet, boxes_of_maps, boxes_of_shapes, shapes_of_boxes
 from sspcm.networks.folding import folded
 from sspcm.networks.weights import read_weights
 from wepdtof_pose.errors import InputError

@@ -113,11 +113,7 @@ class Journal:
             stream.writelines(lines)
 
     def _go_on(self, path: Path) -> None:
-        """Keep the entries of an earlier, same call for inputs that could be read.
-
-        Raises:
-            InputError: the folder holds something else.
-        """
+        """Keep the entries of an earlier, same call for inputs that could be read."""
         if not path.is_file():
             raise InputError(
                 f"{self._out}: is there already and not an empty folder; name another with -o"

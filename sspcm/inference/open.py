@@ -102,11 +102,7 @@ def import_weights(
 
 
 def run_folder_of(path: Path) -> Path | None:
-    """Return the run folder at a path, or that of a checkpoint file; None for other files.
-
-    Raises:
-        InputError: there is no such path.
-    """
+    """Return the run folder at a path, or that of a checkpoint file; None for other files."""
     if path.is_dir():
         return path
     if not path.is_file():

@@ -239,11 +239,7 @@ def taught_by(own: Tensor, other: Tensor | None = None) -> Taught:
 
 
 def require_teacher_mode(mode: str) -> None:
-    """Check the option `teacher_mode`.
-
-    Raises:
-        InputError: it is neither `train` nor `eval`.
-    """
+    """Check the option `teacher_mode`."""
     if mode not in ("train", "eval"):
         raise InputError(f"method.options.teacher_mode is {mode!r}: choose train or eval")
 

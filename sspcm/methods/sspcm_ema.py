@@ -28,12 +28,7 @@ from sspcm.heatmaps.affine import (
     view_matrices,
     warp,
 )
-from sspcm.heatmaps.decoding import (
-    argmax_positions,
-    blur_heatmaps,
-    fitting_blur,
-    newton_positions,
-)
+from sspcm.heatmaps.decoding import argmax_positions, blur_heatmaps, fitting_blur, newton_positions
 from sspcm.heatmaps.flips import flip_heatmaps, shift_right_by
 from sspcm.heatmaps.targets import HEATMAP_STRIDE, gaussian_targets, heatmap_mse
 from sspcm.methods.hard_views import (

@@ -14,15 +14,7 @@ from wepdtof_pose.errors import InputError
 
 
 def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Module:
-    """The trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet.
-
-    Args:
-        state: parameters under our names (see `weights.networks_of`), its head included.
-        source: names the file in errors.
-
-    Raises:
-        InputError: no such network has these parameters.
-    """
+    """The trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet."""
     name, options = architecture_of(state, source=source)
     network = build_network(name, state["final_layer.weight"].shape[0], **options)
     try:
@@ -39,11 +31,7 @@ def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Mo
 def architecture_of(
     state: Mapping[str, torch.Tensor], *, source: str
 ) -> tuple[str, dict[str, Any]]:
-    """The network's name and the sizes that `build_network` takes, of such a state dictionary.
-
-    Raises:
-        InputError: it is that of no such network, or has no head.
-    """
+    """The network's name and the sizes that `build_network` takes, of such a state dictionary."""
     try:
         state["final_layer.weight"]
         return _name_and_options(state)

@@ -32,11 +32,7 @@ class Stages(nn.Module, ABC):
         """The stages of the backbone, from the image on; the stem is part of the first."""
 
     def freeze(self, count: int) -> None:
-        """Freeze the first `count` stages.
-
-        Raises:
-            InputError: there are not so many.
-        """
+        """Freeze the first `count` stages."""
         stages = self.stages()
         if not 0 <= count <= len(stages):
             raise InputError(
@@ -83,9 +79,6 @@ class PyramidPose(Stages):
             joints: number of heatmaps.
             deconv_channels: channels of the head.
             generator: CPU source of the head's fresh weights; torch's global one if None.
-
-        Raises:
-            InputError: a size below 1.
         """
         super().__init__()
         if joints < 1 or deconv_channels < 1:
@@ -105,11 +98,7 @@ class PyramidPose(Stages):
         nn.init.zeros_(self.final_layer.bias)
 
     def stages(self) -> list[nn.Module]:
-        """The stages of the backbone.
-
-        Raises:
-            InputError: the backbone has none.
-        """
+        """The stages of the backbone."""
         stages = getattr(self.backbone, "stages", None)
         if stages is None:
             raise InputError(

@@ -12,13 +12,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from sspcm.networks.pyramid import (
-    SMALL_STD,
-    Stages,
-    climb,
-    deconvolutions,
-    lateral_connections,
-)
+from sspcm.networks.pyramid import SMALL_STD, Stages, climb, deconvolutions, lateral_connections
 from wepdtof_pose.errors import InputError
 
 
@@ -119,9 +113,6 @@ class PoseResNet(Stages):
             deconv_channels: channels of the three transposed convolutions.
             lateral: connect the stages to the transposed convolutions of their size.
             generator: CPU source of the fresh weights; torch's global one if None.
-
-        Raises:
-            InputError: unknown depth, or a size below 1.
         """
         super().__init__()
         if depth not in STAGES:

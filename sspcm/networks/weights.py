@@ -95,11 +95,7 @@ def load_imagenet(network: nn.Module, name: str) -> None:
 
 
 def load_timm(network: nn.Module, name: str) -> None:
-    """Fill the backbone of a `timm:NAME` network with timm's own weights, downloaded once.
-
-    Raises:
-        InputError: timm has none for that name, or they cannot be downloaded.
-    """
+    """Fill the backbone of a `timm:NAME` network with timm's own weights, downloaded once."""
     import timm
 
     try:
@@ -139,9 +135,6 @@ def load_initial(
 
     Returns:
         What was taken, and what the file was trained on otherwise, a sentence each.
-
-    Raises:
-        InputError: the file is no usable file, or holds another backbone.
     """
     _check_hash(file)
     weights = open_weights(file)
@@ -253,11 +246,7 @@ class WeightsFile:
 
 
 def open_weights(file: Path) -> WeightsFile:
-    """Read a file of weights.
-
-    Raises:
-        InputError: it is no usable file of weights, or holds no network that we know.
-    """
+    """Read a file of weights."""
     content = read_torch_file(file)
     state, unread = _parameters(content, file)
     found = networks_of(state)
@@ -277,11 +266,7 @@ def open_weights(file: Path) -> WeightsFile:
 
 
 def read_weights(file: Path) -> dict[str, torch.Tensor]:
-    """The parameters in a torch file, on the CPU, out of the usual wrappings.
-
-    Raises:
-        InputError: it is missing, is no torch file, or holds more than tensors and containers.
-    """
+    """The parameters in a torch file, on the CPU, out of the usual wrappings."""
     return _parameters(read_torch_file(file), file)[0]
 
 

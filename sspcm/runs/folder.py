@@ -23,11 +23,7 @@ from wepdtof_pose.keypoints import KeypointSet
 
 
 def require_no_run_file(out: Path) -> None:
-    """Refuse to write over a file that a run consists of; `sspcm pseudo-labels` may renew its own.
-
-    Raises:
-        InputError: it is one.
-    """
+    """Refuse to overwrite a file that belongs to a run; `sspcm pseudo-labels` may renew its own."""
     for run in map(RunFolder, out.absolute().parents[:2]):
         own = (
             *(run.config_file, run.metrics_file, run.result_file, run.predictions_file),
@@ -150,9 +146,6 @@ class RunFolder:
 
         Args:
             now: what env.json would hold if the run began now, or a part of it.
-
-        Raises:
-            InputError: something differs.
         """
         before = self.read_environment() if self.resumable or self.finished else {}
         for key in _CONDITIONS:
@@ -167,11 +160,7 @@ class RunFolder:
         return self.read_environment().get("threads") if self.resumable else None
 
     def read_environment(self) -> dict[str, Any]:
-        """What env.json says; nothing where there is none.
-
-        Raises:
-            InputError: it is not the environment of a run.
-        """
+        """What env.json says; nothing where there is none."""
         return read_environment(self.environment_file) if self.environment_file.is_file() else {}
 
     @property
@@ -186,11 +175,7 @@ class RunFolder:
         return load_config(self.config_file)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The rows of metrics.jsonl (see `EpochRow`); a last line that was cut short is left out.
-
-        Raises:
-            InputError: a line is not that of its epoch.
-        """
+        """Return the rows of metrics.jsonl (see `EpochRow`) without a last line cut short."""
         return read_epoch_rows(self.metrics_file) if self.metrics_file.is_file() else []
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:

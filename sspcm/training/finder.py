@@ -31,11 +31,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
 from wepdtof_pose.fisheye.body_boxes import body_boxes
 from wepdtof_pose.images import read_image
-from wepdtof_pose.scores.rotated_boxes import (
-    average_precision,
-    best_threshold,
-    ranked_hits,
-)
+from wepdtof_pose.scores.rotated_boxes import average_precision, best_threshold, ranked_hits
 
 _LOG = logging.getLogger(__name__)
 

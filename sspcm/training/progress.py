@@ -69,16 +69,7 @@ def save(
     about: dict[str, Any],
     averaged: AveragedWeights | None = None,
 ) -> None:
-    """Write the checkpoint that `restore` reads: networks, their description, optimiser, progress.
-
-    Args:
-        run: where to write it.
-        method: owns the networks.
-        optimiser: its state is saved.
-        progress: of the run.
-        about: describes the networks; see `sspcm.assembly.about_networks`.
-        averaged: averaged weights; if given, readers of the checkpoint get these.
-    """
+    """Write the checkpoint that `restore` reads: networks, description, optimiser, progress."""
     content: dict[str, Any] = {
         "about": about,
         "optimiser": optimiser.state_dict(),

@@ -16,13 +16,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from sspcm.assembly import (
-    about_networks,
-    make_batch_maker,
-    make_method,
-    method_of,
-    open_stores,
-)
+from sspcm.assembly import about_networks, make_batch_maker, make_method, method_of, open_stores
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, to_dict
 from sspcm.data.batches import Pool

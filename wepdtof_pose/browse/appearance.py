@@ -20,13 +20,7 @@ _HIDDEN_COLOR = INK
 
 
 def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> None:
-    """Skeletons, colours and shown fields of a FiftyOne data set.
-
-    Args:
-        dataset: the FiftyOne data set, all of its fields declared.
-        joints: names and edges of the pose.
-        runs: names of the predictions that were added.
-    """
+    """Skeletons, colours and shown fields of a FiftyOne data set."""
     import fiftyone
 
     schema = dataset.get_field_schema()

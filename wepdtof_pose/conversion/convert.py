@@ -161,11 +161,7 @@ def find_images(
     *,
     images: Path | None = None,
 ) -> dict[Path, Path]:
-    """Where the images lie that do not lie at root / file_name; `renamed` is what is known of that.
-
-    Raises:
-        InputError: images are missing, or the name or a link of one leads out of the data set.
-    """
+    """Return the places of images that are not at root / file_name, those `renamed` among them."""
     advice = (
         "wepdtof-pose convert --images DIR says where they are"
         if images is None

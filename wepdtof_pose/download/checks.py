@@ -24,9 +24,6 @@ def check_content(kind: str | None, folder: Path) -> list[str]:
     """Return what the folder holds, one line each, if it is the data set of that kind.
 
     Single missing images are reported, not refused.
-
-    Raises:
-        InputError: it is not: it cannot be read, or lacks a sequence or all images of one.
     """
     if kind is None:
         return []

@@ -75,11 +75,7 @@ class Layout:
 
 
 def image_places(dataset: PoseDataset, folder: str) -> dict[str, Path]:
-    """The images of a data set by their path under `folder`.
-
-    Raises:
-        InputError: a file name would lead out of the folder.
-    """
+    """The images of a data set by their path under `folder`."""
     names = list(dict.fromkeys(dataset.frames["file_name"]))
     require_inside(names, dataset.root)
     if not all(PurePosixPath(name).parts for name in names):
@@ -185,9 +181,6 @@ def names_below(names: Sequence[str], places: Sequence[Path]) -> tuple[Path, dic
     """Return the first folder that has some of these images, and the name that each has below it.
 
     That is its own name, or the longest end of it; see `by_longest_end`.
-
-    Raises:
-        InputError: two images end alike.
     """
     root = first_root(places, names, places[-1], forms=_own_forms)
     if not any((root / form).is_file() for name in names[:SEARCHED] for form in _own_forms(name)):
@@ -269,11 +262,6 @@ def files_in(folder: Path, *suffixes: str, deep: bool = False) -> list[Path]:
 
     Upper and lower case are the same. Hidden files are left out, such as the `._name` that a Mac
     puts beside each file of an archive.
-
-    Args:
-        folder: the folder.
-        suffixes: in lower case, with their point.
-        deep: look into folders inside, too.
     """
     found = folder.rglob("*") if deep else folder.glob("*")
     return sorted(
@@ -288,9 +276,6 @@ def split_files(path: Path, suffix: str) -> dict[str, Path]:
 
     They lie in the folder's `annotations/` or `annot/` where it has one. The only file is WHOLE; of
     several each must end in train, val (or valid, validation) or test.
-
-    Raises:
-        InputError: there is none, or the names do not say the splits.
     """
     if not path.is_dir():
         return {WHOLE: path}
@@ -373,13 +358,7 @@ EMPTY_FRAMES = "images without people"
 
 
 def require_somebody(people: int, layout: Layout, target: str) -> None:
-    """Refuse a layout that holds nobody because all people or images were left out.
-
-    Args:
-        people: how many people there were to write.
-        layout: what a writer made of them; images without people may be what is wanted.
-        target: the format, for the message.
-    """
+    """Refuse a layout that holds nobody because all people or images were left out."""
     gone = {what: layout.not_held.get(what, 0) for what in (CROWDS, EMPTY_BOXES, EMPTY_FRAMES)}
     if not any(gone.values()) or people > gone[CROWDS] + gone[EMPTY_BOXES]:
         return

@@ -29,9 +29,6 @@ def scene_rows(dataset: PoseDataset, scene: str | None, *, limit: int) -> np.nda
 
     Of more than `limit` frames that many are taken, evenly spread. Without a name it is the first
     scene of the file; where no scenes are known, all frames.
-
-    Raises:
-        InputError: no such scene, or no frame at all.
     """
     scenes = dataset.frames["scene"]
     known = [str(name) for name in scenes.dropna().unique()]
@@ -117,13 +114,7 @@ def write_video(
 
 
 def require_whole_film(part: Path, frames: int, *, out: Path) -> None:
-    """Refuse a film that lacks frames: OpenCV's writer says nothing of a full disk.
-
-    Args:
-        part: the film as it was written.
-        frames: how many there should be.
-        out: names the film in errors.
-    """
+    """Refuse a film that lacks frames: OpenCV's writer says nothing of a full disk."""
     capture = cv2.VideoCapture(str(part))
     found = round(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
     capture.release()

@@ -11,12 +11,7 @@ from wepdtof_pose.synthetic.background import COARSE, Background
 from wepdtof_pose.synthetic.bodies import Body
 from wepdtof_pose.synthetic.camera import SAMPLES, Camera
 from wepdtof_pose.synthetic.flesh import PART_INDEX, SIDES
-from wepdtof_pose.synthetic.lighting import (
-    irradiance,
-    light_shares,
-    shadow_spheres,
-    sphere_shadows,
-)
+from wepdtof_pose.synthetic.lighting import irradiance, light_shares, shadow_spheres, sphere_shadows
 from wepdtof_pose.synthetic.rays import Array, Cones, hit_cone
 from wepdtof_pose.synthetic.rooms import Room
 from wepdtof_pose.synthetic.wardrobe import TEXELS

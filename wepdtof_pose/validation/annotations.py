@@ -14,10 +14,7 @@ import pandas as pd
 from wepdtof_pose.errors import counted
 from wepdtof_pose.files import leads_out
 from wepdtof_pose.validation.findings import PLACES, Problem
-from wepdtof_pose.validation.joints import (
-    of_people,
-    short,
-)
+from wepdtof_pose.validation.joints import of_people, short
 from wepdtof_pose.validation.raw_file import RawFile, codes_of, numbers_of
 from wepdtof_pose.validation.schema import unwritable_fields, writable
 

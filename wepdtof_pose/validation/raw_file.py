@@ -171,9 +171,6 @@ def category_of_people(content: dict[str, Any], name: str | None = None) -> dict
     """Return the category that readers take people from: of several with joints the one in use.
 
     `name` is what the user says is people.
-
-    Raises:
-        InputError: there is none, or nothing says which it is.
     """
 
     def used() -> Counter[Any]:
@@ -215,11 +212,7 @@ def raw_content(dataset: Any) -> dict[str, Any]:
 
 
 def from_list_of_frames(frames: list[Any], source: str) -> dict[str, Any]:
-    """Return the COCO-like content of a list of frames with `img_name`, `bboxes` and `id`.
-
-    Raises:
-        InputError: an entry is no such frame.
-    """
+    """Return the COCO-like content of a list of frames with `img_name`, `bboxes` and `id`."""
     images, annotations = [], []
     for position, frame in enumerate(frames):
         if not isinstance(frame, dict) or not {"img_name", "bboxes", "id"} <= set(frame):

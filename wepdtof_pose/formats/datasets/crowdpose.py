@@ -13,13 +13,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.coco_category import keypoint_category, require_joints
-from wepdtof_pose.formats.layout import (
-    WHOLE,
-    Layout,
-    Reading,
-    image_places,
-    split_folder,
-)
+from wepdtof_pose.formats.layout import WHOLE, Layout, Reading, image_places, split_folder
 from wepdtof_pose.keypoints import get_keypoint_set
 
 JOINT_NAMES = ("head", "neck")
@@ -27,11 +21,7 @@ JOINT_NAMES = ("head", "neck")
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """Return the people of a CrowdPose JSON file.
-
-    Raises:
-        InputError: the file is not usable, or its joints are not CrowdPose's.
-    """
+    """Return the people of a CrowdPose JSON file."""
     content, source = read_json(path), str(path)
     target = get_keypoint_set("crowdpose-14")
     if not isinstance(content, dict):
@@ -44,11 +34,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder of CrowdPose files of data sets with CrowdPose's joints.
-
-    Raises:
-        InputError: the joints are others.
-    """
+    """Return the folder of CrowdPose files of data sets with CrowdPose's joints."""
     target = get_keypoint_set("crowdpose-14")
     layout = Layout()
     for split, dataset in datasets.items():

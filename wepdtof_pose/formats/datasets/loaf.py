@@ -27,12 +27,7 @@ from wepdtof_pose.formats.boxed_people import (
     upright,
 )
 from wepdtof_pose.formats.categories import require_people
-from wepdtof_pose.formats.datasets.wepdtof import (
-    category_names,
-    label_of,
-    owner_of,
-    read_frames,
-)
+from wepdtof_pose.formats.datasets.wepdtof import category_names, label_of, owner_of, read_frames
 from wepdtof_pose.formats.fields import objects, other_fields, require_numbers
 from wepdtof_pose.formats.layout import Reading, add_counts, first_root, names_below, split_files
 
@@ -45,9 +40,6 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     """Return the people of `instances_<split>.json`, or of a folder of such files.
 
     Images lie in `images/`, in a folder of the split's name, or beside the file.
-
-    Raises:
-        InputError: a file is missing or not usable, or has no rotated boxes.
     """
     files = split_files(path, ".json")
     datasets, counts = {}, []

@@ -54,9 +54,6 @@ def read(
         path: `joints.mat`, or the folder that holds it; the images lie in `images/` beside it.
         variant: which of the two it is; they differ in layout and in meaning.
         images: folder of the images, where it is not `images/`.
-
-    Raises:
-        InputError: the file is not such a file, or none of its images is there.
     """
     file = path / "joints.mat" if path.is_dir() else path
     keypoints = _keypoints(_joint_matrix(file), file, variant)

@@ -36,11 +36,7 @@ from wepdtof_pose.formats.layout import (
     with_images,
 )
 from wepdtof_pose.formats.loading import annotation_files
-from wepdtof_pose.keypoints import (
-    canonical_joint_name,
-    get_keypoint_set,
-    keypoint_set_names,
-)
+from wepdtof_pose.keypoints import canonical_joint_name, get_keypoint_set, keypoint_set_names
 
 SPLITS = {"train": "train2017", "val": "val2017"}
 
@@ -49,11 +45,7 @@ _ENCODINGS = ("utf-8-sig", "gb18030")
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """Return the people of the release folder (or its `coco/`), of another folder, or of one file.
-
-    Raises:
-        InputError: a file is missing or not usable, or names joints that nobody knows.
-    """
+    """Return the people of the release folder (or its `coco/`), another folder, or one file."""
     files = find_files(path)
     datasets: dict[str, PoseDataset] = {}
     renamed: dict[Path, Path] = {}
@@ -119,11 +111,7 @@ def names_on_disk(name: str) -> tuple[str, ...]:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder that the released code reads; a set without splits is its train split.
-
-    Raises:
-        InputError: the joints are not WEPDTOF-Pose's, or there is a split that the release has not.
-    """
+    """Return the folder that the released code reads; a set without splits is its train split."""
     target = get_keypoint_set(_SET)
     layout = Layout()
     for split, dataset in datasets.items():

@@ -65,19 +65,7 @@ def read(
     keypoint_set: KeypointSet | None = None,
     category: str | None = None,
 ) -> Reading:
-    """Return the people of an annotation file, or of those of a folder (`annotations_train.xml`).
-
-    Args:
-        path: the XML file or the folder.
-        images: folder of the images; by default `images/` beside the file, or its folder. Those
-            of a subset may lie in a folder of its name there.
-        keypoint_set: the joints, where the file does not name them (or to overrule it).
-        category: the label of people, where there are several.
-
-    Raises:
-        InputError: a file is missing or not usable (the message names image and shape), or of
-            several subsets one is no split.
-    """
+    """Return the people of an annotation file, or of a folder of them (`annotations_train.xml`)."""
     datasets: dict[str, PoseDataset] = {}
     left_out = []
     files = split_files(path, ".xml")
@@ -203,11 +191,7 @@ def labels_of(
     category: str | None,
     source: str,
 ) -> Labels:
-    """Return what the labels mean that a file declares and its shapes have.
-
-    Raises:
-        InputError: of several labels none says which are people.
-    """
+    """Return what the labels mean that a file declares and its shapes have."""
     declared: set[str] = set()
     parents: dict[str, set[str]] = {}
     for label in root.iterfind("meta//labels/label"):

@@ -37,11 +37,7 @@ class Track:
     shapes: list[Element]
 
     def at(self, frame: int, where: str) -> Element | None:
-        """Return the shape at a frame, with the track's label, group and id; None where none is.
-
-        Raises:
-            InputError: coordinates between which to interpolate are not numbers.
-        """
+        """Return the shape at a frame, with the track's label, group and id; None where none is."""
         before = bisect_right(self.frames, frame) - 1
         if before < 0 or _is_outside(self.shapes[before]):
             return None

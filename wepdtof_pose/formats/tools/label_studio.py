@@ -99,18 +99,7 @@ def read(
     keypoint_set: KeypointSet | None = None,
     category: str | None = None,
 ) -> Reading:
-    """Return the people of an export, or of the exports of a folder (`tasks_train.json`).
-
-    Args:
-        path: the JSON file or the folder.
-        images: folder of the images; by default `images/` beside the file, or its folder.
-        keypoint_set: the joints and their order; by default those of `label_config.xml` beside the
-            file, else those met, in the order met.
-        category: the label of people's rectangles, where there are several.
-
-    Raises:
-        InputError: a file is missing or not usable; the message names task and region.
-    """
+    """Return the people of an export, or of the exports of a folder (`tasks_train.json`)."""
     files = split_files(path, ".json")
     contents = {
         split: rows(read_json(file), str(file), "tasks with 'data' and 'annotations'")
@@ -160,11 +149,7 @@ def joints_of_interface(file: Path) -> list[str]:
 
 
 def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], Regions]:
-    """Return the regions of the annotation that counts, as they are and sorted by kind.
-
-    Raises:
-        InputError: a region is not usable, or was annotated on a turned image.
-    """
+    """Return the regions of the annotation that counts, as they are and sorted by kind."""
     found = task.get("annotations", task.get("completions", []))
     annotations = rows(found, f"{where}: 'annotations'", "annotations")
     valid = [a for a in annotations if not a.get("was_cancelled")]
@@ -219,11 +204,7 @@ def require_per_cent(tasks: Iterable[Regions], source: str) -> None:
 def labels_of_people(
     tasks: Iterable[tuple[list[dict[str, Any]], Regions]], category: str | None, source: str
 ) -> set[str]:
-    """Return the labels of the rectangles that are people, of all tasks of all files together.
-
-    Raises:
-        InputError: neither labels nor parents of keypoints say which rectangles are people.
-    """
+    """Return the labels of the rectangles that are people, of all tasks of all files together."""
     labels: set[str] = set()
     with_joints: set[str] = set()
     for _, regions in tasks:

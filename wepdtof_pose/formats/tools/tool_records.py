@@ -79,9 +79,6 @@ def dataset_of(
     A person without a box gets the bounds of the rotated box, or the extent of the joints; who has
     neither box nor labelled joint is nobody, and is counted. Ids that are missing or not unique
     become 1, 2, ..., and so do track ids where one is no number.
-
-    Raises:
-        InputError: a joint is not in the set, or an attribute is not usable.
     """
     drawn = [p for p in people if p.box or p.rotated or any(v > 0 for *_, v in p.joints.values())]
     nobody, people = len(people) - len(drawn), drawn

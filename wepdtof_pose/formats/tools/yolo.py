@@ -68,19 +68,7 @@ def read(
     keypoint_set: KeypointSet | None = None,
     category: str | None = None,
 ) -> Reading:
-    """Return the people of a `data.yaml`, or of the folder that holds it.
-
-    Args:
-        path: the YAML file, or a folder with exactly one.
-        images: where the images lie instead: the folder that the YAML's `train`, `val` and `test`
-            are relative to, one with a folder for each, or that of the only split.
-        keypoint_set: the joints, where the YAML does not name them (or to overrule it).
-        category: the name of the class of people, where there are several.
-
-    Raises:
-        InputError: a file is missing or not usable, or no image has a label file; labels are named
-            by file and line.
-    """
+    """Return the people of a `data.yaml`, or of the folder that holds it."""
     data = read_data_file(path, keypoint_set=keypoint_set, category=category)
     datasets: dict[str, PoseDataset] = {}
     splits, left_out = split_labels(data, images)
@@ -212,11 +200,7 @@ def of_people(numbers: np.ndarray, data: DataFile) -> tuple[np.ndarray, Counter[
 
 
 def without_padding(numbers: np.ndarray, data: DataFile, source: str) -> np.ndarray:
-    """Return rows without the joints behind those of people, none of which may be labelled.
-
-    Raises:
-        InputError: one is: the joints are others.
-    """
+    """Return rows without the joints behind those of people, none of which may be labelled."""
     if not data.padding or not len(numbers):
         return numbers
     own, more = np.split(numbers, [5 + data.joints * data.channels], axis=1)
@@ -229,12 +213,7 @@ def without_padding(numbers: np.ndarray, data: DataFile, source: str) -> np.ndar
 
 
 def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.ndarray:
-    """Return the numbers of a label file, (people, 5 + joints * channels) float64.
-
-    Raises:
-        InputError: a line has another number of numbers, or a coordinate that is no share of the
-            image's sides; the message names the line.
-    """
+    """Return the numbers of a label file, (people, 5 + joints * channels) float64."""
     columns = 5 + joints * channels
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -275,9 +254,6 @@ def to_pixels(
     """Return boxes (people, 4) in pixels and keypoints (people, joints, 3) of a file's numbers.
 
     With two channels a joint is labelled unless it is at 0, 0.
-
-    Raises:
-        InputError: a visibility is not 0, 1 or 2.
     """
     scale = np.array(size, dtype=np.float64)
     boxes = labels[:, 1:5] * np.tile(scale, 2)

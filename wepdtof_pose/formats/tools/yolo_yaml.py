@@ -84,10 +84,6 @@ def read_data_file(
         keypoint_set: the joints, where the file does not name them (or to overrule it).
         category: the name of the class of people, where there are several.
         pose: whether it must describe joints.
-
-    Raises:
-        InputError: it is missing or not usable, leads out of the folder, nothing names its joints,
-            or none of several classes says that it is people.
     """
     file = _yaml_file(path)
     content = parse_yaml(read_text(file), source=str(file))
@@ -299,11 +295,7 @@ def _root(place: Any, file: Path) -> Path:
 
 
 def _stated_splits(content: dict[Any, Any], file: Path) -> dict[str, list[str]]:
-    """Return what each split is; `valid` and `validation` are `val`.
-
-    Raises:
-        InputError: two names of a split say different things.
-    """
+    """Return what each split is; `valid` and `validation` are `val`."""
     found: dict[str, list[str]] = {}
     for name, split in SPLITS.items():
         if content.get(name) is None:
