@@ -80,6 +80,7 @@ def evaluate(
     split: str | None = None,
     detections: str | Path | None = None,
     category: str | None = None,
+    angles: str | None = None,
     up: Up | None = None,
 ) -> dict[str, Any]:
     """Score trained networks on people with annotated or detected boxes.
@@ -91,6 +92,8 @@ def evaluate(
         split: the split of the data; see `sspcm evaluate`.
         detections: a file of boxes; annotated boxes if None.
         category: id or name of the category of people among the detections.
+        angles: unit of the angles of the detections, "degrees" or "radians"; if None they are
+            degrees, and those that look like radians are refused.
         up: what points up in turned crops; as the network was trained if None.
 
     Returns:
@@ -118,6 +121,7 @@ def evaluate(
         test,
         detections=None if detections is None else Path(detections),
         category=category,
+        angles=angles,
         up=up,
     )
 

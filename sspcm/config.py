@@ -43,6 +43,8 @@ class DataConfig:
             joint names, or a folder of images.
         unlabelled_detections: file of boxes, rotated or not (see `data.detections`), on the images
             of the folder `unlabelled`; "" takes each whole image as a person.
+        unlabelled_angles: unit of their angles, `degrees` or `radians`; with "" they are degrees,
+            and those that look like radians are refused.
         crop_width: width of the crops in pixels.
         crop_height: height of the crops in pixels.
         sigma: standard deviation of target Gaussians in heatmap pixels; None fits the crops (see
@@ -68,6 +70,7 @@ class DataConfig:
     exclude_labelled: bool = False
     unlabelled_boxes: bool = False
     unlabelled_detections: str = ""
+    unlabelled_angles: str = ""
     crop_width: int = 192
     crop_height: int = 256
     sigma: float | None = None
@@ -246,6 +249,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _require_choice("data.order", self.data.order, ("file", "random"))
+        if self.data.unlabelled_angles:
+            units = ("degrees", "radians")
+            _require_choice("data.unlabelled_angles", self.data.unlabelled_angles, units)
         _require_choice("data.up", self.data.up, ("radius", "box", "angle"))
         _require_choice("method.recipe", self.method.recipe, ("corrected", "released"))
         _require_choice("evaluation.decoding", self.evaluation.decoding, ("shift", "dark", "none"))
@@ -284,6 +290,11 @@ class TrainConfig:
             raise InputError(
                 "config key 'data.unlabelled_detections' needs data.unlabelled_boxes=true: its "
                 "people have boxes alone"
+            )
+        if self.data.unlabelled_angles and not self.data.unlabelled_detections:
+            raise InputError(
+                "config key 'data.unlabelled_angles' has no meaning without "
+                "data.unlabelled_detections"
             )
         if self.data.subset_seed and (self.data.order != "random" or self.data.labels_file):
             raise InputError(

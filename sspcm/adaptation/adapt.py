@@ -72,6 +72,7 @@ class AdaptOptions:
     Attributes:
         boxes: file of the people's boxes on the frames; the finder says where they are if None.
         category: id or name of the category of people in that file.
+        angles: unit of its angles (see `read_detections`).
         box_threshold: boxes with a lower score are not used.
         labels: data set of real labels to learn from as well.
         test: data set of real labels that are measured on and never learned from.
@@ -85,6 +86,7 @@ class AdaptOptions:
 
     boxes: Path | None = None
     category: str | None = None
+    angles: str | None = None
     box_threshold: float = 0.0
     labels: Path | None = None
     test: Path | None = None
@@ -225,7 +227,7 @@ def _box_source(
     networks: TrainedNetworks, options: AdaptOptions, finder: Finder | None
 ) -> BoxSource:
     if options.boxes is not None:
-        found = read_detections(options.boxes, category=options.category)
+        found = read_detections(options.boxes, category=options.category, angles=options.angles)
         return GivenBoxes(found, options.box_threshold)
     if finder is None:
         raise InputError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sspcm.commands.options import NETWORK, PATH, opens_networks, replaceable
+from sspcm.commands.options import ANGLES, NETWORK, PATH, opens_networks, replaceable
 from wepdtof_pose.commands.shared import (
     CATEGORY,
     LEAVE_OUT_TEST,
@@ -40,6 +40,7 @@ _COUNT = click.IntRange(min=1)
 @output_option("Run folder.")
 @click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
 @click.option("--category", metavar="NAME", help="Category of people in --boxes, by id or name.")
+@ANGLES
 @click.option(
     "--finder",
     metavar="NAME|FILE",
@@ -78,6 +79,7 @@ def adapt(
     output: Path,
     boxes: Path | None,
     category: str | None,
+    angles: str | None,
     finder: str | None,
     box_threshold: float,
     labels: Path | None,
@@ -117,7 +119,7 @@ def adapt(
         raise click.UsageError("--finder: without effect beside --boxes")
     searching = None
     if boxes is None:
-        refuse_unused("people that are not given: name --boxes", ["category"])
+        refuse_unused("people that are not given: name --boxes", ["category", "angles"])
         device = str(networks.hardware.device)
         searching = (
             default_finder(networks) if finder is None else open_finder(finder, device=device)
@@ -125,6 +127,7 @@ def adapt(
     options = AdaptOptions(
         boxes=boxes,
         category=category,
+        angles=angles,
         box_threshold=box_threshold,
         labels=labels,
         test=test,

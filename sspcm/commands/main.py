@@ -14,7 +14,7 @@ from sspcm.commands.adaptation import adapt, rank
 from sspcm.commands.cache import cache
 from sspcm.commands.find import find
 from sspcm.commands.networks import export, import_weights, pseudo_labels
-from sspcm.commands.options import PATH, UP, opens_networks, replaceable
+from sspcm.commands.options import ANGLES, PATH, UP, opens_networks, replaceable
 from sspcm.commands.predict import predict
 from sspcm.commands.train import train
 from wepdtof_pose import __version__
@@ -45,6 +45,7 @@ def main() -> None:
 @click.option(
     "--category", metavar="NAME", help="Category of people in --detections, by id or name."
 )
+@ANGLES
 @UP
 @click.option(
     "--network", metavar="NAME", help="One network of the method, for example C.  [default: all]"
@@ -66,6 +67,7 @@ def evaluate(
     split: str | None,
     detections: Path | None,
     category: str | None,
+    angles: str | None,
     up: str | None,
     network: str | None,
     per_joint: bool,
@@ -108,7 +110,7 @@ def evaluate(
         else load_test_people(data, split, networks=networks, category=data_category)
     )
     if detections is None:
-        refuse_unused("annotated boxes: name --detections", ["category"])
+        refuse_unused("annotated boxes: name --detections", ["category", "angles"])
     if counts := counts_in_words(test.people.left_out):
         echo(f"on reading {test.data} {counts}")
     if test.overlap:
@@ -118,6 +120,7 @@ def evaluate(
         test,
         detections=detections,
         category=category,
+        angles=angles,
         up=up,  # type: ignore[arg-type]
     )
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from wepdtof_pose.errors import InputError, echo
 
@@ -16,8 +17,10 @@ _SHOWN = 5
 """Inputs that could not be read, as many as are named."""
 
 
-def replaceable(_: Any, __: Any, out: Path | None) -> Path | None:
+def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
     """Return the file that -o names; refuse one that holds annotations or belongs to a run.
+
+    One that is there and was not named, but is the default, is refused too.
 
     A callback of click: what is refused is refused before the work.
     """
@@ -27,6 +30,8 @@ def replaceable(_: Any, __: Any, out: Path | None) -> Path | None:
 
         require_no_annotations(out)
         require_no_run_file(out)
+        if ctx.get_parameter_source(option.name or "") == ParameterSource.DEFAULT:
+            raise InputError(f"{out}: is there already: -o {out} writes over it, or name another")
     return out
 
 
@@ -35,6 +40,13 @@ UP = click.option(
     type=click.Choice(["radius", "box", "angle"]),
     help="What points up in turned crops: the image radius, the end of a rotated box away from the "
     "image centre, or the box's angle as it is.  [default: as trained]",
+)
+
+ANGLES = click.option(
+    "--angles",
+    type=click.Choice(["degrees", "radians"]),
+    help="Unit of the angles of these boxes, clockwise from up.  [default: degrees; what looks "
+    "like radians is refused]",
 )
 
 NETWORK = click.option(

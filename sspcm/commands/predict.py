@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sspcm.commands.options import NETWORK, PATH, UP, opens_networks, say_what_was_not_read
+from sspcm.commands.options import (
+    ANGLES,
+    NETWORK,
+    PATH,
+    UP,
+    opens_networks,
+    say_what_was_not_read,
+)
 from wepdtof_pose.commands.shared import output_option, refuse_unused
 from wepdtof_pose.errors import counted, echo
 
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
 @output_option("Folder to write, new or empty.", default="predictions")
 @click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
 @click.option("--category", metavar="NAME", help="Category of people in --boxes, by id or name.")
+@ANGLES
 @click.option(
     "--finder",
     metavar="NAME|FILE",
@@ -59,6 +67,7 @@ def predict(
     output: Path,
     boxes: Path | None,
     category: str | None,
+    angles: str | None,
     finder: str | None,
     box_threshold: float,
     up: str | None,
@@ -95,7 +104,7 @@ def predict(
     if boxes is not None and finder is not None:
         raise click.UsageError("--finder: without effect beside --boxes")
     if boxes is None:
-        refuse_unused("people that are not given: name --boxes", ["category"])
+        refuse_unused("people that are not given: name --boxes", ["category", "angles"])
     searching = None
     if boxes is None and finder is None:
         searching = default_finder(networks)
@@ -108,6 +117,7 @@ def predict(
     options = PredictionOptions(
         boxes=boxes,
         category=category,
+        angles=angles,
         threshold=box_threshold,
         up=up,  # type: ignore[arg-type]
         track=track,

@@ -13,6 +13,11 @@ from wepdtof_pose.validation.units import are_corners, are_radians
 _SCORES = ("confidence", "conf", "scores", "prob", "probability")
 """What results call a score that is no COCO result's."""
 
+_SAY_SO = (
+    "--angles radians, or --angles degrees, says what they are (in a configuration, "
+    "data.unlabelled_angles)"
+)
+
 
 def require_pixels(boxes: np.ndarray, source: str) -> None:
     """Refuse boxes (n, 4) all of which are shares of the image; `source` names them in errors."""
@@ -30,17 +35,20 @@ def require_angles(boxes: np.ndarray, source: str) -> None:
         raise InputError(
             f"{source}: all boxes have five numbers, the last of them between 0 and 1: are these "
             "x1, y1, x2, y2, score? Give x, y, width, height as 'bbox' and the score as 'score' "
-            "(five numbers are cx, cy, w, h and an angle in degrees)"
+            f"(five numbers are cx, cy, w, h and an angle, clockwise from up: {_SAY_SO})"
         )
 
 
-def require_degrees(angles: np.ndarray, source: str) -> None:
-    """Refuse angles (n,) of rotated boxes that are radians, or scores in their place."""
-    if are_radians(angles):
+def require_degrees(rotated: np.ndarray, upright: np.ndarray, source: str) -> None:
+    """Refuse rotated boxes (n, 5) with angles in radians, or with scores in their place.
+
+    `upright` (n, 4) are the boxes around them, NaN where the file does not give them.
+    """
+    if are_radians(rotated, upright):
         raise InputError(
-            f"{source}: all {len(angles)} angles of rotated boxes lie within "
-            f"+-{np.abs(angles).max():.3g}: are they radians, or scores? Give cx, cy, w, h and the "
-            "angle in degrees, clockwise from up, and the score as 'score'"
+            f"{source}: all {len(rotated)} angles of rotated boxes lie within "
+            f"+-{np.abs(rotated[:, 4]).max():.3g}: are they radians, or scores? {_SAY_SO}; "
+            "a score is to be called 'score'"
         )
 
 

@@ -22,12 +22,12 @@ from sspcm.data.detection_forms import (
     require_pixels,
     require_scores,
 )
+from sspcm.data.yolo_boxes import read_yolo_boxes
 from wepdtof_pose.errors import InputError, counted
-from wepdtof_pose.files import read_json, read_text
+from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.fields import require_id, rows, shown
-from wepdtof_pose.formats.layout import count_in_words, files_in
+from wepdtof_pose.formats.layout import count_in_words
 from wepdtof_pose.geometry import clip_boxes, enclosing_boxes
-from wepdtof_pose.images import require_own_file
 from wepdtof_pose.records import LARGEST
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
@@ -36,8 +36,10 @@ PERSON = 1
 YOLO_PERSON = 0
 """Class of people in YOLO's files, as in its models trained on COCO."""
 _OTHERS = "boxes of other categories"
-_NOTES = frozenset({"classes.txt", "labels.txt", "readme.txt", "train.txt", "val.txt", "test.txt"})
-"""Text files that lie beside those of boxes: names of classes, lists of images."""
+_ROTATED = ("rotated_box", "rbox")
+"""What results call a rotated box beside the plain one; Ultralytics has `rbox`, and its corners as
+`poly`."""
+_BOXES = ("bbox", *_ROTATED, "poly")
 
 
 @dataclass(frozen=True)
@@ -193,15 +195,16 @@ class Detections:
         )
 
 
-def read_detections(path: Path, *, category: Any = None, person_id: Any = PERSON) -> Detections:
+def read_detections(
+    path: Path, *, category: Any = None, person_id: Any = PERSON, angles: str | None = None
+) -> Detections:
     """Return the people in a file, or in a folder of YOLO's text files.
 
     A COCO results file is a list of `{image_id, category_id, bbox, score}`; `file_name` may replace
     the image id, and a missing category counts as a person. `bbox` is x, y, w, h, or cx, cy, w, h,
-    angle; `rotated_box` may be given in addition. Boxes of annotations have score 1. A YOLO text
-    file has the name of its image; each line holds a class, eight numbers (the corners of an
-    oriented box) or four (centre, width and height), relative to the image size, and optionally a
-    score.
+    angle; `rotated_box` (or `rbox`, and the corners `poly`, as Ultralytics writes them) may be
+    given in addition or instead. Boxes of annotations have score 1. A YOLO text file has the name
+    of its image (see `sspcm.data.yolo_boxes`).
 
     Args:
         path: a JSON file, a text file, or a folder of text files.
@@ -209,14 +212,18 @@ def read_detections(path: Path, *, category: Any = None, person_id: Any = PERSON
             one called `person`, or else the only one with keypoints, or else the only one; without
             `categories`, `person_id` in COCO files and class 0 in YOLO files.
         person_id: id of people in a results file, which does not name its categories.
+        angles: unit of the angles in a JSON file, `degrees` or `radians`, clockwise from up. If
+            None they are degrees, and those that look like radians are refused.
 
     Raises:
         InputError: it is no such file, holds no people, does not tell which category is that of
             people, or a field is missing or not a number.
     """
     if path.is_dir() or path.suffix.lower() == ".txt":
+        if angles is not None:
+            raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")
         return _read_yolo(path, category)
-    return _read_coco(path, category, person_id)
+    return _read_coco(path, category, person_id, angles)
 
 
 def coverage_line(counts: dict[str, int]) -> str:
@@ -231,7 +238,7 @@ def coverage_line(counts: dict[str, int]) -> str:
     return text + (f"; left out: {', '.join(others)}" if others else "")
 
 
-def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
+def _read_coco(path: Path, category: Any, person_id: Any, angles: str | None) -> Detections:
     content = read_json(path)
     names: dict[Any, str] = {}
     sizes: dict[Any, tuple[float, float]] = {}
@@ -273,7 +280,7 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
             others[shown(own)] += 1
         elif row.get("iscrowd"):
             left_out["crowds"] += 1
-        elif isinstance(content, dict) and not row.get("bbox") and not row.get("rotated_box"):
+        elif isinstance(content, dict) and not any(map(row.get, _BOXES)):
             left_out["people without a box"] += 1
         else:
             people.append((number, row))
@@ -286,22 +293,26 @@ def _read_coco(path: Path, category: Any, person_id: Any) -> Detections:
     given = [row.get("bbox") for _, row in people]
     for count, require in ((4, require_pixels), (5, require_angles)):
         numbers = [box for box in given if _numbers(box, count)]
-        require(np.array(numbers, dtype=np.float64).reshape(-1, count), str(path))
+        if count == 4 or angles is None:
+            require(np.array(numbers, dtype=np.float64).reshape(-1, count), str(path))
     for number, row in people:
         _check_entry(row, f"{path}: entry {number}")
     chosen = [row for _, row in people]
     require_scores(chosen, str(path), annotations=isinstance(content, dict))
-    given = [row.get("bbox") or row["rotated_box"] for row in chosen]
-    turned = np.array(
-        [
-            row.get("rotated_box") or (box if len(box) == 5 else [np.nan] * 5)
-            for row, box in zip(chosen, given, strict=True)
-        ],
-        dtype=np.float64,
-    )
-    require_degrees(turned[~np.isnan(turned).any(axis=1), 4], str(path))
-    boxes = np.array([box[:4] for box in given], dtype=np.float64)
-    five = np.array([len(box) == 5 for box in given])
+    corners = np.array([_corners(row) for row in chosen], dtype=np.float64).reshape(-1, 4, 2)
+    by_corners = ~np.isnan(corners).any(axis=(1, 2))
+    turned = np.array([_turned(row) for row in chosen], dtype=np.float64)
+    turned[by_corners] = np.nan
+    boxes = np.array([_plain(row) for row in chosen], dtype=np.float64)
+    known = ~np.isnan(turned).any(axis=1)
+    if angles is None:
+        require_degrees(turned[known], boxes[known], str(path))
+    elif not known.any():
+        raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")
+    elif angles == "radians":
+        turned[:, 4] = np.rad2deg(turned[:, 4])
+    turned[by_corners] = _turned_boxes(corners[by_corners])
+    five = np.isnan(boxes).any(axis=1)
     boxes[five] = enclosing_boxes(turned[five])
     empty = ~five & ~np.isnan(turned).any(axis=1) & ~has_sides(turned)
     turned[empty] = np.nan
@@ -332,11 +343,13 @@ def _check_entry(row: dict[str, Any], where: str) -> None:
         require_id(image_id, f"{where}: 'image_id'")
     if name is not None and not isinstance(name, str):
         raise InputError(f"{where}: 'file_name' is not text")
-    turned = row.get("rotated_box")
-    if turned is not None and not _numbers(turned, 5):
-        raise InputError(f"{where}: 'rotated_box' is not a list of 5 numbers (cx, cy, w, h, angle)")
+    turned = [key for key in _ROTATED if row.get(key) is not None]
+    for key in turned:
+        if not _numbers(row[key], 5):
+            raise InputError(f"{where}: {key!r} is not a list of 5 numbers (cx, cy, w, h, angle)")
     box = row.get("bbox")
-    if not (_numbers(box, 4) or _numbers(box, 5) or (box is None and turned is not None)):
+    other = turned or _numbers(row.get("poly"), 8)
+    if not (_numbers(box, 4) or _numbers(box, 5) or (box is None and other)):
         raise InputError(
             f"{where}: 'bbox' is not a list of 4 numbers (x, y, w, h) or 5 (cx, cy, w, h, angle)"
         )
@@ -344,85 +357,44 @@ def _check_entry(row: dict[str, Any], where: str) -> None:
         raise InputError(f"{where}: 'score' is not a number")
 
 
+def _plain(row: dict[str, Any]) -> list[float]:
+    box: list[float] = row.get("bbox") or []
+    return box if len(box) == 4 else [np.nan] * 4
+
+
+def _turned(row: dict[str, Any]) -> list[float]:
+    box: list[float] = next((row[key] for key in (*_ROTATED, "bbox") if row.get(key)), [])
+    return box if len(box) == 5 else [np.nan] * 5
+
+
+def _corners(row: dict[str, Any]) -> list[float]:
+    """Return the corners of an oriented box in pixels: they leave no doubt about its angle."""
+    own: Any = row.get("poly") if row.get("rotated_box") is None else None
+    return list(own) if _numbers(own, 8) else [np.nan] * 8
+
+
 def _read_yolo(path: Path, category: Any) -> Detections:
-    files = files_in(path, ".txt", deep=True) if path.is_dir() else [path]
-    notes = [file for file in files if path.is_dir() and file.name.lower() in _NOTES]
-    files = [file for file in files if file not in notes]
-    for file in files:
-        require_own_file(file, path if path.is_dir() else path.parent, kind="a text")
-    if not files:
-        raise InputError(f"{path}: the folder holds no text file of boxes (name.txt for name.jpg)")
     wanted = _as_id(category, YOLO_PERSON)
     if not isinstance(wanted, int):
         raise InputError(f"{path}: its classes are numbers, not {category!r}: name people's number")
-    names: list[str] = []
-    corners: list[list[float]] = []
-    scores: list[float] = []
-    oriented: list[bool] = []
-    left_out: Counter[str] = Counter({"text files that hold no boxes": len(notes)} if notes else {})
-    for file in files:
-        if not file.stat().st_size:  # nobody in the image
-            continue
-        stem = file.relative_to(path) if path.is_dir() else Path(file.name)
-        for number, line in enumerate(read_text(file).splitlines(), start=1):
-            if not line.strip():
-                continue
-            where = f"{file}: line {number}"
-            numbers = _yolo_numbers(line, where)
-            if int(numbers[0]) != wanted:
-                left_out["boxes of other classes"] += 1
-                continue
-            names.append(stem.with_suffix("").as_posix())
-            oriented.append(len(numbers) >= 9)
-            corners.append(numbers[1:9] if oriented[-1] else _corners_of_plain(numbers[1:5]))
-            scores.append(numbers[-1] if len(numbers) in (6, 10) else 1.0)
-    if not names:
+    found = read_yolo_boxes(path, wanted)
+    count = len(found.names)
+    if not count:
         raise InputError(
             f"{path}: holds no box of class {wanted}: name the class of people with --category"
         )
-    count = len(names)
     return Detections(
-        image_ids=list(names),
+        image_ids=list(found.names),
         file_names=[None] * count,
         boxes=np.full((count, 4), np.nan),
-        scores=np.array(scores),
+        scores=np.array(found.scores),
         rotated=np.full((count, 5), np.nan),
-        corners=np.array(corners, dtype=np.float64).reshape(count, 4, 2),
-        oriented=np.array(oriented),
+        corners=np.array(found.corners, dtype=np.float64).reshape(count, 4, 2),
+        oriented=np.array(found.oriented),
         stated=np.full((count, 2), np.nan),
-        left_out=dict(left_out),
+        left_out=dict(found.left_out),
         source=str(path),
     )
-
-
-def _yolo_numbers(line: str, where: str) -> list[float]:
-    """Return the class, 8 or 4 coordinates, and the score if there is one."""
-    try:
-        numbers = [float(text) for text in line.split()]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in (5, 6, 9, 10) or not np.isfinite(numbers).all():
-        raise InputError(
-            f"{where}: expected a class and 8 coordinates of corners, or 4 of a box, and perhaps a "
-            "score"
-        )
-    if not numbers[0].is_integer():
-        raise InputError(f"{where}: the class {numbers[0]:g} is not a whole number")
-    coordinates = numbers[1:9] if len(numbers) >= 9 else numbers[1:5]
-    if len(numbers) < 9 and min(numbers[3:5]) < 0:
-        raise InputError(f"{where}: the box has a negative width or height")
-    if max(map(abs, coordinates)) > 2:
-        raise InputError(
-            f"{where}: coordinates are over the width and height of the image (0 to 1); these are "
-            "pixels"
-        )
-    return numbers
-
-
-def _corners_of_plain(box: Sequence[float]) -> list[float]:
-    cx, cy, w, h = box
-    left, top, right, bottom = cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
-    return [left, top, right, top, right, bottom, left, bottom]
 
 
 def _of_supervision(value: Any) -> FrameBoxes:

@@ -161,7 +161,11 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
     )
     counts: dict[str, int] = {}
     if config.unlabelled_detections:
-        found = read_detections(Path(config.unlabelled_detections))
+        found = read_detections(
+            Path(config.unlabelled_detections),
+            category=config.unlabelled_category or None,
+            angles=config.unlabelled_angles or None,
+        )
         frame_ids, rows, counts = _on_images(found, names, config.unlabelled_detections)
         shapes = np.array(sizes, dtype=np.float64)[frame_ids]
         people = found.of_rows(rows, shapes)

@@ -114,6 +114,7 @@ def evaluate_networks(
     *,
     detections: Path | None = None,
     category: str | None = None,
+    angles: str | None = None,
     up: Up | None = None,
 ) -> dict[str, Any]:
     """Return the scores of every network and all that they depend on, as JSON values.
@@ -134,6 +135,7 @@ def evaluate_networks(
         test: the people to evaluate on.
         detections: a file of boxes (see `read_detections`); annotated boxes if None.
         category: id or name of the category of people among the detections.
+        angles: unit of the angles of the detections (see `read_detections`).
         up: the direction that points up in turned crops; as the networks were trained if None.
 
     Raises:
@@ -153,7 +155,7 @@ def evaluate_networks(
         boxes = people.select_people(tested)
     else:
         person = people.meta.get("category", {}).get("id", PERSON)
-        found = read_detections(detections, category=category, person_id=person)
+        found = read_detections(detections, category=category, person_id=person, angles=angles)
         boxes, counts = _detected_people(people, found)
     size = networks.crop_size
     store = open_crop_store(

@@ -60,6 +60,7 @@ class PredictionOptions:
         boxes: a file of boxes (see `read_detections`); they belong to a frame by its file name or
             image id.
         category: id or name of the category of people in that file.
+        angles: unit of its angles (see `read_detections`).
         threshold: boxes with a lower score are not used.
         up: the direction that points up in turned crops; as the networks were trained if None.
         track: number people through videos and through numbered images of one folder.
@@ -72,6 +73,7 @@ class PredictionOptions:
 
     boxes: Path | None = None
     category: str | None = None
+    angles: str | None = None
     threshold: float = 0.0
     up: Up | None = None
     track: bool = True
@@ -188,7 +190,7 @@ def predict_inputs(
 
 def _box_source(options: PredictionOptions, finder: Finder | None) -> BoxSource:
     if options.boxes is not None:
-        found = read_detections(options.boxes, category=options.category)
+        found = read_detections(options.boxes, category=options.category, angles=options.angles)
         return GivenBoxes(found, options.threshold)
     return WholeFrames() if finder is None else FoundBoxes(finder, options.threshold)
 

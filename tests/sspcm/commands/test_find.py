@@ -60,6 +60,20 @@ def test_boxes_of_a_folder_are_what_predict_reads(
     assert find(frames, "-o", out, "--model", weights, "--side", 64).returncode == 0
 
 
+def test_a_file_that_nobody_named_is_not_written_over(
+    tiny_fisheye: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boxes.json").write_text("[]")
+    arguments = [tiny_fisheye / "images", "--model", weights, "--side", 64]
+    done = find(*arguments)
+    assert done.returncode == 2
+    assert "boxes.json: is there already: -o boxes.json writes over it" in done.stderr
+    assert (tmp_path / "boxes.json").read_text() == "[]"
+    assert find(*arguments, "--threshold", 0, "-o", "boxes.json").returncode == 0
+    assert len(json.loads((tmp_path / "boxes.json").read_text()))
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -11,7 +11,7 @@ from sspcm.data.detections import frame_boxes, read_detections
 from sspcm.inference.frames import find_sources
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import write_json
-from wepdtof_pose.geometry import rotated_box_corners
+from wepdtof_pose.geometry import enclosing_boxes, rotated_box_corners
 
 
 @pytest.mark.parametrize(
@@ -316,6 +316,56 @@ def test_boxes_of_another_form(tmp_path: Path, boxes: list, error: str) -> None:
     write_json(tmp_path / "a.json", [{"image_id": 1, "bbox": box} for box in boxes])
     with pytest.raises(InputError, match=error):
         read_detections(tmp_path / "a.json")
+
+
+UPRIGHT = [[90, 80, 30, 60, 1.25], [95, 70, 30, 60, -0.5]]
+"""One person who stands nearly upright: the angles could be radians."""
+
+
+@pytest.mark.parametrize(
+    ("unit", "angles"), [("degrees", [1.25, -0.5]), ("radians", [71.62, -28.65])]
+)
+def test_the_unit_of_angles_may_be_said(tmp_path: Path, unit: str, angles: list) -> None:
+    write_json(tmp_path / "a.json", [{"image_id": 1, "bbox": box} for box in UPRIGHT])
+    with pytest.raises(InputError, match=r"--angles radians, or --angles degrees"):
+        read_detections(tmp_path / "a.json")
+    found = read_detections(tmp_path / "a.json", angles=unit)
+    np.testing.assert_allclose(found.rotated[:, 4], angles, atol=0.01)
+    write_json(tmp_path / "b.json", [{"image_id": 1, "bbox": [10, 20, 30, 60]}])
+    with pytest.raises(InputError, match="have no angles"):
+        read_detections(tmp_path / "b.json", angles=unit)
+
+
+@pytest.mark.parametrize(("as_degrees", "refused"), [(True, False), (False, True)])
+def test_a_box_around_a_turned_one_says_the_unit(
+    tmp_path: Path, as_degrees: bool, refused: bool
+) -> None:
+    """As 'sspcm find' writes them: nobody has to say what they are."""
+    turned = np.array(UPRIGHT)
+    meant = turned if as_degrees else turned * [1, 1, 1, 1, 180 / np.pi]
+    rows = [
+        {"image_id": 1, "bbox": around, "rotated_box": box}
+        for around, box in zip(enclosing_boxes(meant).round(2).tolist(), UPRIGHT, strict=True)
+    ]
+    write_json(tmp_path / "a.json", rows)
+    if refused:
+        with pytest.raises(InputError, match="are they radians"):
+            read_detections(tmp_path / "a.json")
+    else:
+        assert read_detections(tmp_path / "a.json").rotated.tolist() == UPRIGHT
+
+
+def test_oriented_boxes_of_ultralytics_results(tmp_path: Path) -> None:
+    """Its angle is that of the width, which is the longer side, in radians; the corners tell."""
+    corners = rotated_box_corners(np.array(TURNED)).ravel().tolist()
+    rbox = [*TURNED[:2], 20.0, 10.0, np.deg2rad(TURNED[4] + 90)]
+    row = {"image_id": "a", "file_name": "a.jpg", "category_id": 1, "score": 0.5}
+    write_json(tmp_path / "a.json", [row | {"rbox": rbox, "poly": corners}])
+    found = read_detections(tmp_path / "a.json")
+    np.testing.assert_allclose(found.rotated, [TURNED], atol=1e-9)
+    np.testing.assert_allclose(found.boxes, enclosing_boxes(np.array([TURNED])))
+    write_json(tmp_path / "b.json", [row | {"rbox": TURNED}])
+    assert read_detections(tmp_path / "b.json").rotated.tolist() == [TURNED]
 
 
 @pytest.mark.parametrize("turned", [[90, 80, 30, 60, 0], [90, 80, 30, 60, 40.5], [9, 8, 30, 60, 0]])

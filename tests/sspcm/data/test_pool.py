@@ -115,6 +115,20 @@ def test_rotated_boxes_on_the_images_of_a_folder(photos, tmp_path):
     assert rotated.tolist() == [[50, 60, 10, 20, 90]]
 
 
+def test_the_unit_of_angles_may_be_said(photos, tmp_path):
+    rows = [{"file_name": "001.jpg", "bbox": [50, 60, 10, 20, angle]} for angle in (0.5, -1.25)]
+    write_json(tmp_path / "boxes.json", rows)
+    boxes = str(tmp_path / "boxes.json")
+    with pytest.raises(InputError, match=r"data\.unlabelled_angles"):
+        pool(photos, unlabelled_detections=boxes)
+    people, _ = pool(photos, unlabelled_detections=boxes, unlabelled_angles="degrees")
+    assert people.people[ROTATED_BOX_COLUMNS[4]].tolist() == [0.5, -1.25]
+    with pytest.raises(InputError, match="choose one of degrees, radians"):
+        TrainConfig(data=DataConfig(unlabelled_angles="grad"))
+    with pytest.raises(InputError, match=r"no meaning without data\.unlabelled_detections"):
+        TrainConfig(data=DataConfig(unlabelled_angles="radians"))
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [

@@ -1,0 +1,156 @@
+"""Boxes in YOLO's text files, as detectors write them: plain, oriented, or with joints behind them.
+
+A line holds a class; eight numbers (the corners of an oriented box) or four (centre, width and
+height), with joints behind these if it is a pose; and perhaps a score. All are shares of the image.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_text
+from wepdtof_pose.formats.layout import files_in
+from wepdtof_pose.images import require_own_file
+
+_NOTES = frozenset({"classes.txt", "labels.txt", "readme.txt", "train.txt", "val.txt", "test.txt"})
+"""Text files that lie beside those of boxes: names of classes, lists of images."""
+_PLAIN, _ORIENTED = (5, 6), (9, 10)
+"""Numbers of a line without and with a score; those of poses have others."""
+_LAYOUTS = tuple((values, scored) for values in (3, 2) for scored in (0, 1))
+"""How joints may be written: numbers of each, and whether a score of the box follows them."""
+_NEAR = 0.75
+"""Sides of the box from its centre within which the joints of its person lie."""
+_NEARLY_ALL = 0.95
+
+
+@dataclass
+class YoloBoxes:
+    """The boxes of people in text files.
+
+    Attributes:
+        names: of the images, without suffix.
+        corners: four of each, as shares of the image.
+        scores: of each; 1 where there is none.
+        oriented: whether the corners are those of an oriented box.
+        left_out: kinds of entries that are not boxes of people, with their counts.
+    """
+
+    names: list[str] = field(default_factory=list)
+    corners: list[list[float]] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    oriented: list[bool] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
+    """Return the boxes of class `person` in a text file, or in those of a folder.
+
+    Raises:
+        InputError: there is no such file, or a line is none of boxes; the message names it.
+    """
+    files = files_in(path, ".txt", deep=True) if path.is_dir() else [path]
+    notes = [file for file in files if path.is_dir() and file.name.lower() in _NOTES]
+    files = [file for file in files if file not in notes]
+    for file in files:
+        require_own_file(file, path if path.is_dir() else path.parent, kind="a text")
+    if not files:
+        raise InputError(f"{path}: the folder holds no text file of boxes (name.txt for name.jpg)")
+    found = YoloBoxes()
+    if notes:
+        found.left_out["text files that hold no boxes"] = len(notes)
+    poses: list[tuple[int, str, list[float]]] = []
+    for file in files:
+        if not file.stat().st_size:  # nobody in the image
+            continue
+        stem = file.relative_to(path) if path.is_dir() else Path(file.name)
+        for number, line in enumerate(read_text(file).splitlines(), start=1):
+            if not line.strip():
+                continue
+            where = f"{file}: line {number}"
+            numbers = _numbers(line, where)
+            if int(numbers[0]) != person:
+                found.left_out["boxes of other classes"] += 1
+                continue
+            oriented = len(numbers) in _ORIENTED
+            if not oriented and len(numbers) not in _PLAIN:
+                poses.append((len(found.names), where, numbers))
+            found.names.append(stem.with_suffix("").as_posix())
+            found.oriented.append(oriented)
+            found.corners.append(numbers[1:9] if oriented else _corners_of_plain(numbers[1:5]))
+            scored = len(numbers) in (_PLAIN[1], _ORIENTED[1])
+            found.scores.append(numbers[-1] if scored else 1.0)
+    if poses and _have_scores(poses):
+        for row, _, numbers in poses:
+            found.scores[row] = numbers[-1]
+    return found
+
+
+def _numbers(line: str, where: str) -> list[float]:
+    """Return the class, the coordinates, and what follows them."""
+    try:
+        numbers = [float(text) for text in line.split()]
+    except ValueError:
+        numbers = []
+    count = len(numbers)
+    if (count not in _PLAIN + _ORIENTED and count < 8) or not np.isfinite(numbers).all():
+        raise InputError(
+            f"{where}: expected a class and 8 coordinates of corners, or 4 of a box, and perhaps "
+            "joints and a score"
+        )
+    if not numbers[0].is_integer():
+        raise InputError(f"{where}: the class {numbers[0]:g} is not a whole number")
+    if max(map(abs, numbers[1:9] if count in _ORIENTED else numbers[1:5])) > 2:
+        raise InputError(
+            f"{where}: coordinates are over the width and height of the image (0 to 1); these are "
+            "pixels"
+        )
+    if count not in _ORIENTED and min(numbers[3:5]) < 0:
+        raise InputError(f"{where}: the box has a negative width or height")
+    return numbers
+
+
+def _have_scores(poses: Sequence[tuple[int, str, list[float]]]) -> bool:
+    """Whether the lines of poses end with a score: read so, their joints lie at their boxes.
+
+    Raises:
+        InputError: joints lie there in neither reading, or in both.
+    """
+    lengths = {len(numbers) for _, _, numbers in poses}
+    if len(lengths) == 1:
+        table = np.array([numbers for _, _, numbers in poses])
+        readings = {
+            scored
+            for values, scored in _LAYOUTS
+            if not (table.shape[1] - 5 - scored) % values and _are_poses(table, values, scored)
+        }
+        if len(readings) == 1:
+            return bool(readings.pop())
+    raise InputError(
+        f"{poses[0][1]}: has {len(poses[0][2])} numbers, which are neither a box nor one with "
+        "joints behind it, as in every line of a pose: if the first five are class, centre, width "
+        "and height, keep these alone (of outlines of people, write the boxes)"
+    )
+
+
+def _are_poses(table: np.ndarray, values: int, scored: int) -> bool:
+    """Whether lines (n, numbers) are class, box, joints of so many values each, and a score."""
+    if scored and ((table[:, -1] < 0) | (table[:, -1] > 1)).any():
+        return False
+    joints = table[:, 5 : table.shape[1] - scored].reshape(len(table), -1, values)
+    seen = joints[..., 2] > 0 if values == 3 else (joints != 0).any(axis=2)
+    if values == 3 and not (((joints[..., 2] >= 0) & (joints[..., 2] <= 2)).all() and seen.any()):
+        return False
+    near = np.abs(joints[..., :2] - table[:, None, 1:3]) <= _NEAR * table[:, None, 3:5]
+    return bool(near.all(axis=2)[seen].mean() >= _NEARLY_ALL) if seen.any() else False
+
+
+def _corners_of_plain(box: Sequence[float]) -> list[float]:
+    cx, cy, w, h = box
+    left, top, right, bottom = cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
+    return [left, top, right, top, right, bottom, left, bottom]

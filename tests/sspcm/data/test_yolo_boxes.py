@@ -1,0 +1,67 @@
+"""Boxes in text files, with joints or without."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sspcm.data.detections import read_detections
+from wepdtof_pose.errors import InputError
+
+BOXES = np.array([[0.3, 0.4, 0.2, 0.5], [0.7, 0.5, 0.3, 0.6], [0.6, 0.6, 0.1, 0.3]])
+SCORES = [0.9, 0.25, 0.5]
+
+
+def poses(joints: int, values: int, *, scored: bool, hidden: float = 0.03) -> list[list[float]]:
+    """Lines of a pose network: each joint in its box, and a confidence or visibility behind it."""
+    rng = np.random.default_rng(7)
+    shares = rng.uniform(-0.5, 0.5, (len(BOXES), joints, 2))
+    places = BOXES[:, None, :2] + shares * BOXES[:, None, 2:]
+    if values == 3:
+        seen = rng.uniform(0.5, 1, (len(BOXES), joints, 1))
+        seen[0, 0] = hidden
+        places = np.concatenate([places, seen], axis=2)
+    return [
+        [0, *box, *joint.ravel(), *([score] if scored else [])]
+        for box, joint, score in zip(BOXES.tolist(), places, SCORES, strict=True)
+    ]
+
+
+def write(path: Path, lines: list[list[float]]) -> Path:
+    path.write_text("".join(" ".join(f"{v:g}" for v in line) + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("joints", [3, 14, 17, 25])
+@pytest.mark.parametrize("values", [2, 3])
+@pytest.mark.parametrize("scored", [False, True])
+def test_boxes_of_poses(tmp_path: Path, joints: int, values: int, scored: bool) -> None:
+    found = read_detections(write(tmp_path / "a.txt", poses(joints, values, scored=scored)))
+    boxes = found.of_rows(np.arange(3), np.array([200.0, 100.0])).boxes
+    wanted = np.concatenate([BOXES[:, :2] - BOXES[:, 2:] / 2, BOXES[:, 2:]], axis=1)
+    np.testing.assert_allclose(boxes, wanted * [200, 100, 200, 100], atol=1e-9)
+    assert found.scores.tolist() == (SCORES if scored else [1, 1, 1])
+    assert not found.oriented.any()
+
+
+def test_labels_of_poses(tmp_path: Path) -> None:
+    """Joints that are not labelled lie at 0, 0."""
+    lines = poses(14, 3, scored=False)
+    for line in lines:
+        line[7::3] = [2.0] * 14
+        line[5:8] = [0, 0, 0]
+    assert read_detections(write(tmp_path / "a.txt", lines)).scores.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [[0, 0.1, 0.1, 0.2, 0.1, 0.2, 0.2, 0.1, 0.3, 0.05, 0.2]],
+        [[0, *[0.1, 0.2] * 5], [0, *[0.1, 0.2] * 6]],
+        [[0, 0.3, 0.4, 0.2, 0.5, *[0.9, 0.9, 1] * 4]],
+    ],
+    ids=["an outline", "outlines", "joints off the box"],
+)
+def test_what_is_neither_a_box_nor_a_pose(tmp_path: Path, lines: list) -> None:
+    with pytest.raises(InputError, match=r"line 1: has .* numbers, .* keep these alone"):
+        read_detections(write(tmp_path / "a.txt", lines))
