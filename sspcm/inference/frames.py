@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ DEFAULT_RATE = 25.0
 _MAY_HAVE_PAGES = frozenset({".tif", ".tiff", ".gif", ".avif", ".webp", ".png", ".apng"})
 _EXACT_COUNTS = frozenset({".avi", ".mp4", ".mov", ".m4v"})
 """Videos whose headers state the exact number of frames; other headers hold estimates."""
+_NUMBER = re.compile(r"_\d{6}$")
 _PATIENCE = 5000
 """Number of undecodable frames in a row that counts as the end of a video."""
 
@@ -42,6 +44,8 @@ class Source:
         image_id: the number that an image's name consists of, else the name without suffix, or the
             whole name if that is not unique. Frames of a video add their number.
         keys: names by which a detection file may refer to it.
+        film: what a drawn video is called, without suffix: the name without suffix, or the whole
+            name if that is another video's, too.
     """
 
     path: Path
@@ -49,6 +53,7 @@ class Source:
     kind: str
     image_id: int | str
     keys: frozenset[str]
+    film: str = ""
 
 
 @dataclass(frozen=True)
@@ -247,23 +252,29 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
             found.append((path, path.name, _kind_of(path) or _kind_by_opening(path)))
         else:
             raise InputError(f"{path}: no such file or folder")
-    _require_distinct([(name, kind) for _, name, kind in found])
+    _require_distinct([name for _, name, _ in found])
     ids = Counter(_plain_id(name) for _, name, _ in found)
+    # Frames that were taken out of a video, and lie beside it, are called as its frames are.
+    taken_out = {_NUMBER.sub("", Path(name).stem) for _, name, kind in found if kind == "image"}
+    films = Counter(Path(name).with_suffix("") for _, name, kind in found if kind != "image")
     paths = [path.resolve() for path, _, _ in found]
     keys = [_keys(path, name) for path, (_, name, _) in zip(paths, found, strict=True)]
     ambiguous = {key for key, count in Counter(k for own in keys for k in own).items() if count > 1}
     sources = []
     for (path, name, kind), own in zip(found, keys, strict=True):
         plain = _plain_id(name)
+        film = Path(name).with_suffix("")
+        known = ids[plain] == 1 and (kind == "image" or str(plain) not in taken_out)
         alone = {""} if len(found) == 1 else set()
         sources.append(
             Source(
                 path=path,
                 name=name,
                 kind=kind,
-                image_id=plain if ids[plain] == 1 else name,
+                image_id=plain if known else name,
                 # "" marks the only input: plain numbers in a detection file then mean its frames.
                 keys=frozenset((own - ambiguous) | alone),
+                film=str(film) if films[film] == 1 else name,
             )
         )
     return Inputs(sources, dict(left_out))
@@ -379,16 +390,12 @@ def _files_below(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def _require_distinct(found: list[tuple[str, str]]) -> None:
-    repeated = [name for name, count in Counter(name for name, _ in found).items() if count > 1]
+def _require_distinct(names: list[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise InputError(
             f"two inputs are called {repeated[0]!r}: give the folder that holds both instead"
         )
-    stems = Counter(name.rsplit(".", 1)[0] for name, kind in found if kind != "image")
-    for stem, count in stems.items():
-        if count > 1:
-            raise InputError(f"two videos are called {stem!r}: predict on one after the other")
 
 
 def _plain_id(name: str) -> int | str:

@@ -64,7 +64,7 @@ class _Video:
 
     def __init__(self, folder: Path, frame: Frame, picture: np.ndarray) -> None:
         self.name = frame.source.name
-        self._path = (folder / self.name).with_suffix(".mp4")
+        self._path = folder / f"{frame.source.film}.mp4"
         self._part = self._path.with_name(f".{self._path.stem}.part.mp4")
         make_folder(self._path.parent)
         self._rate = float(frame.rate or 25)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sspcm.inference.frames import Frame, FrameReader, find_sources
+from sspcm.inference.pictures import PoseWriter
 from wepdtof_pose.errors import InputError, counted
 
 RATE = 30
@@ -121,6 +122,35 @@ def test_a_folder_gives_whatever_can_be_read_and_counts_the_rest(tmp_path: Path)
     assert [source.name for source in found.sources] == names
     assert found.left_out == {".txt": 2, "no suffix": 1}
     assert all(len(list(FrameReader(source))) == 1 for source in found.sources)
+
+
+def test_videos_of_one_name_have_ids_and_films_of_their_own(tmp_path: Path) -> None:
+    for name in (
+        "clip.mp4",
+        "clip.avi",
+        "b/clip.mp4",
+        "walk.mp4",
+        "walk_000001.jpg",
+        "walk_12.png",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    sources = {source.name: source for source in find_sources([tmp_path]).sources}
+    ids = {name: source.image_id for name, source in sources.items()}
+    assert ids == {
+        **{name: name for name in ("clip.mp4", "clip.avi", "b/clip.mp4", "walk.mp4")},
+        **{"walk_000001.jpg": "walk_000001", "walk_12.png": "walk_12"},
+    }
+    frame = Frame(sources["walk.mp4"], picture(0), number=1)
+    assert frame.image_id == "walk.mp4_000001"
+    films = [sources[n].film for n in ("clip.mp4", "clip.avi", "b/clip.mp4", "walk.mp4")]
+    assert films == ["clip.mp4", "clip.avi", "b/clip", "walk"]
+    with PoseWriter(tmp_path / "drawn") as writer:
+        for name in ("clip.mp4", "clip.avi", "b/clip.mp4"):
+            for number in (1, 2, 3):
+                writer.write(Frame(sources[name], picture(0), number=number), picture(number))
+    drawn = [p.relative_to(tmp_path / "drawn").as_posix() for p in tmp_path.rglob("drawn/**/*.mp4")]
+    assert sorted(drawn) == ["b/clip.mp4", "clip.avi.mp4", "clip.mp4.mp4"]
 
 
 def test_links_to_nothing_and_pipes_are_said_and_not_opened(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ The common JSON is a list of `{image, joints, joints_vis, center, scale}`. The o
 * Coordinates count from 1 there (MATLAB) and from 0 here.
 * `joints_vis` says labelled or not, nothing about hidden: 1 becomes 2. In the other JSON a joint at
   0, 0 is not labelled, and one with a 0 behind its position is hidden; so it is in the release.
+  In none of them is one at -1, -1 labelled, whatever else is said of it.
 * There are no boxes. A person's box is the square that gives the crop of the published loaders:
   sides of 200 x scale pixels around the centre, moved down by 15 x scale. It may leave the image,
   and its area (0.53 of it) is no body's area: MPII is scored by PCKh, not OKS. Where there is no
@@ -94,7 +95,8 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     sizes = [image_size(image_file(root, name)) for name in names]
     dataset = from_entries(entries, names, sizes, root=root)
     without = sum(entry["scale"] <= 0 for entry in entries)
-    return Reading({WHOLE: dataset}, [path], add_counts(left_out, {BOXES_OF_JOINTS: without}))
+    counts = add_counts(left_out, dataset.left_out, {BOXES_OF_JOINTS: without})
+    return Reading({WHOLE: dataset}, [path], counts)
 
 
 def from_entries(
@@ -113,6 +115,8 @@ def from_entries(
         ],
         dtype=np.float64,
     ).reshape(-1, 16, 1)
+    nowhere = (points == -1).all(axis=2) & (seen[..., 0] > 0)
+    seen[nowhere] = 0
     keypoints = np.concatenate([np.where(seen > 0, points - 1, 0), seen], axis=-1)
     scales = np.array([entry["scale"] for entry in entries], dtype=np.float64)
     centers = np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2)
@@ -137,6 +141,7 @@ def from_entries(
         keypoints=keypoints.astype(np.float32),
         keypoint_set=get_keypoint_set("mpii-16"),
         root=root,
+        left_out=add_counts({"labelled joints at -1, -1, which is no place": int(nowhere.sum())}),
     )
 
 

@@ -49,6 +49,19 @@ def test_who_has_no_scale_gets_the_box_of_the_joints(tmp_path: Path) -> None:
     assert reading.left_out == {"boxes that are the extent of the joints": 1}
 
 
+def test_a_joint_that_is_nowhere_is_not_labelled(tmp_path: Path) -> None:
+    reading = mpii.read(write(tmp_path, [make_entry(joints_vis=[1] * 16)]))
+    assert reading.datasets["all"].keypoints[0, :2].tolist() == [[0, 0, 0], [20.5, 30, 2]]
+    assert reading.left_out == {"labelled joints at -1, -1, which is no place": 1}
+    points = point(9, 21.5, 31, 1), point(0, -1, -1, 1), point(1, -1, -1, np.zeros((0, 0)))
+    other = tmp_path / "release"
+    other.mkdir()
+    reading = mpii.read(write_release(other, rect(*points)))
+    keypoints = reading.datasets["all"].keypoints[0]
+    assert np.flatnonzero(keypoints[:, 2]).tolist() == [9]
+    assert reading.left_out == {"labelled joints at -1, -1, which is no place": 2}
+
+
 @pytest.mark.parametrize("folder", ["annotations", "annot"])
 def test_images_beside_the_folder_of_annotations(tmp_path: Path, folder: str) -> None:
     (tmp_path / folder).mkdir()
