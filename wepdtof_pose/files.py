@@ -68,11 +68,12 @@ def read_json(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
     """The content of a JSON file (UTF-8, or what `encodings` says).
 
     Raises:
-        InputError: it is missing, unreadable, empty, of another encoding, cut short, or no JSON.
+        InputError: it is missing, unreadable, empty, of another encoding, cut short, no JSON, or
+            gives a key of an object twice, with different values.
     """
     text = read_text(Path(path), encodings=encodings, kind="JSON")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=one_value_a_key)
     except json.JSONDecodeError as error:
         if other := next((what for test, what in _TEXTS if test.match(text)), ""):
             raise InputError(f"{path}: not valid JSON: it is {other}") from None
@@ -83,8 +84,24 @@ def read_json(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
         ) from None
     except RecursionError:
         raise InputError(f"{path}: not usable JSON: nested too deeply") from None
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a key that is there twice, a number of thousands of digits
         raise InputError(f"{path}: not usable JSON: {error}") from None
+
+
+def one_value_a_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of these keys and values, for `json.loads`.
+
+    Raises:
+        ValueError: a key is there twice, with different values: the last would be taken in silence.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next((key for key, value in pairs if found[key] != value), None)
+        if twice is not None:
+            of = found.get("id", found.get("file_name"))
+            where = f" (of {of!r})" if isinstance(of, (int, str)) and twice != "id" else ""
+            raise ValueError(f"an object{where} has {twice!r} twice, with different values")
+    return found
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:

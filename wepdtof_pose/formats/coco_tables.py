@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from wepdtof_pose.dataset import (
     make_people,
 )
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import one_value_a_key
 from wepdtof_pose.formats.coco_category import key_of
 from wepdtof_pose.formats.fields import objects, other_fields, require_file_name, shown, wrong_field
 from wepdtof_pose.keypoints import KeypointSet
@@ -88,7 +90,13 @@ def long_lists(
             content.decode()
         raw = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
         lists = {key: _RAW_ROWS.decode(raw.pop(key)) for key in keys}
-        members = {key: json.loads(bytes(value)) for key, value in raw.items()}
+        members = {
+            key: json.loads(bytes(value), object_pairs_hook=one_value_a_key)
+            for key, value in raw.items()
+        }
+        rows = [row for own in lists.values() for row in own]
+        if not _has_keys(len(keys) + _keys_of(members), content, without=rows):
+            return None  # a key that is there twice, perhaps: a slower look tells
     except (KeyError, ValueError, RecursionError, OSError, msgspec.MsgspecError):
         return None
     if any(memoryview(row)[0] != ord("{") for rows in lists.values() for row in rows):
@@ -227,14 +235,41 @@ def _entries(
 
 
 def _other_fields(block: bytes, known: frozenset[str]) -> list[dict[str, Any] | None]:
-    rows = (other_fields(row, known) for row in _ROWS.decode(block))
-    return [row and {key: _VALUE.decode(value) for key, value in row.items()} for row in rows]
+    rows = _ROWS.decode(block)
+    extras = [
+        row and {key: _VALUE.decode(value) for key, value in row.items()}
+        for row in (other_fields(row, known) for row in rows)
+    ]
+    nested = sum(_keys_of(row) - len(row) for row in extras if row)
+    if not _has_keys(sum(map(len, rows)) + nested, block):
+        raise ValueError("a key is there twice, perhaps")
+    return extras
+
+
+def _has_keys(count: int, text: bytes, *, without: Sequence[msgspec.Raw] = ()) -> bool:
+    """Whether a JSON text has so many keys, but for those in parts of it.
+
+    Where texts in it look like keys it may seem to have more.
+    """
+    ways = (lambda part: part.count(b'":'), lambda part: len(_KEY.findall(part)))
+    return any(way(text) - sum(way(bytes(part)) for part in without) == count for way in ways)
+
+
+def _keys_of(value: Any) -> int:
+    """How many keys the objects in a parsed value have."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_keys_of, value.values()))
+    # Long lists are of numbers, or of lists of numbers.
+    first = value[0] if isinstance(value, list) and value else None
+    while isinstance(first, list) and first:
+        first = first[0]
+    return sum(map(_keys_of, value)) if isinstance(first, dict) else 0
 
 
 def _parsed(block: bytes, blocks: Blocks) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(block)
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits
+        rows = json.loads(block, object_pairs_hook=one_value_a_key)
+    except (ValueError, RecursionError) as error:  # a key twice, a number of thousands of digits
         raise InputError(f"{blocks.source}: not usable JSON: {error}") from None
     return objects({blocks.key: rows}, blocks.key, blocks.source)
 
@@ -381,6 +416,7 @@ class _Parts:
         return np.empty(self._rows, dtype if isinstance(dtype, np.dtype) else object)
 
 
+_KEY = re.compile(rb'"\s*:')
 _RAW_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _ROWS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _VALUE = msgspec.json.Decoder()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from wepdtof_pose.formats import coco_tables
+from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats import coco, coco_tables
 from wepdtof_pose.formats.coco_tables import Blocks, long_lists
 
 CONTENT: dict[str, Any] = {
@@ -49,6 +50,40 @@ def read_again(path: Path) -> tuple[Any, int]:
         key: [row for part in parts for row in json.loads(part)] for key, parts in blocks.items()
     }
     return lists[0] | found, len(blocks["a"])
+
+
+ROW = '{{"id": {0}, "image_id": 1, "bbox": [1, 2, 30, 40], "category_id": 1{1}}}'
+TWICE = {
+    "a list": ("", ', "annotations": []'),
+    "a field": (', "bbox": [1, 2, 30, 41]', ""),
+    "another field": (', "mine": 1, "mine": 2', ""),
+    "a nested field": (', "mine": [{"a": 1, "a": 2}]', ""),
+}
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("where", TWICE)
+def test_a_key_that_is_there_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, large: bool
+) -> None:
+    monkeypatch.setattr(coco_tables, "SMALL_FILE", 1 if large else 1 << 20)
+    field, member = TWICE[where]
+    image = '{"id": 1, "file_name": "a\\": b.jpg", "width": 90, "height": 80}'
+    category = '{"id": 1, "name": "person", "keypoints": ["a"]}'
+
+    def content(field: str, member: str) -> Path:
+        rows = ", ".join(
+            ROW.format(n, field if n == 2 else ', "keypoints": [5, 6, 2]') for n in (1, 2)
+        )
+        return write(
+            tmp_path,
+            f'{{"images": [{image}], "annotations": [{rows}], "categories": [{category}]{member}}}',
+        )
+
+    with pytest.raises(InputError, match=r"an object.* has '\w+' twice, with different values"):
+        coco.read(content(field, member))
+    # Said twice in the same way, there is nothing to lose.
+    assert len(coco.read(content(', "mine": 1, "mine": 1', ', "info": {}, "info": {}'))) == 2
 
 
 @pytest.mark.usefixtures("small_blocks")
