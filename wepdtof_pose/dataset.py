@@ -44,6 +44,8 @@ PEOPLE_COLUMNS = (
     *ROTATED_BOX_COLUMNS,
     "extra",
 )
+COPY = re.compile(r"[_.](?:jpe?g|png|bmp|webp|tiff?|gif|avif|heic)\.rf\.[\w-]+$", re.IGNORECASE)
+"""What Roboflow puts behind the name, without suffix, of each copy of a picture: a hash of it."""
 AREA_PER_BOX = 0.53
 """Object area over box area in the released evaluation, for annotations without an area."""
 
@@ -222,7 +224,7 @@ def with_scenes(
 def _scene_of(file_name: str, by: str) -> str | None:
     path = PurePosixPath(file_name.replace("\\", "/"))
     parts = list(path.parts[:-1])
-    if by == "name" and (name := re.sub(r"[\W_]*\d+$", "", path.stem)):
+    if by == "name" and (name := re.sub(r"[\W_]*\d+$", "", COPY.sub("", path.stem))):
         parts.append(name)
     return "/".join(parts) or None
 

@@ -12,6 +12,7 @@ import numpy as np
 from sspcm.data.signatures import read_signatures, same_pictures
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import file_sha256
+from wepdtof_pose.splits.groups import source_picture
 
 
 class SameImage(NamedTuple):
@@ -29,8 +30,9 @@ class SameImage(NamedTuple):
 class KnownImages:
     """Images to look others up in.
 
-    Two images are the same where they are one file, where their files hold the same bytes, or where
-    both show the same picture (see `sspcm.data.signatures`). Only files of one size whose last
+    Two images are the same where they are one file, where their files hold the same bytes, where
+    their names say that both are copies of one picture (see `source_picture`), or where both show
+    the same picture (see `sspcm.data.signatures`). Only files of one size whose last
     bytes agree are read whole; only images that are not found so are decoded, and only where there
     are any known ones. Images that are not there are no image's copy.
     """
@@ -40,10 +42,13 @@ class KnownImages:
         self._cache = cache
         self._places: dict[str, Path] = {}
         self._by_size: dict[int, list[Path]] = {}
+        self._sources: dict[str, Path] = {}
         self._digests: dict[Path, str] = {}
         self._signatures: np.ndarray | None = None
         for path in paths:
-            self._places.setdefault(os.path.realpath(path), path)
+            place = os.path.realpath(path)
+            self._places.setdefault(place, path)
+            self._sources.setdefault(source_picture(place), path)
             size = _size(path)
             if size:
                 self._by_size.setdefault(size, []).append(path)
@@ -65,9 +70,15 @@ class KnownImages:
         return found
 
     def _same_file(self, path: Path) -> SameImage | None:
-        place = self._places.get(os.path.realpath(path))
+        own_place = os.path.realpath(path)
+        place = self._places.get(own_place)
         if place is not None:
             return SameImage(place, "the file that is tested")
+        copied = self._sources.get(source_picture(own_place))
+        if copied is not None:
+            return SameImage(
+                copied, f"by its name a copy of the picture that the tested {copied} is of"
+            )
         candidates = self._by_size.get(_size(path), ())
         if not candidates:
             return None

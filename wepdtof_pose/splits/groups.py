@@ -1,18 +1,21 @@
 """What stays together in a split: the frame or the scene that each person belongs to.
 
-Frames of one scene are near copies of one another. Frames of one file name are one frame; a frame
-without a scene is a scene of its own.
+Frames of one scene are near copies of one another. Frames of one file name are one frame, and so
+are copies that were made of one picture (see `source_picture`); a frame without a scene is a scene
+of its own.
 """
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import COPY, PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.layout import SPLITS
 
 Unit = Literal["person", "frame", "scene"]
 
@@ -59,17 +62,36 @@ def widest_groups(
     return frames, "frame"
 
 
+def source_picture(name: str) -> str:
+    """Return what all copies of one picture have in common; the name itself of one that has none.
+
+    Roboflow writes several of each, mirrored, cropped or turned, into folders for the splits, and
+    calls them `NAME_png.rf.HASH.jpg`.
+
+    >>> source_picture("train/images/hall_png.rf.0a1b2c.jpg")
+    'hall'
+    >>> source_picture("train/images/hall.jpg")
+    'train/images/hall.jpg'
+    """
+    path = PurePath(name)
+    if not COPY.search(path.stem):
+        return name
+    folders = [part for part in path.parts[:-1] if part.lower() not in (*SPLITS, "images")]
+    return str(PurePath(*folders, COPY.sub("", path.stem)))
+
+
 def _frame_numbers(dataset: PoseDataset) -> np.ndarray:
-    return _numbers(dataset, "file_name")
+    names = dataset.frames["file_name"].map(source_picture)
+    return _numbers(dataset, names)
 
 
 def _scene_numbers(dataset: PoseDataset) -> np.ndarray:
     """Numbers (people,) of the scenes; -1 where none is known."""
-    return _numbers(dataset, "scene")
+    return _numbers(dataset, dataset.frames["scene"])
 
 
-def _numbers(dataset: PoseDataset, column: str) -> np.ndarray:
-    values = dataset.frames[column].to_numpy(dtype=object)[dataset.frame_rows]
+def _numbers(dataset: PoseDataset, of_frames: pd.Series) -> np.ndarray:
+    values = of_frames.to_numpy(dtype=object)[dataset.frame_rows]
     return pd.factorize(values)[0].astype(np.int64)
 
 

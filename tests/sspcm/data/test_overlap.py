@@ -117,6 +117,19 @@ def test_people_on_another_version_of_a_tested_image_are_not_learned_from(parted
     assert sets.shared.endswith("val_5.jpg, encoded, sized or turned anew)")
 
 
+def test_copies_that_roboflow_made_of_a_tested_picture_are_not_learned_from(tmp_path):
+    """Mirrored and cropped, they are not the same picture to look at."""
+    names = [f"train/images/{name}_png.rf.{n}f00.jpg" for name in ("a", "b") for n in range(3)]
+    names += ["valid/images/a_png.rf.9a.jpg", "other/train/images/a_png.rf.1f00.jpg"]
+    for number, name in enumerate(names):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(bytes([number]))
+    known = KnownImages([tmp_path / "valid/images/a_png.rf.9a.jpg"], cache=tmp_path / "kept")
+    found = known.find([tmp_path / name for name in names])
+    assert [same is not None for same in found] == [True] * 3 + [False] * 3 + [True, False]
+    assert "by its name a copy of the picture" in found[0].how
+
+
 def test_training_and_test_side_with_the_same_images_are_refused(parted):
     path = parted(train=lambda one: True, val=lambda one: True)
     with pytest.raises(InputError, match=r"nobody to train on: .* images of tested people among"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import PoseDataset, with_scenes
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.splits.hold_out import (
@@ -16,6 +16,7 @@ from wepdtof_pose.splits.hold_out import (
     read_subset,
     subset_record,
 )
+from wepdtof_pose.splits.partitions import partition
 
 Make = Callable[..., PoseDataset]
 
@@ -110,6 +111,22 @@ def test_frames_of_one_file_stay_together(make_dataset: Make) -> None:
     split = hold_out(dataset, fraction=0.4, seed=0)
     names = dataset.frames["file_name"].to_numpy()
     assert set(names[split.train]).isdisjoint(names[split.test])
+
+
+def test_copies_of_one_picture_stay_together(make_dataset: Make) -> None:
+    names = [f"{name}_jpg.rf.{n}a.jpg" for name in "abcd" for n in range(3)] + ["a_jpg.jpg"]
+    dataset = make_dataset([1] * 13)
+    dataset.frames["file_name"] = names
+    for seed in range(5):
+        split = hold_out(dataset, fraction=0.4, seed=seed)
+        sides = [{names[row][0] for row in rows if row < 12} for rows in (split.train, split.test)]
+        assert not sides[0] & sides[1]
+        assert sorted(sides[0] | sides[1]) == list("abcd")
+    named = with_scenes(dataset, by="name")
+    assert named.frames["scene"].tolist()[:3] == ["a"] * 3
+    parts = partition(dataset, {"train": 0.5, "val": 0.5}, by="frame")
+    of = [{names[row] for row in rows if row < 12} for rows in parts.values()]
+    assert not {name[0] for name in of[0]} & {name[0] for name in of[1]}
 
 
 def test_frames_without_a_scene_count_as_their_own(make_dataset: Make) -> None:
