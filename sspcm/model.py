@@ -163,7 +163,8 @@ def load(
         decoding: from heatmaps to coordinates: `shift`, `dark` or `none`; the run's if None.
         flip_test: average with the mirror image's heatmaps; as the run did if None.
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
-        precision: `auto`, `float32`, `bfloat16`; the run's own if None.
+        precision: `auto`, `float32`, `bfloat16`; if None the run's own, and float32 for a file of
+            weights.
         allow_code: networks and methods `module:name` that a run folder may import; it may be
             somebody else's, and importing a module runs it.
 

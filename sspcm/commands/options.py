@@ -102,7 +102,7 @@ _INFERENCE = (
     click.option(
         "--precision",
         type=click.Choice(["auto", "float32", "bfloat16"]),
-        help="Of the networks' passes.  [default: the run's, else auto]",
+        help="Of the networks' passes.  [default: the run's, else float32]",
     ),
 )
 

@@ -47,7 +47,8 @@ def open_networks(
         bgr: channel order, for a file of weights that does not state it (None means BGR as
             released, and RGB for a file in mmpose's layout).
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
-        precision: `auto`, `float32`, `bfloat16`; the run's own if None.
+        precision: `auto`, `float32`, `bfloat16`; if None the run's own, and float32 for a file of
+            weights, whose poses are then the same on every machine and in ONNX.
         allow_code: networks and methods `module:name` that a run folder may import.
 
     Raises:
@@ -56,7 +57,7 @@ def open_networks(
     """
     folder = run_folder_of(path)
     if folder is None:
-        return _open_weights(path, keypoints, crop_size, bgr, device or "auto", precision or "auto")
+        return _open_weights(path, keypoints, crop_size, bgr, device or "auto", precision or "float32")
     for option, value in (("--crop-size", crop_size), ("--colour", bgr)):
         if value is not None:
             raise InputError(f"{path}: {option} is for files of weights; a run says it itself")
@@ -166,7 +167,7 @@ def _open_weights(
     crop_size: tuple[int, int] | None,
     bgr: bool | None,
     device: str,
-    precision: str = "auto",
+    precision: str = "float32",
 ) -> TrainedNetworks:
     hardware = choose_hardware(device, precision)
     weights = open_weights(path)
