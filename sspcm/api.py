@@ -92,8 +92,8 @@ def evaluate(
         split: the split of the data; see `sspcm evaluate`.
         detections: a file of boxes; annotated boxes if None.
         category: id or name of the category of people among the detections.
-        angles: unit of the angles of the detections, "degrees" or "radians"; if None they are
-            degrees, and those that look like radians are refused.
+        angles: what the angles of the detections are, "degrees", "radians" or (in degrees)
+            "counter-clockwise"; if None they are degrees, and what looks otherwise is refused.
         up: what points up in turned crops; as the network was trained if None.
 
     Returns:

@@ -43,8 +43,8 @@ class DataConfig:
             joint names, or a folder of images.
         unlabelled_detections: file of boxes, rotated or not (see `data.detections`), on the images
             of the folder `unlabelled`; "" takes each whole image as a person.
-        unlabelled_angles: unit of their angles, `degrees` or `radians`; with "" they are degrees,
-            and those that look like radians are refused.
+        unlabelled_angles: what their angles are, `degrees`, `radians` or (in degrees)
+            `counter-clockwise`; with "" they are degrees, and what looks otherwise is refused.
         crop_width: width of the crops in pixels.
         crop_height: height of the crops in pixels.
         sigma: standard deviation of target Gaussians in heatmap pixels; None fits the crops (see
@@ -250,7 +250,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _require_choice("data.order", self.data.order, ("file", "random"))
         if self.data.unlabelled_angles:
-            units = ("degrees", "radians")
+            units = ("degrees", "radians", "counter-clockwise")
             _require_choice("data.unlabelled_angles", self.data.unlabelled_angles, units)
         _require_choice("data.up", self.data.up, ("radius", "box", "angle"))
         _require_choice("method.recipe", self.method.recipe, ("corrected", "released"))

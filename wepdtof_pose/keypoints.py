@@ -45,8 +45,9 @@ class KeypointSet:
 
     def __post_init__(self) -> None:
         count = len(self.joints)
-        if len(set(self.joints)) != count:
-            raise InputError(f"keypoint set {self.name!r} names a joint twice: {self.joints}")
+        twice = [joint for joint in self.joints if self.joints.count(joint) > 1]
+        if twice:
+            raise InputError(f"keypoint set {self.name!r} names a joint twice: {twice[0]!r}")
         paired = [index for pair in self.flip_pairs for index in pair]
         if len(set(paired)) != len(paired) or any(not 0 <= i < count for i in paired):
             raise InputError(

@@ -44,9 +44,9 @@ UP = click.option(
 
 ANGLES = click.option(
     "--angles",
-    type=click.Choice(["degrees", "radians"]),
-    help="Unit of the angles of these boxes, clockwise from up.  [default: degrees; what looks "
-    "like radians is refused]",
+    type=click.Choice(["degrees", "radians", "counter-clockwise"]),
+    help="What the angles of these boxes are: degrees or radians, clockwise from up, or degrees "
+    "counter-clockwise.  [default: degrees; what looks otherwise is refused]",
 )
 
 NETWORK = click.option(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.validation.units import are_corners, are_radians
+from wepdtof_pose.validation.units import are_corners, are_radians, mirrored_angles
 
 _SCORES = ("confidence", "conf", "scores", "prob", "probability")
 """What results call a score that is no COCO result's."""
@@ -49,6 +49,19 @@ def require_degrees(rotated: np.ndarray, upright: np.ndarray, source: str) -> No
             f"{source}: all {len(rotated)} angles of rotated boxes lie within "
             f"+-{np.abs(rotated[:, 4]).max():.3g}: are they radians, or scores? {_SAY_SO}; "
             "a score is to be called 'score'"
+        )
+
+
+def require_clockwise(rotated: np.ndarray, sizes: np.ndarray, source: str) -> None:
+    """Refuse rotated boxes (n, 5) on images (n, 2) all over which they stand across the radius.
+
+    As people below a ceiling camera do not, their angles count counter-clockwise.
+    """
+    if found := mirrored_angles(rotated, sizes, quadrants=3):
+        raise InputError(
+            f"{source}: {found}: --angles counter-clockwise says that they do (in degrees, as "
+            "LOAF's), --angles degrees that they do not (in a configuration, "
+            "data.unlabelled_angles)"
         )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from sspcm.data.crop_places import has_sides
 from sspcm.data.detection_forms import (
     require_angles,
+    require_clockwise,
     require_degrees,
     require_pixels,
     require_scores,
@@ -212,8 +213,9 @@ def read_detections(
             one called `person`, or else the only one with keypoints, or else the only one; without
             `categories`, `person_id` in COCO files and class 0 in YOLO files.
         person_id: id of people in a results file, which does not name its categories.
-        angles: unit of the angles in a JSON file, `degrees` or `radians`, clockwise from up. If
-            None they are degrees, and those that look like radians are refused.
+        angles: what the angles in a JSON file are: `degrees` or `radians`, clockwise from up, or
+            degrees `counter-clockwise`. If None they are degrees, clockwise, and those that look
+            otherwise are refused.
 
     Raises:
         InputError: it is no such file, holds no people, does not tell which category is that of
@@ -299,6 +301,8 @@ def _read_coco(path: Path, category: Any, person_id: Any, angles: str | None) ->
         _check_entry(row, f"{path}: entry {number}")
     chosen = [row for _, row in people]
     require_scores(chosen, str(path), annotations=isinstance(content, dict))
+    unknown = (np.nan, np.nan)
+    stated = np.array([sizes.get(row.get("image_id"), unknown) for row in chosen], dtype=float)
     corners = np.array([_corners(row) for row in chosen], dtype=np.float64).reshape(-1, 4, 2)
     by_corners = ~np.isnan(corners).any(axis=(1, 2))
     turned = np.array([_turned(row) for row in chosen], dtype=np.float64)
@@ -307,10 +311,13 @@ def _read_coco(path: Path, category: Any, person_id: Any, angles: str | None) ->
     known = ~np.isnan(turned).any(axis=1)
     if angles is None:
         require_degrees(turned[known], boxes[known], str(path))
+        require_clockwise(turned[known], stated[known], str(path))
     elif not known.any():
         raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")
     elif angles == "radians":
         turned[:, 4] = np.rad2deg(turned[:, 4])
+    elif angles == "counter-clockwise":
+        turned[:, 4] *= -1
     turned[by_corners] = _turned_boxes(corners[by_corners])
     five = np.isnan(boxes).any(axis=1)
     boxes[five] = enclosing_boxes(turned[five])
@@ -326,9 +333,7 @@ def _read_coco(path: Path, category: Any, person_id: Any, angles: str | None) ->
         rotated=turned,
         corners=np.full((len(boxes), 4, 2), np.nan),
         oriented=np.zeros(len(boxes), dtype=bool),
-        stated=np.array(
-            [sizes.get(row.get("image_id"), (np.nan, np.nan)) for row in chosen], dtype=np.float64
-        ),
+        stated=stated,
         left_out=dict(left_out),
         source=str(path),
     )

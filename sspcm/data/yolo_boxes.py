@@ -1,7 +1,8 @@
 """Boxes in YOLO's text files, as detectors write them: plain, oriented, or with joints behind them.
 
 A line holds a class; eight numbers (the corners of an oriented box) or four (centre, width and
-height), with joints behind these if it is a pose; and perhaps a score. All are shares of the image.
+height), with joints behind these if it is a pose; and perhaps a score and the number of a track.
+Coordinates are shares of the image.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
             if not line.strip():
                 continue
             where = f"{file}: line {number}"
-            numbers = _numbers(line, where)
+            numbers = _without_track(_numbers(line, where))
             if int(numbers[0]) != person:
                 found.left_out["boxes of other classes"] += 1
                 continue
@@ -85,6 +86,9 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
             found.corners.append(numbers[1:9] if oriented else _corners_of_plain(numbers[1:5]))
             scored = len(numbers) in (_PLAIN[1], _ORIENTED[1])
             found.scores.append(numbers[-1] if scored else 1.0)
+    if any(score > 1 and score.is_integer() for score in found.scores):
+        # Numbers of tracks, which Ultralytics writes in place of scores, or behind them.
+        found.scores = [1.0] * len(found.names)
     if poses and _have_scores(poses):
         for row, _, numbers in poses:
             found.scores[row] = numbers[-1]
@@ -98,10 +102,11 @@ def _numbers(line: str, where: str) -> list[float]:
     except ValueError:
         numbers = []
     count = len(numbers)
-    if (count not in _PLAIN + _ORIENTED and count < 8) or not np.isfinite(numbers).all():
+    if (count not in _PLAIN + _ORIENTED and count < 7) or not np.isfinite(numbers).all():
+        other = " (numbers with commas, as MOT's files have them, are not read)" * ("," in line)
         raise InputError(
             f"{where}: expected a class and 8 coordinates of corners, or 4 of a box, and perhaps "
-            "joints and a score"
+            f"joints and a score{other}"
         )
     if not numbers[0].is_integer():
         raise InputError(f"{where}: the class {numbers[0]:g} is not a whole number")
@@ -113,6 +118,12 @@ def _numbers(line: str, where: str) -> list[float]:
     if count not in _ORIENTED and min(numbers[3:5]) < 0:
         raise InputError(f"{where}: the box has a negative width or height")
     return numbers
+
+
+def _without_track(numbers: list[float]) -> list[float]:
+    """Return a line of a plain box and its score without the number of the track behind them."""
+    tracked = len(numbers) == 7 and 0 <= numbers[5] <= 1 and numbers[6].is_integer()
+    return numbers[:6] if tracked else numbers
 
 
 def _have_scores(poses: Sequence[tuple[int, str, list[float]]]) -> bool:

@@ -138,9 +138,9 @@ def people_table(
         first = parts.count
         joints = _keypoints(entries, keypoint_set)
         boxes, made = _boxes(entries, joints)
-        parts.add(_people(entries, boxes, first))
+        parts.add(_people(entries, boxes, first, made=made))
         keypoints[first : parts.count] = joints
-        from_joints += made
+        from_joints += len(made)
     people = parts.table()
     lost = ~people["frame_id"].isin(frames["id"]).to_numpy()
     if lost.any():
@@ -301,28 +301,33 @@ def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.n
     wrong = ~np.isin(keypoints[..., 2], (0, 1, 2)).all(axis=1)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
+        first = next(v for v in keypoints[row, :, 2] if v not in (0, 1, 2))
         raise InputError(
-            f"{entries.where(row)}: visibilities {sorted(set(keypoints[row, :, 2].tolist()))} "
-            f"are not all 0, 1 or 2 ({FIX})"
+            f"{entries.where(row)}: visibilities are not all 0, 1 or 2: one is {first:.6g} ({FIX})"
         )
     return keypoints
 
 
-def _boxes(entries: _Entries[CocoPerson], keypoints: np.ndarray) -> tuple[np.ndarray, int]:
-    """Boxes (people, 4) float64; where there is none, the extent of the labelled joints."""
+def _boxes(entries: _Entries[CocoPerson], keypoints: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Boxes (people, 4) float64, and the rows of those that are the extent of the labelled joints.
+
+    They are where the file gives none, or four zeros, as tools write them for joints alone.
+    """
     nothing = [math.nan] * 4
     rows = [nothing if record.bbox is None else record.bbox for record in entries.records]
     boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    missing = np.flatnonzero(np.isnan(boxes[:, 0])).tolist()
+    labelled = keypoints[..., 2] > 0
+    nothing_said = ~boxes.any(axis=1) & labelled.any(axis=1)
+    missing = np.flatnonzero(np.isnan(boxes[:, 0]) | nothing_said).tolist()
     for row in missing:
-        points = keypoints[row, keypoints[row, :, 2] > 0, :2].astype(np.float64)
+        points = keypoints[row, labelled[row], :2].astype(np.float64)
         if not len(points):
             raise InputError(
                 f"{entries.where(row)}: 'bbox' is missing, and no joint is labelled to make one of"
             )
         near = points.min(axis=0)
         boxes[row] = [*near, *(points.max(axis=0) - near)]
-    return boxes, len(missing)
+    return boxes, missing
 
 
 def _frames(entries: _Entries[CocoImage]) -> pd.DataFrame:
@@ -341,8 +346,13 @@ def _frames(entries: _Entries[CocoImage]) -> pd.DataFrame:
     )
 
 
-def _people(entries: _Entries[CocoPerson], boxes: np.ndarray, first: int) -> pd.DataFrame:
+def _people(
+    entries: _Entries[CocoPerson], boxes: np.ndarray, first: int, *, made: list[int]
+) -> pd.DataFrame:
     people = entries.records
+    areas = np.array([math.nan if p.area is None else p.area for p in people], dtype=np.float64)
+    # Who writes no box writes an area of 0.
+    areas[[row for row in made if areas[row] == 0]] = np.nan
     for row, person in enumerate(people):
         _require_printable(person.id, entries, row, "id")
         _require_printable(person.image_id, entries, row, "image_id")
@@ -353,7 +363,7 @@ def _people(entries: _Entries[CocoPerson], boxes: np.ndarray, first: int) -> pd.
         id=id_column(ids),
         frame_id=id_column([p.image_id for p in people]),
         **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
-        area=[math.nan if p.area is None else p.area for p in people],
+        area=areas,
         area_from_box=np.array([bool(p.area_from_box) for p in people], dtype=bool),
         iscrowd=[int(p.iscrowd or 0) for p in people],
         track_id=[pd.NA if p.track_id is None else int(p.track_id) for p in people],

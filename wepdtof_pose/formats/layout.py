@@ -313,7 +313,10 @@ BOXES_OF_JOINTS = "boxes that are the extent of the joints"
 NUMBERED_ANEW = "ids of images and people (numbered anew: some are missing or not unique)"
 TRACKS_NUMBERED = "track ids (numbered anew: some are no whole numbers)"
 SPELLED = "image names (of files that are spelled in another way)"
-DERIVED = frozenset({BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED, SPELLED, WITHOUT_SCENE})
+BOXES_ALONE = "people with a box and no joints"
+DERIVED = frozenset(
+    {BOXES_ALONE, BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED, SPELLED, WITHOUT_SCENE}
+)
 """Counts of a reader that say what it put in place of something missing: nothing is lost there."""
 
 

@@ -220,6 +220,11 @@ CODES: dict[str, Code] = {
         "others not labelled",
         True,
     ),
+    "joint-nowhere": Code(
+        "warning",
+        "labelled joint at 0, 0 or at -1, -1, where programs put joints that are missing",
+        "label it 0 where it is missing",
+    ),
     "joint-outside-box": Code(
         "warning",
         "visible joint a tenth of the box outside its box, or a hidden one half of it",
@@ -299,6 +304,12 @@ CODES: dict[str, Code] = {
         "error",
         "one file listed in several splits",
         "take it out of one of them: test scores are too high",
+    ),
+    "copy-leak": Code(
+        "warning",
+        "copies that Roboflow made of one picture in several splits",
+        "keep each picture's copies in one split, or test scores are too high (training leaves out "
+        "those of tested pictures); names that many pictures have may be given anew",
     ),
     "image-missing": Code("error", "image file that is not there", "copy it to the image folder"),
     "image-unreadable": Code("error", "file that is no readable image", "download it again"),

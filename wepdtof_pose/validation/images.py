@@ -25,6 +25,7 @@ from wepdtof_pose.images import (
     missing_image,
     require_own_file,
 )
+from wepdtof_pose.splits.groups import source_picture
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.findings import Problem, Report
 from wepdtof_pose.validation.raw_file import RawFile
@@ -90,16 +91,17 @@ def check_leaks(report: Report, files: dict[Path, RawFile], *, contents: bool) -
         root = image_root(file, names)
         own: dict[str, tuple[str, str]] = {}
         for i, name in enumerate(names):
-            keys = {"file-name-leak": str(root / name) if usable_file_name(name) else ""}
+            path = str(root / name) if usable_file_name(name) else ""
+            keys = {"file-name-leak": path, "copy-leak": source_picture(path)}
             if contents and keys["file-name-leak"]:
                 keys["image-leak"] = _digest(root / name)
             for code, key in keys.items():
-                other = seen.get(key) if key else None
+                other = seen.get(f"{code} {key}") if key else None
                 if other:
                     where = raw.where("images", int(raw.image_rows[i]))
                     report.add(code, where, f"{name!r} is {other[1]!r} of {other[0]}")
                     break
-            own |= {key: (file.name, name) for key in keys.values() if key}
+            own |= {f"{code} {key}": (file.name, name) for code, key in keys.items() if key}
         seen = own | seen
 
 

@@ -112,6 +112,8 @@ def check_keypoints(raw: RawFile) -> Iterator[Problem]:
     def place(i: int, j: int) -> str:
         return f"{names[j]} at {short(points[i, j])}"
 
+    nowhere = ((points == 0) | (points == -1)).all(axis=2) & (points[..., 0] == points[..., 1])
+    yield _of_joints(raw, "joint-nowhere", nowhere & raw.labelled & ~raw.crowds[:, None], place)
     outside, beside = _out_of_place(raw)
     yield _of_joints(
         raw,

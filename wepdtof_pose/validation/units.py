@@ -72,7 +72,7 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
             f"all {len(angles)} angles lie within +-{np.abs(angles).max():.3g}: radians? "
             f"(the first would be {degrees} degrees)",
         )
-    elif message := _mirrored(raw, usable):
+    elif message := mirrored_angles(boxes[usable], raw.sizes_of_people[usable]):
         yield _of_file("angles-mirrored", message)
 
 
@@ -92,6 +92,36 @@ def are_radians(rotated: np.ndarray, upright: np.ndarray) -> bool:
     fractions = (angles != np.round(angles)).mean()
     limit = np.pi / 2 if len(angles) < 5 else np.pi
     return largest <= limit + 0.01 and turned >= 0.5 and fractions >= 0.5
+
+
+def mirrored_angles(boxes: np.ndarray, sizes: np.ndarray, *, quadrants: int = 1) -> str:
+    """Tell angles that agree with the direction from the image centre only when turned over.
+
+    Args:
+        boxes: (people, 5) rotated boxes.
+        sizes: (people, 2) width and height of their images, NaN where not known.
+        quadrants: of their images in which boxes must tell: who lies on the floor lies in one.
+
+    Returns:
+        What is wrong, in words; "" if nothing is.
+    """
+    with np.errstate(invalid="ignore"):
+        across, down = (boxes[:, :2] - (sizes - 1) / 2).T
+        away = np.hypot(across, down) > 0.15 * sizes.max(axis=1, initial=0)
+        outwards = np.rad2deg(np.arctan2(across, -down))
+        # Along the axes both readings are the same.
+        tells = away & (np.abs(np.sin(np.deg2rad(2 * outwards))) > 0.5)
+        tells &= boxes[:, 3] > _LONG * boxes[:, 2]
+    if len(np.unique(outwards[tells] // 90)) < quadrants:
+        return ""
+    stated = _agreement(boxes[tells, 4], outwards[tells])
+    mirrored = _agreement(-boxes[tells, 4], outwards[tells])
+    if mirrored < 0.5 or mirrored - stated < 1:
+        return ""
+    return (
+        f"{tells.sum()} boxes off the centre agree with the direction from it by {stated:.2f} (1 "
+        f"along it, -1 across it), and by {mirrored:.2f} if angles count counter-clockwise"
+    )
 
 
 def _are_extents(upright: np.ndarray, rotated: np.ndarray) -> bool:
@@ -359,28 +389,6 @@ def _are_filled(raw: RawFile, boxes: np.ndarray, keypoints: np.ndarray) -> bool:
     with np.errstate(divide="ignore", invalid="ignore"):
         filled = np.median(reach / boxes[jointed, 2:], axis=0)
     return bool((filled >= _FILLED).all())
-
-
-def _mirrored(raw: RawFile, usable: np.ndarray) -> str:
-    """Tell angles that agree with the direction from the image centre only when turned over."""
-    boxes, sizes = raw.rotated, raw.sizes_of_people
-    with np.errstate(invalid="ignore"):
-        across, down = (boxes[:, :2] - (sizes - 1) / 2).T
-        away = np.hypot(across, down) > 0.15 * sizes.max(axis=1, initial=0)
-        outwards = np.rad2deg(np.arctan2(across, -down))
-        # Along the axes both readings are the same.
-        tells = usable & away & (np.abs(np.sin(np.deg2rad(2 * outwards))) > 0.5)
-        tells &= boxes[:, 3] > _LONG * boxes[:, 2]
-    if not tells.any():
-        return ""
-    stated = _agreement(boxes[tells, 4], outwards[tells])
-    mirrored = _agreement(-boxes[tells, 4], outwards[tells])
-    if mirrored < 0.5 or mirrored - stated < 1:
-        return ""
-    return (
-        f"{tells.sum()} boxes off the centre agree with the direction from it by {stated:.2f} (1 "
-        f"along it, -1 across it), and by {mirrored:.2f} if angles count counter-clockwise"
-    )
 
 
 def _agreement(angles: np.ndarray, directions: np.ndarray) -> float:

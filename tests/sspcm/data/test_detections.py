@@ -355,6 +355,28 @@ def test_a_box_around_a_turned_one_says_the_unit(
         assert read_detections(tmp_path / "a.json").rotated.tolist() == UPRIGHT
 
 
+@pytest.mark.parametrize("spread", [True, False])
+def test_angles_that_count_counter_clockwise(tmp_path: Path, spread: bool) -> None:
+    """All over the image they are LOAF's; in one place, someone lies on the floor."""
+    places = [(800, 200, -45), (200, 200, 45), (800, 800, 45), (200, 800, -45)]
+    turned = [[x, y, 60.0, 150.0, angle] for x, y, angle in (places if spread else places[:1] * 4)]
+    content = {
+        "images": [
+            {"id": n, "file_name": f"{n}.jpg", "width": 1000, "height": 1000} for n in range(4)
+        ],
+        "annotations": [{"image_id": n, "rotated_box": box} for n, box in enumerate(turned)],
+    }
+    write_json(tmp_path / "a.json", content)
+    if spread:
+        with pytest.raises(InputError, match="--angles counter-clockwise says that they do"):
+            read_detections(tmp_path / "a.json")
+    else:
+        assert read_detections(tmp_path / "a.json").rotated.tolist() == turned
+    assert read_detections(tmp_path / "a.json", angles="degrees").rotated.tolist() == turned
+    found = read_detections(tmp_path / "a.json", angles="counter-clockwise")
+    assert found.rotated[:, 4].tolist() == [-box[4] for box in turned]
+
+
 def test_oriented_boxes_of_ultralytics_results(tmp_path: Path) -> None:
     """Its angle is that of the width, which is the longer side, in radians; the corners tell."""
     corners = rotated_box_corners(np.array(TURNED)).ravel().tolist()

@@ -54,6 +54,26 @@ def test_labels_of_poses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ends", "scores"),
+    [
+        ([[0.9], [0.25], [1]], [0.9, 0.25, 1]),
+        ([[3], [1], [2]], [1, 1, 1]),
+        ([[0.9, 3], [0.25, 1], [0.5, 2]], SCORES),
+    ],
+    ids=["scores", "tracks", "both"],
+)
+def test_scores_and_numbers_of_tracks(tmp_path: Path, ends: list, scores: list) -> None:
+    lines = [[0, *box, *end] for box, end in zip(BOXES.tolist(), ends, strict=True)]
+    assert read_detections(write(tmp_path / "a.txt", lines)).scores.tolist() == scores
+
+
+def test_a_file_of_mot_is_named(tmp_path: Path) -> None:
+    (tmp_path / "det.txt").write_text("1,-1,10,20,30,60,0.9,-1,-1,-1\n")
+    with pytest.raises(InputError, match="as MOT's files have them, are not read"):
+        read_detections(tmp_path / "det.txt")
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         [[0, 0.1, 0.1, 0.2, 0.1, 0.2, 0.2, 0.1, 0.3, 0.05, 0.2]],

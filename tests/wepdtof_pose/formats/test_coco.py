@@ -325,10 +325,14 @@ def test_dogs_alone_are_nobody() -> None:
         parse(of_categories(2, 2))
 
 
-@pytest.mark.parametrize("box", [..., None, []], ids=str)
-def test_a_missing_box_is_the_extent_of_the_labelled_joints(box: Any) -> None:
+@pytest.mark.parametrize(
+    ("box", "area"),
+    [(..., ...), (None, ...), ([], ...), ([0, 0, 0, 0], 0), ([0.0, 0, 0, 0], ...), (None, 0)],
+    ids=str,
+)
+def test_a_missing_box_is_the_extent_of_the_labelled_joints(box: Any, area: Any) -> None:
     keypoints = [3, 4.25, 2, 90, 90, 0, 5.125, 16, 1]
-    dataset = parse(make_content(person={"bbox": box, "keypoints": keypoints, "area": ...}))
+    dataset = parse(make_content(person={"bbox": box, "keypoints": keypoints, "area": area}))
     assert dataset.boxes.tolist() == [[3, 4.25, 2.125, 11.75]]
     assert dataset.left_out == {"boxes that are the extent of the joints": 1}
     assert bool(dataset.people["area_from_box"][0])

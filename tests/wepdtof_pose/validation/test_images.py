@@ -90,6 +90,18 @@ def test_one_file_in_two_splits(folder: Path) -> None:
     assert "of person_keypoints_train.json" in report.findings[0].message
 
 
+def test_copies_of_one_picture_in_two_splits(folder: Path) -> None:
+    split(folder, ["hall_png.rf.0a.jpg", "x_png.rf.0b.jpg"])
+    file = folder / "annotations" / "person_keypoints_train.json"
+    content = read_json(file)
+    for image, name in zip(content["images"], ("hall_png.rf.0c.jpg", "y.jpg"), strict=False):
+        image["file_name"] = name
+    write_json(file, content)
+    report = validate(folder)
+    assert report.counts == {"copy-leak": 1}
+    assert "'hall_png.rf.0a.jpg' is 'hall_png.rf.0c.jpg' of" in report.findings[0].message
+
+
 def test_one_content_in_two_splits(folder: Path) -> None:
     split(folder, ["copy.jpg"])
     shutil.copy(folder / FIRST, folder / "images" / "copy.jpg")

@@ -255,6 +255,14 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
         {"box-over-edge", "area-doubtful"},
     ),
     "a joint outside the image": (joint(0, 320.1), {"joint-outside-image"}),
+    "a joint at 0, 0": (
+        lambda c: c["annotations"][0]["keypoints"].__setitem__(slice(36, 39), [0, 0, 2]),
+        {"joint-nowhere", "joint-outside-box"},
+    ),
+    "a joint at -1, -1": (
+        lambda c: c["annotations"][0]["keypoints"].__setitem__(slice(36, 39), [-1, -1, 2]),
+        {"joint-nowhere", "joint-outside-image"},
+    ),
     "a joint on the edge of the image": (joint(0, 319.5), {"joint-outside-box"}),
     "a wrong count": (person(num_keypoints=3), {"num-keypoints"}),
     "no count": (without("num_keypoints"), {"num-keypoints"}),
@@ -380,7 +388,7 @@ def test_people_who_may_be_in_pixels_are_not_said_to_be_in_per_cent(
 
 def test_every_code_of_a_file_has_a_case() -> None:
     covered = {code for _, codes in CASES.values() for code in codes}
-    elsewhere = {"json", "file-name-leak", "joints-differ"}
+    elsewhere = {"json", "file-name-leak", "copy-leak", "joints-differ"}
     elsewhere |= {code for code in CODES if code.startswith("image-")}
     assert set(CODES) - covered <= elsewhere
 

@@ -9,6 +9,7 @@ joints outside it are not labelled on writing, and both are counted. So are crow
 left out: the format has none.
 
 `kpt_names` in data.yaml names the joints. Files without it need their keypoint set to be given.
+A line of a class and a box alone is of a person without joints.
 `names` says which class is people; objects of others are left out and counted. A split is a folder,
 a text file with an image a line, or several of either. Of a folder that is given nothing outside is
 read; where `path` leads elsewhere, and that is meant, give the path of the YAML itself.
@@ -16,6 +17,7 @@ read; where `path` leads elsewhere, and that is meant, give the path of the YAML
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
@@ -29,6 +31,7 @@ from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.categories import require_people
 from wepdtof_pose.formats.fields import parse_number, require_file_name, shown
 from wepdtof_pose.formats.layout import (
+    BOXES_ALONE,
     EMPTY_BOXES,
     WHOLE,
     Layout,
@@ -86,7 +89,13 @@ def reading_of_splits(
     left_out: dict[str, int],
 ) -> Reading:
     """Return what was read of the splits of a YAML; a lone `train` that is also `val` is all."""
-    require_people(sum(map(len, datasets.values())), left_out, source=str(data.file))
+    people = sum(map(len, datasets.values()))
+    require_people(people, left_out, source=str(data.file))
+    if left_out.get(BOXES_ALONE) == people:
+        raise InputError(
+            f"{data.file}: states {data.joints} joints ('kpt_shape'), but all lines have 5 "
+            "numbers: a class and a box, and no joints"
+        )
     files = [file for _, labels in splits.values() for file in labels.values() if file.is_file()]
     if list(datasets) == ["train"] and not data.separate:
         datasets = {WHOLE: datasets["train"]}
@@ -213,12 +222,21 @@ def without_padding(numbers: np.ndarray, data: DataFile, source: str) -> np.ndar
 
 
 def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.ndarray:
-    """Return the numbers of a label file, (people, 5 + joints * channels) float64."""
+    """Return the numbers of a label file, (people, 5 + joints * channels) float64.
+
+    Of a line that has a box alone, as of people nobody has put joints on, the others are NaN.
+    """
     columns = 5 + joints * channels
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words:
+            continue
+        where = f"{source}: line {number}"
+        if len(words) == 5:
+            numbers = [parse_number(word, where) for word in words]
+            require_shares(numbers[1:], where)
+            rows.append(numbers + [math.nan] * (columns - 5))
             continue
         if len(words) != columns:
             hint = ": the last one, a confidence, is no label" if len(words) == columns + 1 else ""
@@ -226,7 +244,6 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
                 f"{source}: line {number} has {len(words)} numbers instead of {columns} "
                 f"(a class, 4 of the box, {channels} each of {joints} joints){hint}"
             )
-        where = f"{source}: line {number}"
         row = [parse_number(word, where) for word in words]
         require_shares(row[1:5], where)
         for first in range(5, columns, channels):
@@ -375,6 +392,9 @@ def _dataset(
         numbers = read_labels(file, joints=columns, channels=data.channels)
         numbers, left_out = of_people(numbers, data)
         others.update(left_out)
+        alone = np.isnan(numbers).any(axis=1)
+        others[BOXES_ALONE] += int(alone.sum())
+        numbers[alone, 5:] = 0
         numbers = without_padding(numbers, data, str(file))
         box, points = to_pixels(numbers, size, channels=data.channels, source=str(file))
         boxes.append(box)

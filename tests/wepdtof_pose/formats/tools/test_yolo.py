@@ -57,6 +57,17 @@ def test_joints_that_are_padded_to_those_of_another_skeleton(tmp_path: Path) -> 
         yolo.read(path)
 
 
+def test_lines_of_a_box_alone_are_people_without_joints(tmp_path: Path) -> None:
+    reading = yolo.read(write(tmp_path, labels=LINE + "0 0.5 0.5 0.25 0.5\n1 0.5 0.5 0.25 0.5\n"))
+    train = reading.datasets["train"]
+    assert train.boxes[1].tolist() == [75, 20, 50, 40]
+    assert (train.keypoints[..., 2] > 0).sum(axis=1).tolist() == [2, 0]
+    assert reading.left_out["people with a box and no joints"] == 1
+    assert reading.left_out["objects of class '1'"] == 1
+    with pytest.raises(InputError, match=r"states 3 joints .* all lines have 5 numbers"):
+        yolo.read(write(tmp_path / "b", labels="0 0.5 0.5 0.25 0.5\n"))
+
+
 def test_label_files_without_an_image_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path)
     for name in ("b", "deep/c"):
