@@ -153,8 +153,8 @@ def people_table(
 
 
 def _fix_hint(frame: Any, ids: pd.Series) -> str:
-    """Return what to do where '1' stands for 1, or a file name for its image."""
-    return f" ({FIX})" if str(frame) in set(map(str, ids)) else ""
+    """Return what to do where '1' or '001' stands for 1."""
+    return f" ({FIX})" if str(frame) in {str(one).lstrip("0") for one in ids} else ""
 
 
 def count_categories(annotations: Blocks) -> Counter[Any]:

@@ -87,6 +87,15 @@ def annotation_files(path: Path) -> dict[str, Path]:
     raise InputError(f"{path}: no such file or folder")
 
 
+def names_of_files(files: dict[str, Path]) -> dict[Path, str]:
+    """Return what to call each of these files: with its folder, where others have its name, too."""
+    names = [file.name for file in files.values()]
+    return {
+        file: file.name if names.count(file.name) == 1 else f"{file.parent.name}/{file.name}"
+        for file in files.values()
+    }
+
+
 def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
     annotations = folder / "annotations"
     files = _json_files(annotations)

@@ -129,8 +129,8 @@ CODES: dict[str, Code] = {
     "image-unknown": Code(
         "error",
         "person on an image that is not listed",
-        "add the image to 'images'; --fix finds it where only '1' stands for 1, --drop drops the "
-        "person",
+        "add the image to 'images'; --fix finds it where only '1' or '001' stands for 1, --drop "
+        "drops the person",
         True,
     ),
     "person-id-repeated": Code(

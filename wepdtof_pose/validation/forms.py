@@ -221,6 +221,7 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
     """Let image_id and category_id mean the only image and category that they can."""
     images = {i["id"] for _, i in edits.entries("images") if _is_id(i.get("id"))}
     files = _only_files(edits)
+    padded = _padded(images)
     categories = edits.content.get("categories")
     listed = [c["id"] for c in categories or [] if isinstance(c, dict) and _is_id(c.get("id"))]
     other = _only_other_id(edits, category) if len(listed) == 1 else None
@@ -232,6 +233,8 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
             found = _meant(value, known)
             if found is None and name == "image_id" and isinstance(value, str):
                 found = files.get(value)
+            if found is None and name == "image_id" and isinstance(value, (int, str)):
+                found = padded.get(str(value))
             code = "image-unknown" if name == "image_id" else "category-unknown"
             if found is None and name == "category_id" and not _is_id(value):
                 # null, or no id at all: clear where there is one category only.
@@ -264,6 +267,13 @@ def _only_files(edits: Edits) -> dict[str, Any]:
     ]
     times = Counter(name for name, _ in named)
     return {name: number for name, number in named if times[name] == 1}
+
+
+def _padded(ids: set[Any]) -> dict[str, Any]:
+    """Return the ids that are texts of digits by these without zeros before them, if one alone."""
+    spelled = [(one.lstrip("0") or "0", one) for one in map(str, ids) if one.isdecimal()]
+    times = Counter(number for number, _ in spelled)
+    return {number: one for number, one in spelled if times[number] == 1 and one in ids}
 
 
 def _meant(value: Any, known: Any) -> Any:

@@ -101,7 +101,7 @@ def check_leaks(report: Report, files: dict[Path, RawFile], *, contents: bool) -
                     where = raw.where("images", int(raw.image_rows[i]))
                     report.add(code, where, f"{name!r} is {other[1]!r} of {other[0]}")
                     break
-            own |= {f"{code} {key}": (file.name, name) for code, key in keys.items() if key}
+            own |= {f"{code} {key}": (raw.source, name) for code, key in keys.items() if key}
         seen = own | seen
 
 

@@ -18,7 +18,7 @@ from wepdtof_pose.files import (
     write_json,
 )
 from wepdtof_pose.formats.layout import name_forms
-from wepdtof_pose.formats.loading import WHOLE, annotation_files
+from wepdtof_pose.formats.loading import WHOLE, annotation_files, names_of_files
 from wepdtof_pose.images import require_own_file
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.images import image_root
@@ -39,7 +39,8 @@ def write_repaired(
 ) -> dict[str, Any]:
     """Write a repaired copy of a data set into a new folder, and return its list of changes.
 
-    The folder has `annotations/` with the files of the same names, `images/` (hard links where the
+    The folder has `annotations/` with the files of the same names (of the splits, where those of
+    several folders have one name), `images/` (hard links where the
     file system allows, else copies) and `changes.json`: input hashes, every change, the labels
     before and after, the images that are not there, and what remains. It appears whole or not at
     all.
@@ -62,20 +63,23 @@ def write_repaired(
     record |= {"inputs": [], "changes": [], "missing_images": [], "remaining": {}}
     before, after, dropped = LabelCounts(), LabelCounts(), LabelCounts()
     with replacing_folder(out, allowed=_require_new) as folder:
+        names_read = names_of_files(files)
         for split, file in files.items():
+            source = names_read[file]
+            own = file.name if source == file.name else f"person_keypoints_{split}.json"
             content = read_json(file)
             if not isinstance(content, dict):
                 raise InputError(f"{file}: a list of boxes cannot be repaired: convert first")
             repaired = repair(
-                content, file.name, file=file, images=images, drop=drop, category=category
+                content, source, file=file, images=images, drop=drop, category=category
             )
-            record["inputs"].append({"file": file.name, "sha256": file_sha256(file)})
-            record["changes"] += [{"file": file.name, **change} for change in repaired.changes]
+            record["inputs"].append({"file": source, "sha256": file_sha256(file)})
+            record["changes"] += [{"file": source, **change} for change in repaired.changes]
             before, after = before + repaired.before, after + repaired.after
             dropped += repaired.dropped
-            _write_as_read(folder / "annotations" / file.name, repaired.content)
+            _write_as_read(folder / "annotations" / own, repaired.content)
             names = [i.get("file_name") for i in repaired.content["images"] if isinstance(i, dict)]
-            below = folder / "images" / ("" if split == WHOLE else _folder_name(file))
+            below = folder / "images" / ("" if split == WHOLE else _folder_name(own))
             usable = [name for name in names if isinstance(name, str) and usable_file_name(name)]
             record["missing_images"] += _link_images(image_root(file, usable), usable, below)
         record["dropped"] = sum(c["change"].startswith("dropped") for c in record["changes"])
@@ -122,9 +126,9 @@ def _write_as_read(path: Path, content: dict[str, Any]) -> None:
         temporary.write_bytes(data + b"\n")
 
 
-def _folder_name(file: Path) -> str:
-    """Return the last word of the file's name, where readers look for the images of a split."""
-    return file.stem.split("_")[-1]
+def _folder_name(file: str) -> str:
+    """Return the last word of a file's name, where readers look for the images of a split."""
+    return Path(file).stem.split("_")[-1]
 
 
 def _link_images(root: Path, names: Iterable[str], folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.loading import annotation_files
+from wepdtof_pose.formats.loading import annotation_files, names_of_files
 from wepdtof_pose.validation.annotations import (
     check_boxes,
     check_categories,
@@ -132,12 +132,12 @@ def _validate(files: dict[str, Path], *, images: bool, category: str | None) -> 
 
     report = Report()
     listed = {}
-    for file in files.values():
+    for file, name in names_of_files(files).items():
         try:
-            raw = read_raw(read_json(file), source=file.name, category=category)
+            raw = read_raw(read_json(file), source=name, category=category)
         except InputError as error:
-            report.checked.append({"file": file.name, "images": 0, "people": 0, "others": 0})
-            report.add("json", file.name, str(error))
+            report.checked.append({"file": name, "images": 0, "people": 0, "others": 0})
+            report.add("json", name, str(error))
             continue
         add_problems(report, raw, check_raw(raw))
         listed[file] = raw if images or len(files) > 1 else None

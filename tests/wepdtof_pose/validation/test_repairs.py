@@ -176,6 +176,29 @@ def test_images_of_a_repaired_copy(tmp_path: Path) -> None:
     assert record["missing_images"] == ["b.jpg"]
 
 
+def test_splits_whose_files_have_one_name_stay_apart(tmp_path: Path) -> None:
+    """As Roboflow writes them, each beside its images."""
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    content["annotations"][0].pop("area")
+    for number, part in enumerate(("train", "valid", "test")):
+        (tmp_path / part).mkdir()
+        image = content["images"][number]
+        shutil.copy(sample_folder() / "images" / image["file_name"], tmp_path / part / "a.jpg")
+        people = [one for one in content["annotations"] if one["image_id"] == image["id"]]
+        own = {**content, "images": [{**image, "file_name": "a.jpg"}], "annotations": people}
+        (tmp_path / part / "_annotations.coco.json").write_text(json.dumps(own))
+    before = load_dataset(tmp_path)
+    record = write_repaired(tmp_path, tmp_path / "out")
+    assert record["inputs"][0]["file"] == "train/_annotations.coco.json"
+    after = load_dataset(tmp_path / "out")
+    assert {s: len(d) for s, d in after.items()} == {s: len(d) for s, d in before.items()}
+    for split, dataset in after.items():
+        picture = (dataset.root / "a.jpg").read_bytes()
+        assert picture == (before[split].root / "a.jpg").read_bytes()
+    report = validate(tmp_path)
+    assert report.findings[0].where.startswith("train/_annotations.coco.json: annotations[0]")
+
+
 def test_missing_images_remain(tmp_path: Path) -> None:
     shutil.copytree(sample_folder(), tmp_path / "in")
     next((tmp_path / "in" / "images").rglob("*.jpg")).unlink()
@@ -262,3 +285,12 @@ def test_fields_of_a_person_under_the_names_of_another_tool() -> None:
     for name, other in (("image_id", "imageId"), ("bbox", "box"), ("keypoints", "keypoint")):
         person[other] = person.pop(name)
     assert repair(content, "a.json").content == good
+
+
+@pytest.mark.parametrize("asked", [123, "123"])
+def test_an_image_id_with_zeros_before_it(asked: Any) -> None:
+    content = one_person(image_id=asked)
+    content["images"][0]["id"] = "000123"
+    assert repair(content, "a.json").content["annotations"][0]["image_id"] == "000123"
+    content["images"].append({**content["images"][0], "id": "0123", "file_name": "b.jpg"})
+    assert repair(content, "a.json").content["annotations"][0]["image_id"] == asked
