@@ -12,7 +12,7 @@ import numpy as np
 from sspcm.data.signatures import read_signatures, same_pictures
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import file_sha256
-from wepdtof_pose.splits.groups import source_picture
+from wepdtof_pose.formats.layout import source_picture
 
 
 class SameImage(NamedTuple):

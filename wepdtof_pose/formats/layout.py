@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import AREA_PER_BOX, WITHOUT_SCENE, PoseDataset, rows_of_groups
+from wepdtof_pose.dataset import AREA_PER_BOX, COPY, WITHOUT_SCENE, PoseDataset, rows_of_groups
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.keypoints import keypoint_set_from_names
@@ -91,6 +91,24 @@ def split_folder(folder: str, split: str) -> str:
 def name_forms(name: str) -> tuple[str, ...]:
     """The names under which an image may lie: its own, and with / where it has \\ of Windows."""
     return (name, name.replace("\\", "/")) if "\\" in name else (name,)
+
+
+def source_picture(name: str) -> str:
+    """Return what all copies of one picture have in common; the name itself of one that has none.
+
+    Roboflow writes several of each, mirrored, cropped or turned, into folders for the splits, and
+    calls them `NAME_png.rf.HASH.jpg`.
+
+    >>> source_picture("train/images/hall_png.rf.0a1b2c.jpg")
+    'hall_png'
+    >>> source_picture("train/images/hall.jpg")
+    'train/images/hall.jpg'
+    """
+    path = PurePosixPath(name)
+    if not COPY.search(path.stem):
+        return name
+    folders = [part for part in path.parts[:-1] if part.lower() not in (*SPLITS, "images")]
+    return str(PurePosixPath(*folders, path.stem[: path.stem.rindex(".rf.")]))
 
 
 def first_root(

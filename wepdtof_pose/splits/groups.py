@@ -7,15 +7,14 @@ of its own.
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import COPY, PoseDataset
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.layout import SPLITS
+from wepdtof_pose.formats.layout import source_picture
 
 Unit = Literal["person", "frame", "scene"]
 
@@ -60,24 +59,6 @@ def widest_groups(
     if (scenes >= 0).any() and len(np.unique(together[usable])) > 1:
         return together, "scene"
     return frames, "frame"
-
-
-def source_picture(name: str) -> str:
-    """Return what all copies of one picture have in common; the name itself of one that has none.
-
-    Roboflow writes several of each, mirrored, cropped or turned, into folders for the splits, and
-    calls them `NAME_png.rf.HASH.jpg`.
-
-    >>> source_picture("train/images/hall_png.rf.0a1b2c.jpg")
-    'hall'
-    >>> source_picture("train/images/hall.jpg")
-    'train/images/hall.jpg'
-    """
-    path = PurePath(name)
-    if not COPY.search(path.stem):
-        return name
-    folders = [part for part in path.parts[:-1] if part.lower() not in (*SPLITS, "images")]
-    return str(PurePath(*folders, COPY.sub("", path.stem)))
 
 
 def _frame_numbers(dataset: PoseDataset) -> np.ndarray:

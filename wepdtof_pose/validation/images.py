@@ -16,7 +16,7 @@ from tqdm import tqdm
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.coco import find_image_root
-from wepdtof_pose.formats.layout import name_forms
+from wepdtof_pose.formats.layout import name_forms, source_picture
 from wepdtof_pose.images import (
     ImageHeader,
     decode_image,
@@ -25,7 +25,6 @@ from wepdtof_pose.images import (
     missing_image,
     require_own_file,
 )
-from wepdtof_pose.splits.groups import source_picture
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.findings import Problem, Report
 from wepdtof_pose.validation.raw_file import RawFile
