@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.validation.units import are_corners, are_radians, mirrored_angles
 
 _SCORES = ("confidence", "conf", "scores", "prob", "probability")
@@ -42,9 +43,10 @@ def require_angles(boxes: np.ndarray, source: str) -> None:
 def require_degrees(rotated: np.ndarray, upright: np.ndarray, source: str) -> None:
     """Refuse rotated boxes (n, 5) with angles in radians, or with scores in their place.
 
-    `upright` (n, 4) are the boxes around them, NaN where the file does not give them.
+    They are degrees where the boxes `upright` (n, 4) are their extent, turned by so many; NaN where
+    these are not known, or may have been made of the angles.
     """
-    if are_radians(rotated, upright):
+    if are_radians(rotated[:, 4]) and not _are_extents(upright, rotated):
         raise InputError(
             f"{source}: all {len(rotated)} angles of rotated boxes lie within "
             f"+-{np.abs(rotated[:, 4]).max():.3g}: are they radians, or scores? {_SAY_SO}; "
@@ -90,3 +92,16 @@ def require_sides(boxes: np.ndarray, rotated: np.ndarray, sizes: np.ndarray, sou
             f"{source}: the boxes fit their images as corners x1, y1, x2, y2, and as x, y, width, "
             "height many do not: give x2 - x1 and y2 - y1 as width and height"
         )
+
+
+def _are_extents(upright: np.ndarray, rotated: np.ndarray) -> bool:
+    """Whether upright boxes (n, 4) fit boxes (n, 5) as turned, and worse as they were before."""
+    known = np.isfinite(upright).all(axis=1)
+    if not known.any():
+        return False
+    given, unturned = upright[known], rotated[known] * [1, 1, 1, 1, 0]
+    off, before = (
+        np.median(np.abs(enclosing_boxes(boxes) - given).max(axis=1))
+        for boxes in (rotated[known], unturned)
+    )
+    return bool(off <= 1 and off < before / 2)

@@ -57,7 +57,9 @@ def open_networks(
     """
     folder = run_folder_of(path)
     if folder is None:
-        return _open_weights(path, keypoints, crop_size, bgr, device or "auto", precision or "float32")
+        return _open_weights(
+            path, keypoints, crop_size, bgr, device or "auto", precision or "float32"
+        )
     for option, value in (("--crop-size", crop_size), ("--colour", bgr)):
         if value is not None:
             raise InputError(f"{path}: {option} is for files of weights; a run says it itself")

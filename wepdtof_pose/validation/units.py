@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from wepdtof_pose.formats.coco import SMALLEST_SIDE
-from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.validation.findings import Problem
 from wepdtof_pose.validation.raw_file import RawFile
 
@@ -65,7 +64,7 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
     boxes = raw.rotated
     usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:4] > 0).all(axis=1) & ~raw.crowds
     angles = boxes[usable, 4]
-    if are_radians(boxes[usable], raw.boxes[usable]):
+    if are_radians(angles):
         degrees = ", ".join(f"{angle:g}" for angle in np.rad2deg(angles[:2]).round(2))
         yield _of_file(
             "angles-radians",
@@ -76,18 +75,10 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
         yield _of_file("angles-mirrored", message)
 
 
-def are_radians(rotated: np.ndarray, upright: np.ndarray) -> bool:
-    """Whether the angles are in radians: all of them small, many turned, and few of them whole.
-
-    They are degrees where the upright boxes are the extent of boxes turned by so many of them.
-
-    Args:
-        rotated: (n, 5) cx, cy, w, h, angle.
-        upright: (n, 4) x, y, w, h of the same people; NaN where it is not known.
-    """
-    if len(rotated) < 2 or _are_extents(upright, rotated):
+def are_radians(angles: np.ndarray) -> bool:
+    """Whether angles (n,) are in radians: all of them small, many turned, and few of them whole."""
+    if len(angles) < 2:
         return False
-    angles = rotated[:, 4]
     largest, turned = np.abs(angles).max(), (np.abs(angles) > 0.02).mean()
     fractions = (angles != np.round(angles)).mean()
     limit = np.pi / 2 if len(angles) < 5 else np.pi
@@ -122,19 +113,6 @@ def mirrored_angles(boxes: np.ndarray, sizes: np.ndarray, *, quadrants: int = 1)
         f"{tells.sum()} boxes off the centre agree with the direction from it by {stated:.2f} (1 "
         f"along it, -1 across it), and by {mirrored:.2f} if angles count counter-clockwise"
     )
-
-
-def _are_extents(upright: np.ndarray, rotated: np.ndarray) -> bool:
-    """Whether upright boxes (n, 4) fit boxes (n, 5) as turned, and worse as they were before."""
-    known = np.isfinite(upright).all(axis=1)
-    if not known.any():
-        return False
-    given, unturned = upright[known], rotated[known] * [1, 1, 1, 1, 0]
-    off, before = (
-        np.median(np.abs(enclosing_boxes(boxes) - given).max(axis=1))
-        for boxes in (rotated[known], unturned)
-    )
-    return bool(off <= 1 and off < before / 2)
 
 
 def are_corners(boxes: np.ndarray, sizes: np.ndarray) -> bool:

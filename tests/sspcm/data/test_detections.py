@@ -353,6 +353,10 @@ def test_a_box_around_a_turned_one_says_the_unit(
             read_detections(tmp_path / "a.json")
     else:
         assert read_detections(tmp_path / "a.json").rotated.tolist() == UPRIGHT
+    # Boxes of annotations may have been made of the angles.
+    write_json(tmp_path / "b.json", {"images": [], "annotations": rows})
+    with pytest.raises(InputError, match="are they radians"):
+        read_detections(tmp_path / "b.json")
 
 
 @pytest.mark.parametrize("spread", [True, False])
