@@ -21,6 +21,10 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.locks import exclusive, hidden_name
 
 
+class NoRoomError(InputError):
+    """The disk is too small for what is to be written."""
+
+
 def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: str = "text") -> str:
     """The text of a file, in the first of these encodings that fits; `kind` names it in errors.
 
@@ -137,6 +141,28 @@ def file_sha256(path: Path) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def size_in_words(size: int) -> str:
+    """Return a number of bytes as people read it: "812B", "1.40GB"."""
+    from tqdm import tqdm
+
+    return tqdm.format_sizeof(size, "B")
+
+
+def require_room(folder: Path, needed: int, *, what: str, advice: str, spare: int = 0) -> None:
+    """Require `needed` free bytes on the folder's disk, and some to spare.
+
+    Raises:
+        NoRoomError: there are fewer; `what` says for what, and `advice` what else one may do.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed > 0 and free < needed + spare:
+        more = f" (and {size_in_words(spare)} to spare)" if spare else ""
+        raise NoRoomError(
+            f"{folder}: no room for {what}, which takes {size_in_words(needed)}{more}: only "
+            f"{size_in_words(free)} are free: make room, or {advice}"
+        )
 
 
 def require_other_file(out: Path, inputs: Iterable[Path]) -> None:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import click
+from tqdm import tqdm
+
 from benchmarks.grid.grid import Cell
 from benchmarks.layout import ComparisonFolder
 from benchmarks.results.results import read_cell
 from benchmarks.running.launching import Event, Launcher, make_task
-from benchmarks.running.progress import progress_bar
 from sspcm.assembly import open_stores
 from sspcm.config import DataConfig, MethodConfig, TrainConfig
 from sspcm.config_io import to_yaml
@@ -217,3 +222,35 @@ def _line(event: Event, place: ComparisonFolder) -> str:
     if event.state == "busy":
         return f"{event.name}: left to another process that runs it"
     return f"{event.name}: {event.state}{note}"
+
+
+_INTERVAL = 2.0
+
+
+@contextmanager
+def progress_bar(cells: Sequence[Cell], place: ComparisonFolder) -> Iterator[Callable[[str], None]]:
+    """Show a bar of epochs on a terminal, nothing in a pipe; give a function to print a line."""
+    if not sys.stderr.isatty():
+        yield click.echo
+        return
+    total = sum(cell.config.optimisation.epochs for cell in cells)
+    stop = threading.Event()
+    with tqdm(total=total, unit="epoch", initial=epochs_done(cells, place)) as bar:
+
+        def follow() -> None:
+            while not stop.wait(_INTERVAL):
+                bar.update(epochs_done(cells, place) - bar.n)
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield lambda text: bar.write(text)
+        finally:
+            stop.set()
+            thread.join()
+            bar.update(epochs_done(cells, place) - bar.n)
+
+
+def epochs_done(cells: Sequence[Cell], place: ComparisonFolder) -> int:
+    """Return the total number of epochs that the cells have finished."""
+    return sum(len(RunFolder(place.cell(cell.name)).read_metrics()) for cell in cells)

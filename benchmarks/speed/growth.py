@@ -21,8 +21,8 @@ from sspcm.data.crop_store import open_crop_store, region_size
 from sspcm.data.pixel_file import PixelFile
 from sspcm.data.sampler import PairSampler, step_generator
 from sspcm.data.sets import make_sets
+from wepdtof_pose import files
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.loading import load_dataset
 
 CROP = (64, 96)
@@ -101,13 +101,13 @@ def require_room(sizes: Sequence[int], folder: Path, *, memory_people: int = 0) 
     # All stores stay, and a plain file of the same size is written next to them.
     needed = _store_bytes(sum(sizes) + max(sizes), CROP) + _store_bytes(memory_people, MEMORY_CROP)
     needed += (sum(sizes) + memory_people) * _ANNOTATION_BYTES
-    free = shutil.disk_usage(folder).free
-    if needed * 1.2 > free:
-        raise InputError(
-            f"{folder}: stores of {sum(sizes) + memory_people} people need "
-            f"{needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free: give --folder on "
-            "another disk, or a smaller --growth or --memory-people"
-        )
+    files.require_room(
+        folder,
+        needed,
+        what=f"stores of {sum(sizes) + memory_people} people",
+        advice="give --folder on another disk, or a smaller --growth or --memory-people",
+        spare=needed // 5,
+    )
 
 
 def memory_taken(folder: Path, crop: tuple[int, int]) -> dict[str, int]:

@@ -13,8 +13,7 @@ from benchmarks.speed.exported import measure_exported
 from benchmarks.speed.growth import FEWEST, measure_growth, require_room
 from benchmarks.speed.pipeline import measure_pipeline
 from benchmarks.speed.scores import measure_scores
-from benchmarks.speed.steps import measure_steps, step_data
-from benchmarks.speed.waiting import measure_waiting
+from benchmarks.speed.steps import measure_steps, measure_waiting, step_data
 from sspcm.config_io import load_config
 from sspcm.hardware import choose_hardware, environment, peak_memory
 from sspcm.methods import METHODS, method_class

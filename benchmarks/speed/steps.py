@@ -1,9 +1,11 @@
-"""Speed of training steps: ours, plain fp32 in contiguous layout, and the bare network passes."""
+"""Speed of training steps against plain and bare ones, and the share of time spent waiting."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ from benchmarks.speed.timing import interleaved, median, ratio
 from sspcm.assembly import make_batch_maker, make_method, open_stores
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
-from sspcm.data.batches import Pool
-from sspcm.data.sampler import step_generator
+from sspcm.data.batches import Pool, RawBatch, read_ahead
+from sspcm.data.sampler import PairSampler, step_generator
 from sspcm.data.sets import make_sets
 from sspcm.hardware import choose_hardware
 from sspcm.methods.method import Method
@@ -61,6 +63,50 @@ def measure_steps(
         _measure(load_config(overrides=dict(overrides) | {"method.name": name}), repeats)
         for name in methods
     ]
+
+
+def measure_waiting(overrides: Mapping[str, Any], *, steps: int) -> dict[str, Any]:
+    """Return the seconds of consecutive SSPCM steps, and those spent waiting for raw batches.
+
+    Batches are read as in a training run, by two threads while the previous step computes.
+    """
+    config = load_config(overrides=dict(overrides) | {"method.name": "sspcm"})
+    trainer = Trainer(config)
+    size = config.optimisation.batch_size
+    sampler = PairSampler(
+        trainer.sets.labelled, trainer.sets.unlabelled, size, config.seed, epoch_steps=steps
+    )
+    labelled, unlabelled = sampler.epoch(1)
+    readers: list[Callable[[], RawBatch]] = [
+        partial(
+            trainer.batches.read,
+            labelled[step],
+            unlabelled[step],
+            step_generator(config.seed, 1, step),
+        )
+        for step in range(steps)
+    ]
+    trainer.step()
+    waited, started = 0.0, time.perf_counter()
+    batches = read_ahead(readers)
+    while True:
+        asked = time.perf_counter()
+        raw = next(batches, None)
+        waited += time.perf_counter() - asked
+        if raw is None:
+            break
+        trainer.raw = raw
+        trainer.step()
+    seconds = time.perf_counter() - started
+    return {
+        "method": "sspcm",
+        "batch_size": size,
+        "crop_size": list(config.data.crop_size),
+        "steps": steps,
+        "seconds": seconds,
+        "waiting_seconds": waited,
+        "waiting_share": waited / seconds,
+    }
 
 
 def _measure(config: TrainConfig, repeats: int) -> dict[str, Any]:

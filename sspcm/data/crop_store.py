@@ -15,7 +15,6 @@ import contextlib
 import hashlib
 import math
 import os
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +30,7 @@ from sspcm.data.pixel_file import PixelFile
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import make_folder, replacing
+from wepdtof_pose.files import make_folder, replacing, require_room
 from wepdtof_pose.geometry import transform_points
 from wepdtof_pose.images import frame_image, missing_image
 from wepdtof_pose.locks import exclusive
@@ -201,7 +200,8 @@ def _build(
             cut = cut_window(image, matrices[person], window)
             pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))
 
-    _require_room(path.parent, math.prod(shape), len(dataset))
+    what, advice = f"the crops of {len(dataset)} people", "name another folder as data.cache"
+    require_room(path.parent, math.prod(shape), what=what, advice=advice)
     with replacing(path) as temporary, ThreadPoolExecutor(workers) as pool:
         pixels = PixelFile.create(temporary, shape)
         with tqdm(total=len(frames), desc="crops", disable=None) as bar:
@@ -218,20 +218,6 @@ def _by_frame(frame_rows: np.ndarray) -> tuple[np.ndarray, Callable[[int], np.nd
     frames, starts = np.unique(frame_rows[order], return_index=True)
     ends = np.append(starts[1:], len(order))
     return frames, lambda number: order[starts[number] : ends[number]]
-
-
-def _require_room(folder: Path, needed: int, people: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise InputError(
-            f"{folder}: the crops of {people} people need {_in_words(needed)}, but only "
-            f"{_in_words(free)} are free: make room, or name another folder as data.cache"
-        )
-
-
-def _in_words(size: int) -> str:
-    """Return a number of bytes that is told apart from another one, however small both are."""
-    return tqdm.format_sizeof(size, "B")
 
 
 def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, int]) -> str:

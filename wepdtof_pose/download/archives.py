@@ -23,9 +23,9 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from wepdtof_pose.download.disk import NoRoom, require_space
-from wepdtof_pose.download.fetch import Refused, refuse_page
+from wepdtof_pose.download.fetch import OTHER_ROOT, SPARE, Refused, refuse_page
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import NoRoomError, require_room
 
 _MOST_ENTRIES = 2_000_000
 _MOST_DEPTH = 64
@@ -91,7 +91,7 @@ def unpack(path: Path, folder: Path) -> int:
 
     Raises:
         BadArchive: it is no archive, damaged, encrypted, unsafe or a bomb.
-        NoRoom: the disk is too small.
+        NoRoomError: the disk is too small.
         InputError: it cannot be read, or the folder cannot be written.
     """
     kind = archive_kind(path)
@@ -99,8 +99,8 @@ def unpack(path: Path, folder: Path) -> int:
         entries = _zip_entries(path, folder) if kind == "zip" else _tar_entries(path, folder, kind)
         with closing(entries):
             return _write(entries, folder)
-    except NoRoom as error:
-        raise NoRoom(f"{path}: not unpacked: {error}") from None
+    except NoRoomError as error:
+        raise NoRoomError(f"{path}: not unpacked: {error}") from None
     except InputError as error:
         raise BadArchive(f"{path}: not unpacked: {error}") from None
     except (*_DAMAGED, *_STRANGE) as error:
@@ -151,7 +151,7 @@ def _zip_entries(path: Path, folder: Path) -> Generator[_Entry, None, None]:
         total = sum(member.file_size for member in members)
         if total > _most_bytes(path):
             raise InputError("it looks like a bomb: it unpacks to far more than data does")
-        require_space(folder, total, what=f"unpacking {path.name}")
+        _require_room(folder, total, path)
         # Names without the UTF-8 flag were read as cp437, byte for byte.
         plain = [m.orig_filename.encode("cp437") for m in members if not m.flag_bits & 0x800]
         names = iter(decode_names(plain))
@@ -174,7 +174,7 @@ def _zip_entries(path: Path, folder: Path) -> Generator[_Entry, None, None]:
 
 
 def _tar_entries(path: Path, folder: Path, kind: str) -> Generator[_Entry, None, None]:
-    require_space(folder, path.stat().st_size, what=f"unpacking {path.name}")
+    _require_room(folder, path.stat().st_size, path)
     with path.open("rb") as file:
         content: Any = gzip.open(file) if kind == "tar.gz" else file  # noqa: SIM115
         stream: Any = _Bounded(content, _most_bytes(path))
@@ -219,6 +219,11 @@ class _Bounded:
     def _check(self, position: int) -> None:
         if position > self.most:
             raise InputError("damaged or cut short, or it looks like a bomb")
+
+
+def _require_room(folder: Path, needed: int, path: Path) -> None:
+    what = f"unpacking {path.name}"
+    require_room(folder, needed, what=what, advice=OTHER_ROOT, spare=SPARE)
 
 
 def _most_bytes(path: Path) -> int:

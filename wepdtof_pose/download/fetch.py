@@ -10,9 +10,7 @@ import contextlib
 import hashlib
 import itertools
 import os
-import queue
 import re
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -25,27 +23,20 @@ import urllib3
 from tqdm import tqdm
 
 from wepdtof_pose import __version__
-from wepdtof_pose.download.disk import require_space, size_text
 from wepdtof_pose.download.sources import require_http, shown
 from wepdtof_pose.errors import InputError, echo
-from wepdtof_pose.files import file_sha256, make_folder
+from wepdtof_pose.files import file_sha256, make_folder, require_room, size_in_words
 
 _BLOCK = 1 << 16
 _PASSING = frozenset({408, 425, 429})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10
 _EVERY = 10.0
+"""Seconds between the lines that show progress in a pipe."""
 _LONGEST_NUMBER = 18
+OTHER_ROOT = "give another folder with --root"
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<!--")
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What is known of a file in advance: bytes and SHA-256, None if unknown."""
-
-    size: int | None = None
-    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ class Patience:
         tries: failures in a row, without new bytes between them, before the file is given up.
         pause: seconds before the second try; doubled each time, up to a minute.
         connect: seconds for a connection.
-        stall: seconds for the headers of an answer, and seconds without a byte of its body.
+        stall: seconds without a byte of an answer.
     """
 
     tries: int = 6
@@ -65,8 +56,9 @@ class Patience:
     stall: float = 60.0
 
 
-ANYTHING = Expected()
 USUAL_PATIENCE = Patience()
+SPARE = 64 << 20
+"""Bytes to leave free on the disk."""
 
 
 class Failed(Exception):
@@ -92,18 +84,24 @@ class _Note(msgspec.Struct, frozen=True):
 
 
 def fetch(
-    url: str, path: Path, *, expected: Expected = ANYTHING, patience: Patience = USUAL_PATIENCE
+    url: str,
+    path: Path,
+    *,
+    size: int | None = None,
+    sha256: str | None = None,
+    patience: Patience = USUAL_PATIENCE,
 ) -> str:
-    """Fetch the file and return its SHA-256; `path` appears whole or not at all.
+    """Fetch a file and return its SHA-256; `path` appears whole or not at all.
 
-    A file already there is kept if it is the expected one, and fetched again if not. An interrupted
-    download goes on where it ended if the server still has the same file.
+    It must have this size and hash, where they are known. A file already there is kept if it is
+    that one, and fetched again if not. An interrupted download goes on where it ended if the server
+    still has the same file.
 
     Raises:
         InputError: the server does not give the file, or the disk is full.
     """
     if path.is_file():
-        digest, wrong = _checked(path, expected)
+        digest, wrong = _checked(path, size, sha256)
         if not wrong:
             _note_of(path).unlink(missing_ok=True)
             return digest
@@ -113,7 +111,7 @@ def fetch(
     try:
         while True:
             try:
-                return _try_once(url, path, expected, patience)
+                return _try_once(url, path, size, sha256, patience)
             except Failed as error:
                 have = begun(path)
                 failures, furthest = (1, have) if have > furthest else (failures + 1, furthest)
@@ -159,12 +157,14 @@ def refuse_page(content_type: str, start: bytes) -> None:
         raise Refused(f"sends a message and not the file: {said}")
 
 
-def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> str:
+def _try_once(
+    url: str, path: Path, size: int | None, sha256: str | None, patience: Patience
+) -> str:
     part, note_file = _part_of(path), _note_of(path)
     note = _read_note(note_file)
-    if note.url != mark(url) and expected.sha256 is None:
+    if note.url != mark(url) and sha256 is None:
         note = _Note()
-    offset = _offset(part, note, trusted=expected.sha256 is not None)
+    offset = _offset(part, note, trusted=sha256 is not None)
     headers = {"User-Agent": f"wepdtof-pose/{__version__}", "Accept-Encoding": "identity"}
     if offset:
         headers["Range"] = f"bytes={offset}-"
@@ -184,8 +184,8 @@ def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> s
             part.unlink(missing_ok=True)
             note_file.unlink(missing_ok=True)
             raise Failed("the file on the server is not the one begun: starting over")
-        if expected.size is not None and new.total not in (None, expected.size):
-            raise Refused(f"has {new.total} bytes, expected {expected.size}: it is another file")
+        if size is not None and new.total not in (None, size):
+            raise Refused(f"has {new.total} bytes, expected {size}: it is another file")
         blocks = _blocks(response, patience)
         start = b""
         if not offset:
@@ -194,7 +194,8 @@ def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> s
             if not start:
                 raise Refused("sends an empty file")
         if new.total is not None:
-            require_space(part.parent, new.total - offset, what=path.name)
+            needed = new.total - offset
+            require_room(part.parent, needed, what=path.name, advice=OTHER_ROOT, spare=SPARE)
         # Old bytes go before the new note comes.
         if offset:
             os.truncate(part, offset)
@@ -206,10 +207,20 @@ def _try_once(url: str, path: Path, expected: Expected, patience: Patience) -> s
                 sink.write(block)
             sink.flush()
             os.fsync(sink.fileno())
-    wanted = new.total if new.total is not None else expected.size
+    wanted = new.total if new.total is not None else size
     if wanted is not None and _size_of(part) < wanted:
         raise Failed(f"the connection ended after {_size_of(part)} of {wanted} bytes")
-    return _finished(path, expected, resumed=offset > 0)
+    digest, wrong = _checked(part, size, sha256)
+    if wrong:
+        part.unlink()
+    else:
+        part.replace(path)
+    note_file.unlink(missing_ok=True)
+    if wrong and offset:
+        raise Failed(f"what was resumed {wrong}: starting over")
+    if wrong:
+        raise Refused(f"{wrong}: it is another file, or damaged")
+    return digest
 
 
 @contextlib.contextmanager
@@ -217,8 +228,7 @@ def _opened(url: str, headers: dict[str, str], patience: Patience) -> Iterator[r
     """Give the answer at the end of all redirects; no body is read, nor those of redirects."""
     with requests.Session() as session:
         for _ in range(_MOST_REDIRECTS):
-            response = _answer(session, url, headers, patience)
-            with contextlib.closing(response):
+            with contextlib.closing(_answer(session, url, headers, patience)) as response:
                 if response.status_code in _REDIRECTS and "Location" in response.headers:
                     try:
                         url = require_http(urljoin(url, response.headers["Location"]))
@@ -237,34 +247,18 @@ def _opened(url: str, headers: dict[str, str], patience: Patience) -> Iterator[r
 def _answer(
     session: requests.Session, url: str, headers: dict[str, str], patience: Patience
 ) -> requests.Response:
-    """Return the answer to one request, from a thread: slow headers would never time out."""
-    answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            request = session.prepare_request(requests.Request("GET", url, headers=headers))
-            settings = session.merge_environment_settings(url, {}, True, None, None)
-            # The adapter follows no redirect; a session reads the bodies of those it follows.
-            timeout = (patience.connect, patience.stall)
-            answers.put(session.get_adapter(url).send(request, timeout=timeout, **settings))  # type: ignore[arg-type]
-        except Exception as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, daemon=True).start()
     try:
-        answer = answers.get(timeout=patience.connect + patience.stall)
-    except queue.Empty:
-        answer = requests.Timeout()
-    match answer:
-        case requests.Response():
-            return answer
-        case requests.Timeout():
-            raise Failed("the server did not answer in time")
-        case requests.exceptions.InvalidURL() | UnicodeError():
-            raise Refused(f"cannot be asked for: {answer}")
-        case requests.RequestException() | urllib3.exceptions.HTTPError() | OSError():
-            raise Failed(f"no connection: {_reason(answer)}")
-    raise answer
+        request = session.prepare_request(requests.Request("GET", url, headers=headers))
+        settings = session.merge_environment_settings(url, {}, True, None, None)
+        # The adapter follows no redirect; a session reads the bodies of those it follows.
+        timeout = (patience.connect, patience.stall)
+        return session.get_adapter(url).send(request, timeout=timeout, **settings)  # type: ignore[arg-type]
+    except requests.Timeout:
+        raise Failed("the server did not answer in time") from None
+    except (requests.exceptions.InvalidURL, UnicodeError) as error:
+        raise Refused(f"cannot be asked for: {error}") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise Failed(f"no connection: {_reason(error)}") from None
 
 
 def _blocks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
@@ -295,33 +289,17 @@ def _counted(blocks: Iterable[bytes], name: str, have: int, total: int | None) -
             bar.update(len(block))
             if bar.disable and time.monotonic() - said > _EVERY:
                 said = time.monotonic()
-                of = "" if total is None else f" of {size_text(total)} ({have / total:.0%})"
-                echo(f"{name}: {size_text(have)}{of}", err=True)
+                of = "" if total is None else f" of {size_in_words(total)} ({have / total:.0%})"
+                echo(f"{name}: {size_in_words(have)}{of}", err=True)
 
 
-def _finished(path: Path, expected: Expected, *, resumed: bool) -> str:
-    """Check the whole file, give it its name, and return its SHA-256."""
-    part = _part_of(path)
-    digest, wrong = _checked(part, expected)
-    if wrong:
-        part.unlink()
-    else:
-        part.replace(path)
-    _note_of(path).unlink(missing_ok=True)
-    if wrong and resumed:
-        raise Failed(f"what was resumed {wrong}: starting over")
-    if wrong:
-        raise Refused(f"{wrong}: it is another file, or damaged")
-    return digest
-
-
-def _checked(file: Path, expected: Expected) -> tuple[str, str]:
+def _checked(file: Path, size: int | None, sha256: str | None) -> tuple[str, str]:
     """Return the SHA-256 of a file and how it differs from what is expected, "" for not at all."""
-    digest, size = file_sha256(file), _size_of(file)
-    if expected.size not in (None, size):
-        return digest, f"has {size} bytes, expected {expected.size}"
-    if expected.sha256 not in (None, digest):
-        return digest, f"has SHA-256 {digest}, expected {expected.sha256}"
+    digest, found = file_sha256(file), _size_of(file)
+    if size not in (None, found):
+        return digest, f"has {found} bytes, expected {size}"
+    if sha256 not in (None, digest):
+        return digest, f"has SHA-256 {digest}, expected {sha256}"
     return digest, ""
 
 

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from wepdtof_pose.download.archives import BadArchive, unpack
-from wepdtof_pose.download.checks import check_content, image_names
-from wepdtof_pose.download.disk import record_hash, require_seen_hash, require_space, seen_hash
-from wepdtof_pose.download.fetch import USUAL_PATIENCE, Expected, Patience, begun, fetch, mark
+from wepdtof_pose.download.fetch import OTHER_ROOT, SPARE, begun, fetch, mark
 from wepdtof_pose.download.sources import RemoteFile, Source, name_of_url, require_http
 from wepdtof_pose.errors import InputError, counted
-from wepdtof_pose.files import file_sha256, make_folder
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+from wepdtof_pose.files import file_sha256, make_folder, read_json, require_room, write_json
+from wepdtof_pose.formats.datasets import wepdtof, wepdtof_pose
 from wepdtof_pose.locks import LockedError, exclusive
 
 START_TODAY = "To start today with nothing downloaded: wepdtof-pose synth fisheye --people 2000"
+HASHES = "downloads.json"
+"""File in the root: size and SHA-256 of every archive, as first seen."""
+SEQUENCES = (
+    *("call_center", "convenience_store", "empty_store", "exhibition", "exhibition_setup"),
+    *("it_office", "jewelry_store", "jewelry_store_2", "kindergarten", "large_office"),
+    *("large_office_2", "printing_store", "repair_store", "street_grocery", "tech_store"),
+    "warehouse",
+)
+"""The 16 sequences of WEPDTOF."""
+_READERS = {"wepdtof": wepdtof.read, "wepdtof-pose": wepdtof_pose.read}
+
 _DOWNLOADS = "downloads"
 _STAGING = ".unpacking."
 _LAYOUT = frozenset({"annotations", "frames", "images", "ROI_maps"})
@@ -38,6 +50,11 @@ class _Archive(NamedTuple):
     is_fetched: bool = False
 
 
+class _Seen(msgspec.Struct):
+    sha256: str
+    size: int
+
+
 def download(
     source: Source,
     root: Path,
@@ -46,7 +63,6 @@ def download(
     url: str | None = None,
     sha256: str | None = None,
     only: Sequence[str] = (),
-    patience: Patience = USUAL_PATIENCE,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Put the data set of a source into the root and return its folder.
@@ -62,7 +78,6 @@ def download(
         sha256: of that one archive.
         only: names of the files wanted from a source that can be fetched; by default all that are
             not optional.
-        patience: with servers.
         say: called with a line for every step.
 
     Raises:
@@ -83,7 +98,7 @@ def download(
     if not source.files and only:
         raise InputError(f"{source.name} has no files to choose from: leave --only away")
     with _alone(root):
-        into = _Root(root, source, sha256, patience, say)
+        into = _Root(root, source, sha256, say)
         if source.files:
             into.install_files(archives, only)
         else:
@@ -117,7 +132,6 @@ class _Root:
     root: Path
     source: Source
     sha256: str | None
-    patience: Patience
     say: Callable[[str], None]
 
     @property
@@ -134,7 +148,7 @@ class _Root:
         # What was left of another URL may have the same name, as "download?id=1" and "?id=2" do.
         fetched = self.downloads / f"{mark(url or '')[:12]}_{names[0]}"
         if target.exists():
-            if any(seen_hash(self.root, self._key(name)) is None for name in names):
+            if not self._seen().keys() >= {self._key(name) for name in names}:
                 raise InputError(
                     f"{target}: exists, and comes from another archive: move it away, or give "
                     "another folder with --root"
@@ -143,12 +157,12 @@ class _Root:
             self.say(f"{target}: there already")
             return
         if url is not None:
-            archives = [self._fetched(url, fetched, names[0], Expected(sha256=self.sha256))]
+            archives = [self._fetched(url, fetched, names[0], sha256=self.sha256)]
 
         def whole(folders: list[Path]) -> Path:
             folder = _put_together(folders)
             try:
-                for note in check_content(self.source.check, folder):
+                for note in _check_content(self.source.check, folder):
                     self.say(f"  {note}")
             except InputError as error:
                 said = str(error).replace(f"{folder}/", "")
@@ -181,9 +195,9 @@ class _Root:
                 if file.size is not None and not fetched.exists():
                     # Photographs do not shrink in a zip: unpacked it is about as large again.
                     needed = 2 * file.size - begun(fetched)
-                    require_space(self.root, needed, what=f"{file.name}, packed and unpacked,")
-                expected = Expected(size=file.size, sha256=file.sha256)
-                archive = self._fetched(file.url, fetched, file.name, expected)
+                    what = f"{file.name}, packed and unpacked"
+                    require_room(self.root, needed, what=what, advice=OTHER_ROOT, spare=SPARE)
+                archive = self._fetched(file.url, fetched, file.name, file.sha256, file.size)
             self._install([archive], target, partial(_wanted, file))
 
     def _given(self, path: Path, expected: str | None) -> _Archive:
@@ -197,18 +211,15 @@ class _Root:
             raise InputError(
                 f"{path}: has SHA-256 {digest}, expected {expected}: damaged or another"
             )
-        require_seen_hash(self.root, self._key(path.name), digest)
-        return _Archive(path, self._key(path.name), digest)
+        return _Archive(path, self._key(path.name), self._as_seen(path.name, digest) or digest)
 
-    def _fetched(self, url: str, path: Path, name: str, expected: Expected) -> _Archive:
-        key = self._key(name)
-        if expected.sha256 is None:
-            expected = replace(expected, sha256=seen_hash(self.root, key))
-        else:
-            require_seen_hash(self.root, key, expected.sha256)
+    def _fetched(
+        self, url: str, path: Path, name: str, sha256: str | None, size: int | None = None
+    ) -> _Archive:
+        key, sha256 = self._key(name), self._as_seen(name, sha256)
         self.say(f"{key}: fetching")
         try:
-            digest = fetch(url, path, expected=expected, patience=self.patience)
+            digest = fetch(url, path, size=size, sha256=sha256)
         except InputError as error:
             raise InputError(
                 f"{error}. Run the same command to go on, or bring the file from elsewhere and "
@@ -233,9 +244,9 @@ class _Root:
                 files = counted(unpack(archive.path, folder), "file")
                 self.say(f"{archive.key}: {files} unpacked, SHA-256 {archive.sha256}")
             found = whole(folders)
-            for archive in archives:
-                size = archive.path.stat().st_size
-                record_hash(self.root, archive.key, sha256=archive.sha256, size=size)
+            now = {one.key: _Seen(one.sha256, one.path.stat().st_size) for one in archives}
+            entries = sorted({**now, **self._seen()}.items())
+            write_json(self.root / HASHES, msgspec.to_builtins(dict(entries)), indent=1)
             make_folder(target.parent)
             found.rename(target)
         except BadArchive as error:
@@ -252,21 +263,38 @@ class _Root:
     def _key(self, name: str) -> str:
         return f"{self.source.name}/{name}"
 
+    def _seen(self) -> dict[str, _Seen]:
+        """Return the record of archives by `source/name`."""
+        path = self.root / HASHES
+        if not path.exists():
+            return {}
+        try:
+            return msgspec.convert(read_json(path), dict[str, _Seen])
+        except msgspec.ValidationError as error:
+            raise InputError(f"{path}: not a record of downloads ({error}): remove it") from None
+
+    def _as_seen(self, name: str, sha256: str | None) -> str | None:
+        """Return the hash that an archive has, or had when first seen; refuse another one."""
+        key = self._key(name)
+        seen = self._seen().get(key)
+        if seen is None:
+            return sha256
+        if sha256 not in (None, seen.sha256):
+            raise InputError(
+                f"{key}: its SHA-256 is {sha256}, but it was {seen.sha256} when first seen: it is "
+                f"not the same file. If the change is right, remove the entry from "
+                f"{self.root / HASHES}"
+            )
+        return seen.sha256
+
 
 def _wanted(file: RemoteFile, folders: list[Path]) -> Path:
-    """Return the folder wanted of an unpacked archive, if it holds what it should."""
+    """Return the folder wanted of an unpacked archive."""
     [folder] = folders
-    inner = folder / file.inner
-    if not inner.is_dir():
+    if not (folder / file.inner).is_dir():
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:5])
         raise BadArchive(f"{file.name}: has no folder {file.inner}/ (found: {found})")
-    missing = [name for name in file.holds if not (inner / name).is_file()]
-    if missing:
-        raise BadArchive(f"{file.name}: lacks {', '.join(missing)}")
-    images = sum(path.suffix.lower() in IMAGE_SUFFIXES for path in inner.rglob("*"))
-    if file.images not in (None, images):
-        raise BadArchive(f"{file.name}: has {images} images, expected {file.images}")
-    return inner
+    return folder / file.inner
 
 
 def _put_together(folders: list[Path]) -> Path:
@@ -278,7 +306,7 @@ def _put_together(folders: list[Path]) -> Path:
     layers = [_layers(folder) for folder in folders]
     chosen = [layer[-1] for layer in layers]
     if len(folders) > 1:
-        named = frozenset().union(*map(image_names, folders))
+        named = frozenset().union(*map(_image_names, folders))
         for row, folder in enumerate(chosen):
             if not _has_annotations(folder):
                 # The innermost layer, unless an outer one has more of the names.
@@ -309,3 +337,44 @@ def _has_annotations(folder: Path) -> bool:
 
 def _names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def _check_content(kind: str | None, folder: Path) -> list[str]:
+    """Return what the folder holds, one line each, if it is the data set of that kind.
+
+    Single missing images are reported, not refused.
+    """
+    if kind is None:
+        return []
+    annotations = sorted(folder.rglob("annotations"), key=lambda path: len(path.parts))
+    reading = _READERS[kind](annotations[0].parent if annotations else folder)
+    notes = []
+    for split, dataset in reading.datasets.items():
+        frames = dataset.frames
+        lacking = sorted({*SEQUENCES} - {*frames["scene"]}) if kind == "wepdtof" else []
+        if lacking:
+            raise InputError(f"is not all of WEPDTOF: annotations/ lacks {', '.join(lacking)}")
+        parts = list(frames["scene"]) if kind == "wepdtof" else [split] * len(frames)
+        places = [dataset.root / name for name in frames["file_name"]]
+        found = [reading.renamed.get(place, place).is_file() for place in places]
+        having = set(itertools.compress(parts, found))
+        if bare := [part for part in parts if part not in having]:
+            raise InputError(
+                f"none of the images of {bare[0]} is there: give the archives with the frames, too "
+                "(--archive FILE --archive FILE)"
+            )
+        people = counted(len(dataset.people), "person", "people")
+        notes.append(f"{split}: {people} on {counted(len(frames), 'frame')}")
+        if not all(found):
+            notes.append(f"{split}: {found.count(False)} of {len(frames)} images are missing")
+    return notes
+
+
+def _image_names(folder: Path) -> frozenset[str]:
+    """Return the image names in all annotation files below a folder, with "/" as separator."""
+    names: set[str] = set()
+    for file in folder.rglob("*.json"):
+        with suppress(InputError, AttributeError, KeyError, TypeError):  # another kind of file
+            content = read_json(file, encodings=("utf-8-sig", "gb18030"))
+            names.update(image["file_name"].replace("\\", "/") for image in content["images"])
+    return frozenset(names)

@@ -14,7 +14,6 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, require_inside
 
 _Words = Annotated[str, msgspec.Meta(min_length=1)]
-_Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class RemoteFile(msgspec.Struct, frozen=True, rename={"inner": "from", "target": "to"}):
@@ -27,8 +26,6 @@ class RemoteFile(msgspec.Struct, frozen=True, rename={"inner": "from", "target":
         target: where that folder goes, below the folder of the source.
         size: bytes, or None if unknown.
         sha256: 64 hex digits, or None if unknown.
-        holds: files that it must hold.
-        images: how many images it must hold, or None if it holds none.
         optional: fetched only if asked for by name.
     """
 
@@ -36,10 +33,8 @@ class RemoteFile(msgspec.Struct, frozen=True, rename={"inner": "from", "target":
     url: _Words
     inner: _Words
     target: _Words
-    size: _Count | None = None
+    size: Annotated[int, msgspec.Meta(ge=1)] | None = None
     sha256: str | None = None
-    holds: tuple[str, ...] = ()
-    images: _Count | None = None
     optional: bool = False
 
 

@@ -11,8 +11,7 @@ from benchmarks.commands.main import main
 from benchmarks.speed import ceiling, exported, growth, measure
 from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, make_frames
 from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
-from benchmarks.speed.pipeline import one_thread
-from benchmarks.speed.plain_loader import PlainLoader
+from benchmarks.speed.pipeline import PlainLoader, one_thread
 from benchmarks.speed.steps import Trainer, step_data
 from benchmarks.speed.tables import speed_tables
 from benchmarks.speed.timing import interleaved, ratio

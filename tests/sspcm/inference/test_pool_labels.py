@@ -132,7 +132,7 @@ def test_a_disk_without_room_for_their_crops_says_so_before_training(
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     changes = {"evaluation__pseudo_labels": True, "data__cache": str(tmp_path / "crops")}
-    with pytest.raises(InputError, match=r"people need .* are free"):
+    with pytest.raises(InputError, match=r"no room for the crops of .* are free"):
         train_as(tiny_run, tmp_path / "run", **changes)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 

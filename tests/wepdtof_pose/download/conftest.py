@@ -160,7 +160,7 @@ def make_registry(tmp_path: Path) -> Callable[..., Path]:
             "licence": "Made-up terms.",
             "citation": "Nobody.",
             "steps": [],
-            "files": [{"size": None, "sha256": None, "images": None, **file} for file in files],
+            "files": [{"size": None, "sha256": None, **file} for file in files],
         }
         path = tmp_path / "registry.json"
         path.write_text(json.dumps({"sources": {"coco": coco}}), encoding="utf-8")

@@ -223,6 +223,6 @@ def test_an_encrypted_zip(tmp_path: Path) -> None:
 
 def test_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("usage", (), {"free": 100})
-    monkeypatch.setattr("wepdtof_pose.download.disk.shutil.disk_usage", lambda folder: usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
     with pytest.raises(InputError, match="make room"):
         out(tmp_path, zip_of(*GOOD.items()))

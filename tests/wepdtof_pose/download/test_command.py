@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from wepdtof_pose.commands.main import main
 from wepdtof_pose.download import archives, install
-from wepdtof_pose.download.checks import SEQUENCES
+from wepdtof_pose.download.install import SEQUENCES
 from wepdtof_pose.download.sources import read_registry
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.locks import exclusive

@@ -113,6 +113,4 @@ def _entry(url: str) -> dict[str, Any]:
         "url": url,
         "from": "val",
         "to": "images/val",
-        "holds": [],
-        "images": len(FILES),
     }
