@@ -34,13 +34,10 @@ def method_of(
     labelled: np.ndarray,
     pretrained: bool = True,
 ) -> Method:
-    """The method of a configuration with networks for these joints.
+    """Return the method of a configuration with networks for these joints.
 
-    Args:
-        config: the run's.
-        keypoint_set: the joints of the heatmaps.
-        labelled: numbers of the joints that the labelled people have.
-        pretrained: start from the weights that the configuration names; without, fresh ones.
+    `labelled` are the numbers of the joints that the labelled people have. Without `pretrained`
+    the weights are fresh.
     """
     joints = len(keypoint_set)
     setting = MethodSetting(
@@ -92,23 +89,25 @@ def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, Cro
 
     The second is None where nobody is tested.
     """
-    folder = cache_folder(config.data.cache)
-    crop = config.data.crop_size
-    side = region_size(crop, largest_scale=1 + config.easy_view.scale)
+    side = region_size(config.data.crop_size, largest_scale=1 + config.easy_view.scale)
     tested = sets.test.select_people(sets.tested)
+    store = open_store(config, sets.train, window=(side, side))
+    return store, open_store(config, tested) if len(tested) else None
 
-    def open_store(people: PoseDataset, window: tuple[int, int]) -> CropStore:
-        return open_crop_store(
-            people,
-            crop_size=crop,
-            window_size=window,
-            folder=folder,
-            upright=config.data.upright,
-            up=config.data.up,  # type: ignore[arg-type]
-            released=config.released,
-        )
 
-    return open_store(sets.train, (side, side)), open_store(tested, crop) if len(tested) else None
+def open_store(
+    config: TrainConfig, people: PoseDataset, *, window: tuple[int, int] | None = None
+) -> CropStore:
+    """Return the store of people in a run's cache: windows of this size, or exact crops."""
+    return open_crop_store(
+        people,
+        crop_size=config.data.crop_size,
+        window_size=window or config.data.crop_size,
+        folder=cache_folder(config.data.cache),
+        upright=config.data.upright,
+        up=config.data.up,  # type: ignore[arg-type]
+        released=config.released,
+    )
 
 
 def make_batch_maker(

@@ -19,9 +19,9 @@ from packaging.version import Version
 from typed_lines import PAGES, PROGRAMS, ROOT, TUTORIALS, main_of, typed, words_of
 
 from wepdtof_pose.conversion.convert import convert, place
-from wepdtof_pose.conversion.registry import READERS, write_coco
-from wepdtof_pose.formats import WRITABLE
+from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.formats.layout import not_held
+from wepdtof_pose.formats.loading import write_coco
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -172,7 +172,7 @@ def test_the_formats_page_knows_all_that_a_format_can_lose(monkeypatch: pytest.M
     pages = import_module("pages")
     rows = [row.strip("| ").split(" | ") for row in pages.formats().splitlines()[2:]]
     lost = {row[0].strip("`"): row[4] for row in rows if len(row) == 5}
-    assert set(lost) == set(WRITABLE)
+    assert set(lost) == set(WRITERS)
     assert {name for name, words in lost.items() if words == "nothing is lost"} == {
         "coco",
         "crowdpose",
@@ -199,7 +199,7 @@ def test_the_formats_page_says_what_a_conversion_says(
     source.mkdir()
     place(write_coco(pages.sample_with_everything()), source, {})
     for name, (_, written, lost) in said.items():
-        if name not in WRITABLE:
+        if name not in WRITERS:
             assert (written, lost) == ("", "")
             continue
         manifest = convert(

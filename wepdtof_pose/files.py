@@ -143,11 +143,18 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def size_in_words(size: int) -> str:
-    """Return a number of bytes as people read it: "812B", "1.40GB"."""
-    from tqdm import tqdm
+def size_in_words(size: float) -> str:
+    """Return a number of bytes in a unit that suits it.
 
-    return tqdm.format_sizeof(size, "B")
+    >>> [size_in_words(n) for n in (0, 812, 2_500_000, 5 * 2**30)]
+    ['0 B', '812 B', '2.5 MB', '5.37 GB']
+    """
+    unit = "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 999.5:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.3g} {unit}"
 
 
 def require_room(folder: Path, needed: int, *, what: str, advice: str, spare: int = 0) -> None:
@@ -208,11 +215,7 @@ def leads_out(name: str) -> bool:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Put a file, or what a link stands for, into another place: a hard link, else a copy.
-
-    Raises:
-        InputError: there is a file already, or the copy cannot be written.
-    """
+    """Put a file, or what a link stands for, into another place: a hard link, else a copy."""
     make_folder(target.parent)
     source = source.resolve()
     try:

@@ -46,11 +46,7 @@ class ImageHeader(NamedTuple):
 
 
 def image_file(root: Path, name: str) -> Path:
-    """Return where the image `name` of a data set lies, below the folder `root`.
-
-    Raises:
-        InputError: the name leads out of the folder, or see `require_own_file`.
-    """
+    """Return where the image `name` of a data set lies, below the folder `root`."""
     require_inside([name], root)
     require_own_file(root / name, root)
     return root / name
@@ -139,12 +135,7 @@ def image_header(content: bytes, source: str) -> ImageHeader | None:
 def read_image(path: Path, *, size: tuple[int, int] | None = None) -> np.ndarray:
     """Return an image (height, width, 3) uint8, BGR, as shown: its EXIF orientation is applied.
 
-    Args:
-        path: the file.
-        size: width and height that it must have, where known: others are not decoded.
-
-    Raises:
-        InputError: it is missing, unreadable, empty, no image, of another size, or too large.
+    One that has not this `size` (width, height), if it is given, is refused and not decoded.
     """
     return decode_image(image_bytes(path), str(path), size=size)
 

@@ -23,9 +23,6 @@ def measure_joint_ap(cell: CellResult) -> dict[str, float | None]:
 
     It is COCO's AP with only this joint labelled. The poses, their scores and the result of OKS-NMS
     are those of the cell's own AP.
-
-    Raises:
-        InputError: the predictions or the data are missing or have changed.
     """
     test, kept = scored_poses(cell)
     found: dict[str, float | None] = {}

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.speed.frames import SMALL, make_frames
+from benchmarks.speed.pipeline import batch_maker
 from benchmarks.speed.timing import Task, interleaved, median, resident_bytes
 from sspcm.augment.views import EASY_VIEW
 from sspcm.config_io import load_config
-from sspcm.data.batches import BatchMaker
 from sspcm.data.crop_store import open_crop_store, region_size
 from sspcm.data.pixel_file import PixelFile
 from sspcm.data.sampler import PairSampler, step_generator
@@ -171,17 +170,7 @@ class _Growing:
             window_size=self._window,
             folder=self._folder / "store",
         )
-        joints = self._people.keypoint_set
-        self._maker = BatchMaker(
-            store,
-            strength=EASY_VIEW,
-            sigma=2.0,
-            flip_permutation=joints.flip_permutation,
-            labelled_joints=np.ones(len(joints), bool),
-            device=torch.device("cpu"),
-            bgr=False,
-            memory_format=torch.channels_last,
-        )
+        self._maker = batch_maker(store, self._people)
         everyone = np.arange(len(self))
         self._sampler = PairSampler(everyone, everyone, BATCH, 0, epoch_steps=LOADED // BATCH)
 

@@ -29,14 +29,7 @@ JPEG_QUALITY = 95
 def measure_pipeline(
     crop_size: tuple[int, int], folder: Path, *, people: int, repeats: int
 ) -> list[dict[str, Any]]:
-    """Return one record per kind of frames: people per second on one core, ratios, store cost.
-
-    Args:
-        crop_size: (width, height) of crops in pixels.
-        folder: an empty folder for frames and stores.
-        people: number to load per repetition.
-        repeats: repetitions.
-    """
+    """Return one record per kind of frames: people per second on one core, ratios, store cost."""
     with one_thread():
         return [
             _measure(kind, crop_size, folder / str(number), people=people, repeats=repeats)
@@ -81,7 +74,7 @@ def _measure(
     ]
     rows = np.random.default_rng(1).permutation(people)
     batches = np.array_split(rows, max(1, people // 16))
-    maker = _maker(store, dataset)
+    maker = batch_maker(store, dataset)
     seconds = interleaved(
         {
             "plain": lambda: [loader.sample(row, np.random.default_rng(int(row))) for row in rows],
@@ -113,7 +106,8 @@ def _measure(
     }
 
 
-def _maker(store: CropStore, dataset: PoseDataset) -> BatchMaker:
+def batch_maker(store: CropStore, dataset: PoseDataset) -> BatchMaker:
+    """Return what makes batches of a store on the CPU."""
     return BatchMaker(
         store,
         strength=EASY_VIEW,

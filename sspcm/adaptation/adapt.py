@@ -42,12 +42,11 @@ from sspcm.methods.method import mode_of
 from sspcm.runs.folder import RunFolder
 from sspcm.training.train import train
 from wepdtof_pose.conversion.convert import find_images, place
-from wepdtof_pose.conversion.registry import write_coco
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json, replacing_folder, write_json
 from wepdtof_pose.formats.layout import counts_in_words
-from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.formats.loading import load_dataset, write_coco
 from wepdtof_pose.locks import exclusive
 from wepdtof_pose.splits.hold_out import hold_out
 from wepdtof_pose.synthetic.generate import STYLES
@@ -122,21 +121,9 @@ def adapt(
     were learned from, `report.json` and `before_after.png`. The same call on the same folder goes
     on where it was stopped.
 
-    Args:
-        networks: what to start from.
-        inputs: images, folders of images and videos, video files of one's own camera.
-        out: a folder that is new, or that the same call began.
-        options: see there.
-        finder: finds people where no boxes are given.
-        say: takes each line for people.
-
     Returns:
         Counts, seconds, and `before` and `after`: position inconsistency (over the root of the
         box), confidence, and scores where there are labels to measure on.
-
-    Raises:
-        InputError: the network cannot be adapted, nothing can be read, nobody is on the frames, or
-            `out` holds something else.
     """
     options = options or AdaptOptions()
     started = time.perf_counter()

@@ -47,13 +47,7 @@ class Measured:
 def measure(
     networks: TrainedNetworks, people: PoseDataset, labelled: TestPeople | None
 ) -> Measured:
-    """Measure the reported network.
-
-    Args:
-        networks: before or after.
-        people: with boxes; see `steadiness`.
-        labelled: people with labels that nothing was learned from, if there are any.
-    """
+    """Measure the reported network."""
     networks = networks.only(networks.reported)
     scores = None
     if labelled is not None:
@@ -93,23 +87,13 @@ def write_pictures(
     file: Path,
     *,
     joint_threshold: float,
-    limit: int = PICTURED,
 ) -> None:
-    """Draw people with their poses before (left) and after (right) into a PNG file.
-
-    Args:
-        people: who was measured.
-        before: their poses before.
-        after: and after.
-        file: the picture.
-        joint_threshold: joints with a lower score are not drawn.
-        limit: so many people, those whose poses changed most.
-    """
+    """Draw the `PICTURED` people whose poses changed most, before (left) and after, into a PNG."""
     moved = np.linalg.norm(after.keypoints[..., :2] - before.keypoints[..., :2], axis=2)
     change = moved.mean(axis=1) / box_roots(people)
     cells = [
         _cell(people, int(row), (before, after), joint_threshold)
-        for row in np.argsort(-change, kind="stable")[:limit]
+        for row in np.argsort(-change, kind="stable")[:PICTURED]
     ]
     write_image(file, annotators.grid(cells, columns=4, gap=8))
 

@@ -128,11 +128,7 @@ def require_adaptable(networks: TrainedNetworks) -> None:
 
 
 def network_alone(networks: TrainedNetworks) -> nn.Module:
-    """Return the module of the reported network.
-
-    Raises:
-        InputError: what is reported is the mean of several.
-    """
+    """Return the module of the reported network."""
     method, name = networks.method, networks.reported
     if isinstance(method, OneNetwork):
         method = method.method

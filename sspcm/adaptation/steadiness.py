@@ -52,12 +52,7 @@ class Steadiness:
 
 
 def steadiness(networks: TrainedNetworks, people: PoseDataset) -> Steadiness:
-    """Return poses and position inconsistency of people in their boxes.
-
-    Args:
-        networks: the reported one is used.
-        people: with boxes; their labels are not looked at.
-    """
+    """Return poses and position inconsistency of people in their boxes."""
     found = views_of_people(networks, people)
     return Steadiness(found[0], position_inconsistency(found, box_roots(people)))
 

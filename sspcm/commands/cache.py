@@ -30,8 +30,9 @@ def cache(folder: Path | None, clear: bool) -> None:
       sspcm cache --clear
     """
     from sspcm.adaptation.drawn_people import clear_drawn, read_drawn
-    from sspcm.data.crop_cache import clear_cache, read_cache, size_in_words
+    from sspcm.data.crop_cache import clear_cache, read_cache
     from sspcm.data.crop_store import cache_folder
+    from wepdtof_pose.files import size_in_words
 
     # A run's own cache has crops alone.
     drawn = [] if folder is not None else read_drawn()

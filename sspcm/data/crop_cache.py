@@ -96,14 +96,5 @@ def clear_cache(cache: CropCache) -> tuple[int, int]:
     return removed, freed
 
 
-def size_in_words(size: int) -> str:
-    """Return a number of bytes in a suitable unit.
-
-    >>> [size_in_words(n) for n in (0, 2_500_000, 5 * 2**30)]
-    ['0 MiB', '2 MiB', '5.0 GiB']
-    """
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
-
-
 _AT_WORK = 24 * 3600.0
 """Seconds before a temporary file may be removed."""

@@ -111,10 +111,6 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     are on an image of tested people (see `sspcm.data.overlap`). Training people have the data set's
     own joints, or the 24-joint union if labelled and unlabelled data differ (always, as
     released); test people keep their own joints.
-
-    Raises:
-        InputError: there are no such data, the label budget is impossible, the list of labelled
-            people is unusable, or there is nobody to test on.
     """
     splits = splits_of(config)
     own_pool = not config.unlabelled and config.unlabelled_boxes

@@ -133,14 +133,7 @@ def _decoded(paths: Sequence[Path]) -> np.ndarray:
 def _first_same(
     one: np.ndarray, known: np.ndarray, blocks: np.ndarray, rows: np.ndarray
 ) -> int | None:
-    """Return the first of these rows that shows the same picture; None if none does.
-
-    Args:
-        one: a signature.
-        known: (k,) signatures.
-        blocks: their cells joined to (k, 16, 16).
-        rows: of `known`.
-    """
+    """Return the first of these rows that shows the same picture; None if none does."""
     width, height = one["size"].astype(np.int64)
     sizes = known["size"][rows].astype(np.int64)
     # A resized side is right to a pixel.

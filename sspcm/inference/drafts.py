@@ -43,11 +43,6 @@ def draft_dataset(
     """Return predicted poses as a data set, images with the least certain poses first.
 
     Images without people come before all others: somebody may have been missed.
-
-    Args:
-        frames: the images and their poses.
-        keypoint_set: the joints.
-        threshold: joints with a lower score are left unlabelled; others become visible.
     """
     if not frames:
         raise InputError("drafts are made of images, and there is none")
@@ -86,12 +81,6 @@ def draft_dataset(
 
 
 def write_drafts(dataset: PoseDataset, out: Path, form: str) -> None:
-    """Write the folder `out` with annotations and images, laid out for a labelling tool.
-
-    Args:
-        dataset: see `draft_dataset`.
-        out: the folder; an existing one is replaced.
-        form: one of `DRAFT_FORMATS`.
-    """
+    """Write annotations and images for a labelling tool; a folder `out` that exists is replaced."""
     with replacing_folder(out) as folder:
         place(WRITERS[form]({WHOLE: dataset}), folder, {})

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sspcm.data.crop_places import Up
-from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
+from sspcm.data.crop_store import CropStore, cache_folder
 from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections
 from sspcm.data.overlap import KnownImages, images_of, people_on
@@ -50,11 +50,7 @@ class TestPeople:
 
 
 def own_test_people(networks: TrainedNetworks) -> TestPeople:
-    """Return the test people of the networks' own run, without reading its labels or pool.
-
-    Raises:
-        InputError: there is no run, or its data no longer exist or would now be split otherwise.
-    """
+    """Return the test people of the networks' own run, without reading its labels or pool."""
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
     data, source = networks.config.data, str(networks.record["source"])
@@ -117,7 +113,7 @@ def evaluate_networks(
     angles: str | None = None,
     up: Up | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of every network and all that they depend on, as JSON values.
+    """Return the scores of every network and all that they depend on; see `sspcm.evaluate`.
 
     As in COCO, crowds and people without labels are ignored. Annotated boxes are those of the
     usable people, as after training. If the networks and the data have different joints, the
@@ -129,18 +125,6 @@ def evaluate_networks(
     the run learned from, None if unknown), and "networks" (name -> scores, see
     `wepdtof_pose.scores.coco.score`); with detections also "detections", which counts those used
     and those not used.
-
-    Args:
-        networks: all networks of a method, or one of them.
-        test: the people to evaluate on.
-        detections: a file of boxes (see `read_detections`); annotated boxes if None.
-        category: id or name of the category of people among the detections.
-        angles: unit of the angles of the detections (see `read_detections`).
-        up: the direction that points up in turned crops; as the networks were trained if None.
-
-    Raises:
-        InputError: an image is missing, no joint is in common, there is nobody to score, or no
-            sigmas are known.
     """
     people = test.people
     tested = np.flatnonzero(people.trainable())
@@ -157,16 +141,8 @@ def evaluate_networks(
         person = people.meta.get("category", {}).get("id", PERSON)
         found = read_detections(detections, category=category, person_id=person, angles=angles)
         boxes, counts = _detected_people(people, found)
-    size = networks.crop_size
-    store = open_crop_store(
-        boxes,
-        crop_size=size,
-        window_size=size,
-        folder=_cache_of(networks),
-        upright=networks.upright,
-        up=up or networks.up,
-        released=networks.released and detections is None,
-    )
+    released = networks.released and detections is None
+    store = networks.crops_of(boxes, _cache_of(networks), up=up, released=released)
     scores = {}
     for name, values in networks.predict(store).items():
         keypoints = values

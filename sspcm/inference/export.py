@@ -21,7 +21,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from sspcm.data.crop_store import open_crop_store
 from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
 from sspcm.data.sets import splits_of
 from sspcm.heatmaps.decoding import fitting_blur
@@ -74,22 +73,16 @@ def export_onnx(
         precision: of weights and computation: `float32`; `float16`, half the size; or `int8`, a
             quarter, with value ranges measured on the crops of people. Inputs and outputs are
             float32 in all three.
-
-    Raises:
-        InputError: the extra `export` is not installed, there is no such network, or the outputs
-            differ.
     """
     _require_extra()
     chosen = networks.only(name or networks.reported)
     network = chosen.method
     assert isinstance(network, OneNetwork)
-    network.to(device="cpu", dtype=torch.float32)
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    network.eval()
     crops, origin = _real_crops(chosen)
     width, height = chosen.crop_size
     noise = torch.randn(3, 3, height, width, generator=torch.Generator().manual_seed(0))
-    written = _Written(network, "heatmaps", ({0: torch.export.Dim("people")},), metadata(chosen))
+    free = ({0: torch.export.Dim("people")},)
+    written = _Written(_plain(network), "heatmaps", free, metadata(chosen))
     return ExportCheck(_export(written, out, noise, crops, precision), origin)
 
 
@@ -99,16 +92,13 @@ def export_finder(finder: Finder, out: Path, *, precision: Precision = "float32"
     The maps are compared for random images of two shapes and for drawn frames.
     """
     _require_extra()
-    network = finder.network.to(device="cpu", dtype=torch.float32)
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    network.eval()
     noise = torch.randn(3, 3, 96, 160, generator=torch.Generator().manual_seed(0))
     free = {
         0: torch.export.Dim("frames"),
         2: MULTIPLE * torch.export.Dim("high", min=1, max=256),
         3: MULTIPLE * torch.export.Dim("wide", min=1, max=256),
     }
-    written = _Written(network, "maps", (free,), finder_metadata(finder))
+    written = _Written(_plain(finder.network), "maps", (free,), finder_metadata(finder))
     return ExportCheck(_export(written, out, noise, _drawn_frames(), precision), "drawn frames")
 
 
@@ -176,6 +166,13 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
         "recipe": networks.record["recipe"],
     }
     return _texts(values)
+
+
+def _plain(network: torch.nn.Module) -> torch.nn.Module:
+    """Return the network on the CPU, in float32 and contiguous memory, for inference."""
+    network.to(device="cpu", dtype=torch.float32)
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return network.eval()
 
 
 def _texts(values: dict[str, Any]) -> dict[str, str]:
@@ -322,18 +319,10 @@ def _real_crops(networks: TrainedNetworks) -> tuple[torch.Tensor, str]:
 
 
 def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> torch.Tensor:
-    size = networks.crop_size
     usable = np.flatnonzero(people.trainable())[:CROPS]
     if not len(usable):
         raise InputError("nobody usable")
-    store = open_crop_store(
-        people.select_people(usable),
-        crop_size=size,
-        window_size=size,
-        folder=folder,
-        upright=networks.upright,
-        up=networks.up,
-    )
+    store = networks.crops_of(people.select_people(usable), folder)
     pixels = torch.from_numpy(store.pixels[:]).permute(0, 3, 1, 2).float()
     return normalise(pixels, bgr=networks.bgr).contiguous()
 

@@ -6,6 +6,7 @@ They consist of networks by name, the joints of their heatmaps, and the form of 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from torch import Tensor, nn
 from sspcm.config import EvaluationConfig, TrainConfig
 from sspcm.data.batches import Batch
 from sspcm.data.crop_places import Up
-from sspcm.data.crop_store import CropStore
+from sspcm.data.crop_store import CropStore, open_crop_store
 from sspcm.hardware import Hardware
 from sspcm.inference.scores import alignment, predict_people
 from sspcm.methods.method import Method, mean_map, mode_of
 from sspcm.networks.folding import folded
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import KeypointSet
 
@@ -99,6 +101,20 @@ class TrainedNetworks:
     def folded(self) -> TrainedNetworks:
         """Return a faster copy, for prediction only (see `sspcm.networks.folding`)."""
         return replace(self, method=folded(self.method))
+
+    def crops_of(
+        self, people: PoseDataset, folder: Path, *, up: Up | None = None, released: bool = False
+    ) -> CropStore:
+        """Return a store, in `folder`, of people's crops as the networks take them."""
+        return open_crop_store(
+            people,
+            crop_size=self.crop_size,
+            window_size=self.crop_size,
+            folder=folder,
+            upright=self.upright,
+            up=up or self.up,
+            released=released,
+        )
 
     def predict(self, crops: CropStore) -> dict[str, np.ndarray]:
         """Return keypoints (people, joints, 3) by network: x, y in frame pixels, joint score."""

@@ -50,10 +50,6 @@ def open_networks(
         precision: `auto`, `float32`, `bfloat16`; if None the run's own, and float32 for a file of
             weights, whose poses are then the same on every machine and in ONNX.
         allow_code: networks and methods `module:name` that a run folder may import.
-
-    Raises:
-        InputError: there is nothing usable, the run needs code that was not allowed, or the joints
-            of the heatmaps are unknown.
     """
     folder = run_folder_of(path)
     if folder is None:
@@ -84,10 +80,6 @@ def import_weights(
         crop_size: (width, height) in pixels of the crops that the networks were trained on.
         bgr: whether the networks take channels in BGR order; None means the released code's order
             for files in its layout, and RGB for mmpose's.
-
-    Raises:
-        InputError: the file holds no such networks, their heatmaps are of other joints, or it would
-            be written over.
     """
     require_other_file(out, [source])
     found = _open_weights(source, keypoints, crop_size, bgr, "cpu")
@@ -153,14 +145,8 @@ def _open_run(
 
 
 def _keypoint_set_of_run(run: RunFolder, name: str | None) -> KeypointSet:
-    found = run.read_keypoint_set()
-    if found is not None:
-        if name is not None and name != found.name:
-            raise InputError(f"{run.path}: its joints are {found.name!r}, not {name!r}")
-        return found
-    if name is not None:
-        return get_keypoint_set(name)
-    raise InputError(f"{run.path}: has no keypoints.json: name the joints with --keypoints")
+    otherwise = "has no keypoints.json: name the joints with --keypoints"
+    return _own_or_named(run.read_keypoint_set(), name, run.path, otherwise)
 
 
 def _open_weights(
@@ -219,17 +205,23 @@ def _open_weights(
 
 
 def _keypoint_set_of_file(path: Path, about: AboutNetworks, name: str | None) -> KeypointSet:
-    if about.keypoint_set is not None:
-        found = keypoint_set_from_dict(about.keypoint_set, source=str(path))
-        if name is not None and name != found.name:
-            raise InputError(f"{path}: its joints are {found.name!r}, not {name!r}")
-        return found
-    if name is None:
-        raise InputError(
-            f"{path}: does not say which joints its heatmaps are of: name them with --keypoints "
-            f"({', '.join(keypoint_set_names())}); the released checkpoints have union-24"
-        )
-    return get_keypoint_set(name)
+    own = about.keypoint_set and keypoint_set_from_dict(about.keypoint_set, source=str(path))
+    otherwise = (
+        "does not say which joints its heatmaps are of: name them with --keypoints "
+        f"({', '.join(keypoint_set_names())}); the released checkpoints have union-24"
+    )
+    return _own_or_named(own or None, name, path, otherwise)
+
+
+def _own_or_named(
+    own: KeypointSet | None, name: str | None, path: Path, otherwise: str
+) -> KeypointSet:
+    """Return a file's own keypoint set, else the one that the user names; say `otherwise`."""
+    if own is not None and name not in (None, own.name):
+        raise InputError(f"{path}: its joints are {own.name!r}, not {name!r}")
+    if own is None and name is None:
+        raise InputError(f"{path}: {otherwise}")
+    return own or get_keypoint_set(str(name))
 
 
 def _require_no_old_checkpoint(path: Path) -> None:

@@ -15,9 +15,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sspcm.assembly import labelled_joints
+from sspcm.assembly import labelled_joints, open_store
 from sspcm.config import TrainConfig
-from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store
 from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
 from sspcm.hardware import Hardware
 from sspcm.heatmaps.decoding import decode, fitting_blur
@@ -35,18 +34,11 @@ def run_labels(
 ) -> list[dict[str, Any]]:
     """Return the pseudo-labels of a run's unlabelled people by the networks of its checkpoint.
 
+    `data` and `unlabelled` are the new places of the run's data, where they were moved.
+
     A checkpoint is written at the end of an epoch, when SSPCM's lagged teachers have just become
     copies of the present ones, so its four pairs of teachers coincide here. With
     `evaluation.pseudo_labels`, the run itself writes pseudo-labels before that.
-
-    Args:
-        networks: of a run.
-        data: new place of the run's data; None if they were not moved.
-        unlabelled: new place of its unlabelled data, if it has separate ones.
-
-    Raises:
-        InputError: there is no run, its data are missing or have changed, its method has no
-            pseudo-labels, or a flip test is asked for.
     """
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run, so it has taught nobody")
@@ -111,7 +103,7 @@ def label_people(
     without a second teacher), and 1 if the method keeps the joint. The networks are in evaluation
     mode, and crops are upright.
     """
-    store = open_label_store(config, people)
+    store = open_store(config, people)
     parts = []
     starts = range(0, len(store), config.evaluation.batch_size)
     with mode_of([method], training=False), torch.inference_mode():
@@ -135,20 +127,6 @@ def label_people(
             kept = taught.kept.cpu().numpy()
             parts.append(np.dstack([keypoints, distance, kept]).astype(np.float64))
     return np.concatenate(parts)
-
-
-def open_label_store(config: TrainConfig, people: PoseDataset) -> CropStore:
-    """Return the crops of the people to label."""
-    size = config.data.crop_size
-    return open_crop_store(
-        people,
-        crop_size=size,
-        window_size=size,
-        folder=cache_folder(config.data.cache),
-        upright=config.data.upright,
-        up=config.data.up,  # type: ignore[arg-type]
-        released=config.released,
-    )
 
 
 def _entries(people: PoseDataset, labels: np.ndarray, labelled: np.ndarray) -> list[dict[str, Any]]:

@@ -87,12 +87,7 @@ class Method(nn.Module, ABC):
         return {entry: role for entry, role in self.roles.items() if entry in entries}
 
     def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
-        """Begin after a burn-in.
-
-        Args:
-            networks: role -> the state dictionary of its network after the burn-in.
-            epochs: of the burn-in.
-        """
+        """Begin after a burn-in of `epochs`, from these state dictionaries by role."""
         for entry, role in self.burn_in_roles().items():
             self.get_submodule(entry).load_state_dict(networks[role])
 
@@ -102,9 +97,6 @@ class Method(nn.Module, ABC):
 
     def rehearse(self, people: int) -> tuple[int, int]:
         """Take the state of the epochs that cost most; called on a copy whose steps are timed.
-
-        Args:
-            people: how many the crop store has.
 
         Returns:
             Until which epoch labelled people alone are learned from, and in how many views the

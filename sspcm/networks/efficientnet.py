@@ -150,13 +150,6 @@ class PoseEfficientNet(PyramidPose):
         deconv_channels: int = 32,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build the network.
-
-        Args:
-            joints: number of heatmaps.
-            deconv_channels: channels of the head.
-            generator: CPU source of the fresh weights; torch's global one if None.
-        """
         super().__init__(
             EfficientNetLite0(generator=generator),
             CHANNELS,

@@ -71,15 +71,7 @@ class PyramidPose(Stages):
         deconv_channels: int = 32,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build the head.
-
-        Args:
-            backbone: with a method `stages` if any are to be frozen.
-            channels: of its features, finest (1/4 of the resolution) first.
-            joints: number of heatmaps.
-            deconv_channels: channels of the head.
-            generator: CPU source of the head's fresh weights; torch's global one if None.
-        """
+        """Build the head; `channels` are those of the features, finest (1/4 of the side) first."""
         super().__init__()
         if joints < 1 or deconv_channels < 1:
             raise InputError(

@@ -76,10 +76,6 @@ def load_imagenet(network: nn.Module, name: str) -> None:
         network: a PoseResNet of published width, or a PoseEfficientNet or any other module whose
             `backbone` is an EfficientNetLite0.
         name: its name ("resnet18", "efficientnet_lite0", ...), which says where the weights are.
-
-    Raises:
-        InputError: no file is known for the name, it cannot be had, its hash is wrong, or it does
-            not have this backbone's parameters.
     """
     name = name.removesuffix("_lateral")
     if name == EFFICIENTNET:

@@ -44,11 +44,7 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[s
 
 
 def read_torch_file(path: Path, *, device: torch.device | str = "cpu") -> Any:
-    """The content of a torch file: tensors, plain containers and numbers.
-
-    Raises:
-        InputError: it is missing, is no torch file, is cut short, or names anything else.
-    """
+    """The content of a torch file: tensors, plain containers and numbers."""
     _require_torch_file(path)
     try:
         with torch.serialization.safe_globals(_STAND_INS), warnings.catch_warnings():

@@ -43,12 +43,7 @@ class Progress:
     burn_in: dict[str, Any] | None = None
 
     def add_scores(self, scores: dict[str, Any], selected_by: Sequence[str]) -> bool:
-        """Add the scores of the epoch just done and return whether they are the best so far.
-
-        Args:
-            scores: network name -> score name -> value.
-            selected_by: the networks whose mean score counts.
-        """
+        """Add the scores of the epoch just done and return whether they are the best so far."""
         self.last = scores
         if self.best is not None:
             now, before = (
@@ -91,11 +86,7 @@ def restore(
     hardware: Hardware,
     averaged: AveragedWeights | None = None,
 ) -> Progress:
-    """Restore method and optimiser from the run's last checkpoint; without one, change nothing.
-
-    Raises:
-        InputError: the checkpoint is damaged or belongs to another method, network or optimiser.
-    """
+    """Restore method and optimiser from the run's last checkpoint; without one, change nothing."""
     file = run.last_checkpoint
     if not file.is_file():
         return Progress()

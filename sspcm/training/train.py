@@ -16,18 +16,24 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from sspcm.assembly import about_networks, make_batch_maker, make_method, method_of, open_stores
+from sspcm.assembly import (
+    about_networks,
+    make_batch_maker,
+    make_method,
+    method_of,
+    open_store,
+    open_stores,
+)
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, to_dict
 from sspcm.data.batches import Pool
-from sspcm.data.crop_cache import size_in_words
 from sspcm.data.crop_store import CropStore, cache_folder
 from sspcm.data.detections import PERSON
 from sspcm.data.sampler import PairSampler
 from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
 from sspcm.data.summary import summarise, summary_lines
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
-from sspcm.inference.pool_labels import open_label_store, pool_labels, require_labels
+from sspcm.inference.pool_labels import pool_labels, require_labels
 from sspcm.inference.scores import alignment, percent, predict_people, score_people
 from sspcm.methods.method import Method
 from sspcm.networks.averages import AveragedWeights
@@ -49,7 +55,7 @@ from sspcm.training.forecast import forecast
 from sspcm.training.optimiser import learning_rate, make_optimiser
 from sspcm.training.progress import Progress, restore, save
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import sweep
+from wepdtof_pose.files import size_in_words, sweep
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.locks import exclusive
 from wepdtof_pose.scores.predictions import to_results
@@ -172,7 +178,7 @@ def _train(
         )
     if config.evaluation.pseudo_labels and processes.writes:
         # Made now, so that too small a disk is noticed before anything is trained.
-        open_label_store(config, pool_people(config.data, sets)[0])
+        open_store(config, pool_people(config.data, sets)[0])
     sampler = PairSampler(
         sets.labelled_draws(config.data.more_share),
         sets.unlabelled,
@@ -309,11 +315,7 @@ def _train(
 def _require_same_past(
     run: RunFolder, config: TrainConfig, method: Method, sets: TrainingSets
 ) -> None:
-    """Check that a longer run would have had the same learning rates up to now.
-
-    Raises:
-        InputError: with the new number of epochs, a past epoch would have had another rate.
-    """
+    """Check that a longer run would have had the same learning rates up to now."""
     before = run.load_config()
     if before.optimisation.epochs >= config.optimisation.epochs:
         return

@@ -46,7 +46,7 @@ def test_images(realdata_dir: Path, name: str) -> None:
 
 def test_exchanged_sides_of_lspet(realdata_dir: Path) -> None:
     """Its labels are known to be noisy; the torsos of 307, 470 and 1751 cross in the picture."""
-    dataset, _ = lsp.read(realdata_dir / "lspet", variant="lspet")
+    dataset = lsp.read_lspet(realdata_dir / "lspet").datasets["all"]
     report = validate_dataset(dataset)
     count = report.counts["sides-exchanged"]
     assert 30 < count < 0.03 * len(dataset)

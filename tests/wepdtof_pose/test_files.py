@@ -15,9 +15,15 @@ from wepdtof_pose.files import (
     read_json,
     replacing,
     replacing_folder,
+    size_in_words,
     sweep,
     write_json,
 )
+
+
+def test_sizes_are_told_apart_however_small() -> None:
+    sizes = (0, 812, 999, 999.6, 2_500_000, 5 * 2**30)
+    assert [*map(size_in_words, sizes)] == ["0 B", "812 B", "999 B", "1 kB", "2.5 MB", "5.37 GB"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Literal
 import click
 
 from wepdtof_pose.commands.shared import SCENE_FIELD, SCENE_FROM
+from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.errors import counted, echo
-from wepdtof_pose.formats import READABLE, WRITABLE
 
 
 @click.command()
@@ -20,14 +20,14 @@ from wepdtof_pose.formats import READABLE, WRITABLE
     "source_format",
     metavar="FORMAT",
     required=True,
-    help=f"Format of IN: {', '.join(READABLE)}.",
+    help=f"Format of IN: {', '.join(READERS)}.",
 )
 @click.option(
     "--to",
     "target_format",
     metavar="FORMAT",
     required=True,
-    help=f"Format of OUT: {', '.join(WRITABLE)}.",
+    help=f"Format of OUT: {', '.join(WRITERS)}.",
 )
 @click.option("--keypoints", metavar="SET", help="Convert the joints, by name, to this set.")
 @click.option(

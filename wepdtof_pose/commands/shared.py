@@ -153,11 +153,7 @@ def one_split(
 
 
 def left_by_training(path: Path, dataset: PoseDataset) -> np.ndarray:
-    """Return the rows of those whom `sspcm train`, by default, does not hold out for testing.
-
-    Raises:
-        InputError: the data come in several files, of which none is held out.
-    """
+    """Return the rows of those whom `sspcm train`, by default, does not hold out for testing."""
     from wepdtof_pose.formats.loading import annotation_files
     from wepdtof_pose.splits.hold_out import hold_out
 

@@ -50,12 +50,7 @@ class BadArchive(InputError):
 
 
 def archive_kind(path: Path) -> str:
-    """Return "zip", "tar" or "tar.gz", judged by content rather than by name.
-
-    Raises:
-        InputError: it is missing or a folder.
-        BadArchive: it is a web page or another kind of file; the message says what to do.
-    """
+    """Return "zip", "tar" or "tar.gz", judged by content rather than by name."""
     try:
         with path.open("rb") as stream:
             start = stream.read(1024)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -167,9 +168,6 @@ def by_longest_end(dataset: PoseDataset, places: Sequence[Path]) -> PoseDataset:
     case, with %20 for a space), or has the digits of an upload to Label Studio more or less, or the
     only picture of the same name but for its suffix. What was so changed is counted in `left_out`,
     and the name that the file has is kept in the frame's `extra`, as `FILE_NAME_READ`.
-
-    Raises:
-        InputError: two images end alike.
     """
     root, found = names_below(list(dict.fromkeys(dataset.frames["file_name"])), places)
     read = dataset.frames["file_name"].tolist()
@@ -309,6 +307,26 @@ def split_files(path: Path, suffix: str) -> dict[str, Path]:
         listed = ", ".join(file.name for file in files)
         raise InputError(f"{path}: has several annotation files ({listed}): give one of them")
     return {split: named[split] for split in ("train", "val", "test") if split in named}
+
+
+def of_each_file(read: Callable[..., Reading]) -> Callable[..., Reading]:
+    """Decorate a reader of one JSON file, so that it reads the folder of a data set as well."""
+
+    @wraps(read)
+    def read_path(path: Path, *, images: Path | None = None) -> Reading:
+        readings = {
+            split: read(
+                file, images=images / split if images and (images / split).is_dir() else images
+            )
+            for split, file in split_files(path, ".json").items()
+        }
+        return Reading(
+            {split: reading.datasets[WHOLE] for split, reading in readings.items()},
+            [file for reading in readings.values() for file in reading.files],
+            add_counts(*(reading.left_out for reading in readings.values())),
+        )
+
+    return read_path
 
 
 def people_of_frames(dataset: PoseDataset) -> list[np.ndarray]:

@@ -8,7 +8,17 @@ from pathlib import Path
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats import coco
-from wepdtof_pose.formats.layout import SPLITS, WHOLE, counts_in_words, files_in
+from wepdtof_pose.formats.layout import (
+    SPLITS,
+    WHOLE,
+    Layout,
+    Reading,
+    add_counts,
+    counts_in_words,
+    files_in,
+    image_places,
+    split_folder,
+)
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -34,14 +44,45 @@ def load_dataset(
         InputError: there is no such path, no annotation file, a file that says no split or the
             same as another, or the joints of the files differ; or a file is not usable.
     """
-    path = Path(path)
+    return read_coco(Path(path), images=None, keypoint_set=keypoint_set, category=category).datasets
+
+
+def read_coco(
+    path: Path,
+    *,
+    images: Path | None,
+    keypoint_set: KeypointSet | None = None,
+    category: str | None = None,
+) -> Reading:
+    """Return the people of a COCO keypoint file, or of a folder of them; see `load_dataset`."""
     files = annotation_files(path)
     datasets = {
-        name: coco.read(file, keypoint_set=keypoint_set, category=category)
-        for name, file in files.items()
+        split: coco.read(
+            file,
+            keypoint_set=keypoint_set,
+            category=category,
+            images=[images / split, images] if images else (),
+        )
+        for split, file in files.items()
     }
     require_same_joints(datasets, files)
-    return datasets
+    left_out = add_counts(*(dataset.left_out for dataset in datasets.values()))
+    return Reading(datasets, list(files.values()), left_out)
+
+
+def write_coco(datasets: dict[str, PoseDataset]) -> Layout:
+    """Return COCO keypoint files `annotations/person_keypoints[_<split>].json`, and `images/`.
+
+    They hold everything, with fields of their own beside COCO's for track ids, rotated boxes and
+    scenes.
+    """
+    layout = Layout()
+    for split, dataset in datasets.items():
+        name = "person_keypoints.json" if split == WHOLE else f"person_keypoints_{split}.json"
+        layout.files[f"annotations/{name}"] = coco.to_dict(dataset)
+        layout.images.update(image_places(dataset, split_folder("images", split)))
+        layout.count_lost(coco.hidden_fields(dataset))
+    return layout
 
 
 def require_same_joints(datasets: dict[str, PoseDataset], files: dict[str, Path]) -> None:
@@ -58,11 +99,7 @@ def require_same_joints(datasets: dict[str, PoseDataset], files: dict[str, Path]
 
 
 def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str) -> PoseDataset:
-    """Return the data set of that split; `path` names their origin in the error.
-
-    Raises:
-        InputError: no such split; the message lists those there are.
-    """
+    """Return the data set of that split; `path` names their origin in the error."""
     if name not in datasets:
         raise InputError(f"{path}: has no split {name!r}, only {', '.join(datasets)}")
     return datasets[name]

@@ -80,10 +80,6 @@ def write_video(
     """Draw frames into an mp4 film (MPEG-4), which appears whole or not at all; returns the file.
 
     All frames get the size of the first; others are fitted into it. Arguments as in `write_sheet`.
-
-    Raises:
-        InputError: this OpenCV cannot write mp4 files, or an image cannot be read and `problems`
-            is None.
     """
     draw = partial(frame_picture, dataset, **drawing)
     size = None

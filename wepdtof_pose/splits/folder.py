@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.conversion.convert import find_images, place
-from wepdtof_pose.conversion.registry import write_coco
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing_folder, write_json
+from wepdtof_pose.formats.loading import write_coco
 
 RECORD = "sides.json"
 

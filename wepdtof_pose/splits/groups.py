@@ -23,9 +23,6 @@ def group_numbers(dataset: PoseDataset, by: Unit) -> np.ndarray:
     """Return which person, frame or scene each person belongs to, (people,) int64.
 
     Groups are numbered in file order.
-
-    Raises:
-        InputError: scenes are asked for, and none is known.
     """
     if by == "person":
         return np.arange(len(dataset), dtype=np.int64)
@@ -49,10 +46,6 @@ def widest_groups(
 
     Known scenes are numbered before the frames that have none: the choice of `hold_out`, and so its
     hashes, stand on these numbers.
-
-    Args:
-        dataset: the people.
-        usable: (people,) mask of those who count.
     """
     frames, scenes = _frame_numbers(dataset), _scene_numbers(dataset)
     together = np.unique(_scenes_or_frames(scenes, frames), return_inverse=True)[1].reshape(-1)

@@ -129,11 +129,7 @@ def place(source: str, table: str, row: int, entry: Any) -> str:
 
 
 def read_raw(content: Any, *, source: str, category: str | None = None) -> RawFile:
-    """The arrays of a parsed annotation file.
-
-    Raises:
-        InputError: it is nothing like an annotation file: there is no list of annotations.
-    """
+    """The arrays of a parsed annotation file."""
     if isinstance(content, list):
         content = from_list_of_frames(content, source)
     if not isinstance(content, dict):

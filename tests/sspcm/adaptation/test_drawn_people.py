@@ -22,12 +22,12 @@ def test_drawn_people_are_listed_and_removed_unless_they_are_being_drawn(
     mine = tmp_path / "drawn" / "mine-1"
     mine.mkdir()
     shown = CliRunner().invoke(main, ["cache"]).output
-    assert "drawn office-100      1 MiB" in shown
-    assert f"{tmp_path / 'drawn'}: 2 sets of drawn people, 4 MiB" in shown
+    assert "drawn office-100    1.05 MB" in shown
+    assert f"{tmp_path / 'drawn'}: 2 sets of drawn people, 4.19 MB" in shown
     assert "drawn people" not in CliRunner().invoke(main, ["cache", "--folder", str(folder)]).output
     with exclusive(tmp_path / "drawn" / "sphere-40"):
         cleared = CliRunner().invoke(main, ["cache", "--clear"]).output
-    assert "removed: 1 set of drawn people, 1 MiB; 1 are being drawn and stay" in cleared
+    assert "removed: 1 set of drawn people, 1.05 MB; 1 are being drawn and stay" in cleared
     assert not (tmp_path / "drawn" / "office-100").exists()
     assert (tmp_path / "drawn" / "sphere-40" / "images" / "0.jpg").is_file()
     assert mine.is_dir()

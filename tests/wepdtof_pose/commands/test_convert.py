@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from wepdtof_pose.commands.main import main
 from wepdtof_pose.conversion.convert import convert
+from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats import READABLE, WRITABLE
 from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.loading import load_dataset
 
@@ -22,8 +22,8 @@ def run(*arguments: object) -> Result:
 
 def test_help_lists_the_formats() -> None:
     text = " ".join(run("--help").output.split())
-    assert f"Format of IN: {', '.join(READABLE)}." in text
-    assert f"Format of OUT: {', '.join(WRITABLE)}." in text
+    assert f"Format of IN: {', '.join(READERS)}." in text
+    assert f"Format of OUT: {', '.join(WRITERS)}." in text
 
 
 def test_what_cannot_be_held_is_on_the_terminal_and_in_the_manifest(
@@ -122,7 +122,7 @@ def test_formats_that_fix_their_joints(tmp_path: Path, name: str) -> None:
         convert(tmp_path, tmp_path / "out", source_format=name, source_keypoints="lsp-14")
 
 
-@pytest.mark.parametrize("target", WRITABLE)
+@pytest.mark.parametrize("target", WRITERS)
 def test_again_gives_the_same_bytes(
     make_dataset: Callable, write_folder: Callable, tmp_path: Path, target: str
 ) -> None:

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from wepdtof_pose.conversion.convert import convert
-from wepdtof_pose.conversion.registry import READERS
+from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats import READABLE, WRITABLE, coco
+from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.layout import CROWDS, EMPTY_BOXES, EMPTY_FRAMES
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -135,7 +135,7 @@ def lost(left_out: dict[str, int], what: str) -> int:
     return sum(count for reason, count in left_out.items() if reason.startswith(what))
 
 
-@pytest.mark.parametrize("first", [name for name in WRITABLE if name in READABLE])
+@pytest.mark.parametrize("first", [name for name in WRITERS if name in READERS])
 @settings(
     max_examples=int(os.environ.get("WEPDTOF_EXAMPLES", "2")),
     deadline=None,
@@ -145,7 +145,7 @@ def lost(left_out: dict[str, int], what: str) -> int:
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(dataset=data_sets(), second=st.sampled_from([n for n in WRITABLE if n in READABLE]))
+@given(dataset=data_sets(), second=st.sampled_from([n for n in WRITERS if n in READERS]))
 def test_nobody_is_lost_between_two_formats(first: str, second: str, dataset: PoseDataset) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)

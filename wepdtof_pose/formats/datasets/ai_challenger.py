@@ -37,6 +37,7 @@ from wepdtof_pose.formats.layout import (
     image_places,
     names_below,
     not_held,
+    of_each_file,
     people_of_frames,
     split_folder,
     without_crowds,
@@ -49,6 +50,7 @@ _VISIBILITY = np.array([np.nan, 2, 1, 0])
 """Ours by theirs; the table is its own inverse, but for the first entry."""
 
 
+@of_each_file
 def read(path: Path, *, images: Path | None = None) -> Reading:
     """Return the people of an AI Challenger file, in its original form or COCO's."""
     content = read_json(path)

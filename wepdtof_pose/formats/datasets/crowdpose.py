@@ -13,13 +13,21 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.coco_category import keypoint_category, require_joints
-from wepdtof_pose.formats.layout import WHOLE, Layout, Reading, image_places, split_folder
+from wepdtof_pose.formats.layout import (
+    WHOLE,
+    Layout,
+    Reading,
+    image_places,
+    of_each_file,
+    split_folder,
+)
 from wepdtof_pose.keypoints import get_keypoint_set
 
 JOINT_NAMES = ("head", "neck")
 """How the released files call the last two joints; some copies say `top_head`."""
 
 
+@of_each_file
 def read(path: Path, *, images: Path | None = None) -> Reading:
     """Return the people of a CrowdPose JSON file."""
     content, source = read_json(path), str(path)

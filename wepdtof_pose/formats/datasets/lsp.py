@@ -27,6 +27,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets.matlab import read_array
 from wepdtof_pose.formats.fields import LARGEST
+from wepdtof_pose.formats.layout import WHOLE, Reading
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -42,18 +43,21 @@ _SHAPES = {"lsp": (3, 14), "lspet": (14, 3)}
 _TITLES = {"lsp": "Leeds Sports Pose", "lspet": "Leeds Sports Pose Extended"}
 
 
-def read(
-    path: Path, *, variant: Variant, images: Path | None = None
-) -> tuple[PoseDataset, dict[str, int]]:
-    """Return the people of an LSP or LSPET folder, and how many were left out for which reason.
+def read_lsp(path: Path, *, images: Path | None = None) -> Reading:
+    """Return the people of LSP."""
+    return read(path, variant="lsp", images=images)
+
+
+def read_lspet(path: Path, *, images: Path | None = None) -> Reading:
+    """Return the people of LSPET."""
+    return read(path, variant="lspet", images=images)
+
+
+def read(path: Path, *, variant: Variant, images: Path | None = None) -> Reading:
+    """Return the people of `joints.mat`, or of the folder that holds it and `images/`.
 
     People whose image is not there are left out, and so are those with fewer than 2 labelled joints
     or an empty box.
-
-    Args:
-        path: `joints.mat`, or the folder that holds it; the images lie in `images/` beside it.
-        variant: which of the two it is; they differ in layout and in meaning.
-        images: folder of the images, where it is not `images/`.
     """
     file = path / "joints.mat" if path.is_dir() else path
     keypoints = _keypoints(_joint_matrix(file), file, variant)
@@ -96,7 +100,7 @@ def read(
         "people with an empty box": int(empty.sum()),
         "labels of joints outside the image": outside,
     }
-    return dataset, left_out
+    return Reading({WHOLE: dataset}, [file], left_out)
 
 
 def unlabel_outside(keypoints: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, int]:

@@ -47,6 +47,7 @@ from wepdtof_pose.formats.layout import (
     image_places,
     names_below,
     not_held,
+    of_each_file,
     split_folder,
     without_crowds,
 )
@@ -63,6 +64,7 @@ _CROP = frozenset({"center", "scale"})
 _OTHER_FIELDS = frozenset({"img_paths", "joint_self", "objpos", "scale_provided"})
 
 
+@of_each_file
 def read(path: Path, *, images: Path | None = None) -> Reading:
     """Return the people of an MPII file; images lie in `images/` beside it or its folder.
 

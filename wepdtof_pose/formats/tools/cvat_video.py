@@ -59,11 +59,7 @@ def is_video(root: Element) -> bool:
 
 
 def tracks(root: Element, source: str) -> list[Track]:
-    """Return the tracks of a parsed file.
-
-    Raises:
-        InputError: a shape says no frame, or two shapes of a track say the same.
-    """
+    """Return the tracks of a parsed file."""
     found = []
     for number, element in enumerate(root.findall("track"), start=1):
         where = f"{source}: track {number}"

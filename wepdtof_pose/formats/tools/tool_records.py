@@ -153,11 +153,7 @@ def joints_named(
     *,
     left_out: Mapping[str, int] | None = None,
 ) -> KeypointSet:
-    """Return the keypoint set of declared joint names, or of those that people have, in order.
-
-    Raises:
-        InputError: there are none; the message says what was `left_out`, which may be why.
-    """
+    """Return the keypoint set of declared joint names, or of those that people have, in order."""
     names = list(dict.fromkeys(canonical_joint_name(name) for name in declared))
     names = names or list(dict.fromkeys(name for person in people for name in person.joints))
     if not names:
@@ -190,12 +186,7 @@ def join_boxes(people: list[Person]) -> list[Person]:
 
 
 def boxes_around(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return the rows of the boxes that have all points in them.
-
-    Args:
-        points: (points, 2) pixels.
-        boxes: (boxes, 4) x, y, w, h in pixels.
-    """
+    """Return the rows of the boxes (n, 4) x, y, w, h that hold all points (m, 2), in pixels."""
     if not len(points) or not len(boxes):
         return np.zeros(0, dtype=np.int64)
     near = boxes[:, None, :2] - 1e-6

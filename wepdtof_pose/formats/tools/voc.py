@@ -111,11 +111,7 @@ def _person(item: Element, frame: str, where: str) -> BoxedPerson | None:
 
 
 def _rotated(element: Element, where: str) -> tuple[float, ...]:
-    """Return the rotated box with w <= h and degrees in [-90, 90), as WEPDTOF's JSON has them.
-
-    Raises:
-        InputError: the angle is more than a whole turn in radians.
-    """
+    """Return the rotated box with w <= h and degrees in [-90, 90), as WEPDTOF's JSON has them."""
     cx, cy, w, h, angle = _numbers(element, ("cx", "cy", "w", "h", "angle"), where)
     if abs(angle) > 2 * math.pi + 0.01:
         raise InputError(

@@ -109,10 +109,6 @@ def split_labels(
 
     The second value counts images and label files that are of no use, with the first of them, and a
     test set whose images are not there.
-
-    Raises:
-        InputError: a folder of training or validation is missing, no image has a label file, two
-            have the same, or one is a link out of the data set or no file.
     """
     splits: dict[str, tuple[Path, dict[str, Path]]] = {}
     counts = add_counts(data.left_out)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, longest_ends
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile
 from wepdtof_pose.images import require_own_file
 
@@ -55,11 +55,9 @@ def listed_names(
         if not file.is_file():
             raise NoImagesError(f"{file}: no such list of images ({data.file.name} names it)")
         for line in filter(None, map(str.strip, read_text(file).splitlines())):
-            name = _longest_tail(folder, line)
-            if name is None:
-                missing.append(line)
-            else:
-                listed.append(name)
+            ends = longest_ends(line) if len(line) < 4096 else []
+            name = next((end for end in ends if (folder / end).is_file()), None)
+            (listed if name else missing).append(name or line)
     read: dict[str, None] = {}
     others: dict[str, None] = {}
     repeated: list[str] = []
@@ -74,18 +72,6 @@ def listed_names(
             f"{shown(missing[0])}: put them there, or name their folder with --images"
         )
     return list(read), list(others), missing, repeated
-
-
-def _longest_tail(folder: Path, line: str) -> str | None:
-    """Return the name, relative to a folder, of the file there that a path ends in."""
-    parts = [
-        part for part in PurePosixPath(line.replace("\\", "/")).parts if part not in ("/", ".")
-    ]
-    for first in range(len(parts)):
-        tail = parts[first:]
-        if ".." not in tail and len(line) < 4096 and (folder / Path(*tail)).is_file():
-            return "/".join(tail)
-    return None
 
 
 def image_names(folder: Path) -> tuple[list[str], list[str]]:

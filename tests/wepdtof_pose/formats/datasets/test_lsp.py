@@ -8,6 +8,7 @@ import pytest
 from scipy import sparse
 from scipy.io import savemat
 
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import lsp, matlab
 
@@ -28,11 +29,16 @@ def make_joints(people: int) -> np.ndarray:
     return joints
 
 
+def read(path: Path, variant: lsp.Variant) -> tuple[PoseDataset, dict[str, int]]:
+    reading = lsp.read(path, variant=variant)
+    return reading.datasets["all"], reading.left_out
+
+
 def test_lspet(tmp_path: Path) -> None:
     joints = make_joints(3)
     joints[4, :, 2] = (-200, 0, 0)
     write_folder(tmp_path, joints, images=("im00001.jpg", "im00003.jpg"))
-    dataset, left_out = lsp.read(tmp_path, variant="lspet")
+    dataset, left_out = read(tmp_path, variant="lspet")
     assert dataset.frames["file_name"].tolist() == ["im00001.jpg", "im00003.jpg"]
     assert dataset.frames[["width", "height"]].values.tolist() == [[80, 50]] * 2
     assert dataset.people["id"].tolist() == [1, 3]
@@ -50,7 +56,7 @@ def test_lsp_flag_means_hidden(tmp_path: Path) -> None:
     joints[2] = 0
     joints[2, 5] = 1
     write_folder(tmp_path, joints, images=("im0001.jpg",))
-    dataset, _ = lsp.read(tmp_path / "joints.mat", variant="lsp")
+    dataset, _ = read(tmp_path / "joints.mat", variant="lsp")
     assert dataset.keypoints[0, :, 2].tolist() == [2] * 5 + [1] + [2] * 8
 
 
@@ -60,7 +66,7 @@ def test_people_who_cannot_be_used_are_counted(tmp_path: Path) -> None:
     joints[:, 0, 2] = 30
     joints[3, 0, 3] = 500
     write_folder(tmp_path, joints, images=tuple(f"im0000{i}.jpg" for i in (1, 2, 3, 4)))
-    dataset, left_out = lsp.read(tmp_path, variant="lspet")
+    dataset, left_out = read(tmp_path, variant="lspet")
     assert dataset.people["id"].tolist() == [1, 4]
     assert left_out == {
         "people without an image": 0,
