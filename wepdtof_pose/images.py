@@ -109,11 +109,7 @@ def other_size(path: Path, size: tuple[int, int], *, slack: int = 0) -> str:
 
 
 def image_header(content: bytes, source: str) -> ImageHeader | None:
-    """Return the header of a picture; None where Pillow does not know the format.
-
-    Raises:
-        InputError: it states more than MOST_PIXELS.
-    """
+    """Return the header of a picture; None where Pillow does not know the format."""
     Image = _pillow()
     try:
         with Image.open(io.BytesIO(content)) as image:

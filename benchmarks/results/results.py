@@ -153,12 +153,7 @@ class Comparison:
 
 
 def read_results(output: Path, *, data: Path | None = None) -> Comparison:
-    """Return the finished cells of a comparison's folder; `data` is the new place of their data.
-
-    Raises:
-        InputError: there is no comparison or no finished cell, the cells have different data,
-            splits, joints or networks, or two cells would be the same run of a table.
-    """
+    """Return the finished cells of a comparison's folder; `data` is the new place of their data."""
     place = ComparisonFolder(output)
     preset = place.read_preset()
     begun = [path for path in sorted(place.cells.glob("*")) if path.is_dir()]

@@ -59,15 +59,7 @@ class ChoiceSetting:
 def compare_choices(
     setting: ChoiceSetting, data: Path, out: Path, *, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Train the missing runs, write the scores of all runs, and return them.
-
-    Args:
-        setting: what to compare.
-        data: COCO-keypoint JSON or dataset folder in which everybody is labelled.
-        out: folder of the runs (`first-seed0`, `random-seed0`, `ranked-seed0`, ...), the lists and
-            `label_choice.json`; finished runs are kept.
-        say: called with a line for each run.
-    """
+    """Train the missing runs in `out`, write the scores of all runs, and return them."""
     rows = []
     for seed in setting.seeds:
         results = {"first": _trained(setting, data, out, "first", str(setting.first), seed)}

@@ -56,12 +56,7 @@ def make_fisheye(output: Path, *, preset: str) -> None:
 
 
 def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell]:
-    """Return the cells that are still to be run, after checking the folder.
-
-    Raises:
-        InputError: the folder holds a comparison with another preset, other data, splits or recipe,
-            or a cell with another configuration.
-    """
+    """Return the cells that are still to be run, after checking the folder."""
     place = ComparisonFolder(output)
     place.check_preset(preset)
     for path in sorted(place.cells.glob("*")):
@@ -78,12 +73,7 @@ def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell
 
 
 def require_budgets(cells: Sequence[Cell], *, people: int | None) -> None:
-    """Check the cells' data and label budgets.
-
-    Args:
-        cells: of the grid.
-        people: of the procedural set, which may not exist yet; None if the data exist.
-    """
+    """Check the cells' data, or, where these are yet to be made of so many people, the budgets."""
     for data, config in _budgets(cells).items():
         if people is None:
             make_sets(data, released=config.method.recipe == "released")
@@ -100,18 +90,10 @@ def run_cells(
     jobs: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Run the missing cells.
+    """Run the missing cells, so many jobs at a time; 0 is the launcher's default.
 
     A cell that fails leaves its output, including the traceback, in `logs/` and does not stop the
     others.
-
-    Args:
-        cells: of the grid.
-        output: folder of the comparison.
-        preset: its name, for the record.
-        launcher: runs the cells.
-        jobs: cells at a time; 0 uses the launcher's default.
-        options: of the launcher.
 
     Raises:
         InputError: a label budget or the data cannot be used, or the folder holds other cells; no

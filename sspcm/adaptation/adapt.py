@@ -33,7 +33,7 @@ from sspcm.adaptation.own_frames import OwnFrames, own_frames
 from sspcm.data.crop_store import default_cache
 from sspcm.data.detections import read_detections
 from sspcm.data.overlap import KnownImages, images_of, people_on
-from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes
+from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes, asked
 from sspcm.inference.evaluate import TestPeople, load_test_people
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
@@ -147,7 +147,7 @@ def adapt(
         stack.enter_context(exclusive(own))
         if new:  # until here another process that began at the same moment may own the folder
             stack.push(partial(_remove_fruitless, run))
-        _require_same(own / _ASKED, _asked(networks, inputs, options, finder), out)
+        _require_same(own / _ASKED, asked(networks, inputs, options, finder), out)
         if (own / REPORT).is_file() and run.ended(config):
             return _said(read_json(own / REPORT), say)
         write_start(networks, own / "start.pt")
@@ -224,31 +224,10 @@ def _box_source(
     return FoundBoxes(finder, options.box_threshold)
 
 
-def _asked(
-    networks: TrainedNetworks,
-    inputs: Sequence[Path],
-    options: AdaptOptions,
-    finder: Finder | None,
-) -> dict[str, Any]:
-    """What an adaptation must share with one that it goes on with, as JSON has it."""
-    return {
-        "networks": networks.record,
-        "network": networks.reported,
-        "inputs": [str(path) for path in inputs],
-        "finder": None if finder is None else str(getattr(finder, "source", "a finder")),
-        **{
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in vars(options).items()
-        },
-    }
-
-
-def _require_same(file: Path, asked: dict[str, Any], out: Path) -> None:
+def _require_same(file: Path, now: dict[str, Any], out: Path) -> None:
     if not file.is_file():
-        write_json(file, asked, indent=1)
-        return
-    before = read_json(file)
-    if before != asked:
+        write_json(file, now, indent=1)
+    elif read_json(file) != now:
         raise InputError(
             f"{out}: holds an adaptation of other networks, frames or options: repeat that command "
             "to go on with it, or name another folder with -o"

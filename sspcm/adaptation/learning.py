@@ -59,17 +59,7 @@ def learning_config(
     steps: int,
     seed: int,
 ) -> TrainConfig:
-    """Return the configuration of an adaptation.
-
-    Args:
-        networks: what is adapted; their crops, joints and decoding stay.
-        drawn: annotations of drawn people.
-        unlabelled: data set of boxes on the own frames.
-        labels: data set of real labels, if there are any.
-        start: file that `write_start` makes.
-        steps: of the optimiser, in `EPOCHS` epochs, or in fewer that divide it.
-        seed: of views and batches.
-    """
+    """Return the configuration of an adaptation: `EPOCHS` epochs, or fewer that divide `steps`."""
     network = network_alone(networks)
     name, options = architecture_of(network.state_dict(), source=_source(networks))
     frozen = isinstance(network, Stages)
@@ -106,12 +96,7 @@ def learning_config(
 
 
 def require_adaptable(networks: TrainedNetworks) -> None:
-    """Refuse networks that cannot learn from drawn people.
-
-    Raises:
-        InputError: they take BGR, predict other joints, or are of an architecture that no file of
-            weights can start.
-    """
+    """Refuse networks that cannot learn from drawn people."""
     source = _source(networks)
     architecture_of(network_alone(networks).state_dict(), source=source)
     if networks.bgr:

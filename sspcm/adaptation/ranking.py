@@ -51,13 +51,6 @@ def rank_people(
     The half of the candidates with the most inconsistent positions is kept. Each camera gets its
     share of the choice; there the poses are put into as many groups (k-means), and of each group
     the person nearest to its middle is taken: one of several alike, not an oddity.
-
-    Args:
-        networks: the reported one is asked.
-        people: with boxes; labels are not looked at. A scene is a camera.
-        count: how many to choose.
-        candidates: rows of those who may be chosen; everybody with a usable box if None.
-        seed: of the groups.
     """
     rows = np.flatnonzero(people.boxed()) if candidates is None else np.sort(candidates)
     if not 1 <= count <= len(rows):

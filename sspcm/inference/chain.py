@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -166,6 +167,22 @@ def require_boxes(networks: TrainedNetworks, people: BoxSource) -> None:
             "take whole frames: name the people's boxes with --boxes, or a network that finds them "
             "with --finder"
         )
+
+
+def asked(
+    networks: TrainedNetworks, inputs: Sequence[Path], options: object, finder: Finder | None
+) -> dict[str, Any]:
+    """Return what a call must share with the unfinished one that it goes on with, for JSON."""
+    return {
+        "networks": networks.record,
+        "network": networks.reported,
+        "inputs": [str(path) for path in inputs],
+        "finder": None if finder is None else str(getattr(finder, "source", "a finder")),
+        **{
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(options).items()
+        },
+    }
 
 
 def poses_of_frames(

@@ -87,10 +87,6 @@ def load_test_people(
     the people whom the run held out of it. Where the networks are a run's, people on images that it
     learned from are found (see `sspcm.data.overlap`), and stay. `category` is that of the people,
     if several have joints.
-
-    Raises:
-        InputError: there are no such data or no such split, the split is ambiguous, or the
-            networks' run learned from these people.
     """
     splits = load_dataset(path, category=category)
     if split is None and len(splits) == 1 and networks is not None:

@@ -30,6 +30,7 @@ from sspcm.inference.chain import (
     FruitlessError,
     GivenBoxes,
     WholeFrames,
+    asked,
     poses_of_frames,
     require_boxes,
 )
@@ -145,11 +146,6 @@ def predict_inputs(
         options: how to predict and what to write.
         finder: finds people if no boxes are given; without finder and boxes, each whole frame is
             one person.
-
-    Raises:
-        InputError: an input is missing, nothing can be read, the boxes cannot be read, no usable
-            box belongs to a frame, `out` holds something else, or the networks cannot take whole
-            frames.
     """
     options = options or PredictionOptions()
     found = find_sources(inputs)
@@ -301,20 +297,12 @@ def _heading(
     finder: Finder | None,
 ) -> dict[str, Any]:
     """Return what a prediction must have in common with the unfinished one that it continues."""
+    boxes = options.boxes
     return {
-        "networks": networks.record,
-        "network": networks.reported,
+        **asked(networks, inputs, options, finder),
         "decoding": networks.evaluation.decoding,
         "flip_test": networks.evaluation.flip_test,
-        "inputs": [str(path) for path in inputs],
-        "boxes_sha256": file_sha256(options.boxes)
-        if options.boxes is not None and options.boxes.is_file()
-        else None,
-        "finder": None if finder is None else str(getattr(finder, "source", "a finder")),
-        **{
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in vars(options).items()
-        },
+        "boxes_sha256": file_sha256(boxes) if boxes is not None and boxes.is_file() else None,
     }
 
 

@@ -19,10 +19,6 @@ def named_files(texts: Sequence[str]) -> dict[str, Path]:
 
     Names become names of fields, so they are letters, digits and underscores; others in the name
     of a file are replaced.
-
-    Raises:
-        InputError: a name that cannot be one of a field, or that is given twice (large and small
-            letters are the same).
     """
     files: dict[str, Path] = {}
     for text in texts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -54,30 +55,23 @@ class ImageFile:
 def check_image_files(raw: RawFile, file: Path) -> list[Problem]:
     """The problems of the image files that an annotation file lists."""
     names = raw.image_column("file_name")
-    found = _look_at(image_root(file, names), names, suffixes=raw.boxes_only)
-    problems = []
-    for code in ("image-missing", "image-unreadable", "image-truncated"):
-        rows = [i for i, image in enumerate(found) if image.code == code]
-        messages = [found[i].message for i in rows]
-        problems.append(Problem(code, "images", raw.image_rows[rows], messages.__getitem__))
-    rows, messages = [], []
-    for i, (image, size) in enumerate(zip(found, raw.sizes, strict=True)):
+    looked = _look_at(image_root(file, names), names, suffixes=raw.boxes_only)
+    found: dict[str, dict[int, str]] = defaultdict(dict)
+    first: dict[str, str] = {}
+    for i, (name, image, size) in enumerate(zip(names, looked, raw.sizes, strict=True)):
+        if image.code:
+            found[image.code][i] = image.message
         if image.size and np.isfinite(size).all() and tuple(size) != image.size:
-            rows.append(i)
-            messages.append(_size_message(names[i], size, image.size))
-    problems.append(Problem("image-size", "images", raw.image_rows[rows], messages.__getitem__))
-    rows = [i for i, image in enumerate(found) if image.orientation != 1]
-    turns = [f"{names[i]!r}: orientation {found[i].orientation}" for i in rows]
-    problems.append(Problem("image-orientation", "images", raw.image_rows[rows], turns.__getitem__))
-    first: dict[str, int] = {}
-    rows, messages = [], []
-    for i, image in enumerate(found):
-        same = first.setdefault(image.digest, i) if image.digest else i
-        if names[same] != names[i]:
-            rows.append(i)
-            messages.append(f"{names[i]!r} has the content of {names[same]!r}")
-    problems.append(Problem("image-repeated", "images", raw.image_rows[rows], messages.__getitem__))
-    return [problem for problem in problems if len(problem.rows)]
+            found["image-size"][i] = _size_message(name, size, image.size)
+        if image.orientation != 1:
+            found["image-orientation"][i] = f"{name!r}: orientation {image.orientation}"
+        same = first.setdefault(image.digest, name) if image.digest else name
+        if same != name:
+            found["image-repeated"][i] = f"{name!r} has the content of {same!r}"
+    return [
+        Problem(code, "images", raw.image_rows[[*messages]], [*messages.values()].__getitem__)
+        for code, messages in found.items()
+    ]
 
 
 def check_leaks(report: Report, files: dict[Path, RawFile], *, contents: bool) -> None:

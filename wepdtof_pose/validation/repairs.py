@@ -321,8 +321,7 @@ def _drop_unusable(edits: Edits) -> None:
         _drop_once(edits)
         if len(edits.changes) == taken:
             break
-    raw = read_raw(edits.result(), source=edits.source, category=edits.category)
-    _drop_copies(edits, raw, _rows_left(edits))
+    _drop_copies(edits)
 
 
 def _drop_once(edits: Edits) -> None:
@@ -345,7 +344,7 @@ def _drop_once(edits: Edits) -> None:
             elif code in _DROPPED_PEOPLE and (places_believed or code in _WITHOUT_PLACE):
                 edits.take_out(code, "annotations", row, problem.describe(i))
             elif code == "keypoint-count" and not wrong_category:
-                _drop_joints(edits, row, problem.describe(i))
+                _without(edits, code, row, "keypoints", problem.describe(i))
             elif code == "joint-outside-image" and places_believed:
                 _drop_joints_outside(edits, raw, row)
 
@@ -370,13 +369,9 @@ def _drop_field(edits: Edits, row: int, why: str) -> None:
     _without(edits, "structure", row, error.field, error.message)
 
 
-def _drop_joints(edits: Edits, row: int, why: str) -> None:
+def _without(edits: Edits, code: str, row: int, name: str, why: str) -> None:
     if edits.is_out("annotations", row):
         return
-    _without(edits, "keypoint-count", row, "keypoints", why)
-
-
-def _without(edits: Edits, code: str, row: int, name: str, why: str) -> None:
     person = edits.edit("annotations", row)
     before = count_person(person)
     value = person.pop(name)
@@ -406,12 +401,10 @@ def _drop_joints_outside(edits: Edits, raw: RawFile, row: int) -> None:
     edits.dropped += LabelCounts(joints=int(outside.sum()))
 
 
-def _rows_left(edits: Edits) -> list[int]:
-    return [row for row, _ in edits.entries("annotations")]
-
-
-def _drop_copies(edits: Edits, raw: RawFile, rows: list[int]) -> None:
+def _drop_copies(edits: Edits) -> None:
     """Drop people whose fields, but for the id, are all those of an earlier one."""
+    raw = read_raw(edits.result(), source=edits.source, category=edits.category)
+    rows = [row for row, _ in edits.entries("annotations")]
     boxes = np.where(np.isfinite(raw.boxes), raw.boxes, 0)
     keys = np.column_stack([raw.image_of, boxes])
     order = np.lexsort(keys.T)
