@@ -21,7 +21,7 @@ from wepdtof_pose.keypoints import KeypointSet
 
 
 def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
-    """The method of a configuration, its networks initialised from seed and role."""
+    """Return the method of a configuration, its networks initialised from seed and role."""
     return method_of(
         config, sets.train.keypoint_set, labelled=np.flatnonzero(labelled_joints(sets))
     )
@@ -113,7 +113,7 @@ def open_store(
 def make_batch_maker(
     config: TrainConfig, sets: TrainingSets, store: CropStore, hardware: Hardware
 ) -> BatchMaker:
-    """What makes the batches of a run."""
+    """Return what makes the batches of a run."""
     return BatchMaker(
         store,
         strength=config.easy_view,

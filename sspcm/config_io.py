@@ -37,7 +37,7 @@ def load_config(
 
 
 def stated_keys(path: Path) -> set[str]:
-    """The keys `a.b` that a YAML file sets itself."""
+    """Return the keys `a.b` that a YAML file sets itself."""
     return set(flatten(_read_yaml(path)))
 
 
@@ -50,12 +50,12 @@ def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
 
 
 def to_yaml(config: TrainConfig) -> str:
-    """The resolved configuration as YAML."""
+    """Return the resolved configuration as YAML."""
     return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """The configuration as plain containers; tuples become lists, as YAML has them."""
+    """Return the configuration as plain containers; tuples become lists, as YAML has them."""
     return _plain(dataclasses.asdict(config))
 
 
@@ -124,7 +124,7 @@ def _convert(value: Any, hint: Any, *, key: str) -> Any:
 
 
 def _finite(value: Any) -> Any:
-    """The value as a finite number, if it is one."""
+    """Return the value as a finite number, if it is one."""
     try:
         number = float(value)
     except (ValueError, OverflowError):

@@ -51,7 +51,7 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
 
 
 def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hardware:
-    """The device and precision that a configuration asks for.
+    """Return the device and precision that a configuration asks for.
 
     `auto` takes CUDA where there is one, and bfloat16 where the hardware is fast at it: CUDA from
     compute capability 8.0 on, CPUs with bfloat16 instructions. A CUDA device without a number is

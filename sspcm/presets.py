@@ -103,7 +103,7 @@ PRESETS = {
 
 
 def get_preset(name: str) -> Preset:
-    """The preset of that name."""
+    """Return the preset of that name."""
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -301,7 +301,7 @@ def make_frames(**columns: Any) -> pd.DataFrame:
 
 
 def id_column(ids: Sequence[Any]) -> pd.Series:
-    """Ids as a column: of whole numbers where all are such, else of objects.
+    """Return ids as a column: of whole numbers where all are such, else of objects.
 
     >>> [id_column(ids).dtype.name for ids in ([1, 2], [1, "b"], [1, 10**400])]
     ['int64', 'object', 'object']

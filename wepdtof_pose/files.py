@@ -48,7 +48,7 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: st
 
 
 def read_bytes(path: Path, *, kind: str) -> bytes:
-    """The bytes of a file; `kind` names it in errors.
+    """Return the bytes of a file; `kind` names it in errors.
 
     A pipe on disk or a device is not opened: to read it might never end. A pipe that the shell
     opened, as `<(...)` does, is read.
@@ -69,7 +69,7 @@ def read_bytes(path: Path, *, kind: str) -> bytes:
 
 
 def read_json(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
-    """The content of a JSON file (UTF-8, or what `encodings` says).
+    """Return the content of a JSON file (UTF-8, or what `encodings` says).
 
     Raises:
         InputError: it is missing, unreadable, empty, of another encoding, cut short, no JSON, or
@@ -347,7 +347,7 @@ def _clear_up(path: Path) -> None:
 
 
 def _leftovers(path: Path, end: str) -> list[Path]:
-    """What a killed process left beside an output: names that mkstemp and mkdtemp gave."""
+    """Return what a killed process left beside an output: names that mkstemp and mkdtemp gave."""
     start = f"{hidden_name(path)}."
     return [
         entry

@@ -97,12 +97,12 @@ def invert_affine(matrices: np.ndarray) -> np.ndarray:
 
 
 def transform_points(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    """Points (people, joints, 2) moved by affine matrices (people, 2, 3)."""
+    """Return points (people, joints, 2) moved by affine matrices (people, 2, 3)."""
     return np.einsum("nij,nkj->nki", matrices[..., :2], points) + matrices[:, None, :, 2]
 
 
 def enclosing_boxes(rotated: np.ndarray) -> np.ndarray:
-    """The smallest boxes (..., 4) x, y, w, h that hold rotated boxes (..., 5).
+    """Return the smallest boxes (..., 4) x, y, w, h that hold rotated boxes (..., 5).
 
     >>> enclosing_boxes(np.array([50.0, 40.0, 10.0, 20.0, 90.0])).round(6).tolist()
     [40.0, 35.0, 20.0, 10.0]

@@ -249,7 +249,7 @@ def _require_file(path: Path, kind: str = "an image") -> None:
 
 
 def _data_folder(root: Path) -> Path:
-    """The folder above `images`, where `root` is or lies in one; else `root`."""
+    """Return the folder above `images`, where `root` is or lies in one; else `root`."""
     own = next((path for path in (root, root.parent) if path.name == "images"), None)
     return root if own is None else own.parent
 

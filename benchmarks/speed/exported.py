@@ -108,7 +108,7 @@ def _measure_finder(folder: Path, frames: PoseDataset, repeats: int) -> dict[str
 
 
 def _torch(network: nn.Module) -> _Runner:
-    """The network as `sspcm predict` runs it."""
+    """Return the network as `sspcm predict` runs it."""
 
     def run(images: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

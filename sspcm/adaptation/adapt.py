@@ -277,7 +277,7 @@ def _place(folder: Path, parts: dict[str, PoseDataset]) -> None:
 
 
 def _without_images_of(frames: OwnFrames, people: PoseDataset) -> OwnFrames:
-    """The frames with those held out too that are images of these people."""
+    """Return the frames with those held out too that are images of these people."""
     known = KnownImages(images_of(people), cache=default_cache())
     root, names = frames.people.root, frames.people.frames["file_name"].tolist()
     found = known.find([root / name for name in names])

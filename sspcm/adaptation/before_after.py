@@ -36,7 +36,7 @@ class Measured:
     scores: dict[str, float | None] | None
 
     def as_json(self) -> dict[str, Any]:
-        """The numbers."""
+        """Return the numbers."""
         numbers: dict[str, Any] = {
             "inconsistency": round(self.steady.mean_inconsistency, 4),
             "confidence": round(self.steady.mean_confidence, 4),

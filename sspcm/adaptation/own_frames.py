@@ -185,7 +185,7 @@ def _last_of_each(sequences: Sequence[str], share: float) -> np.ndarray:
 
 
 def _with_people(people: PoseDataset, frames: np.ndarray) -> PoseDataset:
-    """The people on these frames who have a usable box, and their frames."""
+    """Return the people on these frames who have a usable box, and their frames."""
     chosen = people.select_frames(frames)
     return chosen.select_people(chosen.boxed())
 

@@ -123,7 +123,7 @@ def _cameras(people: PoseDataset) -> np.ndarray:
 def _different(
     poses: np.ndarray, cameras: np.ndarray, count: int, random: np.random.Generator
 ) -> np.ndarray:
-    """Rows (count,) of different poses, each camera's share of them."""
+    """Return rows (count,) of different poses, each camera's share of them."""
     names, sizes = np.unique(cameras, return_counts=True)
     quota = count * sizes / sizes.sum()
     shares = np.floor(quota).astype(int)

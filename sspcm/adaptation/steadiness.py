@@ -128,7 +128,7 @@ def _predict(networks: TrainedNetworks, crops: np.ndarray, places: CropPlaces) -
 def _predict_mirrored(
     networks: TrainedNetworks, crops: np.ndarray, places: CropPlaces
 ) -> np.ndarray:
-    """Keypoints (people, joints, 3) out of mirrored crops, mirrored back."""
+    """Return keypoints (people, joints, 3) out of mirrored crops, mirrored back."""
     mirrored = _predict(networks, np.ascontiguousarray(crops[:, :, ::-1]), places)
     to_crop = places.matrices(networks.crop_size, networks.crop_size)
     points = transform_points(mirrored[..., :2].astype(np.float64), to_crop)

@@ -278,7 +278,7 @@ def splits_of(config: DataConfig) -> Splits:
 
 
 def all_labelled(config: DataConfig, splits: Splits) -> bool:
-    """Whether all people of the pool are labelled, so that unlabelled ones teach nothing."""
+    """Return whether all people of the pool are labelled, so that unlabelled ones teach nothing."""
     usable = splits.train.trainable()
     pool = splits.train.boxed() if config.unlabelled_boxes else usable
     if config.unlabelled or not usable.any() or (pool & ~usable).any():

@@ -165,13 +165,13 @@ def _first_same(
 
 
 def _cells_for(sides: np.ndarray) -> np.ndarray:
-    """The cells a side that the shorter sides (n,) of pictures in pixels allow."""
+    """Return the cells a side that the shorter sides (n,) of pictures in pixels allow."""
     steps = np.array([_BLOCKS, 32, _CELLS])
     return np.array([_COARSE, *steps])[(sides[:, None] >= _LEAST_PIXELS * steps).sum(axis=1)]
 
 
 def _joined(grey: np.ndarray, cells: int) -> np.ndarray:
-    """The means (n, cells, cells) float32 of cells (n, side, side)."""
+    """Return the means (n, cells, cells) float32 of cells (n, side, side)."""
     step = grey.shape[1] // cells
     if step == 1:
         return grey.astype(np.float32)

@@ -244,7 +244,7 @@ def _held_out(
 
 
 def _held_out_people(people: PoseDataset, data: str, split: str) -> TestPeople:
-    """People whom a run held out: it leaves out everybody on their images."""
+    """Return people whom a run held out: it leaves out everybody on their images."""
     return TestPeople(people, data, split, np.zeros(len(people), dtype=bool))
 
 

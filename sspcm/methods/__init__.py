@@ -37,7 +37,7 @@ METHODS: dict[str, Any] = {
 
 
 def build_method(name: str, setting: MethodSetting, options: Mapping[str, Any]) -> Method:
-    """The method of that name."""
+    """Return the method of that name."""
     kind = method_class(name)
     return kind(setting, from_dict(kind.Options, options, prefix="method.options."))
 

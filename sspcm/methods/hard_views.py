@@ -27,7 +27,7 @@ class Operation(Protocol):
     """One operation of a hard view."""
 
     def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
-        """The random draws for a batch, a dataclass of CPU tensors."""
+        """Return the random draws for a batch, a dataclass of CPU tensors."""
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
         """Images (N, 3, H, W) after it; positions (N, J, 2) are the taught joints in pixels."""
@@ -104,11 +104,11 @@ class Mixup:
     """Up to a quarter of another image of the batch mixed in (Zhang et al., ICLR 2018)."""
 
     def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
-        """The donors and the share."""
+        """Return the donors and the share."""
         return mixing.draw_mixup(people, generator=generator)
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
-        """The mixtures."""
+        """Return the mixtures."""
         return mixing.mixup(images, _moved(draw, images.device))
 
 
@@ -120,7 +120,7 @@ class RandAugment:
     magnitude: int = 20
 
     def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
-        """The operations of each image."""
+        """Return the operations of each image."""
         return colour.draw_colours(people, self.operations, generator=generator)
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
@@ -142,7 +142,7 @@ class HardDraw:
 def draw_hard_view(
     setting: MethodSetting, hard_view: HardView, people: int, generator: Generator
 ) -> tuple[Any, ...]:
-    """The draws of each operation of a hard view, in order."""
+    """Return the draws of each operation of a hard view, in order."""
     return tuple(operation.draw(setting, people, generator) for operation in hard_view)
 
 
@@ -161,7 +161,7 @@ def make_hard_views(
     joints: Sequence[Tensor],
     draw: HardDraw,
 ) -> list[Tensor]:
-    """The hard views (N, 3, H, W) of one step, each made from the easy view.
+    """Return the hard views (N, 3, H, W) of one step, each made from the easy view.
 
     Where nothing is done to the easy views but the warp (PoseCons and PoseDual "affine"), all hard
     views are one, and where the batch says how the easy views were made, their warp and this one
@@ -225,7 +225,7 @@ def _draw_windows(setting: MethodSetting, people: int, windows: int, generator: 
 
 
 def _moved(draw: Any, device: torch.device) -> Any:
-    """The draw with its tensors on the device."""
+    """Return the draw with its tensors on the device."""
     values = {
         name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
         for name, value in vars(draw).items()

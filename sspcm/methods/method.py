@@ -72,7 +72,7 @@ class Method(nn.Module, ABC):
         """What the method does before an epoch; labels the pool off line, where it does so."""
 
     def selected_by(self, *, released: bool) -> tuple[str, ...]:
-        """The networks whose mean AP chooses the best checkpoint.
+        """Return the networks whose mean AP chooses the best checkpoint.
 
         That is the one reported; the released code takes net A, whatever the method.
         """
@@ -113,14 +113,14 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps (N, J, H/4, W/4) of every network (and mean) that is scored."""
+        """Return heatmaps (N, J, H/4, W/4) of every network (and mean) that is scored."""
 
     @abstractmethod
     def predictor(self) -> nn.Module:
-        """The network that leaves the method: images to heatmaps."""
+        """Return the network that leaves the method: images to heatmaps."""
 
     def taught(self, images: Tensor) -> Taught:
-        """The pseudo-labels of images (N, 3, H, W), in evaluation mode and without gradient.
+        """Return the pseudo-labels of images (N, 3, H, W), in evaluation mode and without gradient.
 
         Raises:
             InputError: the method has no pseudo-labels, or none that one view of a person gives.
@@ -185,7 +185,7 @@ class MethodSetting:
         return images * warp(easy, self._matrices(images, views), self.crop_size)
 
     def warp_heatmaps(self, heatmaps: Tensor, views: ViewDraw) -> Tensor:
-        """Heatmaps (N, J, h, w) in the hard view: the same warp as the images'."""
+        """Return heatmaps (N, J, h, w) in the hard view: the same warp as the images'."""
         if self.released:
             return warp_normalised(heatmaps, self._theta(heatmaps, views))
         matrices = heatmap_matrices(self._matrices(heatmaps, views))

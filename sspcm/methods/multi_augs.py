@@ -106,7 +106,7 @@ class MultiAugs(Method):
                 )
 
         def hard_views(self, *, released: bool) -> tuple[HardView, ...]:
-            """The operations of each hard view."""
+            """Return the operations of each hard view."""
             holes, windows, mixed = self.holes, self.windows, self.windows
             if released and self.networks == 2:
                 # The released code of two networks gives T_JCCM the number of Cutout, and leaves
@@ -143,7 +143,7 @@ class MultiAugs(Method):
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
-        """The draws of a step: A's views in order, B's, then the warp."""
+        """Return the draws of a step: A's views in order, B's, then the warp."""
         operations = tuple(
             draw_hard_view(self.setting, hard_view, people, generator)
             for _ in self.networks
@@ -179,14 +179,14 @@ class MultiAugs(Method):
         return {"supervised": supervised, "consistency": consistency}
 
     def selected_by(self, *, released: bool) -> tuple[str, ...]:
-        """A; as released, two networks are judged by the mean of both APs."""
+        """Return A; as released, two networks are judged by the mean of both APs."""
         return tuple(self.networks) if released else (self.reported,)
 
     def end_epoch(self) -> None:
         """Nothing changes between epochs."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of A; with two networks also of B and the mean of their maps."""
+        """Return heatmaps of A; with two networks also of B and the mean of their maps."""
         maps = {role: network(images) for role, network in self.networks.items()}
         if len(maps) == 2:
             maps["mean"] = mean_map(maps["A"], maps["B"])
@@ -194,10 +194,10 @@ class MultiAugs(Method):
 
     @torch.no_grad()
     def taught(self, images: Tensor) -> Taught:
-        """The map from which A learns: B's with two networks, else its own."""
+        """Return the map from which A learns: B's with two networks, else its own."""
         maps = teacher_maps(list(self.networks.values()), images, mode="eval")
         return taught_by(maps[-1], maps[0] if len(maps) == 2 else None)
 
     def predictor(self) -> nn.Module:
-        """A."""
+        """Return A."""
         return self.networks["A"]

@@ -54,7 +54,7 @@ def label_pool(
     transforms: Sequence[Transform],
     flip_permutation: Tensor,
 ) -> OfflineLabels:
-    """The network's labels of every person of the pool.
+    """Return the network's labels of every person of the pool.
 
     Args:
         network: images to maps; it is used in the mode it is in, which should be evaluation.

@@ -110,7 +110,7 @@ class PoseCons(Method):
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
-        """The draws of a step: the operations, then the warp."""
+        """Return the draws of a step: the operations, then the warp."""
         operations = draw_hard_view(self.setting, self.options.hard_view, people, generator)
         return HardDraw(
             (operations,), draw_views(people, self.setting.hard_view, generator=generator)
@@ -134,7 +134,7 @@ class PoseCons(Method):
         """Nothing changes between epochs."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of the network."""
+        """Return heatmaps of the network."""
         return {"A": self.network(images)}
 
     @torch.no_grad()
@@ -144,5 +144,5 @@ class PoseCons(Method):
         return taught_by(maps)
 
     def predictor(self) -> nn.Module:
-        """The network."""
+        """Return the network."""
         return self.network

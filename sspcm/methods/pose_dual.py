@@ -56,7 +56,7 @@ class PoseDual(Method):
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
-        """The draws of a step: the operations of A's view, those of B's, then the warp."""
+        """Return the draws of a step: the operations of A's view, those of B's, then the warp."""
         of_a = draw_hard_view(self.setting, self.options.hard_view, people, generator)
         # RandAugment makes one image for both in the released code, where it is the data loader's.
         shared = self.setting.released and self.options.augmentation == "rand_augment"
@@ -95,7 +95,7 @@ class PoseDual(Method):
         """Nothing changes between epochs."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of A, B and the mean of their maps."""
+        """Return heatmaps of A, B and the mean of their maps."""
         a, b = self.network_a(images), self.network_b(images)
         return {"A": a, "B": b, "mean": mean_map(a, b)}
 
@@ -106,5 +106,5 @@ class PoseDual(Method):
         return taught_by(t_b, t_a)
 
     def predictor(self) -> nn.Module:
-        """A."""
+        """Return A."""
         return self.network_a

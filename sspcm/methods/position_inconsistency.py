@@ -31,7 +31,7 @@ class ConsistentPair:
 
 
 def most_consistent_pair(a: Tensor, b: Tensor, a_past: Tensor, b_past: Tensor) -> ConsistentPair:
-    """The pair of maps with the smallest position inconsistency, for every person and joint.
+    """Return the pair of maps with the smallest position inconsistency, for every person and joint.
 
     Ties go to the first pair in the order (A, B), (A', B), (A, B'), (A', B').
 

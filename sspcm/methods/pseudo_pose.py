@@ -130,11 +130,11 @@ class PseudoPose(Method):
                 )
 
     def selected_by(self, *, released: bool) -> tuple[str, ...]:
-        """The student: no released code of the method chooses otherwise."""
+        """Return the student: no released code of the method chooses otherwise."""
         return (self.reported,)
 
     def burn_in_roles(self) -> dict[str, str]:
-        """The teacher starts as A was burnt in; the student starts afresh."""
+        """Start the teacher as A was burnt in, and the student afresh."""
         return {"teacher": "A"}
 
     def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
@@ -150,7 +150,7 @@ class PseudoPose(Method):
         return self.teacher_epochs, len(self.options.transforms)
 
     def schedule_epoch(self, epoch: float) -> float:
-        """The share of its own epochs that the network whose turn it is has behind it."""
+        """Return the share of its own epochs that the network whose turn it is has behind it."""
         burn_in, last = self.setting.burn_in_epochs, self.setting.epochs
         start, end = burn_in, self.teacher_epochs
         if epoch >= self.teacher_epochs:
@@ -162,12 +162,12 @@ class PseudoPose(Method):
         self.epochs_done += 1
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of teacher and student (untrained before its first epoch)."""
+        """Return heatmaps of teacher and student (untrained before its first epoch)."""
         return {"teacher": self.teacher(images), "student": self.student(images)}
 
     @torch.no_grad()
     def taught(self, images: Tensor) -> Taught:
-        """The teacher's maps, whose peaks above the threshold the student learned from."""
+        """Return the teacher's maps, whose peaks above the threshold the student learned from."""
         if len(self.options.transforms) > 1:
             raise InputError(
                 "data_distill labels from many views of a person, not from one crop: its "
@@ -178,7 +178,7 @@ class PseudoPose(Method):
         return replace(own, kept=own.confidence > self.options.score_threshold)
 
     def predictor(self) -> nn.Module:
-        """The student."""
+        """Return the student."""
         return self.student
 
     def get_extra_state(self) -> dict[str, Any]:

@@ -238,12 +238,12 @@ class Sspcm(Method):
         self.epochs_done += 1
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of A, B, the mean of their maps, and C."""
+        """Return heatmaps of A, B, the mean of their maps, and C."""
         a, b = self.teacher_a(images), self.teacher_b(images)
         return {"A": a, "B": b, "mean": mean_map(a, b), "C": self.student(images)}
 
     def predictor(self) -> nn.Module:
-        """The student."""
+        """Return the student."""
         return self.student
 
     @torch.no_grad()

@@ -179,7 +179,7 @@ class SspcmEma(Method):
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
-        """The draws of a step: the operations, then the warp, where there is one."""
+        """Return the draws of a step: the operations, then the warp, where there is one."""
         operations = draw_hard_view(self.setting, self.options.hard_view, people, generator)
         view = plain_views(people)
         if not self.options.plain:
@@ -229,7 +229,7 @@ class SspcmEma(Method):
         return hard, y_u, w_u
 
     def burn_in_roles(self) -> dict[str, str]:
-        """All three start as A was burnt in."""
+        """Start all three as A was burnt in."""
         return {"network": "A", "short": "A", "long": "A"}
 
     def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
@@ -252,7 +252,7 @@ class SspcmEma(Method):
         """Nothing changes between epochs."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of A, E and L."""
+        """Return heatmaps of A, E and L."""
         return {"A": self.network(images), "E": self.short(images), "L": self.long(images)}
 
     def predictor(self) -> nn.Module:
@@ -286,7 +286,7 @@ class SspcmEma(Method):
         self.fresh_steps = state["fresh_steps"]
 
     def _taught_of(self, batch: Batch) -> tuple[Taught, Tensor, Tensor]:
-        """What is taught of a step's people, and how the easy view shows it.
+        """Return what is taught of a step's people, and how the easy view shows it.
 
         Returns:
             T on the crops of the people, matrices (N, 2, 3) float64 from their pixels to those of

@@ -47,7 +47,7 @@ class Supervised(Method):
         self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss M(H(x_s))."""
+        """Return the loss M(H(x_s))."""
         images = batch.labelled
         if self.cameras:
             images = as_other_cameras(images, batch.generator)
@@ -58,9 +58,9 @@ class Supervised(Method):
         """Nothing changes between epochs."""
 
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
-        """Heatmaps of the network, which is A to a comparison whatever its role."""
+        """Return heatmaps of the network, which is A to a comparison whatever its role."""
         return {"A": self.network(images)}
 
     def predictor(self) -> nn.Module:
-        """The network."""
+        """Return the network."""
         return self.network

@@ -57,7 +57,7 @@ def build_network(
     deconv_channels: int | None = None,
     generator: torch.Generator | None = None,
 ) -> nn.Module:
-    """The network of that name with fresh weights.
+    """Return the network of that name with fresh weights.
 
     Args:
         name: one of `NETWORKS`, `timm:NAME`, or `module:callable` for a network of your own.

@@ -47,7 +47,7 @@ class AveragedWeights:
             self.exchange()
 
     def state(self) -> dict[str, Any]:
-        """What `restore` takes, as a checkpoint can hold it."""
+        """Return what `restore` takes, as a checkpoint can hold it."""
         return {"steps": self._steps, "averages": self.averages}
 
     @torch.no_grad()
@@ -67,7 +67,7 @@ class AveragedWeights:
 
 
 def averaged_values(network: nn.Module) -> list[Tensor]:
-    """What is averaged of a network: its parameters and BatchNorm statistics."""
+    """Return what is averaged of a network: its parameters and BatchNorm statistics."""
     values = (*network.parameters(), *network.buffers())
     return [value for value in values if value.is_floating_point()]
 

@@ -71,7 +71,7 @@ class EfficientNetLite0(nn.Module):
         kaiming_convolutions(self, generator)
 
     def stages(self) -> list[nn.Module]:
-        """The four stages that end at the features; the first holds the stem."""
+        """Return the four stages that end at the features; the first holds the stem."""
         parts = [nn.ModuleList(self.blocks[start:end]) for start, end in PYRAMID]
         return [nn.ModuleList([self.conv_stem, self.bn0, *parts[0]]), *parts[1:]]
 

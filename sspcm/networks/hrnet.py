@@ -70,7 +70,7 @@ class HRNet(nn.Module):
         nn.init.zeros_(self.final_layer.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Heatmaps (N, joints, H/4, W/4) of normalised images (N, 3, H, W)."""
+        """Return heatmaps (N, joints, H/4, W/4) of normalised images (N, 3, H, W)."""
         x = self.relu(self.bn1(self.conv1(x)))
         x = self.relu(self.bn2(self.conv2(x)))
         x = self.layer1(x)

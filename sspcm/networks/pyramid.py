@@ -29,7 +29,7 @@ class Stages(nn.Module, ABC):
 
     @abstractmethod
     def stages(self) -> list[nn.Module]:
-        """The stages of the backbone, from the image on; the stem is part of the first."""
+        """Return the stages of the backbone, from the image on; the stem is part of the first."""
 
     def freeze(self, count: int) -> None:
         """Freeze the first `count` stages."""
@@ -90,7 +90,7 @@ class PyramidPose(Stages):
         nn.init.zeros_(self.final_layer.bias)
 
     def stages(self) -> list[nn.Module]:
-        """The stages of the backbone."""
+        """Return the stages of the backbone."""
         stages = getattr(self.backbone, "stages", None)
         if stages is None:
             raise InputError(
@@ -100,7 +100,7 @@ class PyramidPose(Stages):
         return stages()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Heatmaps (N, joints, H/4, W/4) of normalised images (N, 3, H, W)."""
+        """Return heatmaps (N, joints, H/4, W/4) of normalised images (N, 3, H, W)."""
         features = self.backbone(x)
         return self.final_layer(
             climb(features[-1], features[-2::-1], self.deconv_layers, self.laterals)
@@ -120,7 +120,7 @@ def deconvolutions(inputs: int, channels: int, *, count: int = 3) -> nn.Sequenti
 
 
 def lateral_connections(inputs: Sequence[int], channels: int) -> nn.ModuleList:
-    """A 1x1 convolution with BatchNorm for each feature, coarsest first."""
+    """Return a 1x1 convolution with BatchNorm for each feature, coarsest first."""
     return nn.ModuleList(
         nn.Sequential(nn.Conv2d(before, channels, 1, bias=False), nn.BatchNorm2d(channels))
         for before in inputs

@@ -142,7 +142,7 @@ class PoseResNet(Stages):
         self._initialise(generator)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Heatmaps (N, joints, H/4, W/4) of normalised images (N, 3, H, W)."""
+        """Return heatmaps (N, joints, H/4, W/4) of normalised images (N, 3, H, W)."""
         # Pooling first gives the same values and gradients, with ReLU on a quarter of the pixels.
         x = self.relu(self.maxpool(self.bn1(self.conv1(x))))
         fine = self.layer1(x)
@@ -155,7 +155,7 @@ class PoseResNet(Stages):
         return self.final_layer(climb(x, stages, self.deconv_layers, self.laterals))
 
     def stages(self) -> list[nn.Module]:
-        """The four stages of the backbone; the first holds the stem."""
+        """Return the four stages of the backbone; the first holds the stem."""
         stem = nn.ModuleList([self.conv1, self.bn1, self.layer1])
         return [stem, self.layer2, self.layer3, self.layer4]
 

@@ -30,7 +30,7 @@ def network_maker(
     names: Sequence[str] | None = None,
     pretrained: bool = True,
 ) -> Callable[[str], nn.Module]:
-    """A function from a role (`A`, `B`, `C`, ...) to its new network.
+    """Return a function from a role (`A`, `B`, `C`, ...) to its new network.
 
     Fresh weights depend on the run's seed and the role. C takes the configuration's `student`
     where there is one. The function raises InputError for an unknown network, unusable initial
@@ -66,7 +66,7 @@ def network_maker(
 
 
 def role_networks(method: nn.Module) -> list[nn.Module]:
-    """The networks that a method owns, lagged copies included."""
+    """Return the networks that a method owns, lagged copies included."""
     found: list[nn.Module] = []
     for child in method.children():
         found += list(child.children()) if isinstance(child, nn.ModuleDict) else [child]
@@ -74,7 +74,7 @@ def role_networks(method: nn.Module) -> list[nn.Module]:
 
 
 def network_options(config: NetworkConfig) -> dict[str, int]:
-    """The options that the named network has: only the ResNets are scaled."""
+    """Return the options that the named network has: only the ResNets are scaled."""
     if not config.name.startswith("resnet"):
         return {}
     return {"width": config.width, "deconv_channels": config.deconv_channels}

@@ -157,7 +157,7 @@ def load_initial(
 def _final_layer(
     own: State, state: State, joints: Sequence[str] | None, known: tuple[str, ...] | None
 ) -> tuple[State, str]:
-    """The last convolution with what a file has of it, and what that is in words."""
+    """Return the last convolution with what a file has of it, and what that is in words."""
     names = [name for name in own if name.startswith("final_layer.")]
     fits = [name in state and state[name].shape[1:] == own[name].shape[1:] for name in names]
     if not names or not all(fits):
@@ -262,7 +262,7 @@ def open_weights(file: Path) -> WeightsFile:
 
 
 def read_weights(file: Path) -> dict[str, torch.Tensor]:
-    """The parameters in a torch file, on the CPU, out of the usual wrappings."""
+    """Return the parameters in a torch file, on the CPU, out of the usual wrappings."""
     return _parameters(read_torch_file(file), file)[0]
 
 
@@ -304,7 +304,7 @@ def _tensors(content: Mapping[Any, Any]) -> State:
 
 
 def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
-    """The networks in a state dictionary by name ("" for a single one), under our names.
+    """Return the networks in a state dictionary by name ("" for a single one), under our names.
 
     A network is found by its stem, the convolution that takes the three colours.
     """
@@ -338,7 +338,7 @@ def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.
 
 
 def _mmpose_head(state: Mapping[str, torch.Tensor]) -> str | None:
-    """How mmpose calls the head beside its `backbone.`; None for another layout."""
+    """Return how mmpose calls the head beside its `backbone.`; None for another layout."""
     plain = [name.removeprefix("module.") for name in state]
     if "backbone.conv1.weight" not in plain:
         return None
@@ -357,7 +357,7 @@ def _packaged_file() -> Path:
 
 
 def _backbone(network: nn.Module) -> dict[str, torch.Tensor]:
-    """What an ImageNet file fills of a network: its `backbone`, or all but the head."""
+    """Return what an ImageNet file fills of a network: its `backbone`, or all but the head."""
     own = network.state_dict()
     inner = {name: value for name, value in own.items() if name.startswith("backbone.")}
     return inner or {name: value for name, value in own.items() if not name.startswith(HEAD)}

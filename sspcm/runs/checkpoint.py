@@ -35,7 +35,7 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The content of a checkpoint of ours."""
+    """Return the content of a checkpoint of ours."""
     content = read_torch_file(path, device=device)
     if not isinstance(content, dict) or not isinstance(content.get("method"), dict):
         raise InputError(f"{path}: not a checkpoint of this project (it has no 'method' entry)")
@@ -44,7 +44,7 @@ def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[s
 
 
 def read_torch_file(path: Path, *, device: torch.device | str = "cpu") -> Any:
-    """The content of a torch file: tensors, plain containers and numbers."""
+    """Return the content of a torch file: tensors, plain containers and numbers."""
     _require_torch_file(path)
     try:
         with torch.serialization.safe_globals(_STAND_INS), warnings.catch_warnings():
@@ -160,7 +160,7 @@ class _NumberType:
         self._order = state[1] if state[1] in ("<", ">") else "="
 
     def number(self, content: bytes) -> float | int | bool:
-        """The number in so many bytes."""
+        """Return the number in so many bytes."""
         (value,) = np.frombuffer(content, np.dtype(self._order + self._name))
         return value.item()
 

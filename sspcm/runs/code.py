@@ -19,7 +19,7 @@ PREFIXES_OF_OURS = ("timm:",)
 
 
 def imported_names(config: TrainConfig) -> dict[str, str]:
-    """The names that a configuration imports, by config key."""
+    """Return the names that a configuration imports, by config key."""
     names = {
         "network.name": config.network.name,
         "student.name": config.student.name if config.student else "",
@@ -76,7 +76,7 @@ def import_named(name: str, *, kind: str) -> Any:
 
 
 def in_words(error: BaseException) -> str:
-    """An error of somebody's code in a line, with the place where it was raised."""
+    """Return an error of somebody's code in a line, with the place where it was raised."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

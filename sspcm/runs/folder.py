@@ -133,7 +133,7 @@ class RunFolder:
             self._write_config(config)
 
     def ended(self, config: TrainConfig) -> bool:
-        """Whether the run has ended, at the epochs of this configuration."""
+        """Return whether the run has ended, at the epochs of this configuration."""
         return (
             self.finished and self.load_config().optimisation.epochs >= config.optimisation.epochs
         )
@@ -160,7 +160,7 @@ class RunFolder:
         return self.read_environment().get("threads") if self.resumable else None
 
     def read_environment(self) -> dict[str, Any]:
-        """What env.json says; nothing where there is none."""
+        """Return what env.json says; nothing where there is none."""
         return read_environment(self.environment_file) if self.environment_file.is_file() else {}
 
     @property
@@ -169,7 +169,7 @@ class RunFolder:
         return self.last_checkpoint.is_file()
 
     def load_config(self) -> TrainConfig:
-        """The configuration the run was made with."""
+        """Return the configuration the run was made with."""
         if not self.config_file.is_file():
             raise InputError(f"{self.path}: is no run folder (it has no config.yaml)")
         return load_config(self.config_file)
@@ -185,7 +185,7 @@ class RunFolder:
             temporary.write_text("".join(lines), encoding="utf-8")
 
     def read_result(self) -> RunResult:
-        """The result of a finished run."""
+        """Return the result of a finished run."""
         return read_run_result(self.result_file)
 
     def write_keypoint_set(self, keypoint_set: KeypointSet) -> None:
@@ -193,7 +193,7 @@ class RunFolder:
         self.write(self.keypoints_file, dataclasses.asdict(keypoint_set), indent=None)
 
     def read_keypoint_set(self) -> KeypointSet | None:
-        """The joints of the networks' heatmaps; None for a folder without keypoints.json."""
+        """Return the joints of the networks' heatmaps; None for a folder without keypoints.json."""
         if not self.keypoints_file.is_file():
             return None
         return keypoint_set_from_dict(

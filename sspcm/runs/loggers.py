@@ -63,7 +63,7 @@ def open_loggers(
 
 
 def numbers_of(row: Row) -> dict[str, float]:
-    """The numbers of a row by name: `train/supervised`, `scores/C/AP`, `learning_rate`.
+    """Return the numbers of a row by name: `train/supervised`, `scores/C/AP`, `learning_rate`.
 
     >>> numbers_of({"epoch": 1, "learning_rate": 0.1, "scores": {"A": {"AP": 0.5, "AR": None}}})
     {'learning_rate': 0.1, 'scores/A/AP': 0.5}

@@ -159,14 +159,14 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     summary: RunSummary | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The content of result.json; what the run does not have is left out."""
+        """Return the content of result.json; what the run does not have is left out."""
         content = msgspec.to_builtins(self)
         optional = ("labels_hash", "unlabelled_hash", "summary", "burn_in")
         return {k: v for k, v in content.items() if v is not None or k not in optional}
 
 
 def read_run_result(path: Path) -> RunResult:
-    """The result in a file."""
+    """Return the result in a file."""
     try:
         result = msgspec.convert(read_json(path), RunResult)
     except OTHER_FORM as error:

@@ -68,12 +68,12 @@ def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> Non
 
 
 def prediction_field(run: str) -> str:
-    """The field that holds the poses of a predictions file."""
+    """Return the field that holds the poses of a predictions file."""
     return f"predictions_{run}"
 
 
 def _edges_between(joints: KeypointSet, start: str) -> list[list[int]]:
-    """The edges of which both joints have names that start so."""
+    """Return the edges of which both joints have names that start so."""
     return [
         [a, b]
         for a, b in joints.skeleton

@@ -26,7 +26,7 @@ def relative_points(keypoints: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def relative_boxes(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Boxes (people, 4) x, y, w, h in pixels as shares of the frame."""
+    """Return boxes (people, 4) x, y, w, h in pixels as shares of the frame."""
     sizes = np.asarray(sizes, dtype=np.float64)
     return np.asarray(boxes, dtype=np.float64) / np.concatenate([sizes, sizes], axis=1)
 
@@ -69,12 +69,12 @@ def changed_box(box: np.ndarray, relative: np.ndarray, size: np.ndarray) -> np.n
 
 
 def relative_corners(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Corners (people, 4, 2) of rotated boxes (people, 5) as shares of the frame."""
+    """Return corners (people, 4, 2) of rotated boxes (people, 5) as shares of the frame."""
     return rotated_box_corners(boxes) / np.asarray(sizes, dtype=np.float64)[:, None]
 
 
 def changed_rotated_box(box: np.ndarray, corners: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The rotated box (5,) after corrections: exactly as imported where it was not touched.
+    """Return the rotated box (5,) after corrections: exactly as imported where it was not touched.
 
     Args:
         box: (5,) cx, cy, w, h in pixels and degrees as imported.

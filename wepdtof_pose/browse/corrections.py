@@ -49,7 +49,7 @@ class FrameNow:
 
 
 def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
-    """The COCO content of a split, with the corrections made in the App.
+    """Return the COCO content of a split, with the corrections made in the App.
 
     What was not touched has the numbers of the imported file. Deleted frames, and people whose pose
     and box were deleted, are left out; new people get new ids: a new pose with the only new box
@@ -98,7 +98,7 @@ def corrections(dataset: Any) -> int:
 
 
 def tagged_people(dataset: Any, split: str, tag: str) -> list[Any]:
-    """Ids of the people of a split that have a tag, or whose frame has it, in file order."""
+    """Return ids of the people of a split that have a tag, or whose frame has it, in file order."""
     found: list[tuple[float, Any]] = []
     for frame in _frames(dataset, split):
         labels = _by_row(frame)
@@ -141,7 +141,7 @@ def _new_labels(frame: FrameNow, name: str) -> list[dict[str, Any]]:
 
 
 def _new_people(frame: FrameNow, category: dict[str, Any]) -> list[dict[str, Any]]:
-    """The annotations, still without ids, of people who were added in the App."""
+    """Return the annotations, still without ids, of people who were added in the App."""
     joints, where = len(category["keypoints"]), frame.source["image"]["file_name"]
     if _new_labels(frame, fields.ROTATED_BOXES):
         raise InputError(f"{where}: a new rotated box belongs to nobody: delete it in the App")
@@ -164,7 +164,7 @@ def _new_people(frame: FrameNow, category: dict[str, Any]) -> list[dict[str, Any
 
 
 def _by_row(frame: FrameNow) -> dict[int, dict[str, dict[str, Any]]]:
-    """The labels of each person by field."""
+    """Return the labels of each person by field."""
     people: dict[int, dict[str, dict[str, Any]]] = {}
     for name, labels in frame.labels.items():
         for label in labels:
@@ -207,7 +207,7 @@ def _corrected(
 def _rotated_box(
     imported: list[float], label: dict[str, Any] | None, frame: FrameNow
 ) -> list[float] | None:
-    """The rotated box as it is now; None where it was deleted."""
+    """Return the rotated box as it is now; None where it was deleted."""
     if label is None:
         return None
     corners = label["points"]

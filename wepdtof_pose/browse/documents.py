@@ -87,13 +87,13 @@ def frame_documents(
 def keypoint_label(
     label: str, points: Any, tags: Iterable[str] = (), **attributes: Any
 ) -> dict[str, Any]:
-    """A keypoint label as it is stored; points are relative, NaN where there is none."""
+    """Return a keypoint label as it is stored; points are relative, NaN where there is none."""
     about = {"label": label, "points": points, "confidence": None, "index": None, **attributes}
     return _stored("Keypoint", tags, **about)
 
 
 def label_list(items: str, labels: list[dict[str, Any]]) -> dict[str, Any]:
-    """The value of a label field: its keypoints, detections or polylines."""
+    """Return the value of a label field: its keypoints, detections or polylines."""
     return {"_cls": items.capitalize(), items: labels}
 
 
@@ -106,7 +106,7 @@ def own_tags(entry: dict[str, Any]) -> list[str]:
 def found_tags(
     content: Any, dataset: PoseDataset, *, source: str, name: str | None = None
 ) -> FoundTags:
-    """What is wrong with a parsed annotation file, by row of the data set read from it.
+    """Return what is wrong with a parsed annotation file, by row of the data set read from it.
 
     `name` is the category that the user says is people.
     """
@@ -138,7 +138,7 @@ def found_tags(
 def _people(
     dataset: PoseDataset, annotations: list[dict[str, Any]], tags: FoundTags, *, text_ids: bool
 ) -> list[dict[str, dict[str, Any]]]:
-    """The labels of each person by field."""
+    """Return the labels of each person by field."""
     sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
     # The decimals that are kept as the source, not the float32 numbers: what comes back is compared
     # with them.
@@ -217,7 +217,7 @@ def joint_masks(joints: tuple[str, ...], visibility: np.ndarray) -> dict[str, np
 
 
 def _stored(kind: str, tags: Iterable[str] = (), **values: Any) -> dict[str, Any]:
-    """A label as FiftyOne stores it."""
+    """Return a label as FiftyOne stores it."""
     from bson import ObjectId
 
     return {"_id": ObjectId(), "_cls": kind, "attributes": {}, "tags": list(tags), **values}

@@ -103,5 +103,5 @@ def add_field(dataset: Any, path: str, kind: Any) -> None:
 
 
 def label_path(field: str, attribute: str) -> str:
-    """The path of an attribute of each label of a field of ours."""
+    """Return the path of an attribute of each label of a field of ours."""
     return f"{field}.{LABEL_LISTS.get(field, 'keypoints')}.{attribute}"

@@ -63,7 +63,7 @@ def open_dataset(
 
 
 def read_splits(path: Path, *, category: str | None = None) -> dict[str, Split]:
-    """The annotation files under a path, read and checked, by split name.
+    """Return the annotation files under a path, read and checked, by split name.
 
     `category` is that of the people, where several have joints.
     """

@@ -49,7 +49,7 @@ def named_files(texts: Sequence[str]) -> dict[str, Path]:
 def split_of_results(
     content: Any, datasets: dict[str, PoseDataset], *, split: str | None, source: str
 ) -> str:
-    """The split named, the only one, or the one that lists all images of the results."""
+    """Return the split named, the only one, or the one that lists all images of the results."""
     if split is not None:
         if split not in datasets:
             raise InputError(f"there is no split {split!r}, only {', '.join(datasets)}")

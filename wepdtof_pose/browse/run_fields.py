@@ -104,7 +104,7 @@ def remove_run(dataset: Any, name: str) -> None:
 
 
 def difference_field(first: str, second: str) -> str:
-    """The field with the OKS of the second run minus that of the first."""
+    """Return the field with the OKS of the second run minus that of the first."""
     return f"oks_{second}_minus_{first}"
 
 
@@ -140,7 +140,7 @@ def _declare(dataset: Any, name: str) -> None:
 
 
 def _values_of_frame(run: Run, frame: StoredFrame, *, text_ids: bool) -> tuple[Any, dict[str, Any]]:
-    """What a run adds to a frame; nothing where it has no prediction."""
+    """Return what a run adds to a frame; nothing where it has no prediction."""
     scores = run.scores
     if not scores.predicted[frame.row]:
         return frame.id, {}

@@ -59,7 +59,7 @@ def find_mongod() -> Path | None:
 
 
 def mongod_version(program: Path) -> str:
-    """The version that the server prints of itself.
+    """Return the version that the server prints of itself.
 
     Raises:
         OSError: it does not run; the message says why.
@@ -79,7 +79,7 @@ def mongod_version(program: Path) -> str:
 
 
 def remedy_of(message: str) -> str:
-    """What to do about a server that does not run, by what it said."""
+    """Return what to do about a server that does not run, by what it said."""
     if "libcrypto.so.1.1" in message or "libssl.so.1.1" in message:
         return (
             "install OpenSSL 1.1 (Debian 11's package libssl1.1 also installs on later ones), or "

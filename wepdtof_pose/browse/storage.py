@@ -58,7 +58,7 @@ def insert(dataset: Any, documents: Iterable[dict[str, Any]]) -> int:
 
 
 def stored_frames(dataset: Any, split: str) -> list[StoredFrame]:
-    """The frames of a split that are in the FiftyOne data set, in file order."""
+    """Return the frames of a split that are in the FiftyOne data set, in file order."""
     found = find_frames(dataset, split, ["row", fields.label_path(fields.KEYPOINTS, "row")])
     return [
         StoredFrame(

@@ -101,7 +101,7 @@ def check_up(folder: Path) -> Iterator[Line]:
 
 
 def check_opencv() -> Line:
-    """Whether exactly one OpenCV wheel is installed, the headless one, and works.
+    """Say whether exactly one OpenCV wheel is installed, the headless one, and works.
 
     The wheels own the same folder and overwrite one another.
     """
@@ -124,7 +124,7 @@ def check_opencv() -> Line:
 
 
 def check_torch() -> Line:
-    """Which torch there is and on which devices it computes; in a process of its own."""
+    """Say which torch there is and on which devices it computes; in a process of its own."""
     version = _version("torch")
     if version is None:
         return Line(
@@ -146,7 +146,7 @@ def check_torch() -> Line:
 
 
 def check_disk(folder: Path) -> Line:
-    """Whether there is space where data would be written and in the folder for temporary files."""
+    """Say whether there is room where data would be written and for temporary files."""
     places = {folder.resolve(): "here", Path(tempfile.gettempdir()): "temporary files"}
     free = {name: shutil.disk_usage(place).free / _GIB for place, name in places.items()}
     text = ", ".join(f"{value:.1f} GiB free {name}" for name, value in free.items())
@@ -157,7 +157,7 @@ def check_disk(folder: Path) -> Line:
 
 
 def check_mongodb() -> Line:
-    """Whether FiftyOne, an extra, is there, and its MongoDB starts and answers."""
+    """Say whether FiftyOne, an extra, is there, and its MongoDB starts and answers."""
     from wepdtof_pose.browse.start import (
         ASK_DOCTOR,
         INSTALL,

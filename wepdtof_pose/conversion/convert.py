@@ -256,7 +256,7 @@ def _require_replaceable(out: Path) -> None:
 
 
 def _is_untouched(out: Path) -> bool:
-    """Whether a folder has what its manifest says, and nothing beside it."""
+    """Return whether a folder has what its manifest says, and nothing beside it."""
     if not (out / MANIFEST).is_file():
         return False
     manifest = read_json(out / MANIFEST)

@@ -149,7 +149,7 @@ def from_dict(
 
 
 def to_dict(dataset: PoseDataset) -> dict[str, Any]:
-    """The data set as the content of a COCO keypoint file (skeleton 1-based)."""
+    """Return the data set as the content of a COCO keypoint file (skeleton 1-based)."""
     meta = {key: value for key, value in dataset.meta.items() if key != "category"}
     category = dict(dataset.meta.get("category") or category_of(dataset.keypoint_set))
     return {
@@ -285,7 +285,7 @@ def _are_shares(values: np.ndarray) -> bool:
 
 
 def _others(counts: Counter[Any], ids: tuple[Any, ...], members: dict[str, Any]) -> dict[str, int]:
-    """How many annotations are of other categories than these, by their names."""
+    """Return how many annotations are of other categories than these, by their names."""
     names = {key_of(row["id"]): row.get("name", row["id"]) for row in categories_of(members)}
     others: Counter[str] = Counter()
     for one, count in counts.items():

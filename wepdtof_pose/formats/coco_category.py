@@ -168,7 +168,7 @@ def require_joints(
 
 
 def category_of(keypoint_set: KeypointSet) -> dict[str, Any]:
-    """The category that describes these joints (skeleton and mirror pairs 1-based)."""
+    """Return the category that describes these joints (skeleton and mirror pairs 1-based)."""
     category: dict[str, Any] = {
         "id": 1,
         "name": "person",
@@ -186,7 +186,7 @@ def category_of(keypoint_set: KeypointSet) -> dict[str, Any]:
 
 
 def _edges(category: dict[str, Any]) -> tuple[list[tuple[int, int]], int]:
-    """The edges of the skeleton, 0-based, and how many others there are."""
+    """Return the edges of the skeleton, 0-based, and how many others there are."""
     names, skeleton = category["keypoints"], category.get("skeleton") or []
     if not isinstance(skeleton, list):
         return [], 1
@@ -205,7 +205,7 @@ def _edges(category: dict[str, Any]) -> tuple[list[tuple[int, int]], int]:
 
 
 def _people(rows: list[dict[str, Any]], used: Counter[Any], source: str) -> list[dict[str, Any]]:
-    """Those of several categories that say person, else those that have annotations."""
+    """Return those of several categories that say person, else those that have annotations."""
     with_annotations = [row for row in rows if used[key_of(row["id"])]]
     try:
         labels = people_labels((_name(row) for row in rows), source=source)

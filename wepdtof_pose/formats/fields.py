@@ -15,7 +15,7 @@ from wepdtof_pose.records import LARGEST, OTHER_FORM
 
 
 def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
-    """The list of objects under `key` of a JSON object."""
+    """Return the list of objects under `key` of a JSON object."""
     rows = content.get(key) if isinstance(content, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         known = key not in content if isinstance(content, dict) else True
@@ -25,7 +25,7 @@ def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
 
 
 def rows(content: Any, source: str, what: str) -> list[dict[str, Any]]:
-    """The content, where it is a list of objects; `what` says what was expected in them."""
+    """Return the content, where it is a list of objects; `what` says what was expected in them."""
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         form = f" (it {found})" if (found := form_of(content)) else ""
         raise InputError(f"{source}: expected a JSON list of {what}{form}")
@@ -95,7 +95,7 @@ def require_size(value: Any, what: str) -> None:
 
 
 def parse_number(text: Any, what: str) -> float:
-    """The finite number that a text spells."""
+    """Return the finite number that a text spells."""
     try:
         value = float(text)
     except (TypeError, ValueError):
@@ -106,13 +106,13 @@ def parse_number(text: Any, what: str) -> float:
 
 
 def other_fields(row: dict[str, Any], known: frozenset[str]) -> dict[str, Any] | None:
-    """The fields of a row that no table holds; None where there are none."""
+    """Return the fields of a row that no table holds; None where there are none."""
     # Their names are kept once, not once a row.
     return {sys.intern(key): value for key, value in row.items() if key not in known} or None
 
 
 def shown(value: Any) -> str:
-    """A value as an error shows it: never pages of it."""
+    """Return a value as an error shows it: never pages of it."""
     if isinstance(value, (dict, list)):
         return f"a {type(value).__name__} of {len(value)}"
     try:

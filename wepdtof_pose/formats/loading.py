@@ -173,13 +173,13 @@ def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
 
 
 def _json_files(folder: Path) -> list[Path]:
-    """The JSON files of a folder that may be annotations of joints."""
+    """Return the JSON files of a folder that may be annotations of joints."""
     files = [p for p in files_in(folder, ".json") if p.name not in _RECORDS]
     return [p for p in files if "keypoints" in p.name.lower()] or files
 
 
 def _files_of_parts(folder: Path) -> dict[str, Path]:
-    """The annotation files beside the images in folders `train`, `valid` and `test`."""
+    """Return the annotation files beside the images in folders `train`, `valid` and `test`."""
     found: dict[str, Path] = {}
     for part in sorted(p for p in folder.iterdir() if p.name.lower() in SPLITS and p.is_dir()):
         split = SPLITS[part.name.lower()]

@@ -117,7 +117,7 @@ def draw_label(
 
 
 def with_caption(image: np.ndarray, text: str, *, size: float) -> np.ndarray:
-    """The image with a caption under it; a text too long for the image is drawn smaller."""
+    """Return the image with a caption under it; a text too long for the image is drawn smaller."""
     (across, _), _, _, _ = _text_extent(text, size)
     room = image.shape[1] - size
     (_, up), _, scale, stroke = _text_extent(text, size * min(1.0, room / max(across, 1)))
@@ -236,7 +236,7 @@ def _fixed(point: np.ndarray) -> tuple[int, int]:
 
 
 def _text_extent(text: str, size: float) -> tuple[tuple[int, int], int, float, int]:
-    """Width and height above the line, depth below it, font scale and stroke of a text."""
+    """Return width and height above the line, depth below it, font scale and stroke of a text."""
     stroke = max(1, round(size / 12))
     scale = cv2.getFontScaleFromHeight(_FONT, max(1, round(size)), stroke)
     (across, up), down = cv2.getTextSize(text, _FONT, scale, stroke)

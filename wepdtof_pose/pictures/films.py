@@ -25,7 +25,7 @@ _LONGEST_SIDE = 1152
 
 
 def scene_rows(dataset: PoseDataset, scene: str | None, *, limit: int) -> np.ndarray:
-    """Rows (frames,) int64 of the frames of a scene by file name (9 before 10).
+    """Return rows (frames,) int64 of the frames of a scene by file name (9 before 10).
 
     Of more than `limit` frames that many are taken, evenly spread. Without a name it is the first
     scene of the file; where no scenes are known, all frames.
@@ -121,7 +121,7 @@ def require_whole_film(part: Path, frames: int, *, out: Path) -> None:
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
-    """A key by which frame 9 comes before frame 10."""
+    """Return a key by which frame 9 comes before frame 10."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
     return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts]
 
@@ -134,7 +134,7 @@ def _shrunk(image: np.ndarray, longest_side: int) -> np.ndarray:
 
 
 def _fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The image scaled into `size` (width, height) and centred on black."""
+    """Return the image scaled into `size` (width, height) and centred on black."""
     if image.shape[1::-1] == size:
         return image
     zoom = min(size[0] / image.shape[1], size[1] / image.shape[0])

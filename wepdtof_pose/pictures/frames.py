@@ -181,7 +181,7 @@ def drawn(
 
 
 def _on_predicted_frames(dataset: PoseDataset, predictions: Predictions | None) -> np.ndarray:
-    """Frames (n,) bool that somebody was predicted on; all of them without predictions."""
+    """Return frames (n,) bool that somebody was predicted on; all of them without predictions."""
     if predictions is None:
         return np.ones(len(dataset.frames), dtype=bool)
     return dataset.frames["id"].isin(predictions.frame_ids).to_numpy()

@@ -53,7 +53,7 @@ def person_picture(
 
 
 def with_pose(crop: np.ndarray, dataset: PoseDataset, row: int, pose: np.ndarray) -> np.ndarray:
-    """A copy of the crop of person `row` with a pose (joints, 3) of image pixels on it."""
+    """Return a copy of the crop of person `row` with a pose (joints, 3) of image pixels on it."""
     crop = crop.copy()
     size = (crop.shape[1], crop.shape[0])
     moved = crop_pose(dataset, row, pose, size)
@@ -65,14 +65,14 @@ def with_pose(crop: np.ndarray, dataset: PoseDataset, row: int, pose: np.ndarray
 def crop_pose(
     dataset: PoseDataset, row: int, pose: np.ndarray, size: tuple[int, int]
 ) -> np.ndarray:
-    """A pose (joints, 3) of image pixels in the pixels of the crop of person `row`."""
+    """Return a pose (joints, 3) of image pixels in the pixels of the crop of person `row`."""
     matrix = _crop_matrix(dataset, row, size)
     points = transform_points(pose[None, :, :2].astype(np.float64), matrix)[0]
     return np.concatenate([points, pose[:, 2:]], axis=1)
 
 
 def gaussian_heatmaps(pose: np.ndarray, size: tuple[int, int], sigma: float) -> np.ndarray:
-    """Heatmaps (joints, h, w) float32 of 0 to 1 of a pose (joints, 3) in heatmap pixels.
+    """Return heatmaps (joints, h, w) float32 of 0 to 1 of a pose (joints, 3) in heatmap pixels.
 
     A joint that is not labelled has an empty heatmap.
     """
@@ -139,7 +139,7 @@ def _draw_predicted(
 
 
 def _cut(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The window (height, width, 3) that a matrix (2, 3) of one zoom moves the image to."""
+    """Return the window (height, width, 3) that a matrix (2, 3) of one zoom moves the image to."""
     zoom = np.hypot(*matrix[:, 0])
     # A warp takes the mean of four pixels and skips the others: what shrinks is averaged before.
     if zoom < 0.5:

@@ -49,7 +49,7 @@ class FrameScores:
 
 
 def frame_scores(dataset: PoseDataset, predictions: Predictions) -> FrameScores:
-    """Scores of each person and frame.
+    """Return scores of each person and frame.
 
     A frame without any prediction is taken as one that was not predicted on: a file of results
     does not say whether nobody was found there, or nobody looked.

@@ -97,7 +97,7 @@ def score(
 
 
 def coco_scores(dataset: PoseDataset, predictions: Predictions) -> dict[str, Number]:
-    """The ten statistics of pycocotools; None where the data has nobody of that size.
+    """Return the ten statistics of pycocotools; None where the data has nobody of that size.
 
     Keypoints of the data set enter as the shortest decimals of their float32 values, which are
     the numbers of its file: anyone who runs pycocotools on that file gets the same figures.
@@ -106,7 +106,7 @@ def coco_scores(dataset: PoseDataset, predictions: Predictions) -> dict[str, Num
 
 
 def frame_order(dataset: PoseDataset) -> list[int]:
-    """Rows of the frames in the order of their ids, numbers before texts.
+    """Return rows of the frames in the order of their ids, numbers before texts.
 
     pycocotools breaks ties of score in the order of its ids, so ours keep the order of theirs.
     """
@@ -115,7 +115,7 @@ def frame_order(dataset: PoseDataset) -> list[int]:
 
 
 def area_rule(dataset: PoseDataset) -> str:
-    """Where the object areas of OKS come from: the file, 0.53 w h, or both."""
+    """Return where the object areas of OKS come from: the file, 0.53 w h, or both."""
     from_box = dataset.people["area_from_box"].to_numpy(dtype=bool)
     if from_box.all():
         return f"{AREA_PER_BOX} w h"
@@ -232,7 +232,7 @@ def _by_radius(
     labelled: np.ndarray,
     edges: Sequence[float],
 ) -> list[dict[str, Any]]:
-    """Scores of each bin: people outside it are ignored, as COCO ignores other sizes."""
+    """Return scores of each bin: people outside it are ignored, as COCO ignores other sizes."""
     sizes = dataset.frames[["width", "height"]].to_numpy(dtype=np.float64)
     radius = relative_radius(_middles(dataset.boxes), sizes[dataset.frame_rows])
     rows = pd.Index(dataset.frames["id"]).get_indexer(pd.Index(predictions.frame_ids))

@@ -115,7 +115,7 @@ def countable_joints(dataset: PoseDataset) -> np.ndarray:
 
 
 def exact_keypoints(dataset: PoseDataset) -> np.ndarray:
-    """Keypoints (people, joints, 3) float64: the shortest decimals of the float32 values.
+    """Return keypoints (people, joints, 3) float64: the shortest decimals of the float32 values.
 
     These are the numbers of the data set's file.
     """

@@ -53,7 +53,7 @@ class Predictions:
         return len(self.keypoints)
 
     def select(self, rows: np.ndarray) -> Predictions:
-        """The predictions of these rows (a mask or indices), in that order."""
+        """Return the predictions of these rows (a mask or indices), in that order."""
         return replace(
             self,
             frame_ids=self.frame_ids[rows],
@@ -92,7 +92,7 @@ def predictions_of_people(
 
 
 def rescore(predictions: Predictions, joint_threshold: float = 0.2) -> Predictions:
-    """The same poses, their scores times the mean of the joint scores above the threshold.
+    """Return the same poses, their scores times the mean of the joint scores above the threshold.
 
     A pose without a joint above it scores 0 (Xiao et al., ECCV 2018, released evaluation).
     """
@@ -105,7 +105,7 @@ def rescore(predictions: Predictions, joint_threshold: float = 0.2) -> Predictio
 def suppress(
     predictions: Predictions, areas: np.ndarray, sigmas: np.ndarray, threshold: float = 0.9
 ) -> Predictions:
-    """The poses left by OKS non-maximum suppression, frame by frame, best first in each.
+    """Return the poses left by OKS non-maximum suppression, frame by frame, best first in each.
 
     Args:
         predictions: poses of any frames; frames keep the order of their first pose.
@@ -124,7 +124,7 @@ def suppress(
 
 
 def to_results(predictions: Predictions, *, category_id: int = 1) -> list[dict[str, Any]]:
-    """The content of a COCO results file."""
+    """Return the content of a COCO results file."""
     results = []
     for row, frame_id in enumerate(predictions.frame_ids.tolist()):
         result = {
@@ -140,7 +140,7 @@ def to_results(predictions: Predictions, *, category_id: int = 1) -> list[dict[s
 
 
 def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predictions:
-    """The predictions of a parsed COCO results file; `source` names it in errors.
+    """Return the predictions of a parsed COCO results file; `source` names it in errors.
 
     Boxes are taken only where every result has one. A `file_name`, which the results of
     `sspcm predict` have, goes before the image id.

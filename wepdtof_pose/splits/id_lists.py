@@ -37,7 +37,7 @@ def require_same_annotations(path: Path, record: Mapping[str, Any], dataset: Pos
 
 
 def rows_of_ids(path: Path, ids: list[Any], dataset: PoseDataset) -> np.ndarray:
-    """Rows (ids,) int64 of the people with these ids, in their order."""
+    """Return rows (ids,) int64 of the people with these ids, in their order."""
     row_of = {person: row for row, person in enumerate(dataset.people["id"].tolist())}
     named: set[Any] = set()
     for person in ids:

@@ -54,7 +54,7 @@ def choose_people(
 
 
 def stratified_people(dataset: PoseDataset, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows (count,) int64 of people drawn evenly over the scenes, in file order.
+    """Return rows (count,) int64 of people drawn evenly over the scenes, in file order.
 
     In every scene people are drawn at random, and the scenes take turns in proportion to their
     size: at any count each has its share of the usable people to within one person. A larger count
@@ -70,12 +70,12 @@ def stratified_people(dataset: PoseDataset, count: int, rng: np.random.Generator
 
 
 def _usable(dataset: PoseDataset, count: int) -> np.ndarray:
-    """Rows of all usable people in file order, where there are `count`."""
+    """Return rows of all usable people in file order, where there are `count`."""
     return first_people(dataset, max(count, int(dataset.trainable().sum())))
 
 
 def _people_of_scenes(sizes: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """How many people (scenes,) of scenes of these sizes are among the first `count`.
+    """Return how many people (scenes,) of scenes of these sizes are among the first `count`.
 
     The next label goes to the scene that must have one soonest, of those that lack one: the rule of
     R. Tijdeman, The chairman assignment problem, Discrete Mathematics 32 (1980), by which no scene

@@ -77,7 +77,7 @@ def partition_record(
     by: Unit,
     seed: int,
 ) -> dict[str, Any]:
-    """The content of a split file: who is in which split, how it was chosen, out of what."""
+    """Return the content of a split file: who is in which split, how it was chosen, out of what."""
     usable = dataset.trainable()
     scenes = dataset.frames["scene"].to_numpy(dtype=object)[dataset.frame_rows]
     record: dict[str, Any] = {
@@ -100,7 +100,7 @@ def partition_record(
 
 
 def read_partition(path: Path, dataset: PoseDataset) -> dict[str, np.ndarray]:
-    """Rows of people, int64, by split, that a split file names.
+    """Return rows of people, int64, by split, that a split file names.
 
     Raises:
         InputError: it is no such file, was made from other annotations, or has a person twice.

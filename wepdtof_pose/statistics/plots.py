@@ -169,7 +169,7 @@ def draw_directions(dataset: PoseDataset, figure: Figure) -> bool:
 
 
 def draw_poses(dataset: PoseDataset, figure: Figure) -> bool:
-    """The mean upright pose with the places of all joints, and the first two modes."""
+    """Return the mean upright pose with the places of all joints, and the first two modes."""
     poses = upright_poses(dataset)
     if len(poses) < 10:
         return False

@@ -67,7 +67,7 @@ def box_table(dataset: PoseDataset) -> pd.DataFrame:
 
 
 def people_per_frame(dataset: PoseDataset) -> pd.DataFrame:
-    """How many frames have so many people; from ten on in ranges that double."""
+    """Return how many frames have so many people; from ten on in ranges that double."""
     people = np.bincount(dataset.frame_rows, minlength=len(dataset.frames))
     edges = [*range(11), 20, 40, 80, 160, 320, 2**31]
     names = [str(low) if high == low + 1 else f"{low} to {high - 1}" for low, high in _pairs(edges)]
@@ -101,7 +101,7 @@ def direction_table(dataset: PoseDataset) -> pd.DataFrame:
 
 
 def pose_table(dataset: PoseDataset) -> pd.DataFrame:
-    """How varied the poses are, over the people with all joints labelled.
+    """Return how varied the poses are, over the people with all joints labelled.
 
     Poses are turned upright and scaled (see `upright_poses`); `spread` is the root mean squared
     distance of a joint from its place in the mean pose, over the size of the pose (so 0 to about
@@ -132,7 +132,7 @@ def scene_table(dataset: PoseDataset) -> pd.DataFrame:
 
 
 def all_tables(dataset: PoseDataset, *, scenes: int = 30) -> dict[str, pd.DataFrame]:
-    """All tables by title; of the scenes at most so many.
+    """Return all tables by title; of the scenes at most so many.
 
     >>> from wepdtof_pose.annotations import sample_folder
     >>> from wepdtof_pose.formats.loading import load_dataset

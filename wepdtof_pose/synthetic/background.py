@@ -36,7 +36,7 @@ class Background:
 
 
 def render_background(room: Room, camera: Camera, rng: np.random.Generator) -> Background:
-    """The empty room: exact depth at every sample, colour averaged over each pixel."""
+    """Return the empty room: exact depth at every sample, colour averaged over each pixel."""
     directions = camera.directions
     depth = np.empty(directions.shape[1:], np.float32)
     # Boxes are numbered from 6, after the six faces of the room.

@@ -90,7 +90,7 @@ class Body:
 def pose_body(
     build: Build, pose: Pose, position: Array, yaw: float, *, seat: float | None = None
 ) -> Body:
-    """The body of a person who stands at ``position`` (2,) of the floor and faces ``yaw``.
+    """Return the body of a person who stands at ``position`` (2,) of the floor and faces ``yaw``.
 
     ``yaw`` 0 faces +y and grows counter-clockwise seen from above. The feet are put on the
     floor and ``position`` is midway between the ankles; with ``seat`` (height in metres) the

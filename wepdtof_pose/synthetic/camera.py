@@ -91,14 +91,14 @@ class Camera:
 
 
 def row_blocks(count: int) -> list[slice]:
-    """Rows in blocks whose arrays stay in the processor's cache."""
+    """Return rows in blocks whose arrays stay in the processor's cache."""
     return [slice(start, min(start + 32, count)) for start in range(0, count, 32)]
 
 
 def look_down(
     lens: Lens, position: Array, size: int, *, roll: float = 0.0, tilt: tuple[float, float] = (0, 0)
 ) -> Camera:
-    """A camera at ``position`` that looks down, turned by ``roll`` and tilted (radians)."""
+    """Return a camera at ``position`` that looks down, turned by ``roll`` and tilted (radians)."""
     down = np.array([[1.0, 0, 0], [0, -1.0, 0], [0, 0, -1.0]])
     c, s = np.cos(roll), np.sin(roll)
     spin = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
@@ -111,7 +111,7 @@ def look_down(
 def draw_camera(
     rng: np.random.Generator, size: int, position: Array, *, office: bool = False
 ) -> Camera:
-    """A random fisheye camera: lens model, angle of view, roll, and now and then a tilt.
+    """Return a random fisheye camera: lens model, angle of view, roll, and now and then a tilt.
 
     With `office` the frame cuts off many an image circle, and lenses differ more.
     """
@@ -137,7 +137,7 @@ def draw_camera(
 def _draw_kannala_brandt(
     rng: np.random.Generator, cx: float, cy: float, max_angle: float
 ) -> KannalaBrandtLens:
-    """A lens of focal length 1 with random coefficients."""
+    """Return a lens of focal length 1 with random coefficients."""
     while True:
         k1, k2, k3, k4 = rng.normal(0, 1, 4) * [0.03, 0.008, 0.0015, 0.0002]
         try:
@@ -164,7 +164,7 @@ class Film:
     quality: int
 
     def expose(self, rng: np.random.Generator, radiance: Array) -> Array:
-        """The 8-bit BGR picture of ``radiance`` (size, size, 3) RGB."""
+        """Return the 8-bit BGR picture of ``radiance`` (size, size, 3) RGB."""
         level = np.minimum(radiance * self.gain, _LEVELS - 1).astype(np.uint16)
         image = cv2.cvtColor(np.take(self.curve, level), cv2.COLOR_RGB2BGR)
         image = cv2.GaussianBlur(image, (0, 0), self.blur)
@@ -186,7 +186,7 @@ def draw_film(
     *,
     office: bool = False,
 ) -> Film:
-    """A random camera, exposed for the empty room's ``radiance`` (size, size, 3).
+    """Return a random camera, exposed for the empty room's ``radiance`` (size, size, 3).
 
     With `office` exposure, white balance and contrast differ more from camera to camera.
     """

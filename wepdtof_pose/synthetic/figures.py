@@ -53,7 +53,7 @@ class Picture:
 def render_figures(
     room: Room, camera: Camera, background: Background, figures: list[Figure]
 ) -> Picture:
-    """The background with the figures in it."""
+    """Return the background with the figures in it."""
     depth = background.depth.copy()
     owner = np.full(depth.shape, _NOBODY, np.int16)
     part = np.zeros(depth.shape, np.uint8)

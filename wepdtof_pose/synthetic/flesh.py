@@ -77,7 +77,7 @@ def draw_build(rng: np.random.Generator, *, office: bool = False) -> Build:
 
 
 def add_flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) -> Cones:
-    """The cones of a body, in `PARTS` order, from its joints and the frames of its bones."""
+    """Return the cones of a body, in `PARTS` order, from its joints and the frames of its bones."""
     s, g = build.stature, build.girth
     wide, hips = build.shoulder_width, build.hip_width
     pelvis, half, chest, head = (frames[name] for name in ("pelvis", "half", "chest", "head"))

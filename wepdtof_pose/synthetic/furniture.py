@@ -60,7 +60,7 @@ class Piece:
 
 
 def chair(rng: np.random.Generator) -> Piece:
-    """A chair with four legs, now and then with armrests."""
+    """Return a chair with four legs, now and then with armrests."""
     height, half = rng.uniform(0.42, 0.47), rng.uniform(0.21, 0.25)
     blocks = [_block(0, 0, height - 0.03, half, half, 0.03, "fabric")]
     blocks.append(_block(0, -half - 0.01, height + 0.27, half, 0.025, 0.2, "fabric"))
@@ -73,14 +73,14 @@ def chair(rng: np.random.Generator) -> Piece:
 
 
 def stool(rng: np.random.Generator) -> Piece:
-    """A box to sit on."""
+    """Return a box to sit on."""
     height = rng.uniform(0.4, 0.48)
     block = _block(0, 0, height / 2, 0.2, 0.2, height / 2, rng.choice(["fabric", "wood", "plain"]))
     return Piece((block,), (Seat(np.zeros(2), 0.0, height),))
 
 
 def sofa(rng: np.random.Generator) -> Piece:
-    """A sofa for two or three."""
+    """Return a sofa for two or three."""
     places = int(rng.integers(2, 4))
     half = 0.33 * places
     blocks = [
@@ -94,7 +94,7 @@ def sofa(rng: np.random.Generator) -> Piece:
 
 
 def desk(rng: np.random.Generator) -> Piece:
-    """A desk or a table with papers and screens on it, and chairs along its long sides."""
+    """Return a desk or a table with papers and screens on it, and chairs along its long sides."""
     length, depth, top = rng.uniform(0.6, 1.3), rng.uniform(0.35, 0.5), rng.uniform(0.7, 0.76)
     blocks = [_block(0, 0, top - 0.02, length, depth, 0.02, "wood")]
     blocks += _legs(length - 0.06, depth - 0.06, top - 0.04, 0.022)
@@ -132,7 +132,7 @@ def office_table(rng: np.random.Generator) -> Piece:
 
 
 def hanging(rng: np.random.Generator, ceiling: float) -> Piece:
-    """A lamp or a projector below the ceiling, or a cable duct across the view."""
+    """Return a lamp or a projector below the ceiling, or a cable duct across the view."""
     if rng.random() < 0.4:
         thick = rng.uniform(0.02, 0.06)
         return Piece(
@@ -151,14 +151,14 @@ def hanging(rng: np.random.Generator, ceiling: float) -> Piece:
 
 
 def floor_clutter(rng: np.random.Generator) -> Piece:
-    """A bag, a cardboard box or a bin on the floor."""
+    """Return a bag, a cardboard box or a bin on the floor."""
     half = rng.uniform(0.08, 0.28, 3)
     kind = str(rng.choice(["wood", "fabric", "box", "plain", "metal"]))
     return Piece((_block(0, 0, half[2], half[0], half[1], half[2], kind),))
 
 
 def shelf(rng: np.random.Generator) -> Piece:
-    """An open shelf with things in it; its back is at -y."""
+    """Return an open shelf with things in it; its back is at -y."""
     half, depth, height = rng.uniform(0.4, 0.9), rng.uniform(0.14, 0.22), rng.uniform(1.0, 1.9)
     blocks = [_block(0, -depth + 0.01, height / 2, half, 0.01, height / 2, "wood")]
     for x in (-half, half):
@@ -176,7 +176,7 @@ def shelf(rng: np.random.Generator) -> Piece:
 
 
 def cabinet(rng: np.random.Generator) -> Piece:
-    """A closed cabinet, a counter or a bin."""
+    """Return a closed cabinet, a counter or a bin."""
     half, depth = rng.uniform(0.18, 1.0), rng.uniform(0.18, 0.35)
     height = rng.uniform(0.5, 1.3)
     kind = rng.choice(["wood", "plain", "metal"])

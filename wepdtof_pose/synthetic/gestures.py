@@ -219,7 +219,7 @@ def draw_pose(rng: np.random.Generator, *, legs: bool = False) -> Pose:
 
 
 def mirror_pose(pose: Pose) -> Pose:
-    """The pose with right and left exchanged."""
+    """Return the pose with right and left exchanged."""
     swapped = {
         name: getattr(
             pose, name.replace("right", "*").replace("left", "right").replace("*", "left")

@@ -39,7 +39,7 @@ class Label:
 def label_figures(
     camera: Camera, background: Background, figures: list[Figure], picture: Picture
 ) -> list[Label | None]:
-    """A label for each figure; None for one of whom too little is seen."""
+    """Return a label for each figure; None for one of whom too little is seen."""
     labels: list[Label | None] = []
     for index, figure in enumerate(figures):
         mask, left, top = figure_mask(picture, index)
@@ -81,7 +81,7 @@ def figure_mask(picture: Picture, index: int) -> tuple[Array, int, int]:
 def label_keypoints(
     camera: Camera, background: Background, figures: list[Figure], index: int
 ) -> Array:
-    """Keypoints (14, 3) of one figure: exact projections, and visibility from depth.
+    """Return keypoints (14, 3) of one figure: exact projections, and visibility from depth.
 
     A joint is hidden (1) when the first surface along its ray is nearer than the joint and
     belongs to the room, to someone else or to another part of the own body. The own limb's
@@ -114,7 +114,7 @@ def label_keypoints(
 def rotated_box(
     pixels: Array, centre: tuple[float, float]
 ) -> tuple[float, float, float, float, float]:
-    """The rotated box cx, cy, w, h, angle of the pixels (n, 2) of a mask; ``w <= h``.
+    """Return the rotated box cx, cy, w, h, angle of the pixels (n, 2) of a mask; ``w <= h``.
 
     The angle is in degrees within [-90, 90], clockwise from the vertical axis that points up
     (the WEPDTOF form). People stand along the radius of a ceiling camera, so the box is aligned

@@ -93,7 +93,7 @@ class _Actor(ABC):
 
     @abstractmethod
     def moment(self) -> Moment:
-        """The actor in the present frame."""
+        """Return the actor in the present frame."""
 
 
 class _Walker(_Actor):

@@ -45,7 +45,7 @@ class Cones:
         return len(self.height)
 
     def hull_points(self) -> Array:
-        """Points (n, 24, 3) in the world whose convex hull holds each cone."""
+        """Return points (n, 24, 3) in the world whose convex hull holds each cone."""
         ends = np.stack([np.zeros_like(self.height), self.height], axis=1)
         radii = np.stack([self.r0, self.r1], axis=1)
         local = radii[:, :, None, None] * _AROUND_SPHERE
@@ -68,13 +68,13 @@ class Boxes:
         return len(self.yaw)
 
     def local(self, index: int, points: Array) -> Array:
-        """Points (3, ...) of the world in the frame of one box, centre at 0."""
+        """Return points (3, ...) of the world in the frame of one box, centre at 0."""
         c, s = np.cos(self.yaw[index]), np.sin(self.yaw[index])
         x, y, z = (points[i] - self.centre[index, i] for i in range(3))
         return np.stack([c * x + s * y, c * y - s * x, z])
 
     def surface_points(self, index: int) -> Array:
-        """A grid of points (m, 3) over the surface of one box, for bounding its image."""
+        """Return a grid of points (m, 3) over the surface of one box, for bounding its image."""
         steps = np.linspace(-1, 1, 7)
         grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
         grid = grid[np.abs(grid).max(axis=1) == 1] * self.half[index]

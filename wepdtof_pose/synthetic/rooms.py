@@ -56,7 +56,7 @@ class Room:
 
 
 def draw_room(rng: np.random.Generator, *, office: bool = False) -> Room:
-    """A random furnished room whose middle is near the world's origin.
+    """Return a random furnished room whose middle is near the world's origin.
 
     With `office` it is full of tables, has over-exposed windows, and its light is more uneven.
     """

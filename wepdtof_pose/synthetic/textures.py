@@ -83,7 +83,7 @@ def paint_wall(
 
 
 def paint_material(rng: np.random.Generator, kind: str) -> Array:
-    """A furniture material as a square image of 1.28 m: wood, plain, metal or fabric."""
+    """Return a furniture material as a square image of 1.28 m: wood, plain, metal or fabric."""
     side = 128
     if kind == "wood":
         base = np.array(WOODS[rng.integers(len(WOODS))], np.float32) * rng.uniform(0.7, 1.15)

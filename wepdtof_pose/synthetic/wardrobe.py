@@ -36,7 +36,7 @@ TROUSERS = [
 
 
 def paint_person(rng: np.random.Generator, build: Build, *, office: bool = False) -> Array:
-    """The atlas (parts, texels, texels, 3) of one person with random skin, hair and clothes.
+    """Return the atlas (parts, texels, texels, 3) of one person with random skin, hair and clothes.
 
     With `office` many wear black, grey or white, from head to foot or in parts.
     """

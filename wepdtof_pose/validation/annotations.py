@@ -99,7 +99,7 @@ def _of_categories_without_joints(raw: RawFile) -> list[int]:
 
 
 def usable_skeleton(skeleton: object, joints: int) -> bool:
-    """Whether it is pairs of whole numbers from 1 to the number of joints."""
+    """Return whether it is pairs of whole numbers from 1 to the number of joints."""
     return isinstance(skeleton, list) and all(
         isinstance(edge, list)
         and len(edge) == 2
@@ -238,7 +238,7 @@ def check_counts_and_areas(raw: RawFile) -> Iterator[Problem]:
 
 
 def usable_file_name(name: str) -> bool:
-    """Whether a file can have that name, relative to the image folder."""
+    """Return whether a file can have that name, relative to the image folder."""
     parts = name.replace("\\", "/").split("/")
     if not name.isprintable() or len(name) > 1024 or leads_out(name):
         return False
@@ -262,6 +262,6 @@ def _printable(value: object) -> bool:
 
 
 def _repeats(values: np.ndarray) -> np.ndarray:
-    """Mask (n,) of values that occurred before; None is no value."""
+    """Return the mask (n,) of values that occurred before; None is no value."""
     codes = codes_of(values)
     return pd.Series(codes).duplicated().to_numpy() & (codes >= 0)

@@ -59,7 +59,7 @@ class Edits:
                 yield row, entry
 
     def is_out(self, table: Table, row: int) -> bool:
-        """Whether an entry was taken out."""
+        """Return whether an entry was taken out."""
         return (table, row) in self._out
 
     def note(self, code: str, table: str, row: int, change: str) -> None:

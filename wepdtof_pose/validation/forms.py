@@ -122,7 +122,7 @@ def joints_of_file(
 
 
 def are_pairs(content: dict[str, Any], name: str | None = None) -> bool:
-    """Whether all people have x and y of each joint in a flat list, without visibility.
+    """Return whether all people have x and y of each joint in a flat list, without visibility.
 
     People whose joints are in no list, which nobody can read, say nothing about the others.
     """
@@ -354,7 +354,7 @@ def _add_visibility(edits: Edits, row: int) -> None:
 
 
 def _says_visibility(person: Any) -> bool:
-    """Whether a person has joints one of which has a visibility that is not null."""
+    """Return whether a person has joints one of which has a visibility that is not null."""
     keypoints = person.get("keypoints") if isinstance(person, dict) else None
     joints = joints_in(keypoints, pairs=False) if isinstance(keypoints, list) else []
     return any(isinstance(j, list) and len(j) == 3 and j[2] is not None for j in joints)

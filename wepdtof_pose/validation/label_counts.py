@@ -91,7 +91,7 @@ def is_labelled(joint: list[Any]) -> bool:
 
 
 def is_box(box: Any) -> bool:
-    """Whether a value as it is written is a box with a width and a height."""
+    """Return whether a value as it is written is a box with a width and a height."""
     if not isinstance(box, list) or len(box) != 4:
         return False
     numbers = [number_in(value) for value in box]

@@ -155,7 +155,7 @@ def _reach(
 
 
 def _is_movable(person: dict[str, Any]) -> bool:
-    """Whether all places of a person are in fields that are known, and of a known form."""
+    """Return whether all places of a person are in fields that are known, and of a known form."""
     if entry_check("annotation")(person) is not None:
         return False
     outline = person.get("segmentation")

@@ -109,7 +109,7 @@ class RawFile:
         return tuple(f"joint {number}" for number in range(self.keypoints.shape[1]))
 
     def image_column(self, name: str) -> np.ndarray:
-        """A field (images,) of the well-formed images."""
+        """Return a field (images,) of the well-formed images."""
         return _column([self.images[row][name] for row in self.image_rows])
 
     def where(self, table: str, row: int) -> str:
@@ -129,7 +129,7 @@ def place(source: str, table: str, row: int, entry: Any) -> str:
 
 
 def read_raw(content: Any, *, source: str, category: str | None = None) -> RawFile:
-    """The arrays of a parsed annotation file."""
+    """Return the arrays of a parsed annotation file."""
     if isinstance(content, list):
         content = from_list_of_frames(content, source)
     if not isinstance(content, dict):
@@ -203,7 +203,7 @@ def split_by_category(
 
 
 def raw_content(dataset: Any) -> dict[str, Any]:
-    """The content of the COCO file that a PoseDataset would be written to."""
+    """Return the content of the COCO file that a PoseDataset would be written to."""
     return to_dict(dataset)
 
 
@@ -331,7 +331,7 @@ def _keypoints(people: list[dict[str, Any]], joints: int | None) -> tuple[np.nda
 
 
 def _floats(rows: list[Any], width: int) -> np.ndarray:
-    """Rows of numbers as (n, width) float64; what does not fit becomes infinite."""
+    """Return rows of numbers as (n, width) float64; what does not fit becomes infinite."""
     try:
         flat = np.fromiter(
             chain.from_iterable(rows), dtype=np.float64, count=len(rows) * width

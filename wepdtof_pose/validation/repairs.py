@@ -293,7 +293,7 @@ def _free_ids(numbers: list[int], known: set[Any]) -> Iterator[int]:
 
 
 def _missing(value: Any) -> bool:
-    """Whether a number is null, not there or NaN."""
+    """Return whether a number is null, not there or NaN."""
     return value is None or value != value
 
 

@@ -125,7 +125,7 @@ def _meta(root: Element, dataset: PoseDataset) -> None:
 
 
 def _drawing(keypoint_set: KeypointSet) -> str:
-    """The edges and joints of a skeleton, as SVG elements that say which joints they are."""
+    """Return the edges and joints of a skeleton, as SVG elements that say which joints they are."""
     places = _standing(keypoint_set.joints)
     edges = [
         f'<line x1="{places[a][0]}" y1="{places[a][1]}" x2="{places[b][0]}" y2="{places[b][1]}" '
@@ -143,7 +143,7 @@ def _drawing(keypoint_set: KeypointSet) -> str:
 
 
 def _standing(joints: tuple[str, ...]) -> list[tuple[float, float]]:
-    """Where each joint of a person who stands facing us is in a picture of 100 x 100."""
+    """Return where each joint of a person who stands facing us is in a picture of 100 x 100."""
     others = [joint for joint in joints if joint.removeprefix("right_") not in _PLACES]
     others = [joint for joint in others if joint.removeprefix("left_") not in _PLACES]
     found = []

@@ -336,7 +336,7 @@ def _place(place: str, root: Path, alone: bool) -> str:
 
 
 def _leads_out(place: Path, folder: Path) -> bool:
-    """Whether a place lies outside a folder both by its name and where links lead."""
+    """Return whether a place lies outside a folder both by its name and where links lead."""
     return not any(
         Path(form(place.absolute())).is_relative_to(form(folder.absolute()))
         for form in (os.path.normpath, os.path.realpath)
