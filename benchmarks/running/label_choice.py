@@ -32,15 +32,7 @@ RESULT_FILE = "label_choice.json"
 
 @dataclass(frozen=True)
 class ChoiceSetting:
-    """The setting of a comparison of choices.
-
-    Attributes:
-        first: number of labels for the first network.
-        labels: total number of labels after the choice.
-        seeds: seeds, each with its own random subset.
-        preset: how networks are trained.
-        settings: configuration keys of all runs.
-    """
+    """The setting of a comparison: `first` labels for the first network, `labels` in the end."""
 
     first: int
     labels: int

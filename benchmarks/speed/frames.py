@@ -17,15 +17,7 @@ from wepdtof_pose.keypoints import get_keypoint_set
 
 @dataclass(frozen=True)
 class FrameKind:
-    """Frames of one kind.
-
-    Attributes:
-        name: in the table.
-        width: of a frame, in pixels.
-        height: of a frame, in pixels.
-        people: on each frame.
-        box: (width, height) of a person's box in pixels.
-    """
+    """Frames of one kind, in pixels; `box` is (width, height) of each person's box."""
 
     name: str
     width: int

@@ -29,14 +29,7 @@ from sspcm.training.optimiser import make_optimiser
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass of a network in a training step.
-
-    Attributes:
-        network: the module.
-        images: its input (N, 3, H, W), detached.
-        gradient: whether gradients flow through the pass.
-        training: whether BatchNorm is in training mode.
-    """
+    """One pass of a network in a training step: of these images, in this mode of BatchNorm."""
 
     network: nn.Module
     images: Tensor

@@ -27,13 +27,7 @@ _IGNORED = ("data.cache", "data.path")
 
 @dataclass(frozen=True)
 class Pairs:
-    """Runs of both results with the same method, budget, seed and subset.
-
-    Attributes:
-        name: method, budget and, if there are several, backbone.
-        first: runs of the first result.
-        second: their partners.
-    """
+    """Runs of the first result and their partners: same method, budget, seed and subset."""
 
     name: str
     first: tuple[CellResult, ...]

@@ -16,12 +16,7 @@ from wepdtof_pose.formats.layout import source_picture
 
 
 class SameImage(NamedTuple):
-    """The known image that another is.
-
-    Attributes:
-        path: the known file.
-        how: in words, after "is".
-    """
+    """The known image that another is; `how` says in what way, after "is"."""
 
     path: Path
     how: str

@@ -24,13 +24,7 @@ DRAFT_FORMATS = ("coco", "cvat", "label_studio")
 
 @dataclass(frozen=True)
 class DraftFrame:
-    """An image and the poses on it.
-
-    Attributes:
-        path: the image file.
-        size: (width, height) in pixels.
-        poses: entries of a COCO results file (see `Poses.to_coco`).
-    """
+    """An image of this (width, height), and the poses on it as entries of a COCO results file."""
 
     path: Path
     size: tuple[int, int]
