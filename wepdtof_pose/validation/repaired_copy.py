@@ -39,8 +39,8 @@ def write_repaired(
 ) -> dict[str, Any]:
     """Write a repaired copy of a data set into a new folder, and return its list of changes.
 
-    The folder has `annotations/` with the files of the same names (of the splits, where those of
-    several folders have one name), `images/` (hard links where the
+    The folder has `annotations/` with the files of the same names (or of the splits, where they
+    lie in folders for these), `images/` (hard links where the
     file system allows, else copies) and `changes.json`: input hashes, every change, the labels
     before and after, the images that are not there, and what remains. It appears whole or not at
     all.
@@ -61,9 +61,10 @@ def write_repaired(
     before, after, dropped = LabelCounts(), LabelCounts(), LabelCounts()
     with replacing_folder(out, allowed=_require_new) as folder:
         names_read = names_of_files(files)
+        together = len({file.parent for file in files.values()}) == 1
         for split, file in files.items():
             source = names_read[file]
-            own = file.name if source == file.name else f"person_keypoints_{split}.json"
+            own = file.name if together else f"person_keypoints_{split}.json"
             content = read_json(file)
             if not isinstance(content, dict):
                 raise InputError(f"{file}: a list of boxes cannot be repaired: convert first")

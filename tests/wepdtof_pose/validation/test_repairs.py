@@ -176,7 +176,12 @@ def test_images_of_a_repaired_copy(tmp_path: Path) -> None:
     assert record["missing_images"] == ["b.jpg"]
 
 
-def test_splits_whose_files_have_one_name_stay_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "names",
+    [["_annotations.coco.json"] * 3, ["a.json", "b.json", "c.json"]],
+    ids=["one", "several"],
+)
+def test_splits_in_folders_of_their_own_stay_apart(tmp_path: Path, names: list[str]) -> None:
     """As Roboflow writes them, each beside its images."""
     content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
     content["annotations"][0].pop("area")
@@ -186,17 +191,18 @@ def test_splits_whose_files_have_one_name_stay_apart(tmp_path: Path) -> None:
         shutil.copy(sample_folder() / "images" / image["file_name"], tmp_path / part / "a.jpg")
         people = [one for one in content["annotations"] if one["image_id"] == image["id"]]
         own = {**content, "images": [{**image, "file_name": "a.jpg"}], "annotations": people}
-        (tmp_path / part / "_annotations.coco.json").write_text(json.dumps(own))
+        (tmp_path / part / names[number]).write_text(json.dumps(own))
     before = load_dataset(tmp_path)
     record = write_repaired(tmp_path, tmp_path / "out")
-    assert record["inputs"][0]["file"] == "train/_annotations.coco.json"
+    first = "train/_annotations.coco.json" if len(set(names)) == 1 else "a.json"
+    assert record["inputs"][0]["file"] == first
     after = load_dataset(tmp_path / "out")
     assert {s: len(d) for s, d in after.items()} == {s: len(d) for s, d in before.items()}
     for split, dataset in after.items():
         picture = (dataset.root / "a.jpg").read_bytes()
         assert picture == (before[split].root / "a.jpg").read_bytes()
     report = validate(tmp_path)
-    assert report.findings[0].where.startswith("train/_annotations.coco.json: annotations[0]")
+    assert report.findings[0].where.startswith(f"{first}: annotations[0]")
 
 
 def test_missing_images_remain(tmp_path: Path) -> None:
