@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.locks import exclusive, hidden_name
 
@@ -307,6 +309,34 @@ def replacing_folder(
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextmanager
+def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Give an empty folder that is gone after the block, in `parent` or the system's place.
+
+    Those that killed processes left there are removed first.
+
+    Raises:
+        InputError: it cannot be made there.
+    """
+    place = Path(parent or tempfile.gettempdir())
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=place))
+    except OSError as error:
+        raise InputError(f"{place}: no folder can be made there: {error.strerror}") from None
+    lock = FileLock(folder / "new")
+    try:
+        with contextlib.suppress(OSError, NotImplementedError):
+            lock.acquire()
+            # Others see the lock only when it is held: they take the folder of one that is not.
+            (folder / "new").rename(folder / _HELD)
+        _remove_left_folders(place, owner=folder.lstat().st_uid)
+        (folder / "files").mkdir()
+        yield folder / "files"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
 def sweep(folder: Path, *, older_than: float = 0) -> None:
     """Remove what processes that were killed left below a folder that this one works on alone.
 
@@ -319,6 +349,15 @@ def sweep(folder: Path, *, older_than: float = 0) -> None:
         with contextlib.suppress(FileNotFoundError):
             if ours and not path.is_dir() and now - path.lstat().st_mtime >= older_than:
                 path.unlink()
+
+
+def _remove_left_folders(place: Path, *, owner: int) -> None:
+    """Remove temporary folders of killed processes; in a shared place not those of other users."""
+    for held in place.glob(f"{_SCRATCH}*/{_HELD}"):
+        with contextlib.suppress(OSError, Timeout, NotImplementedError):
+            if {held.lstat().st_uid, held.parent.lstat().st_uid} == {owner}:
+                with FileLock(held).acquire(blocking=False):
+                    shutil.rmtree(held.parent, ignore_errors=True)
 
 
 def _exchange(path: Path, new: Path) -> None:
@@ -417,6 +456,8 @@ _TEXTS = tuple(
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:")
 _OPENED = ("/dev/fd/", "/dev/stdin", "/proc/")
 _DEVICES = ("/dev", "/dev/fd", f"/proc/{os.getpid()}/fd")
+_SCRATCH = "wepdtof-pose-"
+_HELD = "held"
 _TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part(?:\.\w+)?|old)")
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".mp4")
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}

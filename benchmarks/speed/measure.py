@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from sspcm.config_io import load_config
 from sspcm.hardware import choose_hardware, environment, peak_memory
 from sspcm.methods import METHODS, method_class
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import temporary_folder
 
 PARTS = ("pipeline", "steps", "waiting", "scores", "growth", "ceiling", "exported")
 PIPELINE_PEOPLE = 128
@@ -82,8 +82,7 @@ def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[
     """Return the records of all parts and of the machine; temporary files go into `folder`."""
     hardware = choose_hardware(setting.device, setting.precision)
     result: dict[str, Any] = {"environment": environment(hardware)}
-    with tempfile.TemporaryDirectory(dir=folder, prefix="sspcm-speed-") as name:
-        place = Path(name)
+    with temporary_folder(folder) as place:
         if "growth" in setting.parts:
             require_room(setting.growth, place, memory_people=setting.memory_people)
         if "pipeline" in setting.parts:

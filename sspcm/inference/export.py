@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +30,7 @@ from sspcm.inference.scores import alignment
 from sspcm.networks.finder import MAPS, STRIDE
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import replacing
+from wepdtof_pose.files import replacing, temporary_folder
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.geometry import CROP_PADDING
 from wepdtof_pose.images import frame_image
@@ -245,8 +244,8 @@ def _quantised(path: Path, crops: torch.Tensor) -> Any:
             image = next(self._left, None)
             return None if image is None else {"images": image[None]}
 
-    with tempfile.TemporaryDirectory() as folder:
-        prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / "quantised.onnx"
+    with temporary_folder() as folder:
+        prepared, quantised = folder / "prepared.onnx", folder / "quantised.onnx"
         quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
         quantize_static(
             str(prepared),
@@ -303,18 +302,18 @@ def _difference(written: _Written, path: Path, images: torch.Tensor) -> float:
 
 def _real_crops(networks: TrainedNetworks) -> tuple[torch.Tensor, str]:
     """Return normalised crops (n, 3, H, W) of a few people, and their origin in words."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         try:
             if networks.config is None:
                 raise InputError("no run, so no data")
             people, origin = splits_of(networks.config.data).test, "the run's test people"
-            images = _crops_of(people, networks, Path(folder))
+            images = _crops_of(people, networks, folder)
         except InputError:
             from wepdtof_pose.synthetic.generate import generate
 
-            data = generate(Path(folder) / "data", people=CROPS, size=256, progress=False)
+            data = generate(folder / "data", people=CROPS, size=256, progress=False)
             people, origin = next(iter(load_dataset(data).values())), "procedural people"
-            images = _crops_of(people, networks, Path(folder))
+            images = _crops_of(people, networks, folder)
     return images, origin
 
 
@@ -331,8 +330,8 @@ def _drawn_frames() -> torch.Tensor:
     """Return normalised drawn frames (n, 3, 256, 256)."""
     from wepdtof_pose.synthetic.generate import generate
 
-    with tempfile.TemporaryDirectory() as folder:
-        data = generate(Path(folder) / "data", people=CROPS, size=256, progress=False)
+    with temporary_folder() as folder:
+        data = generate(folder / "data", people=CROPS, size=256, progress=False)
         people = next(iter(load_dataset(data).values()))
         frames = [frame_image(people, row)[..., ::-1] for row in range(len(people.frames))]
     pixels = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float()

@@ -15,6 +15,7 @@ import random
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -38,9 +39,11 @@ SETTINGS = words(
 )
 VOLATILE = {
     *("result.json", "env.json", "metrics.jsonl", "last.pt", "best.pt", "downloads.json"),
-    *("summary.json", "out.html", "out.pt", "report.json", "start.pt"),
+    *("summary.json", "out.html", "out.pt", "report.json", "start.pt", "speed.json", "speed.md"),
 }
 """Files that hold times, places or hashes of such: their names are compared, not their bytes."""
+PLACES = ("TMPDIR", "WEPDTOF_CACHE_DIR")
+"""Folders that every try has of its own, beside that in which the command runs."""
 LONGEST = 1200.0
 """Seconds after which a command hangs and is killed."""
 
@@ -55,7 +58,7 @@ class Writer:
         out: what it writes.
         in_place: whether the output grows file by file and is completed by the next run.
         before: makes what lies at `out` beforehand.
-        given: the input of this name is copied to `out` beforehand.
+        given: the input of this name is copied to `out` beforehand; a folder or a file.
         refused: whether the command, run again, refuses what it finds in its folder.
         volatile: more files of which only the names are compared.
     """
@@ -95,10 +98,14 @@ WRITERS = (
         "split", toolkit, words("split {set} --train 50 --test 50 -o out"), "out", refused=is_there
     ),
     Writer("labels", toolkit, words("split {set} --labels 4 -o l.json"), "l.json"),
+    Writer("sides", toolkit, words("split {set} --train 50 --test 50 -o s.json"), "s.json"),
     Writer("fix", toolkit, words("validate {set} --fix out"), "out", refused=is_there),
     Writer("stats", toolkit, words("stats {set} --plots out"), "out", True),
     Writer("visualize", toolkit, words("visualize {set} -o out --limit 6"), "out", True),
     Writer("film", toolkit, words("visualize {set} -o out --video"), "out", True),
+    Writer("grid", toolkit, words("visualize {set} -o out --grid"), "out", True),
+    Writer("sheet", toolkit, words("visualize {set} -o out --sheet"), "out", True),
+    Writer("heatmaps", toolkit, words("visualize {set} -o out --heatmaps"), "out", True),
     Writer(
         "download",
         toolkit,
@@ -137,12 +144,38 @@ WRITERS = (
         "out",
         True,
     ),
+    Writer(
+        "predict film",
+        engine,
+        words("predict {run} {film} --draw -o out"),
+        "out",
+        True,
+        refused=is_predicted,
+    ),
+    Writer("rank", engine, words("rank {set} --model {run} -n 4 -o out.json"), "out.json"),
     Writer("evaluate", engine, words("evaluate {run} -o out.json"), "out.json"),
     Writer("export", engine, words("export {run} -o out.onnx"), "out.onnx"),
+    Writer(
+        "export finder",
+        engine,
+        words("export ceiling-find --weights int8 -o out.onnx"),
+        "out.onnx",
+    ),
     Writer("weights", engine, words("import-weights {weights} -o out.pt"), "out.pt"),
     # It measures the grid that is then copied.
     Writer("report", bench, words("report {grid} -o out.html"), "out.html"),
     Writer("table", bench, words("table out"), "out", True, given="grid"),
+    Writer("table into", bench, words("table --into out.md"), "out.md", given="page"),
+    Writer(
+        "speed",
+        bench,
+        words(
+            "speed --parts steps --methods supervised --crop 64x96 --batch 2 --repeats 1 "
+            "--device cpu -o out"
+        ),
+        "out",
+        True,
+    ),
     Writer("plot", bench, words("plot out"), "out", True, given="grid"),
     Writer(
         "bench rank",
@@ -160,6 +193,18 @@ WRITERS = (
         True,
         volatile=("runs.csv", "table.csv", "table.md", "table.tex"),
     ),
+    Writer(
+        "bench burn-in",
+        bench,
+        (
+            *words("run --data {set} --ratio 6 --methods pose_dual,pose_cons --jobs 2 -o out"),
+            *SETTINGS,
+            *words("--set optimisation.burn_in_epochs=1 --set optimisation.burn_in_steps=2"),
+        ),
+        "out",
+        True,
+        volatile=("runs.csv", "table.csv", "table.md", "table.tex"),
+    ),
 )
 
 
@@ -173,6 +218,8 @@ INPUTS: dict[str, tuple[Callable[..., object], str, str]] = {
         "student",
     ),
     "grid": (bench, "run --data {base}/set --ratio 6 --methods supervised -o grid", "grid"),
+    "page": (lambda *_, **__: save_page(), "", "page.md"),
+    "film": (toolkit, "visualize set -o films --video", "films/film.mp4"),
     "weights": (lambda *_, **__: save_weights(), "", "weights.pth"),
 }
 """What the commands read by name: how it is made, and where it then is."""
@@ -182,12 +229,19 @@ def prepare(base: Path, writers: Iterable[Writer]) -> dict[str, str]:
     """Make the inputs of these commands once; gives what their arguments name."""
     os.chdir(base)
     named = " ".join(word for w in writers for word in (*w.arguments, f"{{{w.given}}}"))
+    named += "{grid}" if "{page}" in named else ""
     for name, (command, text, _) in INPUTS.items():
         if name == "set" or f"{{{name}}}" in named:
             settings = SETTINGS if command in (engine, bench) else ()
             assert run(command, (*words(text.format(base=base)), *settings), base) == 0, said(base)
             shutil.rmtree(base / "set" / ".scenes", ignore_errors=True)
     return {name: str(base / file) for name, (_, _, file) in INPUTS.items()}
+
+
+def save_page() -> None:
+    """Write a text that marks the table of the grid."""
+    grid = Path("grid").resolve()
+    Path("page.md").write_text(f"Before\n<!-- table of {grid} -->\n<!-- end of table -->\nAfter\n")
 
 
 def save_weights() -> None:
@@ -209,6 +263,11 @@ def start(command: Callable[..., object], arguments: Iterable[str], folder: Path
     try:
         os.setsid()
         os.chdir(folder)
+        for name in PLACES:
+            place = folder.with_name(f"{folder.name}.{name}")
+            place.mkdir(exist_ok=True)
+            os.environ[name] = str(place)
+        tempfile.tempdir = None
         handle = os.open(
             folder.with_name(f"{folder.name}.said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND
         )
@@ -260,6 +319,15 @@ def tree(writer: Writer, folder: Path) -> dict[str, bytes]:
     }
 
 
+def elsewhere(folder: Path) -> set[str]:
+    """The names of all that a command has left in its temporary folder and in the cache."""
+    return {
+        path.relative_to(folder.parent).as_posix().removeprefix(folder.name)
+        for place in (folder.with_name(f"{folder.name}.{name}") for name in PLACES)
+        for path in place.rglob("*")
+    }
+
+
 def is_whole_or_absent(
     writer: Writer, folder: Path, calm: dict[str, bytes], old: dict[str, bytes]
 ) -> bool:
@@ -286,11 +354,12 @@ class Campaign:
         self.problems: list[str] = []
         self.count = 0
         self.met_work = 0
+        self.elsewhere: dict[str, set[str]] = {}
         self.calm = {writer.name: self._calm(writer) for writer in writers}
 
     def _folder(self) -> Path:
         self.count += 1
-        folder = self.base / f"work{self.count}"
+        folder = self.base / f"work{self.count:04}"
         folder.mkdir()
         return folder
 
@@ -300,7 +369,9 @@ class Campaign:
     def _before(self, writer: Writer) -> Path:
         folder = self._folder()
         if writer.given:
-            shutil.copytree(self.inputs[writer.given], folder / writer.out)
+            given = Path(self.inputs[writer.given])
+            copy = shutil.copytree if given.is_dir() else shutil.copyfile
+            copy(given, folder / writer.out)
         if writer.before:
             assert run(writer.command, self._arguments(writer.before), folder) == 0, said(folder)
         return folder
@@ -311,7 +382,9 @@ class Campaign:
         process = start(writer.command, self._arguments(writer.arguments), folder)
         began = self._first_change(process, folder)
         assert ended(process) == 0, f"{writer.name}: {said(folder)}"
-        return tree(writer, folder), old, time.monotonic() - began
+        duration = time.monotonic() - began
+        self.elsewhere[writer.name] = elsewhere(folder)
+        return tree(writer, folder), old, duration
 
     def _first_change(self, process: int, folder: Path) -> float:
         """Wait until a process has begun to write, or has ended; gives the time."""
@@ -355,11 +428,16 @@ class Campaign:
 
     def _compare(self, writer: Writer, folder: Path, when: str) -> None:
         calm, found = self.calm[writer.name][0], tree(writer, folder)
+        apart = elsewhere(folder) ^ self.elsewhere[writer.name]
+        if apart:
+            self.problems.append(f"{writer.name}: {when}, outside the folder: {sorted(apart)[:5]}")
         if found != calm:
             names = sorted(n for n in calm.keys() | found.keys() if calm.get(n) != found.get(n))
             self.problems.append(f"{writer.name}: {when}, these differ: {names[:5]} in {folder}")
         else:
-            shutil.rmtree(folder)
+            for place in self.base.glob(f"{folder.name}*"):
+                if place.is_dir():
+                    shutil.rmtree(place)
 
 
 def _runs(process: int) -> bool:

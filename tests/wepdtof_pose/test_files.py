@@ -17,6 +17,7 @@ from wepdtof_pose.files import (
     replacing_folder,
     size_in_words,
     sweep,
+    temporary_folder,
     write_json,
 )
 
@@ -254,6 +255,36 @@ def test_replacing_folder_puts_the_old_one_back(
 def test_sha256_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     assert file_sha256(tmp_path / "a").startswith("e3b0c44298fc1c14")
+
+
+HOLD_A_FOLDER = """
+import os, signal, sys, time
+from pathlib import Path
+from wepdtof_pose.files import temporary_folder
+with temporary_folder(Path(sys.argv[1])) as folder:
+    (folder / "a").write_text("a")
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_temporary_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "wepdtof-pose-mine").mkdir()
+    (tmp_path / "wepdtof-pose-link").symlink_to(tmp_path / "wepdtof-pose-mine")
+    command = [sys.executable, "-c", HOLD_A_FOLDER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        at_work = set(tmp_path.glob("*/files"))
+        with temporary_folder(tmp_path) as folder:
+            assert set(tmp_path.glob("*/files")) == at_work | {folder}
+        process.kill()
+        process.wait()
+    assert set(tmp_path.glob("*/files")) == at_work
+    with temporary_folder(tmp_path) as folder:
+        assert set(tmp_path.glob("*/files")) == {folder}
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["wepdtof-pose-link", "wepdtof-pose-mine"]
 
 
 def test_sweeping_removes_what_is_ours_alone(tmp_path: Path) -> None:

@@ -134,6 +134,8 @@ def are_pairs(content: dict[str, Any], name: str | None = None) -> bool:
     lists: list[Any] = [person["keypoints"] for person in people]
     if not lists or any(len(values) != 2 * joints for values in lists):
         return False
+    if any(isinstance(value, (list, dict)) for values in lists for value in values):
+        return False
     # 42 numbers may be 21 pairs or 14 triples.
     triples = joints % 3 == 0 and all(set(values[2::3]) <= {0, 1, 2} for values in lists)
     return not triples

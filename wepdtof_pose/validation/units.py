@@ -249,7 +249,8 @@ def _corners(raw: RawFile) -> str:
         text = "all boxes fit their images, and as x, y, width, height many do not"
         found = are_corners(boxes[counted], sizes[counted])
         return f"read as corners x1, y1, x2, y2 {text}" if found else ""
-    with np.errstate(invalid="ignore"):
+    # Of people without joints any box does.
+    with np.errstate(invalid="ignore", divide="ignore"):
         points = raw.keypoints[..., :2]
         slack = 0.1 * (boxes[:, 2:] - boxes[:, :2])[:, None]
         near, far = boxes[:, None, :2] - slack, boxes[:, None, 2:] + slack

@@ -310,6 +310,19 @@ def test_pairs_of_one_person_stay(fixed: Fix) -> None:
     assert record["remaining"] == {"keypoint-count": 1}
 
 
+@pytest.mark.parametrize("step", [2, 3])
+def test_nested_joints_twice_as_many_as_names_are_no_pairs(fixed: Fix, step: int) -> None:
+    before = content()
+    before["categories"][0]["keypoints"] = NAMES[:2]
+    for row in before["annotations"]:
+        row["keypoints"] = [row["keypoints"][at : at + step] for at in range(0, 12, 3)]
+    after, record = fixed(before)
+    assert after == before
+    assert record["labels"]["after"] == record["labels"]["before"]
+    assert record["labels"]["after"]["joints"] == 8
+    assert record["remaining"]["structure"] == 2
+
+
 @pytest.mark.parametrize(
     ("numbers", "keypoints", "clear"),
     [

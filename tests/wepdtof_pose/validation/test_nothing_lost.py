@@ -78,6 +78,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @settings(
     max_examples=int(os.environ.get("WEPDTOF_EXAMPLES", "12")),
     deadline=None,
@@ -116,7 +117,9 @@ def test_no_label_is_lost_and_what_passes_is_read(
         after = labels_in(Path(parent) / "dropped")
         less = (gone["frames"], gone["boxes"], gone["joints"])
         assert all(now >= then - lost for now, then, lost in zip(after, before, less, strict=True))
-        read_by_every_command(Path(parent) / "dropped", dropped, data.draw)
+        # Most often there is nothing to drop: the same is not read twice.
+        if written(Path(parent) / "dropped") != written(Path(parent) / "plain"):
+            read_by_every_command(Path(parent) / "dropped", dropped, data.draw)
         if not (OF_THE_FILE | {"image-missing"}) & set(dropped["remaining"]):
             load_dataset(Path(parent) / "dropped")
 
@@ -125,6 +128,10 @@ def labels_in(folder: Path) -> tuple[int, ...]:
     """The labels of all files of a folder together."""
     files = (folder / "annotations").glob("*.json")
     return tuple(map(sum, zip(*(labels(read_json(file)) for file in files), strict=True)))
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (folder / "annotations").iterdir()}
 
 
 OF_THE_FILE = {
