@@ -6,10 +6,11 @@ An unknown key or a value of the wrong type is an error that names the key.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,15 +79,31 @@ def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = 
     hints = typing.get_type_hints(kind)
     unknown = [str(key) for key in content if key not in hints]
     if unknown:
+        names = [prefix + name for name in hints]
+        key = prefix + unknown[0]
         raise InputError(
-            f"unknown config key {prefix + unknown[0]!r}: choose from "
-            + ", ".join(prefix + name for name in hints)
+            f"unknown config key {key!r}{_meant(key, names)}: choose from {', '.join(names)}"
         )
     values = {key: _convert(value, hints[key], key=prefix + key) for key, value in content.items()}
     return kind(**values)
 
 
+def _meant(key: str, names: Sequence[str]) -> str:
+    """What an unknown key, in whose group there are these names, may stand for, in words."""
+    known = list(flatten(to_dict(TrainConfig())))
+    if key in known:
+        group, _, last = key.rpartition(".")
+        return f" (in a file, write {group}: and in the line below, indented, {last}: VALUE)"
+    found = [name for name in known if name.endswith(f".{key}")]
+    found = found or difflib.get_close_matches(key, [*names, *known], n=1, cutoff=0.8)
+    return f" ({' or '.join(found)}?)" if found else ""
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        named = path / "config.yaml"
+        which = f"; that of the run is {named}" if named.is_file() else ""
+        raise InputError(f"{path}: is a folder, not a YAML file{which}")
     content = parse_yaml(read_text(path), source=str(path), aliases=True)
     content = {} if content is None else content
     if not isinstance(content, dict):

@@ -15,7 +15,7 @@ from sspcm.inference.networks import FixedNetworks, TrainedNetworks
 from sspcm.methods.method import Method
 from sspcm.networks.architecture import network_of_state
 from sspcm.networks.weights import open_weights
-from sspcm.runs.checkpoint import load_checkpoint, read_torch_file, save_checkpoint
+from sspcm.runs.checkpoint import load_checkpoint, misfit, read_torch_file, save_checkpoint
 from sspcm.runs.code import require_allowed_code
 from sspcm.runs.folder import RunFolder
 from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict
@@ -118,10 +118,9 @@ def _open_run(
     try:
         method.load_state_dict(state)
     except (RuntimeError, KeyError, TypeError) as error:
-        lines = str(error).splitlines()
         raise InputError(
             f"{file}: does not fit the run's configuration and the {joints} joints of "
-            f"{keypoint_set.name!r}: {lines[min(1, len(lines) - 1)].strip()}"
+            f"{keypoint_set.name!r}: {misfit(error)}"
         ) from None
     return TrainedNetworks(
         method=_on_device(method, hardware),

@@ -82,6 +82,18 @@ def require_finite(state: dict[str, Any], path: Path) -> None:
             )
 
 
+def misfit(error: BaseException) -> str:
+    """Return in a short line what torch says of a state that does not fit a module.
+
+    >>> misfit(RuntimeError('Error:\\n Missing key(s) in state_dict: "a", "b", "c", "d", "e". '))
+    'Missing key(s) in state_dict: "a", "b", "c" and 2 more'
+    """
+    lines = str(error).splitlines() or [type(error).__name__]
+    line = lines[min(1, len(lines) - 1)].strip()
+    names = line.split(", ") if " key(s) in " in line else []
+    return f"{', '.join(names[:3])} and {len(names) - 3} more" if len(names) > 3 else line
+
+
 def _require_torch_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
@@ -182,6 +194,9 @@ _STAND_INS: list[Any] = [
         for name in ("HistoryBuffer", "current", "max", "mean", "min")
     ),
     (_PutAside, "argparse.Namespace"),
+    *((_PutAside, f"pathlib.{name}") for name in ("Path", "PosixPath", "WindowsPath")),
+    *((_PutAside, f"pathlib._local.{name}") for name in ("Path", "PosixPath", "WindowsPath")),
+    *((_PutAside, f"datetime.{name}") for name in ("date", "datetime", "timedelta")),
     (_PutAside, "builtins.getattr"),
     (_PutAside, "__builtin__.getattr"),
 ]

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from sspcm.hardware import Hardware
 from sspcm.networks.averages import AveragedWeights
-from sspcm.runs.checkpoint import load_checkpoint, save_checkpoint
+from sspcm.runs.checkpoint import load_checkpoint, misfit, save_checkpoint
 from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError
 
@@ -107,8 +107,5 @@ def restore(
                     raise ValueError(f"the optimiser's state has shape {tuple(moment.shape)}")
     # Torch and msgspec raise many kinds of errors for content that does not fit.
     except Exception as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise InputError(
-            f"{file}: does not fit the run's configuration: {lines[min(1, len(lines) - 1)].strip()}"
-        ) from None
+        raise InputError(f"{file}: does not fit the run's configuration: {misfit(error)}") from None
     return progress

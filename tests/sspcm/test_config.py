@@ -44,7 +44,9 @@ def test_sigma_fits_the_crops(overrides, sigma):
     ("overrides", "message"),
     [
         ({"optimisation.epoch": 3}, r"optimisation\.epoch'.*epochs"),
-        ({"nothing": 3}, "unknown config key 'nothing'"),
+        ({"nothing": 3}, "unknown config key 'nothing': choose"),
+        ({"epochs": 3}, r"unknown config key 'epochs' \(optimisation\.epochs\?\)"),
+        ({"optimization.epochs": 3}, r"unknown config key 'optimization' \(optimisation\?\)"),
         ({"optimisation.epochs": "many"}, r"'optimisation\.epochs' must be of type int"),
         ({"optimisation.epochs": 0}, r"'optimisation\.epochs' must be at least 1"),
         ({"evaluation.flip_test": 1}, r"'evaluation\.flip_test' must be of type bool"),
@@ -137,6 +139,15 @@ def test_files_that_are_no_configuration(tmp_path):
         (tmp_path / "broken.yaml").write_text(text)
         with pytest.raises(InputError, match=f"broken.yaml: .*{said}"):
             load_config(tmp_path / "broken.yaml")
+
+
+def test_files_that_are_no_configuration_say_what_is(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("optimisation.epochs: 3\n")
+    with pytest.raises(InputError, match="write optimisation: and in the line below, indented"):
+        load_config(path)
+    with pytest.raises(InputError, match=r"is a folder, .*; that of the run is .*config\.yaml"):
+        load_config(tmp_path)
 
 
 def test_anchors_of_a_file_are_followed_and_never_printed_at_length(tmp_path):

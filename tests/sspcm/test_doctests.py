@@ -17,6 +17,7 @@ import pytest
         "sspcm.data.detections",
         "sspcm.inference.poses",
         "sspcm.model",
+        "sspcm.runs.checkpoint",
     ],
 )
 def test_examples_in_docstrings(name, own_cache):

@@ -199,7 +199,7 @@ WRITERS = (
         (
             *words("run --data {set} --ratio 6 --methods pose_dual,pose_cons --jobs 2 -o out"),
             *SETTINGS,
-            *words("--set optimisation.burn_in_epochs=1 --set optimisation.burn_in_steps=2"),
+            *words("--set optimisation.burn_in_epochs=1"),
         ),
         "out",
         True,
@@ -458,7 +458,8 @@ def main(base: Path, kills: int, races: int, seed: int, names: list[str]) -> dic
             writer = writers[number % len(writers)]
             before = len(campaign.problems)
             once(writer)
-            print(f"{what} {number + 1}/{count}: {writer.name}", file=sys.stderr)
+            done = f"{what} {number + 1}/{count}: {writer.name} ({campaign.met_work} met work)"
+            print(done, file=sys.stderr, flush=True)
             for problem in campaign.problems[before:]:
                 print(problem, file=sys.stderr)
     return {

@@ -2,6 +2,8 @@ import argparse
 import hashlib
 import pickle
 from collections import OrderedDict
+from datetime import datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -160,11 +162,11 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="cut short"):
         read_weights(tmp_path / "cut.pth")
-    (tmp_path / "pickle.pth").write_bytes(pickle.dumps({"a": Path()}, protocol=2))
+    (tmp_path / "pickle.pth").write_bytes(pickle.dumps({"a": Fraction()}, protocol=2))
     with pytest.raises(InputError, match=r"more than tensors|not a torch file"):
         read_weights(tmp_path / "pickle.pth")
     with pytest.raises(InputError, match=r"more than tensors.*state_dict"):
-        read_weights(save({"state_dict": small(0).state_dict(), "perf": Path()}, tmp_path))
+        read_weights(save({"state_dict": small(0).state_dict(), "perf": Fraction()}, tmp_path))
 
 
 @pytest.mark.parametrize("wrapping", ["net", "ema", "network", "model_state", "model", "mine"])
@@ -191,7 +193,8 @@ def test_networks_that_are_not_read_are_said(tmp_path: Path) -> None:
 def test_options_and_counters_beside_parameters_are_put_aside(tmp_path: Path) -> None:
     counters = {"n_averaged": torch.tensor(3), "conv1.total_ops": torch.zeros(1)}
     state = {"module." + name: value for name, value in small(0).state_dict().items()} | counters
-    file = save({"state_dict": state, "args": argparse.Namespace(lr=0.1, path="x")}, tmp_path)
+    options = argparse.Namespace(lr=0.1, path=tmp_path, started=datetime.now())
+    file = save({"state_dict": state, "args": options}, tmp_path)
     (found,) = open_weights(file).networks.values()
     assert set(found) == set(small(0).state_dict())
 
