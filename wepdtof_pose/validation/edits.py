@@ -41,7 +41,7 @@ class Edits:
         self._lists: dict[str, list[Any]] = {
             name: list(content[name]) for name in ("images", "annotations")
         }
-        self._out: set[tuple[str, int]] = set()
+        self._out: dict[tuple[str, int], Any] = {}
 
     @property
     def content(self) -> dict[str, Any]:
@@ -108,9 +108,15 @@ class Edits:
             entry = self.entry(table, row)
             of_frame = LabelCounts(frames=int(isinstance(entry, dict) and bool(entry)))
             self.dropped += of_frame if table == "images" else count_person(entry)
+        self._out[table, row] = self.entry(table, row)
         self._lists[table][row] = None
-        self._out.add((table, row))
         self.note(code, table, row, f"dropped: {why}")
+
+    def all_entries(self, table: Table) -> list[Any]:
+        """Return the entries as they are now, and those that were taken out as they were then."""
+        return [
+            self._out.get((table, row), entry) for row, entry in enumerate(self._lists[table])
+        ]
 
     def result(self) -> dict[str, Any]:
         """Return the file without the entries that were taken out."""

@@ -46,13 +46,17 @@ def count_labels(content: dict[str, Any], *, pairs: bool = False) -> LabelCounts
         content: the file; its lists may hold anything.
         pairs: its people have x, y of each joint without visibility (see `forms.are_pairs`).
     """
-    images = [image for image in content["images"] if isinstance(image, dict) and image]
-    frames = len({repr(sorted(image.items(), key=_by_name)) for image in images})
     people = (count_person(person, pairs=pairs) for person in content["annotations"])
-    total = LabelCounts(frames=frames)
+    total = LabelCounts(frames=count_frames(content["images"]))
     for counts, times in Counter(people).items():
         total += LabelCounts(*(times * n for n in counts))
     return total
+
+
+def count_frames(images: list[Any]) -> int:
+    """Count the frames of a list of images, of entries that are the same one."""
+    held = [image for image in images if isinstance(image, dict) and image]
+    return len({repr(sorted(image.items(), key=_by_name)) for image in held})
 
 
 def count_person(person: Any, *, pairs: bool = False) -> LabelCounts:

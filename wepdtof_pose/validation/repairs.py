@@ -25,7 +25,12 @@ from wepdtof_pose.validation.edits import Edits
 from wepdtof_pose.validation.findings import Problem
 from wepdtof_pose.validation.forms import are_pairs, extent_of_joints, joints_of_file, read_forms
 from wepdtof_pose.validation.joints import of_ai_challenger
-from wepdtof_pose.validation.label_counts import LabelCounts, count_labels, count_person
+from wepdtof_pose.validation.label_counts import (
+    LabelCounts,
+    count_frames,
+    count_labels,
+    count_person,
+)
 from wepdtof_pose.validation.picture_sizes import fill_sizes, move_along
 from wepdtof_pose.validation.raw_file import RawFile, read_raw
 from wepdtof_pose.validation.schema import entry_check
@@ -88,6 +93,9 @@ def repair(
     _Repair(edits).run()
     if drop:
         _drop_unusable(edits)
+    # Entries that are alike once they are repaired were one frame from the beginning.
+    alike = count_frames(edits.all_entries("images"))
+    before = before._replace(frames=min(before.frames, alike))
     after = count_labels(edits.result(), pairs=are_pairs(edits.result(), category))
     lost = before - edits.dropped - after
     if max(lost) > 0:

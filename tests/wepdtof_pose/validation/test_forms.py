@@ -426,6 +426,28 @@ def test_an_image_without_a_field_is_no_frame(fixed: Fix) -> None:
     assert record["labels"]["before"] == record["labels"]["after"]
 
 
+@pytest.mark.parametrize("change", [("width", None), ("width", "64"), ("id", 1.0), ("height", 20)])
+def test_two_entries_of_one_image_are_a_frame_once_they_are_alike(
+    fixed: Fix, change: tuple[str, Any]
+) -> None:
+    before = content()
+    other = dict(before["images"][0])
+    name, value = change
+    other |= {name: value} if value is not None else {}
+    if value is None:
+        del other[name]
+    before["images"].insert(1, other)
+    after, record = fixed(before)
+    if value == 20:
+        assert after["images"] == before["images"]
+        assert record["remaining"]["image-id-repeated"] == 1
+    else:
+        assert after == content()
+        assert record["remaining"] == {}
+    assert record["labels"]["before"] == record["labels"]["after"]
+    assert record["labels"]["after"]["frames"] == (3 if value == 20 else 2)
+
+
 def test_joints_that_cannot_be_read_hide_no_pairs_of_others(fixed: Fix) -> None:
     before = content()
     first, second = copy.deepcopy(before["annotations"][0]), before["annotations"][0]

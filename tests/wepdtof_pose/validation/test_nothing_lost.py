@@ -38,9 +38,9 @@ from wepdtof_pose.validation.validate import validate
 
 def labels(content: Content) -> tuple[int, int, int]:
     """Frames, boxes and labelled joints, however they are written; a copy is no other frame."""
-    frames = {
-        repr(sorted(i.items(), key=str)) for i in content["images"] if isinstance(i, dict) and i
-    }
+    # A copy may lack a field of the other one.
+    images = [image for image in content["images"] if isinstance(image, dict) and image]
+    frames = {repr([as_id(image.get("id")), image.get("file_name")]) for image in images}
     people = [a for a in content["annotations"] if isinstance(a, dict)]
     boxes = [a.get("bbox") for a in people]
     whole = [b for b in boxes if isinstance(b, list) and len(b) == 4 and all(map(usable, b))]
@@ -56,6 +56,10 @@ def labels(content: Content) -> tuple[int, int, int]:
                 # At 0, 0 only a visibility of COCO's says that there is a joint.
                 joints += seen > 0 and (seen in (1, 2) or any(map(float, joint[:2])))
     return len(frames), sum(float(b[2]) > 0 and float(b[3]) > 0 for b in whole), joints
+
+
+def as_id(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value == value // 1 else value
 
 
 def as_numbers(keypoints: Any) -> list[Any]:
