@@ -9,6 +9,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import re
+import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 DEFAULT_RATE = 25.0
 """Frame rate assumed for a video that states none."""
 _MAY_HAVE_PAGES = frozenset({".tif", ".tiff", ".gif", ".avif", ".webp", ".png", ".apng"})
+_ANIMATED = frozenset({".gif", ".png", ".apng"})
+"""Images whose pages are frames in time; FFmpeg reads those of others as one."""
 _EXACT_COUNTS = frozenset({".avi", ".mp4", ".mov", ".m4v"})
 """Videos whose headers state the exact number of frames; other headers hold estimates."""
 _NUMBER = re.compile(r"_\d{6}$")
@@ -180,10 +183,15 @@ class FrameReader:
             if not capture.isOpened():
                 raise InputError(f"{path}: cannot be opened as a video")
             stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+            stated_rate = capture.get(cv2.CAP_PROP_FPS)
+            shown = round(_shown_seconds(path) * stated_rate) or stated
+            # What an editor cut off at the ends is still in the file, and counted.
+            exact = path.suffix.lower() in _EXACT_COUNTS and shown >= stated - 1
+            stated = stated if exact else min(stated, shown)
             self.stated = stated if stated > 0 else None
-            rate = _playing_rate(path, capture.get(cv2.CAP_PROP_FPS))
-            numbers = _FrameNumbers(path, rate, self.stated)
-            failed = 0
+            rate = _playing_rate(path, stated_rate)
+            numbers = _FrameNumbers(path, rate, self.stated if exact else None)
+            failed = reached = 0
             while failed < min(_PATIENCE, max(30, (self.stated or 0) - numbers.last)):
                 decoded, image = capture.read()
                 if not decoded:
@@ -192,17 +200,22 @@ class FrameReader:
                 time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                 number, time = numbers.next(time, failed)
                 self.undecodable, failed = self.undecodable + failed, 0
+                reached = 1 + round(time * stated_rate)
                 yield Frame(self.source, image, number=number, rate=rate, time=time)
-            self.problem = self._verdict(numbers.last)
+            self.problem = self._verdict(numbers.last, 0 if exact else reached)
         finally:
             capture.release()
 
-    def _verdict(self, last: int) -> str | None:
-        """Return what is wrong with a video, given the number of its last decoded frame."""
+    def _verdict(self, last: int, reached: int) -> str | None:
+        """Return what is wrong with a video, given the number of its last decoded frame.
+
+        `reached` is the number of frames until then at the rate in the header, where the stated
+        count is an estimate: of the video's length, not of frames that pauses part.
+        """
         path, frames, stated = self.source.path, self.frames, self.stated
         if not last:
             raise InputError(f"{path}: the video has no frame that can be decoded")
-        missing = (stated or 0) - frames
+        missing = (stated or 0) - max(frames, reached)
         if self.undecodable:
             self.undecodable = max(self.undecodable, missing)
             bad = counted(self.undecodable, "frame")
@@ -285,6 +298,7 @@ class _FrameNumbers:
     """
 
     def __init__(self, path: Path, rate: float, stated: int | None) -> None:
+        """`stated` is the exact number of frames in the header; None if it has none."""
         self._path = path
         self._rate = rate
         self._stated = stated
@@ -316,7 +330,7 @@ class _FrameNumbers:
         """Return how many undecodable frames, by the header's count, are still to come."""
         if self._missing is None:
             self._missing = 0
-            if self._stated is not None and self._path.suffix.lower() in _EXACT_COUNTS:
+            if self._stated is not None:
                 capture = _open_video(self._path)
                 decoded = failed = 0
                 while failed < min(_PATIENCE, max(30, self._stated - decoded - failed)):
@@ -345,6 +359,52 @@ def _playing_rate(path: Path, stated: float) -> float:
     return float(playing) if playing > 1.05 * stated else stated or DEFAULT_RATE
 
 
+def _shown_seconds(path: Path) -> float:
+    """Return how much of an MP4 or QuickTime video is shown by its edit list; 0 if it has none."""
+    if path.suffix.lower() not in _EXACT_COUNTS - {".avi"}:
+        return 0.0
+    try:
+        with path.open("rb") as stream:
+            while len(head := stream.read(8)) == 8:
+                size, kind = struct.unpack(">I4s", head)
+                if kind == b"moov":
+                    return _edited_seconds(stream.read(size - 8))
+                if size == 1:  # the size follows, in 8 bytes
+                    size = struct.unpack(">Q", stream.read(8))[0] - 8
+                if size < 8:
+                    return 0.0
+                stream.seek(size - 8, os.SEEK_CUR)
+    # Damaged files are for the decoder to judge.
+    except (ArithmeticError, LookupError, OSError, ValueError, struct.error):
+        pass
+    return 0.0
+
+
+def _edited_seconds(movie: bytes) -> float:
+    boxes = dict(_boxes(movie))
+    for track in (content for kind, content in _boxes(movie) if kind == b"trak"):
+        parts = dict(_boxes(track))
+        media, edits = dict(_boxes(parts[b"mdia"])), dict(_boxes(parts.get(b"edts", b"")))
+        if media[b"hdlr"][8:12] != b"vide" or b"elst" not in edits:
+            continue
+        header, listed = boxes[b"mvhd"], edits[b"elst"]
+        (scale,) = struct.unpack_from(">I", header, 20 if header[0] else 12)
+        entry = ">Qq4x" if listed[0] else ">Ii4x"
+        # An entry at -1 is a pause before the video.
+        found = struct.iter_unpack(entry, listed[8:])
+        return sum(length for length, start in found if start >= 0) / scale
+    return 0.0
+
+
+def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the kinds and contents of the boxes in a box of MP4 and QuickTime files."""
+    place = 0
+    while place + 8 <= len(content):
+        size, kind = struct.unpack_from(">I4s", content, place)
+        yield kind, content[place + 8 : place + size]
+        place += max(size, 8)
+
+
 def _kind_of(path: Path) -> str | None:
     """Return the kind of a file by its suffix or its first bytes; None if neither tells."""
     suffix = path.suffix.lower()
@@ -361,7 +421,7 @@ def _kind_of(path: Path) -> str | None:
         except cv2.error:
             pages = 1
         if pages > 1:
-            return "video" if suffix == ".gif" else "pages"
+            return "video" if suffix in _ANIMATED else "pages"
     return "image"
 
 

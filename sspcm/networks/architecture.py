@@ -15,6 +15,8 @@ from wepdtof_pose.errors import InputError
 
 def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Module:
     """The trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet."""
+    if "mix.0.weight" in state:
+        raise InputError(f"{source}: finds people and predicts no poses: name it with --finder")
     name, options = architecture_of(state, source=source)
     network = build_network(name, state["final_layer.weight"].shape[0], **options)
     try:

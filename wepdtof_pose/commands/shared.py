@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -79,6 +80,13 @@ def output_option(
 class CommandGroup(click.Group):
     """A command group that shows bad input and failing files as one line, without a traceback."""
 
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, whose numbers have to be finite: a range of click's lets nan through."""
+        for option in cmd.params:
+            if isinstance(option.type, click.types.FloatParamType) and option.callback is None:
+                option.callback = _finite
+        super().add_command(cmd, name)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command; what its input or the machine is to blame for exits with 2."""
         for stream in (sys.stdout, sys.stderr):
@@ -101,6 +109,12 @@ class CommandGroup(click.Group):
             message = f"{message[:_LONGEST_MESSAGE]} ... ({len(message):,} characters)"
         echo(f"{ctx.info_name}: error: {message}", err=True)
         sys.exit(2)
+
+
+def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no finite number.")
+    return value
 
 
 def _lacks_memory(error: Exception) -> bool:

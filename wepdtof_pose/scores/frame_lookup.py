@@ -19,6 +19,8 @@ VIDEO_SUFFIXES = frozenset(
         ".m4v",
         ".mpg",
         ".mpeg",
+        ".mjpeg",
+        ".mjpg",
         ".wmv",
         ".flv",
         ".ts",

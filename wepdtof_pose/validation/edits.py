@@ -114,9 +114,7 @@ class Edits:
 
     def all_entries(self, table: Table) -> list[Any]:
         """Return the entries as they are now, and those that were taken out as they were then."""
-        return [
-            self._out.get((table, row), entry) for row, entry in enumerate(self._lists[table])
-        ]
+        return [self._out.get((table, row), entry) for row, entry in enumerate(self._lists[table])]
 
     def result(self) -> dict[str, Any]:
         """Return the file without the entries that were taken out."""

@@ -1,11 +1,13 @@
-"""What the option -o of commands that write one file never writes over."""
+"""What -o never writes over, and numbers that are none."""
 
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from sspcm.commands.main import main
+from wepdtof_pose.commands.main import main as toolkit
 
 COMMANDS = {
     "evaluate": ["run"],
@@ -14,6 +16,22 @@ COMMANDS = {
     "pseudo-labels": ["run"],
     "export": ["run"],
 }
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize("group", [main, toolkit], ids=["sspcm", "wepdtof-pose"])
+def test_numbers_are_finite(group: click.Group, value: str) -> None:
+    asked = [
+        (name, option.opts[0])
+        for name, command in group.commands.items()
+        for option in command.params
+        if isinstance(option.type, click.types.FloatParamType)
+    ]
+    assert len(asked) > 4
+    for name, option in asked:
+        done = CliRunner().invoke(group, [name, "in", "-o", "out", f"{option}={value}"])
+        assert done.exit_code == 2
+        assert f"Invalid value for '{option}': {value}" in done.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,6 +1,7 @@
 """Frames of whole and of damaged inputs: which there are, and their numbers and times."""
 
 import os
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,72 @@ def test_numbers_and_times_are_right_around_damaged_frames(
         bad = counted(len(damaged), "frame")
         assert f"{bad} cannot be decoded ({len(whole)} can)" in str(reader.problem)
     else:
+        assert reader.problem is None
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_pauses_in_matroska_are_no_missing_frames(tmp_path: Path, cut: bool) -> None:
+    path = tmp_path / "clip.mkv"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (32, 32))
+    for number in range(12):
+        writer.write(np.full((32, 32, 3), 20 * number, dtype=np.uint8))
+    writer.release()
+    # A pause of 3 seconds before the last three frames; the header states the length in ms alone.
+    content = path.read_bytes()
+    for time in (900, 1000, 1100):
+        block = re.compile(re.escape(b"\x81" + time.to_bytes(2, "big")) + rb"(?=[\x00\x80])")
+        content, found = block.subn(b"\x81" + (time + 3000).to_bytes(2, "big"), content)
+        assert found == 1
+    length = b"\x44\x89\x88" + struct.pack(">d", 1200)
+    assert content.count(length) == 1
+    content = content.replace(length, length[:3] + struct.pack(">d", 4200))
+    path.write_bytes(content[: content.index(b"\x81\x01\xf4")] if cut else content)
+    reader, frames = read(path)
+    if cut:
+        assert "5 of 42 stated frames: it is cut short" in str(reader.problem)
+    else:
+        times = [*(number / 10 for number in range(9)), 3.9, 4.0, 4.1]
+        assert [frame.time for frame in frames] == pytest.approx(times)
+        assert (reader.problem, reader.undecodable) == (None, 0)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_what_an_edit_list_leaves_out_is_not_missing(tmp_path: Path, cut: bool) -> None:
+    path = tmp_path / "clip.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (64, 48))
+    for number in range(40):
+        writer.write(picture(number))
+    writer.release()
+    content = bytearray(path.read_bytes())
+    place = content.index(b"elst") + 12
+    assert struct.unpack_from(">I", content, place) == (4000,)
+    # Shown are two seconds from the second one on; the media's clock has 10240 ticks a second.
+    struct.pack_into(">II", content, place, 2000, 10240)
+    if cut:
+        media = content.index(b"mdat") + 4
+        content[media + 1500 : content.index(b"moov") - 4] = b""
+        content[media - 8 : media - 4] = struct.pack(">I", 1508)
+    path.write_bytes(content)
+    reader, frames = read(path)
+    if cut:
+        assert 0 < len(frames) < 15
+        assert "of 20 stated frames" in str(reader.problem)
+    else:
+        assert [frame.number for frame in frames] == list(range(1, 21))
+        assert frames[0].image[20, 15].tolist() == pytest.approx([0, 160, 240], abs=60)
+        assert (reader.problem, reader.stated, reader.undecodable) == (None, 20, 0)
+
+
+def test_animated_png_and_motion_jpeg_are_videos(tmp_path: Path) -> None:
+    animation = cv2.Animation()
+    animation.frames = [picture(number) for number in range(6)]
+    animation.durations = np.array([100] * 6)
+    cv2.imwriteanimation(str(tmp_path / "clip.png"), animation)
+    jpegs = [cv2.imencode(".jpg", picture(number))[1].tobytes() for number in range(6)]
+    (tmp_path / "clip.mjpeg").write_bytes(b"".join(jpegs))
+    for name in ("clip.png", "clip.mjpeg"):
+        reader, frames = read(tmp_path / name)
+        assert [frame.number for frame in frames] == [1, 2, 3, 4, 5, 6]
         assert reader.problem is None
 
 

@@ -22,6 +22,7 @@ from sspcm.networks.weights import (
     open_weights,
     read_weights,
 )
+from sspcm.ready.names import network_path
 from wepdtof_pose.errors import InputError
 
 State = dict[str, torch.Tensor]
@@ -291,3 +292,9 @@ def test_a_network_is_only_as_large_as_its_file(tmp_path: Path) -> None:
     state["conv1.weight"] = torch.zeros(4096, 3, 7, 7)
     with pytest.raises(InputError, match="layer4 of width 32768"):
         network_of_state(state, source="here")
+
+
+def test_a_network_that_finds_people_is_named_by_its_own_option() -> None:
+    file = network_path("ceiling-find")
+    with pytest.raises(InputError, match=r"finds people and predicts no poses: .*--finder"):
+        network_of_state(read_weights(file), source="here")
