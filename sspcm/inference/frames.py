@@ -31,6 +31,8 @@ _ANIMATED = frozenset({".gif", ".png", ".apng"})
 """Images whose pages are frames in time; FFmpeg reads those of others as one."""
 _EXACT_COUNTS = frozenset({".avi", ".mp4", ".mov", ".m4v"})
 """Videos whose headers state the exact number of frames; other headers hold estimates."""
+_PREDICTED = frozenset({"predictions.json", "joints.csv", "frames.csv"})
+"""What the folder of a finished prediction holds."""
 _NUMBER = re.compile(r"_\d{6}$")
 _PATIENCE = 5000
 """Number of undecodable frames in a row that counts as the end of a video."""
@@ -243,7 +245,7 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
     for path in inputs:
         if path.is_dir():
             held = []
-            for file in _files_below(path):
+            for file in _files_below(path, left_out):
                 kind = _kind_of(file)
                 if kind is None:
                     what = file.suffix.lower() or "no suffix"
@@ -432,8 +434,11 @@ def _kind_by_opening(path: Path) -> str:
     return "video" if opened else "image"
 
 
-def _files_below(folder: Path) -> list[Path]:
-    """Return what is in and below a folder, sorted, links followed, without what is hidden."""
+def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
+    """Return what is in and below a folder, sorted, links followed, without what is hidden.
+
+    Folders of predictions below it, which hold drawings of the others, are left out and counted.
+    """
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)
@@ -441,6 +446,10 @@ def _files_below(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add(real)
+        if Path(place) != folder and ("unfinished.jsonl" in files or _PREDICTED.issubset(files)):
+            left_out["folder of predictions"] += 1
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place) / name for name in files if not name.startswith(".")]
     return sorted(found)

@@ -43,7 +43,7 @@ VOLATILE = {
 }
 """Files that hold times, places or hashes of such: their names are compared, not their bytes."""
 PLACES = ("TMPDIR", "WEPDTOF_CACHE_DIR")
-"""Folders that every try has of its own, beside that in which the command runs."""
+"""Folders beside those in which commands run; each try begins with empty ones."""
 LONGEST = 1200.0
 """Seconds after which a command hangs and is killed."""
 
@@ -228,6 +228,8 @@ INPUTS: dict[str, tuple[Callable[..., object], str, str]] = {
 def prepare(base: Path, writers: Iterable[Writer]) -> dict[str, str]:
     """Make the inputs of these commands once; gives what their arguments name."""
     os.chdir(base)
+    for name in PLACES:
+        (base / name).mkdir(exist_ok=True)
     named = " ".join(word for w in writers for word in (*w.arguments, f"{{{w.given}}}"))
     named += "{grid}" if "{page}" in named else ""
     for name, (command, text, _) in INPUTS.items():
@@ -264,9 +266,7 @@ def start(command: Callable[..., object], arguments: Iterable[str], folder: Path
         os.setsid()
         os.chdir(folder)
         for name in PLACES:
-            place = folder.with_name(f"{folder.name}.{name}")
-            place.mkdir(exist_ok=True)
-            os.environ[name] = str(place)
+            os.environ[name] = str(folder.with_name(name))
         tempfile.tempdir = None
         handle = os.open(
             folder.with_name(f"{folder.name}.said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND
@@ -315,17 +315,14 @@ def tree(writer: Writer, folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): b"" if path.name in volatile else path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "log" not in path.relative_to(folder).parts[:-1]
+        if path.is_file() and not {"log", "logs"} & set(path.relative_to(folder).parts[:-1])
     }
 
 
-def elsewhere(folder: Path) -> set[str]:
+def elsewhere(base: Path) -> set[str]:
     """The names of all that a command has left in its temporary folder and in the cache."""
-    return {
-        path.relative_to(folder.parent).as_posix().removeprefix(folder.name)
-        for place in (folder.with_name(f"{folder.name}.{name}") for name in PLACES)
-        for path in place.rglob("*")
-    }
+    paths = (path for name in PLACES for path in (base / name).rglob("*"))
+    return {path.relative_to(base).as_posix() for path in paths}
 
 
 def is_whole_or_absent(
@@ -368,6 +365,9 @@ class Campaign:
 
     def _before(self, writer: Writer) -> Path:
         folder = self._folder()
+        for name in PLACES:
+            shutil.rmtree(self.base / name, ignore_errors=True)
+            (self.base / name).mkdir()
         if writer.given:
             given = Path(self.inputs[writer.given])
             copy = shutil.copytree if given.is_dir() else shutil.copyfile
@@ -383,7 +383,7 @@ class Campaign:
         began = self._first_change(process, folder)
         assert ended(process) == 0, f"{writer.name}: {said(folder)}"
         duration = time.monotonic() - began
-        self.elsewhere[writer.name] = elsewhere(folder)
+        self.elsewhere[writer.name] = elsewhere(self.base)
         return tree(writer, folder), old, duration
 
     def _first_change(self, process: int, folder: Path) -> float:
@@ -428,16 +428,14 @@ class Campaign:
 
     def _compare(self, writer: Writer, folder: Path, when: str) -> None:
         calm, found = self.calm[writer.name][0], tree(writer, folder)
-        apart = elsewhere(folder) ^ self.elsewhere[writer.name]
+        apart = elsewhere(self.base) ^ self.elsewhere[writer.name]
         if apart:
             self.problems.append(f"{writer.name}: {when}, outside the folder: {sorted(apart)[:5]}")
         if found != calm:
             names = sorted(n for n in calm.keys() | found.keys() if calm.get(n) != found.get(n))
             self.problems.append(f"{writer.name}: {when}, these differ: {names[:5]} in {folder}")
         else:
-            for place in self.base.glob(f"{folder.name}*"):
-                if place.is_dir():
-                    shutil.rmtree(place)
+            shutil.rmtree(folder)
 
 
 def _runs(process: int) -> bool:

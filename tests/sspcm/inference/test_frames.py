@@ -258,3 +258,22 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("text")
     with pytest.raises(InputError, match="holds no image and no video"):
         find_sources([tmp_path])
+
+
+@pytest.mark.parametrize(
+    "files", [("unfinished.jsonl",), ("predictions.json", "joints.csv", "frames.csv")]
+)
+def test_drawings_of_earlier_predictions_are_no_inputs(
+    tmp_path: Path, files: tuple[str, ...]
+) -> None:
+    drawings = tmp_path / "photos" / "poses" / "drawings"
+    drawings.mkdir(parents=True)
+    for name in files:
+        (drawings.parent / name).touch()
+    for place in (tmp_path / "photos" / "a.png", drawings / "a.png"):
+        cv2.imwrite(str(place), picture(1))
+    inputs = find_sources([tmp_path / "photos"])
+    assert [source.name for source in inputs.sources] == ["a.png"]
+    assert inputs.left_out == {"folder of predictions": 1}
+    # Named itself, it is read.
+    assert [source.name for source in find_sources([drawings]).sources] == ["a.png"]
