@@ -239,6 +239,11 @@ def _multiplied(raw: RawFile) -> str:
 def _corners(raw: RawFile) -> str:
     """Tell boxes x1, y1, x2, y2: read so, they fit the joints or the images; as x, y, w, h, not."""
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
+    modes = [raw.annotations[row].get("bbox_mode") for row in raw.rows[counted]]
+    if modes and all(type(mode) is int and mode == 0 for mode in modes):
+        return (
+            "'bbox_mode' is 0 throughout: Detectron2's corners x1, y1, x2, y2, not width and height"
+        )
     with np.errstate(invalid="ignore"):
         corners = (boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)
     if not _all(np.asarray(corners.all(axis=1)), counted):

@@ -196,6 +196,11 @@ def radians(content: dict) -> None:
         row["rotated_box"][4] = np.deg2rad(row["rotated_box"][4])
 
 
+def detectrons(content: dict) -> None:
+    for row in content["annotations"]:
+        row["bbox_mode"] = 0
+
+
 def mirrored(content: dict) -> None:
     for row in content["annotations"]:
         row["rotated_box"][4] *= -1
@@ -303,6 +308,7 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "per cent for boxes and joints": (all_per_cent, {"units-per-cent"}),
     "shares multiplied twice": (multiplied, {"units-multiplied", "box-outside", "area-doubtful"}),
     "boxes by corners": (corners, {"units-corners"}),
+    "boxes that say so": (detectrons, {"units-corners"}),
     "boxes by centres": (centres, {"units-boxes"}),
     "boxes by centres without joints": (centres_of_a_pool, {"units-boxes"}),
     "boxes y before x": (rows_first, {"units-boxes"}),
