@@ -169,7 +169,7 @@ def require_room(folder: Path, needed: int, *, what: str, advice: str, spare: in
     if needed > 0 and free < needed + spare:
         more = f" (and {size_in_words(spare)} to spare)" if spare else ""
         raise NoRoomError(
-            f"{folder}: no room for {what}, which takes {size_in_words(needed)}{more}: only "
+            f"{folder}: no room for {what}: {size_in_words(needed)}{more} are needed, but only "
             f"{size_in_words(free)} are free: make room, or {advice}"
         )
 

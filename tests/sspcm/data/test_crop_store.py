@@ -79,7 +79,7 @@ def test_a_disk_without_room_is_said_before_anything_is_written(
 ):
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
-    with pytest.raises(InputError, match=r"takes \d.*B: only 1 kB are free.*data\.cache"):
+    with pytest.raises(InputError, match=r"\d.*B are needed, but only 1 kB are free.*data\.cache"):
         open_store(people(tiny_fisheye), tmp_path)
     assert not list(tmp_path.glob("*.npy"))
 

@@ -228,7 +228,9 @@ def test_a_full_disk_is_seen_before(
     url = server.serve("/a.zip", BODY)
     usage = type("usage", (), {"free": 200_000})
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
-    with pytest.raises(InputError, match=r"takes 300 kB \(and 67.1 MB to spare\): only 200 kB"):
+    with pytest.raises(
+        InputError, match=r"300 kB \(and 67.1 MB to spare\) are needed, but only 200 kB"
+    ):
         fetch(url, path, patience=QUICK)
 
 
