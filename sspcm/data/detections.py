@@ -311,8 +311,8 @@ def _read_coco(path: Path, category: Any, person_id: Any, angles: str | None) ->
     known = ~np.isnan(turned).any(axis=1)
     if angles is None:
         # Readers of annotations make upright boxes of rotated ones, whatever the angles are.
-        given = boxes if entries is content else np.full_like(boxes, np.nan)
-        require_degrees(turned[known], given[known], str(path))
+        around = boxes if entries is content else np.full_like(boxes, np.nan)
+        require_degrees(turned[known], around[known], str(path))
         require_clockwise(turned[known], stated[known], str(path))
     elif not known.any():
         raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")
