@@ -6,8 +6,11 @@ WEPDTOF_EXAMPLES sets the number of data sets of each format (2 by default).
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.layout import CROWDS, EMPTY_BOXES, EMPTY_FRAMES
+from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.keypoints import get_keypoint_set
 
 SIZE = (64, 48)
@@ -156,3 +160,96 @@ def test_nobody_is_lost_between_two_formats(first: str, second: str, dataset: Po
             path.write_bytes(JPEG)
         if check_step(home / "in", home / "first", "coco", first):
             check_step(home / "first", home / "second", first, second)
+
+
+Boxes = dict[str, np.ndarray]
+"""Rotated boxes (people, 5) of frames by their names without suffix."""
+
+
+def write_voc(folder: Path, frames: Boxes) -> None:
+    for name, boxes in frames.items():
+        people = "".join(
+            f"<object><name>person</name><bndbox><xmin>{x}</xmin><ymin>{y}</ymin>"
+            f"<xmax>{x + w}</xmax><ymax>{y + h}</ymax></bndbox></object>"
+            for x, y, w, h, _ in boxes
+        )
+        size = f"<size><width>{SIZE[0]}</width><height>{SIZE[1]}</height></size>"
+        (folder / f"{name}.xml").write_text(f"<annotation>{size}{people}</annotation>")
+        (folder / f"{name}.jpg").write_bytes(JPEG)
+
+
+def write_habbof(folder: Path, frames: Boxes) -> None:
+    (folder / "Lab1").mkdir()
+    for name, boxes in frames.items():
+        lines = (f"person {' '.join(map(str, box))}\n" for box in boxes)
+        (folder / "Lab1" / f"{name}.txt").write_text("".join(lines))
+        (folder / "Lab1" / f"{name}.jpg").write_bytes(JPEG)
+
+
+def write_yolo_obb(folder: Path, frames: Boxes) -> None:
+    for kind in ("images", "labels"):
+        (folder / kind / "train").mkdir(parents=True)
+    (folder / "data.yaml").write_text("train: images/train\nval: images/train\nnames: [person]\n")
+    for name, boxes in frames.items():
+        corners = [rotated_box_corners(box) / SIZE for box in boxes]
+        lines = (f"0 {' '.join(map(str, places.ravel()))}\n" for places in corners)
+        (folder / "labels" / "train" / f"{name}.txt").write_text("".join(lines))
+        (folder / "images" / "train" / f"{name}.jpg").write_bytes(JPEG)
+
+
+def write_json_boxes(folder: Path, frames: Boxes, *, file: str, loaf: bool) -> None:
+    """As LOAF has them, whose angles turn the other way round, or as WEPDTOF."""
+    ids: dict[str, Any] = {name: n for n, name in enumerate(frames, 1)} if loaf else {}
+    images = [
+        {"id": ids.get(name, name), "file_name": f"{name}.jpg", "width": SIZE[0], "height": SIZE[1]}
+        for name in frames
+    ]
+    people: list[dict[str, Any]] = []
+    for name, boxes in frames.items():
+        for cx, cy, w, h, angle in boxes.tolist():
+            person = {"id": len(people) + 1, "image_id": ids.get(name, name), "category_id": 1}
+            upright = [cx - w / 2, cy - h / 2, w, h]
+            more = {"rotated_box": [cx, cy, w, h, -angle], "bbox": upright} if loaf else {}
+            people.append({**person, "bbox": [cx, cy, w, h, angle], "area": w * h, **more})
+    content = {"images": images, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
+    for kind in ("annotations", "images"):
+        (folder / kind).mkdir()
+    (folder / "annotations" / file).write_text(json.dumps(content))
+    for name in frames:
+        (folder / "images" / f"{name}.jpg").write_bytes(JPEG)
+
+
+BOX_WRITERS: dict[str, Callable[[Path, Boxes], None]] = {
+    "voc": write_voc,
+    "habbof": write_habbof,
+    "yolo_obb": write_yolo_obb,
+    "loaf": partial(write_json_boxes, file="instances_train.json", loaf=True),
+    "wepdtof": partial(write_json_boxes, file="Lunch1.json", loaf=False),
+}
+
+
+@pytest.mark.parametrize("first", BOX_WRITERS)
+@settings(
+    max_examples=int(os.environ.get("WEPDTOF_EXAMPLES", "2")),
+    deadline=None,
+    derandomize="WEPDTOF_EXAMPLES" not in os.environ,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(seed=st.integers(0, 2**32 - 1), second=st.sampled_from([n for n in WRITERS if n in READERS]))
+def test_nobody_is_lost_from_formats_of_boxes(first: str, second: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = {f"a_{n:06}": rng.uniform(size=(count, 5)) for n, count in enumerate((2, 0, 3), 1)}
+    for boxes in frames.values():
+        # Some reach over the edges.
+        boxes[:] = (boxes * (*SIZE, 20, 20, 180) - (0, 0, -2, -2, 90)).round(2)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        (home / "in").mkdir()
+        BOX_WRITERS[first](home / "in", frames)
+        before = READERS[first](home / "in", None, None)
+        gone = {why: n for why, n in before.left_out.items() if not why.startswith("areas")}
+        people = counts(before.datasets)[0] + sum(gone.values())
+        assert people == sum(map(len, frames.values())), gone
+        check_step(home / "in", home / "out", first, second)
