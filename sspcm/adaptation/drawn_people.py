@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import shutil
 from collections.abc import Sequence
@@ -41,14 +42,17 @@ def draw_people(people: int, style: str) -> None:
     from sspcm.ready.make import along_bodies
 
     folder = _drawn_folder(people, style)
-    generate(
-        folder,
-        people=people,
-        seed=DRAWN_SEED,
-        size=DRAWN_SIZE,
-        style=style,
-        workers=usable_cores(),
-    )
+    # Of several adaptations one draws and the others wait.
+    waiting = f"another process draws {folder}: waiting for it"
+    with exclusive(folder.with_suffix(".drawing"), patience=math.inf, waiting=waiting):
+        generate(
+            folder,
+            people=people,
+            seed=DRAWN_SEED,
+            size=DRAWN_SIZE,
+            style=style,
+            workers=usable_cores(),
+        )
     file = drawn_file(people, style)
     if not file.is_file():
         with replacing(file) as temporary:

@@ -1,10 +1,13 @@
 """Drawn people in the cache: listed, and removed unless they are being drawn."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from sspcm.adaptation import drawn_people
 from sspcm.commands.main import main
 from wepdtof_pose.locks import exclusive
 
@@ -31,3 +34,25 @@ def test_drawn_people_are_listed_and_removed_unless_they_are_being_drawn(
     assert not (tmp_path / "drawn" / "office-100").exists()
     assert (tmp_path / "drawn" / "sphere-40" / "images" / "0.jpg").is_file()
     assert mine.is_dir()
+
+
+def test_two_that_draw_the_same_people_wait_for_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path))
+    at_work, seen = [], []
+
+    def draw(folder: Path, **_: object) -> None:
+        at_work.append(folder)
+        time.sleep(0.3)
+        seen.append(len(at_work))
+        at_work.pop()
+
+    monkeypatch.setattr(drawn_people, "generate", draw)
+    file = drawn_people.drawn_file(6, "plain")
+    file.parent.mkdir(parents=True)
+    file.touch()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(drawn_people.draw_people, (6, 6), ("plain", "plain")))
+    assert seen == [1, 1]
+    assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["plain-6"]
