@@ -320,9 +320,13 @@ def tree(writer: Writer, folder: Path) -> dict[str, bytes]:
 
 
 def elsewhere(base: Path) -> set[str]:
-    """The names of all that a command has left in its temporary folder and in the cache."""
+    """The names of all that a command has left in its temporary folder and in the cache.
+
+    But for the sockets of Python's own processes, `pymp-...`, which only Python can remove.
+    """
     paths = (path for name in PLACES for path in (base / name).rglob("*"))
-    return {path.relative_to(base).as_posix() for path in paths}
+    names = (path.relative_to(base).as_posix() for path in paths)
+    return {name for name in names if "/pymp-" not in name}
 
 
 def is_whole_or_absent(
