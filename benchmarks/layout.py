@@ -60,12 +60,20 @@ class ComparisonFolder:
             )
 
     def write_preset(self, preset: str) -> None:
-        """Record the preset if none, or the same one, is recorded."""
+        """Record the preset if none, or the same one, is recorded.
+
+        Raises:
+            InputError: the folder compares at another preset.
+        """
         self.check_preset(preset)
         write_json(self.record_file, {"preset": preset}, indent=1)
 
     def read_preset(self) -> str:
-        """Return the preset of the comparison."""
+        """Return the preset of the comparison.
+
+        Raises:
+            InputError: there is no comparison.
+        """
         if not self.record_file.is_file():
             raise InputError(
                 f"{self.path}: holds no comparison (run: sspcm-bench run -o {self.path})"

@@ -54,6 +54,9 @@ def read_bytes(path: Path, *, kind: str) -> bytes:
 
     A pipe on disk or a device is not opened: to read it might never end. A pipe that the shell
     opened, as `<(...)` does, is read.
+
+    Raises:
+        InputError: it is missing, unreadable, a folder, a pipe or a device.
     """
     try:
         mode = path.stat().st_mode
@@ -127,7 +130,11 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text as UTF-8; the file appears whole or not at all."""
+    """Write a text as UTF-8; the file appears whole or not at all.
+
+    Raises:
+        InputError: it cannot be written there, or holds half a surrogate pair.
+    """
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
@@ -189,7 +196,11 @@ def require_no_annotations(out: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents where they are missing."""
+    """Make a folder and its parents where they are missing.
+
+    Raises:
+        InputError: a file is in the way, or it is not permitted.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -217,7 +228,11 @@ def leads_out(name: str) -> bool:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Put a file, or what a link stands for, into another place: a hard link, else a copy."""
+    """Put a file, or what a link stands for, into another place: a hard link, else a copy.
+
+    Raises:
+        InputError: there is a file already, or the copy cannot be written.
+    """
     make_folder(target.parent)
     source = source.resolve()
     try:

@@ -46,7 +46,11 @@ class ImageHeader(NamedTuple):
 
 
 def image_file(root: Path, name: str) -> Path:
-    """Return where the image `name` of a data set lies, below the folder `root`."""
+    """Return where the image `name` of a data set lies, below the folder `root`.
+
+    Raises:
+        InputError: the name leads out of the folder, or see `require_own_file`.
+    """
     require_inside([name], root)
     require_own_file(root / name, root)
     return root / name
@@ -77,7 +81,11 @@ def require_own_file(path: Path, root: Path, *, kind: str = "an image") -> None:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return width and height in pixels of a picture as shown, its EXIF orientation applied."""
+    """Return width and height in pixels of a picture as shown, its EXIF orientation applied.
+
+    Raises:
+        InputError: it is missing, unreadable, or no image.
+    """
     header = image_header(image_bytes(path, head=_HEAD), str(path)) if path.is_file() else None
     if header is None:
         height, width = read_image(path).shape[:2]
@@ -109,7 +117,11 @@ def other_size(path: Path, size: tuple[int, int], *, slack: int = 0) -> str:
 
 
 def image_header(content: bytes, source: str) -> ImageHeader | None:
-    """Return the header of a picture; None where Pillow does not know the format."""
+    """Return the header of a picture; None where Pillow does not know the format.
+
+    Raises:
+        InputError: it states more than MOST_PIXELS.
+    """
     Image = _pillow()
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -132,6 +144,9 @@ def read_image(path: Path, *, size: tuple[int, int] | None = None) -> np.ndarray
     """Return an image (height, width, 3) uint8, BGR, as shown: its EXIF orientation is applied.
 
     One that has not this `size` (width, height), if it is given, is refused and not decoded.
+
+    Raises:
+        InputError: it is missing, unreadable, empty, no image, of another size, or too large.
     """
     return decode_image(image_bytes(path), str(path), size=size)
 
@@ -187,7 +202,11 @@ def turned(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def frame_image(dataset: PoseDataset, row: int) -> np.ndarray:
-    """Return the image of frame `row` of a data set; see `image_file` and `read_image`."""
+    """Return the image of frame `row` of a data set; see `image_file` and `read_image`.
+
+    Raises:
+        InputError: for what they do, and where it has another size than the data set says.
+    """
     frame = dataset.frames.iloc[row]
     path = image_file(dataset.root, frame["file_name"])
     return read_image(path, size=(int(frame["width"]), int(frame["height"])))
@@ -205,7 +224,11 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 
 def image_bytes(path: Path, *, head: int = -1) -> bytes:
-    """Return the bytes of an image file, or the first `head` of them."""
+    """Return the bytes of an image file, or the first `head` of them.
+
+    Raises:
+        InputError: it is missing, unreadable, or no file.
+    """
     try:
         _require_file(path)
         with path.open("rb") as stream:

@@ -21,6 +21,9 @@ def parse_yaml(text: str, *, source: str, aliases: bool = False) -> Any:
         text: one document.
         source: names it in errors.
         aliases: also take `*name` in place of what `&name` marks: few of them may stand for much.
+
+    Raises:
+        InputError: it is no such text, or has a key twice; the message names the line.
     """
     # Quick to see here; PyYAML takes seconds to find out.
     if re.search(_DEEP, text):

@@ -35,6 +35,10 @@ def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
     is the height of the peak that the method uses; inconsistency is the distance between the
     teachers' positions over the square root of the box area. At the end of an epoch SSPCM's lagged
     teachers equal the present ones, so its four pairs coincide.
+
+    Raises:
+        InputError: the checkpoint or the data are missing or have changed, nobody is unlabelled, or
+            the method cannot make pseudo-labels from one view of a person.
     """
     config = cell.config
     networks = open_networks(cell.folder, device=config.device)

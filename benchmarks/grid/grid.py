@@ -94,6 +94,10 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
 
     With this order, an interrupted table holds complete comparisons. A network that equals that of
     the preset and settings adds nothing to a cell's name, so that grids can grow in one folder.
+
+    Raises:
+        InputError: a method, network or preset is unknown, a configuration is impossible, or two
+            cells cannot be told apart.
     """
     from sspcm.methods import method_class
 

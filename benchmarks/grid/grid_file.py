@@ -47,7 +47,11 @@ _MOST_SEEDS = 1000
 
 
 def read_grid_file(path: Path) -> dict[str, Any]:
-    """Return the keys and values of a grid file; only the names of the keys are checked."""
+    """Return the keys and values of a grid file; only the names of the keys are checked.
+
+    Raises:
+        InputError: the file does not exist, is not YAML or not a mapping, or has an unknown key.
+    """
     content = parse_yaml(read_text(path, kind="YAML"), source=str(path), aliases=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values: {', '.join(DEFAULTS)}")
@@ -72,7 +76,11 @@ def overrule(content: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
 
 
 def make_grid(content: Mapping[str, Any]) -> Grid:
-    """Return the grid of these keys; missing keys have their defaults."""
+    """Return the grid of these keys; missing keys have their defaults.
+
+    Raises:
+        InputError: a value has the wrong type; the message names the key.
+    """
     values = {**DEFAULTS, **content}
     labels = _texts("labels", values["labels"])
     for key in ("preset", "data"):

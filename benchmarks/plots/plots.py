@@ -39,7 +39,11 @@ CAPTIONS = {
 
 
 def draw_plots(comparison: Comparison, *, score: str = "AP") -> Iterator[tuple[str, Drawn | str]]:
-    """Yield the name of every plot with its figure, or with the reason why there is none."""
+    """Yield the name of every plot with its figure, or with the reason why there is none.
+
+    Raises:
+        InputError: there is no such score.
+    """
     require_score(score)
     analyses = analyse(comparison)
     plots: dict[str, Callable[[], Drawn | str]] = {

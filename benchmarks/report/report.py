@@ -37,6 +37,9 @@ def write_report(
         baseline: method that others are compared to; `supervised` by default.
         score: that methods are compared by.
         data: new place of the runs' data; None if they were not moved.
+
+    Raises:
+        InputError: there is no comparison, no finished cell, or no such baseline or score.
     """
     require_score(score)
     comparison = read_results(folder, data=data)

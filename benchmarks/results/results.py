@@ -153,7 +153,12 @@ class Comparison:
 
 
 def read_results(output: Path, *, data: Path | None = None) -> Comparison:
-    """Return the finished cells of a comparison's folder; `data` is the new place of their data."""
+    """Return the finished cells of a comparison's folder; `data` is the new place of their data.
+
+    Raises:
+        InputError: there is no comparison or no finished cell, the cells have different data,
+            splits, joints or networks, or two cells would be the same run of a table.
+    """
     place = ComparisonFolder(output)
     preset = place.read_preset()
     begun = [path for path in sorted(place.cells.glob("*")) if path.is_dir()]
@@ -171,7 +176,11 @@ def read_results(output: Path, *, data: Path | None = None) -> Comparison:
 
 
 def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:
-    """Return a finished run folder as a cell; `data` is the new place of its data, if moved."""
+    """Return a finished run folder as a cell; `data` is the new place of its data, if moved.
+
+    Raises:
+        InputError: it is no finished run, or a file does not have the form that a run writes.
+    """
     run = RunFolder(folder)
     config = run.load_config()
     if data is not None:

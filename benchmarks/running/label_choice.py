@@ -51,7 +51,11 @@ class ChoiceSetting:
 def compare_choices(
     setting: ChoiceSetting, data: Path, out: Path, *, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Train the missing runs in `out`, write the scores of all runs, and return them."""
+    """Train the missing runs in `out`, write the scores of all runs, and return them.
+
+    Raises:
+        InputError: budgets or data are unusable, or `out` holds runs of another setting.
+    """
     rows = []
     for seed in setting.seeds:
         results = {"first": _trained(setting, data, out, "first", str(setting.first), seed)}

@@ -16,7 +16,11 @@ TIMEOUT_MINUTES = 24 * 60
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Check the options."""
+    """Check the options.
+
+    Raises:
+        InputError: submitit does not know an option, or there is no Slurm here.
+    """
     with tempfile.TemporaryDirectory() as folder:
         _executor(Path(folder), options, jobs=0, device="cpu")
 
@@ -32,6 +36,9 @@ def launch(
     the device is the CPU. `jobs` limits how many tasks of the array run at a time. Submitting again
     does no harm: the task of a cell that is finished, or that another task runs, ends within
     seconds and changes nothing.
+
+    Raises:
+        InputError: the cluster refuses the array, for example because of an unknown partition.
     """
     executor = _executor(Path(tasks[0].folder) / "slurm" / "%j", options, jobs=jobs, device=device)
     try:

@@ -57,7 +57,12 @@ def make_task(cell: Cell, output: Path) -> Task:
 
 
 def get_launcher(name: str, options: Mapping[str, Any]) -> Launcher:
-    """Return the launcher of that name; its engine is imported when it is used."""
+    """Return the launcher of that name; its engine is imported when it is used.
+
+    Raises:
+        InputError: there is no such launcher, its engine is not installed, or an option is known to
+            be unusable before the start.
+    """
     if name not in ENGINES:
         raise InputError(f"unknown launcher {name!r}: choose one of {', '.join(ENGINES)}")
     package = ENGINES[name]

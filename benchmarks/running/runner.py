@@ -56,7 +56,12 @@ def make_fisheye(output: Path, *, preset: str) -> None:
 
 
 def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell]:
-    """Return the cells that are still to be run, after checking the folder."""
+    """Return the cells that are still to be run, after checking the folder.
+
+    Raises:
+        InputError: the folder holds a comparison with another preset, other data, splits or recipe,
+            or a cell with another configuration.
+    """
     place = ComparisonFolder(output)
     place.check_preset(preset)
     for path in sorted(place.cells.glob("*")):

@@ -79,7 +79,11 @@ class SpeedSetting:
 
 
 def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[str, Any]:
-    """Return the records of all parts and of the machine; temporary files go into `folder`."""
+    """Return the records of all parts and of the machine; temporary files go into `folder`.
+
+    Raises:
+        InputError: a value cannot be used, or the disk has no room.
+    """
     hardware = choose_hardware(setting.device, setting.precision)
     result: dict[str, Any] = {"environment": environment(hardware)}
     with temporary_folder(folder) as place:
@@ -124,7 +128,11 @@ def _run_overrides(setting: SpeedSetting, data: Path) -> dict[str, Any]:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return (width, height) from a text such as 192x256."""
+    """Return (width, height) from a text such as 192x256.
+
+    Raises:
+        InputError: the text does not have this form.
+    """
     parts: Sequence[str] = text.lower().split("x")
     if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
         raise InputError(f"{text!r} is not a size: write WIDTHxHEIGHT, 192x256 for instance")

@@ -40,6 +40,9 @@ def comparison_text(
     """Return the comparison of two comparisons' folders, or of two run folders, as text.
 
     `data` is the new place of the runs' data, from which the people of single runs are read.
+
+    Raises:
+        InputError: there are no results, nothing is in common, or there is no such score.
     """
     require_score(score)
     of_first, of_second = _cells(first, data), _cells(second, data)

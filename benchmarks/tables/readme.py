@@ -32,6 +32,10 @@ def with_tables(text: str, base: Path, *, source: str = "text") -> str:
     relative to `base`, and `FOLDER by SCORE` compares by another score than AP. `scores` in place
     of `table` leaves out cost and single networks; `summary` also leaves out details. FOLDER may
     also come from `sspcm-bench speed` or `sspcm-bench rank`. `source` names the text in errors.
+
+    Raises:
+        InputError: a folder holds no finished comparison, there is no such score, or a mark has no
+            partner.
     """
 
     parts, done = [], 0
@@ -42,7 +46,11 @@ def with_tables(text: str, base: Path, *, source: str = "text") -> str:
 
 
 def update_tables(file: Path) -> int:
-    """Update the tables of a file and return their number."""
+    """Update the tables of a file and return their number.
+
+    Raises:
+        InputError: the file cannot be read, marks no table, or a mark has no partner.
+    """
     text = read_text(file)
     count = len(list(_blocks(text, str(file))))
     if not count:

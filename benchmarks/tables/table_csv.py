@@ -29,6 +29,9 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
 
     For every score it has mean, standard deviation, 95 % interval, difference to the baseline, and
     the best checkpoint; then the cost.
+
+    Raises:
+        InputError: the baseline has no cell.
     """
     chosen = chosen_baseline(comparison, baseline)
     warning = " | ".join(uneven(comparison))

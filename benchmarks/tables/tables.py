@@ -55,7 +55,11 @@ class Report:
 def make_report(
     comparison: Comparison, *, baseline: str | None = None, score: str = "AP"
 ) -> Report:
-    """Return the tables of a comparison."""
+    """Return the tables of a comparison.
+
+    Raises:
+        InputError: the baseline has no cell, or there is no such score.
+    """
     require_score(score)
     chosen = chosen_baseline(comparison, baseline)
     return Report(
@@ -70,7 +74,11 @@ def make_report(
 
 
 def chosen_baseline(comparison: Comparison, name: str | None) -> str | None:
-    """Return the baseline's method; None if none is named and no method is supervised."""
+    """Return the baseline's method; None if none is named and no method is supervised.
+
+    Raises:
+        InputError: the named method has no cell.
+    """
     if name is None:
         return DEFAULT_BASELINE if DEFAULT_BASELINE in comparison.methods else None
     if name not in comparison.methods:

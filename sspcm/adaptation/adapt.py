@@ -124,6 +124,10 @@ def adapt(
     Returns:
         Counts, seconds, and `before` and `after`: position inconsistency (over the root of the
         box), confidence, and scores where there are labels to measure on.
+
+    Raises:
+        InputError: the network cannot be adapted, nothing can be read, nobody is on the frames, or
+            `out` holds something else.
     """
     options = options or AdaptOptions()
     started = time.perf_counter()

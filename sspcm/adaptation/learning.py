@@ -96,7 +96,12 @@ def learning_config(
 
 
 def require_adaptable(networks: TrainedNetworks) -> None:
-    """Refuse networks that cannot learn from drawn people."""
+    """Refuse networks that cannot learn from drawn people.
+
+    Raises:
+        InputError: they take BGR, predict other joints, or are of an architecture that no file of
+            weights can start.
+    """
     source = _source(networks)
     architecture_of(network_alone(networks).state_dict(), source=source)
     if networks.bgr:
@@ -113,7 +118,11 @@ def require_adaptable(networks: TrainedNetworks) -> None:
 
 
 def network_alone(networks: TrainedNetworks) -> nn.Module:
-    """Return the module of the reported network."""
+    """Return the module of the reported network.
+
+    Raises:
+        InputError: what is reported is the mean of several.
+    """
     method, name = networks.method, networks.reported
     if isinstance(method, OneNetwork):
         method = method.method

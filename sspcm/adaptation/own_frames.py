@@ -76,6 +76,9 @@ def own_frames(
         most: frames to take.
         held_out: share of the frames that are held out; nothing of fewer than five frames.
         pictures: folder for the frames of videos, which become image files there.
+
+    Raises:
+        InputError: an input is missing, nothing can be read, or nobody is on the frames.
     """
     found = find_sources(inputs)
     readers = [FrameReader(source) for source in found.sources]

@@ -51,6 +51,9 @@ def rank_people(
     The half of the candidates with the most inconsistent positions is kept. Each camera gets its
     share of the choice; there the poses are put into as many groups (k-means), and of each group
     the person nearest to its middle is taken: one of several alike, not an oddity.
+
+    Raises:
+        InputError: there are fewer candidates, or an image is missing.
     """
     rows = np.flatnonzero(people.boxed()) if candidates is None else np.sort(candidates)
     if not 1 <= count <= len(rows):

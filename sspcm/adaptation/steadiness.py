@@ -52,7 +52,11 @@ class Steadiness:
 
 
 def steadiness(networks: TrainedNetworks, people: PoseDataset) -> Steadiness:
-    """Return poses and position inconsistency of people in their boxes."""
+    """Return poses and position inconsistency of people in their boxes.
+
+    Raises:
+        InputError: an image is missing.
+    """
     found = views_of_people(networks, people)
     return Steadiness(found[0], position_inconsistency(found, box_roots(people)))
 

@@ -126,6 +126,10 @@ def open_crop_store(
         up: the direction that points up in a turned crop; see `sspcm.data.crop_places`.
         released: clip boxes to their frames as the released code does.
         workers: decoding threads; by default one per core.
+
+    Raises:
+        InputError: an image is missing or cannot be decoded, the folder cannot be made, or the disk
+            has no room for the store.
     """
     places = places_of(dataset, crop_size, upright=upright, up=up, released=released)
     matrices = places.matrices(crop_size, window_size)

@@ -80,6 +80,9 @@ def frame_boxes(value: Any) -> FrameBoxes:
         value: an array (people, 4) of x, y, w, h; (people, 5) of cx, cy, w, h, angle; (people, 6)
             with an additional score; an object like `supervision.Detections`; or `FrameBoxes`.
 
+    Raises:
+        InputError: it is none of these, or holds numbers that are not finite.
+
     >>> frame_boxes([[50, 40, 10, 20, 90]]).boxes.round(6).tolist()
     [[40.0, 35.0, 20.0, 10.0]]
     """

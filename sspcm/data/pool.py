@@ -45,6 +45,9 @@ def unlabelled_people(
 
     Returns:
         The people, and how many were left out for each reason.
+
+    Raises:
+        InputError: there are no such data, or nobody there can be in the pool.
     """
     pool = _read(config, keypoint_set)
     usable = pool.boxed() if config.unlabelled_boxes else pool.trainable()

@@ -111,6 +111,10 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     are on an image of tested people (see `sspcm.data.overlap`). Training people have the data set's
     own joints, or the 24-joint union if labelled and unlabelled data differ (always, as
     released); test people keep their own joints.
+
+    Raises:
+        InputError: there are no such data, the label budget is impossible, the list of labelled
+            people is unusable, or there is nobody to test on.
     """
     splits = splits_of(config)
     own_pool = not config.unlabelled and config.unlabelled_boxes
@@ -235,6 +239,9 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
 
     Returns:
         The people, and the row of each in `sets.train`.
+
+    Raises:
+        InputError: the data no longer exist.
     """
     if config.unlabelled:
         other, _ = unlabelled_people(config, sets.test.keypoint_set)
@@ -248,6 +255,9 @@ def splits_of(config: DataConfig) -> Splits:
 
     Frames without people belong to the split of their annotation file; if a single file is split,
     they belong to neither part.
+
+    Raises:
+        InputError: there are no such data, or they cannot be split.
     """
     splits = load_dataset(Path(config.path), category=config.category or None)
     if len(splits) == 1:
@@ -278,7 +288,11 @@ def splits_of(config: DataConfig) -> Splits:
 
 
 def all_labelled(config: DataConfig, splits: Splits) -> bool:
-    """Return whether all people of the pool are labelled, so that unlabelled ones teach nothing."""
+    """Return whether all people of the pool are labelled, so that unlabelled ones teach nothing.
+
+    Raises:
+        InputError: an impossible label budget, or an unusable list of labelled people.
+    """
     usable = splits.train.trainable()
     pool = splits.train.boxed() if config.unlabelled_boxes else usable
     if config.unlabelled or not usable.any() or (pool & ~usable).any():

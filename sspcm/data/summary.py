@@ -26,7 +26,11 @@ LEAST_IN_CROPS = 0.1
 
 
 def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True) -> RunSummary:
-    """Return a summary of the people that a run will train and test on."""
+    """Return a summary of the people that a run will train and test on.
+
+    Raises:
+        InputError: almost no labelled joint lies in the crop of its person.
+    """
     labelled = sets.train.select_people(sets.labelled)
     shares = {
         "labelled": joints_in_crops(config, labelled),

@@ -43,6 +43,9 @@ def decode(
             et al., ECCV 2016), "dark" takes a Newton step on the logarithm of the blurred heatmap
             (Zhang et al., CVPR 2020, equation 9), "none" keeps the pixel.
         blur_size: side of the Gaussian blur of "dark" in heatmap pixels (see `fitting_blur`).
+
+    Raises:
+        InputError: unknown method.
     """
     if method not in get_args(Decoding):
         raise InputError(f"unknown decoding {method!r}: choose one of {get_args(Decoding)}")

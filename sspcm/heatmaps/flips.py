@@ -62,6 +62,9 @@ def average_flipped(
     Heatmap pixel i lies on crop pixel 4 i, so mirroring the crop and mirroring its heatmap back
     leaves peaks 3/4 of a heatmap pixel too far left. "pixel" moves them by a whole pixel (as
     published), "subpixel" by exactly 3/4, "none" not at all.
+
+    Raises:
+        InputError: unknown alignment.
     """
     back = flip_heatmaps(heatmaps_of_flipped, permutation)
     if align == "pixel":

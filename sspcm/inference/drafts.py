@@ -37,6 +37,9 @@ def draft_dataset(
     """Return predicted poses as a data set, images with the least certain poses first.
 
     Images without people come before all others: somebody may have been missed.
+
+    Raises:
+        InputError: there is no image.
     """
     if not frames:
         raise InputError("drafts are made of images, and there is none")

@@ -50,7 +50,11 @@ class TestPeople:
 
 
 def own_test_people(networks: TrainedNetworks) -> TestPeople:
-    """Return the test people of the networks' own run, without reading its labels or pool."""
+    """Return the test people of the networks' own run, without reading its labels or pool.
+
+    Raises:
+        InputError: there is no run, or its data no longer exist or would now be split otherwise.
+    """
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run: name a data set with --data")
     data, source = networks.config.data, str(networks.record["source"])
@@ -87,6 +91,10 @@ def load_test_people(
     the people whom the run held out of it. Where the networks are a run's, people on images that it
     learned from are found (see `sspcm.data.overlap`), and stay. `category` is that of the people,
     if several have joints.
+
+    Raises:
+        InputError: there are no such data or no such split, the split is ambiguous, or the
+            networks' run learned from these people.
     """
     splits = load_dataset(path, category=category)
     if split is None and len(splits) == 1 and networks is not None:
@@ -121,6 +129,10 @@ def evaluate_networks(
     the run learned from, None if unknown), and "networks" (name -> scores, see
     `wepdtof_pose.scores.coco.score`); with detections also "detections", which counts those used
     and those not used.
+
+    Raises:
+        InputError: an image is missing, no joint is in common, there is nobody to score, or no
+            sigmas are known.
     """
     people = test.people
     tested = np.flatnonzero(people.trainable())
@@ -203,7 +215,11 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
 
 
 def joints_in_common(networks: KeypointSet, data: KeypointSet) -> KeypointSet:
-    """Return the data's keypoint set, reduced to the joints that the networks predict."""
+    """Return the data's keypoint set, reduced to the joints that the networks predict.
+
+    Raises:
+        InputError: no joint is in common.
+    """
     rows = [row for row, joint in enumerate(data.joints) if joint in networks.joints]
     if len(rows) == len(data):
         return data

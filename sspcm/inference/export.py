@@ -72,6 +72,10 @@ def export_onnx(
         precision: of weights and computation: `float32`; `float16`, half the size; or `int8`, a
             quarter, with value ranges measured on the crops of people. Inputs and outputs are
             float32 in all three.
+
+    Raises:
+        InputError: the extra `export` is not installed, there is no such network, or the outputs
+            differ.
     """
     _require_extra()
     chosen = networks.only(name or networks.reported)
@@ -89,6 +93,9 @@ def export_finder(finder: Finder, out: Path, *, precision: Precision = "float32"
     """Write a network that finds people as ONNX, checked like a pose network.
 
     The maps are compared for random images of two shapes and for drawn frames.
+
+    Raises:
+        InputError: the extra `export` is not installed, or the outputs differ.
     """
     _require_extra()
     noise = torch.randn(3, 3, 96, 160, generator=torch.Generator().manual_seed(0))

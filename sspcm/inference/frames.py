@@ -239,6 +239,10 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
     """Return the images and videos in files and folders; links are followed.
 
     The kind of a file given by itself without a known suffix is found by trying to open it.
+
+    Raises:
+        InputError: a path does not exist, a folder holds neither images nor videos, or two inputs
+            have the same name.
     """
     found: list[tuple[Path, str, str]] = []
     left_out: Counter[str] = Counter()

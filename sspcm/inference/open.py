@@ -50,6 +50,10 @@ def open_networks(
         precision: `auto`, `float32`, `bfloat16`; if None the run's own, and float32 for a file of
             weights, whose poses are then the same on every machine and in ONNX.
         allow_code: networks and methods `module:name` that a run folder may import.
+
+    Raises:
+        InputError: there is nothing usable, the run needs code that was not allowed, or the joints
+            of the heatmaps are unknown.
     """
     folder = run_folder_of(path)
     if folder is None:
@@ -80,6 +84,10 @@ def import_weights(
         crop_size: (width, height) in pixels of the crops that the networks were trained on.
         bgr: whether the networks take channels in BGR order; None means the released code's order
             for files in its layout, and RGB for mmpose's.
+
+    Raises:
+        InputError: the file holds no such networks, their heatmaps are of other joints, or it would
+            be written over.
     """
     require_other_file(out, [source])
     found = _open_weights(source, keypoints, crop_size, bgr, "cpu")
@@ -97,7 +105,11 @@ def import_weights(
 
 
 def run_folder_of(path: Path) -> Path | None:
-    """Return the run folder at a path, or that of a checkpoint file; None for other files."""
+    """Return the run folder at a path, or that of a checkpoint file; None for other files.
+
+    Raises:
+        InputError: there is no such path.
+    """
     if path.is_dir():
         return path
     if not path.is_file():

@@ -39,6 +39,10 @@ def run_labels(
     A checkpoint is written at the end of an epoch, when SSPCM's lagged teachers have just become
     copies of the present ones, so its four pairs of teachers coincide here. With
     `evaluation.pseudo_labels`, the run itself writes pseudo-labels before that.
+
+    Raises:
+        InputError: there is no run, its data are missing or have changed, its method has no
+            pseudo-labels, or a flip test is asked for.
     """
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run, so it has taught nobody")

@@ -146,6 +146,11 @@ def predict_inputs(
         options: how to predict and what to write.
         finder: finds people if no boxes are given; without finder and boxes, each whole frame is
             one person.
+
+    Raises:
+        InputError: an input is missing, nothing can be read, the boxes cannot be read, no usable
+            box belongs to a frame, `out` holds something else, or the networks cannot take whole
+            frames.
     """
     options = options or PredictionOptions()
     found = find_sources(inputs)

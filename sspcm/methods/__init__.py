@@ -37,13 +37,21 @@ METHODS: dict[str, Any] = {
 
 
 def build_method(name: str, setting: MethodSetting, options: Mapping[str, Any]) -> Method:
-    """Return the method of that name."""
+    """Return the method of that name.
+
+    Raises:
+        InputError: no such method, or an option that it does not have.
+    """
     kind = method_class(name)
     return kind(setting, from_dict(kind.Options, options, prefix="method.options."))
 
 
 def method_class(name: str) -> Any:
-    """The class of the method of that name, or of `module:Class` for a method of your own."""
+    """The class of the method of that name, or of `module:Class` for a method of your own.
+
+    Raises:
+        InputError: no such method (the message lists those there are), or no such class.
+    """
     if name in METHODS:
         return METHODS[name]
     if ":" not in name:

@@ -231,7 +231,11 @@ def taught_by(own: Tensor, other: Tensor | None = None) -> Taught:
 
 
 def require_teacher_mode(mode: str) -> None:
-    """Check the option `teacher_mode`."""
+    """Check the option `teacher_mode`.
+
+    Raises:
+        InputError: it is neither `train` nor `eval`.
+    """
     if mode not in ("train", "eval"):
         raise InputError(f"method.options.teacher_mode is {mode!r}: choose train or eval")
 

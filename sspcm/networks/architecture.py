@@ -14,7 +14,11 @@ from wepdtof_pose.errors import InputError
 
 
 def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Module:
-    """The trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet."""
+    """The trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet.
+
+    Raises:
+        InputError: no such network has these parameters.
+    """
     if "mix.0.weight" in state:
         raise InputError(f"{source}: finds people and predicts no poses: name it with --finder")
     name, options = architecture_of(state, source=source)
@@ -33,7 +37,11 @@ def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Mo
 def architecture_of(
     state: Mapping[str, torch.Tensor], *, source: str
 ) -> tuple[str, dict[str, Any]]:
-    """The network's name and the sizes that `build_network` takes, of such a state dictionary."""
+    """The network's name and the sizes that `build_network` takes, of such a state dictionary.
+
+    Raises:
+        InputError: it is that of no such network, or has no head.
+    """
     try:
         state["final_layer.weight"]
         return _name_and_options(state)

@@ -76,6 +76,10 @@ def load_imagenet(network: nn.Module, name: str) -> None:
         network: a PoseResNet of published width, or a PoseEfficientNet or any other module whose
             `backbone` is an EfficientNetLite0.
         name: its name ("resnet18", "efficientnet_lite0", ...), which says where the weights are.
+
+    Raises:
+        InputError: no file is known for the name, it cannot be had, its hash is wrong, or it does
+            not have this backbone's parameters.
     """
     name = name.removesuffix("_lateral")
     if name == EFFICIENTNET:
@@ -91,7 +95,11 @@ def load_imagenet(network: nn.Module, name: str) -> None:
 
 
 def load_timm(network: nn.Module, name: str) -> None:
-    """Fill the backbone of a `timm:NAME` network with timm's own weights, downloaded once."""
+    """Fill the backbone of a `timm:NAME` network with timm's own weights, downloaded once.
+
+    Raises:
+        InputError: timm has none for that name, or they cannot be downloaded.
+    """
     import timm
 
     try:
@@ -131,6 +139,9 @@ def load_initial(
 
     Returns:
         What was taken, and what the file was trained on otherwise, a sentence each.
+
+    Raises:
+        InputError: the file is no usable file, or holds another backbone.
     """
     _check_hash(file)
     weights = open_weights(file)
@@ -242,7 +253,11 @@ class WeightsFile:
 
 
 def open_weights(file: Path) -> WeightsFile:
-    """Read a file of weights."""
+    """Read a file of weights.
+
+    Raises:
+        InputError: it is no usable file of weights, or holds no network that we know.
+    """
     content = read_torch_file(file)
     state, unread = _parameters(content, file)
     found = networks_of(state)
@@ -262,7 +277,11 @@ def open_weights(file: Path) -> WeightsFile:
 
 
 def read_weights(file: Path) -> dict[str, torch.Tensor]:
-    """Return the parameters in a torch file, on the CPU, out of the usual wrappings."""
+    """Return the parameters in a torch file, on the CPU, out of the usual wrappings.
+
+    Raises:
+        InputError: it is missing, is no torch file, or holds more than tensors and containers.
+    """
     return _parameters(read_torch_file(file), file)[0]
 
 

@@ -56,7 +56,11 @@ def require_allowed_code(
 
 
 def import_named(name: str, *, kind: str) -> Any:
-    """Import `module:attribute`; `kind` names what it is in errors."""
+    """Import `module:attribute`; `kind` names what it is in errors.
+
+    Raises:
+        InputError: there is no such module or attribute, or the module cannot be imported.
+    """
     module_name, _, attribute = name.partition(":")
     if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
         raise InputError(f"{kind} {name!r}: is not module:name")

@@ -48,6 +48,9 @@ def open_loggers(
         rows: of epochs that are done; only TensorBoard, whose files lie in the folder, knows them
             already where a run goes on.
 
+    Raises:
+        InputError: a logger that there is not, or whose package is not installed.
+
     >>> with open_loggers((), Path("run"), {}) as log:
     ...     log({"epoch": 1})
     """

@@ -74,7 +74,11 @@ def is_writer() -> bool:
 
 @contextmanager
 def joined_processes(device: str) -> Iterator[Processes]:
-    """Join the processes that torchrun started for the block; without torchrun there is one."""
+    """Join the processes that torchrun started for the block; without torchrun there is one.
+
+    Raises:
+        InputError: several processes on one named CUDA device, or more processes than GPUs.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes()
@@ -100,7 +104,11 @@ def joined_processes(device: str) -> Iterator[Processes]:
 
 
 def distribute(method: Method, processes: Processes, *, synchronise_batchnorm: bool) -> nn.Module:
-    """Return the method as every process calls it: as it is, or wrapped in DDP."""
+    """Return the method as every process calls it: as it is, or wrapped in DDP.
+
+    Raises:
+        InputError: synchronised BatchNorm on a CPU, which torch does not support.
+    """
     device = next(method.parameters()).device
     if synchronise_batchnorm and processes.count > 1 and device.type != "cuda":
         raise InputError("synchronise_batchnorm needs CUDA devices: torch has none for the CPU")

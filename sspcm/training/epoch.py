@@ -80,7 +80,11 @@ def train_epoch(
 def require_numbers(
     losses: dict[str, float], method: Method, processes: Processes, epoch: int
 ) -> None:
-    """Stop a diverged run on every process before anything of the epoch is saved."""
+    """Stop a diverged run on every process before anything of the epoch is saved.
+
+    Raises:
+        InputError: a loss or a weight of the epoch (from 1) is not finite, in any process.
+    """
     weights = all(bool(torch.isfinite(p).all()) for p in method.parameters())
     if not all(processes.gather(weights and all(map(math.isfinite, losses.values())))):
         raise InputError(

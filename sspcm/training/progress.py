@@ -86,7 +86,11 @@ def restore(
     hardware: Hardware,
     averaged: AveragedWeights | None = None,
 ) -> Progress:
-    """Restore method and optimiser from the run's last checkpoint; without one, change nothing."""
+    """Restore method and optimiser from the run's last checkpoint; without one, change nothing.
+
+    Raises:
+        InputError: the checkpoint is damaged or belongs to another method, network or optimiser.
+    """
     file = run.last_checkpoint
     if not file.is_file():
         return Progress()

@@ -38,6 +38,9 @@ def serve(dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
     """Show the data set in the App, and return at Ctrl-C or when the process is asked to end.
 
     To be called in the main thread: while it runs, SIGTERM is taken as Ctrl-C is.
+
+    Raises:
+        InputError: the address is not this machine's, the port is in use, or the App ended.
     """
     _require_free(address, port)
     if not is_loopback(address):

@@ -56,6 +56,10 @@ def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
     around it, a pose alone, or a box alone. Tags that a person set, on a box, the pose or a copy of
     its parts, are in "tags" of image and annotation; findings of `validate` and the split are not
     repeated.
+
+    Raises:
+        InputError: there is no such split, frames without the field `source`, a pose of another
+            number of points, a rotated box without four corners, or a new one, which is nobody's.
     """
     record = dataset.info[fields.INFO]
     if split not in record["files"]:

@@ -35,6 +35,11 @@ def export_corrections(
         split: needed where the path has several.
         category: the one that was browsed, where several have joints.
         tag: write the ids of the people who have this tag, or whose frame has it.
+
+    Raises:
+        InputError: the path was never browsed, or not to the end of its import, the split is not
+            named or not there, `out` is an annotation file of the path, nobody has the tag, or a
+            label list is to name people of a file that has changed since it was imported.
     """
     name = dataset_name(path, category)
     if not fiftyone.dataset_exists(name):

@@ -48,7 +48,12 @@ def dataset_name(path: Path, category: str | None = None) -> str:
 def open_dataset(
     fiftyone: Any, path: Path, *, reload: bool = False, category: str | None = None
 ) -> Any:
-    """The FiftyOne data set of a path, imported if it is not there or its files have changed."""
+    """The FiftyOne data set of a path, imported if it is not there or its files have changed.
+
+    Raises:
+        InputError: the files cannot be used, no image of theirs is there, or they changed while
+            the imported data set holds corrections.
+    """
     name = dataset_name(path, category)
     hashes = {split: file_sha256(file) for split, file in annotation_files(path).items()}
     if fiftyone.dataset_exists(name) and not reload:
@@ -66,6 +71,9 @@ def read_splits(path: Path, *, category: str | None = None) -> dict[str, Split]:
     """Return the annotation files under a path, read and checked, by split name.
 
     `category` is that of the people, where several have joints.
+
+    Raises:
+        InputError: the files cannot be used, or none of the images is there.
     """
     files = annotation_files(path)
     splits = {}

@@ -21,6 +21,9 @@ def register_folder(path: Path, *, name: str | None = None, category: str | None
     """Write the zoo's folder of a data set, which names the path, and return its name.
 
     Registering a name again replaces what it stood for.
+
+    Raises:
+        InputError: no data set at the path, or a name that cannot be one or is another source's.
     """
     import fiftyone
     from fiftyone.zoo.datasets import RemoteZooDataset

@@ -19,6 +19,10 @@ def named_files(texts: Sequence[str]) -> dict[str, Path]:
 
     Names become names of fields, so they are letters, digits and underscores; others in the name
     of a file are replaced.
+
+    Raises:
+        InputError: a name that cannot be one of a field, or that is given twice (large and small
+            letters are the same).
     """
     files: dict[str, Path] = {}
     for text in texts:
@@ -49,7 +53,11 @@ def named_files(texts: Sequence[str]) -> dict[str, Path]:
 def split_of_results(
     content: Any, datasets: dict[str, PoseDataset], *, split: str | None, source: str
 ) -> str:
-    """Return the split named, the only one, or the one that lists all images of the results."""
+    """Return the split named, the only one, or the one that lists all images of the results.
+
+    Raises:
+        InputError: no such split, none lists all the images, or several do.
+    """
     if split is not None:
         if split not in datasets:
             raise InputError(f"there is no split {split!r}, only {', '.join(datasets)}")

@@ -56,6 +56,9 @@ def add_runs(
     For a run called r: the field `predictions_r` of poses (with score, OKS, error of each joint in
     pixels); `oks_r`, `missed_r`, `error_r` of each person; `oks_r` (mean), `worst_oks_r`,
     `missed_r` (count) and `ap_r` of each frame. For two runs of one split `oks_b_minus_a` of both.
+
+    Raises:
+        InputError: a file is no results file of a split, or there is nothing to score.
     """
     contents = {name: read_json(file) for name, file in files.items()}
     record = dataset.info[fields.INFO]

@@ -34,7 +34,11 @@ class StoredFrame:
 
 
 def insert(dataset: Any, documents: Iterable[dict[str, Any]]) -> int:
-    """Put documents into a FiftyOne data set and return how many there were."""
+    """Put documents into a FiftyOne data set and return how many there were.
+
+    Raises:
+        InputError: a frame has more people than the database holds in one document.
+    """
     collection, dataset_id = dataset._sample_collection, dataset._doc.id
     if dataset.media_type is None:
         dataset.media_type = "image"
@@ -80,6 +84,9 @@ def update_frames(dataset: Any, updates: Iterable[tuple[Any, dict[str, Any]]]) -
     """Set fields of frames: pairs of a frame's id and values by path.
 
     The path of the first person's OKS is "keypoints.keypoints.0.oks".
+
+    Raises:
+        InputError: a frame becomes larger than a document of the database may be.
     """
     from pymongo import UpdateOne
 

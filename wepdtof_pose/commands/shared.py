@@ -133,7 +133,11 @@ def refuse_unused(what: str, names: Iterable[str]) -> None:
 
 
 def names_of(text: str, *, option: str) -> list[str]:
-    """Return the names in a comma-separated text."""
+    """Return the names in a comma-separated text.
+
+    Raises:
+        InputError: there is none; the message names the option.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise InputError(f"{option} {text!r} names nothing")
@@ -167,7 +171,11 @@ def one_split(
 
 
 def left_by_training(path: Path, dataset: PoseDataset) -> np.ndarray:
-    """Return the rows of those whom `sspcm train`, by default, does not hold out for testing."""
+    """Return the rows of those whom `sspcm train`, by default, does not hold out for testing.
+
+    Raises:
+        InputError: the data come in several files, of which none is held out.
+    """
     from wepdtof_pose.formats.loading import annotation_files
     from wepdtof_pose.splits.hold_out import hold_out
 

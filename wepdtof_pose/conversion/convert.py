@@ -161,7 +161,11 @@ def find_images(
     *,
     images: Path | None = None,
 ) -> dict[Path, Path]:
-    """Return the places of images that are not at root / file_name, those `renamed` among them."""
+    """Return the places of images that are not at root / file_name, those `renamed` among them.
+
+    Raises:
+        InputError: images are missing, or the name or a link of one leads out of the data set.
+    """
     advice = (
         "wepdtof-pose convert --images DIR says where they are"
         if images is None

@@ -50,7 +50,12 @@ class BadArchive(InputError):
 
 
 def archive_kind(path: Path) -> str:
-    """Return "zip", "tar" or "tar.gz", judged by content rather than by name."""
+    """Return "zip", "tar" or "tar.gz", judged by content rather than by name.
+
+    Raises:
+        InputError: it is missing or a folder.
+        BadArchive: it is a web page or another kind of file; the message says what to do.
+    """
     try:
         with path.open("rb") as stream:
             start = stream.read(1024)

@@ -79,6 +79,9 @@ def download(
         only: names of the files wanted from a source that can be fetched; by default all that are
             not optional.
         say: called with a line for every step.
+
+    Raises:
+        InputError: nothing can be fetched, or what came is damaged, unsafe or another data set.
     """
     given = len(archives) + (url is not None)
     if sha256 is not None and given != 1:

@@ -56,7 +56,11 @@ class _Registry(msgspec.Struct):
 
 
 def read_registry(path: Path | None = None) -> dict[str, Source]:
-    """Return the sources by name, from the registry in the package or from another file."""
+    """Return the sources by name, from the registry in the package or from another file.
+
+    Raises:
+        InputError: the file is missing or malformed; the message names the entry.
+    """
     place = resources.files("wepdtof_pose.download") / "registry.json"
     with resources.as_file(place) as file:
         where, content = path or Path("registry.json"), read_json(path or file)

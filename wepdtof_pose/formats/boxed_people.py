@@ -130,6 +130,9 @@ def reading_of(
         source: names the data in errors.
         category: the label of people, where the files label several things.
         one_each: each image has a file of its own: those without one are counted.
+
+    Raises:
+        InputError: no label says which boxes are people, or a sequence lists a frame twice.
     """
     kept, others = only_people(sequences, category, source=source)
     people = sum(len(sequence.people) for sequence in kept)
@@ -186,6 +189,9 @@ def with_own_ids(sequences: list[Sequence]) -> tuple[list[Sequence], int]:
     """Return the sequences with ids that no two share, and the number of frames renamed.
 
     Where two sequences number their frames alike, all frames become `sequence/id`.
+
+    Raises:
+        InputError: two sequences of the same name have a frame of the same id.
     """
     ids = Counter(frame.id for sequence in sequences for frame in sequence.frames)
     shared = sum(count for count in ids.values() if count > 1)
@@ -216,6 +222,9 @@ def find_images(
 
     Under a root they lie in a folder of their sequence's name, or in the root itself. With `by_end`
     the longest end of a name that is there will do.
+
+    Raises:
+        InputError: a name leads out of the folder, or two images end alike.
     """
     listings = _Listings()
     found: dict[int | str, str] = {}

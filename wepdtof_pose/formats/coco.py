@@ -81,6 +81,11 @@ def read(
             commas, of several of the same joints).
         images: folders that may hold the images; by default the usual places. In the folders given
             here an image is found by the longest end of its name that is there.
+
+    Raises:
+        InputError: the file is missing, is not such a file, breaks the format, has annotations but
+            no people, or names images outside the data set; the message names the field and the
+            annotation.
     """
     options: dict[str, Any] = {
         "keypoint_set": keypoint_set,

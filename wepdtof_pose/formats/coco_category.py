@@ -50,6 +50,10 @@ def keypoint_category(
             joints with commas between.
         used: returns how many annotations there are by category id. Without it, only one category
             may have keypoints.
+
+    Raises:
+        InputError: there is no such category, it names no joints but has to, or several have
+            joints and nothing says which are people.
     """
     rows = categories_of(content)
     if name is not None:

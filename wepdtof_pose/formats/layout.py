@@ -76,7 +76,11 @@ class Layout:
 
 
 def image_places(dataset: PoseDataset, folder: str) -> dict[str, Path]:
-    """The images of a data set by their path under `folder`."""
+    """The images of a data set by their path under `folder`.
+
+    Raises:
+        InputError: a file name would lead out of the folder.
+    """
     names = list(dict.fromkeys(dataset.frames["file_name"]))
     require_inside(names, dataset.root)
     if not all(PurePosixPath(name).parts for name in names):
@@ -168,6 +172,9 @@ def by_longest_end(dataset: PoseDataset, places: Sequence[Path]) -> PoseDataset:
     case, with %20 for a space), or has the digits of an upload to Label Studio more or less, or the
     only picture of the same name but for its suffix. What was so changed is counted in `left_out`,
     and the name that the file has is kept in the frame's `extra`, as `FILE_NAME_READ`.
+
+    Raises:
+        InputError: two images end alike.
     """
     root, found = names_below(list(dict.fromkeys(dataset.frames["file_name"])), places)
     read = dataset.frames["file_name"].tolist()
@@ -197,6 +204,9 @@ def names_below(names: Sequence[str], places: Sequence[Path]) -> tuple[Path, dic
     """Return the first folder that has some of these images, and the name that each has below it.
 
     That is its own name, or the longest end of it; see `by_longest_end`.
+
+    Raises:
+        InputError: two images end alike.
     """
     root = first_root(places, names, places[-1], forms=_own_forms)
     if not any((root / form).is_file() for name in names[:SEARCHED] for form in _own_forms(name)):
@@ -292,6 +302,9 @@ def split_files(path: Path, suffix: str) -> dict[str, Path]:
 
     They lie in the folder's `annotations/` or `annot/` where it has one. The only file is WHOLE; of
     several each must end in train, val (or valid, validation) or test.
+
+    Raises:
+        InputError: there is none, or the names do not say the splits.
     """
     if not path.is_dir():
         return {WHOLE: path}

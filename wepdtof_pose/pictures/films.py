@@ -29,6 +29,9 @@ def scene_rows(dataset: PoseDataset, scene: str | None, *, limit: int) -> np.nda
 
     Of more than `limit` frames that many are taken, evenly spread. Without a name it is the first
     scene of the file; where no scenes are known, all frames.
+
+    Raises:
+        InputError: no such scene, or no frame at all.
     """
     scenes = dataset.frames["scene"]
     known = [str(name) for name in scenes.dropna().unique()]
@@ -80,6 +83,10 @@ def write_video(
     """Draw frames into an mp4 film (MPEG-4), which appears whole or not at all; returns the file.
 
     All frames get the size of the first; others are fitted into it. Arguments as in `write_sheet`.
+
+    Raises:
+        InputError: this OpenCV cannot write mp4 files, or an image cannot be read and `problems`
+            is None.
     """
     draw = partial(frame_picture, dataset, **drawing)
     size = None

@@ -58,6 +58,9 @@ def people_scores(dataset: PoseDataset, predictions: Predictions) -> PeopleScore
     """Match the predictions to the people once, and measure every joint.
 
     Annotated joints enter as the decimals of their file (`PoseDataset` holds them in float32).
+
+    Raises:
+        InputError: the keypoint set has no sigmas.
     """
     sigmas = dataset.keypoint_set.require_sigmas()
     matched = match_people(dataset, predictions)

@@ -144,6 +144,10 @@ def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predicti
 
     Boxes are taken only where every result has one. A `file_name`, which the results of
     `sspcm predict` have, goes before the image id.
+
+    Raises:
+        InputError: not a list of results, a field missing or of the wrong length, a value that is
+            no finite number, or an image that the data set does not list.
     """
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise InputError(f"{source}: a COCO results file is a list of objects")

@@ -23,6 +23,9 @@ def group_numbers(dataset: PoseDataset, by: Unit) -> np.ndarray:
     """Return which person, frame or scene each person belongs to, (people,) int64.
 
     Groups are numbered in file order.
+
+    Raises:
+        InputError: scenes are asked for, and none is known.
     """
     if by == "person":
         return np.arange(len(dataset), dtype=np.int64)

@@ -84,6 +84,9 @@ def first_people(dataset: PoseDataset, count: int) -> np.ndarray:
 
     File order is that of the frames, then of the annotations within a frame. Usable are the people
     of `PoseDataset.trainable`.
+
+    Raises:
+        InputError: there are fewer usable people.
     """
     rows = _usable_in_file_order(dataset)
     _require_people(count, len(rows))
@@ -94,6 +97,9 @@ def random_people(dataset: PoseDataset, count: int, rng: np.random.Generator) ->
     """Return the rows (count,) int64 of a random subset of the usable people, in file order.
 
     A larger count with a generator of the same seed gives a superset.
+
+    Raises:
+        InputError: there are fewer usable people.
     """
     rows = _usable_in_file_order(dataset)
     _require_people(count, len(rows))
@@ -151,7 +157,11 @@ def subset_record(
 
 
 def read_subset(path: Path, dataset: PoseDataset) -> np.ndarray:
-    """Return the rows (labelled,) int64 of the people that a label subset file names."""
+    """Return the rows (labelled,) int64 of the people that a label subset file names.
+
+    Raises:
+        InputError: it is no such file, or it was made from other annotations.
+    """
     record = read_json(path)
     ids = record.get("person_ids") if isinstance(record, dict) else None
     if not isinstance(ids, list):

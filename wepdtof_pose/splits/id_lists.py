@@ -16,7 +16,11 @@ from wepdtof_pose.formats.fields import shown
 
 
 def hashes_of(dataset: PoseDataset) -> dict[str, str]:
-    """The hashes that a file of person ids names: of the annotations, and of the ids themselves."""
+    """The hashes that a file of person ids names: of the annotations, and of the ids themselves.
+
+    Raises:
+        InputError: an id is used twice, so that it names nobody.
+    """
     ids = dataset.people["id"].tolist()
     if len(set(ids)) < len(ids):
         raise InputError(
@@ -37,7 +41,11 @@ def require_same_annotations(path: Path, record: Mapping[str, Any], dataset: Pos
 
 
 def rows_of_ids(path: Path, ids: list[Any], dataset: PoseDataset) -> np.ndarray:
-    """Return rows (ids,) int64 of the people with these ids, in their order."""
+    """Return rows (ids,) int64 of the people with these ids, in their order.
+
+    Raises:
+        InputError: an id comes twice, or is nobody's.
+    """
     row_of = {person: row for row, person in enumerate(dataset.people["id"].tolist())}
     named: set[Any] = set()
     for person in ids:

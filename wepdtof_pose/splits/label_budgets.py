@@ -59,6 +59,9 @@ def stratified_people(dataset: PoseDataset, count: int, rng: np.random.Generator
     In every scene people are drawn at random, and the scenes take turns in proportion to their
     size: at any count each has its share of the usable people to within one person. A larger count
     with a generator of the same seed gives a superset.
+
+    Raises:
+        InputError: there are fewer usable people, or no scenes are known.
     """
     rows = _usable(dataset, count)
     scenes = pd.factorize(group_numbers(dataset, "scene")[rows])[0]

@@ -129,7 +129,11 @@ def place(source: str, table: str, row: int, entry: Any) -> str:
 
 
 def read_raw(content: Any, *, source: str, category: str | None = None) -> RawFile:
-    """Return the arrays of a parsed annotation file."""
+    """Return the arrays of a parsed annotation file.
+
+    Raises:
+        InputError: it is nothing like an annotation file: there is no list of annotations.
+    """
     if isinstance(content, list):
         content = from_list_of_frames(content, source)
     if not isinstance(content, dict):
@@ -167,6 +171,9 @@ def category_of_people(content: dict[str, Any], name: str | None = None) -> dict
     """Return the category that readers take people from: of several with joints the one in use.
 
     `name` is what the user says is people.
+
+    Raises:
+        InputError: there is none, or nothing says which it is.
     """
 
     def used() -> Counter[Any]:
@@ -208,7 +215,11 @@ def raw_content(dataset: Any) -> dict[str, Any]:
 
 
 def from_list_of_frames(frames: list[Any], source: str) -> dict[str, Any]:
-    """Return the COCO-like content of a list of frames with `img_name`, `bboxes` and `id`."""
+    """Return the COCO-like content of a list of frames with `img_name`, `bboxes` and `id`.
+
+    Raises:
+        InputError: an entry is no such frame.
+    """
     images, annotations = [], []
     for position, frame in enumerate(frames):
         if not isinstance(frame, dict) or not {"img_name", "bboxes", "id"} <= set(frame):

@@ -79,7 +79,11 @@ def repair(
     drop: bool = False,
     category: str | None = None,
 ) -> Repaired:
-    """Return a repaired copy of the content of a file, and the changes made."""
+    """Return a repaired copy of the content of a file, and the changes made.
+
+    Raises:
+        InputError: it is nothing like an annotation file, or has boxes without joints.
+    """
     raw = read_raw(content, source=source, category=category)
     if raw.boxes_only:
         raise InputError(f"{source}: boxes without joints cannot be repaired: convert first")

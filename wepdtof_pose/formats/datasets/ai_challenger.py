@@ -52,7 +52,12 @@ _VISIBILITY = np.array([np.nan, 2, 1, 0])
 
 @of_each_file
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """Return the people of an AI Challenger file, in its original form or COCO's."""
+    """Return the people of an AI Challenger file, in its original form or COCO's.
+
+    Raises:
+        InputError: the file is not usable, names other joints, or an image that gives a size is
+            missing.
+    """
     content = read_json(path)
     if isinstance(content, dict):
         joints = get_keypoint_set("aic-14")
@@ -148,7 +153,11 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder of original files of data sets with AI Challenger's joints."""
+    """Return the folder of original files of data sets with AI Challenger's joints.
+
+    Raises:
+        InputError: the joints are others, or an image is no .jpg.
+    """
     target = get_keypoint_set("aic-14")
     layout = Layout()
     for split, everybody in datasets.items():

@@ -29,7 +29,11 @@ JOINT_NAMES = ("head", "neck")
 
 @of_each_file
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """Return the people of a CrowdPose JSON file."""
+    """Return the people of a CrowdPose JSON file.
+
+    Raises:
+        InputError: the file is not usable, or its joints are not CrowdPose's.
+    """
     content, source = read_json(path), str(path)
     target = get_keypoint_set("crowdpose-14")
     if not isinstance(content, dict):
@@ -42,7 +46,11 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder of CrowdPose files of data sets with CrowdPose's joints."""
+    """Return the folder of CrowdPose files of data sets with CrowdPose's joints.
+
+    Raises:
+        InputError: the joints are others.
+    """
     target = get_keypoint_set("crowdpose-14")
     layout = Layout()
     for split, dataset in datasets.items():

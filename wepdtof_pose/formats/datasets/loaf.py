@@ -40,6 +40,9 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     """Return the people of `instances_<split>.json`, or of a folder of such files.
 
     Images lie in `images/`, in a folder of the split's name, or beside the file.
+
+    Raises:
+        InputError: a file is missing or not usable, or has no rotated boxes.
     """
     files = split_files(path, ".json")
     datasets, counts = {}, []

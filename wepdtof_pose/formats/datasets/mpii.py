@@ -69,6 +69,9 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     """Return the people of an MPII file; images lie in `images/` beside it or its folder.
 
     That folder may be `annotations` or `annot`.
+
+    Raises:
+        InputError: the file is not usable, has no labels (the test list), or an image is missing.
     """
     source = str(path)
     left_out: dict[str, int] = {}
@@ -180,7 +183,11 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder of JSON files of data sets with MPII's joints."""
+    """Return the folder of JSON files of data sets with MPII's joints.
+
+    Raises:
+        InputError: the joints are others.
+    """
     layout = Layout()
     for split, everybody in datasets.items():
         dataset, crowds = without_crowds(everybody)

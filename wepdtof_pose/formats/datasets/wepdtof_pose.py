@@ -45,7 +45,11 @@ _ENCODINGS = ("utf-8-sig", "gb18030")
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """Return the people of the release folder (or its `coco/`), another folder, or one file."""
+    """Return the people of the release folder (or its `coco/`), another folder, or one file.
+
+    Raises:
+        InputError: a file is missing or not usable, or names joints that nobody knows.
+    """
     files = find_files(path)
     datasets: dict[str, PoseDataset] = {}
     renamed: dict[Path, Path] = {}
@@ -111,7 +115,11 @@ def names_on_disk(name: str) -> tuple[str, ...]:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder that the released code reads; a set without splits is its train split."""
+    """Return the folder that the released code reads; a set without splits is its train split.
+
+    Raises:
+        InputError: the joints are not WEPDTOF-Pose's, or there is a split that the release has not.
+    """
     target = get_keypoint_set(_SET)
     layout = Layout()
     for split, dataset in datasets.items():

@@ -65,7 +65,12 @@ def read(
     keypoint_set: KeypointSet | None = None,
     category: str | None = None,
 ) -> Reading:
-    """Return the people of an annotation file, or of a folder of them (`annotations_train.xml`)."""
+    """Return the people of an annotation file, or of a folder of them (`annotations_train.xml`).
+
+    Raises:
+        InputError: a file is missing or not usable (the message names image and shape), or of
+            several subsets one is no split.
+    """
     datasets: dict[str, PoseDataset] = {}
     left_out = []
     files = split_files(path, ".xml")
@@ -191,7 +196,11 @@ def labels_of(
     category: str | None,
     source: str,
 ) -> Labels:
-    """Return what the labels mean that a file declares and its shapes have."""
+    """Return what the labels mean that a file declares and its shapes have.
+
+    Raises:
+        InputError: of several labels none says which are people.
+    """
     declared: set[str] = set()
     parents: dict[str, set[str]] = {}
     for label in root.iterfind("meta//labels/label"):

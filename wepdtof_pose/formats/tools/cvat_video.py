@@ -37,7 +37,11 @@ class Track:
     shapes: list[Element]
 
     def at(self, frame: int, where: str) -> Element | None:
-        """Return the shape at a frame, with the track's label, group and id; None where none is."""
+        """Return the shape at a frame, with the track's label, group and id; None where none is.
+
+        Raises:
+            InputError: coordinates between which to interpolate are not numbers.
+        """
         before = bisect_right(self.frames, frame) - 1
         if before < 0 or _is_outside(self.shapes[before]):
             return None
@@ -59,7 +63,11 @@ def is_video(root: Element) -> bool:
 
 
 def tracks(root: Element, source: str) -> list[Track]:
-    """Return the tracks of a parsed file."""
+    """Return the tracks of a parsed file.
+
+    Raises:
+        InputError: a shape says no frame, or two shapes of a track say the same.
+    """
     found = []
     for number, element in enumerate(root.findall("track"), start=1):
         where = f"{source}: track {number}"

@@ -99,7 +99,11 @@ def read(
     keypoint_set: KeypointSet | None = None,
     category: str | None = None,
 ) -> Reading:
-    """Return the people of an export, or of the exports of a folder (`tasks_train.json`)."""
+    """Return the people of an export, or of the exports of a folder (`tasks_train.json`).
+
+    Raises:
+        InputError: a file is missing or not usable; the message names task and region.
+    """
     files = split_files(path, ".json")
     contents = {
         split: rows(read_json(file), str(file), "tasks with 'data' and 'annotations'")
@@ -149,7 +153,11 @@ def joints_of_interface(file: Path) -> list[str]:
 
 
 def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], Regions]:
-    """Return the regions of the annotation that counts, as they are and sorted by kind."""
+    """Return the regions of the annotation that counts, as they are and sorted by kind.
+
+    Raises:
+        InputError: a region is not usable, or was annotated on a turned image.
+    """
     found = task.get("annotations", task.get("completions", []))
     annotations = rows(found, f"{where}: 'annotations'", "annotations")
     valid = [a for a in annotations if not a.get("was_cancelled")]
@@ -204,7 +212,11 @@ def require_per_cent(tasks: Iterable[Regions], source: str) -> None:
 def labels_of_people(
     tasks: Iterable[tuple[list[dict[str, Any]], Regions]], category: str | None, source: str
 ) -> set[str]:
-    """Return the labels of the rectangles that are people, of all tasks of all files together."""
+    """Return the labels of the rectangles that are people, of all tasks of all files together.
+
+    Raises:
+        InputError: neither labels nor parents of keypoints say which rectangles are people.
+    """
     labels: set[str] = set()
     with_joints: set[str] = set()
     for _, regions in tasks:

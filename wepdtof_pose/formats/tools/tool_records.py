@@ -79,6 +79,9 @@ def dataset_of(
     A person without a box gets the bounds of the rotated box, or the extent of the joints; who has
     neither box nor labelled joint is nobody, and is counted. Ids that are missing or not unique
     become 1, 2, ..., and so do track ids where one is no number.
+
+    Raises:
+        InputError: a joint is not in the set, or an attribute is not usable.
     """
     drawn = [p for p in people if p.box or p.rotated or any(v > 0 for *_, v in p.joints.values())]
     nobody, people = len(people) - len(drawn), drawn
@@ -153,7 +156,11 @@ def joints_named(
     *,
     left_out: Mapping[str, int] | None = None,
 ) -> KeypointSet:
-    """Return the keypoint set of declared joint names, or of those that people have, in order."""
+    """Return the keypoint set of declared joint names, or of those that people have, in order.
+
+    Raises:
+        InputError: there are none; the message says what was `left_out`, which may be why.
+    """
     names = list(dict.fromkeys(canonical_joint_name(name) for name in declared))
     names = names or list(dict.fromkeys(name for person in people for name in person.joints))
     if not names:

@@ -27,6 +27,9 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     """Return the people of an XML file, or of all under a folder; a folder is a sequence.
 
     Images lie beside the XML files, or in `JPEGImages/` or `images/` beside `Annotations/`.
+
+    Raises:
+        InputError: there is no such file, or one is not usable; the message names the object.
     """
     files = [path] if path.is_file() else xml_files(path)
     inner = next((path / name for name in _FOLDERS if (path / name).is_dir()), None)
@@ -48,7 +51,11 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
 
 
 def xml_files(folder: Path) -> list[Path]:
-    """Return the XML files under a folder, or under its `Annotations/`, in order."""
+    """Return the XML files under a folder, or under its `Annotations/`, in order.
+
+    Raises:
+        InputError: there is none, or one is a link out of the folder.
+    """
     place = next((folder / name for name in _FOLDERS if (folder / name).is_dir()), folder)
     files = files_in(place, ".xml", deep=True)
     if not files:
@@ -59,7 +66,11 @@ def xml_files(folder: Path) -> list[Path]:
 
 
 def read_file(file: Path, *, base: Path | None = None) -> Sequence:
-    """Return the frame and the boxes of one file; its folder, below `base`, is its sequence."""
+    """Return the frame and the boxes of one file; its folder, below `base`, is its sequence.
+
+    Raises:
+        InputError: the file is not usable.
+    """
     root = read_xml(file)
     if root.tag != "annotation":
         raise InputError(f"{file}: starts with <{shown(root.tag)[1:-1]}>, not <annotation>")

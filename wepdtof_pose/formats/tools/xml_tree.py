@@ -14,7 +14,12 @@ DEEPEST = 50
 
 
 def read_xml(path: Path) -> Element:
-    """Return the root element of an XML file."""
+    """Return the root element of an XML file.
+
+    Raises:
+        InputError: it is missing, unreadable, no XML, declares a document type or entities, or is
+            nested too deeply; the message names the line.
+    """
     return parse_xml(read_bytes(path, kind="XML"), source=str(path))
 
 

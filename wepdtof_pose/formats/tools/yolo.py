@@ -71,7 +71,12 @@ def read(
     keypoint_set: KeypointSet | None = None,
     category: str | None = None,
 ) -> Reading:
-    """Return the people of a `data.yaml`, or of the folder that holds it."""
+    """Return the people of a `data.yaml`, or of the folder that holds it.
+
+    Raises:
+        InputError: a file is missing or not usable, or no image has a label file; labels are named
+            by file and line.
+    """
     data = read_data_file(path, keypoint_set=keypoint_set, category=category)
     datasets: dict[str, PoseDataset] = {}
     splits, left_out = split_labels(data, images)
@@ -109,6 +114,10 @@ def split_labels(
 
     The second value counts images and label files that are of no use, with the first of them, and a
     test set whose images are not there.
+
+    Raises:
+        InputError: a folder of training or validation is missing, no image has a label file, two
+            have the same, or one is a link out of the data set or no file.
     """
     splits: dict[str, tuple[Path, dict[str, Path]]] = {}
     counts = add_counts(data.left_out)
@@ -205,7 +214,11 @@ def of_people(numbers: np.ndarray, data: DataFile) -> tuple[np.ndarray, Counter[
 
 
 def without_padding(numbers: np.ndarray, data: DataFile, source: str) -> np.ndarray:
-    """Return rows without the joints behind those of people, none of which may be labelled."""
+    """Return rows without the joints behind those of people, none of which may be labelled.
+
+    Raises:
+        InputError: one is: the joints are others.
+    """
     if not data.padding or not len(numbers):
         return numbers
     own, more = np.split(numbers, [5 + data.joints * data.channels], axis=1)
@@ -221,6 +234,10 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
     """Return the numbers of a label file, (people, 5 + joints * channels) float64.
 
     Of a line that has a box alone, as of people nobody has put joints on, the others are NaN.
+
+    Raises:
+        InputError: a line has another number of numbers, or a coordinate that is no share of the
+            image's sides; the message names the line.
     """
     columns = 5 + joints * channels
     rows = []
@@ -267,6 +284,9 @@ def to_pixels(
     """Return boxes (people, 4) in pixels and keypoints (people, joints, 3) of a file's numbers.
 
     With two channels a joint is labelled unless it is at 0, 0.
+
+    Raises:
+        InputError: a visibility is not 0, 1 or 2.
     """
     scale = np.array(size, dtype=np.float64)
     boxes = labels[:, 1:5] * np.tile(scale, 2)

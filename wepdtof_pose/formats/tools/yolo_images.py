@@ -37,6 +37,9 @@ def listed_names(
     Returns:
         The images that are read, those of kinds that are not, the names that no file has, and those
         of images that are named before.
+
+    Raises:
+        InputError: a text file or a folder is missing, or none of the images is there.
     """
     listed: list[str] = []
     missing: list[str] = []

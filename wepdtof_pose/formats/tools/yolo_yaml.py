@@ -84,6 +84,10 @@ def read_data_file(
         keypoint_set: the joints, where the file does not name them (or to overrule it).
         category: the name of the class of people, where there are several.
         pose: whether it must describe joints.
+
+    Raises:
+        InputError: it is missing or not usable, leads out of the folder, nothing names its joints,
+            or none of several classes says that it is people.
     """
     file = _yaml_file(path)
     content = parse_yaml(read_text(file), source=str(file))
