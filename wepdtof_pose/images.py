@@ -119,6 +119,10 @@ def other_size(path: Path, size: tuple[int, int], *, slack: int = 0) -> str:
 def image_header(content: bytes, source: str) -> ImageHeader | None:
     """Return the header of a picture; None where Pillow does not know the format.
 
+    Args:
+        content: the file, or its beginning.
+        source: names it in errors.
+
     Raises:
         InputError: it states more than MOST_PIXELS.
     """
@@ -144,6 +148,10 @@ def read_image(path: Path, *, size: tuple[int, int] | None = None) -> np.ndarray
     """Return an image (height, width, 3) uint8, BGR, as shown: its EXIF orientation is applied.
 
     One that has not this `size` (width, height), if it is given, is refused and not decoded.
+
+    Args:
+        path: the file.
+        size: width and height that it must have, where known: others are not decoded.
 
     Raises:
         InputError: it is missing, unreadable, empty, no image, of another size, or too large.

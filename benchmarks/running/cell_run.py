@@ -23,6 +23,12 @@ def run_cell(folder: str, name: str, config: str, where: str) -> str:
 
     All output, including a traceback, goes to the cell's log. All arguments are strings, so that
     any launcher can send them to another machine that shares the file system.
+
+    Args:
+        folder: of the comparison.
+        name: of the cell.
+        config: the cell's configuration as YAML.
+        where: folder that relative paths are relative to.
     """
     from benchmarks.layout import ComparisonFolder
 

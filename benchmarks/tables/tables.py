@@ -57,6 +57,11 @@ def make_report(
 ) -> Report:
     """Return the tables of a comparison.
 
+    Args:
+        comparison: the finished cells.
+        baseline: method that the others are compared to; `supervised` by default, if present.
+        score: by which they are compared.
+
     Raises:
         InputError: the baseline has no cell, or there is no such score.
     """

@@ -52,6 +52,13 @@ def rank_people(
     share of the choice; there the poses are put into as many groups (k-means), and of each group
     the person nearest to its middle is taken: one of several alike, not an oddity.
 
+    Args:
+        networks: the reported one is asked.
+        people: with boxes; labels are not looked at. A scene is a camera.
+        count: how many to choose.
+        candidates: rows of those who may be chosen; everybody with a usable box if None.
+        seed: of the groups.
+
     Raises:
         InputError: there are fewer candidates, or an image is missing.
     """

@@ -38,6 +38,11 @@ def draft_dataset(
 
     Images without people come before all others: somebody may have been missed.
 
+    Args:
+        frames: the images and their poses.
+        keypoint_set: the joints.
+        threshold: joints with a lower score are left unlabelled; others become visible.
+
     Raises:
         InputError: there is no image.
     """

@@ -94,6 +94,11 @@ def export_finder(finder: Finder, out: Path, *, precision: Precision = "float32"
 
     The maps are compared for random images of two shapes and for drawn frames.
 
+    Args:
+        finder: on the CPU.
+        out: the ONNX file.
+        precision: see `export_onnx`.
+
     Raises:
         InputError: the extra `export` is not installed, or the outputs differ.
     """

@@ -45,6 +45,17 @@ def predict_people(
     The windows of the store have exactly the crop size; `share` says whom of it to predict. `sigma`
     is that of the Gaussians that the networks were trained on, in heatmap pixels.
 
+    Args:
+        method: its networks are in evaluation mode during the prediction.
+        store: crops of the people, windows of exactly the crop size.
+        config: batch size, decoding and flip test.
+        hardware: device and precision.
+        flip_permutation: joint order of a mirrored person.
+        bgr: whether the networks take channels in BGR order.
+        sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
+        align: how the flip test moves mirrored maps; see `average_flipped`.
+        share: the people to predict; all of them by default.
+
     Raises:
         InputError: a network gives numbers that are not finite.
     """

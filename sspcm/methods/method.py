@@ -98,6 +98,9 @@ class Method(nn.Module, ABC):
     def rehearse(self, people: int) -> tuple[int, int]:
         """Take the state of the epochs that cost most; called on a copy whose steps are timed.
 
+        Args:
+            people: how many the crop store has.
+
         Returns:
             Until which epoch labelled people alone are learned from, and in how many views the
             pool is labelled then: none and none, by default.

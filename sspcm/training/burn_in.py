@@ -100,7 +100,14 @@ def burn_in(
 def missing_burn_ins(
     config: TrainConfig, roles: Iterable[str], folder: Path, hashes: Mapping[str, Any]
 ) -> int:
-    """Return how many networks of a run still need a burn-in; see `burn_in`."""
+    """Return how many networks of a run still need a burn-in; see `burn_in`.
+
+    Args:
+        config: of the run.
+        roles: that its networks start as.
+        folder: of all burn-ins.
+        hashes: of the data.
+    """
     names = {burn_in_name(burn_in_config(config, role), hashes) for role in roles}
     return sum(not RunFolder(folder / name).finished for name in names)
 

@@ -38,6 +38,19 @@ def train_epoch(
 
     `stepped` is what is called: the method, wrapped where there are several processes. The random
     draws of a step depend only on the seed, the epoch (from 0), the step and the rank.
+
+    Args:
+        stepped: the method to call, wrapped if there are several processes.
+        method: the method itself.
+        optimiser: over its parameters; its learning rate is set before every step.
+        sampler: chooses the people of each step.
+        batches: makes the batches.
+        epoch: from 0.
+        config: the run's.
+        hardware: device and precision.
+        averaged: updated with the weights after every step.
+        early: see `learning_rate`.
+        bar: progress bar of the whole run, advanced by each step.
     """
     labelled, unlabelled = sampler.epoch(epoch)
     method.train()

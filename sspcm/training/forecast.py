@@ -103,6 +103,15 @@ def forecast(
     """Forecast the rest of a run by timing its steps on a copy of its method.
 
     Neither the networks of the run nor its random streams change.
+
+    Args:
+        method: of the run; it is copied.
+        batches: makes the batches.
+        sampler: chooses the people of each step.
+        config: the run's.
+        hardware: device and precision.
+        epoch: epochs done.
+        burn_ins: networks that still need a burn-in.
     """
     burn_in = config.optimisation.burn_in_epochs if epoch == 0 else 0
     trial = copy.deepcopy(method).train()

@@ -13,7 +13,13 @@ from sspcm.config import OptimisationConfig
 def make_optimiser(
     method: nn.Module, config: OptimisationConfig, *, fused: bool = True
 ) -> torch.optim.Optimizer:
-    """Return Adam or AdamW over the trainable parameters of a method."""
+    """Return Adam or AdamW over the trainable parameters of a method.
+
+    Args:
+        method: owns the parameters; lagged copies and frozen stages are not trained.
+        config: kind of optimiser, weight decay and learning rate.
+        fused: update all parameters in one kernel rather than one after the other.
+    """
     parameters = [p for p in method.parameters() if p.requires_grad]
     foreach = None if fused else False
     if config.optimiser == "adamw":

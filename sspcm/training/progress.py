@@ -43,7 +43,12 @@ class Progress:
     burn_in: dict[str, Any] | None = None
 
     def add_scores(self, scores: dict[str, Any], selected_by: Sequence[str]) -> bool:
-        """Add the scores of the epoch just done and return whether they are the best so far."""
+        """Add the scores of the epoch just done and return whether they are the best so far.
+
+        Args:
+            scores: network name -> score name -> value.
+            selected_by: the networks whose mean score counts.
+        """
         self.last = scores
         if self.best is not None:
             now, before = (

@@ -50,6 +50,12 @@ def open_dataset(
 ) -> Any:
     """The FiftyOne data set of a path, imported if it is not there or its files have changed.
 
+    Args:
+        fiftyone: the module, from `start_fiftyone`.
+        path: a COCO keypoint file or a data set folder.
+        reload: import it again in any case; corrections made in the App are lost.
+        category: name of the category of people, where several have joints.
+
     Raises:
         InputError: the files cannot be used, no image of theirs is there, or they changed while
             the imported data set holds corrections.

@@ -288,6 +288,11 @@ def files_in(folder: Path, *suffixes: str, deep: bool = False) -> list[Path]:
 
     Upper and lower case are the same. Hidden files are left out, such as the `._name` that a Mac
     puts beside each file of an archive.
+
+    Args:
+        folder: the folder.
+        suffixes: in lower case, with their point.
+        deep: look into folders inside, too.
     """
     found = folder.rglob("*") if deep else folder.glob("*")
     return sorted(
@@ -410,7 +415,13 @@ EMPTY_FRAMES = "images without people"
 
 
 def require_somebody(people: int, layout: Layout, target: str) -> None:
-    """Refuse a layout that holds nobody because all people or images were left out."""
+    """Refuse a layout that holds nobody because all people or images were left out.
+
+    Args:
+        people: how many people there were to write.
+        layout: what a writer made of them; images without people may be what is wanted.
+        target: the format, for the message.
+    """
     gone = {what: layout.not_held.get(what, 0) for what in (CROWDS, EMPTY_BOXES, EMPTY_FRAMES)}
     if not any(gone.values()) or people > gone[CROWDS] + gone[EMPTY_BOXES]:
         return

@@ -32,7 +32,16 @@ def frame_picture(
     joint_threshold: float = 0.2,
     rings: bool = False,
 ) -> np.ndarray:
-    """Frame `row` with its people: skeletons, boxes (rotated where known) and track ids."""
+    """Frame `row` with its people: skeletons, boxes (rotated where known) and track ids.
+
+    Args:
+        dataset: frames and people.
+        row: of the frame.
+        predictions: drawn on a second copy of the frame, to the right of the annotations.
+        joint_threshold: predicted joints with a lower score are not drawn.
+        rings: draw the fisheye circle, too; where the file states no lens, that of an equidistant
+            fisheye of 180 degrees that fills the frame, which the picture then says.
+    """
     image, zoom = _frame_image(dataset, row)
     # Before anything is drawn: decoding is most of the work.
     other = None if predictions is None else image.copy()

@@ -49,6 +49,10 @@ def widest_groups(
 
     Known scenes are numbered before the frames that have none: the choice of `hold_out`, and so its
     hashes, stand on these numbers.
+
+    Args:
+        dataset: the people.
+        usable: (people,) mask of those who count.
     """
     frames, scenes = _frame_numbers(dataset), _scene_numbers(dataset)
     together = np.unique(_scenes_or_frames(scenes, frames), return_inverse=True)[1].reshape(-1)

@@ -73,6 +73,13 @@ def read(
 ) -> Reading:
     """Return the people of a `data.yaml`, or of the folder that holds it.
 
+    Args:
+        path: the YAML file, or a folder with exactly one.
+        images: where the images lie instead: the folder that the YAML's `train`, `val` and `test`
+            are relative to, one with a folder for each, or that of the only split.
+        keypoint_set: the joints, where the YAML does not name them (or to overrule it).
+        category: the name of the class of people, where there are several.
+
     Raises:
         InputError: a file is missing or not usable, or no image has a label file; labels are named
             by file and line.

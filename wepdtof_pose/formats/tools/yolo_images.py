@@ -34,6 +34,11 @@ def listed_names(
     It names text files with an image a line, or several folders. A name with the path of another
     machine is found by the longest part of its end that is there.
 
+    Args:
+        folder: of the images; those that are returned are relative to it.
+        split: the split's name.
+        data: the YAML.
+
     Returns:
         The images that are read, those of kinds that are not, the names that no file has, and those
         of images that are named before.
