@@ -59,7 +59,17 @@ def learning_config(
     steps: int,
     seed: int,
 ) -> TrainConfig:
-    """Return the configuration of an adaptation: `EPOCHS` epochs, or fewer that divide `steps`."""
+    """Return the configuration of an adaptation: `EPOCHS` epochs, or fewer that divide `steps`.
+
+    Args:
+        networks: what is adapted; their crops, joints and decoding stay.
+        drawn: annotations of drawn people.
+        unlabelled: data set of boxes on the own frames.
+        labels: data set of real labels, if there are any.
+        start: file that `write_start` makes.
+        steps: of the optimiser, in `EPOCHS` epochs, or in fewer that divide it.
+        seed: of views and batches.
+    """
     network = network_alone(networks)
     name, options = architecture_of(network.state_dict(), source=_source(networks))
     frozen = isinstance(network, Stages)

@@ -117,7 +117,7 @@ def evaluate_networks(
     angles: str | None = None,
     up: Up | None = None,
 ) -> dict[str, Any]:
-    """Return the scores of every network and all that they depend on; see `sspcm.evaluate`.
+    """Return the scores of every network and all that they depend on, as JSON values.
 
     As in COCO, crowds and people without labels are ignored. Annotated boxes are those of the
     usable people, as after training. If the networks and the data have different joints, the
@@ -129,6 +129,14 @@ def evaluate_networks(
     the run learned from, None if unknown), and "networks" (name -> scores, see
     `wepdtof_pose.scores.coco.score`); with detections also "detections", which counts those used
     and those not used.
+
+    Args:
+        networks: all networks of a method, or one of them.
+        test: the people to evaluate on.
+        detections: a file of boxes (see `read_detections`); annotated boxes if None.
+        category: id or name of the category of people among the detections.
+        angles: unit of the detections' angles (see `read_detections`).
+        up: the direction that points up in turned crops; as the networks were trained if None.
 
     Raises:
         InputError: an image is missing, no joint is in common, there is nobody to score, or no

@@ -44,12 +44,12 @@ _TITLES = {"lsp": "Leeds Sports Pose", "lspet": "Leeds Sports Pose Extended"}
 
 
 def read_lsp(path: Path, *, images: Path | None = None) -> Reading:
-    """Return the people of LSP."""
+    """Return the people of LSP; see `read`."""
     return read(path, variant="lsp", images=images)
 
 
 def read_lspet(path: Path, *, images: Path | None = None) -> Reading:
-    """Return the people of LSPET."""
+    """Return the people of LSPET; see `read`."""
     return read(path, variant="lspet", images=images)
 
 
@@ -58,6 +58,11 @@ def read(path: Path, *, variant: Variant, images: Path | None = None) -> Reading
 
     People whose image is not there are left out, and so are those with fewer than 2 labelled joints
     or an empty box.
+
+    Args:
+        path: `joints.mat`, or the folder that holds it; the images lie in `images/` beside it.
+        variant: which of the two it is; they differ in layout and in meaning.
+        images: folder of the images, where it is not `images/`.
 
     Raises:
         InputError: the file is not such a file, or none of its images is there.

@@ -67,6 +67,13 @@ def read(
 ) -> Reading:
     """Return the people of an annotation file, or of a folder of them (`annotations_train.xml`).
 
+    Args:
+        path: the XML file or the folder.
+        images: folder of the images; by default `images/` beside the file, or its folder. Those
+            of a subset may lie in a folder of its name there.
+        keypoint_set: the joints, where the file does not name them (or to overrule it).
+        category: the label of people, where there are several.
+
     Raises:
         InputError: a file is missing or not usable (the message names image and shape), or of
             several subsets one is no split.

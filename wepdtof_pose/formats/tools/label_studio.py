@@ -101,6 +101,13 @@ def read(
 ) -> Reading:
     """Return the people of an export, or of the exports of a folder (`tasks_train.json`).
 
+    Args:
+        path: the JSON file or the folder.
+        images: folder of the images; by default `images/` beside the file, or its folder.
+        keypoint_set: the joints and their order; by default those of `label_config.xml` beside the
+            file, else those met, in the order met.
+        category: the label of people's rectangles, where there are several.
+
     Raises:
         InputError: a file is missing or not usable; the message names task and region.
     """
