@@ -59,7 +59,8 @@ def test_relatives_of_coco_are_read(
 
 
 def test_lspet(realdata_dir: Path) -> None:
-    dataset, left_out = lsp.read(realdata_dir / "lspet", variant="lspet")
+    reading = lsp.read_lspet(realdata_dir / "lspet")
+    dataset, left_out = reading.datasets["all"], reading.left_out
     assert len(dataset) + sum(left_out.values()) == 10_000
     assert len(dataset) == len(list((realdata_dir / "lspet" / "images").iterdir()))
     assert dataset.trainable().all()

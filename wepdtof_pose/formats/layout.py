@@ -286,13 +286,9 @@ def longest_ends(name: str) -> list[str]:
 def files_in(folder: Path, *suffixes: str, deep: bool = False) -> list[Path]:
     """Return the files of a folder with one of these suffixes, in order; none where it is missing.
 
-    Upper and lower case are the same. Hidden files are left out, such as the `._name` that a Mac
-    puts beside each file of an archive.
-
-    Args:
-        folder: the folder.
-        suffixes: in lower case, with their point.
-        deep: look into folders inside, too.
+    Suffixes are given in lower case, with their point, and stand for both cases; `deep` looks into
+    folders inside, too. Hidden files are left out, such as the `._name` that a Mac puts beside each
+    file of an archive.
     """
     found = folder.rglob("*") if deep else folder.glob("*")
     return sorted(
