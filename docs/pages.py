@@ -245,6 +245,7 @@ OWN_JOINTS = {"mpii": "mpii-16", "crowdpose": "crowdpose-14", "ai_challenger": "
 _RESULTS = Path(__file__).parents[1] / "results"
 _COMPARISONS = {
     "fisheye": "drawn fisheye, EfficientNet-Lite0 from ImageNet",
+    "fisheye-longer": "drawn fisheye, EfficientNet-Lite0 from ImageNet, trained longer",
     "fisheye-long": "drawn fisheye, ResNet-18 from nothing, 24 epochs",
     "fisheye-small": "drawn fisheye, ResNet-18 from nothing, 9 epochs",
     "lspet": "photographs (LSPET), EfficientNet-Lite0 from ImageNet",
