@@ -340,6 +340,7 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
         raise InputError(f"{place}: no folder can be made there: {error.strerror}") from None
     lock = FileLock(folder / "new")
     try:
+        # Where a file system has no locks, nobody can tell whose folder it is: it is never swept.
         with contextlib.suppress(OSError, NotImplementedError):
             lock.acquire()
             # Others see the lock only when it is held: they take the folder of one that is not.
@@ -369,6 +370,7 @@ def sweep(folder: Path, *, older_than: float = 0) -> None:
 def _remove_left_folders(place: Path, *, owner: int) -> None:
     """Remove temporary folders of killed processes; in a shared place not those of other users."""
     for held in place.glob(f"{_SCRATCH}*/{_HELD}"):
+        # One that is in use, is gone by now or belongs to others stays: it is not ours to judge.
         with contextlib.suppress(OSError, Timeout, NotImplementedError):
             if {held.lstat().st_uid, held.parent.lstat().st_uid} == {owner}:
                 with FileLock(held).acquire(blocking=False):

@@ -7,7 +7,6 @@ WEPDTOF_EXAMPLES sets the number of data sets of each format (2 by default).
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -17,7 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from generated import generated
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wepdtof_pose.conversion.convert import convert
@@ -140,15 +140,7 @@ def lost(left_out: dict[str, int], what: str) -> int:
 
 
 @pytest.mark.parametrize("first", [name for name in WRITERS if name in READERS])
-@settings(
-    max_examples=int(os.environ.get("WEPDTOF_EXAMPLES", "2")),
-    deadline=None,
-    derandomize="WEPDTOF_EXAMPLES" not in os.environ,
-    database=None,
-    # To shrink an example takes minutes of converting and tells little.
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@generated(2)
 @given(dataset=data_sets(), second=st.sampled_from([n for n in WRITERS if n in READERS]))
 def test_nobody_is_lost_between_two_formats(first: str, second: str, dataset: PoseDataset) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -229,14 +221,7 @@ BOX_WRITERS: dict[str, Callable[[Path, Boxes], None]] = {
 
 
 @pytest.mark.parametrize("first", BOX_WRITERS)
-@settings(
-    max_examples=int(os.environ.get("WEPDTOF_EXAMPLES", "2")),
-    deadline=None,
-    derandomize="WEPDTOF_EXAMPLES" not in os.environ,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@generated(2)
 @given(seed=st.integers(0, 2**32 - 1), second=st.sampled_from([n for n in WRITERS if n in READERS]))
 def test_nobody_is_lost_from_formats_of_boxes(first: str, second: str, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -4,7 +4,6 @@ WEPDTOF_EXAMPLES sets the number of data sets (12 by default).
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 from faults import FAULTS, SIZES, Content, Draw, contents, usable
-from hypothesis import HealthCheck, Phase, given, settings
+from generated import generated
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -83,15 +83,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-@settings(
-    max_examples=int(os.environ.get("WEPDTOF_EXAMPLES", "12")),
-    deadline=None,
-    derandomize="WEPDTOF_EXAMPLES" not in os.environ,
-    database=None,
-    # To shrink a data set of 90 kinds of faults takes minutes and tells little.
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@generated(12)
 @given(
     parts=st.lists(contents(), min_size=1, max_size=2),
     names=st.lists(st.sampled_from(list(FAULTS)), min_size=1, max_size=3),
