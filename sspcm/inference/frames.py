@@ -9,7 +9,6 @@ from __future__ import annotations
 import mimetypes
 import os
 import re
-import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sspcm.inference.edit_lists import shown_seconds
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
 from wepdtof_pose.images import read_image
@@ -186,7 +186,7 @@ class FrameReader:
                 raise InputError(f"{path}: cannot be opened as a video")
             stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
             stated_rate = capture.get(cv2.CAP_PROP_FPS)
-            shown = round(_shown_seconds(path) * stated_rate) or stated
+            shown = round(shown_seconds(path) * stated_rate) or stated
             # What an editor cut off at the ends is still in the file, and counted.
             exact = path.suffix.lower() in _EXACT_COUNTS and shown >= stated - 1
             stated = stated if exact else min(stated, shown)
@@ -363,52 +363,6 @@ def _playing_rate(path: Path, stated: float) -> float:
     stated = stated if 0 < stated <= 1000 else 0.0
     # The header's rate is exact unless it includes pauses.
     return float(playing) if playing > 1.05 * stated else stated or DEFAULT_RATE
-
-
-def _shown_seconds(path: Path) -> float:
-    """Return how much of an MP4 or QuickTime video is shown by its edit list; 0 if it has none."""
-    if path.suffix.lower() not in _EXACT_COUNTS - {".avi"}:
-        return 0.0
-    try:
-        with path.open("rb") as stream:
-            while len(head := stream.read(8)) == 8:
-                size, kind = struct.unpack(">I4s", head)
-                if kind == b"moov":
-                    return _edited_seconds(stream.read(size - 8))
-                if size == 1:  # the size follows, in 8 bytes
-                    size = struct.unpack(">Q", stream.read(8))[0] - 8
-                if size < 8:
-                    return 0.0
-                stream.seek(size - 8, os.SEEK_CUR)
-    # Damaged files are for the decoder to judge.
-    except (ArithmeticError, LookupError, OSError, ValueError, struct.error):
-        pass
-    return 0.0
-
-
-def _edited_seconds(movie: bytes) -> float:
-    boxes = dict(_boxes(movie))
-    for track in (content for kind, content in _boxes(movie) if kind == b"trak"):
-        parts = dict(_boxes(track))
-        media, edits = dict(_boxes(parts[b"mdia"])), dict(_boxes(parts.get(b"edts", b"")))
-        if media[b"hdlr"][8:12] != b"vide" or b"elst" not in edits:
-            continue
-        header, listed = boxes[b"mvhd"], edits[b"elst"]
-        (scale,) = struct.unpack_from(">I", header, 20 if header[0] else 12)
-        entry = ">Qq4x" if listed[0] else ">Ii4x"
-        # An entry at -1 is a pause before the video.
-        found = struct.iter_unpack(entry, listed[8:])
-        return sum(length for length, start in found if start >= 0) / scale
-    return 0.0
-
-
-def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the kinds and contents of the boxes in a box of MP4 and QuickTime files."""
-    place = 0
-    while place + 8 <= len(content):
-        size, kind = struct.unpack_from(">I4s", content, place)
-        yield kind, content[place + 8 : place + size]
-        place += max(size, 8)
 
 
 def _kind_of(path: Path) -> str | None:
