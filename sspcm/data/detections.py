@@ -109,6 +109,31 @@ def frame_boxes(value: Any) -> FrameBoxes:
     return FrameBoxes(enclosing_boxes(numbers[:, :5]), scores, numbers[:, :5])
 
 
+TWICE = "boxes given twice for their frame, of which one is used"
+"""What `repeated` finds, as counts call it."""
+
+
+def repeated(frames: np.ndarray, found: FrameBoxes) -> np.ndarray:
+    """Return a mask (people,) of boxes that are on their frame already, with the same numbers.
+
+    Of boxes that are the same, the first of those with the highest score is not repeated.
+
+    Args:
+        frames: (people,) number of the frame that each box lies on.
+        found: the boxes.
+
+    >>> same = frame_boxes([[9, 9, 4, 4, 0, 0.5], [9, 9, 4, 4, 0, 0.7], [9, 9, 4, 4, 90, 0.5]])
+    >>> repeated(np.zeros(3), same).tolist()
+    [True, False, False]
+    """
+    numbers = np.column_stack([frames, found.boxes, np.nan_to_num(found.rotated, nan=np.inf)])
+    best_first = np.argsort(-found.scores, kind="stable")
+    _, kept = np.unique(numbers[best_first], axis=0, return_index=True)
+    mask = np.ones(len(found), dtype=bool)
+    mask[best_first[kept]] = False
+    return mask
+
+
 @dataclass(frozen=True)
 class Detections:
     """Boxes of people on images.

@@ -14,7 +14,7 @@ import numpy as np
 
 from sspcm.config import DataConfig
 from sspcm.data.detection_forms import require_sides
-from sspcm.data.detections import Detections, frame_boxes, read_detections
+from sspcm.data.detections import TWICE, Detections, frame_boxes, read_detections, repeated
 from wepdtof_pose.dataset import (
     BOX_COLUMNS,
     ROTATED_BOX_COLUMNS,
@@ -173,6 +173,10 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
         shapes = np.array(sizes, dtype=np.float64)[frame_ids]
         people = found.of_rows(rows, shapes)
         require_sides(people.boxes, people.rotated, shapes, found.source)
+        twice = repeated(frame_ids, people)
+        frame_ids, people = frame_ids[~twice], people.select(~twice)
+        if twice.any():
+            counts[TWICE] = int(twice.sum())
     else:
         frame_ids = np.arange(len(names))
         people = frame_boxes([(0, 0, width, height) for width, height in sizes])

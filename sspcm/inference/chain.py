@@ -12,7 +12,7 @@ import numpy as np
 from sspcm.data.crop_places import CropPlaces, Up, crop_places
 from sspcm.data.crop_store import CropStore, cut_window
 from sspcm.data.detection_forms import require_sides
-from sspcm.data.detections import Detections, FrameBoxes, frame_boxes
+from sspcm.data.detections import TWICE, Detections, FrameBoxes, frame_boxes, repeated
 from sspcm.inference.frames import Frame, Source
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.poses import Poses
@@ -76,6 +76,7 @@ class GivenBoxes:
         frames_with_boxes: how many of them have a usable box.
         low: boxes on these frames that score below the threshold.
         outside: boxes that lie entirely outside their frame.
+        twice: boxes that are on their frame already, with the same numbers; they are not used.
     """
 
     detections: Detections
@@ -84,6 +85,7 @@ class GivenBoxes:
     frames_with_boxes: int = 0
     low: int = 0
     outside: int = 0
+    twice: int = 0
 
     def __post_init__(self) -> None:
         self._matched = np.zeros(len(self.detections), dtype=bool)
@@ -97,13 +99,19 @@ class GivenBoxes:
             FruitlessError: the boxes so far are two corners each.
         """
         height, width = frame.image.shape[:2]
+        return self._used(frame, width, height)
+
+    def _used(self, frame: Frame, width: int, height: int) -> FrameBoxes:
         rows = self.detections.rows_of(frame.keys)
         self._matched[rows] = True
         found = self.detections.of_rows(rows, np.array([width, height], dtype=np.float64))
         self._require_sides(found, width, height)
+        twice = repeated(np.zeros(len(found)), found)
+        found = found.select(~twice)
         high = found.scores >= self.threshold
         inside = found.on_frame((width, height))
         self.frames += 1
+        self.twice += int(twice.sum())
         self.low += int((~high).sum())
         self.outside += int((high & ~inside).sum())
         self.frames_with_boxes += bool((high & inside).any())
@@ -120,12 +128,9 @@ class GivenBoxes:
         except InputError as error:
             raise FruitlessError(str(error)) from None
 
-    def count_before(self, source: Source, number: int | None, used: bool) -> None:
-        """Count a frame whose boxes were used in an earlier call."""
-        nothing = np.zeros((0, 0, 3), dtype=np.uint8)
-        self._matched[self.detections.rows_of(Frame(source, nothing, number).keys)] = True
-        self.frames += 1
-        self.frames_with_boxes += used
+    def count_before(self, source: Source, number: int | None, size: tuple[int, int]) -> None:
+        """Count a frame (width, height) whose boxes were used in an earlier call."""
+        self._used(Frame(source, np.zeros((0, 0, 3), dtype=np.uint8), number), *size)
 
     @property
     def matched(self) -> int:
@@ -141,6 +146,7 @@ class GivenBoxes:
             "on_no_image": len(self.detections) - self.matched,
             "outside_their_frame": self.outside,
             "boxes below the threshold": self.low,
+            TWICE: self.twice,
             **self.detections.left_out,
         }
 

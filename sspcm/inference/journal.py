@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 from sspcm.inference.frames import Frame, FrameReader, Source
 from sspcm.inference.poses import Poses
-from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import make_folder, replacing
+from wepdtof_pose.errors import InputError, counted
+from wepdtof_pose.files import file_sha256, make_folder, replacing
+from wepdtof_pose.keypoints import KeypointSet
 
 JOURNAL = "unfinished.jsonl"
 """Name of the journal in the folder of a prediction; removed when that is complete."""
@@ -20,16 +24,38 @@ JOURNAL = "unfinished.jsonl"
 class Journal:
     """The predictions so far: one line per frame, and a line at the end of each input.
 
-    Inputs that have their end line, and could be read, are not read again.
+    Inputs that have their end line, and could be read, are not read again unless their content is
+    another now. Of a sequence of images, what follows the first that has to be read is read again,
+    too: it would not get the track numbers of an uninterrupted prediction. If joints are averaged
+    along tracks, the whole sequence is.
+
+    Attributes:
+        heading: what this call must have in common with the one that it continues.
+        done: the records of inputs that need not be read, by name.
+        notes: what was found to have changed since an earlier call, one line each.
     """
 
-    def __init__(self, out: Path, heading: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        heading: dict[str, Any],
+        sources: Sequence[Source],
+        sequences: Mapping[str, str] | None = None,
+        averaged: bool = False,
+    ) -> None:
+        """`sequences` has the sequence, if any, of each image by its name; `averaged` says whether
+        joints are averaged along tracks."""
         self._out = out
         self.heading = heading
+        self._sources = sources
+        self._sequences = sequences or {}
+        self._averaged = averaged
         self._stream: TextIO | None = None
         self._offsets: dict[str, int] = {}
         self._indexed = 0
+        self._contents: dict[str, Any] = {}
         self.done: dict[str, dict[str, Any]] = {}
+        self.notes: list[str] = []
 
     def __enter__(self) -> Journal:
         make_folder(self._out)
@@ -44,6 +70,10 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         if self._stream is not None:
             self._stream.close()
+
+    def begin(self, source: Source) -> None:
+        """Note the content of an input that is about to be read."""
+        self._contents[source.name] = _content(source)
 
     def add(self, frame: Frame, poses: Poses) -> None:
         """Write the poses of a frame."""
@@ -63,16 +93,23 @@ class Journal:
             if reader.source is source:
                 break
             if reader.source.name not in self.done:
-                self.done[reader.source.name] = reader.record()
-                self._put({"source": reader.source.name, "end": reader.record()})
+                name, record = reader.source.name, reader.record()
+                self.done[name] = record
+                self._put({"source": name, "end": record, "content": self._contents.get(name)})
         if self._stream is not None:
             self._stream.flush()
 
-    def frames_before(self, source: Source) -> Iterator[tuple[int | None, bool]]:
-        """Yield the frame numbers of an input done earlier, and whether each frame has poses."""
+    def frames_before(self, source: Source) -> Iterator[tuple[int | None, tuple[int, int]]]:
+        """Yield the number and the size (width, height) of each frame of an input done earlier."""
         if source.name in self.done:
             for entry in self.entries(source):
-                yield entry["frame"], bool(entry["poses"])
+                yield entry["frame"], (entry["size"][0], entry["size"][1])
+
+    def poses_before(self, source: Source, keypoint_set: KeypointSet) -> Iterator[Poses]:
+        """Yield the poses on each frame of an input done earlier."""
+        if source.name in self.done:
+            for entry in self.entries(source):
+                yield _poses_of(entry, keypoint_set)
 
     def entries(self, source: Source) -> Iterator[dict[str, Any]]:
         """Yield the entries for the frames of an input."""
@@ -118,7 +155,8 @@ class Journal:
             raise InputError(
                 f"{self._out}: is there already and not an empty folder; name another with -o"
             )
-        kept: list[str] = []
+        kept: dict[str, list[str]] = {}
+        ends: dict[str, dict[str, Any]] = {}
         with path.open(encoding="utf-8") as stream:
             before = _json_or_none(stream.readline())
             if before != json.loads(json.dumps(self.heading)):
@@ -134,10 +172,79 @@ class Journal:
                 lines.append(line)
                 if "end" in entry:
                     if not entry["end"]["problem"]:
-                        kept += lines
-                        self.done[entry["source"]] = entry["end"]
+                        kept[entry["source"]], ends[entry["source"]] = lines, entry
                     lines = []
-        self._write_heading(path, kept)
+        self._take_over(ends)
+        self._write_heading(path, [line for name in self.done for line in kept[name]])
+
+    def _take_over(self, ends: Mapping[str, dict[str, Any]]) -> None:
+        """Find, among the inputs that an earlier call finished, those that need not be read."""
+        known = [source for source in self._sources if source.name in ends]
+        changed = [
+            source for source in known if ends[source.name].get("content") != _content(source)
+        ]
+        same = {source.name for source in known} - {source.name for source in changed}
+        of_name = self._sequences
+        broken = {
+            of_name[source.name]
+            for source in self._sources
+            if self._averaged and source.name not in same and source.name in of_name
+        }
+        again = 0
+        for source in self._sources:
+            sequence = of_name.get(source.name)
+            if source.name not in same:
+                broken |= set() if sequence is None else {sequence}
+            elif sequence in broken:
+                again += 1
+            else:
+                self.done[source.name] = ends[source.name]["end"]
+        gone = len(ends.keys() - {source.name for source in self._sources})
+        if changed:
+            others = f", and {counted(len(changed) - 1, 'other input')}" if changed[1:] else ""
+            self.notes.append(
+                f"{changed[0].path}{others}: changed since the prediction began; predicted anew"
+            )
+        if again:
+            self.notes.append(
+                f"{counted(again, 'image')} of a numbered sequence that changed or has gaps: "
+                "predicted anew, so that people keep their numbers"
+            )
+        if gone:
+            self.notes.append(
+                f"{counted(gone, 'input')} done before: no longer there, and left out"
+            )
+
+
+def _content(source: Source) -> Any:
+    """Return what tells the content of a file from another under its name; None if it is gone.
+
+    The hash of an image; size and time of a video, which may be large.
+    """
+    try:
+        if source.kind != "video":
+            return file_sha256(source.path)
+        state = source.path.stat()
+    except OSError:
+        return None
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _poses_of(entry: dict[str, Any], keypoint_set: KeypointSet) -> Poses:
+    """Return the poses of a frame's entry."""
+    nobody, poses = Poses.nobody(keypoint_set, size=tuple(entry["size"])), entry["poses"]
+    if not poses:
+        return nobody
+    keypoints = np.array([pose["keypoints"] for pose in poses], dtype=np.float32)
+    unknown = [np.nan] * 5
+    return replace(
+        nobody,
+        keypoints=keypoints.reshape(len(poses), -1, 3),
+        scores=np.array([pose["score"] for pose in poses]),
+        boxes=np.array([pose["bbox"] for pose in poses], dtype=np.float64),
+        rotated=np.array([pose.get("rotated_box", unknown) for pose in poses], dtype=np.float64),
+        tracks=np.array([pose.get("track_id", 0) for pose in poses], dtype=np.int64),
+    )
 
 
 def _json_or_none(line: str) -> Any:

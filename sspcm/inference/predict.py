@@ -12,7 +12,7 @@ import json
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,7 +40,7 @@ from sspcm.inference.journal import JOURNAL, Journal
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.pictures import PoseWriter
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
-from sspcm.inference.tracks import numbered, smoothed
+from sspcm.inference.tracks import IMAGE_STEP, Tracker, numbered, smoothed
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256, make_folder, replacing, write_json
 from wepdtof_pose.locks import exclusive
@@ -167,16 +167,23 @@ def predict_inputs(
         existed = out.exists()
         if not existed or (out.is_dir() and not any(out.iterdir())):
             stack.push(partial(_remove_fruitless, out, existed))
-        journal = stack.enter_context(Journal(out, asked))
+        sequences = _sequences(found.sources) if options.track else {}
+        journal = stack.enter_context(
+            Journal(out, asked, found.sources, sequences, averaged=options.smooth > 0)
+        )
         todo = [source for source in found.sources if source.name not in journal.done]
+        count.notes += journal.notes
         if done := len(found.sources) - len(todo):
             count.notes.append(f"{out}: goes on after {counted(done, 'input')} done before")
         if isinstance(people, GivenBoxes):
             for source in found.sources:
-                for number, used in journal.frames_before(source):
-                    people.count_before(source, number, used)
+                for number, size in journal.frames_before(source):
+                    people.count_before(source, number, size)
         started = time.perf_counter()
-        _predict(networks, todo, people, options, journal, out, count)
+        tracks = _Tracks(
+            sequences, options.smooth, partial(_before, found.sources, sequences, journal, networks)
+        )
+        _predict(networks, todo, people, options, journal, out, tracks)
         count.seconds = time.perf_counter() - started
         if isinstance(people, GivenBoxes):
             count.boxes = people.record()
@@ -203,7 +210,7 @@ def _predict(
     options: PredictionOptions,
     journal: Journal,
     out: Path,
-    count: PredictionCount,
+    tracks: _Tracks,
 ) -> None:
     readers = [FrameReader(source) for source in sources]
     with ExitStack() as stack:
@@ -211,9 +218,9 @@ def _predict(
         bar = stack.enter_context(
             tqdm(total=_frames_in(readers), desc="frames", unit="", disable=None, leave=False)
         )
-        decoded = (frame for reader in readers for frame in reader)
+        decoded = _decoded(readers, journal)
         stream = poses_of_frames(networks, decoded, people, up=options.up, keep_images=options.draw)
-        for frame, poses in _tracked(stream, sources, options):
+        for frame, poses in tracks.of(stream) if options.track else stream:
             journal.finish_before(frame.source, readers)
             journal.add(frame, poses)
             bar.update()
@@ -225,22 +232,59 @@ def _predict(
         journal.finish_before(None, readers)
 
 
-def _tracked(
-    stream: Iterable[tuple[Frame, Poses]], sources: list[Source], options: PredictionOptions
-) -> Iterator[tuple[Frame, Poses]]:
-    """Yield frames and poses with track numbers, smoothed if asked for."""
-    if not options.track:
-        yield from stream
-        return
-    for key, group in _runs(stream, _sequences(sources)):
-        if key is None:
-            yield from group
-        elif options.smooth:
-            yield from smoothed(numbered(group), options.smooth)
-        else:
-            for frame, poses, _ in numbered(group):
-                yield frame, poses
-                del frame, poses
+def _decoded(readers: list[FrameReader], journal: Journal) -> Iterator[Frame]:
+    for reader in readers:
+        journal.begin(reader.source)
+        yield from reader
+
+
+@dataclass(frozen=True)
+class _Tracks:
+    """Numbers people, and smooths their joints, along videos and numbered images.
+
+    Attributes:
+        sequences: by source name, the video or the images to which it belongs.
+        smooth: standard deviation, in seconds, of the average over time; 0 for none.
+        before: returns the poses on the images of a sequence that an earlier call predicted.
+    """
+
+    sequences: dict[str, str]
+    smooth: float
+    before: Callable[[str], Iterator[Poses]]
+    _trackers: dict[str, Tracker] = field(default_factory=dict)
+
+    def of(self, stream: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses]]:
+        """Yield frames and poses with track numbers, smoothed if asked for."""
+        for key, group in _runs(stream, self.sequences):
+            if key is None:
+                yield from group
+            elif self.smooth:
+                yield from smoothed(numbered(group), self.smooth)
+            else:
+                for frame, poses, _ in numbered(group, self._tracker(key)):
+                    yield frame, poses
+                    del frame, poses
+
+    def _tracker(self, key: str) -> Tracker:
+        """Return what tracks a sequence, which other inputs may interrupt."""
+        if key not in self._trackers:
+            tracker = self._trackers[key] = Tracker()
+            for poses in self.before(key):
+                tracker.update(poses, tracker.frames * IMAGE_STEP)
+        return self._trackers[key]
+
+
+def _before(
+    sources: list[Source],
+    sequences: dict[str, str],
+    journal: Journal,
+    networks: TrainedNetworks,
+    key: str,
+) -> Iterator[Poses]:
+    """Yield the poses on the images of a sequence that an earlier call predicted."""
+    for source in sources:
+        if sequences.get(source.name) == key:
+            yield from journal.poses_before(source, networks.keypoint_set)
 
 
 def _runs(

@@ -38,14 +38,17 @@ _FEWEST_JOINTS = 3
 Item = TypeVar("Item")
 
 
-def numbered(stream: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses, float]]:
+def numbered(
+    stream: Iterable[tuple[Frame, Poses]], tracker: Tracker | None = None
+) -> Iterator[tuple[Frame, Poses, float]]:
     """Yield the frames of a video, or of numbered images, with tracked poses and times in seconds.
 
-    Images and pages have no times and count as `IMAGE_STEP` apart.
+    Images and pages have no times and count as `IMAGE_STEP` apart. A tracker that has seen the
+    beginning of the sequence goes on with it.
     """
-    tracker = Tracker()
-    for number, (frame, poses) in enumerate(stream):
-        seconds = number * IMAGE_STEP if frame.time is None else frame.time
+    tracker = Tracker() if tracker is None else tracker
+    for frame, poses in stream:
+        seconds = tracker.frames * IMAGE_STEP if frame.time is None else frame.time
         yield frame, tracker.update(poses, seconds), seconds
         # Do not hold the caller's pixels while the next frame is decoded.
         del frame, poses
@@ -53,6 +56,9 @@ def numbered(stream: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Pos
 
 class Tracker:
     """Numbers the people of one video, frame by frame.
+
+    Attributes:
+        frames: how many it has seen.
 
     >>> from wepdtof_pose.keypoints import get_keypoint_set
     >>> tracker = Tracker()
@@ -64,6 +70,7 @@ class Tracker:
         self._memory = memory
         self._tracks: list[_Track] = []
         self._given = 0
+        self.frames = 0
 
     def update(self, poses: Poses, time: float) -> Poses:
         """Return the poses with their track numbers, which start at 1.
@@ -72,6 +79,7 @@ class Tracker:
             poses: of the next frame.
             time: of this frame in seconds, later than that of the previous frame.
         """
+        self.frames += 1
         self._tracks = [t for t in self._tracks if time - t.time <= self._memory]
         places = _places(poses)
         roots = np.sqrt(np.maximum(np.prod(_sides(poses), axis=1), 1.0))

@@ -106,6 +106,19 @@ def test_a_name_that_two_images_have_names_neither(photos, tmp_path):
     assert people.left_out == {"boxes on no image of the pool": 1}
 
 
+def test_a_box_given_twice_is_one_person_of_the_pool(photos, tmp_path):
+    rows = [
+        {"file_name": "001.jpg", "bbox": [1, 2, 30, 40]},
+        {"image_id": 1, "bbox": [1, 2, 30, 40]},
+        {"file_name": "001.jpg", "bbox": [1, 2, 30, 41]},
+        {"file_name": "002.jpg", "bbox": [1, 2, 30, 40]},
+    ]
+    write_json(tmp_path / "boxes.json", rows)
+    people, _ = pool(photos, unlabelled_detections=str(tmp_path / "boxes.json"))
+    assert people.boxes.tolist() == [[1, 2, 30, 40], [1, 2, 30, 41], [1, 2, 30, 40]]
+    assert people.left_out == {"boxes given twice for their frame, of which one is used": 1}
+
+
 def test_rotated_boxes_on_the_images_of_a_folder(photos, tmp_path):
     rows = [{"file_name": "001.jpg", "bbox": [50, 60, 10, 20, 90], "score": 0.9}]
     write_json(tmp_path / "boxes.json", rows)
