@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sspcm.inference.edit_lists import shown_seconds
+from sspcm.inference.containers import has_video, is_mirrored, shown_seconds
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
 from wepdtof_pose.images import read_image
@@ -34,6 +34,8 @@ _EXACT_COUNTS = frozenset({".avi", ".mp4", ".mov", ".m4v"})
 _PREDICTED = frozenset({"predictions.json", "joints.csv", "frames.csv"})
 """What the folder of a finished prediction holds."""
 _NUMBER = re.compile(r"_\d{6}$")
+_COVER_RATE = 90_000
+"""Frames per second that FFmpeg states for a cover picture, and for some videos of no rate."""
 _PATIENCE = 5000
 """Number of undecodable frames in a row that counts as the end of a video."""
 
@@ -182,10 +184,20 @@ class FrameReader:
         path = self.source.path
         capture = _open_video(path)
         try:
+            stated_rate = capture.get(cv2.CAP_PROP_FPS)
+            if _holds_no_video(path):
+                raise InputError(
+                    f"{path}: holds no video, but sound, text or a cover picture alone"
+                )
             if not capture.isOpened():
                 raise InputError(f"{path}: cannot be opened as a video")
+            if stated_rate >= _COVER_RATE and _gives_a_cover(path):
+                raise InputError(
+                    f"{path}: the cover picture that it holds hides its video: take that alone out "
+                    "of it, for example by ffmpeg -i FILE -map 0:V -c copy OTHER.mp4"
+                )
+            mirrored = _mirror_of(path, capture)
             stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-            stated_rate = capture.get(cv2.CAP_PROP_FPS)
             shown = round(shown_seconds(path) * stated_rate) or stated
             # What an editor cut off at the ends is still in the file, and counted.
             exact = path.suffix.lower() in _EXACT_COUNTS and shown >= stated - 1
@@ -203,6 +215,7 @@ class FrameReader:
                 number, time = numbers.next(time, failed)
                 self.undecodable, failed = self.undecodable + failed, 0
                 reached = 1 + round(time * stated_rate)
+                image = image if mirrored is None else cv2.flip(image, mirrored)
                 yield Frame(self.source, image, number=number, rate=rate, time=time)
             self.problem = self._verdict(numbers.last, 0 if exact else reached)
         finally:
@@ -251,11 +264,13 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
             held = []
             for file in _files_below(path, left_out):
                 kind = _kind_of(file)
+                what = file.suffix.lower() or "no suffix"
                 if kind is None:
-                    what = file.suffix.lower() or "no suffix"
                     left_out[
                         what if file.is_file() else f"{what} (link to nothing, or no file)"
                     ] += 1
+                elif kind == "video" and _holds_no_video(file):
+                    left_out[f"{what} (holds no video)"] += 1
                 else:
                     held.append((file, file.relative_to(path).as_posix(), kind))
             if not held:
@@ -353,6 +368,40 @@ def _open_video(path: Path) -> cv2.VideoCapture:
     return cv2.VideoCapture(str(path))
 
 
+def _holds_no_video(path: Path) -> bool:
+    """Return whether a video file has sound or text alone, perhaps with a cover picture."""
+    held = has_video(path)
+    return held is False or (held is None and _gives_a_cover(path))
+
+
+def _gives_a_cover(path: Path) -> bool:
+    """Return whether what OpenCV reads of a file is its cover: one picture without a duration."""
+    capture = _open_video(path)
+    rate = capture.get(cv2.CAP_PROP_FPS) if capture.isOpened() else 0.0
+    alone = rate >= _COVER_RATE and capture.grab() and not capture.grab()
+    capture.release()
+    return alone
+
+
+def _mirror_of(path: Path, capture: cv2.VideoCapture) -> int | None:
+    """Return how `cv2.flip` makes decoded frames those that viewers show; None for no mirror.
+
+    OpenCV has turned them by then, so that rows (or columns, after a quarter turn) run as shown.
+
+    Raises:
+        InputError: they are shown turned by an angle that is no multiple of 90 degrees.
+    """
+    turned = round(capture.get(cv2.CAP_PROP_ORIENTATION_META))
+    if turned % 90:
+        raise InputError(
+            f"{path}: says that it is shown turned by {turned} degrees, which is not supported: "
+            "encode it anew as it is shown"
+        )
+    if not is_mirrored(path):
+        return None
+    return 1 if turned % 180 else 0
+
+
 def _playing_rate(path: Path, stated: float) -> float:
     """Return the frame rate of a video while it does not pause, measured on its first frames."""
     capture = _open_video(path)
@@ -389,7 +438,7 @@ def _kind_by_opening(path: Path) -> str:
     capture = _open_video(path)
     opened = capture.isOpened() and capture.grab()
     capture.release()
-    return "video" if opened else "image"
+    return "video" if opened or has_video(path) is not None else "image"
 
 
 def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
