@@ -50,12 +50,20 @@ def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast(device.type, enabled=False)
 
 
-def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hardware:
+def choose_hardware(
+    device: str, precision: str, *, local_rank: int = 0, by: str = "--device"
+) -> Hardware:
     """Return the device and precision that a configuration asks for.
 
     `auto` takes CUDA where there is one, and bfloat16 where the hardware is fast at it: CUDA from
     compute capability 8.0 on, CPUs with bfloat16 instructions. A CUDA device without a number is
     that of the process's local rank. Float32 on CUDA is exact: TF32 is switched off.
+
+    Args:
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        precision: `auto`, `float32` or `bfloat16`.
+        local_rank: number of the process on this machine.
+        by: what names the device, for errors.
 
     Raises:
         InputError: a CUDA device is asked for and not there, or its name is unknown.
@@ -65,18 +73,24 @@ def choose_hardware(device: str, precision: str, *, local_rank: int = 0) -> Hard
     try:
         chosen = torch.device(device)
     except RuntimeError:
-        raise InputError(f"unknown device {device!r}: choose auto, cpu, cuda or cuda:N") from None
-    if chosen.type not in ("cpu", "cuda"):
-        raise InputError(f"device {device!r} is not supported: choose auto, cpu, cuda or cuda:N")
+        chosen = None
+    if chosen is None or chosen.type not in ("cpu", "cuda"):
+        raise InputError(
+            f"unknown device {device!r} ({by}): choose --device auto, cpu, cuda or cuda:N"
+        )
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {device!r} asked for, but torch sees no CUDA device here")
+        built = "" if torch.version.cuda else ", and this torch is one for the CPU alone"
+        raise InputError(
+            f"device {device!r} asked for ({by}), but torch sees no CUDA device here{built}: "
+            "choose --device cpu or auto, or install the GPU's driver and a torch with CUDA"
+        )
     if chosen.type == "cuda":
         chosen = torch.device("cuda", local_rank if chosen.index is None else chosen.index)
         count = torch.cuda.device_count()
         if chosen.index >= count:
             raise InputError(
                 f"device {str(chosen)!r} asked for, but torch sees {count} CUDA devices here, "
-                "numbered from 0"
+                "numbered from 0: choose another --device"
             )
     if precision == "auto":
         precision = "bfloat16" if _fast_bfloat16(chosen) else "float32"

@@ -147,7 +147,11 @@ def run(
     path = fisheye if grid.data is None else Path(grid.data)
     cells = make_cells(grid, data=path, cache=place.crops)
     if launcher == "local":
-        choose_hardware(cells[0].config.device, cells[0].config.precision)
+        choose_hardware(
+            cells[0].config.device,
+            cells[0].config.precision,
+            by="--device, or device in the grid or preset",
+        )
     unfinished(cells, output, preset=grid.preset)
     if grid.data is None or dry_run:
         people = get_preset(grid.preset).people if grid.data is None else None

@@ -122,7 +122,11 @@ def _open_run(
     run: RunFolder, file: Path, keypoints: str | None, device: str | None, precision: str | None
 ) -> TrainedNetworks:
     config = run.load_config()
-    hardware = choose_hardware(device or config.device, precision or config.chosen_precision)
+    hardware = choose_hardware(
+        device or config.device,
+        precision or config.chosen_precision,
+        by="--device" if device else f"by the run {run.path}",
+    )
     state = load_checkpoint(file)["method"]
     keypoint_set = _keypoint_set_of_run(run, keypoints)
     joints = len(keypoint_set)

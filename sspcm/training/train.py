@@ -116,7 +116,10 @@ def _train(
 ) -> RunResult:
     """Train a run, or the part of one that `part` names in the progress bar."""
     hardware = choose_hardware(
-        config.device, config.chosen_precision, local_rank=processes.local_rank
+        config.device,
+        config.chosen_precision,
+        local_rank=processes.local_rank,
+        by="--device, or device in the configuration",
     )
     if resume:
         require_run_data(config.data, str(folder))

@@ -200,6 +200,17 @@ def test_a_gpu_that_is_not_there_is_named(monkeypatch, index):
         choose_hardware("cuda", "float32", local_rank=index)
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_said_with_the_option_that_names_another():
+    with pytest.raises(InputError, match=r"'cuda' asked for \(--device\), .* no CUDA device here"):
+        choose_hardware("cuda", "auto")
+    with pytest.raises(InputError, match=r"choose --device cpu or auto, or install"):
+        choose_hardware("cuda:0", "auto")
+    for name in ("gpu", "mps", "", "cuda:x"):
+        with pytest.raises(InputError, match=r"\(--device\): choose --device auto, cpu, cuda or"):
+            choose_hardware(name, "auto")
+
+
 @pytest.mark.parametrize("tested", ["held out", "one person"])
 def test_two_processes_agree_and_write_one_run(settings, tmp_path, tiny_fisheye, tested):
     folder = tmp_path / "run"
