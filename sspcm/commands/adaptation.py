@@ -43,7 +43,7 @@ _COUNT = click.IntRange(min=1)
 @ANGLES
 @click.option(
     "--finder",
-    metavar="NAME|FILE",
+    metavar="NAME|RUN|FILE",
     help="Network that finds people.  [default: ceiling-find for turned crops]",
 )
 @click.option(

@@ -15,7 +15,7 @@ from wepdtof_pose.errors import counted, echo
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
 @output_option("JSON file to write.", metavar="FILE", default="boxes.json", callback=replaceable)
-@click.option("--model", metavar="NAME|FILE", help="Network.  [default: ceiling-find]")
+@click.option("--model", metavar="NAME|RUN|FILE", help="Network.  [default: ceiling-find]")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),

@@ -138,6 +138,7 @@ def opens_networks(
         ) -> None:
             from sspcm.inference.open import open_networks
             from sspcm.ready.names import POSE_NETWORK, network_path
+            from sspcm.runs.checkpoint import is_finder_run
 
             if model_option and not inputs:
                 run = model or Path(POSE_NETWORK)
@@ -145,7 +146,7 @@ def opens_networks(
                 run, rest["inputs"] = _model_and_inputs(model, rest["inputs"])
             assert run is not None
             path = network_path(run)
-            if finders and path.is_file():
+            if finders and (path.is_file() or is_finder_run(path)):
                 from sspcm.inference.finder import is_finder, open_finder
                 from sspcm.networks.weights import read_weights
 

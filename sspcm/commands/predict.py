@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @ANGLES
 @click.option(
     "--finder",
-    metavar="NAME|FILE",
+    metavar="NAME|RUN|FILE",
     help="Network that finds people, or none.  [default: ceiling-find for turned crops]",
 )
 @click.option(

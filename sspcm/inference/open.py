@@ -15,7 +15,14 @@ from sspcm.inference.networks import FixedNetworks, TrainedNetworks
 from sspcm.methods.method import Method
 from sspcm.networks.architecture import network_of_state
 from sspcm.networks.weights import open_weights
-from sspcm.runs.checkpoint import load_checkpoint, misfit, read_torch_file, save_checkpoint
+from sspcm.runs.checkpoint import (
+    is_finder_run,
+    load_checkpoint,
+    misfit,
+    read_torch_file,
+    save_checkpoint,
+    weights_file,
+)
 from sspcm.runs.code import require_allowed_code
 from sspcm.runs.folder import RunFolder
 from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict
@@ -107,11 +114,13 @@ def import_weights(
 def run_folder_of(path: Path) -> Path | None:
     """Return the run folder at a path, or that of a checkpoint file; None for other files.
 
+    The folder of a finder's run is none.
+
     Raises:
         InputError: there is no such path.
     """
     if path.is_dir():
-        return path
+        return None if is_finder_run(path) else path
     if not path.is_file():
         raise InputError(f"{path}: no such run folder or checkpoint file")
     places = [parent for parent in path.resolve().parents[:2] if (parent / "config.yaml").is_file()]
@@ -173,6 +182,7 @@ def _open_weights(
     precision: str = "float32",
 ) -> TrainedNetworks:
     hardware = choose_hardware(device, precision)
+    path = weights_file(path)
     weights = open_weights(path)
     about = weights.about
     if about is None:

@@ -18,7 +18,7 @@ from urllib.error import URLError
 import torch
 from torch import nn
 
-from sspcm.runs.checkpoint import read_torch_file, require_finite
+from sspcm.runs.checkpoint import read_torch_file, require_finite, weights_file
 from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict, read_about
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256
@@ -258,6 +258,7 @@ def open_weights(file: Path) -> WeightsFile:
     Raises:
         InputError: it is no usable file of weights, or holds no network that we know.
     """
+    file = weights_file(file)
     content = read_torch_file(file)
     state, unread = _parameters(content, file)
     found = networks_of(state)
@@ -279,9 +280,12 @@ def open_weights(file: Path) -> WeightsFile:
 def read_weights(file: Path) -> dict[str, torch.Tensor]:
     """Return the parameters in a torch file, on the CPU, out of the usual wrappings.
 
+    Of the folder of a finder's run it is the file in it.
+
     Raises:
         InputError: it is missing, is no torch file, or holds more than tensors and containers.
     """
+    file = weights_file(file)
     return _parameters(read_torch_file(file), file)[0]
 
 

@@ -94,6 +94,17 @@ def require_finite(state: dict[str, Any], path: Path) -> None:
             )
 
 
+def is_finder_run(path: Path) -> bool:
+    """Return whether it is the folder of a run of `sspcm.training.finder`, finished or not."""
+    return (path / "config.json").is_file() and not (path / "config.yaml").exists()
+
+
+def weights_file(path: Path) -> Path:
+    """Return the file of weights at a path: that of a finder's run if it is its folder."""
+    inside = path / "weights.pt"
+    return inside if is_finder_run(path) and inside.is_file() else path
+
+
 def misfit(error: BaseException) -> str:
     """Return in a short line what torch says of a state that does not fit a module.
 
@@ -106,14 +117,27 @@ def misfit(error: BaseException) -> str:
     return f"{', '.join(names[:3])} and {len(names) - 3} more" if len(names) > 3 else line
 
 
+def _no_weights(folder: Path) -> str:
+    """Return what is wrong with a folder in place of a file of weights, and what to name."""
+    if is_finder_run(folder):
+        return (
+            "the run in this folder has no weights.pt yet: its training has not ended; resume it, "
+            "or name a file of weights"
+        )
+    if (folder / "config.yaml").is_file():
+        return (
+            "is the folder of a run that predicts poses, not a file of weights; those are in "
+            f"{folder / 'checkpoints' / 'last.pt'} (networks that find people are others: "
+            "ceiling-find, or the folder or weights.pt of a finder's run)"
+        )
+    return "is a folder without weights: name a file of weights, or the folder of a finder's run"
+
+
 def _require_torch_file(path: Path) -> None:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise InputError(
-                f"{path}: is a folder, not a file of weights; of a run folder name "
-                f"{path / 'checkpoints' / 'last.pt'}"
-            )
+            raise InputError(f"{path}: {_no_weights(path)}")
         if not stat.S_ISREG(mode):
             raise InputError(f"{path}: is no regular file")
         with path.open("rb") as stream:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,8 +13,12 @@ from click import Option
 from sspcm.commands.find import find as find_command
 from sspcm.data.detections import read_detections
 from sspcm.inference import finder
+from sspcm.inference.finder import open_finder
+from sspcm.inference.open import open_networks
 from sspcm.networks.finder import FinderNet
+from sspcm.runs.checkpoint import is_finder_run
 from sspcm.training.finder import write_finder
+from wepdtof_pose.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +105,34 @@ def test_help_says_the_defaults_that_are_taken() -> None:
     }
     assert f"[default: {finder.SIDE}]" in defaults["side"]
     assert f"[default: {finder.THRESHOLD}]" in defaults["threshold"]
+
+
+def test_the_folder_of_a_finders_run_is_opened(
+    weights: Path, single_run: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "a run"
+    run.mkdir()
+    (run / "config.json").write_text('{"steps": 3}')
+    torch.save({"step": 1}, run / "checkpoint.pt")
+    image = tmp_path / "a.png"
+    cv2.imwrite(str(image), np.full((64, 64, 3), 90, dtype=np.uint8))
+    out, options = tmp_path / "boxes.json", ("--threshold", 0, "--side", 64)
+    unfinished = find(image, "-o", out, "--model", run)
+    assert (unfinished.returncode, out.exists()) == (2, False)
+    assert f"{run}: the run in this folder has no weights.pt yet" in unfinished.stderr
+    shutil.copy(weights, run / "weights.pt")
+    found = find(image, "-o", out, "--model", run, *options)
+    assert found.returncode == 0, found.stderr
+    assert find(image, "-o", tmp_path / "b.json", "--model", weights, *options).returncode == 0
+    assert out.read_bytes() == (tmp_path / "b.json").read_bytes()
+    assert (open_finder(run, device="cpu").source, is_finder_run(run)) == (str(run), True)
+    # Other folders and files in its place say what to name.
+    poses = find(image, "-o", tmp_path / "c.json", "--model", single_run)
+    assert poses.returncode == 2
+    assert f"{single_run}: is the folder of a run that predicts poses" in poses.stderr
+    assert f"{single_run / 'checkpoints' / 'last.pt'} (networks that find people" in poses.stderr
+    empty = find(image, "-o", tmp_path / "c.json", "--model", tmp_path)
+    assert empty.returncode == 2
+    assert "is a folder without weights: name a file of weights" in empty.stderr
+    with pytest.raises(InputError, match=r"finds people and predicts no poses: name it with --fin"):
+        open_networks(run)
