@@ -51,18 +51,21 @@ def augmentation(comparison: Comparison) -> str:
 
 def shared_steps(comparison: Comparison) -> str:
     """Return how methods that train a teacher first divide their steps; "" if there are none."""
-    shares: dict[int, list[str]] = {}
-    epochs = comparison.cells[0].config.optimisation.epochs
+    from sspcm.methods.pseudo_pose import PseudoPose
+
+    shares: dict[tuple[int, bool], list[str]] = {}
+    schedule = comparison.cells[0].config.optimisation
     for method, _, options in _options(comparison):
-        if hasattr(options, "teacher_epochs"):
-            teacher = options.teacher_epochs or epochs // 2
-            shares.setdefault(teacher, []).append(method)
+        if isinstance(options, PseudoPose.Options):
+            teacher = options.teacher_epochs or schedule.burn_in_epochs or schedule.epochs // 2
+            fresh = options.fresh_student or not schedule.burn_in_epochs
+            shares.setdefault((teacher, fresh), []).append(method)
     return "; ".join(
         f"{' and '.join(methods)}: of these steps the first {teacher} epochs are a teacher's, "
-        f"which learns from labelled people alone, the other {epochs - teacher} the student's, "
-        "which starts afresh, each with the whole learning-rate schedule in its own epochs (the "
-        "papers train both in full)"
-        for teacher, methods in shares.items()
+        f"which learns from labelled people alone, the other {schedule.epochs - teacher} the "
+        f"student's, which starts {'afresh' if fresh else 'as burnt in'}, each with the whole "
+        "learning-rate schedule in its own epochs (the papers train both in full)"
+        for (teacher, fresh), methods in shares.items()
     )
 
 

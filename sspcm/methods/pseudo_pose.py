@@ -32,9 +32,11 @@ class PseudoPose(Method):
     takes. For `teacher_epochs` epochs the teacher learns from labelled people alone, exactly as
     `supervised` does. Then it labels every person of the pool once, and for the rest of the run
     the student, which starts afresh, learns from labelled people and from Gaussians drawn at the
-    pseudo-labels. After a burn-in the teacher is ready. Each of the two goes through the whole
-    learning-rate schedule that follows the burn-in, compressed to its own epochs, and the student's
-    Adam state starts empty.
+    pseudo-labels. After a burn-in the teacher is ready, and the student starts as burnt in, too,
+    unless `fresh_student` says otherwise: in the epochs that are left a fresh one would not learn
+    what the labels alone can tell it. Each of the two goes through the whole learning-rate
+    schedule that follows the burn-in, compressed to its own epochs, and the student's Adam state
+    starts empty.
 
     Loss of the student: M(H(x_s), y) + M(H(x_u), pseudo y), both halves in one batch.
 
@@ -56,10 +58,12 @@ class PseudoPose(Method):
         Attributes:
             teacher_epochs: epochs of the teacher, burn-in included; 0 is the burn-in, or half of
                 the run's epochs where there is none.
+            fresh_student: after a burn-in, too, the student starts afresh, as in the papers.
             score_threshold: a joint is learned from where the teacher's map peaks above it.
         """
 
         teacher_epochs: int = 0
+        fresh_student: bool = False
         score_threshold: float = 0.1
 
         def __post_init__(self) -> None:
@@ -134,11 +138,13 @@ class PseudoPose(Method):
         return (self.reported,)
 
     def burn_in_roles(self) -> dict[str, str]:
-        """Start the teacher as A was burnt in, and the student afresh."""
-        return {"teacher": "A"}
+        """Start the teacher as A was burnt in, and the student as C unless it is to be fresh."""
+        if self.options.fresh_student:
+            return {"teacher": "A"}
+        return {"teacher": "A", "student": "C"}
 
     def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
-        """Take the teacher, and count its epochs."""
+        """Take the burnt-in networks, and count the teacher's epochs."""
         super().start_from(networks, epochs=epochs)
         self.epochs_done = epochs
 

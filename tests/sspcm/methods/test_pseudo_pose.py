@@ -72,6 +72,30 @@ def test_the_student_starts_afresh_and_may_be_another_network(make_setting):
     assert roles == ["A", "C"]
 
 
+@pytest.mark.parametrize(
+    ("options", "roles"),
+    [
+        ({}, {"teacher": "A", "student": "C"}),
+        ({"fresh_student": True}, {"teacher": "A"}),
+    ],
+)
+def test_the_student_starts_as_burnt_in_unless_it_is_to_be_fresh(make_setting, options, roles):
+    method = build(make_setting(epochs=4, burn_in_epochs=2), **options)
+    assert method.burn_in_roles() == roles
+    burnt = {
+        role: {
+            name: torch.full_like(value, 7) for name, value in method.teacher.state_dict().items()
+        }
+        for role in set(roles.values())
+    }
+    fresh = {name: value.clone() for name, value in method.student.state_dict().items()}
+    method.start_from(burnt, epochs=2)
+    expected = burnt["C"] if "student" in roles else fresh
+    for name, value in method.student.state_dict().items():
+        assert torch.equal(value, expected[name])
+    assert method.epochs_done == 2
+
+
 def test_people_are_labelled_once_each_by_the_teacher(make_setting, pool, spot):
     method = build(make_setting(lambda role: spot(3, 5), epochs=6))
     for epoch in range(6):
