@@ -24,7 +24,7 @@ from wepdtof_pose.errors import counted, echo
 @click.option(
     "--side",
     type=click.IntRange(32),
-    help="Longer side, in pixels, at which it sees frames.  [default: 640]",
+    help="Longer side, in pixels, at which it sees frames.  [default: 704]",
 )
 @click.option(
     "--turns",

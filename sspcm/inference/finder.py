@@ -31,7 +31,7 @@ from wepdtof_pose.fisheye.people import head_outwards
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.scores.rotated_boxes import rotated_iou
 
-SIDE = 640
+SIDE = 704
 """Longer side, in pixels, to which frames are resized."""
 THRESHOLD = 0.3
 """Lowest score of a person."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,9 +112,22 @@ FIND_PHASES = {
         _FIND, steps=150, smallest=340, largest=1000, learning_rate=7e-4, warm_up=10, seed=2
     ),
     "find-long": replace(_FIND, steps=2400, largest=800, decay=0.995, seed=3),
+    "find-clutter": replace(
+        _FIND,
+        steps=1000,
+        largest=900,
+        decay=0.995,
+        learning_rate=7e-4,
+        warm_up=30,
+        clutter=0.7,
+        seed=4,
+    ),
 }
 """The second phase shows people as large as those right below a low camera are; the third is
-where most is learned."""
+where most is learned; the last is where rooms are as full of things as real ones."""
+FIND_MEAN = ("find-long", "find-clutter")
+"""Phases whose networks' mean is the finished one: as sure as the last of what is nobody, and no
+less exact than the one before."""
 GROWTH = 1.08
 """By how much the finished finder's boxes are larger than what it learned. Where it is unsure of an
 extent it tells the middle one, and a slightly larger box overlaps the true one more."""
@@ -150,21 +164,28 @@ def make_finder(work: Path) -> Path:
     """Train the finder and return its file in half precision."""
     data = coco.read(drawn(work, "people", PEOPLE, PEOPLE_SEED))
     weights = pose_phase(work, FIND_START)
+    phases = {}
     for name, phase in FIND_PHASES.items():
         run = work / name
         config = replace(phase, pretrained=str(weights))
         weights = train_finder(data, run, config, resume=(run / "config.json").is_file())
+        phases[name] = weights
     out = work / "ceiling-find.pt"
-    write_grown(weights, out)
+    write_mean([phases[name] for name in FIND_MEAN], out)
     return out
 
 
-def write_grown(weights: Path, out: Path) -> None:
-    """Write a finder again, with boxes larger by `GROWTH`."""
-    state = read_weights(weights)
-    state["final_layer.bias"][MAPS.index("log root")] += math.log(GROWTH)
+def write_mean(weights: Sequence[Path], out: Path) -> None:
+    """Write the mean of several networks of one finder, with boxes larger by `GROWTH`."""
+    states = [read_weights(file) for file in weights]
+    mean = {
+        name: torch.stack([state[name].double() for state in states]).mean(dim=0)
+        for name in states[0]
+    }
+    mean["final_layer.bias"][MAPS.index("log root")] += math.log(GROWTH)
+    halved = {name: value.to(states[0][name].dtype) for name, value in mean.items()}
     with replacing(out) as temporary:
-        torch.save({"state_dict": state}, temporary)
+        torch.save({"state_dict": halved}, temporary)
 
 
 def drawn(work: Path, name: str, people: int, seed: int) -> Path:

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sspcm.augment.cameras import draw_cameras, seen_by
+from sspcm.augment.clutter import cluttered
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import choose_hardware
 from sspcm.inference.chain import Finder
@@ -53,6 +54,7 @@ class FinderConfig:
         warm_up: steps over which the rate first rises.
         decay: of the exponential average of the weights; the averaged weights are kept.
         frozen_stages: stages of the backbone that keep their ImageNet weights.
+        clutter: probability that a view is cluttered (see `sspcm.augment.clutter`).
         pretrained: initial weights: "imagenet" or a file of other networks' weights for the
             backbone, a file of a finder for all weights, or "" for none.
         save_every: steps between checkpoints.
@@ -69,6 +71,7 @@ class FinderConfig:
     warm_up: int = 50
     decay: float = 0.995
     frozen_stages: int = 1
+    clutter: float = 0.0
     pretrained: str = "imagenet"
     save_every: int = 100
     seed: int = 0
@@ -230,13 +233,18 @@ def draw_views_of_frames(frames: Frames, config: FinderConfig, step: int) -> tup
     """
     rng = np.random.default_rng([config.seed, step])
     chosen = rng.choice(len(frames.paths), config.batch_size, replace=False)
-    pixels, targets = [], []
-    cells = config.window // STRIDE
+    views: list[tuple[np.ndarray, np.ndarray]] = []
     for row in chosen.tolist():
         image = read_image(frames.paths[row])
         matrix = _draw_matrix(rng, image.shape[1], image.shape[0], config)
         view = cv2.warpAffine(image, matrix, (config.window, config.window), flags=cv2.INTER_AREA)
         boxes = move_boxes(frames.boxes[row], matrix)
+        views.append((view, boxes))
+    pixels, targets = [], []
+    cells = config.window // STRIDE
+    for number, (view, boxes) in enumerate(views):
+        if config.clutter and rng.random() < config.clutter:
+            view = cluttered(view, boxes, views[:number] + views[number + 1 :], rng)
         inside = ((boxes[:, :2] > 0) & (boxes[:, :2] < config.window - 1)).all(axis=1)
         targets.append(finder_targets(boxes[inside], (cells, cells)))
         pixels.append(cv2.cvtColor(view, cv2.COLOR_BGR2RGB))

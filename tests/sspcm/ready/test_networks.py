@@ -9,6 +9,7 @@ import torch
 from sspcm.inference.finder import open_finder
 from sspcm.inference.open import open_networks
 from sspcm.networks.finder import FinderNet
+from sspcm.networks.weights import read_weights
 from sspcm.ready import make, measure
 from sspcm.ready.names import ready_networks
 from sspcm.training.finder import write_finder
@@ -106,14 +107,25 @@ def test_the_drawn_set_is_what_the_recipe_says(office: Path) -> None:
     assert office.name == Path(ANNOTATIONS).name
 
 
-def test_finished_finders_draw_larger_boxes(tmp_path: Path) -> None:
-    network = FinderNet(width=8, generator=torch.Generator().manual_seed(0))
-    write_finder(network, tmp_path / "learned.pt")
-    make.write_grown(tmp_path / "learned.pt", tmp_path / "grown.pt")
+def test_the_finished_finder_is_a_mean_and_draws_larger_boxes(tmp_path: Path) -> None:
+    def write(name: str, seed: int) -> FinderNet:
+        network = FinderNet(width=8, generator=torch.Generator().manual_seed(seed))
+        write_finder(network, tmp_path / name)
+        return network
+
+    one, two = write("one.pt", 0), write("two.pt", 1)
+    for names in (["one.pt"], ["one.pt", "two.pt"]):
+        make.write_mean([tmp_path / name for name in names], tmp_path / f"mean_{len(names)}.pt")
+    mean = read_weights(tmp_path / "mean_2.pt")
+    # What a fresh network has at random.
+    for name in ("mix.0.weight", "final_layer.weight"):
+        assert mean[name].dtype == torch.float16
+        expected = (one.state_dict()[name] + two.state_dict()[name]) / 2
+        torch.testing.assert_close(mean[name].float(), expected, rtol=0, atol=2e-3)
     frame = np.full((64, 96, 3), 128, np.uint8)
     learned, grown = (
         open_finder(tmp_path / name, device="cpu", threshold=0.0).find([frame])[0]
-        for name in ("learned.pt", "grown.pt")
+        for name in ("one.pt", "mean_1.pt")
     )
     np.testing.assert_allclose(grown[0, 2:4], make.GROWTH * learned[0, 2:4], rtol=2e-3)
     np.testing.assert_array_equal(grown[0, [0, 1, 4, 5]], learned[0, [0, 1, 4, 5]])

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from sspcm.augment import clutter
+from sspcm.augment.clutter import HIDDEN, cluttered
+
+SIDE = 200
+BOXES = np.array([[60.0, 60.0, 30.0, 50.0, 20.0], [140.0, 120.0, 40.0, 40.0, -75.0]])
+GREEN = (0, 255, 0)
+
+
+def test_people_stay_visible_and_clutter_is_drawn() -> None:
+    view = np.full((SIDE, SIDE, 3), GREEN, np.uint8)
+    donors = [(np.full_like(view, 30), np.zeros((0, 5)))]
+    people = clutter._people(BOXES, SIDE)
+    most, changed = 0.0, 0
+    for seed in range(60):
+        result = cluttered(view, BOXES, donors, np.random.default_rng(seed))
+        assert result.shape == view.shape
+        assert result.dtype == np.uint8
+        other = (result != view).any(axis=2)
+        hidden = (people & other).sum(axis=(1, 2)) / people.sum(axis=(1, 2))
+        assert hidden.max() <= HIDDEN
+        most, changed = max(most, hidden.max()), changed + bool(other.any())
+    assert most > HIDDEN / 2
+    assert changed > 40
+
+
+def test_nobody_of_another_view_is_pasted() -> None:
+    donor = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    donor[clutter._people(BOXES, SIDE).any(axis=0)] = GREEN
+    pasted = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        mask = np.full((40, 30), 255, np.uint8)
+        taken = 255 * clutter._people(BOXES, SIDE).any(axis=0).astype(np.uint8)
+        piece = clutter._cut_out(donor, taken, mask, np.array([15.0, 20.0]), rng)
+        if piece is not None:
+            pasted += 1
+            # All of one grey: each channel is the donor's times a factor.
+            assert np.ptp(piece / piece.mean(axis=(0, 1)), axis=(0, 1)).max() < 0.05
+    assert pasted > 30
+
+
+@pytest.mark.parametrize("donors", [0, 2])
+def test_a_generator_says_everything(donors: int) -> None:
+    view = np.random.default_rng(0).integers(256, size=(SIDE, SIDE, 3), dtype=np.uint8)
+    others = [(view[::-1].copy(), BOXES)] * donors
+    before = view.copy()
+    one, two, other = (
+        cluttered(view, BOXES, others, np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
+    np.testing.assert_array_equal(view, before)
+    np.testing.assert_array_equal(one, two)
+    assert (one != other).any()
