@@ -117,71 +117,31 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
             people is unusable, or there is nobody to test on.
     """
     splits = splits_of(config)
-    own_pool = not config.unlabelled and config.unlabelled_boxes
-    train = splits.train.select_people(
-        splits.train.boxed() if own_pool else splits.train.trainable()
-    )
+    boxes_suffice = not config.unlabelled and config.unlabelled_boxes
     tested = np.flatnonzero(splits.test.trainable())
     if not len(tested) and splits.split != NOBODY_HELD_OUT:
         raise InputError(f"{config.path}: no usable person to test on{why_unusable(splits.test)}")
-    dropped = {
-        f"{split}: {reason}": count
-        for split, people, boxes_suffice in (
-            ("training split", splits.train, own_pool),
-            ("test split", splits.test, False),
-        )
-        for reason, count in left_out(people, boxes_suffice=boxes_suffice).items()
-    }
-    reading = splits.annotated.left_out
+    sources = _Sources(_known_images(config, splits.test.select_people(tested)))
+    sources.count(left_out(splits.train, boxes_suffice=boxes_suffice), of="training split")
+    sources.count(left_out(splits.test), of="test split")
+    sources.read(splits.annotated)
     if splits.split == OWN_SPLIT:
-        reading = add_counts(reading, splits.test.left_out)
-    known = _known_images(config, splits.test.select_people(tested))
-    shared: dict[Path, SameImage] = {}
-    train = _without(train, known, "training split", dropped, shared)
-    usable = int(train.trainable().sum())
+        sources.read(splits.test)
+    own = splits.train.select_people(
+        splits.train.boxed() if boxes_suffice else splits.train.trainable()
+    )
+    own = sources.untested(own, "training split")
+    usable = int(own.trainable().sum())
     if not usable:
         raise InputError(
             f"{config.path}: nobody to train on: "
-            + (_same_images(shared) if shared else "no usable person in the training split")
+            + (sources.shared or "no usable person in the training split")
             + why_unusable(splits.train)
         )
-    labels_hash = unlabelled_hash = None
-    if config.labels_file:
-        labelled = _listed_people(config.labels_file, splits.annotated, train)
-        labels_hash = file_sha256(config.labels_file)[:16]
-    else:
-        count = label_budget(config.labels, usable)
-        if config.order == "random":
-            labelled = random_people(train, count, np.random.default_rng(config.subset_seed))
-        else:
-            labelled = first_people(train, count)
-    own, more = train, np.arange(0)
-    pool = np.arange(len(own))
-    vocabulary = own.keypoint_set.joints
-    for path in config.more_labelled:
-        others = _more_labelled(path, own.keypoint_set, dropped)
-        others = _without(others, known, path, dropped, shared)
-        if not len(others):
-            raise InputError(f"{path}: nobody to learn from: {_same_images(shared)}")
-        reading = add_counts(reading, others.left_out)
-        labels_hash = _joined_hash(labels_hash, others.content_hash())
-        more = np.concatenate([more, len(train) + np.arange(len(others))])
-        train = concatenate(train, others)
+    labelled, labels_hash = _labelled_people(config, splits, own)
+    train, more, labels_hash = _with_more_labelled(config, own, labels_hash, sources)
     labelled = np.concatenate([labelled, more])
-    if config.unlabelled:
-        other, unusable = unlabelled_people(config, train.keypoint_set)
-        dropped |= {f"pool: {reason}": count for reason, count in unusable.items()}
-        unlabelled_hash = other.content_hash()
-        reading = add_counts(reading, other.left_out)
-        other = _without(other, known, "pool", dropped, shared)
-        if not len(other):
-            raise InputError(f"{config.unlabelled}: nobody for the pool: {_same_images(shared)}")
-        if released or other.keypoint_set.joints != train.keypoint_set.joints:
-            train, other = _in_union(train), _in_union(other)
-        pool = len(train) + np.arange(len(other))
-        train = concatenate(train, other)
-    elif released:
-        train = _in_union(train)
+    train, pool, unlabelled_hash = _with_pool(config, own, train, sources, released=released)
     if config.exclude_labelled:
         pool = np.setdiff1d(pool, labelled)
         if not len(pool):
@@ -209,10 +169,10 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         own,
         more,
         record,
-        vocabulary,
-        left_out=dropped,
-        reading=reading,
-        shared=_same_images(shared) if shared else "",
+        own.keypoint_set.joints,
+        left_out=sources.left_out,
+        reading=sources.reading,
+        shared=sources.shared,
     )
 
 
@@ -245,8 +205,8 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
     """
     if config.unlabelled:
         other, _ = unlabelled_people(config, sets.test.keypoint_set)
-        known = _known_images(config, sets.test.select_people(sets.tested))
-        return _without(other, known, "pool", {}, {}), sets.unlabelled
+        sources = _Sources(_known_images(config, sets.test.select_people(sets.tested)))
+        return sources.untested(other, "pool"), sets.unlabelled
     return sets.own.select_people(sets.unlabelled), sets.unlabelled
 
 
@@ -314,27 +274,105 @@ def why_unusable(dataset: PoseDataset) -> str:
     )
 
 
+@dataclass
+class _Sources:
+    """What is left out of everything that is learned from, people on tested images above all.
+
+    Attributes:
+        known: the images of tested people.
+        left_out: how many people are left out, by split and reason.
+        reading: what readers left out or derived, and how often.
+        images: images to learn from that show tested people, and what makes each the same.
+    """
+
+    known: KnownImages
+    left_out: dict[str, int] = field(default_factory=dict)
+    reading: dict[str, int] = field(default_factory=dict)
+    images: dict[Path, SameImage] = field(default_factory=dict)
+
+    @property
+    def shared(self) -> str:
+        """Which images of tested people were among those to learn from, in words; "" if none."""
+        if not self.images:
+            return ""
+        first, same = next(iter(self.images.items()))
+        return (
+            f"{counted(len(self.images), 'image')} of tested people among those to learn from "
+            f"({first} is {same.how})"
+        )
+
+    def count(self, counts: dict[str, int], *, of: str) -> None:
+        """Count people of a split or source who are left out, by reason."""
+        self.left_out |= {f"{of}: {reason}": count for reason, count in counts.items()}
+
+    def read(self, people: PoseDataset) -> None:
+        """Count what the reader of these people left out or derived."""
+        self.reading = add_counts(self.reading, people.left_out)
+
+    def untested(self, people: PoseDataset, split: str) -> PoseDataset:
+        """Return the people who are not on images of tested people; count the others."""
+        mask, images = people_on(people, self.known)
+        if not mask.any():
+            return people
+        self.count({"on an image of tested people": int(mask.sum())}, of=split)
+        self.images |= images
+        return people.select_people(~mask)
+
+
 def _known_images(config: DataConfig, tested: PoseDataset) -> KnownImages:
     return KnownImages(images_of(tested), cache=cache_folder(config.cache))
 
 
-def _without(
-    people: PoseDataset,
-    known: KnownImages,
-    split: str,
-    dropped: dict[str, int],
-    shared: dict[Path, SameImage],
-) -> PoseDataset:
-    """Return the people who are not on known images; count the others and note their images."""
-    mask, images = people_on(people, known)
-    if not mask.any():
-        return people
-    dropped[f"{split}: on an image of tested people"] = int(mask.sum())
-    shared |= images
-    return people.select_people(~mask)
+def _labelled_people(
+    config: DataConfig, splits: Splits, own: PoseDataset
+) -> tuple[np.ndarray, str | None]:
+    """Return the rows of the labelled among the training people, and the hash of their list."""
+    if config.labels_file:
+        rows = _listed_people(config.labels_file, splits.annotated, own)
+        return rows, file_sha256(config.labels_file)[:16]
+    count = label_budget(config.labels, int(own.trainable().sum()))
+    if config.order == "random":
+        return random_people(own, count, np.random.default_rng(config.subset_seed)), None
+    return first_people(own, count), None
 
 
-def _more_labelled(path: str, joints: KeypointSet, dropped: dict[str, int]) -> PoseDataset:
+def _with_more_labelled(
+    config: DataConfig, train: PoseDataset, labels_hash: str | None, sources: _Sources
+) -> tuple[PoseDataset, np.ndarray, str | None]:
+    """Return the people and those of `data.more_labelled`, their rows, and the hash of all."""
+    count = len(train)
+    for path in config.more_labelled:
+        others = sources.untested(_more_labelled(path, train.keypoint_set, sources), path)
+        if not len(others):
+            raise InputError(f"{path}: nobody to learn from: {sources.shared}")
+        sources.read(others)
+        labels_hash = _joined_hash(labels_hash, others.content_hash())
+        train = concatenate(train, others)
+    return train, np.arange(count, len(train)), labels_hash
+
+
+def _with_pool(
+    config: DataConfig, own: PoseDataset, train: PoseDataset, sources: _Sources, *, released: bool
+) -> tuple[PoseDataset, np.ndarray, str | None]:
+    """Return the people and those of another pool, the rows of the pool, and its hash.
+
+    Without `data.unlabelled` the pool is the data set's own people.
+    """
+    if not config.unlabelled:
+        return _in_union(train) if released else train, np.arange(len(own)), None
+    other, unusable = unlabelled_people(config, train.keypoint_set)
+    sources.count(unusable, of="pool")
+    sources.read(other)
+    pool = sources.untested(other, "pool")
+    if not len(pool):
+        raise InputError(f"{config.unlabelled}: nobody for the pool: {sources.shared}")
+    if released or pool.keypoint_set.joints != train.keypoint_set.joints:
+        train, pool = _in_union(train), _in_union(pool)
+    rows = len(train) + np.arange(len(pool))
+    return concatenate(train, pool), rows, other.content_hash()
+
+
+def _more_labelled(path: str, joints: KeypointSet, sources: _Sources) -> PoseDataset:
     """Return the usable people of a further labelled data set, converted to these joints."""
     splits = load_dataset(Path(path))
     dataset = splits["train"] if "train" in splits else next(iter(splits.values()))
@@ -343,9 +381,9 @@ def _more_labelled(path: str, joints: KeypointSet, dropped: dict[str, int]) -> P
     learned = (dataset.keypoints[:, named, 2] > 0).any(axis=1)
     if not (usable & learned).any():
         raise InputError(f"{path}: nobody to learn from{why_unusable(dataset)}")
-    dropped |= {f"{path}: {reason}": count for reason, count in left_out(dataset).items()}
+    sources.count(left_out(dataset), of=path)
     if (usable & ~learned).any():
-        dropped[f"{path}: no joint of data.path labelled"] = int((usable & ~learned).sum())
+        sources.count({"no joint of data.path labelled": int((usable & ~learned).sum())}, of=path)
     dataset = dataset.select_people(usable & learned)
     unknown = int((dataset.keypoints[:, ~named, 2] > 0).sum())
     reading = {"joints that data.path does not name": unknown} if unknown else {}
@@ -358,14 +396,6 @@ def _joined_hash(first: str | None, second: str) -> str:
     if first is None:
         return second
     return hashlib.sha256(f"{first} {second}".encode()).hexdigest()[:16]
-
-
-def _same_images(shared: dict[Path, SameImage]) -> str:
-    first, same = next(iter(shared.items()))
-    return (
-        f"{counted(len(shared), 'image')} of tested people among those to learn from ({first} is "
-        f"{same.how})"
-    )
 
 
 def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:
