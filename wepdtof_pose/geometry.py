@@ -126,3 +126,20 @@ def rotated_box_corners(boxes: np.ndarray) -> np.ndarray:
     up = 0.5 * boxes[..., 3, None] * np.stack([sin, -cos], axis=-1)
     offsets = np.stack([up - across, up + across, across - up, -across - up], axis=-2)
     return boxes[..., None, :2] + offsets
+
+
+def rotated_boxes_of_corners(corners: np.ndarray) -> np.ndarray:
+    """Return the rotated boxes (n, 5) of corners (n, 4, 2), given in order; h is the longer side.
+
+    Angles lie in (-90, 90]: the corners do not tell at which end the head is.
+
+    >>> rotated_boxes_of_corners(np.array([[[5.0, 0], [15, 0], [15, 30], [5, 30]]])).tolist()
+    [[10.0, 15.0, 10.0, 30.0, 0.0]]
+    """
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]
+    sides = np.stack([np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1)], axis=1)
+    along = np.where((sides[:, 0] >= sides[:, 1])[:, None], first, second)
+    angle = np.rad2deg(np.arctan2(along[:, 0], -along[:, 1]))
+    angle = angle - 180 * np.ceil(angle / 180 - 0.5)
+    ordered = np.sort(sides, axis=1)
+    return np.concatenate([corners.mean(axis=1), ordered, angle[:, None]], axis=1)

@@ -7,7 +7,6 @@ objects like `supervision.Detections`.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,32 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from sspcm.data.crop_places import has_sides
-from sspcm.data.detection_forms import (
-    require_angles,
-    require_clockwise,
-    require_degrees,
-    require_pixels,
-    require_scores,
-)
+from sspcm.data.coco_boxes import as_id, read_coco_boxes
 from sspcm.data.yolo_boxes import read_yolo_boxes
 from wepdtof_pose.errors import InputError, counted
-from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.fields import require_id, rows, shown
+from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.layout import count_in_words
-from wepdtof_pose.geometry import clip_boxes, enclosing_boxes
-from wepdtof_pose.records import LARGEST
+from wepdtof_pose.geometry import clip_boxes, enclosing_boxes, rotated_boxes_of_corners
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 PERSON = 1
 """Category id of people in COCO."""
 YOLO_PERSON = 0
 """Class of people in YOLO's files, as in its models trained on COCO."""
-_OTHERS = "boxes of other categories"
-_ROTATED = ("rotated_box", "rbox")
-"""What results call a rotated box beside the plain one; Ultralytics has `rbox`, and its corners as
-`poly`."""
-_BOXES = ("bbox", *_ROTATED, "poly")
 
 
 @dataclass(frozen=True)
@@ -204,7 +189,7 @@ class Detections:
         return FrameBoxes(
             np.where(relative[:, None], enclosing, boxes),
             self.scores[rows],
-            np.where(turned[:, None], _turned_boxes(corners), rotated),
+            np.where(turned[:, None], rotated_boxes_of_corners(corners), rotated),
         )
 
     def _require_stated(self, rows: np.ndarray, sizes: np.ndarray) -> None:
@@ -253,7 +238,14 @@ def read_detections(
         if angles is not None:
             raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")
         return _read_yolo(path, category)
-    return _read_coco(path, category, person_id, angles)
+    found = read_coco_boxes(path, category=category, person_id=person_id, angles=angles)
+    count = len(found.boxes)
+    return Detections(
+        **vars(found),
+        corners=np.full((count, 4, 2), np.nan),
+        oriented=np.zeros(count, dtype=bool),
+        source=str(path),
+    )
 
 
 def coverage_line(counts: dict[str, int]) -> str:
@@ -268,148 +260,8 @@ def coverage_line(counts: dict[str, int]) -> str:
     return text + (f"; left out: {', '.join(others)}" if others else "")
 
 
-def _read_coco(path: Path, category: Any, person_id: Any, angles: str | None) -> Detections:
-    content = read_json(path)
-    names: dict[Any, str] = {}
-    sizes: dict[Any, tuple[float, float]] = {}
-    category_id = _as_id(category, person_id)
-    if isinstance(content, dict):
-        entries = content.get("annotations")
-        images = [
-            image
-            for image in rows(content.get("images") or [], f"{path}: 'images'", "images")
-            if isinstance(image.get("id"), (int, str))
-        ]
-        if content.get("categories"):
-            category_id = _person_category(content["categories"], category, str(path))
-        names = {
-            image["id"]: image["file_name"]
-            for image in images
-            if isinstance(image.get("file_name"), str)
-        }
-        sizes = {
-            image["id"]: (image["width"], image["height"])
-            for image in images
-            if all(type(image.get(key)) is int and image[key] > 0 for key in ("width", "height"))
-            and max(image["width"], image["height"]) < LARGEST
-        }
-    else:
-        entries = content
-    if not isinstance(entries, list) or not all(isinstance(row, dict) for row in entries):
-        raise InputError(
-            f"{path}: neither a COCO results file (a list of objects with image_id, bbox and "
-            "score) nor a COCO data set"
-        )
-    left_out: Counter[str] = Counter()
-    people = []
-    others: Counter[str] = Counter()
-    for number, row in enumerate(entries):
-        own = row.get("category_id")
-        if own is not None and str(own) != str(category_id):
-            left_out[_OTHERS] += 1
-            others[shown(own)] += 1
-        elif row.get("iscrowd"):
-            left_out["crowds"] += 1
-        elif isinstance(content, dict) and not any(map(row.get, _BOXES)):
-            left_out["people without a box"] += 1
-        else:
-            people.append((number, row))
-    if not people:
-        listed = ", ".join(f"{count} of category {one}" for one, count in others.most_common(10))
-        hint = f", but {listed}: name that of people with --category" if listed else ""
-        rest = ", ".join(count_in_words(n, what) for what, n in left_out.items() if what != _OTHERS)
-        hint += f" (left out: {rest})" if rest else ""
-        raise InputError(f"{path}: holds no box of a person (category {category_id}){hint}")
-    given = [row.get("bbox") for _, row in people]
-    for count, require in ((4, require_pixels), (5, require_angles)):
-        numbers = [box for box in given if _numbers(box, count)]
-        if count == 4 or angles is None:
-            require(np.array(numbers, dtype=np.float64).reshape(-1, count), str(path))
-    for number, row in people:
-        _check_entry(row, f"{path}: entry {number}")
-    chosen = [row for _, row in people]
-    require_scores(chosen, str(path), annotations=isinstance(content, dict))
-    unknown = (np.nan, np.nan)
-    stated = np.array([sizes.get(row.get("image_id"), unknown) for row in chosen], dtype=float)
-    corners = np.array([_corners(row) for row in chosen], dtype=np.float64).reshape(-1, 4, 2)
-    by_corners = ~np.isnan(corners).any(axis=(1, 2))
-    turned = np.array([_turned(row) for row in chosen], dtype=np.float64)
-    turned[by_corners] = np.nan
-    boxes = np.array([_plain(row) for row in chosen], dtype=np.float64)
-    known = ~np.isnan(turned).any(axis=1)
-    if angles is None:
-        # Readers of annotations make upright boxes of rotated ones, whatever the angles are.
-        around = boxes if entries is content else np.full_like(boxes, np.nan)
-        require_degrees(turned[known], around[known], str(path))
-        require_clockwise(turned[known], stated[known], str(path))
-    elif not known.any():
-        raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")
-    elif angles == "radians":
-        turned[:, 4] = np.rad2deg(turned[:, 4])
-    elif angles == "counter-clockwise":
-        turned[:, 4] *= -1
-    turned[by_corners] = _turned_boxes(corners[by_corners])
-    five = np.isnan(boxes).any(axis=1)
-    boxes[five] = enclosing_boxes(turned[five])
-    empty = ~five & ~np.isnan(turned).any(axis=1) & ~has_sides(turned)
-    turned[empty] = np.nan
-    if empty.any():
-        left_out["rotated boxes without sides, for which the plain box is used"] = int(empty.sum())
-    return Detections(
-        image_ids=[row.get("image_id") for row in chosen],
-        file_names=[row.get("file_name") or names.get(row.get("image_id")) for row in chosen],
-        boxes=boxes,
-        scores=np.array([row.get("score", 1.0) for row in chosen], dtype=np.float64),
-        rotated=turned,
-        corners=np.full((len(boxes), 4, 2), np.nan),
-        oriented=np.zeros(len(boxes), dtype=bool),
-        stated=stated,
-        left_out=dict(left_out),
-        source=str(path),
-    )
-
-
-def _check_entry(row: dict[str, Any], where: str) -> None:
-    """Refuse an entry without an image or without a usable box."""
-    image_id, name = row.get("image_id"), row.get("file_name")
-    if image_id is None and name is None:
-        raise InputError(f"{where}: has neither an image_id nor a file_name")
-    if image_id is not None:
-        require_id(image_id, f"{where}: 'image_id'")
-    if name is not None and not isinstance(name, str):
-        raise InputError(f"{where}: 'file_name' is not text")
-    turned = [key for key in _ROTATED if row.get(key) is not None]
-    for key in turned:
-        if not _numbers(row[key], 5):
-            raise InputError(f"{where}: {key!r} is not a list of 5 numbers (cx, cy, w, h, angle)")
-    box = row.get("bbox")
-    other = turned or _numbers(row.get("poly"), 8)
-    if not (_numbers(box, 4) or _numbers(box, 5) or (box is None and other)):
-        raise InputError(
-            f"{where}: 'bbox' is not a list of 4 numbers (x, y, w, h) or 5 (cx, cy, w, h, angle)"
-        )
-    if not _is_number(row.get("score", 1.0)):
-        raise InputError(f"{where}: 'score' is not a number")
-
-
-def _plain(row: dict[str, Any]) -> list[float]:
-    box: list[float] = row.get("bbox") or []
-    return box if len(box) == 4 else [np.nan] * 4
-
-
-def _turned(row: dict[str, Any]) -> list[float]:
-    box: list[float] = next((row[key] for key in (*_ROTATED, "bbox") if row.get(key)), [])
-    return box if len(box) == 5 else [np.nan] * 5
-
-
-def _corners(row: dict[str, Any]) -> list[float]:
-    """Return the corners of an oriented box in pixels: they leave no doubt about its angle."""
-    own: Any = row.get("poly") if row.get("rotated_box") is None else None
-    return list(own) if _numbers(own, 8) else [np.nan] * 8
-
-
 def _read_yolo(path: Path, category: Any) -> Detections:
-    wanted = _as_id(category, YOLO_PERSON)
+    wanted = as_id(category, YOLO_PERSON)
     if not isinstance(wanted, int):
         raise InputError(f"{path}: its classes are numbers, not {category!r}: name people's number")
     found = read_yolo_boxes(path, wanted)
@@ -440,55 +292,8 @@ def _of_supervision(value: Any) -> FrameBoxes:
     oriented = (getattr(value, "data", None) or {}).get("xyxyxyxy")
     rotated = np.full((count, 5), np.nan)
     if oriented is not None:
-        rotated = _turned_boxes(np.asarray(oriented, dtype=np.float64).reshape(count, 4, 2))
+        rotated = rotated_boxes_of_corners(
+            np.asarray(oriented, dtype=np.float64).reshape(count, 4, 2)
+        )
     boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     return FrameBoxes(boxes, scores, rotated)
-
-
-def _turned_boxes(corners: np.ndarray) -> np.ndarray:
-    """Return the rotated boxes (n, 5) of corners (n, 4, 2), given in order; h is the longer side.
-
-    Angles lie in (-90, 90]: the corners do not tell at which end the head is.
-    """
-    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1]
-    sides = np.stack([np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1)], axis=1)
-    along = np.where((sides[:, 0] >= sides[:, 1])[:, None], first, second)
-    angle = np.rad2deg(np.arctan2(along[:, 0], -along[:, 1]))
-    angle = angle - 180 * np.ceil(angle / 180 - 0.5)
-    ordered = np.sort(sides, axis=1)
-    return np.concatenate([corners.mean(axis=1), ordered, angle[:, None]], axis=1)
-
-
-def _person_category(categories: Any, wanted: Any, source: str) -> Any:
-    """Return the id of the category of people."""
-    described = rows(categories, f"{source}: 'categories'", "categories")
-    named = [row for row in described if str(row.get("name")).lower() == "person"]
-    jointed = [row for row in described if row.get("keypoints")]
-    if wanted is not None:
-        text = str(wanted)
-        asked = [row for row in described if text in (str(row.get("id")), str(row.get("name")))]
-        named, jointed, described = asked, asked, asked or described
-    for found in (named, jointed, described if wanted is None else []):
-        if len(found) == 1:
-            require_id(found[0].get("id"), f"{source}: the 'id' of a category")
-            return found[0]["id"]
-    listed = ", ".join(shown(row.get("name")) for row in described)
-    raise InputError(
-        f"{source}: which of its categories are people? ({listed}): name one with --category"
-    )
-
-
-def _as_id(category: Any, default: Any) -> Any:
-    """Return the category as a number if it is one, else unchanged."""
-    if category is None:
-        return default
-    text = str(category)
-    return int(text) if text.isascii() and text.isdigit() else category
-
-
-def _numbers(value: Any, count: int) -> bool:
-    return isinstance(value, list) and len(value) == count and all(map(_is_number, value))
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and abs(value) < LARGEST
