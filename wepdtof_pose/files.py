@@ -117,10 +117,17 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
     """Write JSON (UTF-8); the file appears whole or not at all.
 
     Raises:
-        InputError: it cannot be written there, or the content has no JSON form (NaN, for one).
+        InputError: it cannot be written there, a file that is no JSON would be lost, or the content
+            has no JSON form (NaN, for one).
     """
-    if Path(path).suffix.lower() in _PICTURES:
+    path = Path(path)
+    if path.suffix.lower() in _PICTURES:
         raise InputError(f"{path}: is the name of a picture: give that of a .json file")
+    if path.suffix.lower() != ".json" and path.is_file():
+        with path.open("rb") as stream:
+            head = stream.read(64).lstrip()
+        if head and head[:1] not in b"[{":
+            raise InputError(f"{path}: is there already and holds no JSON: name another file")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         try:
             json.dump(content, stream, ensure_ascii=False, indent=indent, allow_nan=False)

@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from benchmarks.results.scores import CHOICES
 from wepdtof_pose.commands.shared import PATH
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import counted, echo
 
 BASELINE = click.option(
     "--baseline", metavar="NAME", help="Method that others are compared to.  [default: supervised]"
@@ -67,7 +67,7 @@ def table(
         for name in ("format", "baseline", "score"):
             if source_of(name) is ParameterSource.COMMANDLINE:
                 raise click.UsageError(f"--{name} does not go with --into: a mark says it itself")
-        echo(f"{into}: {update_tables(into)} tables")
+        echo(f"{into}: {counted(update_tables(into), 'table')}")
     elif folder is not None:
         print_tables(folder, baseline=baseline, score=score, style=format)
 
@@ -121,8 +121,11 @@ def report(
       sspcm-bench report runs/fisheye
     """
     from benchmarks.report.report import write_report
+    from wepdtof_pose.errors import InputError
 
     file = output or folder / "report.html"
+    if file.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{file}: give the name of an .html file")
     write_report(folder, file, baseline=baseline, score=score, data=data)
     echo(f"written: {file}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +21,7 @@ from wepdtof_pose.files import read_json, read_text, write_text
 SPEED_FILE = "speed.json"
 
 _MARK = re.compile(
-    r"^<!-- ((?P<what>table|scores|summary) of (?P<folder>[^ ]+)( by (?P<score>[^ ]+))?"
+    r"^<!-- ((?P<what>table|scores|summary) of (?P<folder>.+?)( by (?P<score>[^ ]+))?"
     r"|end of table) -->$",
     re.MULTILINE,
 )
@@ -40,24 +42,35 @@ def with_tables(text: str, base: Path, *, source: str = "text") -> str:
 
     parts, done = [], 0
     for begin, end in _blocks(text, source):
-        parts += [text[done : begin.end()], "\n\n", _table(begin, base), "\n"]
+        try:
+            table = _table(begin, base)
+        except InputError as error:
+            raise InputError(f"{source}: {_line(begin, text)}: {error}") from None
+        parts += [text[done : begin.end()], "\n\n", table, "\n"]
         done = end.start()
     return "".join([*parts, text[done:]])
 
 
 def update_tables(file: Path) -> int:
-    """Update the tables of a file and return their number.
+    """Update the tables of a file and return their number; its line ends stay as they are.
+
+    Where the file is a link, that which it leads to is written.
 
     Raises:
         InputError: the file cannot be read, marks no table, or a mark has no partner.
     """
     text = read_text(file)
+    windows = text.count("\n") == text.count("\r\n") > 0
+    text = text.replace("\r\n", "\n") if windows else text
     count = len(list(_blocks(text, str(file))))
     if not count:
         raise InputError(
             f"{file}: marks no table (<!-- table of FOLDER --> ... <!-- end of table -->)"
         )
-    write_text(file, with_tables(text, file.parent, source=str(file)))
+    updated = with_tables(text, file.parent, source=str(file))
+    mark = "\ufeff" if file.read_bytes().startswith(codecs.BOM_UTF8) else ""
+    updated = updated.replace("\n", "\r\n") if windows else updated
+    write_text(Path(os.path.realpath(file)), mark + updated)
     return count
 
 
@@ -77,9 +90,12 @@ def _blocks(text: str, source: str) -> Iterator[tuple[re.Match[str], re.Match[st
 
 
 def _alone(mark: re.Match[str], text: str, source: str) -> InputError:
-    line = 1 + text.count("\n", 0, mark.start())
     partner = "beginning" if mark["what"] is None else "<!-- end of table -->"
-    return InputError(f"{source}: line {line}: {mark[0]} has no {partner}")
+    return InputError(f"{source}: {_line(mark, text)}: {mark[0]} has no {partner}")
+
+
+def _line(mark: re.Match[str], text: str) -> str:
+    return f"line {1 + text.count(chr(10), 0, mark.start())}"
 
 
 def _table(begin: re.Match[str], base: Path) -> str:
@@ -87,8 +103,9 @@ def _table(begin: re.Match[str], base: Path) -> str:
     if (folder / SPEED_FILE).is_file():
         return speed_tables(read_json(folder / SPEED_FILE), source=str(folder / SPEED_FILE))
     if (folder / CHOICE_FILE).is_file():
+        content = read_json(folder / CHOICE_FILE)
         try:
-            return choice_table(read_json(folder / CHOICE_FILE))
+            return choice_table(content)
         except (KeyError, TypeError, ValueError):
             raise InputError(
                 f"{folder / CHOICE_FILE}: is not a result of sspcm-bench rank: run it again"

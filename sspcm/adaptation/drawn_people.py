@@ -6,6 +6,7 @@ import contextlib
 import math
 import re
 import shutil
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,16 +84,21 @@ def read_drawn() -> list[DrawnPeople]:
             for path in sorted(folder.iterdir())
             if _DRAWN.fullmatch(path.name) and not path.is_symlink() and (path / MANIFEST).is_file()
         ]
-        return [
-            DrawnPeople(
-                path,
-                sum(file.lstat().st_size for file in path.rglob("*") if file.is_file()),
-                path.stat().st_mtime,
-            )
-            for path in found
-        ]
+        return [people for path in found for people in _drawn_in(path)]
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+
+
+def _drawn_in(folder: Path) -> list[DrawnPeople]:
+    """Return the drawn people in a folder; nobody if another process removes it meanwhile."""
+    size = 0
+    with contextlib.suppress(FileNotFoundError):
+        for file in folder.rglob("*"):
+            with contextlib.suppress(FileNotFoundError):
+                state = file.lstat()
+                size += 0 if stat.S_ISDIR(state.st_mode) else state.st_size
+        return [DrawnPeople(folder, size, folder.stat().st_mtime)]
+    return []
 
 
 def clear_drawn(drawn: Sequence[DrawnPeople]) -> tuple[int, int]:
@@ -109,8 +115,21 @@ def clear_drawn(drawn: Sequence[DrawnPeople]) -> tuple[int, int]:
         # As `generate` holds it; the lock lies beside the folder.
         with contextlib.suppress(LockedError), exclusive(people.path, patience=0):
             try:
-                shutil.rmtree(people.path)
+                _remove(people.path)
+            except FileNotFoundError:  # another process was faster
+                continue
             except OSError as error:
                 raise InputError(f"{people.path}: cannot be removed: {error.strerror}") from None
             removed, freed = removed + 1, freed + people.size
     return removed, freed
+
+
+def _remove(folder: Path) -> None:
+    """Remove drawn people; what says that they are drawn goes last, should this be stopped."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != MANIFEST:
+            path.unlink()
+    (folder / MANIFEST).unlink()
+    folder.rmdir()

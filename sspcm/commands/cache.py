@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from sspcm.commands.options import PATH
-from wepdtof_pose.errors import counted, echo
+from wepdtof_pose.errors import InputError, counted, echo
 
 
 @click.command()
@@ -34,6 +34,8 @@ def cache(folder: Path | None, clear: bool) -> None:
     from sspcm.data.crop_store import cache_folder
     from wepdtof_pose.files import size_in_words
 
+    if folder is not None and not folder.exists():
+        raise InputError(f"{folder}: no such folder")
     # A run's own cache has crops alone.
     drawn = [] if folder is not None else read_drawn()
     found = read_cache(cache_folder(None if folder is None else str(folder)))

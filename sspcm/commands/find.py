@@ -7,7 +7,12 @@ from pathlib import Path
 
 import click
 
-from sspcm.commands.options import PATH, replaceable, say_what_was_not_read
+from sspcm.commands.options import (
+    PATH,
+    replaceable,
+    require_other_output,
+    say_what_was_not_read,
+)
 from wepdtof_pose.commands.shared import output_option
 from wepdtof_pose.errors import counted, echo
 
@@ -56,6 +61,7 @@ def find(
     from sspcm.inference.finder import SIDE, THRESHOLD, find_inputs, open_finder
     from sspcm.ready.names import FINDER_NETWORK, network_path
 
+    require_other_output()
     finder = open_finder(
         network_path(model or FINDER_NETWORK),
         device=device,

@@ -82,6 +82,8 @@ def export(
 
     if output.suffix.lower() in (".pt", ".pth"):
         raise InputError(f"{output}: is the name of a torch file: give that of an .onnx file")
+    if output.suffix.lower() != ".onnx" and output.is_file():
+        raise InputError(f"{output}: is there already: give the name of an .onnx file")
     if isinstance(networks, TrainedNetworks):
         check = export_onnx(networks, output, name=network, precision=weights)  # type: ignore[arg-type]
     else:

@@ -35,6 +35,19 @@ def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -
     return out
 
 
+def require_other_output() -> None:
+    """Refuse to write, with -o, over a file that an argument or another option names."""
+    from wepdtof_pose.files import require_other_file
+
+    named = dict(click.get_current_context().params)
+    output = named.pop("output", None)
+    values = [
+        one for value in named.values() for one in (value if type(value) is tuple else [value])
+    ]
+    if isinstance(output, Path):
+        require_other_file(output, [one for one in values if isinstance(one, Path)])
+
+
 UP = click.option(
     "--up",
     type=click.Choice(["radius", "box", "angle"]),
@@ -140,6 +153,7 @@ def opens_networks(
             from sspcm.ready.names import POSE_NETWORK, network_path
             from sspcm.runs.checkpoint import is_finder_run
 
+            require_other_output()
             if model_option and not inputs:
                 run = model or Path(POSE_NETWORK)
             elif model_option:

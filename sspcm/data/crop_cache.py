@@ -63,8 +63,9 @@ def read_cache(folder: Path) -> CropCache:
     for path in entries:
         plain = path.is_file() and not path.is_symlink()
         if plain and _STORE.fullmatch(path.name):
-            stat = path.stat()
-            stores.append(CachedStore(path, stat.st_size, stat.st_atime))
+            with contextlib.suppress(FileNotFoundError):  # another process clears the cache
+                stat = path.stat()
+                stores.append(CachedStore(path, stat.st_size, stat.st_atime))
         elif plain and _LEFTOVER.fullmatch(path.name):
             leftovers.append(path)
         else:
@@ -92,12 +93,15 @@ def clear_cache(cache: CropCache) -> tuple[int, int]:
                 contextlib.suppress(LockedError),
                 exclusive(store.path.with_suffix(""), patience=0),
             ):
+                if not store.path.exists():  # another process was faster
+                    continue
                 store.path.unlink(missing_ok=True)
                 removed, freed = removed + 1, freed + store.size
         for path in cache.leftovers:
             # A younger file may belong to a process at work.
-            if path.exists() and time.time() - path.stat().st_mtime > _AT_WORK:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _AT_WORK:
+                    path.unlink()
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be removed: {error.strerror}") from None
     return removed, freed

@@ -100,6 +100,29 @@ def test_places_that_cannot_be_written(tmp_path: Path, name: str) -> None:
         write_json(tmp_path / name, 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "refused"),
+    [
+        ("weights.pt", b"PK\x03\x04 weights", True),
+        ("film.avi", b"RIFF", True),
+        ("notes.txt", b"\n  to do: everything", True),
+        ("boxes.txt", b' \n[{"bbox": []}]', False),
+        ("empty.txt", b"", False),
+        ("cut.json", b"\0\0", False),
+    ],
+)
+def test_json_takes_the_place_of_no_other_file(
+    tmp_path: Path, name: str, content: bytes, refused: bool
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    if refused:
+        with pytest.raises(InputError, match=f"{name}: is there already and holds no JSON"):
+            write_json(tmp_path / name, 1)
+    else:
+        write_json(tmp_path / name, 1)
+    assert (tmp_path / name).read_bytes() == (content if refused else b"1\n")
+
+
 def killed(code: str) -> None:
     """Run Python that ends itself as kill -9 would."""
     start = "import os, signal\nfrom pathlib import Path\nfrom wepdtof_pose import files\n"

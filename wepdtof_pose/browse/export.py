@@ -55,7 +55,10 @@ def export_corrections(
     if split is None and len(files) > 1:
         raise InputError(f"{path}: has several splits ({', '.join(files)}): name one with --split")
     chosen = split or next(iter(files))
+    if chosen not in files:
+        raise InputError(f"{path}: has no split {chosen!r}, only {', '.join(files)}")
     require_other_file(out, map(Path, files.values()))
+    _require_earlier_export(out)
     if tag is None:
         content = corrected_content(dataset, chosen)
         write_json(out, content)
@@ -75,6 +78,14 @@ def export_corrections(
     record = subset_record(current, rows, labels=str(len(rows)), order=f"tag {tag}", seed=None)
     write_json(out, record)
     return len(rows)
+
+
+def _require_earlier_export(out: Path) -> None:
+    """Refuse to write over a file that holds neither annotations nor a label list."""
+    if out.is_file() and out.stat().st_size:
+        content = out.read_bytes()
+        if b'"annotations"' not in content and b'"person_ids"' not in content:
+            raise InputError(f"{out}: is there already and is no earlier export: name another file")
 
 
 def _require_file_as_imported(path: Path, split: str, hashes: dict[str, str]) -> None:

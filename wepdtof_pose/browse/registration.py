@@ -23,10 +23,10 @@ def register_folder(path: Path, *, name: str | None = None, category: str | None
     Registering a name again replaces what it stood for.
 
     Raises:
-        InputError: no data set at the path, or a name that cannot be one or is another source's.
+        InputError: no data set at the path, or a name that cannot be one or is another data set's.
     """
     import fiftyone
-    from fiftyone.zoo.datasets import RemoteZooDataset
+    from fiftyone.zoo.datasets import RemoteZooDataset, list_zoo_datasets
 
     datasets = load_dataset(path, category=category)
     chosen = name or path.resolve().name
@@ -37,6 +37,8 @@ def register_folder(path: Path, *, name: str | None = None, category: str | None
         )
     folder = Path(fiftyone.config.dataset_zoo_dir) / chosen
     _require_ours(folder)
+    if not folder.exists() and chosen in list_zoo_datasets():
+        raise InputError(f"FiftyOne's zoo has a data set {chosen!r}: choose another --name")
     if fiftyone.dataset_exists(chosen):
         raise InputError(
             f"FiftyOne has a data set {chosen!r} already: delete it there, or choose another --name"

@@ -170,3 +170,12 @@ def requests_of(browser):
         if message["method"] == "Network.requestWillBeSent"
     }
     return {url for url in found if not url.startswith("data:")}
+
+
+def test_the_page_takes_the_place_of_no_result(tmp_path):
+    for name in ("comparison.json", "table.md"):
+        (tmp_path / name).write_text("{}")
+        found = CliRunner().invoke(main, ["report", str(tmp_path), "-o", str(tmp_path / name)])
+        assert found.exit_code == 2
+        assert f"{name}: give the name of an .html file" in found.output
+        assert (tmp_path / name).read_text() == "{}"

@@ -141,3 +141,46 @@ def test_a_file_without_a_marked_table_is_refused(tmp_path):
     (tmp_path / "page.md").write_text("nothing here\n")
     with pytest.raises(InputError, match="marks no table"):
         update_tables(tmp_path / "page.md")
+
+
+@pytest.mark.parametrize(
+    ("ends", "mark"),
+    [("\n", b""), ("\r\n", b""), ("\r\n", b"\xef\xbb\xbf"), ("\n", b"\xef\xbb\xbf")],
+)
+def test_line_ends_and_links_stay_as_they_are(comparison, tmp_path, ends, mark):
+    folder = tmp_path / "a comparison by hand"
+    folder.symlink_to(comparison)
+    (tmp_path / "elsewhere").mkdir()
+    page, link = tmp_path / "elsewhere" / "page.md", tmp_path / "page.md"
+    marks = "<!-- table of a comparison by hand by AP -->", "<!-- end of table -->"
+    page.write_bytes(mark + ends.join(["before", marks[0], "old", marks[1], "after", ""]).encode())
+    link.symlink_to(page)
+    done = CliRunner().invoke(main, ["table", "--into", str(link)])
+    assert done.exit_code == 0, done.output
+    assert done.output == f"{link}: 1 table\n"
+    assert link.is_symlink()
+    content = page.read_bytes()
+    assert content.startswith(mark + f"before{ends}".encode())
+    assert content.count(b"\n") == content.count(ends.encode()) > 8
+    assert not content.removeprefix(mark).startswith(b"\xef\xbb\xbf")
+    assert b"| 8 " in content
+    assert b"old" not in content
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("nowhere", r"page.md: line 2: .*nowhere: holds no comparison"),
+        ("cut", r"page.md: line 2: .*label_choice.json: not valid JSON"),
+        ("cut by ZZ", r"page.md: line 2: .*label_choice.json: not valid JSON"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said_with_its_line(tmp_path, folder, message):
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "label_choice.json").write_text('{"seeds": ')
+    file = tmp_path / "page.md"
+    file.write_text(f"before\n<!-- table of {folder} -->\nold\n<!-- end of table -->\n")
+    before = file.read_bytes()
+    with pytest.raises(InputError, match=message):
+        update_tables(file)
+    assert file.read_bytes() == before

@@ -1,5 +1,6 @@
 """Drawn people in the cache: listed, and removed unless they are being drawn."""
 
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,3 +57,31 @@ def test_two_that_draw_the_same_people_wait_for_each_other(
         list(pool.map(drawn_people.draw_people, (6, 6), ("plain", "plain")))
     assert seen == [1, 1]
     assert [path.name for path in (tmp_path / "drawn").iterdir()] == ["plain-6"]
+
+
+def test_people_whose_removal_was_stopped_are_still_there_to_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEPDTOF_CACHE_DIR", str(tmp_path))
+    folder = tmp_path / "drawn" / "office-100"
+    for name in ("synthetic.json", "annotations/a.json", "images/1/0.jpg", "images/2/0.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    real, removed = shutil.rmtree, []
+
+    def stopped(path: Path) -> None:
+        if removed:
+            raise KeyboardInterrupt
+        removed.append(path)
+        real(path)
+
+    monkeypatch.setattr(shutil, "rmtree", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        drawn_people.clear_drawn(drawn_people.read_drawn())
+    assert (folder / "synthetic.json").is_file()
+    monkeypatch.setattr(shutil, "rmtree", real)
+    (found,) = drawn_people.read_drawn()
+    assert drawn_people.clear_drawn([found]) == (1, found.size)
+    assert list((tmp_path / "drawn").iterdir()) == []
+    # Another process was faster.
+    assert drawn_people.clear_drawn([found]) == (0, 0)

@@ -84,3 +84,35 @@ def test_weights_are_not_written_over_by_what_is_made_of_them(
         done = CliRunner().invoke(main, [command, str(weights), "-o", str(weights)])
         assert done.exit_code == 2, done.output
         assert weights.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("find", "IN", "-o", "IN"),
+        ("rank", "data", "-n", "3", "--labelled", "IN", "-o", "IN"),
+        ("evaluate", "run", "--detections", "IN", "-o", "folder/../IN"),
+        ("export", "IN", "-o", "IN"),
+    ],
+)
+def test_a_file_that_is_read_is_not_written_over(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / "boxes.json"
+    file.write_text("[]")
+    named = [one.replace("IN", str(file)) for one in arguments]
+    if named[-1].startswith("folder"):
+        named[-1] = f"{tmp_path}/folder/../boxes.json"
+    done = CliRunner().invoke(main, named)
+    assert done.exit_code == 2
+    assert "boxes.json: is the file that is read: name another" in done.output
+    assert file.read_text() == "[]"
+
+
+def test_an_onnx_file_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_text("a film")
+    done = CliRunner().invoke(main, ["export", "ceiling-find", "-o", str(tmp_path / "clip.mp4")])
+    assert done.exit_code == 2
+    assert "clip.mp4: is there already: give the name of an .onnx file" in done.output
+    assert (tmp_path / "clip.mp4").read_text() == "a film"

@@ -89,3 +89,28 @@ def test_the_command(folder: Path) -> None:
     assert cleared.startswith(f"removed: 2 stores of crops, 2.1 MB, from {folder}; 6 other files")
     again = CliRunner().invoke(main, ["cache", "--folder", str(folder)]).output
     assert again.startswith(f"{folder}: 0 stores of crops, 0 B")
+    for more in ((), ("--clear",)):
+        none = CliRunner().invoke(main, ["cache", "--folder", str(folder / "none"), *more])
+        assert (none.exit_code, none.output.strip()[-14:]) == (2, "no such folder")
+
+
+def test_two_that_clear_at_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = read_cache(folder)
+    real = Path.stat
+
+    def vanishing(path: Path, **options: bool) -> os.stat_result:
+        found = real(path, **options)
+        if path.parent == folder and options.get("follow_symlinks", True):
+            path.unlink(missing_ok=True)
+            return real(path, **options)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_file", lambda path: path.name in STORES)
+        patch.setattr(Path, "is_symlink", lambda path: False)
+        patch.setattr(Path, "stat", vanishing)
+        assert read_cache(folder).stores == ()
+    # What the one has found, the other has removed since.
+    for path in (*cache.leftovers, *(store.path for store in cache.stores)):
+        path.unlink(missing_ok=True)
+    assert clear_cache(cache) == (0, 0)

@@ -209,6 +209,11 @@ def test_refused(fiftyone: Any, data: Path, options: dict[str, str], message: st
     file = data / "annotations" / "person_keypoints.json"
     with pytest.raises(InputError, match="is the file that is read"):
         export_corrections(fiftyone, data, file, split=None, tag=None)
+    other = data.parent / "settings.json"
+    other.write_text('{"a": 1}')
+    with pytest.raises(InputError, match=r"settings\.json: is there already and is no earlier"):
+        export_corrections(fiftyone, data, other, split=None, tag=None)
+    assert other.read_text() == '{"a": 1}'
 
 
 def test_a_split_of_several(fiftyone: Any, realdata_dir: Path, tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_a_registered_folder_is_loaded_by_name(fiftyone: Any, fiftyone_home: Pat
         ("nowhere", None, "no such file or folder"),
         (None, "../up", "is not letters, digits"),
         (None, "taken", "is another data set of FiftyOne's"),
+        (None, "quickstart", "FiftyOne's zoo has a data set 'quickstart': choose another --name"),
     ],
 )
 def test_refused(
