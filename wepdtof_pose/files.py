@@ -210,6 +210,9 @@ def make_folder(path: Path) -> None:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        what = "a link to nothing" if path.is_symlink() and not path.exists() else "a file"
+        raise InputError(f"{path}: the folder cannot be made: {what} is in the way") from None
     except OSError as error:
         raise InputError(f"{path}: the folder cannot be made: {error.strerror}") from None
 

@@ -19,7 +19,7 @@ from wepdtof_pose.commands.shared import (
     output_option,
     refuse_unused,
 )
-from wepdtof_pose.errors import counted, echo
+from wepdtof_pose.errors import InputError, counted, echo
 
 if TYPE_CHECKING:
     from sspcm.inference.networks import TrainedNetworks
@@ -203,7 +203,13 @@ def rank(
     known = np.arange(0) if labelled is None else read_subset(labelled, people)
     free[known] = False
     candidates = int(free.sum())
-    if 0 < candidates < count:
+    if not candidates:
+        boxed = counted(int(people.boxed().sum()), "person has a box", "people have boxes")
+        raise InputError(
+            f"{path}: nobody is left to choose from: {boxed}, and all of them are labelled or "
+            "tested; sspcm predict --drafts coco finds people on other images"
+        )
+    if candidates < count:
         echo(
             f"{counted(candidates, 'candidate')}, fewer than the {count} asked for: all are ranked"
         )

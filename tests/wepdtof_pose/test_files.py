@@ -12,6 +12,7 @@ import pytest
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import (
     file_sha256,
+    make_folder,
     read_json,
     replacing,
     replacing_folder,
@@ -98,6 +99,15 @@ def test_places_that_cannot_be_written(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"is a folder|cannot be made"):
         write_json(tmp_path / name, 1)
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "link"])
+def test_what_is_in_the_way_of_a_folder_is_said(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    what = "a link to nothing" if name == "link" else "a file"
+    with pytest.raises(InputError, match=f"{name}: the folder cannot be made: {what} is in the"):
+        make_folder(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def register_folder(path: Path, *, name: str | None = None, category: str | None
         )
     folder = Path(fiftyone.config.dataset_zoo_dir) / chosen
     _require_ours(folder)
-    if not folder.exists() and chosen in list_zoo_datasets():
+    if not (folder / _SOURCE_FILES[0]).is_file() and chosen in list_zoo_datasets():
         raise InputError(f"FiftyOne's zoo has a data set {chosen!r}: choose another --name")
     if fiftyone.dataset_exists(chosen):
         raise InputError(
@@ -65,6 +65,9 @@ def _require_ours(folder: Path) -> None:
     """Check that the zoo's folder is free or was made here."""
     if not folder.exists():
         return
-    source = folder / "__init__.py"
+    # Made, and stopped before anything was written.
+    if folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir()):
+        return
+    source = folder / _SOURCE_FILES[0]
     if not source.is_file() or "wepdtof_pose.browse" not in read_text(source):
         raise InputError(f"{folder}: is another data set of FiftyOne's: choose another --name")

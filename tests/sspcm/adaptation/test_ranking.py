@@ -102,3 +102,18 @@ def test_nobody_is_chosen_twice_or_out_of_nobody(networks, tiny_fisheye):
     people = load_dataset(tiny_fisheye)["all"]
     with pytest.raises(InputError, match="1 people to label asked for out of 0 candidates"):
         rank_people(networks, people, 1, candidates=np.arange(0))
+
+
+def test_nobody_left_to_choose_from_is_one_line(tiny_fisheye, tmp_path):
+    everybody = tmp_path / "all.json"
+    done = CliRunner().invoke(
+        toolkit, ["split", str(tiny_fisheye), "--labels", "48", "-o", str(everybody)]
+    )
+    assert done.exit_code == 0, done.output
+    out = tmp_path / "next.json"
+    arguments = ["rank", str(tiny_fisheye), "-n", "3", "-o", str(out)]
+    done = CliRunner().invoke(main, [*arguments, "--labelled", str(everybody)])
+    assert done.exit_code == 2
+    said = f"{tiny_fisheye}: nobody is left to choose from: 48 people have boxes, and all of them"
+    assert said in done.output
+    assert not out.exists()

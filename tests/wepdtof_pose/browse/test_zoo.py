@@ -76,5 +76,14 @@ def test_refused(
     fiftyone: Any, fiftyone_home: Path, path: str | None, name: str | None, message: str
 ) -> None:
     (fiftyone_home / "zoo" / "taken").mkdir(parents=True, exist_ok=True)
+    (fiftyone_home / "zoo" / "taken" / "data.json").touch()
     with pytest.raises(InputError, match=message):
         register_folder(Path(path) if path else sample_folder(), name=name)
+
+
+def test_a_registration_that_was_stopped_is_made_again(fiftyone: Any, fiftyone_home: Path) -> None:
+    folder = fiftyone_home / "zoo" / "stopped"
+    folder.mkdir(parents=True)
+    (folder / ".__init__.py.abcdefgh.part").touch()
+    assert register_folder(sample_folder(), name="stopped") == "stopped"
+    assert "stopped" in (folder / "fiftyone.yml").read_text()
