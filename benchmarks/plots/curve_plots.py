@@ -97,6 +97,12 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
     for panel in axes[-1]:
         panel.set_xlabel("epoch")
     legend_above(figure, columns=8)
+    left_out += [
+        f"{cell.folder.name} after epoch {len(cell.metrics)} of {cell.result.epochs}: its "
+        "metrics.jsonl ends there, and so does the curve of its method"
+        for cell in comparison.cells
+        if 0 < len(cell.metrics) < cell.result.epochs
+    ]
     return Drawn(figure, tuple(left_out))
 
 

@@ -232,6 +232,17 @@ def test_undefined_scores_are_left_out_and_said(copied, change):
     )
 
 
+def test_a_curve_that_ends_before_its_run_is_said(copied):
+    metrics = copied / "cells" / "supervised-8-seed0" / "metrics.jsonl"
+    lines = metrics.read_text().splitlines(keepends=True)
+    assert draw_learning_curves(read_results(copied)).left_out == ()
+    metrics.write_text("".join(lines[:-1]) + lines[-1][:20])
+    assert draw_learning_curves(read_results(copied)).left_out == (
+        f"supervised-8-seed0 after epoch {len(lines) - 1} of {len(lines)}: its metrics.jsonl ends "
+        "there, and so does the curve of its method",
+    )
+
+
 def test_what_is_missing_for_pseudo_labels_is_said(copied):
     for path in (copied / "cells").glob("*/pseudo_label_quality.json"):
         path.unlink()
