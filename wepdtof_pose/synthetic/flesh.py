@@ -78,10 +78,6 @@ def draw_build(rng: np.random.Generator, *, office: bool = False) -> Build:
 
 def add_flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) -> Cones:
     """Return the cones of a body, in `PARTS` order, from its joints and the frames of its bones."""
-    s, g = build.stature, build.girth
-    wide, hips = build.shoulder_width, build.hip_width
-    pelvis, half, chest, head = (frames[name] for name in ("pelvis", "half", "chest", "head"))
-    j = joints
     rows: dict[str, tuple[Any, ...]] = {}
 
     def put(
@@ -95,24 +91,33 @@ def add_flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) 
     ) -> None:
         rows[name] = (a, b, r0, r1, front, stretch)
 
-    def offset(frame: Array, x: float, y: float, z: float) -> Array:
-        return frame @ np.array([x, y, z]) * s
+    _put_trunk(build, joints, frames, put)
+    _put_head(build, joints, frames, put)
+    _put_extra(build, joints, frames, put)
+    for side, sign in SIDES.items():
+        _put_limbs(side, sign, build, joints, frames, put)
+    return _cones([rows[name] for name in PARTS])
 
-    belly = 0.062 * s * g
-    put(
-        "pelvis", j["waist"], j["pelvis"], belly, 0.067 * s * g**0.7, pelvis[:, 1], (1.42 * hips, 1)
-    )
+
+def _put_trunk(
+    build: Build, joints: dict[str, Array], frames: dict[str, Array], put: Callable[..., None]
+) -> None:
+    s, g, j = build.stature, build.girth, joints
+    pelvis, half, chest = (frames[name] for name in ("pelvis", "half", "chest"))
+    belly, waist = 0.062 * s * g, 0.067 * s * g**0.7
+    hips = (1.42 * build.hip_width, 1)
+    put("pelvis", j["waist"], j["pelvis"], belly, waist, pelvis[:, 1], hips)
     put("belly", j["chest"], j["waist"], 0.062 * s * g**0.7, belly, half[:, 1], (1.36, 1.02))
     put(
         "chest",
-        j["chest"] + offset(chest, 0, 0, 0.055),
-        j["chest"] - offset(chest, 0, 0, 0.03),
+        j["chest"] + chest @ np.array([0, 0, 0.055]) * s,
+        j["chest"] - chest @ np.array([0, 0, 0.03]) * s,
         0.068 * s * g**0.5,
         0.064 * s * g**0.7,
         chest[:, 1],
-        (1.46 * wide, 1.0),
+        (1.46 * build.shoulder_width, 1.0),
     )
-    yoke = offset(chest, 0, -0.006, -0.006)
+    yoke = chest @ np.array([0, -0.006, -0.006]) * s
     put(
         "yoke",
         j["right_shoulder"] * 0.9 + j["left_shoulder"] * 0.1 + yoke,
@@ -123,67 +128,67 @@ def add_flesh(build: Build, joints: dict[str, Array], frames: dict[str, Array]) 
         (1.0, 1.12),
     )
     put("neck", j["head"], j["neck"], 0.031 * s, 0.038 * s * g**0.4, chest[:, 1])
-    skull = j["head"] + offset(head, 0, -0.010, 0.018)
-    put(
-        "skull",
-        skull,
-        skull - offset(head, 0, 0, 0.01),
-        0.052 * s,
-        0.051 * s,
-        head[:, 1],
-        (0.88, 1.08),
-    )
-    face = j["head"] + offset(head, 0, 0.012, 0)
-    chin = j["head"] + offset(head, 0, 0.018, -0.036)
-    put("face", face, chin, 0.042 * s, 0.026 * s, head[:, 1], (0.95, 1.0))
-    bridge, tip = offset(head, 0, 0.052, 0.006), offset(head, 0, 0.062, -0.012)
-    put("nose", j["head"] + bridge, j["head"] + tip, 0.0055 * s, 0.0095 * s, head[:, 1])
-    if build.long_hair:
-        crown = j["head"] + offset(head, 0, -0.024, 0.022)
-        nape = j["head"] + offset(head, 0, -0.040, -0.075)
-        put("hair", crown, nape, 0.054 * s * build.hair, 0.036 * s, head[:, 1], (0.98, 0.9))
-    else:
-        crown = j["head"] + offset(head, 0, -0.022, 0.024)
-        nape = j["head"] + offset(head, 0, -0.030, -0.012)
-        put("hair", crown, nape, 0.052 * s * build.hair, 0.040 * s, head[:, 1], (0.93, 0.98))
+
+
+def _put_head(
+    build: Build, joints: dict[str, Array], frames: dict[str, Array], put: Callable[..., None]
+) -> None:
+    s, head, centre = build.stature, frames["head"], joints["head"]
+    front = head[:, 1]
+
+    def offset(x: float, y: float, z: float) -> Array:
+        return head @ np.array([x, y, z]) * s
+
+    skull = centre + offset(0, -0.010, 0.018)
+    put("skull", skull, skull - offset(0, 0, 0.01), 0.052 * s, 0.051 * s, front, (0.88, 1.08))
+    face, chin = centre + offset(0, 0.012, 0), centre + offset(0, 0.018, -0.036)
+    put("face", face, chin, 0.042 * s, 0.026 * s, front, (0.95, 1.0))
+    bridge, tip = centre + offset(0, 0.052, 0.006), centre + offset(0, 0.062, -0.012)
+    put("nose", bridge, tip, 0.0055 * s, 0.0095 * s, front)
     if build.brim:
-        crown = j["head"] + offset(head, 0, 0.004, 0.045)
-        rim = crown - offset(head, 0, 0, 0.016)
+        crown = centre + offset(0, 0.004, 0.045)
         wide = 1.1 * build.brim
-        put("hair", crown, rim, 0.045 * s, 0.052 * s, head[:, 1], (wide, wide))
-    _put_extra(build, joints, frames, put)
+        rim = crown - offset(0, 0, 0.016)
+        put("hair", crown, rim, 0.045 * s, 0.052 * s, front, (wide, wide))
+    elif build.long_hair:
+        crown, nape = centre + offset(0, -0.024, 0.022), centre + offset(0, -0.040, -0.075)
+        put("hair", crown, nape, 0.054 * s * build.hair, 0.036 * s, front, (0.98, 0.9))
+    else:
+        crown, nape = centre + offset(0, -0.022, 0.024), centre + offset(0, -0.030, -0.012)
+        put("hair", crown, nape, 0.052 * s * build.hair, 0.040 * s, front, (0.93, 0.98))
     for side, sign in SIDES.items():
-        thick = 0.029 * s * g**0.5 * build.limbs
-        sleeve = build.loose_sleeves
-        upper, fore = frames[f"{side}_upper"][:, 1], frames[f"{side}_fore"][:, 1]
-        shoulder, elbow = j[f"{side}_shoulder"], j[f"{side}_elbow"]
-        wrist, fingers = j[f"{side}_wrist"], j[f"{side}_fingers"]
-        put(f"{side}_upper_arm", shoulder, elbow, 1.25 * thick * sleeve**0.5, thick * sleeve, upper)
-        put(f"{side}_forearm", elbow, wrist, 0.95 * thick * sleeve, 0.68 * thick * sleeve, fore)
-        palm = wrist * 0.75 + fingers * 0.25
-        put(f"{side}_hand", palm, fingers, 0.021 * s, 0.014 * s, fore, (0.62, 1.05))
-        hip, knee, ankle = (j[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
-        thigh, shin = frames[f"{side}_thigh"][:, 1], frames[f"{side}_shin"][:, 1]
-        thin = build.limbs
-        put(f"{side}_thigh", hip, knee, 0.052 * s * g**0.6 * thin, 0.034 * s * g**0.4 * thin, thigh)
-        calf = knee * 0.98 + ankle * 0.02
-        put(f"{side}_shin", calf, ankle, 0.034 * s * g**0.4 * thin, 0.024 * s * thin, shin)
-        foot = frames[f"{side}_foot"]
-        heel, ball = j[f"{side}_heel"], j[f"{side}_ball"]
-        put(f"{side}_foot", heel, ball, 0.024 * s, 0.021 * s, foot[:, 2], (1.2, 0.9))
-        seat = hip + pelvis @ np.array([sign * -0.008, -0.022, 0.0]) * s
-        put(f"{side}_buttock", seat, hip, 0.056 * s * g**0.6, 0.05 * s * g**0.6, pelvis[:, 1])
-        ear = j["head"] + offset(head, sign * 0.047, -0.008, 0.002)
-        put(
-            f"{side}_ear",
-            ear,
-            ear - offset(head, 0, 0.004, 0.012),
-            0.012 * s,
-            0.008 * s,
-            head[:, 1],
-            (0.5, 1),
-        )
-    return _cones([rows[name] for name in PARTS])
+        ear = centre + offset(sign * 0.047, -0.008, 0.002)
+        lobe = ear - offset(0, 0.004, 0.012)
+        put(f"{side}_ear", ear, lobe, 0.012 * s, 0.008 * s, front, (0.5, 1))
+
+
+def _put_limbs(
+    side: str,
+    sign: float,
+    build: Build,
+    joints: dict[str, Array],
+    frames: dict[str, Array],
+    put: Callable[..., None],
+) -> None:
+    s, g, thin, j = build.stature, build.girth, build.limbs, joints
+    thick, sleeve = 0.029 * s * g**0.5 * thin, build.loose_sleeves
+    upper, fore = frames[f"{side}_upper"][:, 1], frames[f"{side}_fore"][:, 1]
+    shoulder, elbow = j[f"{side}_shoulder"], j[f"{side}_elbow"]
+    wrist, fingers = j[f"{side}_wrist"], j[f"{side}_fingers"]
+    put(f"{side}_upper_arm", shoulder, elbow, 1.25 * thick * sleeve**0.5, thick * sleeve, upper)
+    put(f"{side}_forearm", elbow, wrist, 0.95 * thick * sleeve, 0.68 * thick * sleeve, fore)
+    palm = wrist * 0.75 + fingers * 0.25
+    put(f"{side}_hand", palm, fingers, 0.021 * s, 0.014 * s, fore, (0.62, 1.05))
+    hip, knee, ankle = (j[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
+    thigh, shin = frames[f"{side}_thigh"][:, 1], frames[f"{side}_shin"][:, 1]
+    put(f"{side}_thigh", hip, knee, 0.052 * s * g**0.6 * thin, 0.034 * s * g**0.4 * thin, thigh)
+    calf = knee * 0.98 + ankle * 0.02
+    put(f"{side}_shin", calf, ankle, 0.034 * s * g**0.4 * thin, 0.024 * s * thin, shin)
+    foot, heel, ball = frames[f"{side}_foot"], j[f"{side}_heel"], j[f"{side}_ball"]
+    put(f"{side}_foot", heel, ball, 0.024 * s, 0.021 * s, foot[:, 2], (1.2, 0.9))
+    pelvis = frames["pelvis"]
+    seat = hip + pelvis @ np.array([sign * -0.008, -0.022, 0.0]) * s
+    put(f"{side}_buttock", seat, hip, 0.056 * s * g**0.6, 0.05 * s * g**0.6, pelvis[:, 1])
 
 
 def _put_extra(
