@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import stat
 import warnings
 from collections.abc import Callable
@@ -229,6 +230,17 @@ def write_image(path: Path, image: np.ndarray) -> None:
         raise InputError(f"{path}: the image cannot be encoded as {path.suffix!r}")
     with replacing(path) as temporary:
         temporary.write_bytes(content.tobytes())
+
+
+def frame_order(name: str) -> list[tuple[int, int, str]]:
+    """Return a key by which frame 9 comes before frame 10.
+
+    >>> sorted(["frame_10.jpg", "frame_9.jpg"], key=frame_order)
+    ['frame_9.jpg', 'frame_10.jpg']
+    """
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
+    key = [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts]
+    return [*key, (2, 0, name)]
 
 
 def image_bytes(path: Path, *, head: int = -1) -> bytes:

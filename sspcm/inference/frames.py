@@ -21,7 +21,7 @@ import numpy as np
 from sspcm.inference.containers import has_video, is_mirrored, shown_seconds
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
-from wepdtof_pose.images import read_image
+from wepdtof_pose.images import frame_order, read_image
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 DEFAULT_RATE = 25.0
@@ -103,7 +103,8 @@ class Inputs:
     """The content of files and folders.
 
     Attributes:
-        sources: the images and videos in the given order, those of a folder sorted by name.
+        sources: the images and videos in the given order, those of a folder sorted by name,
+            frame 9 before frame 10.
         left_out: counts, by suffix, of files in folders that are neither.
     """
 
@@ -251,7 +252,8 @@ class FrameReader:
 def find_sources(inputs: Sequence[Path]) -> Inputs:
     """Return the images and videos in files and folders; links are followed.
 
-    The kind of a file given by itself without a known suffix is found by trying to open it.
+    The kind of a file given by itself without a known suffix is found by trying to open it. Inputs
+    in alphabetical order, as a shell lists them, are taken as counted: frame 9 before frame 10.
 
     Raises:
         InputError: a path does not exist, a folder holds neither images nor videos, or two inputs
@@ -259,6 +261,8 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
     """
     found: list[tuple[Path, str, str]] = []
     left_out: Counter[str] = Counter()
+    if list(inputs) == sorted(inputs):
+        inputs = sorted(inputs, key=lambda path: frame_order(str(path)))
     for path in inputs:
         if path.is_dir():
             held = []
@@ -459,7 +463,7 @@ def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
             continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place) / name for name in files if not name.startswith(".")]
-    return sorted(found)
+    return sorted(found, key=lambda path: frame_order(str(path)))
 
 
 def _require_distinct(names: list[str]) -> None:

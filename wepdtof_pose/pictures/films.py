@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
-from wepdtof_pose.images import write_image
+from wepdtof_pose.images import frame_order, write_image
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.pictures.frames import drawn
 from wepdtof_pose.pictures.people import frame_picture
@@ -44,7 +43,7 @@ def scene_rows(dataset: PoseDataset, scene: str | None, *, limit: int) -> np.nda
     if not len(rows):
         raise InputError("the data set has no frames")
     names = dataset.frames["file_name"].tolist()
-    rows = np.array(sorted(rows.tolist(), key=lambda row: _natural(names[row])))
+    rows = np.array(sorted(rows.tolist(), key=lambda row: frame_order(names[row])))
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(limit, len(rows))).round().astype(int))]
 
 
@@ -131,12 +130,6 @@ def require_whole_film(part: Path, frames: int, *, out: Path) -> None:
         raise InputError(
             f"{out}: cannot be written: {found} of {frames} frames are in it (is the disk full?)"
         )
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Return a key by which frame 9 comes before frame 10."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    return [(0, int(digits), "") if digits else (1, 0, text) for digits, text in parts]
 
 
 def _shrunk(image: np.ndarray, longest_side: int) -> np.ndarray:

@@ -277,3 +277,18 @@ def test_drawings_of_earlier_predictions_are_no_inputs(
     assert inputs.left_out == {"folder of predictions": 1}
     # Named itself, it is read.
     assert [source.name for source in find_sources([drawings]).sources] == ["a.png"]
+
+
+def test_frames_are_taken_as_counted(tmp_path):
+    names = [f"frame_{number}.png" for number in (1, 2, 9, 10, 11, 100)]
+    for name in names:
+        cv2.imwrite(str(tmp_path / name), np.zeros((4, 4, 3), np.uint8))
+
+    def found(inputs):
+        return [source.name for source in find_sources(inputs).sources]
+
+    assert found([tmp_path]) == names
+    # As a shell lists them.
+    assert found(sorted(tmp_path.glob("*.png"))) == names
+    backwards = [tmp_path / name for name in names[::-1]]
+    assert found(backwards) == names[::-1]
