@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,19 +61,28 @@ def plain(text: str) -> str:
 
 
 def legend_above(figure: Figure, *, columns: int = 4) -> None:
-    """Add one legend above all panels with the entries of all of them."""
+    """Add one legend above all panels with the entries of all of them, in as few rows as fit.
+
+    Args:
+        figure: its width is what rows fit into.
+        columns: most entries of a row.
+    """
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         if axes.get_legend() is None:
             for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
                 entries.setdefault(name, handle)
-    if entries:
-        figure.legend(
+    for rows in range(max(math.ceil(len(entries) / columns), 1), len(entries) + 1):
+        legend = figure.legend(
             list(entries.values()),
             list(entries),
             loc="outside upper center",
-            ncols=min(columns, len(entries)),
+            ncols=math.ceil(len(entries) / rows),
         )
+        figure.draw_without_rendering()
+        if legend.get_window_extent().width <= figure.bbox.width or rows == len(entries):
+            break
+        legend.remove()
 
 
 def mean_with_bars(

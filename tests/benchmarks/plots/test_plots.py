@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -17,7 +18,7 @@ from benchmarks.plots.curve_plots import (
     draw_learning_curves,
     draw_pck_curves,
 )
-from benchmarks.plots.plot_style import colour_and_marker
+from benchmarks.plots.plot_style import STYLE, colour_and_marker, legend_above, new_figure
 from benchmarks.plots.plots import write_plots
 from benchmarks.plots.pseudo_label_plots import statistic_of
 from benchmarks.report.people_pictures import SHOWN, hardest_and_samples
@@ -255,3 +256,18 @@ def test_what_is_missing_for_pseudo_labels_is_said(copied):
 def test_every_method_has_a_look_of_its_own():
     looks = [tuple(colour_and_marker(name).values()) for name in (*METHOD_ORDER, "mine")]
     assert len(set(looks)) == len(looks)
+
+
+@pytest.mark.parametrize("entries", [1, 4, 9, 20])
+def test_a_legend_is_as_wide_as_its_figure_at_most(entries):
+    with matplotlib.rc_context(STYLE):
+        figure = new_figure(7, 2.5)
+        panels = figure.subplots(1, 2)
+        for number in range(entries):
+            panels[number % 2].plot([0, 1], label=f"method number {number}")
+        legend_above(figure, columns=8)
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        assert len(legend.texts) == entries
+        assert legend.get_window_extent().width <= figure.bbox.width
+        assert legend.get_window_extent().x0 >= 0
