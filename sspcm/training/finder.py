@@ -83,6 +83,8 @@ class FinderConfig:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.window < 32 or self.window % 32:
             raise InputError(f"window must be a multiple of 32, not {self.window}")
+        if not 0 <= self.clutter <= 1:
+            raise InputError(f"clutter must be from 0 to 1, not {self.clutter}")
         if self.largest < self.smallest:
             raise InputError(f"largest ({self.largest}) is below smallest ({self.smallest})")
 
