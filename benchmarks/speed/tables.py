@@ -19,7 +19,6 @@ class _Environment(msgspec.Struct):
     cores: int
     threads: int
     packages: dict[str, str]
-    precision: str
 
 
 class _Pipeline(msgspec.Struct):
@@ -137,8 +136,8 @@ def speed_tables(content: dict[str, Any], *, source: str = "speed.json") -> str:
     environment = result.environment
     lines = [
         f"{environment.device}, {environment.cores} cores, {environment.threads} threads, "
-        f"torch {environment.packages.get('torch', 'n/a')}, {environment.precision}; peak memory "
-        f"of everything measured {result.peak_memory_bytes / 2**20:.0f} MiB."
+        f"torch {environment.packages.get('torch', 'n/a')}; peak memory of everything measured "
+        f"{result.peak_memory_bytes / 2**20:.0f} MiB."
     ]
     for part, table in _TABLES.items():
         measured = getattr(result, part)
@@ -244,7 +243,7 @@ def _ceiling(one: _Ceiling) -> list[str]:
         "chain": f"frames to poses, {frame}, frames a second",
         "poses": f"pose network, {width} x {height}, poses a second",
     }
-    lines = ["**Ready-trained networks**, on the CPU", ""]
+    lines = ["**Ready-trained networks**, on the CPU, float32", ""]
     lines += _head("", "plain torch", "ours", "ratio")
     for name, title in titles.items():
         row = one.rows[name]
