@@ -38,10 +38,10 @@ def test_how_boxes_may_name_an_image(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     sources = {source.name: source for source in find_sources([tmp_path / "data"]).sources}
-    assert list(sources) == ["a/000000000139.jpg", "a/1.jpg", "b/1.jpg", "b/lunch.png"]
+    assert list(sources) == ["a/1.jpg", "a/000000000139.jpg", "b/1.jpg", "b/lunch.png"]
     assert set(keys) <= sources[name].keys
     assert not set(others) & sources[name].keys
-    assert [source.image_id for source in sources.values()] == [139, "a/1.jpg", "b/1.jpg", "lunch"]
+    assert [source.image_id for source in sources.values()] == ["a/1.jpg", 139, "b/1.jpg", "lunch"]
 
 
 def test_a_file_name_wins_over_an_image_id(tmp_path: Path) -> None:

@@ -109,6 +109,9 @@ def test_a_file_that_is_none_is_one_line(tmp_path, content, said):
 
 
 def test_a_folder_names_the_file_that_is_meant(tmp_path):
+    with pytest.raises(InputError, match="is a folder without weights"):
+        read_torch_file(tmp_path)
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
     with pytest.raises(InputError, match=r"checkpoints/last\.pt"):
         read_torch_file(tmp_path)
 
