@@ -44,7 +44,8 @@ def cluttered(
     result = view.copy()
     side = len(view)
     seen = _people(boxes, side)
-    least = (1 - HIDDEN) * seen.sum(axis=(1, 2))
+    left = seen.sum(axis=(1, 2))
+    least = (1 - HIDDEN) * left
     taken = [255 * _people(each, side).any(axis=0).astype(np.uint8) for _, each in donors]
     heap = rng.uniform(0, side, 2)
     for _ in range(int(MOST * rng.random() ** 2)):
@@ -62,9 +63,11 @@ def cluttered(
         window = slice(corner[1], corner[1] + height), slice(corner[0], corner[0] + width)
         here = seen[:, window[0], window[1]]
         hidden = here & (mask > 0)
-        if (seen.sum(axis=(1, 2)) - hidden.sum(axis=(1, 2)) < least).any():
+        lost = hidden.sum(axis=(1, 2))
+        if (left - lost < least).any():
             continue
         here &= ~hidden
+        left = left - lost
         piece = None
         if donors and rng.random() < _CUT_OUT:
             chosen = int(rng.integers(len(donors)))

@@ -1,7 +1,6 @@
 """Predictions on images, folders and videos: the poses of the evaluation, and clear errors."""
 
 import json
-import os
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,10 +18,8 @@ from sspcm.commands.main import main
 from sspcm.inference import pictures, predict
 from sspcm.inference.chain import FRAMES_AT_ONCE
 from sspcm.inference.frames import Frame, FrameReader, find_sources
-from sspcm.inference.journal import Journal
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
-from sspcm.inference.tracks import Tracker
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
@@ -34,27 +31,6 @@ def run(*arguments: object) -> Result:
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
-
-
-@pytest.fixture
-def images(test_people: PoseDataset) -> list[Path]:
-    return [test_people.root / name for name in test_people.frames["file_name"]]
-
-
-@pytest.fixture
-def write_video(tmp_path: Path) -> Callable[..., Path]:
-    def write(name: str = "clip.mp4", frames: int = 5, size: tuple[int, int] = (96, 64)) -> Path:
-        path = tmp_path / name
-        code = cv2.VideoWriter.fourcc(*("mp4v" if path.suffix == ".mp4" else "MJPG"))
-        writer = cv2.VideoWriter(str(path), code, 10, size)
-        for number in range(frames):
-            image = np.full((size[1], size[0], 3), 40 + 20 * (number % 8), dtype=np.uint8)
-            cv2.circle(image, (20 + number % 40, 30), 12, (200, 120, 60), -1)
-            writer.write(image)
-        writer.release()
-        return path
-
-    return write
 
 
 def boxes_by_name(people: PoseDataset) -> list[dict[str, Any]]:
@@ -335,41 +311,6 @@ def test_a_damaged_video_keeps_what_there_is_of_it_and_of_the_others(
     assert len(read_video(out / "drawings" / "clip.mp4")) == 4
 
 
-def test_a_stopped_prediction_goes_on_where_it_was(
-    single_run: Path, write_video: Callable[..., Path], tmp_path: Path, monkeypatch: Any
-) -> None:
-    inputs = [write_video("a.mp4", frames=6), write_video("b.mp4", frames=6)]
-    networks = open_networks(single_run).only("A")
-    predict_inputs(networks, inputs, tmp_path / "whole")
-    real = Tracker.update
-
-    def stop(tracker: Any, poses: Any, time: float) -> Any:
-        if poses.file_name == "b.mp4" and poses.frame == 3:
-            raise KeyboardInterrupt
-        return real(tracker, poses, time)
-
-    monkeypatch.setattr(Tracker, "update", stop)
-    with pytest.raises(KeyboardInterrupt):
-        predict_inputs(networks, inputs, tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished.jsonl"]
-    monkeypatch.undo()
-    # As if it had been killed while it wrote a line.
-    with (tmp_path / "out" / "unfinished.jsonl").open("a") as stream:
-        stream.write('{"source": "b.mp4", "fra')
-    opened: list[str] = []
-
-    class Reader(FrameReader):
-        def __iter__(self) -> Iterator[Frame]:
-            opened.append(self.source.name)
-            return super().__iter__()
-
-    monkeypatch.setattr(predict, "FrameReader", Reader)
-    count = predict_inputs(networks, inputs, tmp_path / "out")
-    assert opened == ["b.mp4"]
-    assert (count.frames, count.poses) == (12, 12)
-    assert rows_of(tmp_path / "out") == rows_of(tmp_path / "whole")
-
-
 def test_times_and_tables(
     single_run: Path, write_video: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -536,112 +477,3 @@ def test_a_box_given_twice_is_used_once_and_counted(
     counts = read_json(out / "summary.json")["boxes_used"]
     assert counts["boxes given twice for their frame, of which one is used"] == 2
     assert (counts["boxes"], counts["on_no_image"]) == (5, 0)
-
-
-def half_done(
-    networks: Any, inputs: list[Path], out: Path, stop_at: str, options: PredictionOptions
-) -> None:
-    """Predict until the image of this name has been predicted, and be stopped there."""
-    real = Journal.add
-
-    def stop(journal: Journal, frame: Frame, poses: Any) -> None:
-        if frame.source.name == stop_at:
-            raise KeyboardInterrupt
-        real(journal, frame, poses)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Journal, "add", stop)
-        with pytest.raises(KeyboardInterrupt):
-            predict_inputs(networks, inputs, out, options)
-
-
-def walk(folder: Path) -> list[dict[str, Any]]:
-    """Write numbered images on which people come and go, and return their boxes."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    boxes = []
-    for number in range(1, 9):
-        image = rng.integers(0, 255, (96, 240, 3), dtype=np.uint8)
-        cv2.imwrite(str(folder / f"frame_{number}.png"), image)
-        for first, last, left in ((1, 4, 10), (3, 8, 100), (6, 8, 170)):
-            if first <= number <= last:
-                box = [left + 3 * number, 20, 30, 50]
-                boxes.append({"file_name": f"frame_{number}.png", "bbox": box})
-    return boxes
-
-
-@pytest.mark.parametrize("smooth", [0.0, 0.15])
-def test_people_on_numbered_images_keep_their_numbers_after_a_stop(
-    single_run: Path, tmp_path: Path, smooth: float
-) -> None:
-    boxes = walk(tmp_path / "frames")
-    write_json(tmp_path / "boxes.json", boxes)
-    networks = open_networks(single_run).only("A")
-    inputs = [tmp_path / "frames"]
-    options = PredictionOptions(boxes=tmp_path / "boxes.json", smooth=smooth)
-    predict_inputs(networks, inputs, tmp_path / "whole", options)
-    half_done(networks, inputs, tmp_path / "out", "frame_7.png", options)
-    predict_inputs(networks, inputs, tmp_path / "out", options)
-    assert rows_of(tmp_path / "out") == rows_of(tmp_path / "whole")
-    assert {row["track_id"] for row in rows_of(tmp_path / "out")} == {1, 2, 3}
-
-
-@pytest.mark.parametrize("kept_time", [False, True])
-def test_an_image_that_changed_since_a_stop_is_predicted_anew(
-    single_run: Path, tmp_path: Path, kept_time: bool
-) -> None:
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for name in "abcd":
-        cv2.imwrite(str(folder / f"{name}.bmp"), rng.integers(0, 255, (64, 48, 3), dtype=np.uint8))
-    networks = open_networks(single_run).only("A")
-    out, options = tmp_path / "out", PredictionOptions()
-    half_done(networks, [folder], out, "d.bmp", options)
-    before = (folder / "b.bmp").stat()
-    cv2.imwrite(str(folder / "b.bmp"), rng.integers(0, 255, (64, 48, 3), dtype=np.uint8))
-    if kept_time:
-        os.utime(folder / "b.bmp", ns=(before.st_atime_ns, before.st_mtime_ns))
-    (folder / "c.bmp").unlink()
-    (folder / "a.bmp").touch()
-    count = predict_inputs(networks, [folder], out, options)
-    assert f"{folder / 'b.bmp'}: changed since the prediction began; predicted anew" in count.notes
-    assert "1 input done before: no longer there, and left out" in count.notes
-    assert f"{out}: goes on after 1 input done before" in count.notes
-    predict_inputs(networks, [folder], tmp_path / "whole", options)
-    assert rows_of(out) == rows_of(tmp_path / "whole")
-
-
-def test_a_video_that_changed_since_a_stop_is_predicted_anew(
-    single_run: Path, write_video: Callable[..., Path], images: list[Path], tmp_path: Path
-) -> None:
-    inputs = [write_video("a.mp4", frames=3), write_video("b.mp4", frames=3)]
-    networks = open_networks(single_run).only("A")
-    half_done(networks, inputs, tmp_path / "out", "b.mp4", PredictionOptions())
-    write_video("a.mp4", frames=5)
-    count = predict_inputs(networks, inputs, tmp_path / "out")
-    assert count.notes == [f"{inputs[0]}: changed since the prediction began; predicted anew"]
-    assert (count.frames, count.poses) == (8, 8)
-
-
-def test_boxes_that_were_not_used_before_a_stop_stay_counted(
-    single_run: Path, images: list[Path], tmp_path: Path
-) -> None:
-    boxes = [
-        {"file_name": image.name, "bbox": box, "score": score}
-        for image in images[:2]
-        for box, score in (
-            ([60, 60, 50, 60], 0.9),
-            ([60, 60, 50, 60], 0.9),
-            ([-500, -500, 50, 80], 0.9),
-            ([70, 60, 50, 60], 0.1),
-        )
-    ]
-    write_json(tmp_path / "boxes.json", boxes)
-    networks = open_networks(single_run).only("A")
-    options = PredictionOptions(boxes=tmp_path / "boxes.json", threshold=0.5, track=False)
-    half_done(networks, images[:2], tmp_path / "out", images[1].name, options)
-    count = predict_inputs(networks, images[:2], tmp_path / "out", options)
-    assert count.boxes == predict_inputs(networks, images[:2], tmp_path / "new", options).boxes
-    assert count.boxes is not None
-    assert count.boxes["outside_their_frame"] == count.boxes["boxes below the threshold"] == 2
