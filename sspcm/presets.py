@@ -114,12 +114,7 @@ def get_preset(name: str) -> Preset:
 
 
 def fitting_preset(named: Mapping[str, Any], *, device: str) -> str:
-    """Return the name of the preset that suits a machine, unless settings ask for another.
-
-    Args:
-        named: configuration keys that the user has set.
-        device: type of the device, `cpu` or `cuda`.
-    """
+    """Return the name of the preset that suits a machine, unless settings ask for another."""
     if named.get("method.recipe") == "released":
         return "paper"
     return "gpu" if device == "cuda" else "small"

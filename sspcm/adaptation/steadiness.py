@@ -52,11 +52,7 @@ class Steadiness:
 
 
 def steadiness(networks: TrainedNetworks, people: PoseDataset) -> Steadiness:
-    """Return poses and position inconsistency of people in their boxes.
-
-    Args:
-        networks: the reported one is used.
-        people: with boxes; their labels are not looked at.
+    """Return poses and position inconsistency of people in their boxes; labels are not looked at.
 
     Raises:
         InputError: an image is missing.

@@ -413,10 +413,7 @@ EMPTY_FRAMES = "images without people"
 def require_somebody(people: int, layout: Layout, target: str) -> None:
     """Refuse a layout that holds nobody because all people or images were left out.
 
-    Args:
-        people: how many people there were to write.
-        layout: what a writer made of them; images without people may be what is wanted.
-        target: the format, for the message.
+    Images without people may be what is wanted.
     """
     gone = {what: layout.not_held.get(what, 0) for what in (CROWDS, EMPTY_BOXES, EMPTY_FRAMES)}
     if not any(gone.values()) or people > gone[CROWDS] + gone[EMPTY_BOXES]:

@@ -26,12 +26,6 @@ def write_splits(
     where the file system allows, else copies), as `convert --to coco` writes them, and the record.
     It appears whole or not at all.
 
-    Args:
-        dataset: the people; only read.
-        splits: rows of people by split, from `partition`.
-        record: who is where and how that was chosen, from `partition_record`.
-        out: folder to make.
-
     Raises:
         InputError: `out` exists, or an image is missing.
     """
