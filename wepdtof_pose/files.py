@@ -264,17 +264,19 @@ def link_or_copy(source: Path, target: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path that takes the place of `path` when the block ends without an error.
 
-    One process at a time does so, and removes first what one that was killed at it has left.
+    One process at a time does so, and removes first what one that was killed at it has left. Of a
+    link the file that it leads to is replaced, and the link stays.
 
     Raises:
         InputError: it cannot be written there, or another process has been at it for a while.
     """
-    path = Path(path)
-    if path.is_dir():
+    if Path(path).is_dir():
         raise InputError(f"{path}: is a folder, not a file to write")
     # Renamed there, a file would take the place of the device, for every program.
-    if (path.exists() and not path.is_file()) or os.path.realpath(path.parent) in _DEVICES:
-        raise InputError(f"{path}: is a pipe or a device, not a file to write")
+    named, path = Path(path), Path(os.path.realpath(path))
+    places = (os.path.realpath(named.parent), str(path.parent))
+    if (path.exists() and not path.is_file()) or any(place in _DEVICES for place in places):
+        raise InputError(f"{named}: is a pipe or a device, not a file to write")
     make_folder(path.parent)
     with exclusive(path) as left:
         if left:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -70,7 +69,7 @@ def update_tables(file: Path) -> int:
     updated = with_tables(text, file.parent, source=str(file))
     mark = "\ufeff" if file.read_bytes().startswith(codecs.BOM_UTF8) else ""
     updated = updated.replace("\n", "\r\n") if windows else updated
-    write_text(Path(os.path.realpath(file)), mark + updated)
+    write_text(file, mark + updated)
     return count
 
 

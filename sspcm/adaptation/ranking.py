@@ -6,7 +6,7 @@ choice by it alone takes many people who are hard in the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,12 @@ class Ranking:
     Attributes:
         rows: (chosen,) int64 rows of the people.
         inconsistency: (chosen,) float64 mean over the joints (see `Steadiness`).
+        problems: a line for each image that cannot be read, whose people were not asked about.
     """
 
     rows: np.ndarray
     inconsistency: np.ndarray
+    problems: list[str] = field(default_factory=list)
 
 
 def rank_people(
@@ -52,22 +54,30 @@ def rank_people(
     positions is kept. Each camera (scene) gets its share of the choice; there the poses are put
     into as many groups (k-means), and of each group the person nearest to its middle is taken: one
     of several alike, not an oddity.
+    Fewer than `count` are chosen where the images of too many cannot be read.
 
     Raises:
-        InputError: there are fewer candidates, or an image is missing.
+        InputError: there are fewer candidates, or no image of theirs can be read.
     """
     rows = np.flatnonzero(people.boxed()) if candidates is None else np.sort(candidates)
     if not 1 <= count <= len(rows):
         raise InputError(f"{count} people to label asked for out of {len(rows)} candidates")
-    chosen_from = people.select_people(rows)
-    steady = steadiness(networks.only(networks.reported), chosen_from)
+    problems: list[str] = []
+    steady = steadiness(
+        networks.only(networks.reported), people.select_people(rows), problems=problems
+    )
+    seen = ~np.isnan(steady.inconsistency).any(axis=1)
+    if not seen.any():
+        raise InputError(f"no image can be read: {problems[0]}")
+    rows, steady = rows[seen], Steadiness(steady.keypoints[seen], steady.inconsistency[seen])
+    count, chosen_from = min(count, len(rows)), people.select_people(rows)
     scores = steady.inconsistency.mean(axis=1)
     kept = np.argsort(-scores, kind="stable")[: max(count, round(UNSTEADY * len(rows)))]
     poses = pose_descriptors(networks, chosen_from, steady)[kept]
     random = np.random.default_rng(seed)
     found = kept[_different(poses, _cameras(chosen_from)[kept], count, random)]
     found = found[np.argsort(-scores[found], kind="stable")]
-    return Ranking(rows[found], scores[found])
+    return Ranking(rows[found], scores[found], problems)
 
 
 def ranking_record(

@@ -18,6 +18,7 @@ from sspcm.data.crop_places import CropPlaces, places_of
 from sspcm.data.crop_store import CropStore, cut_window
 from sspcm.inference.networks import TrainedNetworks
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import invert_affine, transform_points
 from wepdtof_pose.images import frame_image
 
@@ -51,13 +52,18 @@ class Steadiness:
         return float(self.keypoints[..., 2].mean())
 
 
-def steadiness(networks: TrainedNetworks, people: PoseDataset) -> Steadiness:
+def steadiness(
+    networks: TrainedNetworks, people: PoseDataset, *, problems: list[str] | None = None
+) -> Steadiness:
     """Return poses and position inconsistency of people in their boxes; labels are not looked at.
 
+    `problems` gets a line for each image that cannot be read, whose people are NaN; without it the
+    first is an error.
+
     Raises:
-        InputError: an image is missing.
+        InputError: an image cannot be read, and `problems` is not given.
     """
-    found = views_of_people(networks, people)
+    found = views_of_people(networks, people, problems=problems)
     return Steadiness(found[0], position_inconsistency(found, box_roots(people)))
 
 
@@ -84,8 +90,13 @@ def box_roots(people: PoseDataset) -> np.ndarray:
     return np.sqrt(np.maximum(sides.prod(axis=1), 1.0))
 
 
-def views_of_people(networks: TrainedNetworks, people: PoseDataset) -> np.ndarray:
-    """Return keypoints (`VIEWS`, people, joints, 3) in frame pixels of each view of people."""
+def views_of_people(
+    networks: TrainedNetworks, people: PoseDataset, *, problems: list[str] | None = None
+) -> np.ndarray:
+    """Return keypoints (`VIEWS`, people, joints, 3) in frame pixels of each view of people.
+
+    Of `problems` see `steadiness`.
+    """
     plain = places_of(
         people,
         networks.crop_size,
@@ -98,14 +109,18 @@ def views_of_people(networks: TrainedNetworks, people: PoseDataset) -> np.ndarra
     frames = people.frame_rows
     width, height = networks.crop_size
     found = np.zeros((VIEWS, len(people), len(networks.keypoint_set), 3), dtype=np.float32)
+    image: np.ndarray | None = None
+    last, unread = -1, []
     with tqdm(total=len(people), desc="people", unit="", disable=None, leave=False) as bar:
         for rows in _people_of_frames(people):
             crops = np.zeros((3, len(rows), height, width, 3), dtype=np.uint8)
-            last, image = -1, np.zeros((0, 0, 3), dtype=np.uint8)
             for number, row in enumerate(rows.tolist()):
                 frame = int(frames[row])
                 if frame != last:
-                    last, image = frame, frame_image(people, frame)
+                    last, image = frame, _image(people, frame, problems)
+                if image is None:
+                    unread.append(row)
+                    continue
                 for view, to_view in enumerate(matrices):
                     cut = cut_window(image, to_view[row], networks.crop_size)
                     crops[view, number] = cut[..., ::-1]
@@ -113,7 +128,18 @@ def views_of_people(networks: TrainedNetworks, people: PoseDataset) -> np.ndarra
                 found[view, rows] = _predict(networks, crops[view], places[view].select(rows))
             found[3, rows] = _predict_mirrored(networks, crops[0], places[0].select(rows))
             bar.update(len(rows))
+    found[:, unread] = np.nan
     return found
+
+
+def _image(people: PoseDataset, frame: int, problems: list[str] | None) -> np.ndarray | None:
+    try:
+        return frame_image(people, frame)
+    except InputError as error:
+        if problems is None:
+            raise
+        problems.append(str(error))
+        return None
 
 
 def _people_of_frames(people: PoseDataset) -> Iterator[np.ndarray]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sspcm.commands.options import ANGLES, NETWORK, PATH, opens_networks, replaceable
+from sspcm.commands.options import (
+    ANGLES,
+    NETWORK,
+    PATH,
+    opens_networks,
+    replaceable,
+    say_what_was_not_read,
+)
 from wepdtof_pose.commands.shared import (
     CATEGORY,
     LEAVE_OUT_TEST,
@@ -179,7 +187,8 @@ def rank(
     one of any images). Chosen are people on whom the network is unsteady (views of the same person
     disagree in position), in poses that differ, from every camera (scene) its share. The list
     begins with the least steady person and, with --labelled, ends with those labelled already: it
-    is what sspcm train --labels takes when they all have labels.
+    is what sspcm train --labels takes when they all have labels. Images that cannot be read are
+    left out and named, with exit code 1.
 
     \b
     Example:
@@ -218,8 +227,11 @@ def rank(
     ranking = rank_people(chosen, people, count, candidates=np.flatnonzero(free), seed=seed)
     write_json(output, ranking_record(people, ranking, chosen, labelled=known), indent=1)
     most, least = ranking.inconsistency[[0, -1]]
+    say_what_was_not_read({}, ranking.problems)
     echo(
-        f"{count} of {counted(candidates, 'person', 'people')}, position inconsistency "
+        f"{len(ranking.rows)} of {counted(candidates, 'person', 'people')}, position inconsistency "
         f"{100 * most:.1f} to {100 * least:.1f} % of the box"
     )
     echo(f"written: {output}")
+    if ranking.problems:
+        sys.exit(1)

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from sspcm.inference.containers import has_video, is_mirrored, shown_seconds
+from sspcm.runs.checkpoint import require_no_run
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
 from wepdtof_pose.images import frame_order, read_image
@@ -256,8 +257,8 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
     in alphabetical order, as a shell lists them, are taken as counted: frame 9 before frame 10.
 
     Raises:
-        InputError: a path does not exist, a folder holds neither images nor videos, or two inputs
-            have the same name.
+        InputError: a path does not exist, a folder is that of a run or holds neither images nor
+            videos, or two inputs have the same name.
     """
     found: list[tuple[Path, str, str]] = []
     left_out: Counter[str] = Counter()
@@ -265,6 +266,7 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
         inputs = sorted(inputs, key=lambda path: frame_order(str(path)))
     for path in inputs:
         if path.is_dir():
+            require_no_run(path)
             held = []
             for file in _files_below(path, left_out):
                 kind = _kind_of(file)

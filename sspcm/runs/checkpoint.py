@@ -99,6 +99,23 @@ def is_finder_run(path: Path) -> bool:
     return (path / "config.json").is_file() and not (path / "config.yaml").exists()
 
 
+def require_no_run(folder: Path) -> None:
+    """Refuse the folder of a run where frames are wanted: its pictures are of something else.
+
+    Raises:
+        InputError: it is one; the message says with which option its networks are named.
+    """
+    if is_finder_run(folder) and any(
+        (folder / name).is_file() for name in ("weights.pt", "checkpoint.pt", "metrics.jsonl")
+    ):
+        networks = "its network that finds people with --finder (of sspcm find: --model)"
+    elif (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir():
+        networks = "its networks with --model"
+    else:
+        return
+    raise InputError(f"{folder}: is the folder of a run, not of frames: name {networks}")
+
+
 def weights_file(path: Path) -> Path:
     """Return the file of weights at a path: that of a finder's run if it is its folder."""
     inside = path / "weights.pt"

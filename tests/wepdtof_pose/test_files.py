@@ -85,6 +85,28 @@ def test_replacing_is_all_or_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_the_file_that_it_leads_to_is_replaced(
+    tmp_path: Path, there: bool
+) -> None:
+    target, link = tmp_path / "disk" / "real.json", tmp_path / "here" / "link.json"
+    link.parent.mkdir()
+    link.symlink_to(Path("../disk/real.json"))
+    if there:
+        write_json(target, "old")
+    write_json(link, "new")
+    assert link.is_symlink()
+    assert not target.is_symlink()
+    assert read_json(target) == read_json(link) == "new"
+    assert below(tmp_path) == ["disk", "disk/real.json", "here", "here/link.json"]
+
+
+def test_a_link_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "round.json").symlink_to("round.json")
+    write_json(tmp_path / "round.json", 1)
+    assert read_json(tmp_path / "round.json") == 1
+
+
 def test_a_full_disk(tmp_path: Path) -> None:
     with (
         pytest.raises(InputError, match="a: cannot be written: No space"),

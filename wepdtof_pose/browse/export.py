@@ -58,10 +58,10 @@ def export_corrections(
     if chosen not in files:
         raise InputError(f"{path}: has no split {chosen!r}, only {', '.join(files)}")
     require_other_file(out, map(Path, files.values()))
-    _require_earlier_export(out)
+    _require_earlier_export(out, record)
     if tag is None:
         content = corrected_content(dataset, chosen)
-        write_json(out, content)
+        _write(dataset, out, content)
         if count := record["left_out"][chosen]:
             echo(
                 f"{counted(count, 'annotation')} of other categories than people's "
@@ -75,17 +75,28 @@ def export_corrections(
     _require_file_as_imported(path, chosen, record["hashes"])
     current = load_dataset(path, category=category)[chosen]
     rows = current.people["id"].isin(people).to_numpy().nonzero()[0]
-    record = subset_record(current, rows, labels=str(len(rows)), order=f"tag {tag}", seed=None)
-    write_json(out, record)
+    subset = subset_record(current, rows, labels=str(len(rows)), order=f"tag {tag}", seed=None)
+    _write(dataset, out, subset)
     return len(rows)
 
 
-def _require_earlier_export(out: Path) -> None:
-    """Refuse to write over a file that holds neither annotations nor a label list."""
-    if out.is_file() and out.stat().st_size:
-        content = out.read_bytes()
-        if b'"annotations"' not in content and b'"person_ids"' not in content:
-            raise InputError(f"{out}: is there already and is no earlier export: name another file")
+def _write(dataset: Any, out: Path, content: dict[str, Any]) -> None:
+    """Write an export, and note in the data set what it is, for `_require_earlier_export`."""
+    write_json(out, content)
+    record = dataset.info[fields.INFO]
+    exports = dict.fromkeys([*record.get("exports", []), file_sha256(out)])
+    dataset.info[fields.INFO] = {**record, "exports": [*exports]}
+    dataset.save()
+
+
+def _require_earlier_export(out: Path, record: dict[str, Any]) -> None:
+    """Refuse to write over a file that is no export of this data set as it was written."""
+    there = out.is_file() and out.stat().st_size
+    if there and file_sha256(out) not in record.get("exports", []):
+        raise InputError(
+            f"{out}: is there already and is no earlier export of these data as it was "
+            "written: name another file"
+        )
 
 
 def _require_file_as_imported(path: Path, split: str, hashes: dict[str, str]) -> None:

@@ -99,9 +99,12 @@ def import_dataset(
 ) -> Any:
     """Import a path as a persistent FiftyOne data set; an older one of that name is replaced."""
     splits = read_splits(path, category=category)
+    before = fiftyone.load_dataset(name).info if fiftyone.dataset_exists(name) else {}
+    exports = before.get(fields.INFO, {}).get("exports", [])
     dataset = fiftyone.Dataset(name, overwrite=True)
     fill(dataset, splits)
-    dataset.info[fields.INFO] = {**dataset.info[fields.INFO], "hashes": hashes}
+    record = {**dataset.info[fields.INFO], "hashes": hashes, "exports": exports}
+    dataset.info[fields.INFO] = record
     dataset.persistent = True
     dataset.save()
     return dataset

@@ -1,5 +1,8 @@
 """Whom to label next: who is chosen, and that training reads the list."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -26,7 +29,7 @@ def networks(single_run):
 def unsteady_ones(monkeypatch):
     """Networks that are as unsteady on a person as the x of the box says, in one pose."""
 
-    def measured(_, people):
+    def measured(_, people, *, problems):
         keypoints = np.zeros_like(people.keypoints)
         keypoints[..., :2] = (people.boxes[:, :2] + people.boxes[:, 2:] / 2)[:, None]
         keypoints[..., 2] = 1
@@ -117,3 +120,30 @@ def test_nobody_left_to_choose_from_is_one_line(tiny_fisheye, tmp_path):
     said = f"{tiny_fisheye}: nobody is left to choose from: 48 people have boxes, and all of them"
     assert said in done.output
     assert not out.exists()
+
+
+@pytest.mark.parametrize("bad", ["cut", "gone"])
+def test_images_that_cannot_be_read_are_left_out_and_named(single_run, tiny_fisheye, tmp_path, bad):
+    data, out = Path(shutil.copytree(tiny_fisheye, tmp_path / "data")), tmp_path / "next.json"
+    people = load_dataset(data)["all"]
+    rows = np.flatnonzero(people.boxed())
+    names = people.frames["file_name"].to_numpy()[people.frame_rows[rows]]
+    image = data / "images" / names[0]
+    image = image if image.is_file() else data / names[0]
+    content = image.read_bytes()[:200]
+    image.unlink()
+    if bad == "cut":
+        image.write_bytes(content)
+    arguments = ["rank", str(data), "--model", str(single_run), "-o", str(out), "-n"]
+    done = CliRunner().invoke(main, [*arguments, str(len(rows))], catch_exceptions=False)
+    assert done.exit_code == 1, done.output
+    assert done.output.count("not wholly read") == 1
+    assert names[0] in done.output
+    readable = people.people["id"].to_numpy()[rows[names != names[0]]]
+    assert f"{len(readable)} of {len(rows)} people" in done.output
+    assert sorted(read_json(out)["person_ids"]) == sorted(readable.tolist())
+    for image in data.rglob("*.jpg"):
+        image.write_bytes(b"")
+    done = CliRunner().invoke(main, [*arguments, "2"])
+    assert done.exit_code == 2
+    assert "error: no image can be read: " in done.output

@@ -261,6 +261,23 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("config", "other", "option"),
+    [("config.json", "weights.pt", "--finder"), ("config.yaml", "checkpoints/last.pt", "--model")],
+)
+def test_the_folder_of_a_run_is_no_folder_of_frames(
+    tmp_path: Path, config: str, other: str, option: str
+) -> None:
+    cv2.imwrite(str(tmp_path / "before_after.png"), picture(1))
+    (tmp_path / config).write_text("{}")
+    # A camera may have its settings beside its frames.
+    assert len(find_sources([tmp_path]).sources) == 1
+    (tmp_path / other).parent.mkdir(exist_ok=True)
+    (tmp_path / other).touch()
+    with pytest.raises(InputError, match=f"is the folder of a run, not of frames: name.*{option}"):
+        find_sources([tmp_path])
+
+
+@pytest.mark.parametrize(
     "files", [("unfinished.jsonl",), ("predictions.json", "joints.csv", "frames.csv")]
 )
 def test_drawings_of_earlier_predictions_are_no_inputs(

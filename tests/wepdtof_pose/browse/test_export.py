@@ -209,11 +209,30 @@ def test_refused(fiftyone: Any, data: Path, options: dict[str, str], message: st
     file = data / "annotations" / "person_keypoints.json"
     with pytest.raises(InputError, match="is the file that is read"):
         export_corrections(fiftyone, data, file, split=None, tag=None)
-    other = data.parent / "settings.json"
-    other.write_text('{"a": 1}')
-    with pytest.raises(InputError, match=r"settings\.json: is there already and is no earlier"):
-        export_corrections(fiftyone, data, other, split=None, tag=None)
-    assert other.read_text() == '{"a": 1}'
+
+
+@pytest.mark.parametrize("tag", [None, "label me"])
+def test_only_its_own_earlier_exports_are_written_over(
+    fiftyone: Any, data: Path, tag: str | None
+) -> None:
+    for reload in (False, False, True):
+        frame = open_dataset(fiftyone, data, reload=reload).first()
+        frame.tags.append("label me")
+        frame.save()
+        again = written(fiftyone, data, tag=tag)
+    again["by hand"] = True
+    others = {
+        "settings.json": {"a": 1},
+        "another_set.json": original(data),
+        "another_list.json": {"person_ids": [1]},
+        "out.json": again,
+    }
+    for name, content in others.items():
+        other = data.parent / name
+        write_json(other, content)
+        with pytest.raises(InputError, match=f"{name}: is there already and is no earlier export"):
+            export_corrections(fiftyone, data, other, split=None, tag=tag)
+        assert read_json(other) == content
 
 
 def test_a_split_of_several(fiftyone: Any, realdata_dir: Path, tmp_path: Path) -> None:
