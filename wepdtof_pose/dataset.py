@@ -267,12 +267,18 @@ def _with_origin(number: int, dataset: PoseDataset) -> tuple[pd.DataFrame, pd.Da
     return frames, people
 
 
-def make_people(**columns: Any) -> pd.DataFrame:
+def make_people(
+    *, boxes: np.ndarray | None = None, rotated: np.ndarray | None = None, **columns: Any
+) -> pd.DataFrame:
     """Return a people table of the columns given; the others get "unknown" (NaN, NA, None) or 0.
 
-    `id`, `frame_id`, `x`, `y`, `w` and `h` are required. Without `area` each person gets
-    0.53 w h, recorded in `area_from_box`.
+    `id`, `frame_id` and boxes (people, 4) (or `x`, `y`, `w` and `h`) are required; rotated boxes
+    are (people, 5). Without `area` each person gets 0.53 w h, recorded in `area_from_box`.
     """
+    if boxes is not None:
+        columns |= dict(zip(BOX_COLUMNS, boxes.T, strict=True))
+    if rotated is not None:
+        columns |= dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True))
     people = pd.DataFrame({name: columns[name] for name in ("id", "frame_id", *BOX_COLUMNS)})
     people[list(BOX_COLUMNS)] = people[list(BOX_COLUMNS)].astype(np.float64)
     area = columns.get("area")
@@ -291,8 +297,13 @@ def make_people(**columns: Any) -> pd.DataFrame:
     return people[list(PEOPLE_COLUMNS)]
 
 
-def make_frames(**columns: Any) -> pd.DataFrame:
-    """Return a frames table; `scene` and `extra` may be left out."""
+def make_frames(*, sizes: Any = None, **columns: Any) -> pd.DataFrame:
+    """Return a frames table; `scene` and `extra` may be left out.
+
+    `sizes` (frames, 2) are their widths and heights together.
+    """
+    if sizes is not None:
+        columns["width"], columns["height"] = np.reshape(sizes, (-1, 2)).T
     frames = pd.DataFrame({name: columns[name] for name in FRAME_COLUMNS[:4]})
     frames[["width", "height"]] = frames[["width", "height"]].astype(np.int64)
     for name in ("scene", "extra"):

@@ -86,9 +86,10 @@ def speed(
       sspcm-bench speed -o runs/speed
       sspcm-bench speed --parts steps --methods sspcm --batch 32 --device cuda
     """
-    from benchmarks.speed.measure import SpeedSetting, measure_speed, parse_size
+    from benchmarks.speed.measure import SpeedSetting, measure_speed
     from benchmarks.speed.tables import speed_tables
     from benchmarks.tables.readme import SPEED_FILE
+    from sspcm.commands.options import size_of
     from sspcm.methods import METHODS
     from wepdtof_pose.errors import InputError
     from wepdtof_pose.files import make_folder, write_json, write_text
@@ -99,7 +100,7 @@ def speed(
     setting = SpeedSetting(
         parts=tuple(names_of(parts, option="--parts")),
         methods=tuple(METHODS if methods is None else names_of(methods, option="--methods")),
-        crop_size=parse_size(crop),
+        crop_size=size_of(crop, option="--crop"),
         batch_size=batch,
         repeats=repeats,
         growth=tuple(int(size) for size in sizes),

@@ -6,7 +6,6 @@ by its own ranking or at random, and a new network is trained on each choice.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.results.results import numbers
+from benchmarks.tables.tables import mean_and_spread
 from sspcm.adaptation.ranking import rank_people, ranking_record
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets, splits_of
@@ -110,25 +111,15 @@ def choice_table(found: Mapping[str, Any]) -> str:
     ]
     titles = (f"first {found['first']} alone", "others at random", "others ranked")
     values = {
-        choice: {
-            name: [100 * (row[choice][name] or 0.0) for row in found["seeds"]] for name in SCORES
-        }
+        choice: {name: numbers(row[choice][name] for row in found["seeds"]) for name in SCORES}
         for choice in CHOICES
     }
     for choice, title in zip(CHOICES, titles, strict=True):
-        cells = (_mean_and_spread(values[choice][name]) for name in SCORES)
+        cells = (mean_and_spread(values[choice][name]) for name in SCORES)
         lines.append(f"| {title} | {' | '.join(cells)} |")
-    gains = (
-        [a - b for a, b in zip(values["ranked"][name], values["random"][name], strict=True)]
-        for name in SCORES
-    )
-    lines.append(f"| ranked - random | {' | '.join(map(_mean_and_spread, gains))} |")
+    gains = (values["ranked"][name] - values["random"][name] for name in SCORES)
+    lines.append(f"| ranked - random | {' | '.join(map(mean_and_spread, gains))} |")
     return "\n".join(lines)
-
-
-def _mean_and_spread(values: Sequence[float]) -> str:
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.fmean(values):.1f} ± {spread:.1f}"
 
 
 def _trained(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,15 +124,3 @@ def _run_overrides(setting: SpeedSetting, data: Path) -> dict[str, Any]:
         "precision": setting.precision,
         "compile": setting.compile,
     }
-
-
-def parse_size(text: str) -> tuple[int, int]:
-    """Return (width, height) from a text such as 192x256.
-
-    Raises:
-        InputError: the text does not have this form.
-    """
-    parts: Sequence[str] = text.lower().split("x")
-    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-        raise InputError(f"{text!r} is not a size: write WIDTHxHEIGHT, 192x256 for instance")
-    return int(parts[0]), int(parts[1])

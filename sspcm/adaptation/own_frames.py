@@ -14,8 +14,6 @@ from sspcm.data.detections import FrameBoxes
 from sspcm.inference.chain import BoxSource
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from wepdtof_pose.dataset import (
-    BOX_COLUMNS,
-    ROTATED_BOX_COLUMNS,
     PoseDataset,
     make_frames,
     make_people,
@@ -149,15 +147,14 @@ def _dataset(frames: Sequence[_FramePeople], keypoint_set: KeypointSet) -> PoseD
         frames=make_frames(
             id=numbers,
             file_name=[frame.path.relative_to(root).as_posix() for frame in frames],
-            width=[frame.size[0] for frame in frames],
-            height=[frame.size[1] for frame in frames],
+            sizes=[frame.size for frame in frames],
             scene=[frame.path.parent.relative_to(root).as_posix() for frame in frames],
         ),
         people=make_people(
             id=np.arange(1, len(boxes) + 1),
             frame_id=np.repeat(numbers, [len(frame.boxes) for frame in frames]),
-            **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
-            **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),
+            boxes=boxes,
+            rotated=rotated,
             extra=[{"score": float(score)} for score in scores],
         ),
         keypoints=np.zeros((len(boxes), len(keypoint_set), 3), dtype=np.float32),

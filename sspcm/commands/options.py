@@ -223,16 +223,16 @@ def say_what_was_not_read(
         echo(f"not wholly read: {len(problems) - _SHOWN} more{f', see {see}' if see else ''}")
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """The (width, height) in pixels that `192x256` says.
+def size_of(text: str, *, option: str = "--crop-size") -> tuple[int, int]:
+    """Return the (width, height) in pixels that `192x256` says.
 
     Raises:
         InputError: it is no such text, or not a size that networks can take.
     """
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
-        raise InputError(f"--crop-size {text!r}: expected WIDTHxHEIGHT, for example 192x256")
+        raise InputError(f"{option} {text!r}: expected WIDTHxHEIGHT, for example 192x256")
     size = int(width), int(height)
     if min(size) < 32 or size[0] % 32 or size[1] % 32:
-        raise InputError(f"--crop-size {text!r}: both must be multiples of 32")
+        raise InputError(f"{option} {text!r}: both must be multiples of 32")
     return size

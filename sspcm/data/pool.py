@@ -16,8 +16,6 @@ from sspcm.config import DataConfig
 from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import TWICE, Detections, frame_boxes, read_detections, repeated
 from wepdtof_pose.dataset import (
-    BOX_COLUMNS,
-    ROTATED_BOX_COLUMNS,
     PoseDataset,
     make_frames,
     make_people,
@@ -156,8 +154,7 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
     frames = make_frames(
         id=np.arange(len(names)),
         file_name=names,
-        width=[width for width, _ in sizes],
-        height=[height for _, height in sizes],
+        sizes=sizes,
     )
     counts: dict[str, int] = {}
     if config.unlabelled_detections:
@@ -183,8 +180,8 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
         people=make_people(
             id=np.arange(len(boxes)),
             frame_id=frame_ids,
-            **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
-            **dict(zip(ROTATED_BOX_COLUMNS, people.rotated.T, strict=True)),
+            boxes=boxes,
+            rotated=people.rotated,
         ),
         keypoints=np.zeros((len(boxes), len(keypoint_set), 3), dtype=np.float32),
         keypoint_set=keypoint_set,

@@ -12,7 +12,7 @@ import numpy as np
 
 from wepdtof_pose.conversion.convert import place
 from wepdtof_pose.conversion.registry import WRITERS
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_frames, make_people
+from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing_folder
 from wepdtof_pose.formats.layout import WHOLE
@@ -62,14 +62,13 @@ def draft_dataset(
         frames=make_frames(
             id=np.arange(1, len(order) + 1),
             file_name=[path.relative_to(root).as_posix() for path in paths],
-            width=[frame.size[0] for frame in order],
-            height=[frame.size[1] for frame in order],
+            sizes=[frame.size for frame in order],
         ),
         people=make_people(
             id=np.arange(1, len(people) + 1),
             frame_id=np.array([number for number, _ in people], dtype=np.int64),
-            **dict(zip(("x", "y", "w", "h"), boxes.T, strict=True)),
-            **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),
+            boxes=boxes,
+            rotated=rotated,
             track_id=tracks,
         ),
         keypoints=labels.astype(np.float32),

@@ -18,7 +18,7 @@ from sspcm.data.sets import NOBODY_HELD_OUT, OWN_SPLIT, make_sets, require_run_d
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
 from sspcm.runs.folder import RunFolder
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset, make_people
+from wepdtof_pose.dataset import PoseDataset, make_people
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.formats.loading import load_dataset, take_split
 from wepdtof_pose.keypoints import KeypointSet, convert_keypoints
@@ -332,8 +332,8 @@ def _detected_people(people: PoseDataset, found: Detections) -> tuple[PoseDatase
         people=make_people(
             id=np.arange(count),
             frame_id=people.frames["id"].to_numpy()[frame_rows[rows]],
-            **dict(zip(("x", "y", "w", "h"), boxes.boxes.T, strict=True)),
-            **dict(zip(ROTATED_BOX_COLUMNS, boxes.rotated.T, strict=True)),
+            boxes=boxes.boxes,
+            rotated=boxes.rotated,
             extra=[{"score": float(value)} for value in boxes.scores],
         ),
         keypoints=np.zeros((count, len(people.keypoint_set), 3), dtype=np.float32),

@@ -25,8 +25,6 @@ import numpy as np
 
 from wepdtof_pose.dataset import (
     AREA_PER_BOX,
-    BOX_COLUMNS,
-    ROTATED_BOX_COLUMNS,
     PoseDataset,
     make_frames,
     make_people,
@@ -264,20 +262,19 @@ def to_dataset(sequences: Many[Sequence], names: dict[int | str, str], root: Pat
         frames=make_frames(
             id=np.array([frame.id for frame, _ in frames], dtype=object),
             file_name=[names[frame.id] for frame, _ in frames],
-            width=[size[0] for size in sizes],
-            height=[size[1] for size in sizes],
+            sizes=sizes,
             scene=[scene for _, scene in frames],
             extra=[frame.extra for frame, _ in frames],
         ),
         people=make_people(
             id=_ids(people),
             frame_id=np.array([person.frame for person in people], dtype=object),
-            **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
+            boxes=boxes,
             area=AREA_PER_BOX * sides[:, 0] * sides[:, 1],
             area_from_box=np.ones(len(people), dtype=bool),
             iscrowd=[person.iscrowd for person in people],
             track_id=[person.track for person in people],
-            **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),
+            rotated=rotated,
             extra=[person.extra for person in people],
         ),
         keypoints=np.zeros((len(people), len(joints), 3), dtype=np.float32),

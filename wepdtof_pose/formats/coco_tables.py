@@ -25,8 +25,6 @@ import pandas as pd
 from msgspec import UNSET, UnsetType
 
 from wepdtof_pose.dataset import (
-    BOX_COLUMNS,
-    ROTATED_BOX_COLUMNS,
     id_column,
     make_frames,
     make_people,
@@ -362,12 +360,12 @@ def _people(
     return make_people(
         id=id_column(ids),
         frame_id=id_column([p.image_id for p in people]),
-        **dict(zip(BOX_COLUMNS, boxes.T, strict=True)),
+        boxes=boxes,
         area=areas,
         area_from_box=np.array([bool(p.area_from_box) for p in people], dtype=bool),
         iscrowd=[int(p.iscrowd or 0) for p in people],
         track_id=[pd.NA if p.track_id is None else int(p.track_id) for p in people],
-        **dict(zip(ROTATED_BOX_COLUMNS, rotated.reshape(-1, 5).T, strict=True)),
+        rotated=rotated.reshape(-1, 5),
         extra=entries.extras,
     )
 

@@ -114,14 +114,13 @@ def from_entries(
         frames=make_frames(
             id=ids,
             file_name=[file_name(name) for name in ids],
-            width=[size[0] for size in sizes],
-            height=[size[1] for size in sizes],
+            sizes=sizes,
             extra=[other_fields(entry, _FIELDS) for entry in entries],
         ),
         people=make_people(
             id=np.arange(len(people)) + 1,
             frame_id=np.array([person["image_id"] for person in people], dtype=object),
-            **dict(zip("xywh", boxes.T, strict=True)),
+            boxes=boxes,
             extra=[{"human": person["human"]} for person in people],
         ),
         keypoints=keypoints.astype(np.float32),

@@ -84,13 +84,12 @@ def read(path: Path, *, variant: Variant, images: Path | None = None) -> Reading
         frames=make_frames(
             id=numbers + 1,
             file_name=[names[n] for n in numbers],
-            width=sizes[kept, 0],
-            height=sizes[kept, 1],
+            sizes=sizes[kept],
         ),
         people=make_people(
             id=numbers + 1,
             frame_id=numbers + 1,
-            **dict(zip("xywh", boxes[kept].T, strict=True)),
+            boxes=boxes[kept],
         ),
         keypoints=keypoints[kept],
         keypoint_set=get_keypoint_set("lsp-14"),

@@ -133,14 +133,13 @@ def from_entries(
         frames=make_frames(
             id=np.arange(len(names)) + 1,
             file_name=names,
-            width=[size[0] for size in sizes],
-            height=[size[1] for size in sizes],
+            sizes=sizes,
             scene=[scenes[name] for name in names],
         ),
         people=make_people(
             id=np.arange(len(entries)) + 1,
             frame_id=[number[entry["image"]] for entry in entries],
-            **dict(zip("xywh", boxes.T, strict=True)),
+            boxes=boxes,
             extra=[other_fields(entry, _FIELDS) for entry in entries],
         ),
         keypoints=keypoints.astype(np.float32),

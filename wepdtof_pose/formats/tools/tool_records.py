@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from wepdtof_pose.dataset import (
-    ROTATED_BOX_COLUMNS,
     PoseDataset,
     id_column,
     make_frames,
@@ -113,12 +112,12 @@ def dataset_of(
         people=make_people(
             id=id_column(person_ids),
             frame_id=id_column([frame_ids[person.frame] for person in people]),
-            **dict(zip("xywh", np.array(boxes).reshape(-1, 4).T, strict=True)),
+            boxes=np.array(boxes).reshape(-1, 4),
             area=[f.get("area", np.nan) for f in fields],
             area_from_box=np.array([f.get("area_from_box", 0) != 0 for f in fields], dtype=bool),
             iscrowd=[f.get("iscrowd", 0) for f in fields],
             track_id=[f.get("track_id") for f in fields],
-            **dict(zip(ROTATED_BOX_COLUMNS, rotated.T, strict=True)),
+            rotated=rotated,
             extra=[f.get("extra") for f in fields],
         ),
         keypoints=keypoints,

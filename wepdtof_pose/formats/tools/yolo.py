@@ -423,21 +423,16 @@ def _dataset(
         boxes.append(box)
         keypoints.append(points)
         owners += [row + 1] * len(box)
-    x, y, w, h = np.concatenate([np.zeros((0, 4)), *boxes]).T
     dataset = PoseDataset(
         frames=make_frames(
             id=np.arange(len(files)) + 1,
             file_name=np.array(list(files), dtype=object),
-            width=[size[0] for size in sizes],
-            height=[size[1] for size in sizes],
+            sizes=sizes,
         ),
         people=make_people(
             id=np.arange(len(owners)) + 1,
             frame_id=np.array(owners, dtype=np.int64),
-            x=x,
-            y=y,
-            w=w,
-            h=h,
+            boxes=np.concatenate([np.zeros((0, 4)), *boxes]),
         ),
         keypoints=np.concatenate([np.zeros((0, data.joints, 3), dtype=np.float32), *keypoints]),
         keypoint_set=data.keypoint_set,
