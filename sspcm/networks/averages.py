@@ -13,11 +13,7 @@ from sspcm.networks.roles import role_networks
 
 
 class AveragedWeights:
-    """Exponential averages of the weights and statistics of a method's trained networks.
-
-    Attributes:
-        averages: of the values, in their order.
-    """
+    """Exponential averages of the weights and statistics of a method's trained networks."""
 
     def __init__(self, method: nn.Module, decay: float) -> None:
         """Start from the method's weights; `decay` is that of a step, in 0..1."""

@@ -39,7 +39,6 @@ class ImageFile:
 
     Attributes:
         code: of the finding, or None.
-        message: what is wrong.
         size: width and height as shown, where it could be read.
         digest: SHA-256 of the file.
         orientation: of EXIF.
