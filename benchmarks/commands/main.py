@@ -9,10 +9,10 @@ from benchmarks.commands.results import compare, plot, report, table
 from benchmarks.commands.run import run
 from benchmarks.commands.speed import speed
 from wepdtof_pose import __version__
-from wepdtof_pose.commands.shared import CommandGroup
+from wepdtof_pose.commands.shared import SETTINGS, CommandGroup
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="sspcm-bench")
 def main() -> None:
     """Compare semi-supervised pose methods."""

@@ -13,29 +13,13 @@ _COUNT = click.IntRange(min=1)
 
 
 @click.command()
-@click.option(
-    "--first",
-    type=_COUNT,
-    default=60,
-    show_default=True,
-    help="Random labels for every network.",
-)
-@click.option(
-    "--labels", type=_COUNT, default=120, show_default=True, help="Labels after the choice."
-)
-@click.option(
-    "--seeds", type=_COUNT, default=5, show_default=True, help="Number of seeds, starting at 0."
-)
+@click.option("--first", type=_COUNT, default=60, help="Random labels for every network.")
+@click.option("--labels", type=_COUNT, default=120, help="Labels after the choice.")
+@click.option("--seeds", type=_COUNT, default=5, help="Number of seeds, starting at 0.")
 @click.option(
     "--data", type=PATH, help="COCO keypoint JSON or data set folder; a procedural set by default."
 )
-@click.option(
-    "--preset",
-    metavar="NAME",
-    default="quick",
-    show_default=True,
-    help="quick, small, gpu or paper.",
-)
+@click.option("--preset", metavar="NAME", default="quick", help="quick, small, gpu or paper.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key in all runs."
 )

@@ -15,11 +15,7 @@ BASELINE = click.option(
     "--baseline", metavar="NAME", help="Method that others are compared to.  [default: supervised]"
 )
 SCORE = click.option(
-    "--score",
-    type=click.Choice(CHOICES),
-    default="AP",
-    show_default=True,
-    help="Score by which methods are compared.",
+    "--score", type=click.Choice(CHOICES), default="AP", help="Score by which methods are compared."
 )
 DATA = click.option(
     "--data",
@@ -34,7 +30,6 @@ DATA = click.option(
     "--format",
     type=click.Choice(["markdown", "csv", "latex"]),
     default="markdown",
-    show_default=True,
     help="Format of the printed tables.",
 )
 @BASELINE

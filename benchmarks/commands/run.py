@@ -67,7 +67,6 @@ from wepdtof_pose.errors import echo
     "--launcher",
     type=click.Choice(["local", "slurm", "ray"]),
     default="local",
-    show_default=True,
     help="Processes of this machine, a Slurm job array (submitit), or a Ray cluster.",
 )
 @click.option(

@@ -14,7 +14,6 @@ from wepdtof_pose.errors import echo
 @click.option(
     "--parts",
     default="pipeline,steps,waiting,scores,growth,ceiling",
-    show_default=True,
     metavar="NAMES",
     help="What to measure, separated by commas; also exported (needs the extra export; OpenVINO "
     "is measured where it is installed).",
@@ -22,37 +21,33 @@ from wepdtof_pose.errors import echo
 @click.option(
     "--methods", metavar="NAMES", help="Methods to time, separated by commas.  [default: all]"
 )
-@click.option("--crop", metavar="WxH", default="192x256", show_default=True, help="Crop in pixels.")
+@click.option("--crop", metavar="WxH", default="192x256", help="Crop in pixels.")
 @click.option(
     "--batch",
     default=8,
-    show_default=True,
     type=click.IntRange(min=2),
     help="Labelled people per step, with as many unlabelled ones.",
 )
 @click.option(
     "--repeats",
     default=5,
-    show_default=True,
     type=click.IntRange(min=1),
     help="Repetitions of every timing; the tables show medians.",
 )
 @click.option(
     "--growth",
     default="1000,10000,100000",
-    show_default=True,
     metavar="NUMBERS",
     help="Data set sizes in people, separated by commas.",
 )
 @click.option(
     "--memory-people",
     default=1_000_000,
-    show_default=True,
     type=click.IntRange(min=0),
     help="Size of another data set, for memory only; 0 for none.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--precision", default="auto", show_default=True, help="auto, float32 or bfloat16.")
+@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", default="auto", help="auto, float32 or bfloat16.")
 @click.option("--compile", is_flag=True, help="Compile our networks with torch.compile.")
 @click.option(
     "--folder",
@@ -60,10 +55,7 @@ from wepdtof_pose.errors import echo
     help="Folder for temporary files; by default the system's.",
 )
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Folder for speed.json and speed.md.",
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder for speed.json and speed.md."
 )
 def speed(
     parts: str,

@@ -54,9 +54,7 @@ _COUNT = click.IntRange(min=1)
     metavar="NAME|RUN|FILE",
     help="Network that finds people.  [default: ceiling-find for turned crops]",
 )
-@click.option(
-    "--box-threshold", type=float, default=0.0, show_default=True, help="Least score of a box."
-)
+@click.option("--box-threshold", type=float, default=0.0, help="Least score of a box.")
 @click.option("--labels", type=PATH, help="Data set of real labels to learn from as well.")
 @click.option(
     "--test", type=PATH, help="Data set of real labels to measure on, never learned from."
@@ -65,19 +63,16 @@ _COUNT = click.IntRange(min=1)
     "--held-out",
     type=click.FloatRange(min=0, max=1, max_open=True),
     default=0.2,
-    show_default=True,
     help="Share of the frames and of --labels that is measured on and not learned from.",
 )
-@click.option(
-    "--frames", type=_COUNT, default=200, show_default=True, help="Frames to take at most."
-)
-@click.option("--drawn", type=_COUNT, default=400, show_default=True, help="People to draw.")
+@click.option("--frames", type=_COUNT, default=200, help="Frames to take at most.")
+@click.option("--drawn", type=_COUNT, default=400, help="People to draw.")
 @click.option(
     "--style",
     type=click.Choice(["plain", "office"]),
     help="How people are drawn.  [default: as those the network learned from]",
 )
-@click.option("--steps", type=_COUNT, default=150, show_default=True, help="Training steps.")
+@click.option("--steps", type=_COUNT, default=150, help="Training steps.")
 @SEED
 @NETWORK
 @opens_networks(inference=True, model_option=True, inputs=False)

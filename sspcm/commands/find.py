@@ -22,9 +22,7 @@ from wepdtof_pose.errors import counted, echo
 @output_option("JSON file to write.", metavar="FILE", default="boxes.json", callback=replaceable)
 @click.option("--model", metavar="NAME|RUN|FILE", help="Network.  [default: ceiling-find]")
 @click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    help="Least score of a person.  [default: 0.3]",
+    "--threshold", type=click.FloatRange(0, 1), help="Least score of a person.  [default: 0.3]"
 )
 @click.option(
     "--side",
@@ -35,7 +33,6 @@ from wepdtof_pose.errors import counted, echo
     "--turns",
     type=click.IntRange(1, 4),
     default=1,
-    show_default=True,
     help="Looks at each frame, turned by a quarter each time: slower, and finds more.",
 )
 @click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")

@@ -18,14 +18,14 @@ from sspcm.commands.options import ANGLES, PATH, UP, opens_networks, replaceable
 from sspcm.commands.predict import predict
 from sspcm.commands.train import train
 from wepdtof_pose import __version__
-from wepdtof_pose.commands.shared import CommandGroup, refuse_unused
+from wepdtof_pose.commands.shared import SETTINGS, CommandGroup, refuse_unused
 from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
     from sspcm.inference.networks import TrainedNetworks
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="sspcm")
 def main() -> None:
     """Semi-supervised pose training, evaluation, prediction, adaptation and export."""

@@ -54,7 +54,6 @@ def pseudo_labels(
     "--weights",
     type=click.Choice(["float32", "float16", "int8"]),
     default="float32",
-    show_default=True,
     help="Precision of the file: half or a quarter of the size.",
 )
 @opens_networks(inference=False, finders=True)
@@ -99,16 +98,8 @@ def export(
 @click.command("import-weights")
 @click.argument("file", type=PATH)
 @output_option("File to write.", metavar="FILE", callback=replaceable)
-@click.option(
-    "--keypoints",
-    metavar="SET",
-    default="union-24",
-    show_default=True,
-    help="Joints of the heatmaps.",
-)
-@click.option(
-    "--crop-size", metavar="WxH", default="192x256", show_default=True, help="Crop in pixels."
-)
+@click.option("--keypoints", metavar="SET", default="union-24", help="Joints of the heatmaps.")
+@click.option("--crop-size", metavar="WxH", default="192x256", help="Crop in pixels.")
 @click.option(
     "--colour",
     type=click.Choice(["bgr", "rgb"]),

@@ -84,7 +84,6 @@ _SOURCE = (
         "--checkpoint",
         type=click.Choice(["last", "best"]),
         default="last",
-        show_default=True,
         help="Which checkpoint of a run folder.",
     ),
     click.option(

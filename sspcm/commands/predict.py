@@ -34,9 +34,7 @@ if TYPE_CHECKING:
     metavar="NAME|RUN|FILE",
     help="Network that finds people, or none.  [default: ceiling-find for turned crops]",
 )
-@click.option(
-    "--box-threshold", type=float, default=0.0, show_default=True, help="Least score of a box."
-)
+@click.option("--box-threshold", type=float, default=0.0, help="Least score of a box.")
 @UP
 @click.option("--track/--no-track", default=True, help="Number people through a video.")
 @click.option(
@@ -52,13 +50,7 @@ if TYPE_CHECKING:
     help="Also write the poses as labels to correct, the least sure first.",
 )
 @click.option("--draw", is_flag=True, help="Also write drawings, and a video for a video.")
-@click.option(
-    "--threshold",
-    type=float,
-    default=0.2,
-    show_default=True,
-    help="Least score of a joint that is drawn.",
-)
+@click.option("--threshold", type=float, default=0.2, help="Least score of a joint that is drawn.")
 @NETWORK
 @opens_networks(inference=True, model_option=True)
 def predict(

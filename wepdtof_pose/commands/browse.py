@@ -23,8 +23,8 @@ from wepdtof_pose.errors import InputError, counted, echo
 @click.option("--export", type=PATH, metavar="FILE", help="Write corrections; the App stays shut.")
 @click.option("--tag", help="With --export: a label list of the people who have this tag.")
 @click.option("--reload", is_flag=True, help="Import PATH again; corrections in the App are lost.")
-@click.option("--port", type=click.IntRange(1, 65535), default=5151, show_default=True)
-@click.option("--address", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5151)
+@click.option("--address", default="127.0.0.1", help="Address to listen on.")
 @click.option("--open/--no-open", "open_browser", default=True, help="Open the page in a browser.")
 @CATEGORY
 def browse(

@@ -13,20 +13,9 @@ from wepdtof_pose.errors import InputError, echo
 
 @click.command()
 @click.option(
-    "--source",
-    metavar="NAME",
-    default="wepdtof-pose",
-    show_default=True,
-    help="wepdtof-pose, wepdtof or coco.",
+    "--source", metavar="NAME", default="wepdtof-pose", help="wepdtof-pose, wepdtof or coco."
 )
-@click.option(
-    "--root",
-    metavar="DIR",
-    type=PATH,
-    default="data",
-    show_default=True,
-    help="Folder of all data sets.",
-)
+@click.option("--root", metavar="DIR", type=PATH, default="data", help="Folder of all data sets.")
 @click.option(
     "--archive",
     "archives",

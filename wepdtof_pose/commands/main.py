@@ -11,7 +11,7 @@ from wepdtof_pose.commands.browse import browse, register
 from wepdtof_pose.commands.convert import convert
 from wepdtof_pose.commands.doctor import doctor
 from wepdtof_pose.commands.download import download
-from wepdtof_pose.commands.shared import PATH, CommandGroup
+from wepdtof_pose.commands.shared import PATH, SETTINGS, CommandGroup
 from wepdtof_pose.commands.split import split
 from wepdtof_pose.commands.stats import stats
 from wepdtof_pose.commands.validate import validate
@@ -20,7 +20,7 @@ from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import counted, echo
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="wepdtof-pose")
 def main() -> None:
     """Data sets of people with keypoints on (overhead fisheye) images.
@@ -32,21 +32,17 @@ def main() -> None:
 @main.command()
 @click.argument("out", type=PATH)
 @click.option("--people", type=click.IntRange(min=1), required=True, help="People to draw in all.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the set."
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the set.")
 @click.option(
     "--size",
     type=click.IntRange(min=64),
     default=768,
-    show_default=True,
     help="Width and height of the frames in pixels.",
 )
 @click.option(
     "--style",
     type=click.Choice(["plain", "office"]),
     default="plain",
-    show_default=True,
     help="office: crowded tables, poses of all kinds, empty rooms, cut-off image circles.",
 )
 @click.option(

@@ -25,9 +25,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 PATH = click.Path(path_type=Path)
-SEED = click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the choice."
-)
+SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
+SEED = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the choice.")
 
 _LONGEST_MESSAGE = 2000
 _NO_MEMORY = ("Insufficient memory", "can't allocate memory", "out of memory")
@@ -70,7 +69,6 @@ def output_option(
         metavar=metavar,
         type=PATH,
         default=default,
-        show_default=True,
         required=default is None,
         callback=callback,
         help=help,

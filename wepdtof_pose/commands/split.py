@@ -30,7 +30,6 @@ _SHARE = click.FloatRange(min=0)
     "--order",
     type=click.Choice(["file", "random", "stratified"]),
     default="file",
-    show_default=True,
     help="The first people of the file, as published; random; or the same share of every scene.",
 )
 @click.option(

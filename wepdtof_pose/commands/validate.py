@@ -28,7 +28,6 @@ from wepdtof_pose.errors import echo
     "--places",
     type=click.IntRange(min=0),
     default=3,
-    show_default=True,
     help="Places to show of each kind of finding in the table.",
 )
 @CATEGORY

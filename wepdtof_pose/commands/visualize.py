@@ -41,18 +41,13 @@ _UNUSED = {
 @click.option("--video", is_flag=True, help="Frames of a scene, in order, as an mp4 film.")
 @click.option("--scene", help="The scene of --sheet and --video.  [default: the first]")
 @click.option(
-    "--fps",
-    type=click.FloatRange(min=0.1),
-    default=5,
-    show_default=True,
-    help="Frames a second of --video.",
+    "--fps", type=click.FloatRange(min=0.1), default=5, help="Frames a second of --video."
 )
 @click.option("--predictions", type=PATH, help="COCO results file to draw beside the annotations.")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
     default=0.2,
-    show_default=True,
     help="Predicted joints with a lower score are not drawn.",
 )
 @click.option("--split", help="train, val or test, where PATH has several.")
