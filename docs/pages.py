@@ -142,7 +142,8 @@ def presets() -> str:
 def found(method: str) -> str:
     """Return the table of what a method reached in the comparisons of `results/`."""
     from benchmarks.results.results import difference
-    from benchmarks.tables.tables import interval, mean_and_spread
+    from benchmarks.results.statistics import mean_and_spread
+    from benchmarks.tables.tables import interval
 
     rows = []
     for name, about in _COMPARISONS.items():

@@ -14,8 +14,8 @@ from benchmarks.report.people_pictures import PICTURES_CAPTION, hardest_and_samp
 from benchmarks.report.reproduce import commands, fresh_folder
 from benchmarks.results.results import Comparison, difference, read_results
 from benchmarks.results.scores import require_score
-from benchmarks.results.statistics import summarise
-from benchmarks.tables.tables import Table, chosen_baseline, make_report, mean_and_spread
+from benchmarks.results.statistics import mean_and_spread, summarise
+from benchmarks.tables.tables import Table, chosen_baseline, make_report
 from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import write_text

@@ -77,6 +77,15 @@ def summarise(values: np.ndarray) -> Summary | None:
     return Summary(mean, spread, mean - reach, mean + reach, len(values))
 
 
+def mean_and_spread(values: np.ndarray, *, factor: float = 100.0) -> str:
+    """Return `mean ± standard deviation`, without spread for one value; n/a if undefined."""
+    found = summarise(values)
+    if found is None:
+        return "n/a"
+    mean = f"{factor * found.mean:.1f}"
+    return mean if found.spread is None else f"{mean} ± {factor * found.spread:.1f}"
+
+
 def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference | None:
     """Return Student's paired t test of values (n,) and partners (n,); None as in `summarise`."""
     found = summarise(np.asarray(second) - np.asarray(first))

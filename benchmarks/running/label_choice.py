@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results.results import numbers
-from benchmarks.tables.tables import mean_and_spread
+from benchmarks.results.statistics import mean_and_spread
 from sspcm.adaptation.ranking import rank_people, ranking_record
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets, splits_of

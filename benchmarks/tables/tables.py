@@ -11,7 +11,7 @@ from benchmarks.results.fairness import augmentation, shared_steps, uneven
 from benchmarks.results.published import published_ap, published_note
 from benchmarks.results.results import Comparison, Group, difference
 from benchmarks.results.scores import SCORES, require_score
-from benchmarks.results.statistics import p_text, summarise
+from benchmarks.results.statistics import mean_and_spread, p_text, summarise
 from sspcm.config import OptimisationConfig
 from wepdtof_pose.errors import InputError, one_line
 
@@ -86,15 +86,6 @@ def chosen_baseline(comparison: Comparison, name: str | None) -> str | None:
             + ", ".join(comparison.methods)
         )
     return name
-
-
-def mean_and_spread(values: np.ndarray, *, factor: float = 100.0) -> str:
-    """Return `mean ± standard deviation`, without spread for one value; n/a if undefined."""
-    found = summarise(values)
-    if found is None:
-        return "n/a"
-    mean = f"{factor * found.mean:.1f}"
-    return mean if found.spread is None else f"{mean} ± {factor * found.spread:.1f}"
 
 
 def best_head(score: str) -> str:

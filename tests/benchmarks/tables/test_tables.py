@@ -9,10 +9,11 @@ import pytest
 
 from benchmarks.layout import ComparisonFolder
 from benchmarks.results.results import difference, read_results
+from benchmarks.results.statistics import mean_and_spread
 from benchmarks.running.estimate import estimate
 from benchmarks.tables.table_csv import runs_csv, summary_csv
 from benchmarks.tables.table_text import latex, markdown
-from benchmarks.tables.tables import Table, learning_rate, make_report, mean_and_spread
+from benchmarks.tables.tables import Table, learning_rate, make_report
 from sspcm.config import OptimisationConfig
 from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError
