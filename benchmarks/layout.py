@@ -69,11 +69,7 @@ class ComparisonFolder:
         write_json(self.record_file, {"preset": preset}, indent=1)
 
     def read_preset(self) -> str:
-        """Return the preset of the comparison.
-
-        Raises:
-            InputError: there is no comparison.
-        """
+        """Return the preset of the comparison."""
         if not self.record_file.is_file():
             raise InputError(
                 f"{self.path}: holds no comparison (run: sspcm-bench run -o {self.path})"

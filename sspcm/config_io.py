@@ -38,11 +38,7 @@ def load_config(
 
 
 def stated_keys(path: Path) -> set[str]:
-    """Return the keys `a.b` that a YAML file sets itself.
-
-    Raises:
-        InputError: no such file, or no YAML.
-    """
+    """Return the keys `a.b` that a YAML file sets itself."""
     return set(flatten(_read_yaml(path)))
 
 

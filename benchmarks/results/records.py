@@ -93,11 +93,7 @@ JointAP = dict[str, Score]
 
 
 def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
-    """Return the parsed content of a file as a record; errors say that `source` is not `what`.
-
-    Raises:
-        InputError: the content has another form; the message names the entry.
-    """
+    """Return the parsed content of a file as a record; errors say that `source` is not `what`."""
     try:
         return msgspec.convert(content, kind)
     except OTHER_FORM as error:

@@ -58,9 +58,6 @@ def compare_choices(
         data: COCO-keypoint JSON or dataset folder in which everybody is labelled.
         out: folder of the runs (`first-seed0`, `random-seed0`, `ranked-seed0`, ...), the lists and
             `label_choice.json`; finished runs are kept.
-
-    Raises:
-        InputError: budgets or data are unusable, or `out` holds runs of another setting.
     """
     rows = []
     for seed in setting.seeds:

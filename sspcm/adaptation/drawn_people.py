@@ -70,11 +70,7 @@ def drawn_folder() -> Path:
 
 
 def read_drawn() -> list[DrawnPeople]:
-    """Return the drawn people of the user's cache.
-
-    Raises:
-        InputError: the folder cannot be read.
-    """
+    """Return the drawn people of the user's cache."""
     folder = drawn_folder()
     if not folder.is_dir():
         return []
@@ -106,9 +102,6 @@ def clear_drawn(drawn: Sequence[DrawnPeople]) -> tuple[int, int]:
 
     Returns:
         How many folders were removed, and their bytes.
-
-    Raises:
-        InputError: a folder cannot be removed.
     """
     removed, freed = 0, 0
     for people in drawn:

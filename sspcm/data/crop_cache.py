@@ -47,11 +47,7 @@ class CropCache:
 
 
 def read_cache(folder: Path) -> CropCache:
-    """Return the content of a folder of crops; a missing folder holds nothing.
-
-    Raises:
-        InputError: it is a file, or cannot be read.
-    """
+    """Return the content of a folder of crops; a missing folder holds nothing."""
     if not folder.exists():
         return CropCache(folder, (), (), ())
     try:
@@ -81,9 +77,6 @@ def clear_cache(cache: CropCache) -> tuple[int, int]:
 
     Returns:
         The number of stores removed, and their bytes.
-
-    Raises:
-        InputError: a file cannot be removed.
     """
     removed, freed = 0, 0
     try:

@@ -32,11 +32,7 @@ class Stages(nn.Module, ABC):
         """Return the stages of the backbone, from the image on; the stem is part of the first."""
 
     def freeze(self, count: int) -> None:
-        """Freeze the first `count` stages.
-
-        Raises:
-            InputError: there are not so many.
-        """
+        """Freeze the first `count` stages."""
         stages = self.stages()
         if not 0 <= count <= len(stages):
             raise InputError(
@@ -75,11 +71,7 @@ class PyramidPose(Stages):
         deconv_channels: int = 32,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build the head; `channels` are those of the features, finest (1/4 of the side) first.
-
-        Raises:
-            InputError: a size below 1.
-        """
+        """Build the head; `channels` are those of the features, finest (1/4 of the side) first."""
         super().__init__()
         if joints < 1 or deconv_channels < 1:
             raise InputError(
