@@ -60,11 +60,7 @@ class ComparisonFolder:
             )
 
     def write_preset(self, preset: str) -> None:
-        """Record the preset if none, or the same one, is recorded.
-
-        Raises:
-            InputError: the folder compares at another preset.
-        """
+        """Record the preset if none, or the same one, is recorded."""
         self.check_preset(preset)
         write_json(self.record_file, {"preset": preset}, indent=1)
 

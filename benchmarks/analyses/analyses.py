@@ -14,8 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from benchmarks.analyses.joint_ap import measure_joint_ap
-from benchmarks.analyses.people_scores import CURVE, pck_curve
+from benchmarks.analyses.people_scores import CURVE, measure_joint_ap, pck_curve
 from benchmarks.analyses.pseudo_label_quality import SHARES, measure_pseudo_labels
 from benchmarks.results.records import JointAP, LabelQuality, PckCurve, converted
 from benchmarks.results.results import CellResult, Comparison, Group
@@ -57,11 +56,7 @@ class Analyses:
 
 
 def analyse(comparison: Comparison) -> Analyses:
-    """Return all measurements that exist or can be made.
-
-    Raises:
-        InputError: an existing file is not such a measurement.
-    """
+    """Return all measurements that exist or can be made."""
     result = Analyses()
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):
         _collect(cell, "joint_ap.json", result.joint_ap, measure_joint_ap, _read_joints)

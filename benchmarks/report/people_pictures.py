@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.analyses.joint_ap import cell_predictions
+from benchmarks.analyses.people_scores import cell_predictions
 from benchmarks.report.html_page import Block, Picture, photo
 from benchmarks.results.results import CellResult, Comparison
 from benchmarks.results.statistics import summarise

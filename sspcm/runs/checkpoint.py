@@ -92,11 +92,7 @@ def is_finder_run(path: Path) -> bool:
 
 
 def require_no_run(folder: Path) -> None:
-    """Refuse the folder of a run where frames are wanted: its pictures are of something else.
-
-    Raises:
-        InputError: it is one; the message says with which option its networks are named.
-    """
+    """Refuse the folder of a run where frames are wanted: its pictures are of something else."""
     if is_finder_run(folder) and any(
         (folder / name).is_file() for name in ("weights.pt", "checkpoint.pt", "metrics.jsonl")
     ):

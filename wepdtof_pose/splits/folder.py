@@ -25,9 +25,6 @@ def write_splits(
     The folder has `annotations/person_keypoints_<split>.json` and `images/<split>/` (hard links
     where the file system allows, else copies), as `convert --to coco` writes them, and the record.
     It appears whole or not at all.
-
-    Raises:
-        InputError: `out` exists, or an image is missing.
     """
     _require_new(out)
     parts = {split: dataset.select_people(rows) for split, rows in splits.items()}

@@ -82,9 +82,6 @@ def repair(
     The path `file` leads to the pictures whose sizes the content does not say. With `images` all
     pictures are read, and labels move along with those that were resized or turned; with `drop`
     what no reader takes and what cannot be repaired goes.
-
-    Raises:
-        InputError: it is nothing like an annotation file, or has boxes without joints.
     """
     raw = read_raw(content, source=source, category=category)
     if raw.boxes_only:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.analyses.analyses import Measured, analyse
-from benchmarks.analyses.joint_ap import cell_predictions
+from benchmarks.analyses.people_scores import cell_predictions
 from benchmarks.plots.breakdown_plots import draw_joints, draw_radius
 from benchmarks.plots.curve_plots import (
     curve_of,

@@ -46,11 +46,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder of CrowdPose files of data sets with CrowdPose's joints.
-
-    Raises:
-        InputError: the joints are others.
-    """
+    """Return the folder of CrowdPose files of data sets with CrowdPose's joints."""
     target = get_keypoint_set("crowdpose-14")
     layout = Layout()
     for split, dataset in datasets.items():

@@ -58,9 +58,6 @@ def read(path: Path, *, variant: Variant, images: Path | None = None) -> Reading
 
     The two variants differ in layout and in meaning. People whose image is not there are left out,
     and so are those with fewer than 2 labelled joints or an empty box.
-
-    Raises:
-        InputError: the file is not such a file, or none of its images is there.
     """
     file = path / "joints.mat" if path.is_dir() else path
     keypoints = _keypoints(_joint_matrix(file), file, variant)

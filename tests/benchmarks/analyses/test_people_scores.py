@@ -8,8 +8,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from benchmarks.analyses.joint_ap import cell_predictions, measure_joint_ap, scored_poses
-from benchmarks.analyses.people_scores import people_groups, right_joints
+from benchmarks.analyses.people_scores import (
+    cell_predictions,
+    measure_joint_ap,
+    people_groups,
+    right_joints,
+    scored_poses,
+)
 from benchmarks.commands.main import main
 from benchmarks.report.people_pictures import SHOWN, hardest_and_samples
 from benchmarks.results.results import read_cell, read_results
