@@ -34,58 +34,42 @@ def require_no_run_file(out: Path) -> None:
 
 
 @dataclass(frozen=True)
+class Below:
+    """The place of a file in a folder: an attribute of the folder's class, below its `path`."""
+
+    name: str
+
+    def __get__(self, folder: Any, kind: type) -> Path:
+        return folder.path / self.name
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """Paths and files of one run. Everything that is reported can be recomputed from it."""
 
     path: Path
 
-    @property
-    def config_file(self) -> Path:
-        """The resolved configuration."""
-        return self.path / "config.yaml"
+    config_file = Below("config.yaml")
+    """The resolved configuration."""
+    metrics_file = Below("metrics.jsonl")
+    """One JSON line an epoch."""
+    result_file = Below("result.json")
+    """The result, written last: a run that has it is finished."""
+    predictions_file = Below("predictions.json")
+    """COCO results of the reported network after the last epoch, one for each test person.
 
-    @property
-    def metrics_file(self) -> Path:
-        """One JSON line an epoch."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def result_file(self) -> Path:
-        """The result, written last: a run that has it is finished."""
-        return self.path / "result.json"
-
-    @property
-    def predictions_file(self) -> Path:
-        """COCO results of the reported network after the last epoch, one for each test person.
-
-        AP in the result is that of the poses that OKS-NMS at 0.9 leaves of them.
-        """
-        return self.path / "predictions.json"
-
-    @property
-    def pseudo_labels_file(self) -> Path:
-        """What the unlabelled people are taught, where the configuration asks for it."""
-        return self.path / "pseudo_labels.json"
-
-    @property
-    def environment_file(self) -> Path:
-        """Versions and hardware, and what a resumed run must share with its beginning."""
-        return self.path / "env.json"
-
-    @property
-    def keypoints_file(self) -> Path:
-        """The joints of the networks' heatmaps."""
-        return self.path / "keypoints.json"
-
-    @property
-    def last_checkpoint(self) -> Path:
-        """State after the last finished epoch."""
-        return self.path / "checkpoints" / "last.pt"
-
-    @property
-    def best_checkpoint(self) -> Path:
-        """Method weights at the best score (see `Method.selected_by`)."""
-        return self.path / "checkpoints" / "best.pt"
+    AP in the result is that of the poses that OKS-NMS at 0.9 leaves of them.
+    """
+    pseudo_labels_file = Below("pseudo_labels.json")
+    """What the unlabelled people are taught, where the configuration asks for it."""
+    environment_file = Below("env.json")
+    """Versions and hardware, and what a resumed run must share with its beginning."""
+    keypoints_file = Below("keypoints.json")
+    """The joints of the networks' heatmaps."""
+    last_checkpoint = Below("checkpoints/last.pt")
+    """State after the last finished epoch."""
+    best_checkpoint = Below("checkpoints/best.pt")
+    """Method weights at the best score (see `Method.selected_by`)."""
 
     @property
     def finished(self) -> bool:
