@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.file_kinds import kind_of_bytes, kind_of_text
 from wepdtof_pose.locks import exclusive, hidden_name
 
 
@@ -45,7 +46,8 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: st
             raise InputError(f"{path}: the file is empty")
         return text
     names = " or ".join("UTF-8" if name == "utf-8-sig" else name.upper() for name in encodings)
-    other = next((f": it is {what}" for start, what in _STARTS if content.startswith(start)), "")
+    what = kind_of_bytes(content)
+    other = f": it is {what}" if what else ""
     raise InputError(f"{path}: is not {names} text (byte {position}){other}")
 
 
@@ -84,7 +86,7 @@ def read_json(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
     try:
         return json.loads(text, object_pairs_hook=one_value_a_key)
     except json.JSONDecodeError as error:
-        if other := next((what for test, what in _TEXTS if test.match(text)), ""):
+        if other := kind_of_text(text):
             raise InputError(f"{path}: not valid JSON: it is {other}") from None
         at_end = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated")
         cut = " (the file is cut short?)" if at_end else ""
@@ -447,37 +449,6 @@ def _umask() -> int:
     os.umask(umask)
     return umask
 
-
-_STARTS = (
-    (b"\x1f\x8b", "a gzip file, unpack it"),
-    (b"PK\x03\x04", "a zip file: unpack it, or wepdtof-pose convert it"),
-    (b"7z\xbc\xaf", "a 7-Zip archive, unpack it"),
-    (b"Rar!", "a RAR archive, unpack it"),
-    (b"\x89HDF", "an HDF5 file (DeepLabCut, SLEAP, MATLAB 7.3), which is not read"),
-    (b"MATLAB", "a MATLAB file: --from lsp, lspet or mpii reads those of these sets"),
-    (b"\x93NUMPY", "a NumPy file, which is not read"),
-    (b"\x80", "a Python pickle, which is never read: it could run code"),
-    (b"SQLite", "an SQLite database, which is not read"),
-    ((b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*", b"MM\0"), "a picture or a film"),
-    ((b"\xff\xfe", b"\xfe\xff"), "UTF-16 text: save it as UTF-8"),
-)
-"""What files that are no text begin with, and what they are."""
-
-_TEXTS = tuple(
-    (re.compile(pattern, re.IGNORECASE), what)
-    for pattern, what in (
-        (r"MATLAB", "a MATLAB file: --from lsp, lspet or mpii reads those of these sets"),
-        (r"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull"),
-        (r"\s*<(!doctype html|html)", "a web page: download the file itself"),
-        (r"\s*<", "XML: --from cvat (CVAT) or --from voc (Pascal VOC)"),
-        (r"\s*\{[^{}]{0,200}'", "what Python prints of an object: write it with json.dump"),
-        (r"\s*(//|/\*|#)", "JSON with comments: take them out"),
-        (r"\s*\{.*\}\s*\n\s*\{", "JSON lines: put the objects of the lines into one list"),
-        (r"[^\n{}\[\]]*,[^\n{}\[\]]*\n", "a table (CSV), which is not read: write COCO JSON"),
-        (r"\s*[\w-]+:(\s|$)", "YAML: give that of a YOLO data set to --from yolo"),
-    )
-)
-"""What texts that are no JSON begin with, and what they are."""
 
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:")
 _OPENED = ("/dev/fd/", "/dev/stdin", "/proc/")

@@ -11,13 +11,17 @@ import io
 import os
 import re
 import stat
+import unicodedata
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.file_kinds import kind_of_no_picture
 from wepdtof_pose.files import replacing, require_inside
 
 if TYPE_CHECKING:
@@ -173,7 +177,8 @@ def decode_image(content: bytes, source: str, *, size: tuple[int, int] | None = 
             raise MemoryError(f"{source}: its pixels do not fit into memory") from None
         raise InputError(f"{source}: is not a readable image: {error.err}") from None
     if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{source}: is not a readable image")
+        what = "cut short or damaged" if not whole_image(content) else kind_of_no_picture(content)
+        raise InputError(f"{source}: is not a readable image{f': it is {what}' if what else ''}")
     if image.dtype == np.uint16:
         used = int(image.max()).bit_length()
         unused = next(bits for bits in _BITS if bits >= used) - 8
@@ -221,6 +226,31 @@ def write_image(path: Path, image: np.ndarray) -> None:
         temporary.write_bytes(content.tobytes())
 
 
+def whole_image(content: bytes) -> bool:
+    """Whether the bytes of a JPEG or PNG file reach its end; other formats are not looked into.
+
+    Decoders fill in what is missing without a word.
+    """
+    if content.startswith(b"\xff\xd8"):
+        # An end mark belongs to the picture only after the last start of a scan: previews have one.
+        return content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
+        at = 8
+        while at + 12 <= len(content):
+            end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+            if end > len(content):
+                return False
+            if zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(
+                content[end - 4 : end], "big"
+            ):
+                return False
+            if content[at + 4 : at + 8] == b"IEND":
+                return True
+            at = end
+        return False
+    return True
+
+
 def frame_order(name: str) -> list[tuple[int, int, str]]:
     """Return a key by which frame 9 comes before frame 10.
 
@@ -248,16 +278,56 @@ def image_bytes(path: Path, *, head: int = -1) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def spelling(name: str) -> str:
+    """Return what names have in common that differ in case, in spaces at their ends, or in accents.
+
+    A Mac stores an accent apart from its letter.
+
+    >>> spelling("Cafe\u0301.JPG") == spelling("caf\u00e9.jpg ")
+    True
+    """
+    return unicodedata.normalize("NFC", name).casefold().strip()
+
+
+def spelled_alike(there: str, name: str) -> bool:
+    """Return whether a file's name is this one in another spelling, or with %20 for a space."""
+    return spelling(there) in (spelling(name), spelling(unquote(name)))
+
+
 def missing_image(path: Path) -> str:
-    """Return the message that an image is not there, and whether only / would have to be \\."""
+    """Return the message that an image is not there, and which one of another spelling is."""
     other = Path(str(path).replace("\\", "/"))
     text = f"{path}: no such image"
     blocked = next((parent for parent in path.parents if parent.is_file()), None)
     if blocked is not None:
         return f"{text}: {blocked} is a file, not a folder (a link that was copied as text?)"
-    if other == path or not other.is_file():
-        return text
-    return f"{text}, but {other} is there: write / in 'file_name', or convert"
+    if other != path and other.is_file():
+        return f"{text}, but {other} is there: write / in 'file_name', or convert"
+    for name in (path.name, unquote(path.name)):
+        alike = _spellings(path.parent).get(spelling(name), [])
+        alike = [other for other in alike if (path.parent / other).is_file()]
+        if len(alike) == 1:
+            return (
+                f"{text}, but {alike[0]!a} is there, spelled in another way: rename it, or "
+                f"wepdtof-pose convert --images {path.parent}"
+            )
+    return text
+
+
+def _spellings(folder: Path) -> dict[str, list[str]]:
+    """Return the names of a folder by their spelling; of a folder that did not change, once."""
+    try:
+        return _spellings_at(folder, folder.stat().st_mtime_ns)
+    except OSError:
+        return {}
+
+
+@functools.lru_cache(maxsize=4)
+def _spellings_at(folder: Path, _: int) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in folder.iterdir():
+        found.setdefault(spelling(path.name), []).append(path.name)
+    return found
 
 
 @functools.cache

@@ -53,8 +53,8 @@ def rank_people(
     The half of the candidates (by default everybody with a usable box) with the most inconsistent
     positions is kept. Each camera (scene) gets its share of the choice; there the poses are put
     into as many groups (k-means), and of each group the person nearest to its middle is taken: one
-    of several alike, not an oddity.
-    Fewer than `count` are chosen where the images of too many cannot be read.
+    of several alike, not an oddity. Fewer than `count` are chosen where the images of too many
+    cannot be read.
 
     Raises:
         InputError: there are fewer candidates, or no image of theirs can be read.

@@ -24,7 +24,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.categories import people_labels
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, files_in
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
 from wepdtof_pose.images import image_size
 from wepdtof_pose.keypoints import KeypointSet
@@ -135,11 +135,7 @@ def _boxes(
 
 def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
     """Return the people of a folder of images: detected boxes, or each image as one person."""
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
+    files = files_in(folder, *IMAGE_SUFFIXES, deep=True)
     if not files:
         raise InputError(
             f"{folder}: has neither annotations/*.json nor images ({', '.join(IMAGE_SUFFIXES)})"

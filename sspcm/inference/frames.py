@@ -21,7 +21,7 @@ import numpy as np
 from sspcm.inference.containers import has_video, is_mirrored, shown_seconds
 from sspcm.runs.checkpoint import require_no_run
 from wepdtof_pose.errors import InputError, counted
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, is_aside
 from wepdtof_pose.images import frame_order, read_image
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
@@ -276,7 +276,11 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
                 else:
                     held.append((file, file.relative_to(path).as_posix(), kind))
             if not held:
-                raise InputError(f"{path}: the folder holds no image and no video")
+                others = ", ".join(f"{count} {suffix}" for suffix, count in left_out.items())
+                raise InputError(
+                    f"{path}: the folder holds no image and no video"
+                    f"{f', but {others}' if others else ''}"
+                )
             found += held
         elif path.exists() and not path.is_file():
             raise InputError(f"{path}: is a pipe or a device, not an image or a video")
@@ -444,7 +448,7 @@ def _kind_by_opening(path: Path) -> str:
 
 
 def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
-    """Return what is in and below a folder, sorted, links followed, without what is hidden.
+    """Return what is in and below a folder, sorted, links followed, without what is no data.
 
     Folders of predictions below it, which hold drawings of the others, are left out and counted.
     """
@@ -459,8 +463,8 @@ def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
             left_out["folder of predictions"] += 1
             folders.clear()
             continue
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place) / name for name in files if not name.startswith(".")]
+        folders[:] = [name for name in folders if not is_aside(name)]
+        found += [Path(place) / name for name in files if not is_aside(name)]
     return sorted(found, key=lambda path: frame_order(str(path)))
 
 

@@ -83,13 +83,21 @@ def test_deep_pictures_use_the_whole_range(suffix: str, bits: int) -> None:
     [
         (None, "no such image"),
         (b"", "is empty"),
-        (b"\xff\xd8\xff", "not a readable image"),
-        (b"\xff\xd8\xff\xe1\x00\x00", "not a readable image"),
-        (b"\x89PNG\r\n\x1a\n", "not a readable image"),
-        (b"<html>", "not a readable image"),
-        (cv2.imencode(".tiff", np.ones((8, 8), np.float32))[1].tobytes(), "not a readable image"),
+        (b"\xff\xd8\xff", "not a readable image: it is cut short"),
+        (b"\xff\xd8\xff\xe1\x00\x00", "not a readable image: it is cut short"),
+        (b"\x89PNG\r\n\x1a\n", "not a readable image: it is cut short"),
+        (b"<html>", "not a readable image: it is a web page: download"),
+        (b"version https://git-lfs.github.com/spec/v1", "it is a Git LFS pointer.*git lfs pull"),
+        (b'{"error": "no such key"}', 'it is a text that begins \'{"error"'),
+        (bytes(500), "it is nothing but zeros"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "it is HEIC.*convert it to JPEG or PNG"),
+        (b"PK\x03\x04\x14\x00\xff", "it is a zip file: unpack it"),
+        (cv2.imencode(".tiff", np.ones((8, 8), np.float32))[1].tobytes(), "readable image$"),
     ],
-    ids=["missing", "empty", "start", "segment", "PNG", "text", "float"],
+    ids=[
+        *("missing", "empty", "start", "segment", "PNG", "page", "pointer", "text", "zeros"),
+        *("HEIC", "zip", "float"),
+    ],
 )
 def test_no_image(tmp_path: Path, content: bytes | None, error: str) -> None:
     if content is not None:
@@ -106,6 +114,22 @@ def test_a_link_that_was_copied_as_text_is_said(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("../other/images")
     with pytest.raises(InputError, match=r"no such image: .*images is a file, not a folder"):
         read_image(tmp_path / "images" / "a" / "1.jpg")
+
+
+@pytest.mark.parametrize(
+    ("there", "named"),
+    [("IMG_1.jpg", "img_1.JPG"), ("cafe\u0301.jpg", "caf\u00e9.jpg"), ("a b.jpg", "a%20b.jpg")],
+    ids=["case", "accent", "space"],
+)
+def test_an_image_of_another_spelling_is_named(tmp_path: Path, there: str, named: str) -> None:
+    (tmp_path / there).touch()
+    with pytest.raises(InputError, match=r"no such image, but .* is there, spelled") as raised:
+        read_image(tmp_path / named)
+    assert ascii(there) in str(raised.value)
+    # Of two nobody knows which is meant.
+    (tmp_path / f"{there} ").touch()
+    with pytest.raises(InputError, match=r"no such image$"):
+        read_image(tmp_path / named)
 
 
 def bomb(width: int, height: int) -> bytes:

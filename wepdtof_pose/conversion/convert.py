@@ -34,7 +34,7 @@ from wepdtof_pose.formats.layout import (
     renamed_images,
     require_somebody,
 )
-from wepdtof_pose.images import other_size, require_own_file
+from wepdtof_pose.images import missing_image, other_size, require_own_file
 from wepdtof_pose.keypoints import get_keypoint_set
 from wepdtof_pose.validation.validate import doubts_about_units
 
@@ -182,9 +182,10 @@ def find_images(
             if re.fullmatch(r"frame_\d+\.PNG", missing[0].name):
                 film = "ffmpeg -i FILM -start_number 0 DIR/frame_%06d.png makes those of a film"
                 advice = f"{advice}; {film}"
+            other = missing_image(missing[0]).partition(", but ")[2] if images is None else ""
             raise InputError(
                 f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "
-                f"{missing[0].relative_to(dataset.root)} ({advice})"
+                f"{missing[0].relative_to(dataset.root)} ({other or advice})"
             )
         for path in paths:
             require_own_file(found.get(path, path), dataset.root)

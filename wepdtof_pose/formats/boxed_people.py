@@ -123,8 +123,9 @@ def reading_of(
         InputError: no label says which boxes are people, or a sequence lists a frame twice.
     """
     kept, others = only_people(sequences, category, source=source)
+    counts = [sequence.left_out for sequence in kept]
     people = sum(len(sequence.people) for sequence in kept)
-    require_people(people, others, source=source)
+    require_people(people, add_counts(others, *counts), source=source)
     for sequence in kept:
         ids = Counter(frame.id for frame in sequence.frames)
         twice = next((name for name, count in ids.items() if count > 1), None)
@@ -141,7 +142,6 @@ def reading_of(
         "image ids that several sequences have (written as sequence/id)": shared,
         "person ids (numbered anew)": renumbered,
     }
-    counts = [sequence.left_out for sequence in kept]
     if one_each:
         counts.append(images_without_labels(dataset))
     return Reading({WHOLE: dataset}, files, add_counts(others, left_out, *counts))

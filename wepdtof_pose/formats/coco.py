@@ -42,7 +42,7 @@ from wepdtof_pose.formats.coco_tables import (
     long_lists,
     people_table,
 )
-from wepdtof_pose.formats.fields import objects, other_fields, shown
+from wepdtof_pose.formats.fields import are_shares, objects, other_fields, shown
 from wepdtof_pose.formats.foreign import instead_of
 from wepdtof_pose.formats.layout import (
     BOXES_OF_JOINTS,
@@ -275,18 +275,14 @@ def _require_pixels(
     boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
     labelled = keypoints[..., 2] > 0
     joints = keypoints[labelled & (single & (labelled.sum(axis=1) > 1))[:, None], :2]
-    found = {"boxes": _are_shares(boxes), "joints": _are_shares(joints)}
+    found = {"boxes": are_shares(boxes), "joints": are_shares(joints)}
     if any(found.values()):
-        what = " and ".join(name for name, are_shares in found.items() if are_shares)
+        what = " and ".join(name for name, shares in found.items() if shares)
         raise InputError(
             f"{source}: all {what} lie between 0 and 1: they are shares of the image, not pixels; "
             "multiply x and width by the width of the image, y and height by its height (joints "
             "may be shares of their box: wepdtof-pose validate tells which)"
         )
-
-
-def _are_shares(values: np.ndarray) -> bool:
-    return bool(((values >= 0) & (values <= 1)).all() and (values % 1 != 0).any())
 
 
 def _others(counts: Counter[Any], ids: tuple[Any, ...], members: dict[str, Any]) -> dict[str, int]:

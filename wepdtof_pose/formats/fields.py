@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.foreign import form_of, instead_of
 from wepdtof_pose.records import LARGEST, OTHER_FORM
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
@@ -30,6 +33,11 @@ def rows(content: Any, source: str, what: str) -> list[dict[str, Any]]:
         form = f" (it {found})" if (found := form_of(content)) else ""
         raise InputError(f"{source}: expected a JSON list of {what}{form}")
     return content
+
+
+def are_shares(values: np.ndarray) -> bool:
+    """Return whether all positions lie between 0 and 1, and are not whole numbers."""
+    return bool(((values >= 0) & (values <= 1)).all() and (values % 1 != 0).any())
 
 
 def wrong_field(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -17,6 +16,7 @@ import pandas as pd
 from wepdtof_pose.dataset import AREA_PER_BOX, COPY, WITHOUT_SCENE, PoseDataset, rows_of_groups
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
+from wepdtof_pose.images import spelled_alike
 from wepdtof_pose.keypoints import keypoint_set_from_names
 
 WHOLE = "all"
@@ -24,6 +24,9 @@ WHOLE = "all"
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 """Names of splits by the words that files and folders have for them."""
+
+ASIDE = frozenset({"__MACOSX", "@eaDir"})
+"""Folders that a Mac's archives have, and a Synology server, beside the data."""
 
 ANNOTATION_FOLDERS = ("annotations", "annot")
 
@@ -231,7 +234,7 @@ def _name_below(root: Path, name: str) -> str:
     if exact is not None:
         return exact
     # Then names that are spelled in another way, and at last pictures that were stored anew.
-    for alike in (_spelled_alike, _same_upload, _same_stem):
+    for alike in (spelled_alike, _same_upload, _same_stem):
         for end in ends:
             parent = (root / end).parent
             beside = list(parent.iterdir()) if parent.is_dir() else []
@@ -239,17 +242,6 @@ def _name_below(root: Path, name: str) -> str:
             if len(same) == 1:
                 return same[0].relative_to(root).as_posix()
     return name
-
-
-def _spelled_alike(there: str, name: str) -> bool:
-    """Whether two names differ in case, in spaces at their ends, or in how a letter is composed.
-
-    A Mac stores an accent apart from its letter, and some tools write spaces as %20.
-    """
-    forms = {
-        unicodedata.normalize("NFC", form).casefold().strip() for form in (name, unquote(name))
-    }
-    return unicodedata.normalize("NFC", there).casefold().strip() in forms
 
 
 def _same_upload(there: str, name: str) -> bool:
@@ -286,15 +278,22 @@ def files_in(folder: Path, *suffixes: str, deep: bool = False) -> list[Path]:
     """Return the files of a folder with one of these suffixes, in order; none where it is missing.
 
     Suffixes are given in lower case, with their point, and stand for both cases; `deep` looks into
-    folders inside, too. Hidden files are left out, such as the `._name` that a Mac puts beside each
-    file of an archive.
+    folders inside, too. What is no data is left out; see `is_aside`.
     """
     found = folder.rglob("*") if deep else folder.glob("*")
     return sorted(
         path
         for path in found
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.is_dir()
+        if path.suffix.lower() in suffixes
+        and not any(map(is_aside, path.relative_to(folder).parts))
+        and not path.is_dir()
     )
+
+
+def is_aside(name: str) -> bool:
+    """Return whether a file or folder of this name is none of the user's data: it is hidden, as the
+    `._name` beside each file of a Mac's archive, or one of `ASIDE`."""
+    return name.startswith(".") or name in ASIDE
 
 
 def split_files(path: Path, suffix: str) -> dict[str, Path]:

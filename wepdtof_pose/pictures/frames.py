@@ -187,7 +187,7 @@ def _on_predicted_frames(dataset: PoseDataset, predictions: Predictions | None) 
 
 def _choice(rows: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
     if not len(rows):
-        raise InputError("the data set has no usable people to draw")
+        raise InputError("nobody to draw: no usable people, or no predictions of them")
     return rows[np.sort(rng.permutation(len(rows))[:limit])]
 
 

@@ -14,7 +14,8 @@ import pandas as pd
 
 from wepdtof_pose.dataset import PoseDataset, rows_of_groups
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.fields import require_numbers
+from wepdtof_pose.formats.fields import are_shares, require_numbers
+from wepdtof_pose.formats.foreign import instead_of
 from wepdtof_pose.scores.frame_lookup import find_frames
 from wepdtof_pose.scores.oks import oks_nms
 
@@ -146,10 +147,14 @@ def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predicti
 
     Raises:
         InputError: not a list of results, a field missing or of the wrong length, a value that is
-            no finite number, or an image that the data set does not list.
+            no finite number, positions that are shares of the image, or an image that the data set
+            does not list.
     """
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-        raise InputError(f"{source}: a COCO results file is a list of objects")
+        what = instead_of(content, "is no COCO results file")
+        if isinstance(content, dict) and "annotations" in content:
+            what = "has annotations, not predictions"
+        raise InputError(f"{source}: {what} (predictions are read from a list of COCO results)")
     count = len(dataset.keypoint_set)
     for position, row in enumerate(content):
         where = f"{source}: results[{position}]"
@@ -176,12 +181,17 @@ def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predicti
         raise InputError(
             f"{source}: results[{position}] is of image {image!r}, which the data set does not list"
         )
+    keypoints = np.array([row["keypoints"] for row in content], dtype=np.float64)
+    keypoints = keypoints.reshape(-1, count, 3)
+    if len(content) and are_shares(keypoints[..., :2]):
+        raise InputError(
+            f"{source}: all joints lie between 0 and 1: they are shares of the image, not pixels; "
+            "multiply x by the width of the image, y by its height"
+        )
     boxed = bool(content) and all(row.get("bbox") is not None for row in content)
     return Predictions(
         frame_ids=dataset.frames["id"].to_numpy(dtype=object)[rows],
-        keypoints=np.array([row["keypoints"] for row in content], dtype=np.float64).reshape(
-            -1, count, 3
-        ),
+        keypoints=keypoints,
         scores=np.array([row["score"] for row in content], dtype=np.float64),
         boxes=np.array([row["bbox"] for row in content], dtype=np.float64) if boxed else None,
     )

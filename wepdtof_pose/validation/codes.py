@@ -198,7 +198,8 @@ CODES: dict[str, Code] = {
     "box-empty": Code(
         "error",
         "box without width or height: nobody is cut out, trained on or scored",
-        "draw the box; --fix takes the extent of the labelled joints, --drop drops who has none",
+        "draw the box; --fix turns one with negative sides, else takes the extent of the labelled "
+        "joints, --drop drops who has none",
         True,
     ),
     "box-outside": Code(

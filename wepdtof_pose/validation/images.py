@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +24,7 @@ from wepdtof_pose.images import (
     image_header,
     missing_image,
     require_own_file,
+    whole_image,
 )
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.findings import Problem, Report
@@ -111,31 +111,6 @@ def image_root(file: Path, names: Iterable[str]) -> Path:
     )
 
 
-def whole_image(content: bytes) -> bool:
-    """Whether the bytes of a JPEG or PNG file reach its end; other formats are not looked into.
-
-    Decoders fill in what is missing without a word.
-    """
-    if content.startswith(b"\xff\xd8"):
-        # An end mark belongs to the picture only after the last start of a scan: previews have one.
-        return content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        at = 8
-        while at + 12 <= len(content):
-            end = at + 12 + int.from_bytes(content[at : at + 4], "big")
-            if end > len(content):
-                return False
-            if zlib.crc32(content[at + 4 : end - 4]) != int.from_bytes(
-                content[end - 4 : end], "big"
-            ):
-                return False
-            if content[at + 4 : at + 8] == b"IEND":
-                return True
-            at = end
-        return False
-    return True
-
-
 def look_at_image(path: Path) -> ImageFile:
     """What is wrong with an image file, its size as shown, and the hash of its bytes."""
     if not path.exists():
@@ -146,7 +121,9 @@ def look_at_image(path: Path) -> ImageFile:
         return ImageFile("image-unreadable", str(error))
     digest = hashlib.sha256(content).hexdigest()
     if not whole_image(content):
-        return ImageFile("image-truncated", f"{path}: ends after {len(content)} bytes")
+        return ImageFile(
+            "image-truncated", f"{path}: is cut short or damaged ({len(content)} bytes)"
+        )
     try:
         image, header = decode_image(content, str(path)), image_header(content, str(path))
     except InputError as error:

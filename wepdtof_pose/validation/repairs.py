@@ -248,6 +248,12 @@ class _Repair:
         elif ((box[:2] + box[2:] <= 0) | (box[:2] >= size)).any():
             code = "box-outside"
         made = extent_of_joints(self.edits.entry("annotations", row).get("keypoints"))
+        turned = np.append(np.minimum(box[:2], box[:2] + box[2:]), np.abs(box[2:]))
+        if code == "box-empty" and _is_drawn(turned, made, size):
+            self.edits.set(
+                code, "annotations", row, "bbox", _plain(turned), ", from another corner"
+            )
+            return
         if not code or made is None:
             return
         if code == "box-outside" and (
@@ -306,6 +312,16 @@ def _free_ids(numbers: list[int], known: set[Any]) -> Iterator[int]:
 def _missing(value: Any) -> bool:
     """Return whether a number is null, not there or NaN."""
     return value is None or value != value
+
+
+def _is_drawn(box: np.ndarray, joints: list[float] | None, size: np.ndarray) -> bool:
+    """Return whether a box whose sides were negative was drawn from another corner: of more than a
+    pixel, it lies in its image and, where joints are labelled, around them."""
+    near, far = box[:2] - NEAR, box[:2] + box[2:] + NEAR
+    if (box[2:] <= 1).any() or (near < -2 * NEAR).any() or (far > size + 2 * NEAR).any():
+        return False
+    extent = np.array([*box[:2], 0, 0] if joints is None else joints)
+    return bool((extent[:2] >= near).all() and (extent[:2] + extent[2:] <= far).all())
 
 
 def _is_usable(box: Any, crowd: bool) -> bool:

@@ -255,9 +255,19 @@ def test_an_unreadable_image_is_a_problem_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("text")
-    with pytest.raises(InputError, match="holds no image and no video"):
+    with pytest.raises(InputError, match=r"holds no image and no video$"):
         find_sources([tmp_path])
+    (tmp_path / "notes.txt").write_text("text")
+    (tmp_path / "a.HEIC").write_bytes(b"")
+    with pytest.raises(InputError, match=r"no image and no video, but 1 \.heic, 1 \.txt$"):
+        find_sources([tmp_path])
+
+
+def test_thumbnails_of_a_server_are_no_frames(tmp_path: Path) -> None:
+    for name in ("a.png", "@eaDir/a.png/thumb.png", "__MACOSX/a.png", ".thumbnails/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), picture(1))
+    assert [source.name for source in find_sources([tmp_path]).sources] == ["a.png"]
 
 
 @pytest.mark.parametrize(

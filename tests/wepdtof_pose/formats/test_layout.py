@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from wepdtof_pose.formats.layout import count_in_words, names_below
+from wepdtof_pose.formats.layout import count_in_words, files_in, names_below
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,15 @@ def test_names_of_uploads(tmp_path: Path, name: str, files: list[str], found: st
     for file in files:
         (tmp_path / file).write_bytes(b"")
     assert names_below([name, "b.jpg"], [tmp_path])[1][name] == found
+
+
+def test_what_systems_put_beside_data_is_no_data(tmp_path: Path) -> None:
+    """A Mac's archive has a `._name` beside each file, a Synology server thumbnails of pictures."""
+    names = ("a.jpg", "b/c.JPG", "b/._c.JPG", "__MACOSX/a.jpg", "@eaDir/a.jpg/M.jpg", ".t/a.jpg")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = files_in(tmp_path, ".jpg", deep=True)
+    assert [path.relative_to(tmp_path).as_posix() for path in found] == ["a.jpg", "b/c.JPG"]
+    # A folder that is named itself is read, whatever it is called.
+    assert len(files_in(tmp_path / "@eaDir", ".jpg", deep=True)) == 1

@@ -93,8 +93,13 @@ def test_boxes_need_every_result_to_have_one(dataset: PoseDataset) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param({}, "list of objects", id="an object"),
-        pytest.param([3], "list of objects", id="a list of numbers"),
+        pytest.param({}, "is no COCO results file", id="an object"),
+        pytest.param([3], "is no COCO results file", id="a list of numbers"),
+        pytest.param({"annotations": []}, "has annotations, not predictions", id="annotations"),
+        pytest.param({"instance_info": []}, "is what MMPose found", id="another tool's"),
+        pytest.param(
+            [result(keypoints=[0.5, 0.25, 0.9, 1, 0, 1])], "shares of the image", id="shares"
+        ),
         pytest.param([{"score": 1}], "no 'image_id'", id="no image"),
         pytest.param([result(image_id=8)], "image 8, which", id="unknown image"),
         pytest.param([result(image_id=[7])], r"image \[7\]", id="image is a list"),

@@ -167,7 +167,7 @@ PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no box": ({"bbox": None}, {"bbox": EXTENT}),
     "an empty list for a box": ({"bbox": []}, {"bbox": EXTENT}),
     "a box of NaN": ({"bbox": [float("nan")] * 4}, {"bbox": EXTENT}),
-    "a box of negative width": ({"bbox": [46, 10, -26, 34]}, {"bbox": EXTENT}),
+    "a box of negative width": ({"bbox": [46, 10, -26, 34]}, {"bbox": [20, 10, 26, 34]}),
     "null for the crowd flag": ({"iscrowd": None}, {"iscrowd": 0}),
     "an empty list of joints": (
         {"keypoints": [], "num_keypoints": 0},

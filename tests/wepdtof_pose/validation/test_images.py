@@ -7,7 +7,7 @@ import pytest
 from wepdtof_pose.annotations import sample_folder
 
 from wepdtof_pose.files import read_json, write_json
-from wepdtof_pose.validation.images import whole_image
+from wepdtof_pose.images import whole_image
 from wepdtof_pose.validation.validate import validate
 
 FIRST = "images/scene_0002/scene_0002_000001.jpg"

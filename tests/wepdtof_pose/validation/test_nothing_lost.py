@@ -179,7 +179,7 @@ def use(dataset: PoseDataset, folder: Path, split: str) -> None:
     if len(dataset.people):
         write_frames(dataset, out, limit=1, rng=rng)
     else:
-        with pytest.raises(InputError, match="no usable people to draw"):
+        with pytest.raises(InputError, match="nobody to draw"):
             write_frames(dataset, out, limit=1, rng=rng)
 
 

@@ -300,3 +300,31 @@ def test_an_image_id_with_zeros_before_it(asked: Any) -> None:
     assert repair(content, "a.json").content["annotations"][0]["image_id"] == "000123"
     content["images"].append({**content["images"][0], "id": "0123", "file_name": "b.jpg"})
     assert repair(content, "a.json").content["annotations"][0]["image_id"] == asked
+
+
+@pytest.mark.parametrize(
+    ("box", "joints", "made"),
+    [
+        ([32, 42, -30, -40], [5, 6, 2], [2, 2, 30, 40]),
+        ([2, 42, 30, -40], [5, 6, 2], [2, 2, 30, 40]),
+        ([32, 42, -30, -40], [], [2, 2, 30, 40]),
+        ([32, 42, -30, -40], [40, 6, 2], None),
+        ([60, 42, -30, 40], [5, 6, 2], None),
+        ([5, 5, -1, -1], [], None),
+    ],
+    ids=["both", "one", "no joints", "joint outside", "over the edge", "no box"],
+)
+def test_a_box_that_was_drawn_from_another_corner(
+    box: list[int], joints: list[int], made: list[int] | None
+) -> None:
+    joints = [*joints, 7, 8, 2][: 6 if joints else 0]
+    keypoints = joints + [0] * (12 - len(joints))
+    content = one_person(bbox=box, keypoints=keypoints, num_keypoints=len(joints) // 3)
+    repaired = repair(content, "a.json").content["annotations"][0]["bbox"]
+    if made is not None:
+        assert repaired == made
+    elif joints:
+        x, y = min(joints[::3]), min(joints[1::3])
+        assert repaired == [x, y, max(joints[::3]) - x, max(joints[1::3]) - y]
+    else:
+        assert repaired == box

@@ -189,7 +189,9 @@ def _person(
 ) -> None:
     shared = {"source": "manual", "z_order": "0", "group_id": str(group)}
     x, y, w, h = (person[key] for key in "xywh")
-    box = _box(image, PERSON_LABEL, (x, y, x + w, y + h), shared)
+    # Sides may be negative, where a box was drawn from another corner.
+    corners = (min(x, x + w), min(y, y + h), max(x, x + w), max(y, y + h))
+    box = _box(image, PERSON_LABEL, corners, shared)
     for name, text in attributes_of(person).items():
         SubElement(box, "attribute", name=name).text = text
     cx, cy, w, h, angle = (person[name] for name in ROTATED_BOX_COLUMNS)

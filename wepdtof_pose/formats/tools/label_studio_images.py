@@ -31,6 +31,11 @@ def image_link(task: dict[str, Any], where: str) -> str:
     if not isinstance(link, str) or not link.strip():
         video = " but a video" if isinstance(data.get("video"), str) else ""
         raise InputError(f"{where}: 'data' names no image{video} (expected 'image')")
+    if link.startswith("data:"):
+        raise InputError(
+            f"{where}: holds its image itself, not the name of one: save the images as files, and "
+            "write their names in 'image'"
+        )
     require_file_name(path_of(link), where, key="image")
     return link
 
@@ -49,7 +54,8 @@ def path_of(link: str) -> str:
     elif "fileuri" in query and place.endswith("resolve"):
         # A file of a cloud storage, fetched through Label Studio.
         path = urlsplit(_decoded(query["fileuri"][0])).path
-    return "/".join(part for part in path.split("/") if part not in ("", ".", ".."))
+    steps = path.replace("\\", "/").split("/")
+    return "/".join(part for part in steps if part not in ("", ".", ".."))
 
 
 def _decoded(text: str) -> str:

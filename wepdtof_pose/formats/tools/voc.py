@@ -8,6 +8,7 @@ the XML file: `filename` in it is often outdated. What becomes of boxes is said 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -38,8 +39,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     roots = [base, *(above / n for n in ("JPEGImages", "images", "frames"))]
     found = [read_file(file, base=base) for file in files]
     lists = len(list(above.glob("ImageSets/Main/*.txt"))) if path.is_dir() else 0
-    found[0].left_out.update(add_counts({"lists of splits (all images are one split)": lists}))
-    return reading_of(
+    reading = reading_of(
         found,
         files,
         roots=roots,
@@ -48,6 +48,8 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         category=category,
         one_each=path.is_dir(),
     )
+    unread = {"lists of splits (all images are one split)": lists}
+    return replace(reading, left_out=add_counts(reading.left_out, unread))
 
 
 def xml_files(folder: Path) -> list[Path]:

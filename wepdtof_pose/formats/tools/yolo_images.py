@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, longest_ends
+from wepdtof_pose.formats.layout import ASIDE, IMAGE_SUFFIXES, longest_ends
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile
 from wepdtof_pose.images import require_own_file
 
@@ -85,8 +85,9 @@ def image_names(folder: Path) -> tuple[list[str], list[str]]:
     others: list[str] = []
     for path in sorted(folder.rglob("*")):
         suffix = path.suffix.lower()
-        # Archives made on a Mac have a ._name beside each file.
-        if not path.name.startswith("._") and suffix in (*IMAGE_SUFFIXES, *_OTHER_SUFFIXES):
+        # Hidden files may be images of the set; those of a Mac's archives are not.
+        aside = path.name.startswith("._") or not ASIDE.isdisjoint(path.relative_to(folder).parts)
+        if not aside and suffix in (*IMAGE_SUFFIXES, *_OTHER_SUFFIXES):
             names = read if suffix in IMAGE_SUFFIXES else others
             names.append(path.relative_to(folder).as_posix())
     return read, others

@@ -15,7 +15,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.categories import people_labels, says_person
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import SPLITS, WHOLE, files_in, split_folder
+from wepdtof_pose.formats.layout import SPLITS, WHOLE, files_in, longest_ends, split_folder
 from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names, with_flip_pairs
 from wepdtof_pose.plain_yaml import parse_yaml
 
@@ -123,7 +123,7 @@ def read_data_file(
     }
     splits = {split: "." if split in listed else places[0] for split, places in found.items()}
     below = [root / place for place in splits.values()]
-    outside = [place for place in below if alone and _leads_out(place, path)]
+    outside = [p for p in below if alone and p.exists() and _leads_out(p, path)]
     if root != stated and not any(place.exists() for place in below):
         outside = [stated]
     if outside:
@@ -164,6 +164,8 @@ def yaml_text(keypoint_set: KeypointSet, splits: Sequence[str]) -> str:
 
 
 def _yaml_file(path: Path) -> Path:
+    if path.suffix.lower() in (".json", ".ndjson"):
+        raise InputError(f"{path}: is no data.yaml: name that of a YOLO data set, or its folder")
     if not path.is_dir():
         return path
     found = files_in(path, ".yaml", ".yml")
@@ -326,11 +328,15 @@ def _place(place: str, root: Path, alone: bool) -> str:
     """Return a split's folder or list relative to the root, without one `../` too many.
 
     Exports of Roboflow have it: they are meant for loaders that look from a folder beside theirs.
+    Of a place on another machine, with slashes of either kind, the longest end that is there is
+    taken; the name of one folder is such an end only where it is a split's: `images` may be of any.
     `alone` says that nothing outside the root is read.
     """
     inner = place.removeprefix("../")
-    own = alone and (root / inner).exists()
-    return place if (root / place).exists() and not own else inner
+    if (root / place).exists() and not (alone and (root / inner).exists()):
+        return place
+    ends = [end for end in longest_ends(place) if "/" in end or end.lower() in SPLITS]
+    return next((end for end in (inner, *ends) if (root / end).exists()), inner)
 
 
 def _leads_out(place: Path, folder: Path) -> bool:

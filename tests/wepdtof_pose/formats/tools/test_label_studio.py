@@ -198,6 +198,7 @@ def test_broken_regions(tmp_path: Path, regions: tuple, error: str) -> None:
         ({"data": None}, "has no object 'data'"),
         ({"annotations": {}}, "'annotations': expected a JSON list"),
         ({"annotations": []}, r"a\.jpg: no such image"),
+        ({"link": "data:image/png;base64,iVBORw0KGgo="}, "task 1: holds its image itself, not"),
     ],
     ids=str,
 )

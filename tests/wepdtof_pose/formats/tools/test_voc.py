@@ -115,6 +115,7 @@ def test_marks_are_kept(tmp_path: Path) -> None:
         ((item(plain("x", 2, 3, 4)),), r"f1\.xml: object 1: <xmin> is 'x', not a number"),
         ((item(plain(1, 2, 3, 4), "dog"),), "labels 'dog', none of which says person"),
         ((item(turned(1, 2, 3, 4, "")),), "<angle> is"),
+        ((item("<polygon/>"),), "nobody is left: left out 1 object without a box"),
     ],
     ids=str,
 )

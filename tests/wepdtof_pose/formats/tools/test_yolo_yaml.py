@@ -27,6 +27,27 @@ def test_labels_stay_where_the_yaml_is_when_images_lie_elsewhere(
     assert datasets["train"].root == tmp_path / "far" / "images" / "train"
 
 
+@pytest.mark.parametrize(
+    "place",
+    ["images\\{}", ".\\images\\{}", "D:\\sets\\mine\\images\\{}", "/content/mine/images/{}"],
+)
+@pytest.mark.parametrize("given", ["folder", "file"])
+def test_places_on_another_machine(tmp_path: Path, place: str, given: str) -> None:
+    """As Windows writes them, or with the path that the data had elsewhere."""
+    splits = "".join(f"{name}: {place.format(name)}\n" for name in ("train", "val"))
+    text = f"path: C:\\sets\\mine\n{splits}kpt_shape: [3, 3]\n{NAMES}"
+    path = write(tmp_path / "in", text=text)
+    datasets = yolo.read(path if given == "folder" else path / "data.yaml").datasets
+    assert {name: len(dataset) for name, dataset in datasets.items()} == {"train": 1, "val": 0}
+    assert datasets["train"].root == path / "images" / "train"
+
+
+def test_another_file_in_place_of_the_yaml(tmp_path: Path) -> None:
+    (tmp_path / "set.ndjson").write_text('{"type": "dataset"}\n{"type": "image"}\n')
+    with pytest.raises(InputError, match=r"set\.ndjson: is no data\.yaml"):
+        yolo.read(tmp_path / "set.ndjson")
+
+
 def test_folders_of_roboflow_have_one_step_up_too_many(tmp_path: Path) -> None:
     path = write(tmp_path / "in")
     for split in ("train", "val"):
@@ -289,7 +310,9 @@ def test_validation_by_another_name(tmp_path: Path, key: str) -> None:
         yolo.read(tmp_path)
 
 
-@pytest.mark.parametrize("test", ["../test/images", "test-dev2017.txt", "listed.txt"])
+@pytest.mark.parametrize(
+    "test", ["../test/images", "/far/test/images", "test-dev2017.txt", "listed.txt"]
+)
 def test_a_test_set_that_is_not_there_is_counted(tmp_path: Path, test: str) -> None:
     text = f"train: images/train\nval: images/val\ntest: {test}\nkpt_shape: [3, 3]\n{NAMES}"
     (write(tmp_path, text=text) / "listed.txt").write_text("images/test/far.jpg\n")

@@ -1,0 +1,91 @@
+"""What a file is that is not what it was taken for, and what to do with it, for errors."""
+
+from __future__ import annotations
+
+import re
+
+
+def kind_of_bytes(content: bytes) -> str:
+    """Return what a file is that is no text, by its beginning; "" where nobody knows.
+
+    >>> kind_of_bytes(b"PK\\x03\\x04...")
+    'a zip file: unpack it, or wepdtof-pose convert it'
+    """
+    if content.startswith(_PICTURES):
+        return "a picture or a film"
+    return next((what for start, what in _STARTS if content.startswith(start)), "")
+
+
+def kind_of_text(text: str) -> str:
+    """Return what a text is that is no JSON; "" where nobody knows."""
+    return next((what for test, what in _TEXTS if test.match(text)), "")
+
+
+def kind_of_no_picture(content: bytes) -> str:
+    """Return what a file is that cannot be decoded as a picture; "" where nobody knows.
+
+    >>> kind_of_no_picture(b"<!DOCTYPE html><html>...")
+    'a web page: download the file itself'
+    """
+    for test, what in _UNREAD_PICTURES:
+        if test.match(content):
+            return f"{what}, which is not read: convert it to JPEG or PNG"
+    if content.startswith(_PICTURES):
+        return ""
+    if not content.strip(b"\0"):
+        return "nothing but zeros, as of a copy that broke off: copy it again"
+    text = content[:_LOOKED_AT].decode(errors="replace")
+    if text.isascii() and all(letter.isprintable() or letter.isspace() for letter in text):
+        page = next((what for test, what in _TEXTS[:2] if test.match(text)), "")
+        return page or f"a text that begins {text.strip()[:40]!r}"
+    return kind_of_bytes(content)
+
+
+_LOOKED_AT = 200
+"""Bytes that say whether a file is a text."""
+
+_STARTS = (
+    (b"\x1f\x8b", "a gzip file, unpack it"),
+    (b"PK\x03\x04", "a zip file: unpack it, or wepdtof-pose convert it"),
+    (b"7z\xbc\xaf", "a 7-Zip archive, unpack it"),
+    (b"Rar!", "a RAR archive, unpack it"),
+    (b"\x89HDF", "an HDF5 file (DeepLabCut, SLEAP, MATLAB 7.3), which is not read"),
+    (b"MATLAB", "a MATLAB file: --from lsp, lspet or mpii reads those of these sets"),
+    (b"\x93NUMPY", "a NumPy file, which is not read"),
+    (b"\x80", "a Python pickle, which is never read: it could run code"),
+    (b"SQLite", "an SQLite database, which is not read"),
+    ((b"\xff\xfe", b"\xfe\xff"), "UTF-16 text: save it as UTF-8"),
+    (b"%PDF", "a PDF document, which is not read"),
+)
+"""What files that are no text begin with, and what they are."""
+
+_PICTURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*", b"MM\0")
+
+_UNREAD_PICTURES = (
+    (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "HEIC, as phones take them"),
+    (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "), "JPEG XL"),
+    (re.compile(rb"8BPS"), "a Photoshop file"),
+    (re.compile(rb"v/1\x01|#\?RADIANCE"), "a picture of high dynamic range"),
+    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?<svg"), "SVG"),
+)
+"""What pictures that are not read begin with, and what they are."""
+
+_TEXTS = tuple(
+    (re.compile(pattern, re.IGNORECASE), what)
+    for pattern, what in (
+        (r"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull"),
+        (r"\s*<(!doctype html|html)", "a web page: download the file itself"),
+        (r"MATLAB", "a MATLAB file: --from lsp, lspet or mpii reads those of these sets"),
+        (r"\s*<", "XML: --from cvat (CVAT) or --from voc (Pascal VOC)"),
+        (r"\s*\{[^{}]{0,200}'", "what Python prints of an object: write it with json.dump"),
+        (r"\s*(//|/\*|#)", "JSON with comments: take them out"),
+        (
+            r'\s*\{"type":\s*"dataset"',
+            "NDJSON of Ultralytics, which is not read: export a YOLO data set from there",
+        ),
+        (r"\s*\{.*\}\s*\n\s*\{", "JSON lines: put the objects of the lines into one list"),
+        (r"[^\n{}\[\]]*,[^\n{}\[\]]*\n", "a table (CSV), which is not read: write COCO JSON"),
+        (r"\s*[\w-]+:(\s|$)", "YAML: give that of a YOLO data set to --from yolo"),
+    )
+)
+"""What texts that are no JSON begin with, and what they are."""
