@@ -80,10 +80,10 @@ def draw_skeleton(
             _disc(image, points[joint], radius - max(1.0, 0.8 * width), OUTLINE)
 
 
-def draw_box(image: np.ndarray, box: np.ndarray, *, width: float, color: Color = BOX) -> None:
+def draw_box(image: np.ndarray, box: np.ndarray, *, width: float) -> None:
     """Draw a box (4,) x, y, w, h in pixels."""
     x, y, w, h = box
-    _polygon(image, np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]), color, width)
+    _polygon(image, np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]), BOX, width)
 
 
 def draw_rotated_box(
@@ -141,7 +141,7 @@ def grid(images: Sequence[np.ndarray], *, columns: int, gap: int) -> np.ndarray:
     return page
 
 
-def draw_rings(image: np.ndarray, lens: Lens, *, width: float, color: Color = RING) -> None:
+def draw_rings(image: np.ndarray, lens: Lens, *, width: float) -> None:
     """Draw the circle of a fisheye image and, dashed, a ring for every 15 degrees from the axis.
 
     Every second ring is labelled with its angle, on the side where the picture has most room.
@@ -149,22 +149,19 @@ def draw_rings(image: np.ndarray, lens: Lens, *, width: float, color: Color = RI
     center = np.array([lens.cx, lens.cy])
     full = np.rad2deg(lens.max_angle)
     for degrees in np.arange(15, full + 0.5, 15):
-        _circle(
-            image, center, float(lens.radius_at(np.deg2rad(degrees))), color, width, dashed=True
-        )
-    _circle(image, center, lens.radius, color, 1.6 * width, dashed=False)
+        reach = float(lens.radius_at(np.deg2rad(degrees)))
+        _circle(image, center, reach, RING, width, dashed=True)
+    _circle(image, center, lens.radius, RING, 1.6 * width, dashed=False)
     for arm in (np.array([4 * width, 0]), np.array([0, 4 * width])):
-        _line(image, center - arm, center + arm, color, width)
+        _line(image, center - arm, center + arm, RING, width)
     for degrees in np.arange(30, full + 0.5, 30):
         reach = float(lens.radius_at(np.deg2rad(degrees)))
         # At 45 degrees the corners of the picture are farthest away.
         place = center + reach * np.sqrt(0.5) * np.array([1, -1])
-        draw_label(image, f"{degrees:.0f} deg", place, size=6 * width, color=color)
+        draw_label(image, f"{degrees:.0f} deg", place, size=6 * width, color=RING)
 
 
-def draw_heatmaps(
-    image: np.ndarray, heatmaps: np.ndarray, keypoint_set: KeypointSet, *, opacity: float = 0.9
-) -> None:
+def draw_heatmaps(image: np.ndarray, heatmaps: np.ndarray, keypoint_set: KeypointSet) -> None:
     """Draw heatmaps (joints, h, w) of 0 to 1 over an image, each joint in the colour of its side.
 
     The heatmaps cover the image; where several overlap, the strongest is seen.
@@ -178,7 +175,7 @@ def draw_heatmaps(
         ink = np.where(stronger, np.array(joint_color(joint), dtype=np.float32), ink)
         strength = np.where(stronger, large, strength)
     # The picture is darkened a little, so that a white heatmap is seen on a white shirt.
-    weight = opacity * strength
+    weight = 0.9 * strength
     image[:] = ((0.7 * image) * (1 - weight) + ink * weight).round().astype(np.uint8)
 
 

@@ -1,14 +1,12 @@
 """Scores of trained networks: the run's own again, other data, detected boxes, other joints."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
-from click.testing import CliRunner, Result
+from command_line import require_helpful, runner
 
 from sspcm.commands.main import main
 from sspcm.inference.open import open_networks
@@ -22,26 +20,11 @@ from wepdtof_pose.keypoints import get_keypoint_set
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
-HEAVY = ("numpy", "pandas", "cv2", "torch")
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+run = runner(main)
 
 
 def test_help_of_every_command_has_an_example_and_needs_nothing_heavy() -> None:
-    code = (
-        "import sys, click.testing; from sspcm.commands.main import main\n"
-        "for name in ['', *main.commands]:\n"
-        "    found = click.testing.CliRunner().invoke(main, [name, '--help'] if name else ['-h'])\n"
-        "    assert found.exit_code == 0, found.output\n"
-        "    assert not name or 'Example:' in found.output, found.output\n"
-        f"print([m for m in {HEAVY} if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    require_helpful("sspcm", heavy=("numpy", "pandas", "cv2", "torch"))
 
 
 @pytest.mark.parametrize("checkpoint", ["last", "best"])

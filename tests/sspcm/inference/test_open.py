@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import runner
 from torch import nn
 
 from sspcm.assembly import about_networks, make_method
@@ -24,11 +24,7 @@ from sspcm.training.train import train
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+run = runner(main)
 
 
 def small(seed: int, *, joints: int = 24, depth: int = 18) -> PoseResNet:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import runner
 
 from sspcm.commands.main import main
 from sspcm.config_io import load_config
@@ -21,11 +21,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.scores.predictions import from_results
 
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+run = runner(main)
 
 
 def train_as(tiny_run: Path, folder: Path, **changes: object) -> Path:

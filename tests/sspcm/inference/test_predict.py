@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner, Result
+from command_line import runner
 
 from sspcm.commands.main import main
 from sspcm.inference import pictures, predict
@@ -26,11 +26,7 @@ from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.geometry import PIXEL_STD, boxes_to_center_scale, clip_boxes
 from wepdtof_pose.scores.predictions import from_results, suppress
 
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+run = runner(main)
 
 
 def boxes_by_name(people: PoseDataset) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from command_line import require_helpful, runner
 
 from wepdtof_pose.commands.main import main
 from wepdtof_pose.files import read_json, write_json
@@ -16,26 +16,13 @@ from wepdtof_pose.images import read_image
 from wepdtof_pose.splits.hold_out import hold_out, read_subset
 from wepdtof_pose.splits.partitions import read_partition
 
-HEAVY = ("numpy", "pandas", "cv2", "torch", "matplotlib", "scipy")
-
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+run = runner(main)
 
 
 def test_help_of_every_command_has_an_example_and_needs_nothing_heavy() -> None:
-    code = (
-        "import sys, click.testing; from wepdtof_pose.commands.main import main\n"
-        "for name in ['', *main.commands]:\n"
-        "    found = click.testing.CliRunner().invoke(main, [name, '--help'] if name else ['-h'])\n"
-        "    assert found.exit_code == 0, found.output\n"
-        "    assert not name or 'Example:' in found.output, found.output\n"
-        f"print([m for m in {HEAVY} if m in sys.modules])"
+    require_helpful(
+        "wepdtof_pose", heavy=("numpy", "pandas", "cv2", "torch", "matplotlib", "scipy")
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_a_wrong_path_in_a_real_process(tmp_path: Path) -> None:

@@ -8,16 +8,12 @@ from pathlib import Path
 
 import cv2
 import pytest
-from click.testing import CliRunner, Result
+from command_line import runner
 
 from wepdtof_pose.commands.main import main
 from wepdtof_pose.images import read_image
 
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+run = runner(main)
 
 
 def empty(folder: Path) -> None:

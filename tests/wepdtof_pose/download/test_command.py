@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from command_line import runner
 
 from wepdtof_pose.commands.main import main
 from wepdtof_pose.download import archives, install
@@ -19,11 +20,7 @@ from wepdtof_pose.download.sources import read_registry
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.locks import exclusive
 
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, ["download", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+run = runner(main, "download")
 
 
 def wepdtof(**changes: bytes | None) -> dict[str, bytes]:

@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from click.testing import CliRunner, Result
+from command_line import runner
 
 from wepdtof_pose.commands.main import main
 
-
-def run(*arguments: object) -> Result:
-    result = CliRunner().invoke(main, ["download", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+run = runner(main, "download")
 
 
 FILES = {f"val/{i:03}.jpg": np.random.default_rng(i).bytes(40_000) for i in range(30)}

@@ -248,25 +248,20 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
         words = line.split()
         if not words:
             continue
-        where = f"{source}: line {number}"
-        if len(words) == 5:
-            numbers = [parse_number(word, where) for word in words]
-            require_shares(numbers[1:], where)
-            rows.append(numbers + [math.nan] * (columns - 5))
-            continue
-        if len(words) != columns:
+        if len(words) not in (5, columns):
             hint = ": the last one, a confidence, is no label" if len(words) == columns + 1 else ""
             raise InputError(
                 f"{source}: line {number} has {len(words)} numbers instead of {columns} "
                 f"(a class, 4 of the box, {channels} each of {joints} joints){hint}"
             )
+        where = f"{source}: line {number}"
         row = [parse_number(word, where) for word in words]
         require_shares(row[1:5], where)
-        for first in range(5, columns, channels):
+        for first in range(5, len(row), channels):
             # Where a joint is not labelled its position says nothing.
             if channels == 2 or row[first + 2] > 0:
                 require_shares(row[first : first + 2], where)
-        rows.append(row)
+        rows.append(row + [math.nan] * (columns - len(row)))
     return np.array(rows, dtype=np.float64).reshape(-1, columns)
 
 
