@@ -37,6 +37,8 @@ class PoolView:
             as they are evaluated.
         through: function that warps the same people through other such matrices, to (N, 3, H, W)
             normalised; it resamples the stored pixels, not the easy views.
+        redraw: function that draws other easy views of these people from a generator: their
+            matrices (N, 2, 3) and (N,) bool, whether they are mirrored.
     """
 
     rows: Tensor
@@ -44,6 +46,7 @@ class PoolView:
     flip: Tensor
     plain: Tensor
     through: Callable[[Tensor], Tensor]
+    redraw: Callable[[torch.Generator], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,7 @@ class BatchMaker:
                     plain_views(len(raw.pool_rows)), self._store.window_size[0], (width, height)
                 ),
                 through=partial(self._through, raw.pool_rows, pool),
+                redraw=partial(self._drawn_views, len(raw.pool_rows)),
             )
         return Batch(
             labelled=self._images(raw.labelled),
@@ -252,6 +256,12 @@ class BatchMaker:
         pixels = torch.empty(len(rows), side, side, 3, dtype=torch.uint8, pin_memory=pinned)
         self._store.read_into(rows, pixels.numpy())
         return RawViews(pixels, matrices, draw.flip)
+
+    def _drawn_views(self, people: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return matrices (N, 2, 3) of fresh easy views, and (N,) whether they are mirrored."""
+        draw = draw_views(people, self._strength, generator=generator)
+        side = self._store.window_size[0]
+        return region_to_crop(draw, side, self._store.crop_size), draw.flip
 
     def _warped(self, rows: np.ndarray, matrices: Tensor) -> Tensor:
         width, height = self._store.crop_size

@@ -10,8 +10,8 @@ half of the peaks.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -95,6 +95,7 @@ class SspcmEma(Method):
             operations: RandAugment operations an image; 0 switches it off.
             magnitude: their strength, 0 to 30.
             patches: Cut-Occlude patches an image; 0 switches it off.
+            hard_views: of each unlabelled person in a step, each of an easy view of its own.
             one_batch: labelled and hard views in one pass, not in two.
             weight: of the unlabelled loss.
             cameras: show labelled views as other cameras would (`sspcm.augment.cameras`).
@@ -119,6 +120,7 @@ class SspcmEma(Method):
         operations: int = 2
         magnitude: int = 15
         patches: int = 2
+        hard_views: int = 1
         one_batch: bool = True
         weight: float = 1.0
         cameras: bool = False
@@ -138,6 +140,10 @@ class SspcmEma(Method):
             for name in ("agreement", "operations", "patches", "weight", "exchange"):
                 if getattr(self, name) < 0:
                     raise InputError(f"method.options.{name} must not be negative")
+            if self.hard_views < 1:
+                raise InputError(
+                    f"method.options.hard_views must be at least 1, not {self.hard_views}"
+                )
             if self.exchange > 1:
                 raise InputError(f"method.options.exchange must be at most 1, not {self.exchange}")
             if not 0 <= self.magnitude <= 30:
@@ -176,29 +182,32 @@ class SspcmEma(Method):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Supervised and pseudo-label loss of one step, with fresh draws."""
-        return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
+        people = len(batch.labelled)
+        draws = [self.draw(people, batch.generator) for _ in range(self.options.hard_views)]
+        return self.losses(batch, draws)
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
-        """Return the draws of a step: the operations, then the warp, where there is one."""
+        """Return the draws of a hard view: the operations, then the warp, where there is one."""
         operations = draw_hard_view(self.setting, self.options.hard_view, people, generator)
         view = plain_views(people)
         if not self.options.plain:
             view = draw_views(people, self.setting.hard_view, generator=generator)
         return HardDraw((operations,), view)
 
-    def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
-        """Supervised and pseudo-label loss of one step with given draws."""
+    def losses(self, batch: Batch, draws: Sequence[HardDraw]) -> dict[str, Tensor]:
+        """Supervised and pseudo-label loss of one step with the draws of each hard view."""
         x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
         if self.options.cameras:
             x_s = as_other_cameras(x_s, batch.generator)
         if x_u is None:
             return {"supervised": heatmap_mse(self.network(x_s), y, w_s)}
-        hard, y_u, w_u = self.pseudo_labelled(batch, draw)
+        hard, y_u, w_u = self.pseudo_labelled(batch, draws)
         if self.options.exchange:
-            chosen = torch.rand(2, len(x_s), generator=batch.generator) < self.options.exchange
-            drawn = x_s
+            shape = (1 + len(draws), len(x_s))
+            chosen = torch.rand(shape, generator=batch.generator) < self.options.exchange
+            drawn = x_s.repeat(len(draws), 1, 1, 1)
             x_s = with_statistics_of(x_s, x_u, chosen[0])
-            hard = with_statistics_of(hard, drawn, chosen[1])
+            hard = with_statistics_of(hard, drawn, chosen[1:].flatten())
         if self.options.one_batch:
             of_labelled, of_hard = self.network(torch.cat([x_s, hard])).split([len(x_s), len(hard)])
         else:
@@ -208,25 +217,36 @@ class SspcmEma(Method):
             "pseudo": self.options.weight * heatmap_mse(of_hard, y_u, w_u),
         }
 
-    def pseudo_labelled(self, batch: Batch, draw: HardDraw) -> tuple[Tensor, Tensor, Tensor]:
-        """Hard views (N, 3, H, W) of the pool, what they show (N, J, h, w), and weights (N, J)."""
-        taught, to_easy, mirrored = self._taught_of(batch)
-        joints, kept = view_joints(
-            self._positions(taught),
-            taught.kept,
-            to_easy,
-            mirrored,
-            self._permutation(to_easy.device),
-        )
-        (hard,) = make_hard_views(self.setting, batch, [self.options.hard_view], [joints], draw)
-        y_u, w_u = self._targets(joints, kept, draw.view)
-        if not self.options.redraw:
-            y_u = self._warped(taught.heatmaps, to_easy, mirrored, draw.view)
-        w_u = w_u * batch.unlabelled_weight
-        self.statistics = {"joints_kept": (w_u > 0).float().mean()}
+    def pseudo_labelled(
+        self, batch: Batch, draws: Sequence[HardDraw]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Hard views (V N, 3, H, W) of the pool, what they show (V N, J, h, w), weights (V N, J).
+
+        One hard view of each of the N people is made with each of the V draws.
+        """
+        looked_at, matrices, flip = self._looked_at(batch)
+        taught = self.taught(looked_at)
+        positions = self._positions(taught)
+        parts = []
+        device = positions.device
+        permutation = self._permutation(device)
+        # The draws come first: they end, and no easy view is drawn in vain.
+        for draw, easy in zip(draws, self._easy_views(batch), strict=False):
+            assert easy.pool_view is not None
+            to_easy = compose(easy.pool_view.matrices, invert(matrices))
+            to_easy = to_easy.to(device, non_blocking=True)
+            mirrored = (easy.pool_view.flip != flip).to(device, non_blocking=True)
+            joints, kept = view_joints(positions, taught.kept, to_easy, mirrored, permutation)
+            (hard,) = make_hard_views(self.setting, easy, [self.options.hard_view], [joints], draw)
+            y_u, w_u = self._targets(joints, kept, draw.view)
+            if not self.options.redraw:
+                y_u = self._warped(taught.heatmaps, to_easy, mirrored, draw.view)
+            parts.append((hard, y_u, w_u * batch.unlabelled_weight))
+        hards, targets, weights = (torch.cat(part) for part in zip(*parts, strict=True))
+        self.statistics = {"joints_kept": (weights > 0).float().mean()}
         if taught.inconsistency is not None:
             self.statistics["inconsistency"] = taught.inconsistency.mean()
-        return hard, y_u, w_u
+        return hards, targets, weights
 
     def burn_in_roles(self) -> dict[str, str]:
         """Start all three as A was burnt in."""
@@ -285,23 +305,24 @@ class SspcmEma(Method):
         """Restore what `get_extra_state` gave."""
         self.fresh_steps = state["fresh_steps"]
 
-    def _taught_of(self, batch: Batch) -> tuple[Taught, Tensor, Tensor]:
-        """Return what is taught of a step's people, and how the easy view shows it.
-
-        Returns:
-            T on the crops of the people, matrices (N, 2, 3) float64 from their pixels to those of
-            the easy view, and (N,) bool, whether that is mirrored.
-        """
-        images, pool = batch.unlabelled, batch.pool_view
-        assert images is not None
-        if not self.options.plain:
-            still = torch.eye(2, 3, dtype=torch.float64, device=images.device)
-            straight = torch.zeros(len(images), dtype=torch.bool, device=images.device)
-            return self.taught(images), still.expand(len(images), 2, 3), straight
+    def _looked_at(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """The pool as the teachers see it: images, matrices from stored pixels, and mirroring."""
+        pool = batch.pool_view
+        assert batch.unlabelled is not None
         assert pool is not None
-        to_easy = compose(pool.matrices, invert(pool.plain)).to(images.device, non_blocking=True)
-        mirrored = pool.flip.to(images.device, non_blocking=True)
-        return self.taught(pool.through(pool.plain)), to_easy, mirrored
+        if not self.options.plain:
+            return batch.unlabelled, pool.matrices, pool.flip
+        return pool.through(pool.plain), pool.plain, torch.zeros_like(pool.flip)
+
+    def _easy_views(self, batch: Batch) -> Iterator[Batch]:
+        """Yield the batch, then the same with other easy views of its pool, without end."""
+        pool = batch.pool_view
+        assert pool is not None
+        yield batch
+        while True:
+            matrices, flip = pool.redraw(batch.generator)
+            view = replace(pool, matrices=matrices, flip=flip)
+            yield replace(batch, unlabelled=pool.through(matrices), pool_view=view)
 
     def _teacher_maps(self, images: Tensor) -> list[Tensor]:
         """Maps (N, J, h, w) float32 of E, and of L on each of its views, mapped back."""

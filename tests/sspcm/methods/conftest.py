@@ -158,7 +158,14 @@ def student_batch(make_batch):
         rows = torch.tensor([1, 6, 2, 2])
         still, same = torch.zeros(PEOPLE, dtype=torch.bool), STORED_TO_CROP.expand(PEOPLE, 2, 3)
         batch = make_batch(seed)
-        view = PoolView(rows, same, still, same, through=lambda matrices: batch.unlabelled)
+        view = PoolView(
+            rows,
+            same,
+            still,
+            same,
+            through=lambda matrices: batch.unlabelled,
+            redraw=lambda generator: (same, still),
+        )
         return replace(batch, pool_view=view)
 
     return make

@@ -66,6 +66,10 @@ def no_images(matrices):
     raise AssertionError("targets need no images")
 
 
+def no_views(generator):
+    raise AssertionError("targets need no other views")
+
+
 POINTS = np.array(
     [
         [[61.0, 80], [92, 72]],
@@ -135,7 +139,7 @@ def test_targets_follow_the_view():
     _, matrices = pool.views(np.array([1]), mirrored)
     target, weight = offline_targets(
         labels,
-        PoolView(torch.tensor([1]), matrices, mirrored.flip, matrices, through=no_images),
+        PoolView(torch.tensor([1]), matrices, mirrored.flip, matrices, no_images, no_views),
         score_threshold=0.3,
         flip_permutation=SWAP,
         heatmap_size=(16, 24),

@@ -50,6 +50,30 @@ def test_labelled_and_hard_views_in_two_passes(make_setting, student_batch, watc
     assert [len(x) for x, *_ in passes] == [4, 4]
 
 
+def test_each_hard_view_is_of_an_easy_view_of_its_own(make_setting, batches_of) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 80, 80, 3), dtype=np.uint8)
+    raw, rows = batches_of(pixels), np.arange(4)
+
+    def made(count):
+        batch = raw.finish(raw.read(rows, rows, torch.Generator().manual_seed(8)))
+        method = build_method("sspcm_ema", make_setting(), PLAIN | {"hard_views": count}).train()
+        draws = [method.draw(4, batch.generator) for _ in range(count)]
+        return batch, method.pseudo_labelled(batch, draws)
+
+    batch, (hard, learned, weight) = made(3)
+    assert len(hard) == len(learned) == len(weight) == 12
+    assert torch.equal(hard[:4], batch.unlabelled)
+    assert not torch.allclose(hard[4:8], hard[:4])
+    assert not torch.allclose(hard[8:], hard[4:8])
+    generator = torch.Generator()
+    generator.set_state(batch.generator.get_state())
+    after = made(3)[0].generator.get_state()
+    assert torch.equal(after, generator.get_state())
+    # One hard view is of the step's own easy view, and draws no other.
+    batch, (hard, *_) = made(1)
+    assert torch.equal(hard, batch.unlabelled)
+
+
 class Shown(torch.nn.Module):
     """Maps of what the image's own channels show: joint j is the bright spot of channel j."""
 
@@ -61,8 +85,11 @@ class Shown(torch.nn.Module):
         return self.weight * denormalise(images)[:, :, ::4, ::4] / 255
 
 
+@pytest.mark.parametrize("hard_views", [1, 3])
 @pytest.mark.parametrize("plain", [True, False])
-def test_what_is_learned_lies_where_the_hard_view_shows_it(make_setting, batches_of, plain) -> None:
+def test_what_is_learned_lies_where_the_hard_view_shows_it(
+    make_setting, batches_of, plain, hard_views
+) -> None:
     side = 80
     row, column = np.mgrid[:side, :side]
     places = 40 + np.random.default_rng(2).integers(-8, 9, (4, 3, 2))
@@ -74,10 +101,12 @@ def test_what_is_learned_lies_where_the_hard_view_shows_it(make_setting, batches
     assert set(batch.pool_view.flip.tolist()) == {True, False}
     options = PLAIN | {"plain": plain, "mirror": True, "zoom": 0.85, "agreement": 0.5}
     method = build_method("sspcm_ema", make_setting(lambda role: Shown()), options).train()
-    hard, learned, weight = method.pseudo_labelled(batch, method.draw(4, batch.generator))
+    draws = [method.draw(4, batch.generator) for _ in range(hard_views)]
+    hard, learned, weight = method.pseudo_labelled(batch, draws)
+    assert len(hard) == 4 * hard_views
     shown, brightness = argmax_positions(denormalise(hard) / 255)
     seen = (weight > 0) & (brightness > 0.95)
-    assert seen.sum() >= 8
+    assert seen.sum() >= 8 * hard_views
     apart = 4 * argmax_positions(learned)[0] - shown
     # A spot that the easy view cuts off has its teacher's peak on the edge.
     assert apart.norm(dim=2)[seen].quantile(0.9) < 3
@@ -183,6 +212,7 @@ def test_all_three_begin_as_a_was_burnt_in(make_setting) -> None:
         ({"short_memory": 1.0}, "short_memory must be from 0 to below 1, not 1.0"),
         ({"agreement": -0.1}, "agreement must not be negative"),
         ({"zoom": 1.2}, "zoom must be 0 or from 0.5 to 1, not 1.2"),
+        ({"hard_views": 0}, "hard_views must be at least 1, not 0"),
         ({"magnitude": 31}, "magnitude must be from 0 to 30, not 31"),
     ],
 )
@@ -192,16 +222,17 @@ def test_options_that_cannot_be(make_setting, options, message) -> None:
 
 
 def test_drawn_and_real_views_exchange_their_colours(make_setting, student_batch, watch) -> None:
-    options = PLAIN | {"cameras": True, "exchange": 1.0}
+    options = PLAIN | {"cameras": True, "exchange": 1.0, "hard_views": 2}
     method = build_method("sspcm_ema", make_setting(still=True), options).train()
     passes = watch(method.network)
     batch = student_batch()
     losses = method(batch)
-    labelled, hard = passes[0][0].split(len(batch.labelled))
+    labelled, *hards = passes[0][0].split(len(batch.labelled))
     for part in (torch.mean, torch.std):
         wanted = part(batch.unlabelled, dim=(2, 3))
         torch.testing.assert_close(part(labelled, dim=(2, 3)), wanted, atol=1e-4, rtol=1e-4)
-    assert not torch.equal(hard, batch.unlabelled)
+    assert len(hards) == 2
+    assert not any(torch.equal(hard, batch.unlabelled) for hard in hards)
     assert all(torch.isfinite(loss) for loss in losses.values())
 
 
