@@ -25,7 +25,9 @@ class Hardware:
     """Where and how a run computes.
 
     Attributes:
+        device: where the networks live.
         precision: dtype of the networks' passes under autocast; float32 is without autocast.
+        memory_format: layout of images and convolution weights.
     """
 
     device: torch.device
@@ -58,7 +60,9 @@ def choose_hardware(
     that of the process's local rank. Float32 on CUDA is exact: TF32 is switched off.
 
     Args:
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
         precision: `auto`, `float32` or `bfloat16`.
+        local_rank: number of the process on this machine.
         by: what names the device, for errors.
 
     Raises:

@@ -41,9 +41,14 @@ class Grid:
     """The axes of a comparison.
 
     Attributes:
+        methods: names of methods.
+        labels: label budgets.
+        seeds: seeds of each label budget.
         subsets: seeds of the random choice of labelled people.
         networks: name -> configuration keys of the network; the name is part of cell names.
+        preset: name of the preset.
         data: COCO-keypoint JSON or dataset folder; None means the preset's procedural set.
+        settings: configuration keys of every cell.
         variants: name in tables -> method with other options, as configuration keys.
     """
 

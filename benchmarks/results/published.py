@@ -48,6 +48,8 @@ class Schedule:
     """The length and batch size of a training.
 
     Attributes:
+        epochs: of training.
+        milestones: epochs at which the learning rate drops.
         batch_size: labelled people per step, over all GPUs.
     """
 

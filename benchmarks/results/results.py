@@ -87,7 +87,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The finished cells of a comparison, in the order of backbone, budget and method."""
+    """The finished cells of a comparison, in the order of backbone, budget and method.
+
+    Attributes:
+        folder: of the comparison.
+        preset: of its settings.
+        groups: its finished cells.
+        unfinished: names of cells that have no result.
+    """
 
     folder: Path
     preset: str

@@ -36,7 +36,9 @@ class Difference:
     Attributes:
         mean: of the second values minus the first.
         low: lower end of the 95 % interval.
+        high: upper end.
         p: two-sided probability of so large a difference if there were none.
+        pairs: number of pairs.
     """
 
     mean: float

@@ -25,6 +25,9 @@ def run_cell(folder: str, name: str, config: str, where: str) -> str:
     any launcher can send them to another machine that shares the file system.
 
     Args:
+        folder: of the comparison.
+        name: of the cell.
+        config: the cell's configuration as YAML.
         where: folder that relative paths are relative to.
     """
     from benchmarks.layout import ComparisonFolder

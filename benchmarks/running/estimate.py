@@ -24,10 +24,12 @@ class Estimate:
     """The cost of a cell, or of a burn-in that cells share.
 
     Attributes:
+        name: of the cell or burn-in.
         state: `finished`, `4 of 12 epochs` or `missing`.
         steps: total optimiser steps, without those of a burn-in with a line of its own; None if the
             data are missing.
         seconds: remaining time of training; None if nothing comparable is finished.
+        burn_in: whether it is a burn-in.
     """
 
     name: str

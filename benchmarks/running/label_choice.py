@@ -55,9 +55,14 @@ def compare_choices(
     """Train the missing runs in `out`, write the scores of all runs, and return them.
 
     Args:
+        setting: what to compare.
         data: COCO-keypoint JSON or dataset folder in which everybody is labelled.
         out: folder of the runs (`first-seed0`, `random-seed0`, `ranked-seed0`, ...), the lists and
             `label_choice.json`; finished runs are kept.
+        say: called with a line for each run.
+
+    Raises:
+        InputError: budgets or data are unusable, or `out` holds runs of another setting.
     """
     rows = []
     for seed in setting.seeds:

@@ -32,7 +32,9 @@ class Event:
     """A change in the state of a task.
 
     Attributes:
+        name: of the cell.
         state: `started`, `submitted`, `done`, `failed` or `busy` (another process runs it).
+        note: additional information.
     """
 
     name: str

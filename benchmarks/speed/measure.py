@@ -34,8 +34,16 @@ class SpeedSetting:
     """What to measure.
 
     Attributes:
+        parts: of `PARTS`.
+        methods: whose steps are timed.
         crop_size: (width, height) in pixels.
+        batch_size: labelled people per step.
+        repeats: repetitions of every timing.
+        growth: data set sizes in people.
         memory_people: size of one more data set, for memory only; 0 for none.
+        device: as in a run's configuration.
+        precision: as in a run's configuration.
+        compile: compile the networks.
     """
 
     parts: tuple[str, ...] = PARTS

@@ -44,6 +44,7 @@ class Report:
         provenance: data, split, recipe, sigmas, preset, steps and augmentation, a sentence or two
             for each, with code between backticks.
         warnings: reasons why the comparison is unfair; empty if there are none.
+        tables: scores, cost, and every network.
     """
 
     provenance: tuple[str, ...]

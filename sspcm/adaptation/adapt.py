@@ -72,11 +72,15 @@ class AdaptOptions:
         boxes: file of the people's boxes on the frames; the finder says where they are if None.
         category: id or name of the category of people in that file.
         angles: unit of its angles (see `read_detections`).
+        box_threshold: boxes with a lower score are not used.
         labels: data set of real labels to learn from as well.
         test: data set of real labels that are measured on and never learned from.
         held_out: share of the frames (and of `labels`) that is measured on and not learned from.
         frames: most frames to take; of more, every n-th.
+        people: drawn people to learn from.
         style: how they are drawn (see `wepdtof_pose.generate`); as the network's run if None.
+        steps: of the optimiser.
+        seed: of views and batches.
     """
 
     boxes: Path | None = None

@@ -31,6 +31,9 @@ class OwnFrames:
     Attributes:
         people: without labels; every frame that was looked at, with or without people.
         held_out: mask (frames,) of those that nothing is learned from.
+        looked_at: how many frames there were to choose from.
+        counts: what was left out, and how often.
+        problems: what could not be read, a line each.
     """
 
     people: PoseDataset

@@ -80,6 +80,7 @@ class Pool:
     Attributes:
         rows: (M,) rows of the training people, in ascending order.
         people: number of training people that `rows` indexes.
+        batch_size: people per forward pass.
         views: function from rows to their normalised views (N, 3, H, W) and the matrices (N, 2, 3)
             float64 from stored to crop pixels that made them.
     """

@@ -46,6 +46,7 @@ class CocoBoxes:
         scores: (n,), 1 for annotations.
         rotated: (n, 5) cx, cy, w, h, and degrees clockwise from up; NaN where there is none.
         stated: (n, 2) width and height that the file gives for the image; NaN where it does not.
+        left_out: how many entries were left out, by reason.
     """
 
     image_ids: list[Any]
@@ -182,9 +183,11 @@ def _turned_clockwise(
     """Return the rotated boxes (n, 5) of entries, degrees clockwise; NaN where there is none.
 
     Args:
+        people: the entries.
         around: (n, 4) the detector's own upright boxes, NaN where there is none.
         stated: (n, 2) sizes of the images, NaN where unknown.
         angles: what the file's angles are; None checks that they are degrees clockwise.
+        path: of the file.
 
     Raises:
         InputError: the angles look like others, or there are none to be told the unit of.

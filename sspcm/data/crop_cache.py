@@ -30,6 +30,7 @@ class CropCache:
     """The content of a folder of crop stores.
 
     Attributes:
+        folder: the cache.
         stores: most recently used first.
         leftovers: temporary files and locks of processes that were killed or are still at work.
         others: files that are not ours and are never removed.

@@ -70,6 +70,7 @@ def crop_places(
         boxes: (people, 4) x, y, w, h in pixels.
         sizes: (people, 2) or (2,) frame width and height in pixels.
         crop_size: (width, height) of crops in pixels.
+        upright: turn the crops.
         up: the direction that points up in a turned crop; see `Up`.
         rotated: (people, 5) rotated boxes cx, cy, w, h in pixels and degrees, NaN where unknown.
             One without positive sides is not used.

@@ -44,6 +44,7 @@ class CropStore:
         pixels: uint8 (people, height, width, 3) RGB: an array, or a file whose rows are read by
             indexing.
         keypoints: float32 (people, joints, 3) x, y in frame pixels, visibility 0/1/2.
+        places: where the crops lie on their frames.
         crop_size: (width, height) of a crop; the window has the same resolution.
     """
 
@@ -87,6 +88,7 @@ class CropStore:
         Args:
             rows: (N,) people.
             matrices: (N, 2, 3) from window to output pixels.
+            out: the output array, contiguous.
         """
         window = np.empty((1, *self.pixels.shape[1:]), np.uint8)
         size = (out.shape[2], out.shape[1])
@@ -119,9 +121,11 @@ def open_crop_store(
         crop_size: (width, height) of crops in pixels, which sets the resolution.
         window_size: (width, height) kept around each person: the crop size for evaluation, a square
             of `region_size` for augmentation.
+        folder: where stores are kept.
         upright: turn each person's crop (fisheye).
         up: the direction that points up in a turned crop; see `sspcm.data.crop_places`.
         released: clip boxes to their frames as the released code does.
+        workers: decoding threads; by default one per core.
 
     Raises:
         InputError: an image is missing or cannot be decoded, the folder cannot be made, or the disk

@@ -132,6 +132,7 @@ class Detections:
         stated: (n, 2) float64 width and height of the image according to the file; NaN if it does
             not state them.
         left_out: kinds of entries that are not boxes of people, with their counts.
+        source: names the file in errors.
     """
 
     image_ids: list[Any]

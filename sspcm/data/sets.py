@@ -39,8 +39,12 @@ class Splits:
     """The training and test splits of a data set, with all people, usable or not.
 
     Attributes:
+        train: people to train on.
+        test: people to test on.
         annotated: the whole content of the file that `train` comes from.
+        data_hash: hash of the annotated people.
         split_hash: hash of the split, or of the test split if the data come in splits.
+        split: how the data were split.
     """
 
     train: PoseDataset
@@ -273,6 +277,7 @@ class _Sources:
     """What is left out of everything that is learned from, people on tested images above all.
 
     Attributes:
+        known: the images of tested people.
         left_out: how many people are left out, by split and reason.
         reading: what readers left out or derived, and how often.
         images: images to learn from that show tested people, and what makes each the same.

@@ -35,6 +35,7 @@ class YoloBoxes:
     """The boxes of people in text files.
 
     Attributes:
+        names: of the images, without suffix.
         corners: four of each, as shares of the image.
         scores: of each; 1 where there is none.
         oriented: whether the corners are those of an oriented box.

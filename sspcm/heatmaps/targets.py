@@ -34,6 +34,7 @@ def gaussian_targets(
         visibility: (N, J) weight of each joint; a map is drawn only where it is above 0.5.
         heatmap_size: (width, height) in heatmap pixels.
         stride: crop pixels per heatmap pixel.
+        sigma: standard deviation in heatmap pixels.
         exact: centre the Gaussians on the joints rather than on the nearest pixels.
 
     Returns:

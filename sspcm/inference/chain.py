@@ -70,9 +70,12 @@ class GivenBoxes:
     """Boxes of a detection file, and counts of their use.
 
     Attributes:
+        detections: the boxes.
         threshold: boxes with a lower score are not used.
+        frames: frames asked for so far.
         frames_with_boxes: how many of them have a usable box.
         low: boxes on these frames that score below the threshold.
+        outside: boxes that lie entirely outside their frame.
         twice: boxes that are on their frame already, with the same numbers; they are not used.
     """
 

@@ -32,6 +32,8 @@ class TestPeople:
 
     Attributes:
         people: all people of the split, usable or not.
+        data: path of the data, as given.
+        split: name of the split.
         learned: rows of `people` that are on images the networks' run learned from; None where
             that cannot be told.
         overlap: says which images, or why it cannot be told, or that the data were changed; "" if
@@ -129,6 +131,8 @@ def evaluate_networks(
     and those not used.
 
     Args:
+        networks: all networks of a method, or one of them.
+        test: the people to evaluate on.
         detections: a file of boxes (see `read_detections`); annotated boxes if None.
         category: id or name of the category of people among the detections.
         angles: unit of the detections' angles (see `read_detections`).

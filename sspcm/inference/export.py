@@ -67,6 +67,7 @@ def export_onnx(
 
     Args:
         networks: see `sspcm.inference.open`; on the CPU in float32.
+        out: the ONNX file.
         name: of the network; the reported one if None.
         precision: of weights and computation: `float32`; `float16`, half the size; or `int8`, a
             quarter, with value ranges measured on the crops of people. Inputs and outputs are

@@ -49,7 +49,10 @@ class Finder:
 
     Attributes:
         network: the `FinderNet`, folded (see `sspcm.networks.folding`), on the device.
+        hardware: device and precision.
+        source: file that it was read from.
         side: longer side, in pixels, to which frames are resized.
+        threshold: lowest score of a person.
         turns: number of quarter turns in which each frame is searched; a person found in several
             of them counts once, in the mean of their boxes.
     """
@@ -197,6 +200,7 @@ def turned_back(boxes: np.ndarray, quarters: int, size: tuple[int, int]) -> np.n
     """Return boxes (n, 5) found on `np.rot90(image, quarters)` as boxes on the image.
 
     Args:
+        boxes: cx, cy, w, h, angle.
         quarters: of a turn counter-clockwise, 0 or more.
         size: (width, height) of the image.
     """
@@ -216,6 +220,7 @@ def without_doubles(
 
     Args:
         boxes: (m, 6) cx, cy, w, h, angle, score, best first.
+        overlap: the largest IoU with a better box.
         average: return in place of each box its mean with those that overlap it by more than
             `SAME`, weighted by score and overlap; its score stays.
     """

@@ -46,6 +46,7 @@ class Source:
     """An image file or a video file.
 
     Attributes:
+        path: the file.
         name: its file name; relative to the folder if a folder was given.
         kind: `image`, `pages` (an image file with several pages) or `video`.
         image_id: the number that an image's name consists of, else the name without suffix, or the
@@ -68,6 +69,7 @@ class Frame:
     """One decoded frame.
 
     Attributes:
+        source: the file that it comes from.
         image: (height, width, 3) uint8 BGR, turned as viewers show it.
         number: of a frame of a video or a page of a file, from 1; None for an image.
         rate: frames per second of the video while it does not pause; None otherwise.
@@ -116,6 +118,8 @@ class FrameReader:
     """Decodes the frames of a source one after the other; iterate over it once.
 
     Attributes:
+        source: the file to read.
+        frames: frames decoded so far.
         undecodable: frames between others, or at the end, that could not be decoded.
         stated: number of frames in the video's header; None if it states none.
         problem: what is wrong with the source, known once it has been read; None for nothing.

@@ -32,9 +32,11 @@ class TrainedNetworks:
 
     Attributes:
         method: returns heatmaps by network name.
+        keypoint_set: the joints of the heatmaps.
         crop_size: (width, height) of crops in pixels.
         bgr: whether the networks take channels in BGR order.
         evaluation: batch size, decoding and flip test of the run, or the defaults.
+        hardware: device and precision of the networks.
         config: of the run; None if there is no run.
         record: the source of the networks, for a result.
         upright: whether they were trained on turned crops.

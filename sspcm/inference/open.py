@@ -86,6 +86,8 @@ def import_weights(
 
     Args:
         source: the released checkpoint, or any file in its layout or in mmpose's.
+        out: the file to write.
+        keypoints: name of the keypoint set of the heatmaps.
         crop_size: (width, height) in pixels of the crops that the networks were trained on.
         bgr: whether the networks take channels in BGR order; None means the released code's order
             for files in its layout, and RGB for mmpose's.

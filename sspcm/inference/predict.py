@@ -62,6 +62,7 @@ class PredictionOptions:
             image id.
         category: id or name of the category of people in that file.
         angles: unit of its angles (see `read_detections`).
+        threshold: boxes with a lower score are not used.
         up: the direction that points up in turned crops; as the networks were trained if None.
         track: number people through videos and through numbered images of one folder.
         smooth: standard deviation, in seconds, of the average over time along each track; 0 for no
@@ -98,10 +99,14 @@ class PredictionCount:
     """Counts of a prediction.
 
     Attributes:
+        frames: frames read.
+        poses: poses written.
         bare: poses without a joint that scores high enough to be drawn.
+        seconds: duration of the work.
         left_out: files in folders that are neither images nor videos, by suffix.
         boxes: how many given boxes were used, and why others were not; None without given boxes.
         problems: one line for each input that could not be read.
+        notes: further remarks, one line each.
     """
 
     frames: int = 0

@@ -93,6 +93,7 @@ def score_people(
     Args:
         test: all people of the frames, including crowds and people without labels.
         tested: (predicted,) rows of the people whose poses were predicted.
+        store: their crops.
         keypoints: (predicted, joints, 3) their poses, in the test people's joints.
     """
     everyone = predictions_of_people(test, keypoints, rows=tested, scores=np.ones(len(tested)))

@@ -57,6 +57,9 @@ def numbered(
 class Tracker:
     """Numbers the people of one video, frame by frame.
 
+    Attributes:
+        frames: how many it has seen.
+
     >>> from wepdtof_pose.keypoints import get_keypoint_set
     >>> tracker = Tracker()
     >>> tracker.update(Poses.nobody(get_keypoint_set("wepdtof-pose-14"), size=(8, 8)), 0.0).tracks

@@ -61,6 +61,7 @@ def build_network(
 
     Args:
         name: one of `NETWORKS`, `timm:NAME`, or `module:callable` for a network of your own.
+        joints: number of heatmaps.
         width: channels of a ResNet's first stage (64 if None); the rest scales with it.
         deconv_channels: channels of the transposed convolutions of a ResNet (256 if None) or of
             efficientnet_lite0 (32 if None).

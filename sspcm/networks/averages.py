@@ -13,7 +13,11 @@ from sspcm.networks.roles import role_networks
 
 
 class AveragedWeights:
-    """Exponential averages of the weights and statistics of a method's trained networks."""
+    """Exponential averages of the weights and statistics of a method's trained networks.
+
+    Attributes:
+        averages: of the values, in their order.
+    """
 
     def __init__(self, method: nn.Module, decay: float) -> None:
         """Start from the method's weights; `decay` is that of a step, in 0..1."""

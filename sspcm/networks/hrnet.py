@@ -36,6 +36,7 @@ class HRNet(nn.Module):
         """Build the network.
 
         Args:
+            joints: number of heatmaps.
             width: channels of the finest branch (32 or 48 as published); each coarser one has
                 twice as many.
             generator: CPU source of the fresh weights; torch's global one if None.

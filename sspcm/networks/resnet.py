@@ -107,6 +107,7 @@ class PoseResNet(Stages):
 
         Args:
             depth: 18, 34, 50, 101 or 152.
+            joints: number of heatmaps.
             width: channels of the stem and the first stage (64 as published); the stages have
                 1, 2, 4 and 8 times as many.
             deconv_channels: channels of the three transposed convolutions.

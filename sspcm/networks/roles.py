@@ -37,6 +37,8 @@ def network_maker(
     weights, or a network of your own that does not map (N, 3, H, W) to (N, J, H/4, W/4).
 
     Args:
+        config: of the run.
+        joints: number of heatmaps J.
         names: of the joints, by which a head is taken out of a checkpoint that names its own.
         pretrained: load the initial weights that the configuration names; not needed where a
             checkpoint follows.

@@ -202,6 +202,7 @@ class WeightsFile:
     """The networks in a file of weights, and what it says of them.
 
     Attributes:
+        path: the file.
         networks: parameters under our names by network ("" for a single one).
         about: what a file that we wrote says of its networks; None for other files.
         mmpose: it is laid out as mmpose's, whose networks take RGB.

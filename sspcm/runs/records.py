@@ -29,11 +29,14 @@ class DataRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         data_hash: of the annotated people (the training split, where the data come in splits).
         split_hash: of the split, or of the test split.
+        split: how the data were split.
         labels_hash: of the list of labelled people and of further labelled data sets; None without
             either.
         unlabelled_hash: of the data set of the pool; None where the pool is the training split.
         people_train: usable people to train on.
         people_labelled: those of them whose labels are used.
+        people_unlabelled: people in the pool.
+        people_test: people who are scored.
         keypoint_set: name of the test people's joints.
         trained_keypoint_set: name of the joints of the heatmaps.
         labelled_order: `file`, `random` or `list`.
@@ -57,6 +60,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was about to do with its people, said before it started.
 
     Attributes:
+        labelled: people whose labels are used.
+        pool: people in the unlabelled pool.
+        test: people who are scored.
         left_out: people of the data in none of these, by side and reason.
         reading: what the readers of the data left out or derived, and how often.
         shared_images: which images of tested people were found among those to learn from; "" for
@@ -83,6 +89,7 @@ class BurnInRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a run's networks were before its method began.
 
     Attributes:
+        epochs: of the burn-in.
         training_seconds: of all burn-ins that the run started from; other runs may share them.
         scores: of every network that was burnt in, under its name in the run.
     """
@@ -96,17 +103,24 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished run found: result.json.
 
     Attributes:
+        method: name of the method.
+        recipe: `corrected` or `released`.
         reported: the network that the method is judged by.
+        seed: of the run.
         labels: label budget or list of labelled people, as configured.
         last: scores of every network after the last epoch; none where nobody was tested.
         best: scores of every network in the epoch that was best.
         best_epoch: that epoch, counted from 1; 0 where nobody was tested.
+        epochs: epochs trained.
+        steps: optimiser steps of all epochs.
         processes: how many trained together.
         training_seconds: without evaluation, writing pseudo-labels and the burn-in.
         burn_in: what was before; None where the method began at once.
         peak_memory_bytes: of the process that wrote the run.
         parameters_trained: numbers that the optimiser changes.
         parameters_predictor: numbers of the network that leaves the method.
+        precision: `float32` or `bfloat16`.
+        device: `cpu` or `cuda`.
         summary: of the people, before the run started; None in older results.
 
     The others are those of `DataRecord`, in the order of the file.
@@ -180,6 +194,7 @@ class EpochRow(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         epoch: counted from 1.
+        learning_rate: of its steps.
         train: mean of every loss and statistic.
         scores: those of every network that make curves; only where the epoch was evaluated.
         seconds: of training, since the beginning of the run.
@@ -249,6 +264,8 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
         decoding: from heatmaps to coordinates, as their run was scored.
         flip_test: heatmaps are averaged with those of the mirror image, as their run was scored.
+        method: name of the method that trained them.
+        recipe: its recipe.
         roles: entry of the state dictionary -> name of the network.
         reported: the network that the method is judged by.
         source: name of the file that they were imported from.

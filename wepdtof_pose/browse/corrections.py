@@ -36,7 +36,9 @@ class FrameNow:
     Attributes:
         source: image, rows and annotations, as imported.
         size: (2,) width and height in pixels.
+        labels: the labels of each field now.
         tags: the frame's, findings and the split among them.
+        split: its name.
     """
 
     source: dict[str, Any]

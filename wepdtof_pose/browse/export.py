@@ -29,7 +29,10 @@ def export_corrections(
     changed since. Gives the number of people written.
 
     Args:
+        fiftyone: the module, from `start_fiftyone`.
+        path: the path that was browsed.
         out: COCO keypoint JSON, or with a tag a label subset file (see `wepdtof-pose split`).
+        split: needed where the path has several.
         category: the one that was browsed, where several have joints.
         tag: write the ids of the people who have this tag, or whose frame has it.
 

@@ -43,6 +43,8 @@ class Patience:
     Attributes:
         tries: failures in a row, without new bytes between them, before the file is given up.
         pause: seconds before the second try; doubled each time, up to a minute.
+        connect: seconds for a connection.
+        stall: seconds without a byte of an answer.
     """
 
     tries: int = 6

@@ -71,11 +71,14 @@ def download(
     with the same bytes.
 
     Args:
+        source: what to download.
         root: folder for all sources; the hashes first seen are recorded there.
         archives: files at hand, used instead of a download and left as they are.
         url: a direct link to the one archive of a source that cannot be fetched.
+        sha256: of that one archive.
         only: names of the files wanted from a source that can be fetched; by default all that are
             not optional.
+        say: called with a line for every step.
 
     Raises:
         InputError: nothing can be fetched, or what came is damaged, unsafe or another data set.

@@ -20,10 +20,13 @@ class RemoteFile(msgspec.Struct, frozen=True, rename={"inner": "from", "target":
     """An archive of a source that can be fetched.
 
     Attributes:
+        name: its file name.
+        url: its address.
         inner: the folder wanted from the archive.
         target: where that folder goes, below the folder of the source.
         size: bytes, or None if unknown.
         sha256: 64 hex digits, or None if unknown.
+        optional: fetched only if asked for by name.
     """
 
     name: _Words

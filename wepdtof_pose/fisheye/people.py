@@ -150,8 +150,10 @@ class PerspectiveView:
     """A pinhole view out of a fisheye image: what a camera turned to a person would see.
 
     Attributes:
+        lens: the fisheye.
         rotation: (3, 3), fisheye camera frame to view frame; rows are the view's right, down and
             forward.
+        focal: pixels.
         size: width and height of the view in pixels.
     """
 
@@ -195,6 +197,7 @@ def person_view(
     """Return an undistorted view of a person that shows the whole box with the head side up.
 
     Args:
+        lens: of the image.
         box: (5,) rotated box, or (4,) x, y, w, h, which is taken along the radius.
         size: width and height of the view in pixels.
         padding: view size over box size.

@@ -51,8 +51,11 @@ class Frame:
     """A frame as a file has it.
 
     Attributes:
+        id: its id in the file.
         file_name: its name, or None where the file knows only its `stem`.
+        stem: the name without suffix.
         size: width and height in pixels, or None where the file does not say them.
+        extra: other fields.
     """
 
     id: int | str
@@ -67,10 +70,12 @@ class BoxedPerson:
     """A labelled box: rotated, upright, or both.
 
     Attributes:
+        frame: id of the frame in its sequence.
         rotated: cx, cy, w, h in pixels and degrees clockwise, where there is such a box.
         box: x, y, w, h in pixels; where there is none, the bounds of the rotated box are taken.
         label: what the file says it is; None where it says nothing, which means a person.
         id, track: its ids, where there are any.
+        extra: other fields.
     """
 
     frame: int | str
@@ -89,7 +94,9 @@ class Sequence:
 
     Attributes:
         name: the scene of its frames, and a folder that its images may lie in.
+        source: names the file in errors.
         frames: its frames, in order; no two of the same id.
+        people: its boxes.
         left_out: what of the file was left out on parsing, and how often.
     """
 
@@ -113,9 +120,12 @@ def reading_of(
     """Return the data set of sequences as a Reading.
 
     Args:
+        sequences: what the files hold.
+        files: the annotation files.
         roots: folders in which the images may lie; the first that has one is taken.
         images: the folder that the user says they lie in, where they are found by the longest end
             of their names.
+        source: names the data in errors.
         category: the label of people, where the files label several things.
         one_each: each image has a file of its own: those without one are counted.
 

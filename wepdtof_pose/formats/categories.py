@@ -35,8 +35,10 @@ def people_labels(
     ['Person']
 
     Args:
+        labels: the labels met.
         category: the label that the user says is people, or several with commas between; upper and
             lower case are the same.
+        source: names the file in errors.
         alone: whether the only label is people, whatever it says: it is where it has joints.
 
     Raises:

@@ -54,6 +54,8 @@ class Blocks:
     """A list of a file, some rows at a time.
 
     Attributes:
+        key: name of the list.
+        source: name of the file in errors.
         rows: the rows, parsed or as they stand in the file.
     """
 

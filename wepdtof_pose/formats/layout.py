@@ -48,6 +48,7 @@ class Reading:
 
     Attributes:
         datasets: by split name; WHOLE where there is only one.
+        files: the annotation files read.
         left_out: what was left out or changed on reading, and how often.
         renamed: where an image lies, for those that do not lie at root / file_name.
     """

@@ -41,7 +41,10 @@ def write_frames(
     """Draw a random choice of the frames that have people, and return the PNG files written.
 
     Args:
+        dataset: frames and people.
+        folder: made where it is missing.
         limit: at most so many frames, in file order.
+        rng: chooses them.
         problems: gets a line for each frame that is left out because its image cannot be read;
             without it one such image is an error.
         predictions: drawn on a second copy of each frame, to the right of the annotations; frames

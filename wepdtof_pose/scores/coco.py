@@ -56,6 +56,7 @@ def score(
 
     Args:
         dataset: the annotated people. Frames without people count: poses on them are wrong.
+        predictions: poses on its frames, in its joints.
         ranked: the poses that AP and AR see, those by radius among them, where some of
             `predictions` were suppressed; all of them if None.
         pck_threshold: largest distance of a right joint over the square root of the box area.

@@ -97,6 +97,7 @@ def oks_nms(
         scores: (poses,)
         areas: (poses,) pixels squared.
         sigmas: (joints,) OKS sigmas.
+        threshold: largest OKS that two kept poses may have.
     """
     similar = pose_oks(keypoints, areas, sigmas) > threshold
     remaining = np.argsort(np.asarray(scores), kind="stable")[::-1]

@@ -75,6 +75,7 @@ def predictions_of_people(
     """Predictions made on annotated boxes, one for each person.
 
     Args:
+        dataset: the people.
         keypoints: (predictions, joints, 3) x, y in image pixels and a joint score.
         rows: (predictions,) the people's rows in the data set; all of them, in order, if None.
         scores: (predictions,) pose scores; the mean of the joint scores if None.

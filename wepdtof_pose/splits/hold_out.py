@@ -24,7 +24,9 @@ class Split:
 
     Attributes:
         train: rows of people, int64, ascending; usable or not (see `PoseDataset.trainable`).
+        test: rows of the other people.
         kind: "scene" where whole scenes were kept together, "frame" where only frames were.
+        seed: seed of the choice.
         hash: 16 hex digits of the people and file names on either side.
     """
 
@@ -41,6 +43,7 @@ def label_budget(text: str, people: int) -> int:
     Args:
         text: `1k`, `5k`, `10k` (thousands), `all`, a count (`300`) or a percentage (`10%`, rounded
             to the nearest person).
+        people: number of usable people.
 
     Raises:
         InputError: the text is no budget, or asks for nobody or for more people than there are.

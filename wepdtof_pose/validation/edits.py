@@ -18,6 +18,7 @@ class Edits:
     Rows keep their numbers: an entry that was taken out is None.
 
     Attributes:
+        source: name of the file, for messages.
         category: name of the category of people, where the user says it.
         changes: code, where and what of each change.
         dropped: labels taken out because the user said so.

@@ -25,6 +25,7 @@ class Finding:
         code: a key of CODES.
         severity: "error" where a reader refuses it or a number comes out wrong, else "warning".
         where: file, list, position and id.
+        message: what is wrong there.
         fix: what to do.
 
     >>> Finding("box-empty", "error", "a.json: annotations[3] (id 7)", "0 x 12 pixels", "...").code

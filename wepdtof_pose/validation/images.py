@@ -39,6 +39,7 @@ class ImageFile:
 
     Attributes:
         code: of the finding, or None.
+        message: what is wrong.
         size: width and height as shown, where it could be read.
         digest: SHA-256 of the file.
         orientation: of EXIF.

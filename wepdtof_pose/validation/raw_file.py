@@ -41,6 +41,7 @@ class RawFile:
     """The well-formed entries of an annotation file as arrays, one row an entry.
 
     Attributes:
+        source: name of the file, for messages.
         images, annotations: the lists of the file.
         image_rows, rows: position of each well-formed entry in these lists, int64.
         other_rows: positions of the annotations of other categories, int64.

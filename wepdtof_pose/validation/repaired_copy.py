@@ -47,6 +47,7 @@ def write_repaired(
 
     Args:
         path: an annotation file or a data set folder; only read.
+        out: folder to make.
         images: read the pictures, too, and move labels along with those that were changed.
         drop: take out what no reader takes and what cannot be repaired; the labels that go are
             counted. Without it no label is lost.

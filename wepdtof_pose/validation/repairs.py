@@ -57,6 +57,8 @@ class Repaired:
     """The content of a file after repair, and what was done.
 
     Attributes:
+        content: the repaired file.
+        changes: code, where and what of each change.
         before, after: its labels.
         dropped: those that were taken out because the user said so.
     """

@@ -31,6 +31,7 @@ class DataFile:
     """What a data.yaml says.
 
     Attributes:
+        file: the YAML file.
         root: folder that those of the splits are relative to.
         splits: folder of images by split name, as the file has it, without one `../` too many; `.`
             for one that is listed.
