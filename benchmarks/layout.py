@@ -65,7 +65,11 @@ class ComparisonFolder:
         write_json(self.record_file, {"preset": preset}, indent=1)
 
     def read_preset(self) -> str:
-        """Return the preset of the comparison."""
+        """Return the preset of the comparison.
+
+        Raises:
+            InputError: there is no comparison.
+        """
         if not self.record_file.is_file():
             raise InputError(
                 f"{self.path}: holds no comparison (run: sspcm-bench run -o {self.path})"

@@ -38,7 +38,11 @@ def load_config(
 
 
 def stated_keys(path: Path) -> set[str]:
-    """Return the keys `a.b` that a YAML file sets itself."""
+    """Return the keys `a.b` that a YAML file sets itself.
+
+    Raises:
+        InputError: no such file, or no YAML.
+    """
     return set(flatten(_read_yaml(path)))
 
 

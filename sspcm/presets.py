@@ -103,7 +103,11 @@ PRESETS = {
 
 
 def get_preset(name: str) -> Preset:
-    """Return the preset of that name."""
+    """Return the preset of that name.
+
+    Raises:
+        InputError: no such preset.
+    """
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
     return PRESETS[name]

@@ -30,7 +30,11 @@ Groups = tuple[str, np.ndarray]
 
 
 def right_joints(cell: CellResult) -> tuple[np.ndarray, np.ndarray, Groups]:
-    """Return counts of correct and labelled joints, (people,), and groups of the test people."""
+    """Return counts of correct and labelled joints, (people,), and groups of the test people.
+
+    Raises:
+        InputError: the predictions or the data are missing or have changed.
+    """
     test, predictions = cell_predictions(cell)
     people = people_scores(test, predictions)
     right = people.right(THRESHOLD) & people.labelled
@@ -42,6 +46,9 @@ def pck_curve(cell: CellResult) -> dict[str, list[float]]:
     """Return the PCK of the reported network's last checkpoint at every threshold of `CURVE`.
 
     Keys: "thresholds" (shares of the square root of the box area) and "PCK" (0 to 1).
+
+    Raises:
+        InputError: the predictions or the data are missing or have changed.
     """
     people = people_scores(*cell_predictions(cell))
     distances = people.relative_distances[people.labelled]

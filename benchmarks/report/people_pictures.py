@@ -32,6 +32,9 @@ def hardest_and_samples(
 
     The poses are those of the baseline and of the best other method at the smallest label budget;
     the hardest people are those of the latter.
+
+    Raises:
+        InputError: predictions or data are missing.
     """
     cells = _shown(comparison, baseline, score)
     found = [cell_predictions(cell) for cell in cells]

@@ -93,7 +93,11 @@ JointAP = dict[str, Score]
 
 
 def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
-    """Return the parsed content of a file as a record; errors say that `source` is not `what`."""
+    """Return the parsed content of a file as a record; errors say that `source` is not `what`.
+
+    Raises:
+        InputError: the content has another form; the message names the entry.
+    """
     try:
         return msgspec.convert(content, kind)
     except OTHER_FORM as error:

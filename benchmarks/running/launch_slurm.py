@@ -16,7 +16,11 @@ TIMEOUT_MINUTES = 24 * 60
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Check the options."""
+    """Check the options.
+
+    Raises:
+        InputError: submitit does not know an option, or there is no Slurm here.
+    """
     with tempfile.TemporaryDirectory() as folder:
         _executor(Path(folder), options, jobs=0, device="cpu")
 

@@ -49,6 +49,9 @@ def measure_growth(
     to write as many plain bytes shows the limit of the disk. The sizes are timed in turn, several
     times, and the medians are returned. Memory is measured in a separate process for each size. A
     last record, with times None, is for `memory_people` (0: none) with crops of `MEMORY_CROP`.
+
+    Raises:
+        InputError: the disk has no room for the stores.
     """
     require_room(sizes, folder, memory_people=memory_people)
     folders = {people: folder / f"growth-{people}" for people in sizes}

@@ -78,7 +78,11 @@ class SpeedSetting:
 
 
 def measure_speed(setting: SpeedSetting, *, folder: Path | None = None) -> dict[str, Any]:
-    """Return the records of all parts and of the machine; temporary files go into `folder`."""
+    """Return the records of all parts and of the machine; temporary files go into `folder`.
+
+    Raises:
+        InputError: a value cannot be used, or the disk has no room.
+    """
     hardware = choose_hardware(setting.device, setting.precision)
     result: dict[str, Any] = {"environment": environment(hardware)}
     with temporary_folder(folder) as place:

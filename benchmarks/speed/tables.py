@@ -122,7 +122,11 @@ class _Result(msgspec.Struct):
 
 
 def speed_tables(content: dict[str, Any], *, source: str = "speed.json") -> str:
-    """Return the tables of a result of `sspcm-bench speed`, for the parts that it ran."""
+    """Return the tables of a result of `sspcm-bench speed`, for the parts that it ran.
+
+    Raises:
+        InputError: it is no such result; the message names `source` and the entry.
+    """
     try:
         result = msgspec.convert(content, _Result)
     except OTHER_FORM as error:

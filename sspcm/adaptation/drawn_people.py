@@ -70,7 +70,11 @@ def drawn_folder() -> Path:
 
 
 def read_drawn() -> list[DrawnPeople]:
-    """Return the drawn people of the user's cache."""
+    """Return the drawn people of the user's cache.
+
+    Raises:
+        InputError: the folder cannot be read.
+    """
     folder = drawn_folder()
     if not folder.is_dir():
         return []
@@ -102,6 +106,9 @@ def clear_drawn(drawn: Sequence[DrawnPeople]) -> tuple[int, int]:
 
     Returns:
         How many folders were removed, and their bytes.
+
+    Raises:
+        InputError: a folder cannot be removed.
     """
     removed, freed = 0, 0
     for people in drawn:

@@ -67,6 +67,9 @@ def own_frames(
     Where there are more than `most` frames, every n-th is taken. Of each folder and video the last
     ones are held out, as neighbours of a frame are near copies of it; nothing of fewer than five
     frames. Frames of videos become image files in `pictures`.
+
+    Raises:
+        InputError: an input is missing, nothing can be read, or nobody is on the frames.
     """
     found = find_sources(inputs)
     readers = [FrameReader(source) for source in found.sources]

@@ -223,7 +223,11 @@ def say_what_was_not_read(
 
 
 def size_of(text: str, *, option: str = "--crop-size") -> tuple[int, int]:
-    """Return the (width, height) in pixels that `192x256` says."""
+    """Return the (width, height) in pixels that `192x256` says.
+
+    Raises:
+        InputError: it is no such text, or not a size that networks can take.
+    """
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise InputError(f"{option} {text!r}: expected WIDTHxHEIGHT, for example 192x256")

@@ -149,6 +149,9 @@ def _people_of(
 ) -> tuple[list[tuple[int, dict[str, Any]]], dict[str, int]]:
     """Return the entries of people with their numbers, and how many others there are, by reason;
     with `boxless` people may be without a box, and are left out then.
+
+    Raises:
+        InputError: there are no people.
     """
     left_out: Counter[str] = Counter()
     people = []

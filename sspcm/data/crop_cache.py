@@ -48,7 +48,11 @@ class CropCache:
 
 
 def read_cache(folder: Path) -> CropCache:
-    """Return the content of a folder of crops; a missing folder holds nothing."""
+    """Return the content of a folder of crops; a missing folder holds nothing.
+
+    Raises:
+        InputError: it is a file, or cannot be read.
+    """
     if not folder.exists():
         return CropCache(folder, (), (), ())
     try:
@@ -78,6 +82,9 @@ def clear_cache(cache: CropCache) -> tuple[int, int]:
 
     Returns:
         The number of stores removed, and their bytes.
+
+    Raises:
+        InputError: a file cannot be removed.
     """
     removed, freed = 0, 0
     try:

@@ -75,6 +75,9 @@ def crop_places(
         rotated: (people, 5) rotated boxes cx, cy, w, h in pixels and degrees, NaN where unknown.
             One without positive sides is not used.
         released: clip boxes to the frame as the released code does; see `clip_boxes`.
+
+    Raises:
+        InputError: `up` is none of the three.
     """
     if up not in get_args(Up):
         raise InputError(f"unknown direction {up!r}: choose one of {', '.join(get_args(Up))}")

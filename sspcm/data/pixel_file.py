@@ -26,7 +26,11 @@ class PixelFile:
     """
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
-        """Open a file."""
+        """Open a file.
+
+        Raises:
+            InputError: the file holds no uint8 array of this form, or is cut short.
+        """
         with path.open("rb") as file:
             try:
                 version = np.lib.format.read_magic(file)
@@ -74,7 +78,11 @@ class PixelFile:
                 raise OSError(f"{self._path}: row {row} cannot be read whole")
 
     def write(self, row: int, pixels: np.ndarray) -> None:
-        """Write one row (height, width, 3) uint8."""
+        """Write one row (height, width, 3) uint8.
+
+        Raises:
+            InputError: the disk is full, or the file cannot be written.
+        """
         data = np.ascontiguousarray(pixels).data.cast("B")
         try:
             written = os.pwrite(self._file, data, self._offset(row))

@@ -50,7 +50,11 @@ class YoloBoxes:
 
 
 def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
-    """Return the boxes of class `person` in a text file, or in those of a folder."""
+    """Return the boxes of class `person` in a text file, or in those of a folder.
+
+    Raises:
+        InputError: there is no such file, or a line is none of boxes; the message names it.
+    """
     files = files_in(path, ".txt", deep=True) if path.is_dir() else [path]
     notes = [file for file in files if path.is_dir() and file.name.lower() in _NOTES]
     files = [file for file in files if file not in notes]

@@ -114,6 +114,9 @@ def open_finder(
 ) -> Finder:
     """Open a network that finds people, from a file that `sspcm.training.finder` wrote; see
     `Finder`.
+
+    Raises:
+        InputError: it is no such file, or an option is out of range.
     """
     if not 1 <= turns <= 4:
         raise InputError(f"turns must be from 1 to 4, not {turns}")
@@ -148,6 +151,9 @@ def find_inputs(finder: Finder, inputs: Sequence[Path], out: Path) -> FindCount:
     the rotated box), `rotated_box` (cx, cy, w, h, angle) and `score`; frames of a video also have
     `frame`, counted from 1. `sspcm predict --boxes` takes the file. Unreadable inputs are left out
     and counted.
+
+    Raises:
+        InputError: an input is missing, or no frame can be read.
     """
     found = find_sources(inputs)
     count = FindCount(left_out=found.left_out)
@@ -188,7 +194,11 @@ def is_finder(state: dict[str, torch.Tensor]) -> bool:
 
 
 def finder_width(state: dict[str, torch.Tensor], *, source: str) -> int:
-    """Return the number of channels in the head of a finder's parameters."""
+    """Return the number of channels in the head of a finder's parameters.
+
+    Raises:
+        InputError: these are not the parameters of a finder.
+    """
     if not is_finder(state):
         raise InputError(
             f"{source}: holds no network that finds people (poses are predicted by --model)"

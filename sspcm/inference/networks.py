@@ -75,7 +75,11 @@ class TrainedNetworks:
             return list(self.method.heatmaps(blank))
 
     def only(self, name: str) -> TrainedNetworks:
-        """Return a copy with one network only."""
+        """Return a copy with one network only.
+
+        Raises:
+            InputError: there is no such network; the message lists the existing ones.
+        """
         if name != self.reported and name not in (names := self.names()):
             raise InputError(
                 f"{self.record['source']}: has no network {name!r}: choose one of "

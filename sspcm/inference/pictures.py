@@ -41,7 +41,11 @@ class PoseWriter:
             video.close(keep=kind is None)
 
     def write(self, frame: Frame, picture: np.ndarray) -> None:
-        """Write a drawn frame."""
+        """Write a drawn frame.
+
+        Raises:
+            InputError: it cannot be encoded or written.
+        """
         name = frame.source.name
         if self._video is not None and self._video.name != name:
             self._video.close(keep=True)

@@ -16,6 +16,9 @@ from wepdtof_pose.errors import InputError
 def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Module:
     """Return the trained network whose parameters, under our names, these are: PoseResNet, HRNet or
     PoseEfficientNet.
+
+    Raises:
+        InputError: no such network has these parameters.
     """
     if "mix.0.weight" in state:
         raise InputError(f"{source}: finds people and predicts no poses: name it with --finder")
@@ -35,7 +38,11 @@ def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Mo
 def architecture_of(
     state: Mapping[str, torch.Tensor], *, source: str
 ) -> tuple[str, dict[str, Any]]:
-    """The network's name and the sizes that `build_network` takes, of such a state dictionary."""
+    """The network's name and the sizes that `build_network` takes, of such a state dictionary.
+
+    Raises:
+        InputError: it is that of no such network, or has no head.
+    """
     try:
         state["final_layer.weight"]
         return _name_and_options(state)

@@ -40,6 +40,9 @@ class HRNet(nn.Module):
             width: channels of the finest branch (32 or 48 as published); each coarser one has
                 twice as many.
             generator: CPU source of the fresh weights; torch's global one if None.
+
+        Raises:
+            InputError: a size below 1.
         """
         super().__init__()
         if joints < 1 or width < 1:

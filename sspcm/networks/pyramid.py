@@ -32,7 +32,11 @@ class Stages(nn.Module, ABC):
         """Return the stages of the backbone, from the image on; the stem is part of the first."""
 
     def freeze(self, count: int) -> None:
-        """Freeze the first `count` stages."""
+        """Freeze the first `count` stages.
+
+        Raises:
+            InputError: there are not so many.
+        """
         stages = self.stages()
         if not 0 <= count <= len(stages):
             raise InputError(
@@ -71,7 +75,11 @@ class PyramidPose(Stages):
         deconv_channels: int = 32,
         generator: torch.Generator | None = None,
     ) -> None:
-        """Build the head; `channels` are those of the features, finest (1/4 of the side) first."""
+        """Build the head; `channels` are those of the features, finest (1/4 of the side) first.
+
+        Raises:
+            InputError: a size below 1.
+        """
         super().__init__()
         if joints < 1 or deconv_channels < 1:
             raise InputError(

@@ -113,6 +113,9 @@ class PoseResNet(Stages):
             deconv_channels: channels of the three transposed convolutions.
             lateral: connect the stages to the transposed convolutions of their size.
             generator: CPU source of the fresh weights; torch's global one if None.
+
+        Raises:
+            InputError: unknown depth, or a size below 1.
         """
         super().__init__()
         if depth not in STAGES:

@@ -253,7 +253,11 @@ class WeightsFile:
 
 
 def open_weights(file: Path) -> WeightsFile:
-    """Read a file of weights."""
+    """Read a file of weights.
+
+    Raises:
+        InputError: it is no usable file of weights, or holds no network that we know.
+    """
     file = weights_file(file)
     content = read_torch_file(file)
     state, unread = _parameters(content, file)

@@ -28,6 +28,9 @@ def network_path(name: str | Path) -> Path:
     Args:
         name: the name of a ready-trained network, or a path: a run folder, a checkpoint or a file
             of weights. What lies at a path goes before a name.
+
+    Raises:
+        InputError: there is no such path and no ready-trained network of that name.
     """
     path = Path(name)
     ready = ready_networks()
@@ -64,7 +67,11 @@ def default_finder(networks: TrainedNetworks) -> Finder | None:
 
 
 def open_finder(name: str | Path, *, device: str | None = None) -> Finder:
-    """Return a network that finds people: a ready-trained one by name, or that of a file."""
+    """Return a network that finds people: a ready-trained one by name, or that of a file.
+
+    Raises:
+        InputError: there is no such file, and no ready-trained network of that name.
+    """
     from sspcm.inference import finder
 
     path = network_path(name)

@@ -23,7 +23,11 @@ from wepdtof_pose.files import replacing
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint; it appears whole or not at all."""
+    """Write a checkpoint; it appears whole or not at all.
+
+    Raises:
+        InputError: it cannot be written there, or the disk is full.
+    """
     with replacing(path) as temporary:
         try:
             torch.save(content, temporary)
@@ -35,7 +39,11 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Return the content of a checkpoint of ours."""
+    """Return the content of a checkpoint of ours.
+
+    Raises:
+        InputError: the file is missing or is no checkpoint.
+    """
     content = read_torch_file(path, device=device)
     if not isinstance(content, dict) or not isinstance(content.get("method"), dict):
         raise InputError(f"{path}: not a checkpoint of this project (it has no 'method' entry)")

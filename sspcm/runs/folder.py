@@ -23,7 +23,11 @@ from wepdtof_pose.keypoints import KeypointSet
 
 
 def require_no_run_file(out: Path) -> None:
-    """Refuse to overwrite a file that belongs to a run; `sspcm pseudo-labels` may renew its own."""
+    """Refuse to overwrite a file that belongs to a run; `sspcm pseudo-labels` may renew its own.
+
+    Raises:
+        InputError: it is one.
+    """
     for run in map(RunFolder, out.absolute().parents[:2]):
         own = (
             *(run.config_file, run.metrics_file, run.result_file, run.predictions_file),
@@ -125,6 +129,9 @@ class RunFolder:
         Compared is what no configuration says: the data, the number of processes, the kind of
         device and its precision, with what env.json would hold if the run began now. What the
         folder does not record (older ones) is not compared.
+
+        Raises:
+            InputError: something differs.
         """
         before = self.read_environment() if self.resumable or self.finished else {}
         for key in _CONDITIONS:
@@ -139,7 +146,11 @@ class RunFolder:
         return self.read_environment().get("threads") if self.resumable else None
 
     def read_environment(self) -> dict[str, Any]:
-        """Return what env.json says; nothing where there is none."""
+        """Return what env.json says; nothing where there is none.
+
+        Raises:
+            InputError: it is not the environment of a run.
+        """
         return read_environment(self.environment_file) if self.environment_file.is_file() else {}
 
     @property
@@ -154,7 +165,11 @@ class RunFolder:
         return load_config(self.config_file)
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Return the rows of metrics.jsonl (see `EpochRow`) without a last line cut short."""
+        """Return the rows of metrics.jsonl (see `EpochRow`) without a last line cut short.
+
+        Raises:
+            InputError: a line is not that of its epoch.
+        """
         return read_epoch_rows(self.metrics_file) if self.metrics_file.is_file() else []
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:

@@ -45,6 +45,9 @@ def open_loggers(
     epochs that are done: of a run that goes on, only TensorBoard, whose files lie in the folder,
     knows them already.
 
+    Raises:
+        InputError: a logger that there is not, or whose package is not installed.
+
     >>> with open_loggers((), Path("run"), {}) as log:
     ...     log({"epoch": 1})
     """

@@ -166,7 +166,12 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_run_result(path: Path) -> RunResult:
-    """Return the result in a file."""
+    """Return the result in a file.
+
+    Raises:
+        InputError: there is no such file, or it is not the result of a run; the message names the
+            entry that is wrong.
+    """
     try:
         result = msgspec.convert(read_json(path), RunResult)
     except OTHER_FORM as error:
@@ -211,6 +216,9 @@ def read_epoch_rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a metrics.jsonl, checked by `EpochRow`, as they are in the file.
 
     A last line that was cut short is left out: its epoch is trained again.
+
+    Raises:
+        InputError: a line is not that of its epoch; the message names line and entry.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -238,7 +246,11 @@ def read_epoch_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def read_environment(path: Path) -> dict[str, Any]:
-    """Return what an env.json says: texts and numbers by name, or dictionaries of these."""
+    """Return what an env.json says: texts and numbers by name, or dictionaries of these.
+
+    Raises:
+        InputError: it is of another form; the message names the entry.
+    """
     content = read_json(path)
     if not isinstance(content, dict):
         raise InputError(f"{path}: is not the environment of a run: it is no dictionary")
@@ -289,7 +301,11 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_about(content: Any, *, source: str) -> AboutNetworks:
-    """The record in the entry `about` of a file of weights; `source` names the file in errors."""
+    """The record in the entry `about` of a file of weights; `source` names the file in errors.
+
+    Raises:
+        InputError: it is of another form; the message names the entry.
+    """
     try:
         about = msgspec.convert(content, AboutNetworks)
     except OTHER_FORM as error:
@@ -302,7 +318,11 @@ def read_about(content: Any, *, source: str) -> AboutNetworks:
 
 
 def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
-    """The keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors."""
+    """The keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
+
+    Raises:
+        InputError: it is not such a dictionary.
+    """
     try:
         sigmas = content["sigmas"]
         return KeypointSet(

@@ -72,6 +72,9 @@ def read_splits(path: Path, *, category: str | None = None) -> dict[str, Split]:
     """Return the annotation files under a path, read and checked, by split name.
 
     `category` is that of the people, where several have joints.
+
+    Raises:
+        InputError: the files cannot be used, or none of the images is there.
     """
     files = annotation_files(path)
     splits = {}

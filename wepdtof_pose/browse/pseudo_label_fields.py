@@ -40,6 +40,9 @@ def add_pseudo_labels(
     The field `pseudo_labels` has a pose for each person of the pool with `confidence`,
     `inconsistency` (heatmap pixels) and `kept` (1 where the student learned from it) of each joint;
     frames get the means of their poses, to sort by.
+
+    Raises:
+        InputError: the file holds no pseudo-labels of images of the data set.
     """
     content = read_json(file)
     of_split = split_of_results(content, datasets, split=split, source=str(file))

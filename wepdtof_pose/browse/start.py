@@ -21,7 +21,11 @@ _LONGEST = 60
 
 
 def start_fiftyone() -> Any:
-    """The module `fiftyone`, its database answering. Usage statistics are not sent by default."""
+    """The module `fiftyone`, its database answering. Usage statistics are not sent by default.
+
+    Raises:
+        InputError: FiftyOne is not installed, cannot be imported, or its MongoDB does not start.
+    """
     if find_spec("fiftyone") is None:
         raise InputError(f"FiftyOne is not installed: {INSTALL}")
     if database_uri() is None:

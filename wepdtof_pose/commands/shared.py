@@ -131,7 +131,11 @@ def refuse_unused(what: str, names: Iterable[str]) -> None:
 
 
 def names_of(text: str, *, option: str) -> list[str]:
-    """Return the names in a comma-separated text."""
+    """Return the names in a comma-separated text.
+
+    Raises:
+        InputError: there is none; the message names the option.
+    """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise InputError(f"{option} {text!r} names nothing")

@@ -32,6 +32,9 @@ def unpacked(path: Path, place: Path) -> Iterator[Path]:
 
     Errors in the block name the zip and not the place. `place` must not exist; whoever gave it
     removes it.
+
+    Raises:
+        InputError: the zip is damaged, not safe or too large for the disk, or has no files.
     """
     if not is_zip(path):
         yield path

@@ -34,6 +34,9 @@ def body_boxes(
     On 21 people of real frames such boxes overlap those drawn by hand by 0.79 (mean IoU), boxes
     along the spine by 0.72, and boxes along the image radius by 0.64.
 
+    Raises:
+        InputError: `axis` is neither.
+
     >>> from wepdtof_pose.keypoints import get_keypoint_set
     >>> joints = np.zeros((1, 14, 3), np.float32)
     >>> joints[0, [6, 9, 12, 13]] = [(60, 8, 2), (60, 12, 2), (100, 10, 2), (90, 10, 2)]

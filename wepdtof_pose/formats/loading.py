@@ -99,7 +99,11 @@ def require_same_joints(datasets: dict[str, PoseDataset], files: dict[str, Path]
 
 
 def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str) -> PoseDataset:
-    """Return the data set of that split; `path` names their origin in the error."""
+    """Return the data set of that split; `path` names their origin in the error.
+
+    Raises:
+        InputError: no such split; the message lists those there are.
+    """
     if name not in datasets:
         raise InputError(f"{path}: has no split {name!r}, only {', '.join(datasets)}")
     return datasets[name]

@@ -126,7 +126,11 @@ def area_rule(dataset: PoseDataset) -> str:
 
 
 def coco_evaluation(dataset: PoseDataset, predictions: Predictions) -> COCOeval_faster:
-    """Return the finished evaluation of `coco_contents`."""
+    """Return the finished evaluation of `coco_contents`.
+
+    Raises:
+        InputError: other joints, unknown frames, nobody to score, or no sigmas.
+    """
     truth, results = coco_contents(dataset, predictions)
     evaluation = COCOeval_faster(
         COCO(truth),
@@ -145,6 +149,9 @@ def coco_contents(
     """Return people and predictions as contents of COCO files, one category, for an evaluator.
 
     Image i + 1 is the i-th frame by id (see `frame_order`); person and prediction i have id i + 1.
+
+    Raises:
+        InputError: other joints, unknown frames, nobody to score, or no sigmas.
     """
     count = len(dataset.keypoint_set)
     if predictions.keypoints.shape[1] != count:
