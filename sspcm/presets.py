@@ -114,7 +114,12 @@ def get_preset(name: str) -> Preset:
 
 
 def fitting_preset(named: Mapping[str, Any], *, device: str) -> str:
-    """Return the name of the preset that suits a machine, unless settings ask for another."""
+    """Return the name of the preset that suits a machine, unless settings ask for another.
+
+    Args:
+        named: configuration keys that the user has set.
+        device: type of the device, `cpu` or `cuda`.
+    """
     if named.get("method.recipe") == "released":
         return "paper"
     return "gpu" if device == "cuda" else "small"

@@ -309,8 +309,11 @@ def replacing_folder(
     """Give a temporary folder that takes the place of `path` if the block ends without an error.
 
     One process at a time does so, and clears up first what one that was killed at it has left: a
-    half-made folder is removed, an old one that had been moved aside is put back. Where `path`
-    exists, `allowed` is called with it, and raises an InputError if it must stay.
+    half-made folder is removed, an old one that had been moved aside is put back.
+
+    Args:
+        path: the folder to make or to replace.
+        allowed: called with `path` where that exists; raises an InputError if it must stay.
 
     Raises:
         InputError: it cannot be written there, or another process is writing it.

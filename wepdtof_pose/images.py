@@ -66,8 +66,12 @@ def require_own_file(path: Path, root: Path, *, kind: str = "an image") -> None:
 
     A link may lead to another place of the data set: below `root`, or beside `root` where that is
     the folder `images` of a data set or lies in one. That folder may be a link itself, whichever of
-    the two `root` is. A missing file is left to whoever opens it. `kind` says in errors what the
-    file should be.
+    the two `root` is. A missing file is left to whoever opens it.
+
+    Args:
+        path: an image, or a file of labels that a reader came upon.
+        root: the folder of the images or labels.
+        kind: what the file should be, in errors.
     """
     real = os.path.realpath(path)
     own = [_data_folder(Path(os.path.realpath(root)))]
@@ -118,8 +122,11 @@ def other_size(path: Path, size: tuple[int, int], *, slack: int = 0) -> str:
 
 
 def image_header(content: bytes, source: str) -> ImageHeader | None:
-    """Return the header of a picture file, or of its beginning; None where Pillow does not know the
-    format. `source` names it in errors.
+    """Return the header of a picture; None where Pillow does not know the format.
+
+    Args:
+        content: the file, or its beginning.
+        source: names it in errors.
 
     Raises:
         InputError: it states more than MOST_PIXELS.
@@ -146,6 +153,10 @@ def read_image(path: Path, *, size: tuple[int, int] | None = None) -> np.ndarray
     """Return an image (height, width, 3) uint8, BGR, as shown: its EXIF orientation is applied.
 
     One that has not this `size` (width, height), if it is given, is refused and not decoded.
+
+    Args:
+        path: the file.
+        size: width and height that it must have, where known: others are not decoded.
 
     Raises:
         InputError: it is missing, unreadable, empty, no image, of another size, or too large.

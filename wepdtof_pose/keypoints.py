@@ -151,8 +151,12 @@ def flip_pairs_by_name(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
 def with_flip_pairs(
     keypoint_set: KeypointSet, pairs: Iterable[tuple[int, int]], *, source: str
 ) -> KeypointSet:
-    """Return the set with the mirror pairs (0-based, all that there are) that a file states, where
-    its names do not say them; `source` names the statement in errors.
+    """Return the set with the mirror pairs that a file states, where its names do not say them.
+
+    Args:
+        keypoint_set: the joints, paired by name.
+        pairs: 0-based index pairs: all that there are.
+        source: names the statement in errors.
 
     Raises:
         InputError: they are no pairs of these joints, leave out a pair that the names say, or pair

@@ -15,8 +15,12 @@ _DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}
 
 
 def parse_yaml(text: str, *, source: str, aliases: bool = False) -> Any:
-    """Return the content of a YAML text of plain values; with `aliases`, `*name` may stand for what
-    `&name` marks: few of them may stand for much.
+    """Return the content of a YAML text of plain values.
+
+    Args:
+        text: one document.
+        source: names it in errors.
+        aliases: also take `*name` in place of what `&name` marks: few of them may stand for much.
 
     Raises:
         InputError: it is no such text, or has a key twice; the message names the line.

@@ -95,6 +95,11 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
     With this order, an interrupted table holds complete comparisons. A network that equals that of
     the preset and settings adds nothing to a cell's name, so that grids can grow in one folder.
 
+    Args:
+        grid: the axes of the comparison.
+        data: path of the grid's data, or of the procedural set.
+        cache: folder of the decoded crops.
+
     Raises:
         InputError: a method, network or preset is unknown, a configuration is impossible, or two
             cells cannot be told apart.

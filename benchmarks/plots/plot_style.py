@@ -61,7 +61,12 @@ def plain(text: str) -> str:
 
 
 def legend_above(figure: Figure, *, columns: int = 4) -> None:
-    """Add one legend for all panels above them, in as few rows of up to `columns` as fit."""
+    """Add one legend above all panels with the entries of all of them, in as few rows as fit.
+
+    Args:
+        figure: its width is what rows fit into.
+        columns: most entries of a row.
+    """
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         if axes.get_legend() is None:

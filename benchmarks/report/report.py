@@ -29,8 +29,14 @@ def write_report(
     score: str = "AP",
     data: Path | None = None,
 ) -> None:
-    """Write the page of a comparison; `data` is the new place of its runs' data, if these were
-    moved.
+    """Write the page of a comparison's folder.
+
+    Args:
+        folder: the comparison.
+        file: HTML file to write.
+        baseline: method that others are compared to; `supervised` by default.
+        score: that methods are compared by.
+        data: new place of the runs' data; None if they were not moved.
 
     Raises:
         InputError: there is no comparison, no finished cell, or no such baseline or score.

@@ -93,7 +93,13 @@ JointAP = dict[str, Score]
 
 
 def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
-    """Return the parsed content of a file as a record; errors say that `source` is not `what`.
+    """Return the content of a file as a record.
+
+    Args:
+        content: parsed JSON.
+        kind: type of the record.
+        source: names the file in errors.
+        what: describes the expected content in errors.
 
     Raises:
         InputError: the content has another form; the message names the entry.

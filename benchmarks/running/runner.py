@@ -100,6 +100,14 @@ def run_cells(
     A cell that fails leaves its output, including the traceback, in `logs/` and does not stop the
     others.
 
+    Args:
+        cells: of the grid.
+        output: folder of the comparison.
+        preset: its name, for the record.
+        launcher: runs the cells.
+        jobs: cells at a time; 0 uses the launcher's default.
+        options: of the launcher.
+
     Raises:
         InputError: a label budget or the data cannot be used, or the folder holds other cells; no
             cell has been run in this case.

@@ -39,6 +39,10 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     each person cut out and decoded in a loop; as in ours, the people of a frame are one batch. The
     frame is drawn; the poses are those of `PEOPLE` true boxes, so that the work does not depend on
     what is found.
+
+    Args:
+        folder: an empty folder for the frame.
+        repeats: repetitions.
     """
     frame, boxes = _drawn_frame(folder / "frame")
     model = load(POSE_NETWORK, device="cpu", precision="float32")

@@ -55,6 +55,11 @@ def measure_exported(folder: Path, *, repeats: int, scored: int = SCORED) -> dic
 
     Everything runs on the CPU with as many threads as torch has. Scores are those of drawn people
     of rooms that no network was trained on, in their true boxes for the poses.
+
+    Args:
+        folder: an empty folder for the files.
+        repeats: repetitions.
+        scored: people to draw and score.
     """
     folder.mkdir()
     data = folder / "drawn"

@@ -29,7 +29,14 @@ JPEG_QUALITY = 95
 def measure_pipeline(
     crop_size: tuple[int, int], folder: Path, *, people: int, repeats: int
 ) -> list[dict[str, Any]]:
-    """Return one record per kind of frames: people per second on one core, ratios, store cost."""
+    """Return one record per kind of frames: people per second on one core, ratios, store cost.
+
+    Args:
+        crop_size: (width, height) of crops in pixels.
+        folder: an empty folder for frames and stores.
+        people: number to load per repetition.
+        repeats: repetitions.
+    """
     with one_thread():
         return [
             _measure(kind, crop_size, folder / str(number), people=people, repeats=repeats)

@@ -21,6 +21,10 @@ def measure_scores(people: int, *, repeats: int) -> dict[str, Any]:
 
     The loop handles one person and joint at a time, like the released evaluation. Both must give
     the same numbers.
+
+    Args:
+        people: number of poses.
+        repeats: repetitions.
     """
     generator = torch.Generator().manual_seed(0)
     joints = get_keypoint_set("wepdtof-pose-14")

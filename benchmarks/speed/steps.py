@@ -51,6 +51,11 @@ def measure_steps(
     A step is all work of the device for a batch that the host has read: images, targets, hard
     views, losses, gradients and Adam. The bare passes are the same forward and backward passes of
     the same networks on finished tensors, and Adam, at the same precision and layout.
+
+    Args:
+        methods: their names.
+        overrides: configuration of the runs, data included.
+        repeats: repetitions.
     """
     return [
         _measure(load_config(overrides=dict(overrides) | {"method.name": name}), repeats)
@@ -62,6 +67,10 @@ def measure_waiting(overrides: Mapping[str, Any], *, steps: int) -> dict[str, An
     """Return the seconds of consecutive SSPCM steps, and those spent waiting for raw batches.
 
     Batches are read as in a training run, by two threads while the previous step computes.
+
+    Args:
+        overrides: configuration of the run, data included.
+        steps: number of steps in the epoch.
     """
     config = load_config(overrides=dict(overrides) | {"method.name": "sspcm"})
     trainer = Trainer(config)

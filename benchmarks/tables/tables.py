@@ -55,7 +55,12 @@ class Report:
 def make_report(
     comparison: Comparison, *, baseline: str | None = None, score: str = "AP"
 ) -> Report:
-    """Return the tables of a comparison; the baseline is `supervised` by default, if present.
+    """Return the tables of a comparison.
+
+    Args:
+        comparison: the finished cells.
+        baseline: method that the others are compared to; `supervised` by default, if present.
+        score: by which they are compared.
 
     Raises:
         InputError: the baseline has no cell, or there is no such score.

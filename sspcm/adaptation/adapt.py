@@ -121,6 +121,14 @@ def adapt(
     were learned from, `report.json` and `before_after.png`. The same call on the same folder goes
     on where it was stopped.
 
+    Args:
+        networks: what to start from.
+        inputs: images, folders of images and videos, video files of one's own camera.
+        out: a folder that is new, or that the same call began.
+        options: see there.
+        finder: finds people where no boxes are given.
+        say: takes each line for people.
+
     Returns:
         Counts, seconds, and `before` and `after`: position inconsistency (over the root of the
         box), confidence, and scores where there are labels to measure on.

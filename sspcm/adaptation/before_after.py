@@ -47,7 +47,13 @@ class Measured:
 def measure(
     networks: TrainedNetworks, people: PoseDataset, labelled: TestPeople | None
 ) -> Measured:
-    """Measure the reported network on people in their boxes, and on labelled ones if given."""
+    """Measure the reported network.
+
+    Args:
+        networks: before or after.
+        people: with boxes; see `steadiness`.
+        labelled: people with labels that nothing was learned from, if there are any.
+    """
     networks = networks.only(networks.reported)
     scores = None
     if labelled is not None:

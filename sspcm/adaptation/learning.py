@@ -61,8 +61,14 @@ def learning_config(
 ) -> TrainConfig:
     """Return the configuration of an adaptation: `EPOCHS` epochs, or fewer that divide `steps`.
 
-    Crops, joints and decoding stay those of the networks, whose weights `write_start` puts into
-    `start`.
+    Args:
+        networks: what is adapted; their crops, joints and decoding stay.
+        drawn: annotations of drawn people.
+        unlabelled: data set of boxes on the own frames.
+        labels: data set of real labels, if there are any.
+        start: file that `write_start` makes.
+        steps: of the optimiser, in `EPOCHS` epochs, or in fewer that divide it.
+        seed: of views and batches.
     """
     network = network_alone(networks)
     name, options = architecture_of(network.state_dict(), source=_source(networks))

@@ -64,9 +64,16 @@ def own_frames(
 ) -> OwnFrames:
     """Return frames of images, folders and videos with the people that `boxes` sees on them.
 
-    Where there are more than `most` frames, every n-th is taken. Of each folder and video the last
-    ones are held out, as neighbours of a frame are near copies of it; nothing of fewer than five
-    frames. Frames of videos become image files in `pictures`.
+    Where there are more frames than wanted, every n-th is taken. Of each folder and video the last
+    ones are held out: neighbours of a frame are near copies of it.
+
+    Args:
+        inputs: images, folders of images and videos, video files.
+        boxes: says where the people are.
+        keypoint_set: the joints that these people will have.
+        most: frames to take.
+        held_out: share of the frames that are held out; nothing of fewer than five frames.
+        pictures: folder for the frames of videos, which become image files there.
 
     Raises:
         InputError: an input is missing, nothing can be read, or nobody is on the frames.

@@ -48,13 +48,20 @@ def rank_people(
     candidates: np.ndarray | None = None,
     seed: int = 0,
 ) -> Ranking:
-    """Choose people to label next; labels are not looked at.
+    """Choose people to label next.
 
     The half of the candidates (by default everybody with a usable box) with the most inconsistent
     positions is kept. Each camera (scene) gets its share of the choice; there the poses are put
     into as many groups (k-means), and of each group the person nearest to its middle is taken: one
     of several alike, not an oddity. Fewer than `count` are chosen where the images of too many
     cannot be read.
+
+    Args:
+        networks: the reported one is asked.
+        people: with boxes; labels are not looked at. A scene is a camera.
+        count: how many to choose.
+        candidates: rows of those who may be chosen; everybody with a usable box if None.
+        seed: of the groups.
 
     Raises:
         InputError: there are fewer candidates, or no image of theirs can be read.
@@ -89,8 +96,14 @@ def ranking_record(
 ) -> dict[str, Any]:
     """Return the content of a list of people, which `data.labels` takes as it does a split's.
 
-    Its `person_ids` begin with those to label next, the least steady first, and end with those of
-    the rows `labelled`; `inconsistency` has a number for each of the former.
+    Its `person_ids` begin with those to label next, the least steady first; `inconsistency` has a
+    number for each of them.
+
+    Args:
+        people: everybody.
+        ranking: whom to label next.
+        networks: who was asked.
+        labelled: rows of those who are labelled already: the list ends with them.
     """
     rows = ranking.rows if labelled is None else np.concatenate([ranking.rows, labelled])
     return {

@@ -55,10 +55,13 @@ class Steadiness:
 def steadiness(
     networks: TrainedNetworks, people: PoseDataset, *, problems: list[str] | None = None
 ) -> Steadiness:
-    """Return poses and position inconsistency of people in their boxes; labels are not looked at.
+    """Return poses and position inconsistency of people in their boxes.
 
-    `problems` gets a line for each image that cannot be read, whose people are NaN; without it the
-    first is an error.
+    Args:
+        networks: the reported one is used.
+        people: with boxes; their labels are not looked at.
+        problems: gets a line for each image that cannot be read, whose people are NaN; without it
+            the first is an error.
 
     Raises:
         InputError: an image cannot be read, and `problems` is not given.

@@ -61,8 +61,13 @@ class CocoBoxes:
 def read_coco_boxes(
     path: Path, *, category: Any, person_id: Any, angles: str | None = None
 ) -> CocoBoxes:
-    """Return the boxes of people in a COCO results file or data set; see
-    `sspcm.data.detections.read_detections`.
+    """Return the boxes of people in a COCO results file or data set.
+
+    Args:
+        path: the file.
+        category: id or name of the category of people; None finds it in the file's categories.
+        person_id: id of people in a file that does not name its categories.
+        angles: what its angles are; see `sspcm.data.detections.read_detections`.
 
     Raises:
         InputError: it is no such file, holds no people, does not tell which category is that of
@@ -147,8 +152,13 @@ def _images_of(
 def _people_of(
     entries: list[dict[str, Any]], category_id: Any, path: Path, *, boxless: bool
 ) -> tuple[list[tuple[int, dict[str, Any]]], dict[str, int]]:
-    """Return the entries of people with their numbers, and how many others there are, by reason;
-    with `boxless` people may be without a box, and are left out then.
+    """Return the entries of people with their numbers, and how many others there are, by reason.
+
+    Args:
+        entries: of the file.
+        category_id: of people.
+        path: of the file.
+        boxless: people may be without a box, and are left out then.
 
     Raises:
         InputError: there are no people.

@@ -101,8 +101,11 @@ TWICE = "boxes given twice for their frame, of which one is used"
 def repeated(frames: np.ndarray, found: FrameBoxes) -> np.ndarray:
     """Return a mask (people,) of boxes that are on their frame already, with the same numbers.
 
-    `frames` (people,) says on which frame each lies. Of boxes that are the same, the first of those
-    with the highest score is not repeated.
+    Of boxes that are the same, the first of those with the highest score is not repeated.
+
+    Args:
+        frames: (people,) number of the frame that each box lies on.
+        found: the boxes.
 
     >>> same = frame_boxes([[9, 9, 4, 4, 0, 0.5], [9, 9, 4, 4, 0, 0.7], [9, 9, 4, 4, 90, 0.5]])
     >>> repeated(np.zeros(3), same).tolist()

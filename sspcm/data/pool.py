@@ -61,8 +61,11 @@ def unlabelled_people(
 
 
 def left_out(dataset: PoseDataset, *, boxes_suffice: bool = False) -> dict[str, int]:
-    """Return how many people of a data set cannot be used, by reason; with `boxes_suffice`, people
-    without labels and without area can.
+    """Return how many people of a data set cannot be used, for each reason.
+
+    Args:
+        dataset: all people.
+        boxes_suffice: also use people without labels and without area.
     """
     crowd = (dataset.people["iscrowd"] != 0).to_numpy()
     boxed = dataset.boxed()

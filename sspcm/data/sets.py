@@ -89,8 +89,10 @@ class TrainingSets:
     shared: str = ""
 
     def labelled_draws(self, more_share: float) -> np.ndarray:
-        """Return the rows from which labelled people are drawn, with those of `more` repeated until
-        they are at least `more_share` of them; 0 repeats nobody.
+        """Return the rows from which labelled people are drawn, with those of `more` repeated.
+
+        Args:
+            more_share: minimum share of `more` among the rows; 0 repeats nobody.
         """
         if not more_share or not len(self.more):
             return self.labelled

@@ -72,9 +72,13 @@ def read_signatures(paths: Sequence[Path], *, cache: Path) -> np.ndarray:
 
 
 def same_pictures(known: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return for each of `others` (n,) the row of one of `known` (k,) with the same picture, or -1.
+    """Return for each of `others` the row of a known one that shows the same picture, or -1.
 
     It may be mirrored or turned by quarters, as copies that augment a data set are.
+
+    Args:
+        known: (k,) signatures.
+        others: (n,) signatures.
     """
     found = np.full(len(others), -1)
     readable = np.flatnonzero(known["size"].all(axis=1))

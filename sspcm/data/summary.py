@@ -28,8 +28,10 @@ LEAST_IN_CROPS = 0.1
 def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True) -> RunSummary:
     """Return a summary of the people that a run will train and test on.
 
-    With `validated`, the annotations are read again, to count the findings of `wepdtof-pose
-    validate`.
+    Args:
+        config: of the run.
+        sets: its people.
+        validated: read the annotations again, to count the findings of `wepdtof-pose validate`.
 
     Raises:
         InputError: almost no labelled joint lies in the crop of its person.

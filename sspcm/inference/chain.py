@@ -201,8 +201,14 @@ def poses_of_frames(
 ) -> Iterator[tuple[Frame, Poses]]:
     """Yield the frames with their poses, in order, holding few frames in memory.
 
-    Scores and suppression of duplicates are those of the evaluation. The pixels of a frame are
-    released once crops are cut, unless `keep_images`.
+    Scores and suppression of duplicates are those of the evaluation.
+
+    Args:
+        networks: the reported one is used.
+        frames: each is decoded once.
+        people: gives the boxes of the people.
+        up: the direction that points up in turned crops; as the networks were trained if None.
+        keep_images: keep the pixels of the frames rather than release them once crops are cut.
     """
     held: list[Frame] = []
     parts: list[_Cut] = []

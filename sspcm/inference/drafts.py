@@ -36,8 +36,12 @@ def draft_dataset(
 ) -> PoseDataset:
     """Return predicted poses as a data set, images with the least certain poses first.
 
-    Images without people come before all others: somebody may have been missed. Joints that score
-    below `threshold` are left unlabelled; the others become visible.
+    Images without people come before all others: somebody may have been missed.
+
+    Args:
+        frames: the images and their poses.
+        keypoint_set: the joints.
+        threshold: joints with a lower score are left unlabelled; others become visible.
 
     Raises:
         InputError: there is no image.

@@ -90,9 +90,14 @@ def export_onnx(
 
 
 def export_finder(finder: Finder, out: Path, *, precision: Precision = "float32") -> ExportCheck:
-    """Write a network that finds people as ONNX, as `export_onnx` does a pose network.
+    """Write a network that finds people as ONNX, checked like a pose network.
 
     The maps are compared for random images of two shapes and for drawn frames.
+
+    Args:
+        finder: on the CPU.
+        out: the ONNX file.
+        precision: see `export_onnx`.
 
     Raises:
         InputError: the extra `export` is not installed, or the outputs differ.

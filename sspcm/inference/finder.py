@@ -65,12 +65,14 @@ class Finder:
     turns: int = 1
 
     def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the people of each image (height, width, 3) uint8 BGR: (people, 6) cx, cy, w, h,
-        angle, score.
+        """Return the people of each image: (people, 6) cx, cy, w, h, angle, score.
 
         Coordinates are pixels of the image and w <= h. The angle, in degrees within [-180, 180), is
         measured clockwise from up to the end of the box away from the middle of the image. Boxes
         are sorted by score, highest first.
+
+        Args:
+            images: each (height, width, 3) uint8 BGR.
         """
         return [self._find(image) for image in images]
 
@@ -112,8 +114,14 @@ def open_finder(
     threshold: float = THRESHOLD,
     turns: int = 1,
 ) -> Finder:
-    """Open a network that finds people, from a file that `sspcm.training.finder` wrote; see
-    `Finder`.
+    """Open a network that finds people.
+
+    Args:
+        path: a file that `sspcm.training.finder` wrote.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` if None.
+        side: longer side, in pixels, to which frames are resized.
+        threshold: lowest score of a person.
+        turns: number of quarter turns in which each frame is searched, 1 to 4.
 
     Raises:
         InputError: it is no such file, or an option is out of range.
@@ -151,6 +159,11 @@ def find_inputs(finder: Finder, inputs: Sequence[Path], out: Path) -> FindCount:
     the rotated box), `rotated_box` (cx, cy, w, h, angle) and `score`; frames of a video also have
     `frame`, counted from 1. `sspcm predict --boxes` takes the file. Unreadable inputs are left out
     and counted.
+
+    Args:
+        finder: the network.
+        inputs: images, folders and video files.
+        out: the JSON file to write; it appears whole or not at all.
 
     Raises:
         InputError: an input is missing, or no frame can be read.

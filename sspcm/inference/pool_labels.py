@@ -40,6 +40,11 @@ def run_labels(
     copies of the present ones, so its four pairs of teachers coincide here. With
     `evaluation.pseudo_labels`, the run itself writes pseudo-labels before that.
 
+    Args:
+        networks: of a run.
+        data: new place of the run's data; None if they were not moved.
+        unlabelled: new place of its unlabelled data, if it has separate ones.
+
     Raises:
         InputError: there is no run, its data are missing or have changed, its method has no
             pseudo-labels, or a flip test is asked for.

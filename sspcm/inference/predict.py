@@ -139,6 +139,14 @@ def predict_inputs(
     Unreadable inputs are left out and counted. The same call on the same folder continues with the
     inputs that were unfinished or unreadable.
 
+    Args:
+        networks: see `sspcm.inference.open`.
+        inputs: images, folders of images and videos, video files.
+        out: a folder that is new or empty, or that the same call began.
+        options: how to predict and what to write.
+        finder: finds people if no boxes are given; without finder and boxes, each whole frame is
+            one person.
+
     Raises:
         InputError: an input is missing, nothing can be read, the boxes cannot be read, no usable
             box belongs to a frame, `out` holds something else, or the networks cannot take whole

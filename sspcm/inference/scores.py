@@ -43,9 +43,18 @@ def predict_people(
     """Return keypoints (people, joints, 3) by network: x, y in frame pixels, joint score.
 
     The windows of the store have exactly the crop size; `share` says whom of it to predict. `sigma`
-    is that of the Gaussians that the networks were trained on, in heatmap pixels;
-    `flip_permutation` is the joint order of a mirrored person, and `align` that of
-    `average_flipped`.
+    is that of the Gaussians that the networks were trained on, in heatmap pixels.
+
+    Args:
+        method: its networks are in evaluation mode during the prediction.
+        store: crops of the people, windows of exactly the crop size.
+        config: batch size, decoding and flip test.
+        hardware: device and precision.
+        flip_permutation: joint order of a mirrored person.
+        bgr: whether the networks take channels in BGR order.
+        sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
+        align: how the flip test moves mirrored maps; see `average_flipped`.
+        share: the people to predict; all of them by default.
 
     Raises:
         InputError: a network gives numbers that are not finite.
@@ -110,6 +119,11 @@ def score_detected(
 
     A pose's score is its detection's score times the mean of its joint scores above 0.2. All scores
     count the poses that OKS-NMS leaves; PCK counts those of them that OKS matches to a person.
+
+    Args:
+        test: all people of the frames, including crowds and people without labels.
+        store: crops of the detections.
+        predictions: the poses (in the test people's joints), scores and boxes of the detections.
     """
     rescored = rescore(predictions, RESCORE_THRESHOLD)
     sigmas = test.keypoint_set.require_sigmas()

@@ -73,8 +73,11 @@ class Tracker:
         self.frames = 0
 
     def update(self, poses: Poses, time: float) -> Poses:
-        """Return the poses of the next frame, at `time` in seconds, with their track numbers from 1
-        on.
+        """Return the poses with their track numbers, which start at 1.
+
+        Args:
+            poses: of the next frame.
+            time: of this frame in seconds, later than that of the previous frame.
         """
         self.frames += 1
         self._tracks = [t for t in self._tracks if time - t.time <= self._memory]
@@ -156,9 +159,12 @@ def smoothed(
 ) -> Iterator[tuple[Item, Poses]]:
     """Yield the poses of a video with joints averaged over time along each track.
 
-    The stream has, for each frame, any item, the tracked poses, and the time in seconds. Each joint
-    is the mean over the person's track, weighted by score and by a Gaussian in time whose standard
-    deviation is `seconds`. A few frames are held back until the frames after them are known.
+    Each joint is the mean over the person's track, weighted by score and by a Gaussian in time. A
+    few frames are held back until the frames after them are known.
+
+    Args:
+        stream: for each frame, in order: any item, the tracked poses, and the time in seconds.
+        seconds: standard deviation of the Gaussian.
     """
     reach = 3 * seconds
     near: deque[tuple[Poses, float]] = deque()

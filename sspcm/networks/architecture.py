@@ -14,8 +14,11 @@ from wepdtof_pose.errors import InputError
 
 
 def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Module:
-    """Return the trained network whose parameters, under our names, these are: PoseResNet, HRNet or
-    PoseEfficientNet.
+    """The trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet.
+
+    Args:
+        state: parameters under our names (see `weights.networks_of`), its head included.
+        source: names the file in errors.
 
     Raises:
         InputError: no such network has these parameters.

@@ -128,8 +128,10 @@ def finder_targets(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def shapes_of_boxes(boxes: ArrayLike) -> np.ndarray:
-    """Return the shapes (..., 3) of boxes (..., 3) of w, h in pixels and angle: log root of the
-    area in cells, stretch x and y.
+    """Return the shapes (..., 3) of boxes (..., 3): log root of the area in cells, stretch x and y.
+
+    Args:
+        boxes: w, h in pixels, and angle.
 
     >>> shapes_of_boxes([16.0, 64.0, 45.0]).round(3).tolist()
     [1.386, 0.0, 1.386]
@@ -181,9 +183,13 @@ def boxes_of_maps(maps: Tensor, *, threshold: float, most: int = 100) -> list[np
     """Return the boxes (n, 6) that maps (N, 6, h, w) tell of: cx, cy, w, h, angle, score.
 
     A box is a cell whose score is the highest of its 3 x 3 neighbours and at least the threshold;
-    place and shape are means over those nine, weighted by their scores. The best-scored come first,
-    and no more than `most` an image. Pixels and degrees are those of `finder_targets`; w <= h, and
-    the angle is within [-90, 90].
+    place and shape are means over those nine, weighted by their scores. The best-scored come first.
+    Pixels and degrees are those of `finder_targets`; w <= h, and the angle is within [-90, 90].
+
+    Args:
+        maps: of the network.
+        threshold: least score.
+        most: boxes an image.
     """
     maps = maps.float().cpu()
     score = torch.sigmoid(maps[:, _SCORE])

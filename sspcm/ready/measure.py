@@ -67,8 +67,14 @@ class Turned:
 def finder_scores(
     file: Path, data: PoseDataset, *, boxes: str = "body", turns: int = 1, quarters: int = 0
 ) -> dict[str, float]:
-    """Return what `evaluate_finder` says of a finder at the default threshold, in percent; the
-    camera is turned by so many quarters.
+    """Return what `evaluate_finder` says of a finder at the default threshold, in percent.
+
+    Args:
+        file: of the finder.
+        data: frames and people.
+        boxes: see `evaluate_finder`.
+        turns: number of quarter turns in which each frame is searched.
+        quarters: quarter turns by which the camera is turned.
     """
     finder = open_finder(file, threshold=EVALUATION_THRESHOLD, device="cpu", turns=turns)
     scores = evaluate_finder(Turned(finder, quarters), data, boxes=boxes, threshold=THRESHOLD)

@@ -39,9 +39,13 @@ def require_allowed_code(
     source: Path,
     named: Mapping[str, Any] | None = None,
 ) -> None:
-    """Check that the run folder `source` imports nothing that was not asked for by name.
+    """Check that a run folder imports nothing that was not asked for by name.
 
-    Asked for are the names in `allowed`, and what the user set himself: the config keys in `named`.
+    Args:
+        config: of the run.
+        allowed: names that may be imported.
+        source: the run folder.
+        named: config keys that the user set, and not the folder.
     """
     for key, name in imported_names(config).items():
         if name not in allowed and key not in (named or {}):

@@ -81,12 +81,15 @@ class RunFolder:
         return self.result_file.is_file()
 
     def prepare(self, config: TrainConfig, *, resume: bool, longer: bool = False) -> None:
-        """Make the folder or, if it may be resumed, check that it holds a run of the same
-        configuration.
+        """Make the folder, or check that it holds a run of the same configuration.
 
         A run that goes on may have been moved, and so may its data where the folder records their
-        hashes, which `require_same_conditions` compares. A `longer` one may have more epochs than
-        it began with.
+        hashes, which `require_same_conditions` compares.
+
+        Args:
+            config: of the run.
+            resume: the folder may hold it already.
+            longer: it may go on to more epochs than it began with.
 
         Raises:
             InputError: the folder holds another run, or one that was not to be resumed.
@@ -127,8 +130,10 @@ class RunFolder:
         """Check that a run with finished epochs, or its result, is of the same conditions.
 
         Compared is what no configuration says: the data, the number of processes, the kind of
-        device and its precision, with what env.json would hold if the run began now. What the
-        folder does not record (older ones) is not compared.
+        device and its precision. What the folder does not record (older ones) is not compared.
+
+        Args:
+            now: what env.json would hold if the run began now, or a part of it.
 
         Raises:
             InputError: something differs.

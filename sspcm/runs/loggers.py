@@ -41,9 +41,12 @@ def open_loggers(
 ) -> Iterator[Log]:
     """Give one callback for all loggers named, open within the block.
 
-    The name of the run folder is the run's name, and `config` has flat keys. `rows` are those of
-    epochs that are done: of a run that goes on, only TensorBoard, whose files lie in the folder,
-    knows them already.
+    Args:
+        names: of LOGGERS.
+        folder: the run folder; its name is the run's name.
+        config: of the run, as flat keys.
+        rows: of epochs that are done; only TensorBoard, whose files lie in the folder, knows them
+            already where a run goes on.
 
     Raises:
         InputError: a logger that there is not, or whose package is not installed.

@@ -37,8 +37,14 @@ OPEN_TO_OTHERS = (
 def serve(dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
     """Show the data set in the App, and return at Ctrl-C or when the process is asked to end.
 
-    To be called in the main thread: while it runs, SIGTERM is taken as Ctrl-C is. A warning is
-    printed where other machines reach the address.
+    To be called in the main thread: while it runs, SIGTERM is taken as Ctrl-C is.
+
+    Args:
+        dataset: what is shown.
+        address: of the network interface to listen on; a warning is printed where other machines
+            reach it.
+        port: to listen on.
+        open_browser: also open the page in the user's browser.
 
     Raises:
         InputError: the address is not this machine's, the port is in use, or the App ended.

@@ -20,8 +20,12 @@ _HIDDEN_COLOR = INK
 
 
 def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> None:
-    """Set skeletons, colours and shown fields of a FiftyOne data set, all of whose fields are
-    declared.
+    """Skeletons, colours and shown fields of a FiftyOne data set.
+
+    Args:
+        dataset: the FiftyOne data set, all of its fields declared.
+        joints: names and edges of the pose.
+        runs: names of the predictions that were added.
     """
     import fiftyone
 

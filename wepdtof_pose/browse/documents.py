@@ -36,8 +36,13 @@ class FoundTags:
 def frame_documents(
     dataset: PoseDataset, tags: FoundTags, *, split: str, text_ids: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield one document a frame, in file order; `text_ids` keeps ids of frames and people as
-    texts, where not all are whole numbers.
+    """One document a frame, in file order.
+
+    Args:
+        dataset: frames and people; frames whose image is missing are the caller's concern.
+        tags: findings, by row.
+        split: name of the split, a tag and a field of each frame.
+        text_ids: keep ids of frames and people as texts, where not all are whole numbers.
     """
     content = to_dict(dataset)
     people_of_frame: dict[Any, Any] = dict(dataset.people.groupby(dataset.frame_rows).indices)

@@ -48,8 +48,13 @@ def dataset_name(path: Path, category: str | None = None) -> str:
 def open_dataset(
     fiftyone: Any, path: Path, *, reload: bool = False, category: str | None = None
 ) -> Any:
-    """Return the FiftyOne data set of a path, imported if it is not there, its files have changed
-    or `reload` asks for it: corrections made in the App are lost then.
+    """The FiftyOne data set of a path, imported if it is not there or its files have changed.
+
+    Args:
+        fiftyone: the module, from `start_fiftyone`.
+        path: a COCO keypoint file or a data set folder.
+        reload: import it again in any case; corrections made in the App are lost.
+        category: name of the category of people, where several have joints.
 
     Raises:
         InputError: the files cannot be used, no image of theirs is there, or they changed while

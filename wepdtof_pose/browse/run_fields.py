@@ -57,6 +57,12 @@ def add_runs(
     pixels); `oks_r`, `missed_r`, `error_r` of each person; `oks_r` (mean), `worst_oks_r`,
     `missed_r` (count) and `ap_r` of each frame. For two runs of one split `oks_b_minus_a` of both.
 
+    Args:
+        dataset: the imported data set.
+        datasets: what it was imported from, by split.
+        files: COCO results files by name.
+        split: which split they are of, where it does not follow from their image ids.
+
     Raises:
         InputError: a file is no results file of a split, or there is nothing to score.
     """

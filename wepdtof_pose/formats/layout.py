@@ -412,7 +412,10 @@ EMPTY_FRAMES = "images without people"
 def require_somebody(people: int, layout: Layout, target: str) -> None:
     """Refuse a layout that holds nobody because all people or images were left out.
 
-    Images without people may be what is wanted.
+    Args:
+        people: how many people there were to write.
+        layout: what a writer made of them; images without people may be what is wanted.
+        target: the format, for the message.
     """
     gone = {what: layout.not_held.get(what, 0) for what in (CROWDS, EMPTY_BOXES, EMPTY_FRAMES)}
     if not any(gone.values()) or people > gone[CROWDS] + gone[EMPTY_BOXES]:

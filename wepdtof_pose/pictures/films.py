@@ -116,7 +116,13 @@ def write_video(
 
 
 def require_whole_film(part: Path, frames: int, *, out: Path) -> None:
-    """Refuse a film that lacks frames: OpenCV's writer says nothing of a full disk."""
+    """Refuse a film that lacks frames: OpenCV's writer says nothing of a full disk.
+
+    Args:
+        part: the film as it was written.
+        frames: how many there should be.
+        out: names the film in errors.
+    """
     capture = cv2.VideoCapture(str(part))
     found = round(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
     capture.release()

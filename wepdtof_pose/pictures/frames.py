@@ -158,8 +158,13 @@ def drawn(
     *,
     kind: str = "frames",
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the position and the picture of each row whose image can be read; `problems` gets a
-    line for each other one.
+    """Yield the position and the picture of each row whose image can be read.
+
+    Args:
+        rows: what is drawn.
+        draw: makes the picture of a row.
+        problems: gets a line for each image that cannot be read; see `write_frames`.
+        kind: what the rows are, beside the bar.
 
     Raises:
         InputError: no image can be read, or, without `problems`, one cannot.

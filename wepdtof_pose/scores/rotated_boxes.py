@@ -99,8 +99,12 @@ def ranked_hits(
 
 
 def best_threshold(scores: NDArray[np.float64], hits: NDArray[np.bool_], people: int) -> float:
-    """Return the score from which boxes are best kept, where F1 is highest; 0 without boxes. Scores
-    and hits are those of `ranked_hits`, out of so many people.
+    """Return the score from which boxes are best kept: where F1 is highest; 0 without boxes.
+
+    Args:
+        scores: (n,) and
+        hits: (n,) of `ranked_hits`.
+        people: how many true boxes there are.
 
     >>> best_threshold(np.array([0.9, 0.8, 0.3, 0.2]), np.array([True, True, False, False]), 2)
     0.8

@@ -25,6 +25,15 @@ def write_splits(
     The folder has `annotations/person_keypoints_<split>.json` and `images/<split>/` (hard links
     where the file system allows, else copies), as `convert --to coco` writes them, and the record.
     It appears whole or not at all.
+
+    Args:
+        dataset: the people; only read.
+        splits: rows of people by split, from `partition`.
+        record: who is where and how that was chosen, from `partition_record`.
+        out: folder to make.
+
+    Raises:
+        InputError: `out` exists, or an image is missing.
     """
     _require_new(out)
     parts = {split: dataset.select_people(rows) for split, rows in splits.items()}

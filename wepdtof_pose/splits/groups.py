@@ -45,11 +45,14 @@ def group_numbers(dataset: PoseDataset, by: Unit) -> np.ndarray:
 def widest_groups(
     dataset: PoseDataset, usable: np.ndarray
 ) -> tuple[np.ndarray, Literal["scene", "frame"]]:
-    """Return the scenes (people,) int64 if people of the mask `usable` are in two or more, else
-    frames.
+    """Return the scenes (people,) int64 if usable people are in two or more, else the frames.
 
     Known scenes are numbered before the frames that have none: the choice of `hold_out`, and so its
     hashes, stand on these numbers.
+
+    Args:
+        dataset: the people.
+        usable: (people,) mask of those who count.
     """
     frames, scenes = _frame_numbers(dataset), _scene_numbers(dataset)
     together = np.unique(_scenes_or_frames(scenes, frames), return_inverse=True)[1].reshape(-1)

@@ -23,7 +23,13 @@ from wepdtof_pose.statistics.tables import joint_table, scene_table
 
 
 def write_plots(dataset: PoseDataset, folder: Path, *, name: str = "all") -> list[Path]:
-    """Draw all plots that the data set has numbers for; `<name>_<plot>.png` and `.pdf`."""
+    """Draw all plots that the data set has numbers for; `<name>_<plot>.png` and `.pdf`.
+
+    Args:
+        dataset: people and frames.
+        folder: made where it is missing.
+        name: of the split, the first part of the file names.
+    """
     make_folder(folder)
     files = []
     for plot, draw in PLOTS.items():

@@ -36,12 +36,15 @@ class LabelCounts(NamedTuple):
 
 
 def count_labels(content: dict[str, Any], *, pairs: bool = False) -> LabelCounts:
-    """Count the labels of a parsed file, whose lists may hold anything.
+    """Count the labels of a parsed file.
 
     A frame that is listed twice with all its fields is one frame, and one without a field is none.
     A box has four finite numbers and a positive width and height. A joint is labelled where its
-    position is finite and its visibility above 0; with `pairs` (see `forms.are_pairs`) there is no
-    visibility.
+    position is finite and its visibility above 0.
+
+    Args:
+        content: the file; its lists may hold anything.
+        pairs: its people have x, y of each joint without visibility (see `forms.are_pairs`).
     """
     people = (count_person(person, pairs=pairs) for person in content["annotations"])
     total = LabelCounts(frames=count_frames(content["images"]))

@@ -81,9 +81,16 @@ def repair(
 ) -> Repaired:
     """Return a repaired copy of the content of a file, and the changes made.
 
-    The path `file` leads to the pictures whose sizes the content does not say. With `images` all
-    pictures are read, and labels move along with those that were resized or turned; with `drop`
-    what no reader takes and what cannot be repaired goes.
+    Args:
+        content: parsed annotation file; it is not changed.
+        source: its name, for messages.
+        file: its path, to find the pictures whose sizes the file does not say.
+        images: read all pictures, and move labels along with those that were resized or turned.
+        drop: take out what no reader takes and what cannot be repaired.
+        category: name of the category of people, where several have joints.
+
+    Raises:
+        InputError: it is nothing like an annotation file, or has boxes without joints.
     """
     raw = read_raw(content, source=source, category=category)
     if raw.boxes_only:

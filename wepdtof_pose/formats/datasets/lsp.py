@@ -56,8 +56,16 @@ def read_lspet(path: Path, *, images: Path | None = None) -> Reading:
 def read(path: Path, *, variant: Variant, images: Path | None = None) -> Reading:
     """Return the people of `joints.mat`, or of the folder that holds it and `images/`.
 
-    The two variants differ in layout and in meaning. People whose image is not there are left out,
-    and so are those with fewer than 2 labelled joints or an empty box.
+    People whose image is not there are left out, and so are those with fewer than 2 labelled joints
+    or an empty box.
+
+    Args:
+        path: `joints.mat`, or the folder that holds it; the images lie in `images/` beside it.
+        variant: which of the two it is; they differ in layout and in meaning.
+        images: folder of the images, where it is not `images/`.
+
+    Raises:
+        InputError: the file is not such a file, or none of its images is there.
     """
     file = path / "joints.mat" if path.is_dir() else path
     keypoints = _keypoints(_joint_matrix(file), file, variant)

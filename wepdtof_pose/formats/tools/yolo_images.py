@@ -29,10 +29,15 @@ def image_folder(images: Path, split: str, data: DataFile) -> Path:
 def listed_names(
     folder: Path, split: str, data: DataFile
 ) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Return the images of a split that the YAML does not give as one folder, relative to `folder`.
+    """Return the images of a split that the YAML does not give as one folder.
 
     It names text files with an image a line, or several folders. A name with the path of another
     machine is found by the longest part of its end that is there.
+
+    Args:
+        folder: of the images; those that are returned are relative to it.
+        split: the split's name.
+        data: the YAML.
 
     Returns:
         The images that are read, those of kinds that are not, the names that no file has, and those

@@ -77,8 +77,13 @@ def read_data_file(
     category: str | None = None,
     pose: bool = True,
 ) -> DataFile:
-    """Return the content of a `data.yaml`, or of the only YAML file of a folder; with `pose` it
-    must describe joints.
+    """Return the content of a `data.yaml`, or of the only YAML file of a folder.
+
+    Args:
+        path: the file, or the folder that holds it and all that it names.
+        keypoint_set: the joints, where the file does not name them (or to overrule it).
+        category: the name of the class of people, where there are several.
+        pose: whether it must describe joints.
 
     Raises:
         InputError: it is missing or not usable, leads out of the folder, nothing names its joints,
