@@ -60,7 +60,11 @@ class ComparisonFolder:
             )
 
     def write_preset(self, preset: str) -> None:
-        """Record the preset if none, or the same one, is recorded."""
+        """Record the preset if none, or the same one, is recorded.
+
+        Raises:
+            InputError: the folder compares at another preset.
+        """
         self.check_preset(preset)
         write_json(self.record_file, {"preset": preset}, indent=1)
 

@@ -56,7 +56,11 @@ class Analyses:
 
 
 def analyse(comparison: Comparison) -> Analyses:
-    """Return all measurements that exist or can be made."""
+    """Return all measurements that exist or can be made.
+
+    Raises:
+        InputError: an existing file is not such a measurement.
+    """
     result = Analyses()
     for cell in tqdm(comparison.cells, desc="cells", leave=False, disable=None):
         _collect(cell, "joint_ap.json", result.joint_ap, measure_joint_ap, _read_joints)

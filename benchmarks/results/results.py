@@ -176,7 +176,11 @@ def read_results(output: Path, *, data: Path | None = None) -> Comparison:
 
 
 def read_cell(folder: Path, *, data: Path | None = None) -> CellResult:
-    """Return a finished run folder as a cell; `data` is the new place of its data, if moved."""
+    """Return a finished run folder as a cell; `data` is the new place of its data, if moved.
+
+    Raises:
+        InputError: it is no finished run, or a file does not have the form that a run writes.
+    """
     run = RunFolder(folder)
     config = run.load_config()
     if data is not None:

@@ -54,6 +54,9 @@ def update_tables(file: Path) -> int:
     """Update the tables of a file and return their number; its line ends stay as they are.
 
     Where the file is a link, that which it leads to is written.
+
+    Raises:
+        InputError: the file cannot be read, marks no table, or a mark has no partner.
     """
     text = read_text(file)
     windows = text.count("\n") == text.count("\r\n") > 0

@@ -63,7 +63,11 @@ def find_mongod() -> Path | None:
 
 
 def mongod_version(program: Path) -> str:
-    """Return the version that the server prints of itself."""
+    """Return the version that the server prints of itself.
+
+    Raises:
+        OSError: it does not run; the message says why.
+    """
     command = [str(program), "--version"]
     try:
         done = subprocess.run(

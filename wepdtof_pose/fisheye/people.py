@@ -24,6 +24,9 @@ from wepdtof_pose.geometry import rotated_box_corners
 def lens_of_image(fields: Mapping[str, Any]) -> Lens:
     """Return the lens that the `fisheye` field of an image describes (see annotations/schema.json).
 
+    Raises:
+        InputError: a model that is not known, or values that make no lens.
+
     >>> lens_of_image({"model": "equidistant", "cx": 99.5, "cy": 99.5, "focal": 64.0,
     ...                "max_angle": 1.5}).radius
     96.0

@@ -53,6 +53,9 @@ def frame_scores(dataset: PoseDataset, predictions: Predictions) -> FrameScores:
 
     A frame without any prediction is taken as one that was not predicted on: a file of results
     does not say whether nobody was found there, or nobody looked.
+
+    Raises:
+        InputError: other joints, unknown frames, nobody to score, or no sigmas.
     """
     truth, results = coco_contents(dataset, predictions)
     people = people_scores(dataset, predictions)

@@ -215,7 +215,11 @@ def raw_content(dataset: Any) -> dict[str, Any]:
 
 
 def from_list_of_frames(frames: list[Any], source: str) -> dict[str, Any]:
-    """Return the COCO-like content of a list of frames with `img_name`, `bboxes` and `id`."""
+    """Return the COCO-like content of a list of frames with `img_name`, `bboxes` and `id`.
+
+    Raises:
+        InputError: an entry is no such frame.
+    """
     images, annotations = [], []
     for position, frame in enumerate(frames):
         if not isinstance(frame, dict) or not {"img_name", "bboxes", "id"} <= set(frame):

@@ -52,6 +52,9 @@ def write_repaired(
         drop: take out what no reader takes and what cannot be repaired; the labels that go are
             counted. Without it no label is lost.
         category: name of the category of people, where several have joints.
+
+    Raises:
+        InputError: `out` exists, a file is no annotation file, or it is of a form without joints.
     """
     path, out = Path(path), Path(out)
     _require_new(out)

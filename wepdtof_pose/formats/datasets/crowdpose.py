@@ -46,7 +46,11 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder of CrowdPose files of data sets with CrowdPose's joints."""
+    """Return the folder of CrowdPose files of data sets with CrowdPose's joints.
+
+    Raises:
+        InputError: the joints are others.
+    """
     target = get_keypoint_set("crowdpose-14")
     layout = Layout()
     for split, dataset in datasets.items():

@@ -23,7 +23,11 @@ _NOTES = ("readme", "license", "licence", "classes", "requirements")
 
 
 def read(path: Path, *, images: Path | None = None, category: str | None = None) -> Reading:
-    """Return the people of a text file, of a sequence's folder, or of a folder of sequences."""
+    """Return the people of a text file, of a sequence's folder, or of a folder of sequences.
+
+    Raises:
+        InputError: there are no such files, or one is not usable; the message names the line.
+    """
     files = text_files(path)
     base = path if path.is_dir() else path.parent
     sequences: dict[Path, tuple[list[Frame], list[BoxedPerson]]] = {}
@@ -69,7 +73,11 @@ def text_files(path: Path) -> list[Path]:
 
 
 def parse(file: Path) -> Iterator[BoxedPerson]:
-    """Yield the boxes of a text file; an empty one has none."""
+    """Yield the boxes of a text file; an empty one has none.
+
+    Raises:
+        InputError: a line is not of the form; the message names it.
+    """
     if file.is_file() and not file.read_bytes().strip():
         return
     for number, line in enumerate(read_text(file).splitlines(), start=1):

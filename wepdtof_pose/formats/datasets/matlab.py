@@ -45,7 +45,11 @@ _MOST_DIMENSIONS = 32
 
 
 def read_array(path: Path, name: str) -> np.ndarray:
-    """Return the array of numbers of that name, in the type in which the file stores it."""
+    """Return the array of numbers of that name, in the type in which the file stores it.
+
+    Raises:
+        InputError: the file is missing, unreadable, no such file, cut short, or lacks the array.
+    """
     array = read_variable(path, name)
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: has no array of numbers {name!r}")
@@ -59,6 +63,9 @@ def read_variable(path: Path, name: str) -> Any:
     a flat list of dicts by field (one of one element too); a single number in these is a number of
     Python. What else there is, such as sparse and complex arrays, is None, and so is a variable
     that is not there.
+
+    Raises:
+        InputError: the file is missing, unreadable, no such file or cut short.
     """
     content = read_bytes(path, kind="MATLAB")
     if content.startswith(b"\x89HDF") or content[512:516] == b"\x89HDF":

@@ -182,7 +182,11 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
 
 
 def write(datasets: dict[str, PoseDataset]) -> Layout:
-    """Return the folder of JSON files of data sets with MPII's joints."""
+    """Return the folder of JSON files of data sets with MPII's joints.
+
+    Raises:
+        InputError: the joints are others.
+    """
     layout = Layout()
     for split, everybody in datasets.items():
         dataset, crowds = without_crowds(everybody)

@@ -22,7 +22,11 @@ _HEAD = ("x1", "y1", "x2", "y2")
 
 
 def read_release(path: Path) -> tuple[list[dict[str, Any]], dict[str, int]]:
-    """Return people as entries of `mpii.from_entries`, and counts of what was left out, and why."""
+    """Return people as entries of `mpii.from_entries`, and counts of what was left out, and why.
+
+    Raises:
+        InputError: the file is not such a file; the message names the image.
+    """
     release = read_variable(path, "RELEASE")
     if not isinstance(release, list) or not release or "annolist" not in release[0]:
         raise InputError(f"{path}: has no struct 'RELEASE' with 'annolist': is it MPII's file?")

@@ -30,6 +30,9 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     """Return the people of a file of detections, or of the only one of a folder.
 
     Images lie in `images/` beside the file, in a folder of its name, or beside it.
+
+    Raises:
+        InputError: the file is missing or not usable.
     """
     if path.is_dir():
         found = files_in(path, ".json")

@@ -42,6 +42,9 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
 
     WEPDTOF has its images in `frames/<sequence>/`, CEPDOF in `<sequence>/`; others have `images/`,
     or the images beside the annotations.
+
+    Raises:
+        InputError: there is no such file, or one is not usable.
     """
     files = annotation_files(path)
     sequences = [read_sequence(file) for file in files]
@@ -106,7 +109,11 @@ def from_dict(content: Any, name: str, source: str) -> Sequence:
 
 
 def read_frames(content: Any, source: str) -> dict[int | str, Frame]:
-    """Return the frames of a file in COCO's form, by id."""
+    """Return the frames of a file in COCO's form, by id.
+
+    Raises:
+        InputError: a field is missing or not usable, or two frames have one id.
+    """
     rows = objects(content, "images", source)
     objects(content, "annotations", source)
     frames: dict[int | str, Frame] = {}

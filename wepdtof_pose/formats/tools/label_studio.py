@@ -107,6 +107,9 @@ def read(
         keypoint_set: the joints and their order; by default those of `label_config.xml` beside the
             file, else those met, in the order met.
         category: the label of people's rectangles, where there are several.
+
+    Raises:
+        InputError: a file is missing or not usable; the message names task and region.
     """
     files = split_files(path, ".json")
     contents = {

@@ -79,6 +79,10 @@ def read(
             are relative to, one with a folder for each, or that of the only split.
         keypoint_set: the joints, where the YAML does not name them (or to overrule it).
         category: the name of the class of people, where there are several.
+
+    Raises:
+        InputError: a file is missing or not usable, or no image has a label file; labels are named
+            by file and line.
     """
     data = read_data_file(path, keypoint_set=keypoint_set, category=category)
     datasets: dict[str, PoseDataset] = {}

@@ -37,7 +37,12 @@ SKEW = 1.0
 
 
 def read(path: Path, *, images: Path | None = None, category: str | None = None) -> Reading:
-    """Return the people of a `data.yaml`, or of the folder that holds it; see `yolo.read`."""
+    """Return the people of a `data.yaml`, or of the folder that holds it; see `yolo.read`.
+
+    Raises:
+        InputError: a file is missing or not usable, or no image has a label file; labels are named
+            by file and line.
+    """
     data = read_data_file(path, category=category, pose=False)
     splits, left_out = split_labels(data, images)
     datasets, counts = {}, [left_out]
@@ -68,6 +73,9 @@ def parse(
     """Return the people of a label file; `others` counts what is none, and what was changed.
 
     An empty file, or none, is an image without people.
+
+    Raises:
+        InputError: a line is not of the form; the message names it.
     """
     if not file.is_file() or not file.read_bytes().strip():
         return []
