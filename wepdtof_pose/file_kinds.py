@@ -41,6 +41,15 @@ def kind_of_no_picture(content: bytes) -> str:
     return kind_of_bytes(content)
 
 
+def kind_of_name(name: str) -> str:
+    """Return what to say of a file that is not there by what its name is; "" where it is a name.
+
+    >>> kind_of_name("frames/*.jpg")
+    ' (a pattern: name the folder, or write it without quotes)'
+    """
+    return next((f" ({what})" for test, what in _NAMES if test.search(name)), "")
+
+
 _LOOKED_AT = 200
 """Bytes that say whether a file is a text."""
 
@@ -58,6 +67,16 @@ _STARTS = (
     (b"%PDF", "a PDF document, which is not read"),
 )
 """What files that are no text begin with, and what they are."""
+
+_NAMES = (
+    (
+        re.compile(r"^[a-z][a-z0-9+]+:/"),
+        "an address, from which nothing is fetched: save what is there as a file",
+    ),
+    (re.compile(r"[*?]|%0?\d*d"), "a pattern: name the folder, or write it without quotes"),
+    (re.compile(r"^\d+$|^/dev/video"), "a camera? Cameras are not read: record a video first"),
+)
+"""What names of files that are not there may be."""
 
 _PICTURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*", b"MM\0")
 

@@ -289,6 +289,24 @@ def image_bytes(path: Path, *, head: int = -1) -> bytes:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
+def require_whole(path: Path) -> None:
+    """Refuse a JPEG or PNG file that is cut short; of one that is whole the end alone is read.
+
+    Raises:
+        InputError: it is, or cannot be read.
+    """
+    _require_file(path)
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _SHORT_HEAD))
+            end = stream.read()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    # The mark that ends a JPEG, or a PNG, is in none of its parts that are this large.
+    if b"\xff\xd9" not in end and b"IEND" not in end and not whole_image(image_bytes(path)):
+        raise InputError(f"{path}: is cut short or damaged")
+
+
 def spelling(name: str) -> str:
     """Return what names have in common that differ in case, in spaces at their ends, or in accents.
 

@@ -196,13 +196,15 @@ def _model_and_inputs(
 ) -> tuple[Path, tuple[Path, ...]]:
     """Return what names the networks, and the images and videos."""
     from sspcm.ready.names import POSE_NETWORK, is_networks
+    from wepdtof_pose.file_kinds import kind_of_name
 
     if model is None and is_networks(inputs[0]):
         model, inputs = inputs[0], inputs[1:]
     if not inputs:
         raise click.UsageError("Missing argument 'INPUTS...'.")
     if model is None and not inputs[0].exists():
-        raise InputError(f"{inputs[0]}: no such run, file of weights, image, video or folder")
+        kind = kind_of_name(str(inputs[0]))
+        raise InputError(f"{inputs[0]}: no such run, file of weights, image, video or folder{kind}")
     return model or Path(POSE_NETWORK), inputs
 
 

@@ -7,6 +7,7 @@ objects like `supervision.Detections`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,9 @@ import numpy as np
 from sspcm.data.coco_boxes import as_id, read_coco_boxes
 from sspcm.data.yolo_boxes import read_yolo_boxes
 from wepdtof_pose.errors import InputError, counted
+from wepdtof_pose.files import leads_out
 from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import count_in_words
+from wepdtof_pose.formats.layout import count_in_words, longest_ends
 from wepdtof_pose.geometry import clip_boxes, enclosing_boxes, rotated_boxes_of_corners
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
@@ -155,6 +157,13 @@ class Detections:
             # A video's name does not identify a frame.
             by_id = name is None or Path(name).suffix.lower() in VIDEO_SUFFIXES
             self._rows.setdefault(str(image_id) if by_id else str(name), []).append(row)
+        # A path on another machine stands for the ends of it that no other name has.
+        far = [name for name in self._rows if "\\" in name or "://" in name or leads_out(name)]
+        ends = {name: set(longest_ends(name)) for name in (self._rows if far else ())}
+        names = Counter(end for own in ends.values() for end in own)
+        for name in far:
+            own = dict.fromkeys((end for end in ends[name] if names[end] == 1), self._rows[name])
+            self._rows.update(own)
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -26,7 +26,7 @@ from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.categories import people_labels
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, files_in
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
-from wepdtof_pose.images import image_size
+from wepdtof_pose.images import image_size, require_whole
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
@@ -148,14 +148,25 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
             f"{folder}: has images without annotations: data.unlabelled_boxes=true takes each "
             "whole image as a person, or the boxes of data.unlabelled_detections"
         )
-    names = [path.relative_to(folder).as_posix() for path in files]
-    sizes = [image_size(path) for path in files]
+    sizes: list[tuple[int, int]] = []
+    names: list[str] = []
+    problems: list[str] = []
+    for path in files:
+        try:
+            require_whole(path)
+            sizes.append(image_size(path))
+            names.append(path.relative_to(folder).as_posix())
+        except InputError as error:
+            problems.append(str(error))
+    if not names:
+        raise InputError(f"no image can be read: {problems[0]}")
     frames = make_frames(
         id=np.arange(len(names)),
         file_name=names,
         sizes=sizes,
     )
     counts: dict[str, int] = {}
+    unread = {f"images that cannot be read ({problems[0]})": len(problems)} if problems else {}
     if config.unlabelled_detections:
         found = read_detections(
             Path(config.unlabelled_detections),
@@ -185,7 +196,7 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
         keypoints=np.zeros((len(boxes), len(keypoint_set), 3), dtype=np.float32),
         keypoint_set=keypoint_set,
         root=folder,
-        left_out=counts,
+        left_out=unread | counts,
     )
 
 

@@ -21,8 +21,9 @@ import numpy as np
 from sspcm.inference.containers import has_video, is_mirrored, shown_seconds
 from sspcm.runs.checkpoint import require_no_run
 from wepdtof_pose.errors import InputError, counted
+from wepdtof_pose.file_kinds import kind_of_name, kind_of_no_picture
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, is_aside
-from wepdtof_pose.images import frame_order, read_image
+from wepdtof_pose.images import frame_order, image_bytes, read_image
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 DEFAULT_RATE = 25.0
@@ -37,6 +38,8 @@ _PREDICTED = frozenset({"predictions.json", "joints.csv", "frames.csv"})
 _NUMBER = re.compile(r"_\d{6}$")
 _COVER_RATE = 90_000
 """Frames per second that FFmpeg states for a cover picture, and for some videos of no rate."""
+_HEAD = 4096
+"""Bytes that say whether a file without a known suffix is a text or an archive."""
 _PATIENCE = 5000
 """Number of undecodable frames in a row that counts as the end of a video."""
 
@@ -291,7 +294,7 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
         elif path.exists():
             found.append((path, path.name, _kind_of(path) or _kind_by_opening(path)))
         else:
-            raise InputError(f"{path}: no such file or folder")
+            raise InputError(f"{path}: no such file or folder{kind_of_name(str(path))}")
     _require_distinct([name for _, name, _ in found])
     ids = Counter(_plain_id(name) for _, name, _ in found)
     # Frames that were taken out of a video, and lie beside it, are called as its frames are.
@@ -445,6 +448,8 @@ def _kind_of(path: Path) -> str | None:
 
 
 def _kind_by_opening(path: Path) -> str:
+    if kind_of_no_picture(image_bytes(path, head=_HEAD)):
+        return "image"  # reading it says what it is; FFmpeg finds pictures in archives
     capture = _open_video(path)
     opened = capture.isOpened() and capture.grab()
     capture.release()

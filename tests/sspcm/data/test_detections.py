@@ -476,3 +476,14 @@ def test_a_box_of_negative_width_in_a_text_file(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("0 .5 .5 -.2 .4")
     with pytest.raises(InputError, match="line 1: the box has a negative width"):
         read_detections(tmp_path / "a.txt")
+
+
+def test_paths_on_another_machine_stand_for_their_ends(tmp_path: Path) -> None:
+    """An end that two of the file's names have is neither's: `a.jpg` is of two cameras."""
+    names = ["/far/one/a.jpg", "/far/two/a.jpg", "C:\\far\\one\\b.jpg", "https://far/one/c%20c.jpg"]
+    boxes = [{"file_name": name, "bbox": [1, 2, 3, 4], "score": 0.9} for name in names]
+    boxes.append({"file_name": "near/b/d.jpg", "bbox": [1, 2, 3, 4], "score": 0.9})
+    write_json(tmp_path / "boxes.json", boxes)
+    found = read_detections(tmp_path / "boxes.json")
+    keys = ("one/a.jpg", "two/a.jpg", "a.jpg", "b.jpg", "c c.jpg", "d.jpg", "near/b/d.jpg")
+    assert [found.rows_of([key]).tolist() for key in keys] == [[0], [1], [], [2], [3], [], [4]]

@@ -72,10 +72,32 @@ def test_each_image_of_a_folder_is_a_person(photos):
         pool(photos, unlabelled_boxes=False)
 
 
+@pytest.mark.parametrize("content", [b"<html>", None], ids=["another file", "cut short"])
+def test_images_that_cannot_be_read_are_left_out_and_counted(photos, content):
+    bad = photos / "002.jpg"
+    bad.write_bytes(bad.read_bytes()[:-700] if content is None else content)
+    # Whatever lies behind the end of a picture is no fault of it.
+    (photos / "003.jpg").write_bytes((photos / "003.jpg").read_bytes() + bytes(100_000))
+    people, _ = pool(photos)
+    assert people.frames["file_name"].tolist() == ["001.jpg", "003.jpg"]
+    ((why, count),) = people.left_out.items()
+    assert why.startswith(f"images that cannot be read ({bad}: is ")
+    assert count == 1
+    for file in photos.iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(InputError, match=r"no image can be read: .*001\.jpg"):
+        pool(photos)
+
+
 @pytest.mark.parametrize(
     "entry",
-    [{"file_name": "002.jpg"}, {"image_id": 2}, {"image_id": "002"}],
-    ids=["file name", "number", "stem"],
+    [
+        {"file_name": "002.jpg"},
+        {"file_name": "D:\\far\\002.jpg"},
+        {"image_id": 2},
+        {"image_id": "002"},
+    ],
+    ids=["file name", "elsewhere", "number", "stem"],
 )
 def test_boxes_of_a_results_file_on_the_images_of_a_folder(photos, tmp_path, entry):
     rows = [

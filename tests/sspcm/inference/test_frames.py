@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -319,3 +320,27 @@ def test_frames_are_taken_as_counted(tmp_path):
     assert found(sorted(tmp_path.glob("*.png"))) == names
     backwards = [tmp_path / name for name in names[::-1]]
     assert found(backwards) == names[::-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("*.jpg", "a pattern: name the folder"),
+        ("frame_%06d.jpg", "a pattern"),
+        ("https://host/clip.mp4", "an address, from which nothing is fetched"),
+        ("0", "a camera\\? Cameras are not read"),
+    ],
+)
+def test_names_that_are_no_file(name: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"no such file or folder.*{said}"):
+        find_sources([Path(name)])
+
+
+def test_pictures_in_an_archive_are_no_video(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "frames.zip", "w") as archive:
+        archive.writestr("a.jpg", cv2.imencode(".jpg", picture(1))[1].tobytes())
+    (source,) = find_sources([tmp_path / "frames.zip"]).sources
+    reader = FrameReader(source)
+    assert not list(reader)
+    assert reader.problem is not None
+    assert "it is a zip file: unpack it" in reader.problem
