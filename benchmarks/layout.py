@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.files import Below, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -15,25 +15,14 @@ class ComparisonFolder:
 
     path: Path
 
-    @property
-    def record_file(self) -> Path:
-        """File that records the comparison's preset."""
-        return self.path / "comparison.json"
-
-    @property
-    def cells(self) -> Path:
-        """Folder of the run folders."""
-        return self.path / "cells"
-
-    @property
-    def burn_ins(self) -> Path:
-        """Folder of the burnt-in networks that cells share."""
-        return self.path / "burn_ins"
-
-    @property
-    def crops(self) -> Path:
-        """Folder of the decoded crops."""
-        return self.path / "crops"
+    record_file = Below("comparison.json")
+    """File that records the comparison's preset."""
+    cells = Below("cells")
+    """Folder of the run folders."""
+    burn_ins = Below("burn_ins")
+    """Folder of the burnt-in networks that cells share."""
+    crops = Below("crops")
+    """Folder of the decoded crops."""
 
     def cell(self, name: str) -> Path:
         """Return the run folder of a cell."""

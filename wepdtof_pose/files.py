@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -461,3 +462,13 @@ _HELD = "held"
 _TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part(?:\.\w+)?|old)")
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".mp4")
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Below:
+    """The place of a file in a folder: an attribute of the folder's class, below its `path`."""
+
+    name: str
+
+    def __get__(self, folder: Any, kind: type) -> Path:
+        return folder.path / self.name

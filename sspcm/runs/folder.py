@@ -18,7 +18,7 @@ from sspcm.runs.records import (
     read_run_result,
 )
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import make_folder, read_json, replacing, write_json
+from wepdtof_pose.files import Below, make_folder, read_json, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -35,16 +35,6 @@ def require_no_run_file(out: Path) -> None:
         )
         if run.config_file.is_file() and out.is_file() and out.absolute() in own:
             raise InputError(f"{out}: belongs to the run in {run.path}: name another file")
-
-
-@dataclass(frozen=True)
-class Below:
-    """The place of a file in a folder: an attribute of the folder's class, below its `path`."""
-
-    name: str
-
-    def __get__(self, folder: Any, kind: type) -> Path:
-        return folder.path / self.name
 
 
 @dataclass(frozen=True)
