@@ -103,6 +103,8 @@ def convert(
         with unpacked(Path(source), unpacking) as path:
             folder_of_images = None if images is None else Path(images)
             reading = READERS[source_format](path, folder_of_images, joints, category)
+            if not any(len(dataset.frames) for dataset in reading.datasets.values()):
+                raise InputError(f"{source}: nothing to convert: it has no image and nobody")
             unsaid: dict[str, int] = {}
             converted = {
                 split: dataset.with_keypoint_set(target) if target else dataset

@@ -297,7 +297,9 @@ def _other_boxes(raw: RawFile) -> str:
         ),
     }
     fit = _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5
-    if not fit or not _are_filled(raw, raw.boxes, raw.keypoints):
+    # Of few people it may be by chance that boxes which hold their joints are large.
+    loose = _jointed(raw).sum() >= _SEVERAL and not _are_filled(raw, raw.boxes, raw.keypoints)
+    if not fit or loose:
         with np.errstate(invalid="ignore"):
             beyond = raw.keypoints[..., :2] > raw.sizes_of_people[:, None] + 1
         if (beyond.any(axis=2) & raw.labelled)[_jointed(raw)].any():

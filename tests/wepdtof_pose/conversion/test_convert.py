@@ -327,3 +327,19 @@ def test_missing_frames_of_a_film_can_be_made(tmp_path: Path) -> None:
             source_format="cvat",
             source_keypoints="coco-17",
         )
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [("rapid", []), ("label_studio", []), ("coco", {"images": [], "annotations": []})],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_of_nothing_is_no_data_set(tmp_path: Path, form: str, content: Any) -> None:
+    if form == "coco":
+        content["categories"] = [{"id": 1, "name": "person", "keypoints": ["nose"]}]
+    (tmp_path / "in.json").write_text(json.dumps(content))
+    with pytest.raises(
+        InputError, match=r"in\.json: .*(nothing to convert|names no joints|is left)"
+    ):
+        convert(tmp_path / "in.json", tmp_path / "out", source_format=form, target_format="coco")
+    assert not (tmp_path / "out").exists()

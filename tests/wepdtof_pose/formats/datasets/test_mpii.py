@@ -12,6 +12,7 @@ from wepdtof_pose.conversion.registry import READERS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import mpii
 from wepdtof_pose.geometry import boxes_to_center_scale
+from wepdtof_pose.validation.validate import doubts_about_units
 
 
 def make_entry(**changes: Any) -> dict[str, Any]:
@@ -218,3 +219,12 @@ def test_labelled_joints_may_be_true_and_false(tmp_path: Path) -> None:
     entry = make_entry(joints_vis=[False] + [True] * 15)
     dataset = mpii.read(write(tmp_path, [entry])).datasets["all"]
     assert (dataset.keypoints[0, :, 2] > 0).tolist() == entry["joints_vis"]
+
+
+def test_a_loose_box_of_a_single_person_is_no_other_form_of_box(tmp_path: Path) -> None:
+    """The square of a crop is wide around most poses: here joints reach over 47 % of its sides."""
+    joints = [[20.0 + 5 * j, 30.0 + 5 * j] for j in range(16)]
+    entry = make_entry(joints=joints, joints_vis=[1] * 16, center=[100.0, 100.0], scale=0.8)
+    dataset = mpii.read(write(tmp_path, [entry])).datasets["all"]
+    assert dataset.boxes.tolist() == [[19, 31, 160, 160]]
+    assert doubts_about_units(dataset) == []
