@@ -86,7 +86,11 @@ def require_own_file(path: Path, root: Path, *, kind: str = "an image") -> None:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return width and height in pixels of a picture as shown, its EXIF orientation applied."""
+    """Return width and height in pixels of a picture as shown, its EXIF orientation applied.
+
+    Raises:
+        InputError: it is missing, unreadable, or no image.
+    """
     header = image_header(image_bytes(path, head=_HEAD), str(path)) if path.is_file() else None
     if header is None:
         height, width = read_image(path).shape[:2]

@@ -45,7 +45,11 @@ _ENCODINGS = ("utf-8-sig", "gb18030")
 
 
 def read(path: Path, *, images: Path | None = None) -> Reading:
-    """Return the people of the release folder (or its `coco/`), another folder, or one file."""
+    """Return the people of the release folder (or its `coco/`), another folder, or one file.
+
+    Raises:
+        InputError: a file is missing or not usable, or names joints that nobody knows.
+    """
     files = find_files(path)
     datasets: dict[str, PoseDataset] = {}
     renamed: dict[Path, Path] = {}

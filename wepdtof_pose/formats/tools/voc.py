@@ -28,6 +28,9 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     """Return the people of an XML file, or of all under a folder; a folder is a sequence.
 
     Images lie beside the XML files, or in `JPEGImages/` or `images/` beside `Annotations/`.
+
+    Raises:
+        InputError: there is no such file, or one is not usable; the message names the object.
     """
     files = [path] if path.is_file() else xml_files(path)
     inner = next((path / name for name in _FOLDERS if (path / name).is_dir()), None)
@@ -65,7 +68,11 @@ def xml_files(folder: Path) -> list[Path]:
 
 
 def read_file(file: Path, *, base: Path | None = None) -> Sequence:
-    """Return the frame and the boxes of one file; its folder, below `base`, is its sequence."""
+    """Return the frame and the boxes of one file; its folder, below `base`, is its sequence.
+
+    Raises:
+        InputError: the file is not usable.
+    """
     root = read_xml(file)
     if root.tag != "annotation":
         raise InputError(f"{file}: starts with <{shown(root.tag)[1:-1]}>, not <annotation>")
