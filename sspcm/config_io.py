@@ -93,7 +93,7 @@ def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = 
 
 
 def _meant(key: str, names: Sequence[str]) -> str:
-    """What an unknown key, in whose group there are these names, may stand for, in words."""
+    """Return what an unknown key, in whose group there are these names, may stand for, in words."""
     known = list(flatten(to_dict(TrainConfig())))
     if key in known:
         group, _, last = key.rpartition(".")

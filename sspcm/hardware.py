@@ -102,7 +102,7 @@ def choose_hardware(
 
 
 def environment(hardware: Hardware) -> dict[str, Any]:
-    """Versions and hardware of a run, for its env.json."""
+    """Return the versions and hardware of a run, for its env.json."""
     device = _cpu_name()
     if hardware.device.type == "cuda":
         device = torch.cuda.get_device_name(hardware.device)

@@ -42,7 +42,7 @@ def clip_boxes(
 def boxes_to_center_scale(
     boxes: np.ndarray, crop_size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Crop centres (pixels) and scales (crop sides over 200 pixels) of boxes.
+    """Return the crop centres (pixels) and scales (crop sides over 200 pixels) of boxes.
 
     Args:
         boxes: (people, 4) x, y, w, h in pixels.
@@ -90,7 +90,7 @@ def crop_matrices(
 
 
 def invert_affine(matrices: np.ndarray) -> np.ndarray:
-    """Inverses (..., 2, 3) of affine matrices (..., 2, 3)."""
+    """Return the inverses (..., 2, 3) of affine matrices (..., 2, 3)."""
     linear = np.linalg.inv(matrices[..., :2])
     offset = -np.einsum("...ij,...j->...i", linear, matrices[..., 2])
     return np.concatenate([linear, offset[..., None]], axis=-1)

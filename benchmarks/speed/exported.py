@@ -125,7 +125,7 @@ def _torch(network: nn.Module) -> _Runner:
 
 
 def _outside(folder: Path, export: Callable[[Path, Precision], None]) -> Iterator[_Runner]:
-    """The network's file of each precision in each runtime that is installed."""
+    """Yield the network's file of each precision in each runtime that is installed."""
     folder.mkdir()
     for precision in get_args(Precision):
         file = folder / f"{precision}.onnx"

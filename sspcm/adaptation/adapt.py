@@ -336,7 +336,7 @@ def _plan_lines(
 
 
 def _step_seconds(networks: TrainedNetworks) -> float:
-    """Seconds of a step, estimated from a pass of the network over a batch."""
+    """Return the seconds of a step, estimated from a pass of the network over a batch."""
     network = network_alone(networks)
     width, height = networks.crop_size
     images = torch.zeros(BATCH_SIZE, 3, height, width, device=networks.hardware.device)

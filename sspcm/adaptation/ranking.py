@@ -136,7 +136,7 @@ def pose_descriptors(
 
 
 def _cameras(people: PoseDataset) -> np.ndarray:
-    """Number (people,) of each person's camera; frames that say none are of one."""
+    """Return the number (people,) of each person's camera; frames that say none are of one."""
     scenes = people.frames["scene"].to_numpy(dtype=object)[people.frame_rows]
     return pd.factorize(scenes)[0]
 

@@ -146,7 +146,7 @@ def _image(people: PoseDataset, frame: int, problems: list[str] | None) -> np.nd
 
 
 def _people_of_frames(people: PoseDataset) -> Iterator[np.ndarray]:
-    """Rows of people, those of one frame together, some hundred at a time."""
+    """Yield the rows of people, those of one frame together, some hundred at a time."""
     order = np.argsort(people.frame_rows, kind="stable")
     for first in range(0, len(order), _PEOPLE_AT_ONCE):
         yield order[first : first + _PEOPLE_AT_ONCE]

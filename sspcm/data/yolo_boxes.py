@@ -127,7 +127,7 @@ def _without_track(numbers: list[float]) -> list[float]:
 
 
 def _have_scores(poses: Sequence[tuple[int, str, list[float]]]) -> bool:
-    """Whether the lines of poses end with a score: read so, their joints lie at their boxes.
+    """Return whether the lines of poses end with a score: read so, their joints lie at their boxes.
 
     Raises:
         InputError: joints lie there in neither reading, or in both.

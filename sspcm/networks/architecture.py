@@ -14,7 +14,7 @@ from wepdtof_pose.errors import InputError
 
 
 def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Module:
-    """The trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet.
+    """Return the trained network whose parameters these are: PoseResNet, HRNet or PoseEfficientNet.
 
     Args:
         state: parameters under our names (see `weights.networks_of`), its head included.

@@ -318,7 +318,7 @@ def read_about(content: Any, *, source: str) -> AboutNetworks:
 
 
 def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
-    """The keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
+    """Return the keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
 
     Raises:
         InputError: it is not such a dictionary.

@@ -36,7 +36,7 @@ class FoundTags:
 def frame_documents(
     dataset: PoseDataset, tags: FoundTags, *, split: str, text_ids: bool
 ) -> Iterator[dict[str, Any]]:
-    """One document a frame, in file order.
+    """Yield one document a frame, in file order.
 
     Args:
         dataset: frames and people; frames whose image is missing are the caller's concern.

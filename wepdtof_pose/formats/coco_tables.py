@@ -245,7 +245,7 @@ def _other_fields(block: bytes, known: frozenset[str]) -> list[dict[str, Any] | 
 
 
 def _has_keys(count: int, text: bytes, *, without: Sequence[msgspec.Raw] = ()) -> bool:
-    """Whether a JSON text has so many keys, but for those in parts of it.
+    """Return whether a JSON text has so many keys, but for those in parts of it.
 
     Where texts in it look like keys it may seem to have more.
     """
@@ -254,7 +254,7 @@ def _has_keys(count: int, text: bytes, *, without: Sequence[msgspec.Raw] = ()) -
 
 
 def _keys_of(value: Any) -> int:
-    """How many keys the objects in a parsed value have."""
+    """Return how many keys the objects in a parsed value have."""
     if isinstance(value, dict):
         return len(value) + sum(map(_keys_of, value.values()))
     # Long lists are of numbers, or of lists of numbers.
@@ -407,7 +407,7 @@ class _Parts:
             column[place] = values.array
 
     def table(self) -> pd.DataFrame:
-        """All parts, with the types that the columns would have had at once."""
+        """Return all parts, with the types that the columns would have had at once."""
         columns = {
             name: pd.Series(values[: self.count], dtype=values.dtype, copy=False)
             for name, values in self._columns.items()

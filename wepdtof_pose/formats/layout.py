@@ -79,7 +79,7 @@ class Layout:
 
 
 def image_places(dataset: PoseDataset, folder: str) -> dict[str, Path]:
-    """The images of a data set by their path under `folder`.
+    """Return the images of a data set by their path under `folder`.
 
     Raises:
         InputError: a file name would lead out of the folder.
@@ -126,7 +126,7 @@ def first_root(
     *,
     forms: Callable[[str], Iterable[str]] = name_forms,
 ) -> Path:
-    """The first of these folders that has one of these images, else the default.
+    """Return the first of these folders that has one of these images, else the default.
 
     The first image that is found decides; SEARCHED of them are looked for. `forms` gives the names
     under which an image may lie.
@@ -160,7 +160,7 @@ def with_images(
     *,
     forms: Callable[[str], Iterable[str]] = name_forms,
 ) -> PoseDataset:
-    """The data set with its images under a given folder (or its folder `split`)."""
+    """Return the data set with its images under a given folder (or its folder `split`)."""
     if images is None:
         return dataset
     names = dataset.frames["file_name"].tolist()
@@ -227,7 +227,7 @@ def names_below(names: Sequence[str], places: Sequence[Path]) -> tuple[Path, dic
 
 
 def _name_below(root: Path, name: str) -> str:
-    """The name by which an image lies below the folder; its own if it does not."""
+    """Return the name by which an image lies below the folder; its own if it does not."""
     if any((root / form).is_file() for form in _own_forms(name)):
         return name
     ends = longest_ends(name)
@@ -257,7 +257,7 @@ def _same_stem(there: str, name: str) -> bool:
 
 
 def _own_forms(name: str) -> tuple[str, ...]:
-    """The names under which an image may lie; none if they lead out of the folder."""
+    """Return the names under which an image may lie; none if they lead out of the folder."""
     try:
         require_inside([name], "")
     except InputError:
@@ -298,7 +298,7 @@ def is_aside(name: str) -> bool:
 
 
 def split_files(path: Path, suffix: str) -> dict[str, Path]:
-    """The annotation files of a suffix under a path by split: a file, or those of a folder.
+    """Return the annotation files of a suffix under a path by split: a file, or those of a folder.
 
     They lie in the folder's `annotations/` or `annot/` where it has one. The only file is WHOLE; of
     several each must end in train, val (or valid, validation) or test.
@@ -343,13 +343,13 @@ def of_each_file(read: Callable[..., Reading]) -> Callable[..., Reading]:
 
 
 def people_of_frames(dataset: PoseDataset) -> list[np.ndarray]:
-    """The rows of the people of each frame, in file order."""
+    """Return the rows of the people of each frame, in file order."""
     people, nobody = rows_of_groups(dataset.frame_rows), np.arange(0)
     return [people.get(row, nobody) for row in range(len(dataset.frames))]
 
 
 def add_counts(*counts: dict[str, int]) -> dict[str, int]:
-    """The sums of counts under the same name, without zeros."""
+    """Return the sums of counts under the same name, without zeros."""
     total: dict[str, int] = {}
     for part in counts:
         for name, count in part.items():
@@ -438,7 +438,7 @@ def without_crowds(dataset: PoseDataset) -> tuple[PoseDataset, dict[str, int]]:
 def not_held(
     dataset: PoseDataset, held: Collection[str] = (), *, fields: Collection[str] = ()
 ) -> dict[str, int]:
-    """How often a data set has what a format cannot hold.
+    """Return how often a data set has what a format cannot hold.
 
     Every format holds file names, sizes, boxes and labelled joints; crowd regions it holds, or
     `without_crowds` counts them. `held` names what else this one does, out of the keys below;
@@ -476,7 +476,7 @@ def not_held(
 
 
 def area_follows_from_box(people: Mapping[Any, Any] | pd.DataFrame) -> np.ndarray:
-    """Whether a reader of the upright box alone gives the same area, (people,) bool.
+    """Return whether a reader of the upright box alone gives the same area, (people,) bool.
 
     It does not where the area is annotated, nor where it is that of a rotated box. `people` is a
     people table, or one row of it.
@@ -487,11 +487,11 @@ def area_follows_from_box(people: Mapping[Any, Any] | pd.DataFrame) -> np.ndarra
 
 
 def decimal(value: float | np.float32) -> float | int:
-    """A number as it belongs in a file: shortest decimal, whole numbers without a point."""
+    """Return a number as it belongs in a file: shortest decimal, whole numbers without a point."""
     number = float(str(value)) if isinstance(value, np.float32) else float(value)
     return int(number) if number == int(number) else number
 
 
 def _differing(ids: list[Any]) -> int:
-    """Ids that are not their position, counted from 1, as readers give them."""
+    """Return the ids that are not their position, counted from 1, as readers give them."""
     return sum(value != position for position, value in enumerate(ids, start=1))

@@ -36,7 +36,7 @@ VIDEO_SUFFIXES = frozenset(
 def find_frames(
     frames: pd.DataFrame, image_ids: Sequence[Any], file_names: Sequence[str | None]
 ) -> np.ndarray:
-    """Rows (n,) int64 of `frames`, -1 where it has no such frame.
+    """Return the rows (n,) int64 of `frames`, -1 where it has no such frame.
 
     A file name goes before an id: ids of files made without the annotations are guesses from
     names. A name is that of the frame with the same path, else of the only one with the same last

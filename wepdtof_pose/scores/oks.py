@@ -15,7 +15,7 @@ _EPS = np.spacing(1)
 def joint_similarity(
     squared_distances: np.ndarray, areas: np.ndarray, sigmas: np.ndarray
 ) -> np.ndarray:
-    """Similarities (..., joints) in 0..1.
+    """Return the similarities (..., joints) in 0..1.
 
     Args:
         squared_distances: (..., joints) in pixels squared.
@@ -87,7 +87,7 @@ def oks_nms(
     sigmas: np.ndarray,
     threshold: float,
 ) -> np.ndarray:
-    """Indices (kept,) of the poses of a frame left by non-maximum suppression, best first.
+    """Return indices (kept,) of the poses of a frame left by non-maximum suppression, best first.
 
     The best remaining pose is kept and those with an OKS above the threshold to it are dropped,
     until none remains. Of equal scores the later pose goes first.

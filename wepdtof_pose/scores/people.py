@@ -140,7 +140,7 @@ def head_sizes(dataset: PoseDataset) -> np.ndarray:
 
 
 def relative_radius(centers: np.ndarray, frame_sizes: np.ndarray) -> np.ndarray:
-    """Distances (n,) of points (n, 2) from their image centres, over half the shorter side.
+    """Return distances (n,) of points (n, 2) from their image centres, over half the shorter side.
 
     On a full overhead-fisheye image 0 is below the camera and 1 is the rim.
     """

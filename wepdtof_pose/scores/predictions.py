@@ -72,7 +72,7 @@ def predictions_of_people(
     rows: np.ndarray | None = None,
     scores: np.ndarray | None = None,
 ) -> Predictions:
-    """Predictions made on annotated boxes, one for each person.
+    """Return predictions made on annotated boxes, one for each person.
 
     Args:
         dataset: the people.

@@ -67,7 +67,7 @@ def _frame_numbers(dataset: PoseDataset) -> np.ndarray:
 
 
 def _scene_numbers(dataset: PoseDataset) -> np.ndarray:
-    """Numbers (people,) of the scenes; -1 where none is known."""
+    """Return the numbers (people,) of the scenes; -1 where none is known."""
     return _numbers(dataset, dataset.frames["scene"])
 
 

@@ -14,7 +14,7 @@ NO_VARIANCE = 1e-12
 
 
 def person_measures(dataset: PoseDataset) -> pd.DataFrame:
-    """One row a person, in file order.
+    """Return one row a person, in file order.
 
     Columns: `radius`, distance of the box from the image centre over half the shorter side (0
     below the camera, 1 at the rim of a full fisheye circle); `size`, root of the box area in
@@ -47,7 +47,7 @@ def person_measures(dataset: PoseDataset) -> pd.DataFrame:
 
 
 def upright_poses(dataset: PoseDataset) -> np.ndarray:
-    """Poses (people, joints, 2) of the people with all joints labelled, in a common form.
+    """Return poses (people, joints, 2) of the people with all joints labelled, in a common form.
 
     Turned so that the body (hips to shoulders) points up (y is up), mirrored where needed so that
     the right shoulder is on the left as of somebody who faces us, centred on the mean of the

@@ -67,12 +67,12 @@ class Pose:
     toe_left: float = 0.0
 
     def blend(self, other: Pose, weight: float) -> Pose:
-        """This pose moved by ``weight`` (0 to 1) towards the other one."""
+        """Return this pose moved by ``weight`` (0 to 1) towards the other one."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Pose(*(a + weight * (b - a) for a, b in pairs))
 
     def jitter(self, offsets: Array) -> Pose:
-        """This pose with ``offsets`` (radians, one an angle) added."""
+        """Return this pose with ``offsets`` (radians, one an angle) added."""
         return Pose(*(a + float(o) for a, o in zip(astuple(self), offsets, strict=True)))
 
 

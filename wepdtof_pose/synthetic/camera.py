@@ -34,7 +34,7 @@ class Camera:
     size: int
 
     def project(self, points: Array) -> Array:
-        """Pixels (..., 2) of world points (..., 3)."""
+        """Return the pixels (..., 2) of world points (..., 3)."""
         return self.lens.project((points - self.position) @ self.world_to_camera.T)
 
     @cached_property

@@ -42,7 +42,7 @@ class Piece:
     seats: tuple[Seat, ...] = ()
 
     def place(self, x: float, y: float, yaw: float) -> Piece:
-        """This piece turned by ``yaw`` (counter-clockwise) and moved to (x, y)."""
+        """Return this piece turned by ``yaw`` (counter-clockwise) and moved to (x, y)."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         blocks = tuple(

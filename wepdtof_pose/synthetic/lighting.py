@@ -58,7 +58,7 @@ def box_shadow(boxes: Boxes, light: Light, points: Array, rng: np.random.Generat
 
 
 def shadow_spheres(cones: Cones, steps: tuple[float, ...]) -> Array:
-    """Spheres (n, 4) that stand for round cones when they cast shadows.
+    """Return spheres (n, 4) that stand for round cones when they cast shadows.
 
     There is one at each of ``steps`` (0 to 1) of every axis, as wide as the cone on average.
     """

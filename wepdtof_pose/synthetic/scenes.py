@@ -54,7 +54,7 @@ class SceneFrame:
 
 
 def plan_scenes(people: int, seed: int, *, office: bool = False) -> list[ScenePlan]:
-    """Scenes with ``people`` labels in all: at least 8 where there are people enough."""
+    """Return scenes with ``people`` labels in all: at least 8 where there are people enough."""
     per_scene = OFFICE_PEOPLE_PER_SCENE if office else PEOPLE_PER_SCENE
     usual = OFFICE_CROWDS if office else CROWDS
     count = min(people, max(FEWEST_SCENES, round(people / per_scene)))
@@ -76,7 +76,7 @@ def plan_scenes(people: int, seed: int, *, office: bool = False) -> list[ScenePl
 def draw_scene(
     plan: ScenePlan, *, seed: int, size: int, office: bool = False
 ) -> Iterator[SceneFrame]:
-    """The frames of a scene, ``size`` pixels square, with ``plan.quota`` labels in all.
+    """Yield the frames of a scene, ``size`` pixels square, with ``plan.quota`` labels in all.
 
     The result depends on the arguments only. With `office` some scenes begin with an empty frame.
     When a frame has more people than

@@ -53,7 +53,7 @@ class ImageFile:
 
 
 def check_image_files(raw: RawFile, file: Path) -> list[Problem]:
-    """The problems of the image files that an annotation file lists."""
+    """Return the problems of the image files that an annotation file lists."""
     names = raw.image_column("file_name")
     looked = _look_at(image_root(file, names), names, suffixes=raw.boxes_only)
     found: dict[str, dict[int, str]] = defaultdict(dict)
@@ -99,7 +99,7 @@ def check_leaks(report: Report, files: dict[Path, RawFile], *, contents: bool) -
 
 
 def image_root(file: Path, names: Iterable[str]) -> Path:
-    """The folder of the images of an annotation file, by the first of them that is there."""
+    """Return the folder of the images of an annotation file, by the first of them that is there."""
     usable = [name for name in names if usable_file_name(name)]
     # WEPDTOF and CEPDOF keep the frames of <sequence>.json in a folder of that name.
     base = file.resolve().parent.parent
@@ -113,7 +113,7 @@ def image_root(file: Path, names: Iterable[str]) -> Path:
 
 
 def look_at_image(path: Path) -> ImageFile:
-    """What is wrong with an image file, its size as shown, and the hash of its bytes."""
+    """Return what is wrong with an image file, its size as shown, and the hash of its bytes."""
     if not path.exists():
         return ImageFile("image-missing", missing_image(path))
     try:
@@ -165,7 +165,7 @@ def _look_at(root: Path, names: np.ndarray, *, suffixes: bool) -> list[ImageFile
 
 
 def _with_suffix(path: Path) -> Path:
-    """The file itself, or with a suffix: lists of frames name images without one."""
+    """Return the file itself, or with a suffix: lists of frames name images without one."""
     candidates = [path.with_name(path.name + suffix) for suffix in _SUFFIXES]
     return next((candidate for candidate in candidates if candidate.is_file()), path)
 

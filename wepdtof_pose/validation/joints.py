@@ -69,7 +69,7 @@ def unpaired_joints(keypoint_set: KeypointSet) -> list[str]:
 
 
 def _mirror_names(first: str, second: str) -> bool:
-    """Whether two names differ only in letters or words that stand for the sides."""
+    """Return whether two names differ only in letters or words that stand for the sides."""
     for one, other in (*_MIRRORED, *(pair[::-1] for pair in _MIRRORED)):
         for at in (i for i in range(len(first)) if first.startswith(one, i)):
             if first[:at] + other + first[at + len(one) :] == second:
@@ -248,7 +248,7 @@ def of_people(raw: RawFile, code: str, mask: np.ndarray, describe: Callable[[int
 
 
 def _other_joints(numbers: np.ndarray, joints: int) -> str:
-    """What it means where all people have the same other count of numbers, or nothing."""
+    """Return what it means where all people have the same other count of numbers, or nothing."""
     counts = set(numbers[numbers > 0].tolist())
     if len(counts) != 1 or counts == {3 * joints}:
         return ""

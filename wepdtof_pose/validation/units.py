@@ -344,7 +344,7 @@ def _other_joints(raw: RawFile) -> str:
 
 
 def _jointed(raw: RawFile) -> np.ndarray:
-    """Mask (people,) of those whose joints tell where their box is."""
+    """Return the mask (people,) of those whose joints tell where their box is."""
     return _with_box(raw) & (raw.labelled.sum(axis=1) > 3)
 
 
@@ -386,5 +386,5 @@ def _agreement(angles: np.ndarray, directions: np.ndarray) -> float:
 
 
 def _all(mask: np.ndarray, of: np.ndarray) -> bool:
-    """Whether the mask holds for nearly all of those, and there is one."""
+    """Return whether the mask holds for nearly all of those, and there is one."""
     return bool(of.any()) and float(mask[of].mean()) >= NEARLY_ALL

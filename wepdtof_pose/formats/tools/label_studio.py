@@ -488,7 +488,7 @@ def _labels(value: Any, kind: Any) -> list[str]:
 
 
 def _fields(region: dict[str, Any]) -> dict[str, str]:
-    """Attributes written as `name=value` in the region's notes (`meta.text`)."""
+    """Return the attributes written as `name=value` in the region's notes (`meta.text`)."""
     meta = region.get("meta")
     notes = meta.get("text") if isinstance(meta, dict) else None
     texts = notes if isinstance(notes, list) else []
