@@ -52,7 +52,7 @@ def joint_table(dataset: PoseDataset) -> pd.DataFrame:
 
 
 def box_table(dataset: PoseDataset) -> pd.DataFrame:
-    """Return the percentiles over the usable people of box width, height and area root, in pixels."""
+    """Return the percentiles of box width, height and area root in pixels, over usable people."""
     sizes = dataset.boxes[dataset.trainable(), 2:]
     columns = {
         "width": sizes[:, 0],
