@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urljoin
 
 import msgspec
 import requests
@@ -22,15 +23,17 @@ import urllib3
 from tqdm import tqdm
 
 from wepdtof_pose import __version__
-from wepdtof_pose.download.sources import shown
+from wepdtof_pose.download.sources import require_http, shown
 from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import file_sha256, make_folder, require_room, size_in_words
 
 _BLOCK = 1 << 16
 _PASSING = frozenset({408, 425, 429})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10
 _EVERY = 10.0
 """Seconds between the lines that show progress in a pipe."""
+_LONGEST_NUMBER = 18
 OTHER_ROOT = "give another folder with --root"
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<!--")
 _ARCHIVE_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b")
@@ -222,31 +225,38 @@ def _try_once(
 
 @contextlib.contextmanager
 def _opened(url: str, headers: dict[str, str], patience: Patience) -> Iterator[requests.Response]:
-    """Give the answer at the end of all redirects; its body is not read."""
-    with (
-        requests.Session() as session,
-        contextlib.closing(_answer(session, url, headers, patience)) as response,
-    ):
-        status = response.status_code
-        if status not in (200, 206, 416):
-            said = f"the server answers {status} {response.reason or ''}".strip()
-            raise (Failed if status in _PASSING or status >= 500 else Refused)(said)
-        yield response
+    """Give the answer at the end of all redirects; no body is read, nor those of redirects."""
+    with requests.Session() as session:
+        for _ in range(_MOST_REDIRECTS):
+            with contextlib.closing(_answer(session, url, headers, patience)) as response:
+                if response.status_code in _REDIRECTS and "Location" in response.headers:
+                    try:
+                        url = require_http(urljoin(url, response.headers["Location"]))
+                    except ValueError as error:
+                        raise Refused(f"leads on to what is no URL: {error}") from None
+                    continue
+                status = response.status_code
+                if status not in (200, 206, 416):
+                    said = f"the server answers {status} {response.reason or ''}".strip()
+                    raise (Failed if status in _PASSING or status >= 500 else Refused)(said)
+                yield response
+                return
+    raise Refused(f"leads on and on, {_MOST_REDIRECTS} times")
 
 
 def _answer(
     session: requests.Session, url: str, headers: dict[str, str], patience: Patience
 ) -> requests.Response:
-    session.max_redirects = _MOST_REDIRECTS
     try:
+        request = session.prepare_request(requests.Request("GET", url, headers=headers))
+        settings = session.merge_environment_settings(url, {}, True, None, None)
+        # The adapter follows no redirect; a session reads the bodies of those it follows.
         timeout = (patience.connect, patience.stall)
-        return session.get(url, headers=headers, timeout=timeout, stream=True)
+        return session.get_adapter(url).send(request, timeout=timeout, **settings)  # type: ignore[arg-type]
     except requests.Timeout:
         raise Failed("the server did not answer in time") from None
-    except requests.TooManyRedirects:
-        raise Refused(f"leads on and on, {_MOST_REDIRECTS} times") from None
-    except ValueError as error:
-        raise Refused(f"leads to what is no URL ({type(error).__name__})") from None
+    except (requests.exceptions.InvalidURL, UnicodeError) as error:
+        raise Refused(f"cannot be asked for: {error}") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise Failed(f"no connection: {_reason(error)}") from None
 
@@ -319,7 +329,9 @@ def _note_from(response: requests.Response, url: str) -> _Note:
     stated = headers.get("Content-Length", "")
     if response.status_code == 206:
         stated = headers.get("Content-Range", "").rpartition("/")[2]
-    is_number = re.fullmatch(r"[0-9]{1,18}", stated)  # no file has a larger size
+    is_number = re.fullmatch(r"[0-9]+", stated)
+    if is_number and len(stated) > _LONGEST_NUMBER:
+        raise Refused("states a size that no file has")
     etag = headers.get("ETag", "W/")
     version = headers.get("Last-Modified", "") if etag.startswith("W/") else etag
     return _Note(mark(url), int(stated) if is_number else None, version)
