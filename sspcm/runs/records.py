@@ -99,8 +99,8 @@ class BurnInRecord(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, Scores]
 
 
-class RunResult(DataRecord, frozen=True, kw_only=True):
-    """What a finished run found: result.json, which begins with its `DataRecord`.
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished run found: result.json.
 
     Attributes:
         method: name of the method.
@@ -122,6 +122,8 @@ class RunResult(DataRecord, frozen=True, kw_only=True):
         precision: `float32` or `bfloat16`.
         device: `cpu` or `cuda`.
         summary: of the people, before the run started; None in older results.
+
+    The others are those of `DataRecord`, in the order of the file.
     """
 
     method: str
@@ -129,6 +131,18 @@ class RunResult(DataRecord, frozen=True, kw_only=True):
     reported: str
     seed: Count
     labels: str
+    data_hash: str
+    split_hash: str
+    split: str
+    labels_hash: str | None = None
+    unlabelled_hash: str | None = None
+    people_train: Count
+    people_labelled: Count
+    people_unlabelled: Count
+    people_test: Count
+    keypoint_set: str
+    trained_keypoint_set: str
+    labelled_order: str
     last: dict[str, Scores]
     best: dict[str, Scores]
     best_epoch: Count
@@ -304,7 +318,7 @@ def read_about(content: Any, *, source: str) -> AboutNetworks:
 
 
 def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
-    """Return the keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
+    """The keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
 
     Raises:
         InputError: it is not such a dictionary.
