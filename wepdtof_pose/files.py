@@ -120,10 +120,12 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
     """Write JSON (UTF-8); the file appears whole or not at all.
 
     Raises:
-        InputError: it cannot be written there, a file that is no JSON would be lost, or the content
-            has no JSON form (NaN, for one).
+        InputError: it cannot be written there, a file that is no JSON, or annotations, would be
+            lost, or the content has no JSON form (NaN, for one).
     """
     path = Path(path)
+    if not (isinstance(content, dict) and "annotations" in content):
+        require_no_annotations(path)
     if path.suffix.lower() in _PICTURES:
         raise InputError(f"{path}: is the name of a picture: give that of a .json file")
     if path.suffix.lower() != ".json" and path.is_file():
@@ -201,7 +203,7 @@ def require_no_annotations(out: Path) -> None:
     """Refuse to write a result over a file that holds a data set's annotations."""
     if out.is_file() and out.suffix.lower() == ".json":
         content = out.read_bytes()
-        if b'"annotations"' in content and b'"images"' in content:
+        if all(re.search(rb'"%s"\s*:\s*\[' % key, content) for key in (b"annotations", b"images")):
             raise InputError(f"{out}: holds annotations, and would be written over: name another")
 
 

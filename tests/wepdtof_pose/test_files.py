@@ -155,6 +155,18 @@ def test_json_takes_the_place_of_no_other_file(
     assert (tmp_path / name).read_bytes() == (content if refused else b"1\n")
 
 
+def test_annotations_are_replaced_by_annotations_alone(tmp_path: Path) -> None:
+    file = tmp_path / "person_keypoints.json"
+    write_json(file, {"images": [], "annotations": []}, indent=1)
+    for content in ({"person_ids": [1], "images": 3}, [{"image_id": 1}]):
+        with pytest.raises(InputError, match=r"holds annotations, and would be written over"):
+            write_json(file, content)
+    write_json(file, {"images": [{"id": 1}], "annotations": []})
+    assert read_json(file)["images"] == [{"id": 1}]
+    write_json(tmp_path / "record.json", {"annotations": 2, "images": [3]})
+    write_json(tmp_path / "record.json", {"images": 3})
+
+
 def killed(code: str) -> None:
     """Run Python that ends itself as kill -9 would."""
     start = "import os, signal\nfrom pathlib import Path\nfrom wepdtof_pose import files\n"
