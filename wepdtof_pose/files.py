@@ -233,7 +233,8 @@ def require_inside(names: Iterable[str], source: Path | str) -> None:
     if name is not None:
         raise InputError(
             f"{source}: image file name {name!r} leads out of the image folder: names must be "
-            "relative to that folder and stay in it"
+            "relative to that folder and stay in it (wepdtof-pose convert --images DIR goes by the "
+            "ends of the names)"
         )
 
 

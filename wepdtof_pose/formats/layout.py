@@ -312,7 +312,9 @@ def split_files(path: Path, suffix: str) -> dict[str, Path]:
     folder = inner[0] if inner else path
     files = [file for file in files_in(folder, suffix) if file.name != "manifest.json"]
     if not files:
-        raise InputError(f"{path}: has no annotation files *{suffix}")
+        below = files_in(path, suffix, deep=True)[:1]
+        other = "".join(f", but {file} is below it: name one of those" for file in below)
+        raise InputError(f"{path}: has no annotation files *{suffix}{other}")
     if len(files) == 1:
         return {WHOLE: files[0]}
     named = {SPLITS.get(file.stem.split("_")[-1], ""): file for file in files}

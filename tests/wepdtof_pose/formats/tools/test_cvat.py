@@ -334,3 +334,12 @@ def test_text_in_an_encoding_that_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "annotations.xml").write_bytes(text.encode("gbk"))
     with pytest.raises(InputError, match="save it as UTF-8"):
         cvat.read(tmp_path)
+
+
+def test_a_folder_of_several_tasks_names_one_of_them(tmp_path: Path) -> None:
+    for name in ("task_1", "task_2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "annotations.xml").write_text("<annotations/>")
+    first = tmp_path / "task_1" / "annotations.xml"
+    with pytest.raises(InputError, match=rf"\*\.xml, but {first} is below it: name one of those"):
+        cvat.read(tmp_path)
