@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from wepdtof_pose.palette import BLUE, GREEN, GREY, ORANGE, PLOT_STYLE, PURPLE, 
 
 COLOURS = (GREY, SKY, ORANGE, GREEN, BLUE, VERMILION, PURPLE)
 MARKERS = ("o", "v", "^", "s", "D", "P", "X")
+_OTHER_MARKERS = ("d", "h", "<", ">", "p", "H", "8")
+_OTHER_LINES = ("--", "-.", ":")
 STYLE: dict[Any, Any] = {
     **PLOT_STYLE,
     "axes.grid": True,
@@ -44,11 +47,19 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def colour_and_marker(method: str) -> dict[str, Any]:
-    """Return colour and marker of a method, the same in all plots; unpublished ones are black."""
-    if method not in METHOD_ORDER:
-        return {"color": "black", "marker": "*"}
-    index = METHOD_ORDER.index(method)
-    return {"color": COLOURS[index], "marker": MARKERS[index]}
+    """Return colour, marker and line of a method, the same in all plots.
+
+    What is not published is black; of that, `sspcm_ema` has a solid line, and methods of the user's
+    and settings of a method (`variants` of a grid) broken ones, with markers by their names.
+    """
+    if method in METHOD_ORDER:
+        index = METHOD_ORDER.index(method)
+        return {"color": COLOURS[index], "marker": MARKERS[index], "linestyle": "-"}
+    if method == "sspcm_ema":
+        return {"color": "black", "marker": "*", "linestyle": "-"}
+    number = zlib.crc32(method.encode())
+    marker = _OTHER_MARKERS[number % len(_OTHER_MARKERS)]
+    return {"color": "black", "marker": marker, "linestyle": _OTHER_LINES[number // 7 % 3]}
 
 
 def plain(text: str) -> str:

@@ -40,8 +40,8 @@ def augmentation(comparison: Comparison) -> str:
             # The hard view of sspcm_ema is then the easy view without another warp.
             easy_alone = isinstance(options, SspcmEma.Options) and options.plain
             where = " on the easy view alone" if easy_alone else ""
-            if isinstance(options, SspcmEma.Options) and options.hard_views > 1:
-                where += f", {options.hard_views} of each person"
+            if isinstance(options, SspcmEma.Options) and options.views > 1:
+                where += f", {options.views} of each person"
             covers.append(f"{method} {' or '.join(views)}{where}")
     text = (
         f"views of every method: scale ± {easy.scale:g} and rotation {easy.rotation:g}° "

@@ -95,7 +95,7 @@ class SspcmEma(Method):
             operations: RandAugment operations an image; 0 switches it off.
             magnitude: their strength, 0 to 30.
             patches: Cut-Occlude patches an image; 0 switches it off.
-            hard_views: of each unlabelled person in a step, each of an easy view of its own.
+            views: hard views of each unlabelled person in a step, each of an easy view of its own.
             one_batch: labelled and hard views in one pass, not in two.
             weight: of the unlabelled loss.
             cameras: show labelled views as other cameras would (`sspcm.augment.cameras`).
@@ -120,7 +120,7 @@ class SspcmEma(Method):
         operations: int = 2
         magnitude: int = 15
         patches: int = 2
-        hard_views: int = 1
+        views: int = 1
         one_batch: bool = True
         weight: float = 1.0
         cameras: bool = False
@@ -140,10 +140,8 @@ class SspcmEma(Method):
             for name in ("agreement", "operations", "patches", "weight", "exchange"):
                 if getattr(self, name) < 0:
                     raise InputError(f"method.options.{name} must not be negative")
-            if self.hard_views < 1:
-                raise InputError(
-                    f"method.options.hard_views must be at least 1, not {self.hard_views}"
-                )
+            if self.views < 1:
+                raise InputError(f"method.options.views must be at least 1, not {self.views}")
             if self.exchange > 1:
                 raise InputError(f"method.options.exchange must be at most 1, not {self.exchange}")
             if not 0 <= self.magnitude <= 30:
@@ -183,7 +181,7 @@ class SspcmEma(Method):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Supervised and pseudo-label loss of one step, with fresh draws."""
         people = len(batch.labelled)
-        draws = [self.draw(people, batch.generator) for _ in range(self.options.hard_views)]
+        draws = [self.draw(people, batch.generator) for _ in range(self.options.views)]
         return self.losses(batch, draws)
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:

@@ -254,7 +254,8 @@ def test_what_is_missing_for_pseudo_labels_is_said(copied):
 
 
 def test_every_method_has_a_look_of_its_own():
-    looks = [tuple(colour_and_marker(name).values()) for name in (*METHOD_ORDER, "mine")]
+    names = (*METHOD_ORDER, "sspcm_ema", "sspcm_ema_more", "mine")
+    looks = [tuple(colour_and_marker(name).values()) for name in names]
     assert len(set(looks)) == len(looks)
 
 

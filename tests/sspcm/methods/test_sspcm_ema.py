@@ -56,7 +56,7 @@ def test_each_hard_view_is_of_an_easy_view_of_its_own(make_setting, batches_of) 
 
     def made(count):
         batch = raw.finish(raw.read(rows, rows, torch.Generator().manual_seed(8)))
-        method = build_method("sspcm_ema", make_setting(), PLAIN | {"hard_views": count}).train()
+        method = build_method("sspcm_ema", make_setting(), PLAIN | {"views": count}).train()
         draws = [method.draw(4, batch.generator) for _ in range(count)]
         return batch, method.pseudo_labelled(batch, draws)
 
@@ -85,10 +85,10 @@ class Shown(torch.nn.Module):
         return self.weight * denormalise(images)[:, :, ::4, ::4] / 255
 
 
-@pytest.mark.parametrize("hard_views", [1, 3])
+@pytest.mark.parametrize("views", [1, 3])
 @pytest.mark.parametrize("plain", [True, False])
 def test_what_is_learned_lies_where_the_hard_view_shows_it(
-    make_setting, batches_of, plain, hard_views
+    make_setting, batches_of, plain, views
 ) -> None:
     side = 80
     row, column = np.mgrid[:side, :side]
@@ -101,12 +101,12 @@ def test_what_is_learned_lies_where_the_hard_view_shows_it(
     assert set(batch.pool_view.flip.tolist()) == {True, False}
     options = PLAIN | {"plain": plain, "mirror": True, "zoom": 0.85, "agreement": 0.5}
     method = build_method("sspcm_ema", make_setting(lambda role: Shown()), options).train()
-    draws = [method.draw(4, batch.generator) for _ in range(hard_views)]
+    draws = [method.draw(4, batch.generator) for _ in range(views)]
     hard, learned, weight = method.pseudo_labelled(batch, draws)
-    assert len(hard) == 4 * hard_views
+    assert len(hard) == 4 * views
     shown, brightness = argmax_positions(denormalise(hard) / 255)
     seen = (weight > 0) & (brightness > 0.95)
-    assert seen.sum() >= 8 * hard_views
+    assert seen.sum() >= 8 * views
     apart = 4 * argmax_positions(learned)[0] - shown
     # A spot that the easy view cuts off has its teacher's peak on the edge.
     assert apart.norm(dim=2)[seen].quantile(0.9) < 3
@@ -212,7 +212,7 @@ def test_all_three_begin_as_a_was_burnt_in(make_setting) -> None:
         ({"short_memory": 1.0}, "short_memory must be from 0 to below 1, not 1.0"),
         ({"agreement": -0.1}, "agreement must not be negative"),
         ({"zoom": 1.2}, "zoom must be 0 or from 0.5 to 1, not 1.2"),
-        ({"hard_views": 0}, "hard_views must be at least 1, not 0"),
+        ({"views": 0}, "views must be at least 1, not 0"),
         ({"magnitude": 31}, "magnitude must be from 0 to 30, not 31"),
     ],
 )
@@ -222,7 +222,7 @@ def test_options_that_cannot_be(make_setting, options, message) -> None:
 
 
 def test_drawn_and_real_views_exchange_their_colours(make_setting, student_batch, watch) -> None:
-    options = PLAIN | {"cameras": True, "exchange": 1.0, "hard_views": 2}
+    options = PLAIN | {"cameras": True, "exchange": 1.0, "views": 2}
     method = build_method("sspcm_ema", make_setting(still=True), options).train()
     passes = watch(method.network)
     batch = student_batch()
