@@ -69,11 +69,12 @@ _STARTS = (
 """What files that are no text begin with, and what they are."""
 
 _NAMES = (
+    (re.compile(r"^(rtsp|rtmp|udp)s?:/"), "a stream of a camera, not read: record a video first"),
     (
         re.compile(r"^[a-z][a-z0-9+]+:/"),
         "an address, from which nothing is fetched: save what is there as a file",
     ),
-    (re.compile(r"[*?]|%0?\d*d"), "a pattern: name the folder, or write it without quotes"),
+    (re.compile(r"[*?]|%(0\d+)?d"), "a pattern: name the folder, or write it without quotes"),
     (re.compile(r"^\d+$|^/dev/video"), "a camera? Cameras are not read: record a video first"),
 )
 """What names of files that are not there may be."""

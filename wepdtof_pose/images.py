@@ -337,8 +337,8 @@ def missing_image(path: Path) -> str:
         alike = [other for other in alike if (path.parent / other).is_file()]
         if len(alike) == 1:
             return (
-                f"{text}, but {alike[0]!a} is there, spelled in another way: rename it, or "
-                f"wepdtof-pose convert --images {path.parent}"
+                f"{text}, but {alike[0]!a} is there, spelled in another way: rename it, or give "
+                "wepdtof-pose convert --images DIR the folder of all images"
             )
     return text
 

@@ -106,7 +106,11 @@ def own_frames(
         counts["frames without people"] = empty
     return OwnFrames(
         _dataset(frames, keypoint_set),
-        _last_of_each([str(frame.path.parent) for frame in frames], held_out),
+        _last_of_each(
+            [str(frame.path.parent) for frame in frames],
+            held_out,
+            peopled=np.array([len(frame.boxes) > 0 for frame in frames]),
+        ),
         looked_at,
         counts,
         problems,
@@ -170,17 +174,23 @@ def _dataset(frames: Sequence[_FramePeople], keypoint_set: KeypointSet) -> PoseD
     )
 
 
-def _last_of_each(sequences: Sequence[str], share: float) -> np.ndarray:
-    """Mask (frames,) of the last ones of each sequence, of about that share; of none if few."""
+def _last_of_each(sequences: Sequence[str], share: float, *, peopled: np.ndarray) -> np.ndarray:
+    """Return the mask (frames,) of the last ones of each sequence, of about that share.
+
+    Somebody is on them, and somebody on the others: `peopled` (frames,) says where. Of few frames
+    none are chosen.
+    """
     names = np.array(sequences)
     chosen = np.zeros(len(names), dtype=bool)
-    if len(names) < _FEW:
+    if len(names) < _FEW or np.count_nonzero(peopled) < 2:
         return chosen
     for name in dict.fromkeys(sequences):
         rows = np.flatnonzero(names == name)
         chosen[rows[len(rows) - round(share * len(rows)) :]] = True
-    if share and not chosen.any():
-        chosen[-1] = True
+    if share and not (chosen & peopled).any():
+        chosen[np.flatnonzero(peopled)[-1]] = True
+    if not (peopled & ~chosen).any():
+        chosen[np.flatnonzero(peopled)[0]] = False
     return chosen
 
 

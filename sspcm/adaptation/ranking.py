@@ -32,11 +32,13 @@ class Ranking:
     Attributes:
         rows: (chosen,) int64 rows of the people.
         inconsistency: (chosen,) float64 mean over the joints (see `Steadiness`).
+        looked_at: of how many they are chosen.
         problems: a line for each image that cannot be read, whose people were not asked about.
     """
 
     rows: np.ndarray
     inconsistency: np.ndarray
+    looked_at: int
     problems: list[str] = field(default_factory=list)
 
 
@@ -84,7 +86,7 @@ def rank_people(
     random = np.random.default_rng(seed)
     found = kept[_different(poses, _cameras(chosen_from)[kept], count, random)]
     found = found[np.argsort(-scores[found], kind="stable")]
-    return Ranking(rows[found], scores[found], problems)
+    return Ranking(rows[found], scores[found], len(rows), problems)
 
 
 def ranking_record(

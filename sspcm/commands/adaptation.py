@@ -224,8 +224,8 @@ def rank(
     most, least = ranking.inconsistency[[0, -1]]
     say_what_was_not_read({}, ranking.problems)
     echo(
-        f"{len(ranking.rows)} of {counted(candidates, 'person', 'people')}, position inconsistency "
-        f"{100 * most:.1f} to {100 * least:.1f} % of the box"
+        f"{len(ranking.rows)} of {counted(ranking.looked_at, 'person', 'people')}, position "
+        f"inconsistency {100 * most:.1f} to {100 * least:.1f} % of the box"
     )
     echo(f"written: {output}")
     if ranking.problems:

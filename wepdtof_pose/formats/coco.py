@@ -100,11 +100,7 @@ def read(
         dataset = _of_blocks(members, blocks, **options)
     if images:
         dataset = by_longest_end(dataset, images)
-    try:
-        require_inside(dataset.frames["file_name"], path)
-    except InputError as error:
-        advice = "wepdtof-pose convert --images DIR finds images by the end of their names"
-        raise InputError(f"{error} ({advice})") from None
+    require_inside(dataset.frames["file_name"], path)
     if images:
         return dataset
     return replace(dataset, root=find_image_root(path, dataset.frames["file_name"].tolist()))

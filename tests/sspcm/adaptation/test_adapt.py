@@ -170,10 +170,19 @@ def test_the_last_frames_of_each_folder_are_held_out():
     from sspcm.adaptation.own_frames import _last_of_each
 
     names = ["a"] * 10 + ["b"] * 5
-    assert np.flatnonzero(_last_of_each(names, 0.2)).tolist() == [8, 9, 14]
-    assert not _last_of_each(["a"] * 4, 0.5).any()
-    assert not _last_of_each(["a"] * 9, 0.0).any()
-    assert np.flatnonzero(_last_of_each(list("abcdef"), 0.2)).tolist() == [5]
+
+    def held_out(names, share, empty=()):
+        peopled = ~np.isin(np.arange(len(names)), empty)
+        return np.flatnonzero(_last_of_each(names, share, peopled=peopled)).tolist()
+
+    assert held_out(names, 0.2) == [8, 9, 14]
+    assert held_out(["a"] * 4, 0.5) == held_out(["a"] * 9, 0.0) == []
+    assert held_out(list("abcdef"), 0.2) == [5]
+    # Somebody is measured on, and somebody learned from.
+    assert held_out(["a"] * 8, 0.2, empty=[6, 7]) == [5, 6, 7]
+    assert held_out(list("abcdef"), 0.2, empty=[5]) == [4]
+    assert held_out(["a"] * 6, 0.9, empty=[0]) == [2, 3, 4, 5]
+    assert held_out(["a"] * 6, 0.5, empty=[0, 1, 2, 3, 4]) == []
 
 
 def test_two_at_once_do_not_remove_each_others_folder(networks, my_frames, tmp_path, monkeypatch):

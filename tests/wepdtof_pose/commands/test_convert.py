@@ -153,7 +153,7 @@ def test_images_that_go_by_the_end_of_their_names_are_in_the_manifest(
     options = ("--from", "coco", "--to", "coco")
     refused = run(source, tmp_path / "out", *options)
     assert refused.exit_code == 2
-    assert "--images DIR finds images by the end of their names" in refused.stderr
+    assert "--images DIR goes by the ends of the names" in refused.stderr
     result = run(source, tmp_path / "out", *options, "--images", source / "images")
     assert result.exit_code == 0, result.output
     assert "1 image goes by the end of its name" in result.output
