@@ -13,6 +13,8 @@ def kind_of_bytes(content: bytes) -> str:
     """
     if content.startswith(_PICTURES):
         return "a picture or a film"
+    if content[257:262] == b"ustar":
+        return "a tar archive: unpack it"
     return next((what for start, what in _STARTS if content.startswith(start)), "")
 
 

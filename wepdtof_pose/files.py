@@ -200,10 +200,16 @@ def require_other_file(out: Path, inputs: Iterable[Path]) -> None:
 
 
 def require_no_annotations(out: Path) -> None:
-    """Refuse to write a result over a file that holds a data set's annotations."""
+    """Refuse to write a result over a file that holds a data set's annotations.
+
+    They lie in a list `annotations`, beside a list `images` (COCO and its like) or, in Label
+    Studio's tasks, beside an object `data`.
+    """
     if out.is_file() and out.suffix.lower() == ".json":
         content = out.read_bytes()
-        if all(re.search(rb'"%s"\s*:\s*\[' % key, content) for key in (b"annotations", b"images")):
+        if re.search(rb'"annotations"\s*:\s*\[', content) and re.search(
+            rb'"images"\s*:\s*\[|"data"\s*:\s*\{[^{}]*"image"', content
+        ):
             raise InputError(f"{out}: holds annotations, and would be written over: name another")
 
 

@@ -163,6 +163,10 @@ def test_annotations_are_replaced_by_annotations_alone(tmp_path: Path) -> None:
             write_json(file, content)
     write_json(file, {"images": [{"id": 1}], "annotations": []})
     assert read_json(file)["images"] == [{"id": 1}]
+    tasks = tmp_path / "tasks.json"
+    write_json(tasks, [{"data": {"id": 1, "image": "a.jpg"}, "annotations": [{"result": []}]}])
+    with pytest.raises(InputError, match=r"holds annotations, and would be written over"):
+        write_json(tasks, {"person_ids": [1]})
     write_json(tmp_path / "record.json", {"annotations": 2, "images": [3]})
     write_json(tmp_path / "record.json", {"images": 3})
 

@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -336,11 +337,19 @@ def test_names_that_are_no_file(name: str, said: str) -> None:
         find_sources([Path(name)])
 
 
-def test_pictures_in_an_archive_are_no_video(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "frames.zip", "w") as archive:
-        archive.writestr("a.jpg", cv2.imencode(".jpg", picture(1))[1].tobytes())
-    (source,) = find_sources([tmp_path / "frames.zip"]).sources
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_pictures_in_an_archive_are_no_video(tmp_path: Path, kind: str) -> None:
+    cv2.imwrite(str(tmp_path / "a.jpg"), picture(1))
+    file = tmp_path / f"frames.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.write(tmp_path / "a.jpg", "a.jpg")
+    else:
+        with tarfile.open(file, "w") as archive:
+            archive.add(tmp_path / "a.jpg", "a.jpg")
+    (source,) = find_sources([file]).sources
     reader = FrameReader(source)
     assert not list(reader)
     assert reader.problem is not None
-    assert "it is a zip file: unpack it" in reader.problem
+    assert f"it is a {kind}" in reader.problem
+    assert "unpack it" in reader.problem
