@@ -409,7 +409,7 @@ def test_images_outside_the_data_set_are_refused_where_it_is_read(
     tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "a.json").write_text(json.dumps(make_content(image={"file_name": name})))
-    with pytest.raises(InputError, match=r"leads out of the image folder.*--images DIR finds"):
+    with pytest.raises(InputError, match=r"leads out of the image folder.*--images DIR goes by"):
         coco.read(tmp_path / "a.json")
 
 
