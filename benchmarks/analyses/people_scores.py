@@ -68,6 +68,9 @@ def measure_joint_ap(cell: CellResult) -> dict[str, float | None]:
 
     It is COCO's AP with only this joint labelled. The poses, their scores and the result of OKS-NMS
     are those of the cell's own AP.
+
+    Raises:
+        InputError: the predictions or the data are missing or have changed.
     """
     test, kept = scored_poses(cell)
     found: dict[str, float | None] = {}
@@ -82,7 +85,11 @@ def measure_joint_ap(cell: CellResult) -> dict[str, float | None]:
 
 
 def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
-    """Return the test people of a finished cell and the poses its AP counts (after OKS-NMS)."""
+    """Return the test people of a finished cell and the poses its AP counts (after OKS-NMS).
+
+    Raises:
+        InputError: the predictions or the data are missing or have changed.
+    """
     test, predictions = cell_predictions(cell)
     assert predictions.people is not None
     tested = test.select_people(predictions.people)
@@ -98,7 +105,11 @@ def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
 
 
 def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
-    """Return all people of a finished cell's test split, and the poses of those who were tested."""
+    """Return all people of a finished cell's test split, and the poses of those who were tested.
+
+    Raises:
+        InputError: the predictions or the data are missing or have changed.
+    """
     run = RunFolder(cell.folder)
     if not run.predictions_file.is_file():
         raise InputError(f"{cell.folder}: has no predictions.json (results alone were kept)")

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from coco_content import make_content, parse
 
 from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.dataset import id_column
@@ -13,43 +14,6 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco, coco_tables
 from wepdtof_pose.formats.layout import SPELLED
 from wepdtof_pose.keypoints import get_keypoint_set
-
-JOINTS = ["nose", "Left Eye", "right_eye"]
-DOGS = "annotations of category 'dog'"
-
-
-def make_content(
-    *, image: dict | None = None, person: dict | None = None, category: dict | None = None
-) -> dict[str, Any]:
-    """One person with three joints; a field given as ... is left out."""
-    content = {
-        "info": {"year": 2017, "名": "ä"},
-        "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 48, "license": 3}],
-        "annotations": [
-            {
-                "id": 1,
-                "image_id": 7,
-                "category_id": 1,
-                "bbox": [1.5, 2, 30, 40.25],
-                "area": 600.5,
-                "iscrowd": 0,
-                "keypoints": [3, 4.25, 2, 0, 0, 0, 5.125, 6, 1],
-                "num_keypoints": 2,
-                "segmentation": [[1, 2, 3, 4, 5, 6]],
-            }
-        ],
-        "categories": [{"id": 1, "name": "person", "keypoints": JOINTS, "skeleton": [[1, 2]]}],
-    }
-    rows = (content["images"][0], content["annotations"][0], content["categories"][0])
-    for row, change in zip(rows, (image, person, category), strict=True):
-        row.update(change or {})
-        for key in [key for key, value in row.items() if value is ...]:
-            del row[key]
-    return content
-
-
-def parse(content: Any, **arguments: Any) -> Any:
-    return coco.from_dict(content, source="x.json", root=Path(), **arguments)
 
 
 @pytest.mark.parametrize(
@@ -236,93 +200,6 @@ def test_annotations_of_other_categories_are_no_people() -> None:
     content = make_content()
     content["annotations"].append({"id": 2, "category_id": 5, "image_id": 7, "bbox": [0, 0, 1, 1]})
     assert len(parse(content)) == 1
-
-
-CATEGORIES = [
-    {"id": 0, "name": "objects", "supercategory": "none"},
-    {"id": 1, "name": "person", "keypoints": JOINTS},
-    {"id": 2, "name": "dog", "keypoints": ["snout", "tail"]},
-]
-
-
-def of_categories(*ids: int, categories: list = CATEGORIES) -> dict[str, Any]:
-    """A file with an annotation of each of these categories, which have all their joints."""
-    content = make_content()
-    person = content["annotations"][0]
-    joints = {row["id"]: len(row.get("keypoints", JOINTS)) for row in categories}
-    content["annotations"] = [
-        {**person, "id": n, "category_id": c, "keypoints": [5, 6, 2] * joints[c]}
-        for n, c in enumerate(ids, start=1)
-    ]
-    return {**content, "categories": categories}
-
-
-@pytest.mark.parametrize("block", [1 << 20, 10], ids=["whole", "in parts"])
-@pytest.mark.parametrize(
-    ("ids", "category", "people", "left_out"),
-    [
-        ((1, 1), None, [1, 2], {}),
-        ((1, 0, 2, 2), None, [1], {"annotations of category 'objects'": 1, DOGS: 2}),
-        ((1, 0, 2), "Person", [1], {"annotations of category 'objects'": 1, DOGS: 1}),
-        ((1, 0, 2), "1", [1], {"annotations of category 'objects'": 1, DOGS: 1}),
-        ((1, 2), "dog", [2], {"annotations of category 'person'": 1}),
-    ],
-    ids=str,
-)
-def test_one_category_is_people_and_the_others_are_counted(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    block: int,
-    ids: tuple[int, ...],
-    category: str | None,
-    people: list[int],
-    left_out: dict[str, int],
-) -> None:
-    (tmp_path / "a.json").write_text(json.dumps(of_categories(*ids)))
-    monkeypatch.setattr(coco_tables, "SMALL_FILE", block)
-    dataset = coco.read(tmp_path / "a.json", category=category)
-    assert dataset.people["id"].tolist() == people
-    assert dataset.left_out == left_out
-
-
-@pytest.mark.parametrize("given", [None, "coco-17"])
-def test_a_placeholder_category_leaves_nobody(given: str | None) -> None:
-    joints = None if given is None else get_keypoint_set(given)
-    with pytest.raises(InputError, match="nobody is left: 2 annotations of category 'objects'; no"):
-        parse(of_categories(0, 0), keypoint_set=joints)
-
-
-def test_people_of_a_category_without_joints_are_read_with_given_ones() -> None:
-    content = of_categories(0, 1)
-    content["annotations"][0]["keypoints"] = [5, 6, 2] * 17
-    dataset = parse(content, category="objects", keypoint_set=get_keypoint_set("coco-17"))
-    assert (len(dataset), dataset.keypoint_set.name) == (1, "coco-17")
-    assert dataset.left_out == {"annotations of category 'person'": 1}
-
-
-@pytest.mark.parametrize(
-    ("category", "error"),
-    [
-        ("cat", "has no 'cat', only 'dog', 'objects', 'person'"),
-        ("objects", "no category 'objects' names its keypoints"),
-    ],
-)
-def test_categories_that_cannot_be_people(category: str, error: str) -> None:
-    with pytest.raises(InputError, match=error):
-        parse(of_categories(0, 1, 2), category=category)
-
-
-def test_two_categories_of_which_none_says_person() -> None:
-    two = [{**CATEGORIES[1], "name": "worker"}, CATEGORIES[2]]
-    with pytest.raises(InputError, match=r"'dog', 'worker', none of which says person.*--category"):
-        parse(of_categories(1, 2, categories=two))
-    assert len(parse(of_categories(1, 2, categories=two), category="worker")) == 1
-    assert len(parse(of_categories(1, categories=two))) == 1
-
-
-def test_dogs_alone_are_nobody() -> None:
-    with pytest.raises(InputError, match="nobody is left: 2 annotations of category 'dog'"):
-        parse(of_categories(2, 2))
 
 
 @pytest.mark.parametrize(

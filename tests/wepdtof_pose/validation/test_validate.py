@@ -8,6 +8,37 @@ from typing import Any
 
 import numpy as np
 import pytest
+from annotation_edits import (
+    Edit,
+    all_per_cent,
+    box_per_cent,
+    centres,
+    centres_of_a_pool,
+    copied,
+    corners,
+    detectrons,
+    exchanged,
+    image,
+    joint,
+    joint_shares,
+    joints_of_crops,
+    joints_rows_first,
+    mirrored,
+    multiplied,
+    only_crowds,
+    only_dogs,
+    person,
+    placeholder,
+    radians,
+    read_as_centres,
+    rows_first,
+    scaled,
+    several,
+    shares,
+    shares_of_boxes,
+    unsaid,
+    without,
+)
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from wepdtof_pose.annotations import sample_folder
@@ -20,8 +51,6 @@ from wepdtof_pose.validation.codes import CODES
 from wepdtof_pose.validation.findings import PLACES, Report
 from wepdtof_pose.validation.joints import unpaired_joints
 from wepdtof_pose.validation.validate import validate, validate_dataset
-
-Edit = Callable[[dict[str, Any]], Any]
 
 
 @pytest.fixture(scope="module")
@@ -38,172 +67,6 @@ def findings_of(sample: dict, tmp_path: Path) -> Callable[[Edit], Report]:
         return validate(tmp_path / "ä b.json")
 
     return run
-
-
-def person(number: int = 0, /, **changes: Any) -> Edit:
-    return lambda content: content["annotations"][number].update(changes)
-
-
-def image(number: int = 0, /, **changes: Any) -> Edit:
-    return lambda content: content["images"][number].update(changes)
-
-
-def joint(index: int, value: float, number: int = 0) -> Edit:
-    return lambda content: content["annotations"][number]["keypoints"].__setitem__(index, value)
-
-
-def without(key: str, number: int = 0) -> Edit:
-    return lambda content: content["annotations"][number].pop(key)
-
-
-def exchanged(content: dict) -> None:
-    """The hips of all people with their sides exchanged."""
-    for row in content["annotations"]:
-        k = row["keypoints"]
-        k[18:21], k[27:30] = k[27:30], k[18:21]
-
-
-def copied(content: dict) -> None:
-    """The second person of a frame once more, a pixel aside."""
-    row = copy.deepcopy(content["annotations"][1])
-    row |= {"id": 9999, "track_id": 9999}
-    row["bbox"][0] += 1
-    content["annotations"].append(row)
-
-
-def placeholder(content: dict) -> None:
-    """A person of the empty category that Roboflow lists first."""
-    content["categories"].insert(0, {"id": 0, "name": "objects"})
-    content["annotations"][0]["category_id"] = 0
-
-
-def only_dogs(content: dict) -> None:
-    """Nobody, but dogs without joints, on images that are not listed."""
-    content["categories"].append({"id": 2, "name": "dog"})
-    for row in content["annotations"]:
-        del row["keypoints"]
-        row |= {"category_id": 2, "image_id": 10**6}
-
-
-def only_crowds(content: dict) -> None:
-    for row in content["annotations"]:
-        row["iscrowd"] = 1
-
-
-def several(content: dict) -> None:
-    """Another category of people, with the joints in another order."""
-    (first,) = content["categories"]
-    content["categories"].append({**first, "id": 2, "keypoints": first["keypoints"][::-1]})
-    content["annotations"][0]["category_id"] = 2
-
-
-def scaled(content: dict, factor: Callable[[float], float], *, boxes: bool = True) -> None:
-    """All places multiplied by a factor of the image side, 320 pixels here."""
-    for row in content["annotations"]:
-        if boxes:
-            row["bbox"] = [number * factor(320) for number in row["bbox"]]
-            row["area"] *= factor(320) ** 2
-            row["rotated_box"] = None
-        for at in range(0, 42, 3):
-            row["keypoints"][at : at + 2] = [
-                number * factor(320) for number in row["keypoints"][at : at + 2]
-            ]
-
-
-def shares(content: dict) -> None:
-    scaled(content, lambda side: 1 / side)
-
-
-def joint_shares(content: dict) -> None:
-    scaled(content, lambda side: 1 / side, boxes=False)
-
-
-def box_per_cent(content: dict) -> None:
-    for row in content["annotations"]:
-        row["bbox"] = [number * 100 / 320 for number in row["bbox"]]
-
-
-def all_per_cent(content: dict) -> None:
-    scaled(content, lambda side: 100 / side)
-
-
-def multiplied(content: dict) -> None:
-    scaled(content, lambda side: side)
-    for row in content["annotations"]:
-        row |= {"keypoints": [0] * 42, "num_keypoints": 0}
-
-
-def corners(content: dict) -> None:
-    for row in content["annotations"]:
-        x, y, w, h = row["bbox"]
-        row["bbox"] = [x, y, x + w, y + h]
-
-
-def centres(content: dict) -> None:
-    for row in content["annotations"]:
-        x, y, w, h = row["bbox"]
-        row["bbox"] = [x + w / 2, y + h / 2, w, h]
-
-
-def centres_of_a_pool(content: dict) -> None:
-    """Boxes alone, all in the lower right corner of their images."""
-    for row in content["annotations"]:
-        _, _, w, h = row["bbox"]
-        w += row["id"] / 1000
-        row |= {"bbox": [318 - w / 2, 318 - h / 2, w, h], "keypoints": [], "num_keypoints": 0}
-
-
-def rows_first(content: dict) -> None:
-    for row in content["annotations"]:
-        x, y, w, h = row["bbox"]
-        row["bbox"] = [y, x, h, w]
-
-
-def read_as_centres(content: dict) -> None:
-    """What a reader of YOLO's labels makes of x1, y1, x2, y2."""
-    for row in content["annotations"]:
-        x, y, w, h = row["bbox"]
-        row["bbox"] = [x - (x + w) / 2, y - (y + h) / 2, x + w, y + h]
-
-
-def joints_rows_first(content: dict) -> None:
-    for row in content["annotations"]:
-        for at in range(0, 42, 3):
-            x, y = row["keypoints"][at : at + 2]
-            row["keypoints"][at : at + 2] = [y, x]
-
-
-def joints_of_crops(content: dict) -> None:
-    for row in content["annotations"]:
-        for at in range(42):
-            row["keypoints"][at] -= row["bbox"][at % 3] if at % 3 < 2 else 0
-
-
-def shares_of_boxes(content: dict) -> None:
-    joints_of_crops(content)
-    for row in content["annotations"]:
-        for at in range(42):
-            row["keypoints"][at] /= row["bbox"][2 + at % 3] if at % 3 < 2 else 1
-
-
-def unsaid(content: dict) -> None:
-    for row in content["annotations"]:
-        row["keypoints"][2::3] = [0] * 14
-
-
-def radians(content: dict) -> None:
-    for row in content["annotations"]:
-        row["rotated_box"][4] = np.deg2rad(row["rotated_box"][4])
-
-
-def detectrons(content: dict) -> None:
-    for row in content["annotations"]:
-        row["bbox_mode"] = 0
-
-
-def mirrored(content: dict) -> None:
-    for row in content["annotations"]:
-        row["rotated_box"][4] *= -1
 
 
 CASES: dict[str, tuple[Edit, set[str]]] = {
