@@ -101,6 +101,21 @@ def transform_points(points: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     return np.einsum("nij,nkj->nki", matrices[..., :2], points) + matrices[:, None, :, 2]
 
 
+def joint_extents(keypoints: np.ndarray) -> np.ndarray:
+    """Return the smallest boxes (people, 4) x, y, w, h, float64, that hold the labelled joints.
+
+    Who has none gets 0, 0, 0, 0.
+
+    Args:
+        keypoints: (people, joints, 3) x, y in pixels and visibility, 0 where not labelled.
+    """
+    labelled = keypoints[..., 2:] > 0
+    points = keypoints[..., :2].astype(np.float64)
+    near = np.where(labelled, points, np.inf).min(axis=1, initial=np.inf)
+    far = np.where(labelled, points, -np.inf).max(axis=1, initial=-np.inf)
+    return np.where(labelled.any(axis=1), np.concatenate([near, far - near], axis=1), 0.0)
+
+
 def enclosing_boxes(rotated: np.ndarray) -> np.ndarray:
     """Return the smallest boxes (..., 4) x, y, w, h that hold rotated boxes (..., 5).
 

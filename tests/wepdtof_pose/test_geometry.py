@@ -6,6 +6,7 @@ from wepdtof_pose.geometry import (
     clip_boxes,
     crop_matrices,
     invert_affine,
+    joint_extents,
     rotated_box_corners,
     transform_points,
 )
@@ -57,6 +58,23 @@ def test_shorter_side_grows_to_the_aspect_of_the_crop(box: tuple, sides: tuple) 
     center, scale = boxes_to_center_scale(np.array([box]), (192, 256))
     np.testing.assert_allclose(scale[0] * 200 / 1.25, sides, rtol=1e-6)
     np.testing.assert_array_equal(center[0], [box[2] / 2, box[3] / 2])
+
+
+def test_extents_are_those_of_the_labelled_joints() -> None:
+    random = np.random.default_rng(0)
+    keypoints = random.uniform(-50, 500, (40, 14, 3)).astype(np.float32)
+    keypoints[..., 2] = random.integers(0, 3, (40, 14))
+    keypoints[:2, :, 2] = 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1
+    keypoints[2, :, 2] = 0
+    for box, person in zip(joint_extents(keypoints), keypoints, strict=True):
+        points = person[person[:, 2] > 0, :2].astype(np.float64)
+        near, far = (points.min(axis=0), points.max(axis=0)) if len(points) else np.zeros((2, 2))
+        assert box.tolist() == [*near, *(far - near)]
+
+
+def test_extents_of_nobody_and_of_no_joints() -> None:
+    assert joint_extents(np.zeros((0, 14, 3))).shape == (0, 4)
+    assert joint_extents(np.zeros((2, 0, 3))).tolist() == [[0, 0, 0, 0]] * 2
 
 
 def test_a_crop_of_its_own_size_is_a_shift() -> None:

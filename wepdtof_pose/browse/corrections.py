@@ -22,7 +22,8 @@ from wepdtof_pose.browse.storage import find_frames
 from wepdtof_pose.dataset import AREA_PER_BOX
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.layout import decimal
-from wepdtof_pose.formats.tools.tool_records import box_of_joints, boxes_around
+from wepdtof_pose.formats.tools.tool_records import boxes_around
+from wepdtof_pose.geometry import joint_extents
 from wepdtof_pose.validation.codes import CODES
 
 _CORRECTED = (fields.KEYPOINTS, fields.BOXES, fields.ROTATED_BOXES)
@@ -231,7 +232,7 @@ def _new_person(
 ) -> dict[str, Any]:
     points, visibility = _pose(labels.get(fields.KEYPOINTS), joints)
     keypoints = changed_keypoints(np.zeros((joints, 3)), points, visibility, frame.size)
-    box = box_of_joints(keypoints)
+    box = joint_extents(keypoints[None])[0].tolist()
     if fields.BOXES in labels:
         relative = np.array(labels[fields.BOXES]["bounding_box"], dtype=np.float64)
         box = np.round(relative * np.tile(frame.size, 2), DECIMALS).tolist()

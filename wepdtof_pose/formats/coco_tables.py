@@ -33,6 +33,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import one_value_a_key
 from wepdtof_pose.formats.coco_category import key_of
 from wepdtof_pose.formats.fields import objects, other_fields, require_file_name, shown, wrong_field
+from wepdtof_pose.geometry import joint_extents
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.records import CocoImage, CocoPerson
 
@@ -314,18 +315,15 @@ def _boxes(entries: _Entries[CocoPerson], keypoints: np.ndarray) -> tuple[np.nda
     nothing = [math.nan] * 4
     rows = [nothing if record.bbox is None else record.bbox for record in entries.records]
     boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)
-    labelled = keypoints[..., 2] > 0
-    nothing_said = ~boxes.any(axis=1) & labelled.any(axis=1)
-    missing = np.flatnonzero(np.isnan(boxes[:, 0]) | nothing_said).tolist()
-    for row in missing:
-        points = keypoints[row, labelled[row], :2].astype(np.float64)
-        if not len(points):
-            raise InputError(
-                f"{entries.where(row)}: 'bbox' is missing, and no joint is labelled to make one of"
-            )
-        near = points.min(axis=0)
-        boxes[row] = [*near, *(points.max(axis=0) - near)]
-    return boxes, missing
+    absent, labelled = np.isnan(boxes[:, 0]), (keypoints[..., 2] > 0).any(axis=1)
+    if (absent & ~labelled).any():
+        raise InputError(
+            f"{entries.where(int(np.argmax(absent & ~labelled)))}: 'bbox' is missing, and no joint "
+            "is labelled to make one of"
+        )
+    made = np.flatnonzero(absent | (~boxes.any(axis=1) & labelled))
+    boxes[made] = joint_extents(keypoints[made])
+    return boxes, made.tolist()
 
 
 def _frames(entries: _Entries[CocoImage]) -> pd.DataFrame:

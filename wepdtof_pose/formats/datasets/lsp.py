@@ -28,6 +28,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets.matlab import read_array
 from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.formats.layout import WHOLE, Reading
+from wepdtof_pose.geometry import joint_extents
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -127,15 +128,10 @@ def joint_boxes(keypoints: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
     A person without labelled joints gets 0, 0, 0, 0.
     """
-    labelled = keypoints[..., 2:] > 0
-    points = keypoints[..., :2].astype(np.float64)
+    near, sides = np.split(joint_extents(keypoints), 2, axis=1)
+    margin = sides * (BODY_PER_JOINTS - 1) / 2
     limit = np.asarray(sizes, dtype=np.float64) - 1
-    near = np.where(labelled, points, np.inf).min(axis=1)
-    far = np.where(labelled, points, -np.inf).max(axis=1)
-    known = labelled.any(axis=1)
-    near, far = np.where(known, near, 0.0), np.where(known, far, 0.0)
-    margin = (far - near) * (BODY_PER_JOINTS - 1) / 2
-    near, far = (near - margin).clip(0, limit), (far + margin).clip(0, limit)
+    near, far = (near - margin).clip(0, limit), (near + sides + margin).clip(0, limit)
     return np.concatenate([near, far - near], axis=1)
 
 

@@ -51,8 +51,7 @@ from wepdtof_pose.formats.layout import (
     split_folder,
     without_crowds,
 )
-from wepdtof_pose.formats.tools.tool_records import box_of_joints
-from wepdtof_pose.geometry import PIXEL_STD
+from wepdtof_pose.geometry import PIXEL_STD, joint_extents
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -126,8 +125,7 @@ def from_entries(
     scales = np.array([entry["scale"] for entry in entries], dtype=np.float64)
     centers = np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2)
     boxes = crop_boxes(centers, scales)
-    for row in np.flatnonzero(scales <= 0):
-        boxes[row] = box_of_joints(keypoints[row])
+    boxes[scales <= 0] = joint_extents(keypoints[scales <= 0])
     scenes = {entry["image"]: entry.get("scene") for entry in entries}
     return PoseDataset(
         frames=make_frames(

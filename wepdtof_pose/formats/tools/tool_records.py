@@ -27,7 +27,7 @@ from wepdtof_pose.formats.layout import (
     area_follows_from_box,
     count_in_words,
 )
-from wepdtof_pose.geometry import enclosing_boxes
+from wepdtof_pose.geometry import enclosing_boxes, joint_extents
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name, keypoint_set_from_names
 
 PERSON_LABEL = "person"
@@ -90,15 +90,12 @@ def dataset_of(
         for person in people
     ]
     renamed = _number_tracks(fields)
-    boxes, from_joints = [], 0
-    for person, joints in zip(people, keypoints, strict=True):
-        if person.box is None and person.rotated is not None:
-            boxes.append(enclosing_boxes(np.array(person.rotated)).tolist())
-        else:
-            from_joints += person.box is None
-            boxes.append(box_of_joints(joints) if person.box is None else person.box)
     nothing = [np.nan] * 5
     rotated = np.array([person.rotated or nothing for person in people]).reshape(-1, 5)
+    drawn_boxes = np.array([person.box or nothing[:4] for person in people]).reshape(-1, 4)
+    boxes = np.where(np.isnan(drawn_boxes), enclosing_boxes(rotated), drawn_boxes)
+    neither = np.isnan(boxes[:, 0])
+    boxes[neither] = joint_extents(keypoints[neither])
     own_ids = [frame.get("id") for frame in frames], [f.get("person_id") for f in fields]
     frame_ids, person_ids = map(_unique, own_ids)
     dataset = PoseDataset(
@@ -112,7 +109,7 @@ def dataset_of(
         people=make_people(
             id=id_column(person_ids),
             frame_id=id_column([frame_ids[person.frame] for person in people]),
-            boxes=np.array(boxes).reshape(-1, 4),
+            boxes=boxes,
             area=[f.get("area", np.nan) for f in fields],
             area_from_box=np.array([f.get("area_from_box", 0) != 0 for f in fields], dtype=bool),
             iscrowd=[f.get("iscrowd", 0) for f in fields],
@@ -126,7 +123,7 @@ def dataset_of(
     )
     pairs = [*zip(own_ids[0], frame_ids, strict=True), *zip(own_ids[1], person_ids, strict=True)]
     return dataset, {
-        BOXES_OF_JOINTS: from_joints,
+        BOXES_OF_JOINTS: int(neither.sum()),
         TRACKS_NUMBERED: renamed,
         "people without a box or a labelled joint": nobody,
         NUMBERED_ANEW: sum(own not in (None, number) for own, number in pairs),
@@ -198,15 +195,6 @@ def boxes_around(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     near = boxes[:, None, :2] - 1e-6
     far = boxes[:, None, :2] + boxes[:, None, 2:] + 1e-6
     return np.flatnonzero(((points >= near) & (points <= far)).all(axis=(1, 2)))
-
-
-def box_of_joints(keypoints: np.ndarray) -> list[float]:
-    """Return the extent x, y, w, h of the labelled joints of (joints, 3)."""
-    points = keypoints[keypoints[:, 2] > 0, :2].astype(np.float64)
-    if not len(points):
-        return [0.0, 0.0, 0.0, 0.0]
-    near = points.min(axis=0)
-    return [*near.tolist(), *(points.max(axis=0) - near).tolist()]
 
 
 def _typed(texts: dict[str, str], source: str) -> dict[str, Any]:

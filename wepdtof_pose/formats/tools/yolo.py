@@ -52,6 +52,7 @@ from wepdtof_pose.formats.tools.yolo_images import (
     listed_names,
 )
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file, yaml_text
+from wepdtof_pose.geometry import joint_extents
 from wepdtof_pose.images import image_file, image_size, require_own_file
 from wepdtof_pose.keypoints import KeypointSet
 
@@ -337,11 +338,9 @@ def inside(
     outside = ((points < 0) | (points > sizes[:, None])).any(axis=-1)
     kept = np.where((labelled & ~outside)[..., None], keypoints, np.float32(0))
     boxes = np.where(cut.any(axis=1)[:, None], np.concatenate([near, far - near], axis=1), boxes)
-    kept_joints = kept[..., 2:] > 0
-    first = np.where(kept_joints, kept[..., :2], np.inf).min(axis=1, initial=np.inf)
-    last = np.where(kept_joints, kept[..., :2], -np.inf).max(axis=1, initial=-np.inf)
-    found = (boxes[:, 2:] <= 0).any(axis=1) & (last > first).all(axis=1)
-    boxes[found] = np.concatenate([first, last - first], axis=1)[found]
+    extents = joint_extents(kept)
+    found = (boxes[:, 2:] <= 0).any(axis=1) & (extents[:, 2:] > 0).all(axis=1)
+    boxes[found] = extents[found]
     counts = {
         "empty boxes (the extent of the joints is written)": int(found.sum()),
         "parts of boxes outside the image (cut off)": int(cut.any(axis=1).sum()),
