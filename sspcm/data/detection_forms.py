@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.fields import are_shares
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.validation.units import are_corners, are_radians, mirrored_angles
 
@@ -22,7 +23,7 @@ _SAY_SO = (
 
 def require_pixels(boxes: np.ndarray, source: str) -> None:
     """Refuse boxes (n, 4) all of which are shares of the image; `source` names them in errors."""
-    if len(boxes) and ((boxes >= 0) & (boxes <= 1)).all() and (boxes % 1 != 0).any():
+    if are_shares(boxes):
         raise InputError(
             f"{source}: all boxes lie between 0 and 1: they are shares of the image, not pixels; "
             "multiply x and width by the width of the image, y and height by its height"

@@ -22,6 +22,7 @@ from sspcm.inference.containers import has_video, is_mirrored, shown_seconds
 from sspcm.runs.checkpoint import require_no_run
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.file_kinds import kind_of_name, kind_of_no_picture
+from wepdtof_pose.formats.fields import repeated
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, is_aside
 from wepdtof_pose.images import frame_order, image_bytes, read_image
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
@@ -302,7 +303,7 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
     films = Counter(Path(name).with_suffix("") for _, name, kind in found if kind != "image")
     paths = [path.resolve() for path, _, _ in found]
     keys = [_keys(path, name) for path, (_, name, _) in zip(paths, found, strict=True)]
-    ambiguous = {key for key, count in Counter(k for own in keys for k in own).items() if count > 1}
+    ambiguous = set(repeated(key for own in keys for key in own))
     sources = []
     for (path, name, kind), own in zip(found, keys, strict=True):
         plain = _plain_id(name)
@@ -478,10 +479,9 @@ def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
 
 
 def _require_distinct(names: list[str]) -> None:
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
+    if twice := repeated(names):
         raise InputError(
-            f"two inputs are called {repeated[0]!r}: give the folder that holds both instead"
+            f"two inputs are called {twice[0]!r}: give the folder that holds both instead"
         )
 
 

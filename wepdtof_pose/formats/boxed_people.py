@@ -15,13 +15,14 @@ or upright, and no joints. Their readers give `Sequence`s; `reading_of` makes a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from wepdtof_pose.dataset import (
     AREA_PER_BOX,
@@ -32,7 +33,7 @@ from wepdtof_pose.dataset import (
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people
-from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.fields import repeated, shown
 from wepdtof_pose.formats.layout import (
     IMAGE_SUFFIXES,
     WHOLE,
@@ -137,10 +138,8 @@ def reading_of(
     people = sum(len(sequence.people) for sequence in kept)
     require_people(people, add_counts(others, *counts), source=source)
     for sequence in kept:
-        ids = Counter(frame.id for frame in sequence.frames)
-        twice = next((name for name, count in ids.items() if count > 1), None)
-        if twice is not None:
-            raise InputError(f"{sequence.source}: image {shown(twice)} is listed twice")
+        if twice := repeated(frame.id for frame in sequence.frames):
+            raise InputError(f"{sequence.source}: image {shown(twice[0])} is listed twice")
     kept, shared = with_own_ids(kept)
     root, names = find_images(kept, [images] if images else roots, by_end=images is not None)
     dataset = to_dataset(kept, names, root)
@@ -203,11 +202,9 @@ def with_own_ids(sequences: list[Sequence]) -> tuple[list[Sequence], int]:
         )
         for sequence in sequences
     ]
-    names = Counter(frame.id for sequence in renamed for frame in sequence.frames)
-    twice = next((name for name, count in names.items() if count > 1), None)
-    if twice is not None:
+    if twice := repeated(frame.id for sequence in renamed for frame in sequence.frames):
         raise InputError(
-            f"{sequences[0].source}: two sequences have a frame of id {shown(twice)}: "
+            f"{sequences[0].source}: two sequences have a frame of id {shown(twice[0])}: "
             "give them folders of different names"
         )
     return renamed, shared
@@ -238,8 +235,7 @@ def find_images(
                     used = root
                     break
             found[frame.id] = name or f"{sequence.name}/{next(_names(frame, by_end=by_end))}"
-    twice = [name for name, count in Counter(found.values()).items() if count > 1] if by_end else []
-    if twice:
+    if by_end and (twice := repeated(found.values())):
         raise InputError(
             f"{used or roots[0]}: several images would be {twice[0]}: give each a name of its own"
         )
@@ -281,6 +277,12 @@ def to_dataset(sequences: Many[Sequence], names: dict[int | str, str], root: Pat
         keypoint_set=joints,
         root=root,
     )
+
+
+def scenes_by_folder(names: Iterable[str]) -> pd.Series:
+    """Return the folder in the name of each image as its scene; None for names without one."""
+    folders = (PurePosixPath(name).parent.as_posix() for name in names)
+    return pd.Series([None if folder == "." else folder for folder in folders], dtype=object)
 
 
 def upright(w: float, h: float, degrees: float) -> tuple[float, float, float]:

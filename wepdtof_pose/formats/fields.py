@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
 
@@ -15,6 +16,8 @@ from wepdtof_pose.records import LARGEST, OTHER_FORM
 
 if TYPE_CHECKING:
     import numpy as np
+
+Value = TypeVar("Value", bound=Hashable)
 
 
 def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
@@ -38,6 +41,15 @@ def rows(content: Any, source: str, what: str) -> list[dict[str, Any]]:
 def are_shares(values: np.ndarray) -> bool:
     """Return whether all positions lie between 0 and 1, and are not whole numbers."""
     return bool(((values >= 0) & (values <= 1)).all() and (values % 1 != 0).any())
+
+
+def repeated(values: Iterable[Value]) -> list[Value]:
+    """Return the values that are there more than once, each once and in order.
+
+    >>> repeated([3, 1, 2, 1, 3])
+    [3, 1]
+    """
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 def wrong_field(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:

@@ -21,6 +21,7 @@ from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.coco_category import keypoint_category, require_joints
 from wepdtof_pose.formats.fields import (
     other_fields,
+    repeated,
     require_file_name,
     require_numbers,
     rows,
@@ -107,9 +108,8 @@ def from_entries(
     boxes = np.array([person["box"] for person in people], dtype=np.float64).reshape(-1, 4)
     boxes[:, 2:] -= boxes[:, :2]
     ids = [entry["image_id"] for entry in entries]
-    if len(set(ids)) < len(ids):
-        twice = next(i for i in ids if ids.count(i) > 1)
-        raise InputError(f"{source}: image_id {shown(twice)} is used twice")
+    if twice := repeated(ids):
+        raise InputError(f"{source}: image_id {shown(twice[0])} is used twice")
     return PoseDataset(
         frames=make_frames(
             id=ids,

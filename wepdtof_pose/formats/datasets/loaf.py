@@ -15,14 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, require_inside
 from wepdtof_pose.formats.boxed_people import (
     BoxedPerson,
     Sequence,
     only_people,
+    scenes_by_folder,
     to_dataset,
     upright,
 )
@@ -64,8 +63,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         else:
             root = first_root(places, list(names.values()), inner[-1])
         dataset = to_dataset([sequence], names, root)
-        folders = [Path(name).parent.as_posix() for name in names.values()]
-        scenes = pd.Series([None if f == "." else f for f in folders], dtype=object)
+        scenes = scenes_by_folder(names.values())
         datasets[split] = replace(dataset, frames=dataset.frames.assign(scene=scenes))
         counts.append(sequence.left_out)
     return Reading(datasets, list(files.values()), add_counts(others, *counts))

@@ -10,14 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
-from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, to_dataset, upright
+from wepdtof_pose.formats.boxed_people import (
+    BoxedPerson,
+    Frame,
+    Sequence,
+    scenes_by_folder,
+    to_dataset,
+    upright,
+)
 from wepdtof_pose.formats.fields import parse_number, shown
 from wepdtof_pose.formats.layout import Reading, add_counts
 from wepdtof_pose.formats.tools.yolo import (
@@ -56,11 +62,9 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         sequence = Sequence("", str(folder), frames, people)
         dataset = to_dataset([sequence], {name: name for name in labels}, folder)
         ids = dict(zip(labels, range(1, len(labels) + 1), strict=True))
-        folders = [PurePosixPath(name).parent.as_posix() for name in labels]
-        scenes = pd.Series([None if f == "." else f for f in folders], dtype=object)
         datasets[split] = replace(
             dataset,
-            frames=dataset.frames.assign(id=list(ids.values()), scene=scenes),
+            frames=dataset.frames.assign(id=list(ids.values()), scene=scenes_by_folder(labels)),
             people=dataset.people.assign(frame_id=dataset.people["frame_id"].map(ids)),
         )
         counts.append(dict(others))
