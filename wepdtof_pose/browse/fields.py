@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 KEYPOINTS = "keypoints"
@@ -68,12 +69,19 @@ def declare_fields(dataset: Any, *, text_ids: bool) -> None:
     for name, items in LABEL_LISTS.items():
         add_label_field(dataset, name, items)
         attributes = PERSON_FIELDS if name == KEYPOINTS else {"row": int, "person": int}
-        for attribute, kind in attributes.items():
-            kind = str if text_ids and attribute == "person" else kind
-            add_field(dataset, f"{name}.{items}.{attribute}", kind)
+        declare_attributes(dataset, name, attributes, text_ids=text_ids)
     source = dataset.get_field(SOURCE)
     source.read_only = True
     source.save()
+
+
+def declare_attributes(
+    dataset: Any, field: str, attributes: Mapping[str, Any], *, text_ids: bool
+) -> None:
+    """Add attributes, by name and type, to each label of a field; `person` holds an id."""
+    for name, kind in attributes.items():
+        kind = str if text_ids and name == "person" else kind
+        add_field(dataset, label_path(field, name), kind)
 
 
 def add_label_field(dataset: Any, name: str, items: str) -> None:

@@ -59,9 +59,7 @@ def add_pseudo_labels(
     remove_pseudo_labels(dataset)
     text_ids = record["text_ids"]
     fields.add_label_field(dataset, fields.PSEUDO_LABELS, "keypoints")
-    for attribute, kind in _OF_POSES.items():
-        kind = str if text_ids and attribute == "person" else kind
-        fields.add_field(dataset, fields.label_path(fields.PSEUDO_LABELS, attribute), kind)
+    fields.declare_attributes(dataset, fields.PSEUDO_LABELS, _OF_POSES, text_ids=text_ids)
     for name, kind in _OF_FRAMES.items():
         fields.add_field(dataset, _frame_field(name), kind)
 

@@ -143,9 +143,7 @@ def _declare(dataset: Any, name: str) -> None:
         fields.add_field(dataset, fields.label_path(fields.KEYPOINTS, f"{score}_{name}"), kind)
     fields.add_label_field(dataset, prediction_field(name), "keypoints")
     text_ids = dataset.info[fields.INFO]["text_ids"]
-    for attribute, kind in _OF_POSES.items():
-        kind = str if text_ids and attribute == "person" else kind
-        fields.add_field(dataset, fields.label_path(prediction_field(name), attribute), kind)
+    fields.declare_attributes(dataset, prediction_field(name), _OF_POSES, text_ids=text_ids)
 
 
 def _values_of_frame(run: Run, frame: StoredFrame, *, text_ids: bool) -> tuple[Any, dict[str, Any]]:
