@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import AREA_PER_BOX
+from wepdtof_pose.dataset import AREA_PER_BOX, row_blocks
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
 from wepdtof_pose.scores.oks import joint_similarity
 from wepdtof_pose.validation.findings import Problem
@@ -159,7 +159,7 @@ def check_sides(raw: RawFile) -> Iterator[Problem]:
     boxes = np.where(np.isfinite(raw.boxes), raw.boxes, 0)
     areas = boxes[:, 2:].prod(axis=1)
     masks: dict[Link, list[np.ndarray]] = {}
-    for block in _blocks(len(raw)):
+    for block in row_blocks(len(raw)):
         keypoints = np.where(raw.labelled[block, :, None], raw.keypoints[block], 0)
         for link, found in exchanged_sides(keypoints, raw.keypoint_set, areas[block]):
             masks.setdefault(link, []).append(found)
@@ -224,8 +224,8 @@ def similar_people(raw: RawFile, labelled: np.ndarray) -> tuple[np.ndarray, np.n
     first, second = np.sort(np.concatenate([np.zeros((2, 0), dtype=np.int64), *pairs], axis=1), 0)
     similarity = np.concatenate(
         [
-            _similarity(raw, labelled, first[block], second[block])
-            for block in (slice(i, i + 50_000) for i in range(0, len(first) + 1, 50_000))
+            np.zeros(0),
+            *(_similarity(raw, labelled, first[b], second[b]) for b in row_blocks(len(first))),
         ]
     )
     alike = np.flatnonzero(similarity >= ALIKE)
@@ -290,7 +290,7 @@ def _out_of_place(raw: RawFile) -> tuple[np.ndarray, np.ndarray]:
     """Masks (people, joints) of labelled joints outside the image, and of others beside the box."""
     labelled = raw.labelled & ~raw.crowds[:, None]
     outside, beside = np.zeros_like(labelled), np.zeros_like(labelled)
-    for block in _blocks(len(raw)):
+    for block in row_blocks(len(raw)):
         points, visibility = raw.keypoints[block, :, :2], raw.keypoints[block, :, 2:]
         sizes, boxes = raw.sizes_of_people[block, None], raw.boxes[block, None]
         share = np.where(visibility == 1, BESIDE_HIDDEN, BESIDE)
@@ -302,11 +302,6 @@ def _out_of_place(raw: RawFile) -> tuple[np.ndarray, np.ndarray]:
     proper = np.all(raw.boxes[:, 2:] > 0, axis=1)
     outside &= labelled
     return outside, beside & labelled & ~outside & proper[:, None]
-
-
-def _blocks(people: int) -> list[slice]:
-    """People in blocks, so that no temporary array is large."""
-    return [slice(start, start + 50_000) for start in range(0, people, 50_000)]
 
 
 def _saying(link: Link) -> Callable[[int], str]:

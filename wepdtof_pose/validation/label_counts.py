@@ -98,10 +98,8 @@ def is_box(box: Any) -> bool:
     """Return whether a value as it is written is a box with a width and a height."""
     if not isinstance(box, list) or len(box) != 4:
         return False
-    numbers = [number_in(value) for value in box]
-    if any(n is None or not abs(n) < LARGEST for n in numbers):
-        return False
-    return numbers[2] > 0 and numbers[3] > 0  # type: ignore[operator]
+    numbers = [n for n in map(number_in, box) if n is not None and abs(n) < LARGEST]
+    return len(numbers) == 4 and min(numbers[2:]) > 0
 
 
 def number_in(value: Any) -> float | None:

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wepdtof_pose.dataset import row_blocks
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.coco_category import (
     ids_of_people,
     key_of,
@@ -209,11 +209,6 @@ def split_by_category(
     return [(row, one) for row, one in annotations if row not in left], others
 
 
-def raw_content(dataset: Any) -> dict[str, Any]:
-    """Return the content of the COCO file that a PoseDataset would be written to."""
-    return to_dict(dataset)
-
-
 def from_list_of_frames(frames: list[Any], source: str) -> dict[str, Any]:
     """Return the COCO-like content of a list of frames with `img_name`, `bboxes` and `id`.
 
@@ -335,9 +330,8 @@ def _keypoints(people: list[dict[str, Any]], joints: int | None) -> tuple[np.nda
     keypoints = np.zeros((len(people), width))
     right = np.flatnonzero(numbers == width) if width else np.zeros(0, dtype=np.int64)
     # In blocks, so that no second copy of all numbers is made.
-    for start in range(0, len(right), 50_000):
-        block = right[start : start + 50_000]
-        keypoints[block] = _floats([values[row] for row in block], width)
+    for block in row_blocks(len(right)):
+        keypoints[right[block]] = _floats([values[row] for row in right[block]], width)
     return keypoints.reshape(len(people), joints, 3), numbers
 
 

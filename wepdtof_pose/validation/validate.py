@@ -13,6 +13,7 @@ import numpy as np
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
+from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.loading import annotation_files, names_of_files
 from wepdtof_pose.validation.annotations import (
     check_boxes,
@@ -33,7 +34,7 @@ from wepdtof_pose.validation.joints import (
     check_people_of_an_image,
     check_sides,
 )
-from wepdtof_pose.validation.raw_file import RawFile, raw_content, read_raw
+from wepdtof_pose.validation.raw_file import RawFile, read_raw
 from wepdtof_pose.validation.units import UNITS, check_angles, check_units
 
 CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
@@ -83,7 +84,7 @@ def validate(path: Path | str, *, images: bool = False, category: str | None = N
 def validate_dataset(dataset: PoseDataset) -> Report:
     """Find what is wrong with a data set in memory, whatever format it came from."""
     report = Report()
-    raw = read_raw(raw_content(dataset), source=dataset.keypoint_set.name)
+    raw = read_raw(to_dict(dataset), source=dataset.keypoint_set.name)
     add_problems(report, raw, check_raw(raw))
     return report
 
@@ -95,7 +96,7 @@ def doubts_about_units(dataset: PoseDataset) -> list[str]:
     at.
     """
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLED, len(dataset))).astype(int))
-    raw = read_raw(raw_content(dataset.select_people(rows)), source=dataset.keypoint_set.name)
+    raw = read_raw(to_dict(dataset.select_people(rows)), source=dataset.keypoint_set.name)
     return [problem.describe(0) for check in (check_units, check_angles) for problem in check(raw)]
 
 
