@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -19,6 +20,13 @@ from wepdtof_pose.commands.shared import (
     refuse_unused,
 )
 from wepdtof_pose.errors import counted, echo
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from wepdtof_pose.dataset import PoseDataset
+    from wepdtof_pose.splits.groups import Unit
+    from wepdtof_pose.splits.label_budgets import Order
 
 _SHARE = click.FloatRange(min=0)
 
@@ -61,8 +69,8 @@ _SHARE = click.FloatRange(min=0)
 def split(
     path: Path,
     labels: str | None,
-    order: str,
-    by: str | None,
+    order: Order,
+    by: Unit | None,
     leave_out_test: bool,
     train: float | None,
     val: float | None,
@@ -87,7 +95,9 @@ def split(
       wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o parted
       wepdtof-pose split fisheye --train 80 --val 10 --test 10 -o sides.json
     """
-    from wepdtof_pose.files import require_other_file, write_json
+    import numpy as np
+
+    from wepdtof_pose.files import require_other_file
     from wepdtof_pose.formats.loading import annotation_files
 
     shares = {"train": train, "val": val, "test": test}
@@ -110,41 +120,56 @@ def split(
         scene_field=scene_field,
     )
     if labels is None:
-        from wepdtof_pose.splits.partitions import partition, partition_record
+        _write_splits(dataset, given, out, by=by or "scene", seed=seed)
+    else:
+        rows = left_by_training(path, dataset) if leave_out_test else np.arange(len(dataset))
+        _write_labels(dataset, rows, labels, out, order=order, by=by or "person", seed=seed)
 
-        unit = by or "scene"
-        parts = partition(dataset, given, by=unit, seed=seed)  # type: ignore[arg-type]
-        record = partition_record(dataset, parts, shares=given, by=unit, seed=seed)  # type: ignore[arg-type]
-        alone = 0
-        if out.suffix.lower() == ".json":
-            write_json(out, record, indent=1)
-        else:
-            from wepdtof_pose.splits.folder import write_splits
 
-            alone = write_splits(dataset, parts, record, out)
-        for name, content in record["sides"].items():
-            scenes = f", {counted(len(content['scenes']), 'scene')}" if content["scenes"] else ""
-            held = counted(content["usable_people"], "usable person", "usable people")
-            echo(f"{name}: {held}{scenes}")
-        if alone:
-            echo(f"left out: {counted(alone, 'frame')} without people")
-        echo(f"written to {out}")
-        return
-    import numpy as np
+def _write_splits(
+    dataset: PoseDataset, shares: Mapping[str, float], out: Path, *, by: Unit, seed: int
+) -> None:
+    """Part the people, write the splits as a folder or as a list of ids, and say how many."""
+    from wepdtof_pose.files import write_json
+    from wepdtof_pose.splits.folder import write_splits
+    from wepdtof_pose.splits.partitions import partition, partition_record
 
-    from wepdtof_pose.splits import hold_out
+    parts = partition(dataset, shares, by=by, seed=seed)
+    record = partition_record(dataset, parts, shares=shares, by=by, seed=seed)
+    alone = 0
+    if out.suffix.lower() == ".json":
+        write_json(out, record, indent=1)
+    else:
+        alone = write_splits(dataset, parts, record, out)
+    for name, content in record["sides"].items():
+        scenes = f", {counted(len(content['scenes']), 'scene')}" if content["scenes"] else ""
+        held = counted(content["usable_people"], "usable person", "usable people")
+        echo(f"{name}: {held}{scenes}")
+    if alone:
+        echo(f"left out: {counted(alone, 'frame')} without people")
+    echo(f"written to {out}")
+
+
+def _write_labels(
+    dataset: PoseDataset,
+    rows: np.ndarray,
+    labels: str,
+    out: Path,
+    *,
+    order: Order,
+    by: Unit,
+    seed: int,
+) -> None:
+    """Choose the labelled people of a budget among those of these rows, and write their ids."""
+    from wepdtof_pose.files import write_json
+    from wepdtof_pose.splits.hold_out import label_budget, subset_record
     from wepdtof_pose.splits.label_budgets import choose_people
 
-    people_of_choice = np.arange(len(dataset))
-    if leave_out_test:
-        people_of_choice = left_by_training(path, dataset)
-    choice = dataset.select_people(people_of_choice)
+    choice = dataset.select_people(rows)
     people = int(choice.trainable().sum())
-    count = hold_out.label_budget(labels, people)
-    unit = by or "person"
-    rows = choose_people(choice, count, order=order, by=unit, seed=seed)  # type: ignore[arg-type]
+    count = label_budget(labels, people)
+    chosen = rows[choose_people(choice, count, order=order, by=by, seed=seed)]
     used = None if order == "file" else seed
-    chosen = people_of_choice[rows]
-    record = hold_out.subset_record(dataset, chosen, labels=labels, order=order, seed=used)
-    write_json(out, {**record, "by": unit}, indent=1)
+    record = subset_record(dataset, chosen, labels=labels, order=order, seed=used)
+    write_json(out, {**record, "by": by}, indent=1)
     echo(f"{count} of {people} usable people written to {out}")

@@ -20,8 +20,6 @@ from wepdtof_pose.files import read_json
 from wepdtof_pose.splits.groups import Unit, group_numbers
 from wepdtof_pose.splits.id_lists import hashes_of, require_same_annotations, rows_of_ids
 
-SIDES = ("train", "val", "test")
-
 ORDERS = 100
 """Random orders of the groups that are tried at most."""
 
