@@ -116,5 +116,5 @@ def _average_precision(entry: dict[str, Any], recall_levels: np.ndarray) -> floa
         precision = hits / (hits + misses + np.spacing(1))
         falling = np.maximum.accumulate(precision[::-1])[::-1]
         place = np.searchsorted(recall, recall_levels, side="left")
-        levels.append(np.where(place < len(falling), np.append(falling, 0.0)[place], 0.0).mean())
+        levels.append(np.append(falling, 0.0)[place].mean())
     return float(np.mean(levels))

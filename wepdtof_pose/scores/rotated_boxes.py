@@ -58,7 +58,7 @@ def average_precision(
     precision = good / np.arange(1, len(good) + 1)
     falling = np.maximum.accumulate(precision[::-1])[::-1]
     at = np.searchsorted(good / sum(map(len, truth)), RECALLS, side="left")
-    return float(np.where(at < len(good), np.append(falling, 0.0)[at], 0.0).mean())
+    return float(np.append(falling, 0.0)[at].mean())
 
 
 def ranked_hits(

@@ -175,7 +175,7 @@ def draw_directions(dataset: PoseDataset, figure: Figure) -> bool:
 
 
 def draw_poses(dataset: PoseDataset, figure: Figure) -> bool:
-    """Return the mean upright pose with the places of all joints, and the first two modes."""
+    """Skeletons: the mean upright pose among the joints of all, and the first two modes."""
     poses = upright_poses(dataset)
     if len(poses) < 10:
         return False
@@ -186,8 +186,7 @@ def draw_poses(dataset: PoseDataset, figure: Figure) -> bool:
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     shown = poses[:: max(1, len(poses) // 600)]
     for joint, name in enumerate(dataset.keypoint_set.joints):
-        color = {"r": VERMILION, "l": BLUE}.get(name[0] if "_" in name else "", GREY)
-        color = color if name.startswith(("right_", "left_")) else GREY
+        color = {"right": VERMILION, "left": BLUE}.get(name.split("_")[0], GREY)
         panels[0].plot(*shown[:, joint].T, ".", color=color, markersize=1, alpha=0.25, zorder=0)
     _stick(panels[0], mean, dataset, "black")
     panels[0].set_title("mean and spread")

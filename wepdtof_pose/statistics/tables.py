@@ -70,7 +70,9 @@ def people_per_frame(dataset: PoseDataset) -> pd.DataFrame:
     """Return how many frames have so many people; from ten on in ranges that double."""
     people = np.bincount(dataset.frame_rows, minlength=len(dataset.frames))
     edges = [*range(11), 20, 40, 80, 160, 320, 2**31]
-    names = [str(low) if high == low + 1 else f"{low} to {high - 1}" for low, high in _pairs(edges)]
+    names = [
+        str(low) if high == low + 1 else f"{low} to {high - 1}" for low, high in pairwise(edges)
+    ]
     frames = np.histogram(people, bins=edges)[0]
     table = pd.DataFrame({"frames": frames}, index=pd.Index(names, name="people"))
     last = int(np.flatnonzero(frames).max(initial=0))
@@ -81,7 +83,7 @@ def place_table(dataset: PoseDataset) -> pd.DataFrame:
     """People by distance from the image centre, with their sizes, hidden joints and directions."""
     measures = person_measures(dataset)
     rows = []
-    for low, high in _pairs(list(RINGS)):
+    for low, high in pairwise(RINGS):
         ring = measures[(measures["radius"] >= low) & (measures["radius"] < high)]
         rows.append(
             {"radius": f"{low:.1f} to {high:.1f}" if high < 9 else f"{low:.1f} on"} | _of(ring)
@@ -164,7 +166,3 @@ def _of(measures: pd.DataFrame) -> dict[str, float]:
         if measures["turn"].count()
         else np.nan,
     }
-
-
-def _pairs(edges: list) -> list[tuple]:
-    return list(pairwise(edges))

@@ -142,7 +142,8 @@ def rotated_box(
         width, height, up = height, width, across
     angle = np.rad2deg(np.arctan2(up[0], -up[1]))
     angle = angle - 180 if angle > 90 else angle + 180 if angle < -90 else angle
-    return (*(round(float(value), 2) for value in (*centre_, width, height, angle)),)  # type: ignore[return-value]
+    x, y, w, h, degrees = (round(float(v), 2) for v in (*centre_, width, height, angle))
+    return x, y, w, h, degrees
 
 
 def _tolerance() -> Array:
