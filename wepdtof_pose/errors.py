@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Sequence
 
 import click
+
+SHOWN = 5
+"""Inputs that could not be read that are named where a file has the others."""
 
 
 class InputError(ValueError):
@@ -39,6 +43,21 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     ('1 person', '1200 people')
     """
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def not_read(problems: Sequence[str], *, see: str = "") -> Iterator[str]:
+    """Yield lines that name the inputs that could not be read, and say how many these are.
+
+    Where a file has them all, `see` is its name, and the first SHOWN are named here.
+
+    >>> list(not_read(["a.jpg: is empty", "b.jpg: is cut short"]))[1:]
+    ['not wholly read: b.jpg: is cut short', '2 inputs were not wholly read']
+    """
+    for problem in problems[:SHOWN] if see else problems:
+        yield f"not wholly read: {problem}"
+    if len(problems) > 1:
+        more = f": all of them are named in {see}" if see and len(problems) > SHOWN else ""
+        yield f"{len(problems)} inputs were not wholly read{more}"
 
 
 def one_line(text: str) -> str:

@@ -43,7 +43,7 @@ from sspcm.runs.folder import RunFolder
 from sspcm.training.train import train
 from wepdtof_pose.conversion.convert import find_images, place
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.errors import InputError, counted
+from wepdtof_pose.errors import InputError, counted, not_read
 from wepdtof_pose.files import read_json, replacing_folder, write_json
 from wepdtof_pose.formats.layout import counts_in_words
 from wepdtof_pose.formats.loading import load_dataset, write_coco
@@ -326,8 +326,7 @@ def _plan_lines(
         yield "no frame is held out: measured is on the frames that are learned from"
     if counts := counts_in_words(frames.counts):
         yield counts
-    for problem in frames.problems:
-        yield f"not wholly read: {problem}"
+    yield from not_read(frames.problems)
     if isinstance(boxes, GivenBoxes):
         unused = {what: n for what, n in boxes.record().items() if n and not what.startswith("im")}
         yield "boxes: " + ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in unused.items())

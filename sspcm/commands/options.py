@@ -10,11 +10,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from wepdtof_pose.errors import InputError, echo
+from wepdtof_pose.errors import InputError, echo, not_read
 
 PATH = click.Path(path_type=Path)
-_SHOWN = 5
-"""Inputs that could not be read, as many as are named."""
 
 
 def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
@@ -211,17 +209,15 @@ def _model_and_inputs(
 def say_what_was_not_read(
     left_out: Mapping[str, int], problems: Sequence[str], *, see: str = ""
 ) -> None:
-    """Print which files were no inputs, by suffix, and the first inputs that could not be read.
+    """Print which files were no inputs, by suffix, and which inputs could not be read.
 
-    `see` names the file that lists the others.
+    `see` names the file that has all of these; see `not_read`.
     """
     if left_out:
         kinds = ", ".join(f"{number} {suffix}" for suffix, number in left_out.items())
         echo(f"left out, neither images nor videos: {kinds}")
-    for problem in problems[:_SHOWN]:
-        echo(f"not wholly read: {problem}")
-    if len(problems) > _SHOWN:
-        echo(f"not wholly read: {len(problems) - _SHOWN} more{f', see {see}' if see else ''}")
+    for line in not_read(problems, see=see):
+        echo(line)
 
 
 def size_of(text: str, *, option: str = "--crop-size") -> tuple[int, int]:

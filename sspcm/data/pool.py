@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,9 +31,21 @@ from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 
-def unlabelled_people(
-    config: DataConfig, keypoint_set: KeypointSet
-) -> tuple[PoseDataset, dict[str, int]]:
+class PoolPeople(NamedTuple):
+    """Who can be in the pool.
+
+    Attributes:
+        people: they.
+        left_out: how many others there are, for each reason.
+        unread: images that cannot be read, a line each that says why.
+    """
+
+    people: PoseDataset
+    left_out: dict[str, int]
+    unread: list[str]
+
+
+def unlabelled_people(config: DataConfig, keypoint_set: KeypointSet) -> PoolPeople:
     """Return the people of the unlabelled source who can be in the pool.
 
     Args:
@@ -41,13 +53,10 @@ def unlabelled_people(
             data sets that need not name joints, and whole images of a folder without annotations.
         keypoint_set: the joints of the labelled people, for sources that name none.
 
-    Returns:
-        The people, and how many were left out for each reason.
-
     Raises:
         InputError: there are no such data, or nobody there can be in the pool.
     """
-    pool = _read(config, keypoint_set)
+    pool, unread = _read(config, keypoint_set)
     usable = pool.boxed() if config.unlabelled_boxes else pool.trainable()
     if not usable.any():
         boxed = int(pool.boxed().sum())
@@ -57,7 +66,8 @@ def unlabelled_people(
             if boxed and not config.unlabelled_boxes
             else f"{config.unlabelled}: nobody for the unlabelled pool has a box"
         )
-    return pool.select_people(usable), left_out(pool, boxes_suffice=config.unlabelled_boxes)
+    unusable = left_out(pool, boxes_suffice=config.unlabelled_boxes)
+    return PoolPeople(pool.select_people(usable), unusable, unread)
 
 
 def left_out(dataset: PoseDataset, *, boxes_suffice: bool = False) -> dict[str, int]:
@@ -86,7 +96,8 @@ ONLY_A_BOX = "a box and no labelled joint"
 """Reason for leaving out people whom `data.unlabelled_boxes` would put into the pool."""
 
 
-def _read(config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
+def _read(config: DataConfig, keypoint_set: KeypointSet) -> tuple[PoseDataset, list[str]]:
+    """Return the people of the source, and what of it cannot be read."""
     path = Path(config.unlabelled)
     if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
         raise InputError(
@@ -103,8 +114,8 @@ def _read(config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
     if config.unlabelled_boxes:
         content = read_json(file)
         if isinstance(content, dict) and not _names_joints(content):
-            return _boxes(content, file, keypoint_set, category)
-    return load_dataset(file, category=category)["all"]
+            return _boxes(content, file, keypoint_set, category), []
+    return load_dataset(file, category=category)["all"], []
 
 
 def _names_joints(content: dict[str, Any]) -> bool:
@@ -136,8 +147,13 @@ def _boxes(
     return coco.of_file(content, file, keypoint_set=keypoint_set)
 
 
-def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> PoseDataset:
-    """Return the people of a folder of images: detected boxes, or each image as one person."""
+def _images(
+    folder: Path, config: DataConfig, keypoint_set: KeypointSet
+) -> tuple[PoseDataset, list[str]]:
+    """Return the people of a folder of images: detected boxes, or each image as one person.
+
+    The second value says which images cannot be read.
+    """
     files = files_in(folder, *IMAGE_SUFFIXES, deep=True)
     if not files:
         raise InputError(
@@ -166,7 +182,7 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
         sizes=sizes,
     )
     counts: dict[str, int] = {}
-    unread = {f"images that cannot be read ({problems[0]})": len(problems)} if problems else {}
+    unread = {"images that cannot be read": len(problems)} if problems else {}
     if config.unlabelled_detections:
         found = read_detections(
             Path(config.unlabelled_detections),
@@ -185,7 +201,7 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
         frame_ids = np.arange(len(names))
         people = frame_boxes([(0, 0, width, height) for width, height in sizes])
     boxes = people.boxes
-    return PoseDataset(
+    pool = PoseDataset(
         frames=frames,
         people=make_people(
             id=np.arange(len(boxes)),
@@ -198,6 +214,7 @@ def _images(folder: Path, config: DataConfig, keypoint_set: KeypointSet) -> Pose
         root=folder,
         left_out=unread | counts,
     )
+    return pool, problems
 
 
 def _on_images(

@@ -71,6 +71,7 @@ class TrainingSets:
         vocabulary: the joints of the labelled data set; `train` may have more.
         left_out: how many people are in none of these sets, by split and reason.
         reading: what the readers of the data left out or derived, and how often.
+        unread: images of the pool that cannot be read, a line each that says why.
         shared: describes the images of tested people found among the training data, whose people
             are left out; "" if there are none.
     """
@@ -86,6 +87,7 @@ class TrainingSets:
     vocabulary: tuple[str, ...]
     left_out: dict[str, int] = field(default_factory=dict)
     reading: dict[str, int] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
     shared: str = ""
 
     def labelled_draws(self, more_share: float) -> np.ndarray:
@@ -172,6 +174,7 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
         own.keypoint_set.joints,
         left_out=sources.left_out,
         reading=sources.reading,
+        unread=sources.unread,
         shared=sources.shared,
     )
 
@@ -204,7 +207,7 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
         InputError: the data no longer exist.
     """
     if config.unlabelled:
-        other, _ = unlabelled_people(config, sets.test.keypoint_set)
+        other = unlabelled_people(config, sets.test.keypoint_set).people
         sources = _Sources(_known_images(config, sets.test.select_people(sets.tested)))
         return sources.untested(other, "pool"), sets.unlabelled
     return sets.own.select_people(sets.unlabelled), sets.unlabelled
@@ -282,12 +285,14 @@ class _Sources:
         known: the images of tested people.
         left_out: how many people are left out, by split and reason.
         reading: what readers left out or derived, and how often.
+        unread: what cannot be read, a line each.
         images: images to learn from that show tested people, and what makes each the same.
     """
 
     known: KnownImages
     left_out: dict[str, int] = field(default_factory=dict)
     reading: dict[str, int] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
     images: dict[Path, SameImage] = field(default_factory=dict)
 
     @property
@@ -360,7 +365,7 @@ def _with_pool(
     """
     if not config.unlabelled:
         return _in_union(train) if released else train, np.arange(len(own)), None
-    other, unusable = unlabelled_people(config, train.keypoint_set)
+    other, unusable, sources.unread = unlabelled_people(config, train.keypoint_set)
     sources.count(unusable, of="pool")
     sources.read(other)
     pool = sources.untested(other, "pool")

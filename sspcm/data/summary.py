@@ -15,7 +15,7 @@ from sspcm.data.pool import ONLY_A_BOX
 from sspcm.data.sets import TrainingSets
 from sspcm.runs.records import RunSummary
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, not_read
 from wepdtof_pose.formats.layout import counts_in_words
 from wepdtof_pose.geometry import transform_points
 from wepdtof_pose.validation.joints import unpaired_joints
@@ -55,6 +55,7 @@ def summarise(config: TrainConfig, sets: TrainingSets, *, validated: bool = True
         test=len(sets.tested),
         left_out=sets.left_out,
         reading=sets.reading,
+        unread=sets.unread,
         shared_images=sets.shared,
         joints_in_crops={people: round(share, 4) for people, share in shares.items()},
         joints_without_partner=unpaired_joints(sets.test.keypoint_set),
@@ -72,6 +73,7 @@ def summary_lines(summary: RunSummary) -> Iterator[str]:
         yield f"people left out: {', '.join(counts)}"
     if counts_read := counts_in_words(summary.reading):
         yield f"on reading {counts_read}"
+    yield from not_read(summary.unread, see="result.json")
     for doubt in summary.doubts:
         yield f"warning: {doubt}"
 

@@ -65,6 +65,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
         test: people who are scored.
         left_out: people of the data in none of these, by side and reason.
         reading: what the readers of the data left out or derived, and how often.
+        unread: images of the pool that cannot be read, a line each that says why.
         shared_images: which images of tested people were found among those to learn from; "" for
             none. Their people are left out.
         joints_in_crops: share of the joints of labelled and of tested people in their crops.
@@ -78,6 +79,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     test: Count
     left_out: dict[str, Count]
     reading: dict[str, Count] = {}
+    unread: list[str] = []
     shared_images: str
     joints_in_crops: dict[str, float]
     joints_without_partner: list[str]

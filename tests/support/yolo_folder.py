@@ -7,6 +7,8 @@ import numpy as np
 
 NAMES = "kpt_names:\n  0: [nose, left_eye, right_eye]\n"
 LINE = "0 0.5 0.5 0.25 0.5 0.1 0.2 2 0.3 0.4 1 0 0 0\n"
+OTHER = LINE.replace("0.25", "0.2")
+"""Another person."""
 CLASSES = "train: images/train\nval: images/train\nkpt_shape: [3, 3]\n"
 
 

@@ -36,6 +36,7 @@ from wepdtof_pose.formats.categories import people_labels, require_people
 from wepdtof_pose.formats.fields import repeated, shown
 from wepdtof_pose.formats.layout import (
     IMAGE_SUFFIXES,
+    TWICE,
     WHOLE,
     Reading,
     add_counts,
@@ -182,6 +183,16 @@ def only_people(
     return kept, others
 
 
+def each_once(people: Iterable[BoxedPerson]) -> tuple[list[BoxedPerson], dict[str, int]]:
+    """Return the people of files of lines, where a line that is there again is no second person.
+
+    The second value counts those.
+    """
+    given = list(people)
+    once = list(dict.fromkeys(given))
+    return once, {TWICE: len(given) - len(once)}
+
+
 def with_own_ids(sequences: list[Sequence]) -> tuple[list[Sequence], int]:
     """Return the sequences with ids that no two share, and the number of frames renamed.
 
@@ -243,9 +254,15 @@ def find_images(
 
 
 def to_dataset(sequences: Many[Sequence], names: dict[int | str, str], root: Path) -> PoseDataset:
-    """Return the data set of sequences whose images, by frame id, have these names under `root`."""
+    """Return the data set of sequences whose images, by frame id, have these names under `root`.
+
+    Raises:
+        InputError: a box has a side below 0.
+    """
     frames = [(frame, sequence.name) for sequence in sequences for frame in sequence.frames]
     people = [person for sequence in sequences for person in sequence.people]
+    for sequence in sequences:
+        _require_sides(sequence)
     nothing = (np.nan,) * 5
     rotated = np.array([p.rotated or nothing for p in people], dtype=np.float64).reshape(-1, 5)
     boxes = enclosing_boxes(rotated)
@@ -294,6 +311,17 @@ def upright(w: float, h: float, degrees: float) -> tuple[float, float, float]:
     if w > h:
         w, h, degrees = h, w, degrees + 90
     return w, h, (degrees + 90) % 180 - 90.0
+
+
+def _require_sides(sequence: Sequence) -> None:
+    """Refuse sides below 0: nobody can say which box is meant, and areas would be negative."""
+    for person in sequence.people:
+        for box in (person.rotated, person.box):
+            if box is not None and min(box[2:4]) < 0:
+                raise InputError(
+                    f"{sequence.source}: a box on image {shown(person.frame)} has the sides "
+                    f"{box[2]:g} x {box[3]:g}: give width and height, which are not below 0"
+                )
 
 
 class _Listings:

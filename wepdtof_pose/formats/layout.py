@@ -364,6 +364,7 @@ BOXES_OF_JOINTS = "boxes that are the extent of the joints"
 NUMBERED_ANEW = "ids of images and people (numbered anew: some are missing or not unique)"
 TRACKS_NUMBERED = "track ids (numbered anew: some are no whole numbers)"
 SPELLED = "image names (of files that are spelled in another way)"
+TWICE = "people who are given twice, with the same numbers (used once)"
 BOXES_ALONE = "people with a box and no joints"
 DERIVED = frozenset(
     {BOXES_ALONE, BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED, SPELLED, WITHOUT_SCENE}

@@ -70,6 +70,11 @@ CODES: dict[str, Code] = {
         "set category_id to the id of the category that names the joints, or say which category is "
         "people with --category NAME",
     ),
+    "no-images": Code(
+        "error",
+        "data set without any image: no command makes anything of it",
+        "list the images in 'images'; export it again where it has some",
+    ),
     "crowds-alone": Code(
         "warning",
         "file of crowd regions alone: nobody is trained on, tested or scored",

@@ -144,6 +144,8 @@ def _validate(files: dict[str, Path], *, images: bool, category: str | None) -> 
         listed[file] = raw if images or len(files) > 1 else None
         if images:
             add_problems(report, raw, check_image_files(raw, file), count_file=False)
+    if not any(entry["images"] for entry in report.checked) and "json" not in report.counts:
+        report.add("no-images", report.checked[0]["file"], "'images' is empty")
     # A file of frames without people is one, too.
     compared = {file: raw for file, raw in listed.items() if raw is not None}
     _check_joints_agree(report, list(compared.values()))

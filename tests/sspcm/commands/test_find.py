@@ -46,7 +46,9 @@ def test_boxes_of_a_folder_are_what_predict_reads(
     images = sorted((tiny_fisheye / "images").rglob("*.jpg"))[:3]
     for image in images:
         shutil.copy(image, frames)
-    (frames / "broken.jpg").write_bytes(images[0].read_bytes()[:200])
+    broken = [frames / f"broken_{number}.jpg" for number in range(7)]
+    for file in broken:
+        file.write_bytes(images[0].read_bytes()[:200])
     (frames / "notes.txt").write_text("not a frame")
     out = tmp_path / "boxes.json"
     done = find(
@@ -54,14 +56,16 @@ def test_boxes_of_a_folder_are_what_predict_reads(
     )
     assert done.returncode == 1, done.stderr
     assert "on 3 frames" in done.stdout
-    assert "broken.jpg" in done.stdout
+    assert all(f"not wholly read: {file}" in done.stdout for file in broken)
+    assert "7 inputs were not wholly read" in done.stdout
     assert ".txt" in done.stdout
     results = json.loads(out.read_text())
     assert {row["file_name"] for row in results} == {image.name for image in images}
     detections = read_detections(out)
     assert len(detections) == len(results) > 0
     np.testing.assert_allclose(detections.rotated[0], results[0]["rotated_box"])
-    (frames / "broken.jpg").unlink()
+    for file in broken:
+        file.unlink()
     assert find(frames, "-o", out, "--model", weights, "--side", 64).returncode == 0
 
 

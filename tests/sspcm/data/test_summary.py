@@ -1,5 +1,7 @@
 """What a run says before it starts, and what it refuses to start with."""
 
+import shutil
+
 import pytest
 
 from sspcm.config import TrainConfig
@@ -110,6 +112,23 @@ def test_people_with_a_box_alone_name_the_option(changed):
     taken = summary_of(more)
     assert taken.pool == found.labelled + only
     assert not any("data.unlabelled_boxes" in text for text in taken.doubts)
+
+
+def test_images_of_a_pool_that_cannot_be_read_are_in_the_record(changed, tiny_fisheye, tmp_path):
+    shutil.copytree(tiny_fisheye / "images", tmp_path / "photos")
+    broken = [tmp_path / "photos" / f"broken_{number}.jpg" for number in range(7)]
+    for file in broken:
+        file.write_bytes(b"\xff\xd8")
+    pool = {"data__unlabelled": str(tmp_path / "photos"), "data__unlabelled_boxes": True}
+    found = summary_of(changed(lambda content: None, **pool))
+    assert found.reading == {"images that cannot be read": 7}
+    assert [line.partition(": ")[0] for line in found.unread] == list(map(str, broken))
+    lines = list(summary_lines(found))
+    assert lines[2:9] == [
+        "on reading left out: 7 images that cannot be read",
+        *(f"not wholly read: {line}" for line in found.unread[:5]),
+        "7 inputs were not wholly read: all of them are named in result.json",
+    ]
 
 
 @pytest.mark.parametrize("change", ["joints", "boxes"])

@@ -78,6 +78,7 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "an id that is a fraction": (person(id=1.5), {"structure"}),
     "an id of half a character": (person(id="\ud800"), {"structure"}),
     "a width of 0": (image(width=0), {"structure"}),
+    "nothing at all": (lambda c: c.update(images=[], annotations=[]), {"no-images"}),
     "no categories": (lambda c: c.pop("categories"), {"category"}),
     "two categories": (several, {"category"}),
     "a category twice": (lambda c: c["categories"].append(c["categories"][0]), set()),
@@ -212,6 +213,16 @@ def test_every_defect_is_found(findings_of: Callable, name: str) -> None:
         assert finding.where.startswith("ä b.json")
         assert finding.message
         assert finding.fix == CODES[finding.code].fix
+
+
+def test_one_split_may_have_no_image(tmp_path: Path, sample: dict) -> None:
+    """`convert` takes it, too; where no split has one it refuses the data set."""
+    empty = {**sample, "images": [], "annotations": []}
+    for content, expected in ((sample, {}), (empty, {"no-images": 1})):
+        folder = tmp_path / str(len(expected))
+        write_json(folder / "annotations" / "person_keypoints_train.json", content)
+        write_json(folder / "annotations" / "person_keypoints_val.json", empty)
+        assert validate(folder).counts == expected
 
 
 def test_people_are_counted_apart_from_other_categories(findings_of: Callable) -> None:

@@ -33,6 +33,7 @@ from wepdtof_pose.formats.fields import parse_number, require_file_name, shown
 from wepdtof_pose.formats.layout import (
     BOXES_ALONE,
     EMPTY_BOXES,
+    TWICE,
     WHOLE,
     Layout,
     Reading,
@@ -147,18 +148,19 @@ def split_labels(
             continue
         for name in names:
             require_file_name(name, f"{folder}: {shown(name)}", key="name")
-        labels = {name: label_file(data.root / place, name) for name in names}
+        home = data.root / place
+        if not label_file(home, "x").parent.is_dir():
+            home = folder
+        labels = {name: label_file(home, name) for name in names}
         pairs = sorted((label, name) for name, label in labels.items())
         for (label, first), (same, second) in pairwise(pairs):
             if label == same:
                 raise InputError(f"{folder}: {first} and {second} have one label file, {label}")
         # Who lists images leaves others out on purpose.
-        there = set() if split in data.listed else label_files(data.root / place)
-        without = sorted(
-            there - {label_file(data.root / place, name) for name in [*names, *others]}
-        )
+        there = set() if split in data.listed else label_files(home)
+        without = sorted(there - {label_file(home, name) for name in [*names, *others]})
         unlabelled += [file for file in labels.values() if not file.is_file()]
-        own = label_file(data.root / place, "x").parent
+        own = label_file(home, "x").parent
         above = own.resolve().is_relative_to(data.root.resolve())
         for file in labels.values():
             require_own_file(file, data.root if above else own, kind="a label")
@@ -221,6 +223,15 @@ def of_people(numbers: np.ndarray, data: DataFile) -> tuple[np.ndarray, Counter[
     )
 
 
+def without_repeated(numbers: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the rows of a label file, each once, in order, and how many were there before.
+
+    Loaders elsewhere leave those out, too: nobody is in an image twice.
+    """
+    _, first = np.unique(np.nan_to_num(numbers, nan=-1), axis=0, return_index=True)
+    return numbers[np.sort(first)], len(numbers) - len(first)
+
+
 def without_padding(numbers: np.ndarray, data: DataFile, source: str) -> np.ndarray:
     """Return rows without the joints behind those of people, none of which may be labelled.
 
@@ -262,6 +273,8 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
         where = f"{source}: line {number}"
         row = [parse_number(word, where) for word in words]
         require_shares(row[1:5], where)
+        if min(row[3:5]) < 0:
+            raise InputError(f"{where} has a box of {row[3]:g} x {row[4]:g}: a side is below 0")
         for first in range(5, len(row), channels):
             # Where a joint is not labelled its position says nothing.
             if channels == 2 or row[first + 2] > 0:
@@ -409,6 +422,8 @@ def _dataset(
         numbers = read_labels(file, joints=columns, channels=data.channels)
         numbers, left_out = of_people(numbers, data)
         others.update(left_out)
+        numbers, again = without_repeated(numbers)
+        others[TWICE] += again
         alone = np.isnan(numbers).any(axis=1)
         others[BOXES_ALONE] += int(alone.sum())
         numbers[alone, 5:] = 0

@@ -61,7 +61,10 @@ def listed_names(
         file = data.root / place
         require_own_file(file, data.root, kind="a list of images")
         if not file.is_file():
-            raise NoImagesError(f"{file}: no such list of images ({data.file.name} names it)")
+            raise NoImagesError(
+                f"{file}: no such list of images ({data.file.name} names it): write there where it "
+                "lies, or name the folder of the images in its place"
+            )
         for line in filter(None, map(str.strip, read_text(file).splitlines())):
             ends = longest_ends(line) if len(line) < 4096 else []
             name = next((end for end in ends if (folder / end).is_file()), None)
@@ -85,7 +88,10 @@ def listed_names(
 def image_names(folder: Path) -> tuple[list[str], list[str]]:
     """Return the images under a folder, relative to it, in order; and those that are not read."""
     if not folder.is_dir():
-        raise NoImagesError(f"{folder}: no such folder of images (data.yaml names it)")
+        raise NoImagesError(
+            f"{folder}: no such folder of images (data.yaml names it): write there where it lies, "
+            "or name it with --images"
+        )
     read: list[str] = []
     others: list[str] = []
     for path in sorted(folder.rglob("*")):

@@ -20,6 +20,7 @@ from wepdtof_pose.formats.boxed_people import (
     BoxedPerson,
     Frame,
     Sequence,
+    each_once,
     scenes_by_folder,
     to_dataset,
     upright,
@@ -59,6 +60,8 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
             size = image_size(image_file(folder, name))
             frames.append(Frame(name, name, size=size))
             people += parse(file, name, size, data, others)
+        people, again = each_once(people)
+        others.update(again)
         sequence = Sequence("", str(folder), frames, people)
         dataset = to_dataset([sequence], {name: name for name in labels}, folder)
         ids = dict(zip(labels, range(1, len(labels) + 1), strict=True))

@@ -111,15 +111,7 @@ def read_data_file(
     stated = _root(content.get("path"), file)
     alone = path.is_dir()
     root = file.parent if alone and _leads_out(stated, path) else stated
-    found: dict[str, list[str]] = {}
-    own = content.get(_OWN_SPLITS)
-    for split, stated_places in _stated_splits(content, file).items():
-        if isinstance(own, list) and split not in own:
-            continue
-        places = [_place(place, root, alone) for place in stated_places]
-        # `./images` and `images/` are one folder, and one split.
-        if _paths(places, root) not in [_paths(other, root) for other in found.values()]:
-            found[split] = places
+    found = _found_splits(_stated_splits(content, file), root, file, alone=alone)
     if not found:
         raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
     listed = {
@@ -309,7 +301,44 @@ def _stated_splits(content: dict[Any, Any], file: Path) -> dict[str, list[str]]:
         places = _places(content[name], name, file)
         if found.setdefault(split, places) != places:
             raise InputError(f"{file}: {split!r} and {name!r} are one split: keep one of them")
-    return {split: found[split] for split in ("train", "val", "test") if split in found}
+    own = content.get(_OWN_SPLITS)
+    return {
+        split: found[split]
+        for split in ("train", "val", "test")
+        if split in found and (not isinstance(own, list) or split in own)
+    }
+
+
+def _found_splits(
+    stated: dict[str, list[str]], root: Path, file: Path, *, alone: bool
+) -> dict[str, list[str]]:
+    """Return the splits with the places that are there; those of the same places are one split.
+
+    Raises:
+        InputError: two splits have other places, of which the same one is found.
+    """
+    ends = {_form(p): longest_ends(p)[-1:] for places in stated.values() for p in places}
+    names = [end for last in ends.values() for end in last]
+    by_name = len(set(names)) == len(ends) and all((root / name).exists() for name in names)
+    found: dict[str, list[str]] = {}
+    for split, stated_places in stated.items():
+        places = [_place(place, root, alone, by_name=by_name) for place in stated_places]
+        paths = _paths(places, root)
+        first = next((one for one, other in found.items() if _paths(other, root) == paths), None)
+        # `./images` and `images/` are one folder, and one split.
+        if first is None:
+            found[split] = places
+        elif [*map(_form, stated[first])] != [*map(_form, stated_places)]:
+            raise InputError(
+                f"{file}: {first!r} and {split!r} have other places, but of both no more than "
+                f"{', '.join(places)} is below {root}: write them as they lie there"
+            )
+    return found
+
+
+def _form(place: str) -> str:
+    """Return a place with slashes of one kind, without steps that lead nowhere."""
+    return os.path.normpath(place.replace("\\", "/").removeprefix("../"))
 
 
 def _places(value: Any, split: str, file: Path) -> list[str]:
@@ -330,18 +359,23 @@ def _paths(places: list[str], root: Path) -> list[str]:
     return [os.path.realpath(root / place) for place in places]
 
 
-def _place(place: str, root: Path, alone: bool) -> str:
+def _place(place: str, root: Path, alone: bool, *, by_name: bool) -> str:
     """Return a split's folder or list relative to the root, without one `../` too many.
 
     Exports of Roboflow have it: they are meant for loaders that look from a folder beside theirs.
     Of a place on another machine, with slashes of either kind, the longest end that is there is
-    taken; the name of one folder is such an end only where it is a split's: `images` may be of any.
-    `alone` says that nothing outside the root is read.
+    taken. The mere name of it is such an end only where it is a split's, or where all places are
+    there by theirs (`by_name`): `images` may be of any. `alone` says that nothing outside the root
+    is read.
     """
     inner = place.removeprefix("../")
     if (root / place).exists() and not (alone and (root / inner).exists()):
         return place
-    ends = [end for end in longest_ends(place) if "/" in end or end.lower() in SPLITS]
+    ends = [
+        end
+        for end in longest_ends(place)
+        if "/" in end or by_name or end.lower().removesuffix(".txt") in SPLITS
+    ]
     return next((end for end in (inner, *ends) if (root / end).exists()), inner)
 
 

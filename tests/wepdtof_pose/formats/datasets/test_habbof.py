@@ -7,6 +7,7 @@ import pytest
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import habbof, wepdtof
+from wepdtof_pose.formats.layout import TWICE
 
 
 def write(folder: Path, **texts: str) -> Path:
@@ -53,11 +54,19 @@ def test_other_objects_are_counted(tmp_path: Path) -> None:
         ("person 1 2 3 4 5\nperson 1 2 3 4", r"a\.txt: line 2 has 5 words instead of 6"),
         ("person 1 2 3 4 wide", "line 1 is 'wide', not a number"),
         ("chair 1 2 3 4 5", "none of which says person"),
+        ("person 9 9 -3 4 5", "a box on image 'a' has the sides -3 x 4: give width and height"),
     ],
 )
 def test_broken_lines(tmp_path: Path, text: str, error: str) -> None:
     with pytest.raises(InputError, match=error):
         habbof.read(write(tmp_path, a=text))
+
+
+def test_a_line_given_twice_is_one_person(tmp_path: Path) -> None:
+    line = "person 40 50 30 82 15\n"
+    reading = habbof.read(write(tmp_path, a=line + "person 40 50 30 82 16\n" + line, b=line))
+    assert reading.datasets["all"].people["rotated_angle"].tolist() == [15, 16, 15]
+    assert reading.left_out == {TWICE: 1}
 
 
 def test_nothing_there(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_the_only_file_of_a_folder(tmp_path: Path) -> None:
         ([detection(bbox=[1, 2, 3, 4])], r"\[0\]: 'bbox' .* has 4 numbers instead of 5"),
         ([detection(), detection(score=None)], r"\[1\]: 'score'"),
         ([detection(image_id=None)], "'image_id' is neither"),
+        ([detection(bbox=[9, 9, 4, -3, 0])], "a box on image .* has the sides 4 x -3"),
         ({}, "expected a JSON list of detections"),
     ],
     ids=str,

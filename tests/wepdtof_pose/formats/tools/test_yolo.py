@@ -68,6 +68,18 @@ def test_lines_of_a_box_alone_are_people_without_joints(tmp_path: Path) -> None:
         yolo.read(write(tmp_path / "b", labels="0 0.5 0.5 0.25 0.5\n"))
 
 
+@pytest.mark.parametrize("line", [LINE, "0 0.5 0.5 0.25 0.5\n"], ids=["joints", "a box alone"])
+def test_lines_given_twice_are_one_person(tmp_path: Path, line: str) -> None:
+    other = LINE.replace("0.5", "0.4", 1)
+    # The same numbers are the same person, however they are written.
+    again = line.replace("0.25", "0.250").replace(" ", "\t").rstrip() + " \r\n"
+    reading = yolo.read(write(tmp_path / "in", labels=line + other + again + line))
+    (twice,) = (n for what, n in reading.left_out.items() if "given twice" in what)
+    assert (len(reading.datasets["train"]), twice) == (2, 2)
+    once = yolo.read(write(tmp_path / "once", labels=line + other)).datasets["train"]
+    assert reading.datasets["train"].content_hash() == once.content_hash()
+
+
 def test_label_files_without_an_image_are_counted(tmp_path: Path) -> None:
     path = write(tmp_path)
     for name in ("b", "deep/c"):

@@ -6,6 +6,7 @@ import pytest
 
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.layout import TWICE
 from wepdtof_pose.formats.tools import yolo_obb
 from wepdtof_pose.geometry import rotated_box_corners
 
@@ -58,6 +59,12 @@ def test_what_is_no_rectangle_is_counted(tmp_path: Path) -> None:
     boxes = reading.datasets["all"].boxes
     np.testing.assert_allclose(boxes, [[20, 8, 40, 64]], atol=1e-4)
     assert list(reading.left_out.values()) == [1]
+
+
+def test_a_line_given_twice_is_one_person(tmp_path: Path) -> None:
+    reading = yolo_obb.read(write(tmp_path, line(), line(first=1), line()))
+    assert len(reading.datasets["all"]) == 2
+    assert reading.left_out == {TWICE: 1}
 
 
 def test_other_classes_are_counted(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """What a data.yaml says: splits, folders and lists, classes, joints and their exchange."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from yolo_folder import CLASSES, LINE, NAMES, write
+from yolo_folder import CLASSES, LINE, NAMES, OTHER, write
 
 from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.errors import InputError
@@ -42,6 +43,54 @@ def test_places_on_another_machine(tmp_path: Path, place: str, given: str) -> No
     assert datasets["train"].root == path / "images" / "train"
 
 
+@pytest.mark.parametrize("place", ["D:\\sets\\images", "/home/anna/images", "sets\\images"])
+def test_the_only_folder_of_images_on_another_machine(tmp_path: Path, place: str) -> None:
+    text = f"train: {place}\nval: {place}\nkpt_shape: [3, 3]\n{NAMES}"
+    path = write(tmp_path / "in", text=text)
+    reading = yolo.read(path)
+    assert {name: len(dataset) for name, dataset in reading.datasets.items()} == {"all": 1}
+    assert reading.datasets["all"].root == path / "images"
+    # It need not be called so.
+    (path / "images").rename(path / "pictures")
+    shutil.copy(path / "labels" / "train" / "a.txt", path / "pictures" / "train")
+    (path / "data.yaml").write_text(text.replace("images", "pictures"))
+    assert len(yolo.read(path).datasets["all"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "error"),
+    [
+        (
+            "D:\\a\\images",
+            "D:\\b\\images",
+            "no such folder .*: write there where it lies",
+        ),
+        ("D:\\a\\images\\train", "D:\\b\\images\\train", "other places, but of both no more than"),
+    ],
+)
+def test_places_on_another_machine_of_which_one_is_here(
+    tmp_path: Path, train: str, val: str, error: str
+) -> None:
+    text = f"train: {train}\nval: {val}\nkpt_shape: [3, 3]\n{NAMES}"
+    with pytest.raises(InputError, match=error):
+        yolo.read(write(tmp_path / "in", text=text))
+
+
+def test_labels_lie_by_images_that_are_given_where_the_yaml_says_another_place(
+    tmp_path: Path,
+) -> None:
+    text = f"train: D:\\sets\\pictures\nval: D:\\sets\\pictures\nkpt_shape: [3, 3]\n{NAMES}"
+    path = write(tmp_path / "in", text=text)
+    assert len(yolo.read(path, images=path / "images" / "train").datasets["all"]) == 1
+
+
+def test_a_list_of_images_is_found_by_its_name(tmp_path: Path) -> None:
+    text = f"train: D:\\sets\\mine.txt\nval: D:\\sets\\mine.txt\nkpt_shape: [3, 3]\n{NAMES}"
+    path = write(tmp_path / "in", text=text)
+    (path / "mine.txt").write_text("D:\\sets\\images\\train\\a.png\n")
+    assert len(yolo.read(path).datasets["all"]) == 1
+
+
 def test_another_file_in_place_of_the_yaml(tmp_path: Path) -> None:
     (tmp_path / "set.ndjson").write_text('{"type": "dataset"}\n{"type": "image"}\n')
     with pytest.raises(InputError, match=r"set\.ndjson: is no data\.yaml"):
@@ -54,7 +103,7 @@ def test_folders_of_roboflow_have_one_step_up_too_many(tmp_path: Path) -> None:
         for kind in ("images", "labels"):
             (path / split).mkdir(exist_ok=True)
             (path / kind / split).rename(path / split / kind)
-    (path / "val" / "labels" / "a.txt").write_text(2 * LINE)
+    (path / "val" / "labels" / "a.txt").write_text(LINE + OTHER)
     places = "train: ../train/images\nval: ../val/images\n"
     (path / "data.yaml").write_text(f"{places}kpt_shape: [3, 3]\n{NAMES}")
     datasets = yolo.read(path).datasets
@@ -78,7 +127,7 @@ def test_a_folder_given_by_a_link_has_absolute_paths_of_where_it_lies(tmp_path: 
 @pytest.mark.parametrize("absolute", [False, True])
 def test_a_folder_is_read_and_nothing_outside_of_it(tmp_path: Path, absolute: bool) -> None:
     far = write(tmp_path / "far")
-    (far / "labels" / "train" / "a.txt").write_text(2 * LINE)
+    (far / "labels" / "train" / "a.txt").write_text(LINE + OTHER)
     place = far if absolute else "../far"
     text = (far / "data.yaml").read_text()
     (tmp_path / "near").mkdir()
@@ -134,7 +183,7 @@ def test_an_image_that_a_list_names_twice_is_read_once_and_counted(
 def test_a_split_may_be_several_folders(tmp_path: Path) -> None:
     text = f"train: [images/train, images/val]\nkpt_shape: [3, 3]\n{NAMES}"
     path = write(tmp_path, text=text)
-    (path / "labels" / "val" / "a.txt").write_text(2 * LINE)
+    (path / "labels" / "val" / "a.txt").write_text(LINE + OTHER)
     everybody = yolo.read(path).datasets["all"]
     assert everybody.frames["file_name"].tolist() == ["images/train/a.png", "images/val/a.png"]
     assert everybody.people["frame_id"].tolist() == [1, 2, 2]
