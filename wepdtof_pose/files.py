@@ -90,10 +90,11 @@ def read_json(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
         if other := kind_of_text(text):
             raise InputError(f"{path}: not valid JSON: it is {other}") from None
         at_end = error.pos >= len(text.rstrip()) - 1 or error.msg.startswith("Unterminated")
-        cut = " (the file is cut short?)" if at_end else ""
-        raise InputError(
-            f"{path}: not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}{cut}"
-        ) from None
+        hint = " (the file is cut short?)" if at_end else ""
+        if text[error.pos : error.pos + 1] in ("]", "}") and text[: error.pos].rstrip()[-1:] == ",":
+            hint = " (the comma before it is one too many)"
+        place = f"line {error.lineno}, column {error.colno}{hint}"
+        raise InputError(f"{path}: not valid JSON: {error.msg} at {place}") from None
     except RecursionError:
         raise InputError(f"{path}: not usable JSON: nested too deeply") from None
     except ValueError as error:  # a key that is there twice, a number of thousands of digits

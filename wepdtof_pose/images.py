@@ -15,7 +15,7 @@ import unicodedata
 import warnings
 import zlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -307,6 +307,15 @@ def require_whole(path: Path) -> None:
         raise InputError(f"{path}: is cut short or damaged")
 
 
+def plain_name(name: str) -> str:
+    r"""Return a file's name with slashes of one kind, without steps that lead nowhere.
+
+    >>> plain_name("./a//b.jpg"), plain_name("a\\b.jpg")
+    ('a/b.jpg', 'a/b.jpg')
+    """
+    return str(PurePosixPath(name.replace("\\", "/")))
+
+
 def spelling(name: str) -> str:
     """Return what names have in common that differ in case, in spaces at their ends, or in accents.
 
@@ -332,15 +341,23 @@ def missing_image(path: Path) -> str:
         return f"{text}: {blocked} is a file, not a folder (a link that was copied as text?)"
     if other != path and other.is_file():
         return f"{text}, but {other} is there: write / in 'file_name', or convert"
+    alike = other_spelling(path)
+    if alike is None:
+        return text
+    return (
+        f"{text}, but {alike.name!a} is there, spelled in another way: rename it, or give "
+        "wepdtof-pose convert --images DIR the folder of all images"
+    )
+
+
+def other_spelling(path: Path) -> Path | None:
+    """Return the only file beside a place whose name is its own in another spelling, or None."""
     for name in (path.name, unquote(path.name)):
         alike = _spellings(path.parent).get(spelling(name), [])
         alike = [other for other in alike if (path.parent / other).is_file()]
         if len(alike) == 1:
-            return (
-                f"{text}, but {alike[0]!a} is there, spelled in another way: rename it, or give "
-                "wepdtof-pose convert --images DIR the folder of all images"
-            )
-    return text
+            return path.parent / alike[0]
+    return None
 
 
 def _spellings(folder: Path) -> dict[str, list[str]]:

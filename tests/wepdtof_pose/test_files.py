@@ -35,12 +35,13 @@ def test_sizes_are_told_apart_however_small() -> None:
         (b" \n", "the file is empty"),
         (b'{"a": [1, 2', "cut short"),
         (b'{"a": 1, "b', "cut short"),
+        (b'{"a": [1, 2,], "b": 3}', "the comma before it is one too many"),
         (b'{"a" 1, "bcdefgh": [1, 2, 3]}', "line 1, column 6$"),
         ("名".encode("gbk") + b"{}", "not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
         (b"[" + b"1" * 5000 + b"]", "not usable JSON"),
     ],
-    ids=["empty", "blank", "list cut", "text cut", "wrong", "gbk", "deep", "long number"],
+    ids=["empty", "blank", "list cut", "text cut", "comma", "wrong", "gbk", "deep", "long number"],
 )
 def test_broken_json(tmp_path: Path, content: bytes, error: str) -> None:
     file = tmp_path / "broken.json"

@@ -137,16 +137,24 @@ def _write_splits(
     parts = partition(dataset, shares, by=by, seed=seed)
     record = partition_record(dataset, parts, shares=shares, by=by, seed=seed)
     alone = 0
+    again: list[tuple[str, str]] = []
     if out.suffix.lower() == ".json":
         write_json(out, record, indent=1)
     else:
-        alone = write_splits(dataset, parts, record, out)
+        alone, again = write_splits(dataset, parts, record, out)
     for name, content in record["sides"].items():
         scenes = f", {counted(len(content['scenes']), 'scene')}" if content["scenes"] else ""
         held = counted(content["usable_people"], "usable person", "usable people")
         echo(f"{name}: {held}{scenes}")
     if alone:
         echo(f"left out: {counted(alone, 'frame')} without people")
+    if again and by != "person":
+        images = counted(len(again), "image shows", "images show")
+        echo(
+            f"warning: {images} what one of another split does ({again[0][0]} that of "
+            f"{again[0][1]}), and scores would be too high: take such copies out first (sspcm train "
+            "leaves out the people on them)"
+        )
     echo(f"written to {out}")
 
 

@@ -146,14 +146,15 @@ def people_table(
         person, frame = (people[lost][name].tolist()[0] for name in ("id", "frame_id"))
         raise InputError(
             f"{annotations.source}: annotation {shown(person)} belongs to image {shown(frame)}, "
-            f"which 'images' does not list{_fix_hint(frame, frames['id'])}"
+            f"which 'images' does not list{_fix_hint(frame, frames)}"
         )
     return people, keypoints[: len(people)], from_joints
 
 
-def _fix_hint(frame: Any, ids: pd.Series) -> str:
-    """Return what to do where '1' or '001' stands for 1."""
-    return f" ({FIX})" if str(frame) in {str(one).lstrip("0") for one in ids} else ""
+def _fix_hint(frame: Any, frames: pd.DataFrame) -> str:
+    """Return what to do where '1' or '001' stands for 1, or a file name for the id of its image."""
+    named = {str(one).lstrip("0") for one in frames["id"]} | {*frames["file_name"]}
+    return f" ({FIX})" if str(frame) in named else ""
 
 
 def count_categories(annotations: Blocks) -> Counter[Any]:

@@ -108,18 +108,34 @@ def require_whole(value: Any, what: str) -> None:
         raise InputError(f"{what} holds {shown(value)}, which is not a whole number")
 
 
-def require_size(value: Any, what: str) -> None:
-    """Refuse what is not a positive whole number of pixels."""
-    if type(value) is not int or not 0 < value < 2**31:
+def whole(value: Any) -> Any:
+    """Return the whole number that 640.0, '640' or '640.0' is; other values as they are.
+
+    >>> whole("640.0"), whole(640.0), whole("640.5"), whole(None)
+    (640, 640, '640.5', None)
+    """
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value.partition(".")[0])
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def parse_size(value: Any, what: str) -> int:
+    """Return the positive whole number of pixels that a side of an image is; see `whole`."""
+    side = whole(value)
+    if type(side) is not int or not 0 < side < 2**31:
         raise InputError(f"{what} is {shown(value)}, not a positive whole number of pixels")
+    return side
 
 
 def parse_number(text: Any, what: str) -> float:
     """Return the finite number that a text spells."""
     try:
-        value = float(text)
+        # Python reads 1_0 as 10.
+        value = float(text if "_" not in str(text) else "?")
     except (TypeError, ValueError):
-        raise InputError(f"{what} is {shown(text)}, not a number") from None
+        comma = _COMMA.fullmatch(text) if isinstance(text, str) else None
+        hint = ": write a point in place of the comma" if comma else ""
+        raise InputError(f"{what} is {shown(text)}, not a number{hint}") from None
     if not abs(value) < LARGEST:
         raise InputError(f"{what} is {shown(text)}, not a finite number")
     return value
@@ -142,4 +158,6 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+_WHOLE = re.compile(r"[0-9]{1,11}(\.0*)?")
+_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
 _ITEM = re.compile(r"\$\[(\d+)\]")

@@ -16,7 +16,7 @@ import pandas as pd
 from wepdtof_pose.dataset import AREA_PER_BOX, COPY, WITHOUT_SCENE, PoseDataset, rows_of_groups
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
-from wepdtof_pose.images import spelled_alike
+from wepdtof_pose.images import plain_name, spelled_alike
 from wepdtof_pose.keypoints import keypoint_set_from_names
 
 WHOLE = "all"
@@ -102,7 +102,7 @@ def name_forms(name: str) -> tuple[str, ...]:
 
 
 def source_picture(name: str) -> str:
-    """Return what all copies of one picture have in common; the name itself of one that has none.
+    """Return what all copies of one picture have in common; of one that has none its plain name.
 
     Roboflow writes several of each, mirrored, cropped or turned, into folders for the splits, and
     calls them `NAME_png.rf.HASH.jpg`.
@@ -112,9 +112,9 @@ def source_picture(name: str) -> str:
     >>> source_picture("train/images/hall.jpg")
     'train/images/hall.jpg'
     """
-    path = PurePosixPath(name)
+    path = PurePosixPath(plain_name(name))
     if not COPY.search(path.stem):
-        return name
+        return str(path)
     folders = [part for part in path.parts[:-1] if part.lower() not in (*SPLITS, "images")]
     return str(PurePosixPath(*folders, path.stem[: path.stem.rindex(".rf.")]))
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from wepdtof_pose.errors import counted
 from wepdtof_pose.files import leads_out
+from wepdtof_pose.images import plain_name
 from wepdtof_pose.validation.findings import PLACES, Problem
 from wepdtof_pose.validation.joints import of_people, short
 from wepdtof_pose.validation.raw_file import RawFile, codes_of, numbers_of
@@ -142,9 +143,10 @@ def check_file_names(raw: RawFile) -> Iterator[Problem]:
     names = raw.image_column("file_name")
     bad = np.array([not usable_file_name(name) for name in names], dtype=bool)
     yield _of_images(raw, "file-name", bad, lambda i: f"file name {names[i][:80]!r}")
-    repeated = _repeats(names)
+    plain = np.array([plain_name(name) for name in names], dtype=object)
+    repeated = _repeats(plain)
     yield _of_images(raw, "file-name-repeated", repeated, lambda i: f"{names[i]!r} again")
-    lower = np.array([name.casefold() for name in names], dtype=object)
+    lower = np.array([name.casefold() for name in plain], dtype=object)
     cased = _repeats(lower) & ~repeated
     yield _of_images(
         raw, "file-name-case", cased, lambda i: f"{names[i]!r} beside one in other case"

@@ -85,7 +85,7 @@ def check_leaks(report: Report, files: dict[Path, RawFile], *, contents: bool) -
         own: dict[str, tuple[str, str]] = {}
         for i, name in enumerate(names):
             path = str(root / name) if usable_file_name(name) else ""
-            keys = {"file-name-leak": path, "copy-leak": source_picture(path)}
+            keys = {"file-name-leak": path, "copy-leak": path and source_picture(path)}
             if contents and keys["file-name-leak"]:
                 keys["image-leak"] = _digest(root / name)
             for code, key in keys.items():

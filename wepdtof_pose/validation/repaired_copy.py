@@ -19,7 +19,7 @@ from wepdtof_pose.files import (
 )
 from wepdtof_pose.formats.layout import name_forms
 from wepdtof_pose.formats.loading import WHOLE, annotation_files, names_of_files
-from wepdtof_pose.images import require_own_file
+from wepdtof_pose.images import other_spelling, require_own_file
 from wepdtof_pose.validation.annotations import usable_file_name
 from wepdtof_pose.validation.images import image_root
 from wepdtof_pose.validation.label_counts import LabelCounts
@@ -42,8 +42,8 @@ def write_repaired(
     The folder has `annotations/` with the files of the same names (or of the splits, where they
     lie in folders for these), `images/` (hard links where the
     file system allows, else copies) and `changes.json`: input hashes, every change, the labels
-    before and after, the images that are not there, and what remains. It appears whole or not at
-    all.
+    before and after, the images that are not there or are spelled in another way, and what remains.
+    It appears whole or not at all.
 
     Args:
         path: an annotation file or a data set folder; only read.
@@ -61,6 +61,7 @@ def write_repaired(
     files = annotation_files(path)
     record: dict[str, Any] = {"tool": "wepdtof-pose validate --fix", "version": __version__}
     record |= {"inputs": [], "changes": [], "missing_images": [], "remaining": {}}
+    record["images_spelled_otherwise"] = {}
     before, after, dropped = LabelCounts(), LabelCounts(), LabelCounts()
     with replacing_folder(out, allowed=_require_new) as folder:
         names_read = names_of_files(files)
@@ -82,7 +83,9 @@ def write_repaired(
             names = [i.get("file_name") for i in repaired.content["images"] if isinstance(i, dict)]
             below = folder / "images" / ("" if split == WHOLE else _folder_name(own))
             usable = [name for name in names if isinstance(name, str) and usable_file_name(name)]
-            record["missing_images"] += _link_images(image_root(file, usable), usable, below)
+            missing, other = _link_images(image_root(file, usable), usable, below)
+            record["missing_images"] += missing
+            record["images_spelled_otherwise"] |= other
         record["dropped"] = sum(c["change"].startswith("dropped") for c in record["changes"])
         record["labels"] = {
             "before": before._asdict(),
@@ -107,6 +110,14 @@ def summary(record: dict[str, Any], out: Path) -> str:
         lines += [f"labels before: {before}", f"labels after:  {after}"]
     if any(dropped):
         lines.append(f"dropped, as --drop says: {dropped}")
+    if other := record["images_spelled_otherwise"]:
+        lines.append(
+            f"{counted(len(other), 'image is', 'images are')} spelled in another way, and named as "
+            f"the annotations say in {out}"
+        )
+    if missing := record["missing_images"]:
+        images = counted(len(missing), "image is not there", "images are not there")
+        lines.append(f"{images} ({missing[0]!r} is the first)")
     left = ", ".join(f"{n} {code}" for code, n in record["remaining"].items())
     return "\n".join([*lines, f"remaining in {out}: {left or 'nothing'}"])
 
@@ -132,14 +143,24 @@ def _folder_name(file: str) -> str:
     return Path(file).stem.split("_")[-1]
 
 
-def _link_images(root: Path, names: Iterable[str], folder: Path) -> list[str]:
-    """Link the images into the folder, and return those that are not there."""
-    missing = []
-    for name in dict.fromkeys(map(PurePosixPath, names)):
-        there = [root / form for form in name_forms(str(name)) if (root / form).is_file()]
-        if there:
-            require_own_file(there[0], root)
-            link_or_copy(there[0], folder / name)
-        else:
-            missing.append(str(name))
-    return missing
+def _link_images(
+    root: Path, names: Iterable[str], folder: Path
+) -> tuple[list[str], dict[str, str]]:
+    """Link the images into the folder, and return those that are not there.
+
+    The second value has those whose files are spelled in another way, by their own names.
+    """
+    own = dict.fromkeys(map(PurePosixPath, names))
+    missing: list[str] = []
+    others: dict[str, str] = {}
+    for name in own:
+        there = next((root / f for f in name_forms(str(name)) if (root / f).is_file()), None)
+        if there is None:
+            there = other_spelling(root / name)
+            if there is None or PurePosixPath(there.relative_to(root).as_posix()) in own:
+                missing.append(str(name))
+                continue
+            others[str(name)] = there.relative_to(root).as_posix()
+        require_own_file(there, root)
+        link_or_copy(there, folder / name)
+    return missing, others

@@ -156,6 +156,8 @@ def test_sides_as_a_folder_that_is_data_again(
 ) -> None:
     dataset = make_dataset([2, 0, 2, 2, 2], scenes=["a", "a", "b", "a", "c"])
     data, out = write_folder(tmp_path / "set", a=dataset), tmp_path / "parted ü"
+    for number, image in enumerate((data / "images").iterdir()):
+        image.write_bytes(image.read_bytes() + bytes([number]))
     sides = ("--train", 50, "--val", 25, "--test", 25, "-o", out)
     result = run("split", data, *sides)
     assert result.output.splitlines() == [
@@ -181,6 +183,22 @@ def test_sides_as_a_folder_that_is_data_again(
     result = run("split", data, *sides)
     assert result.exit_code == 2
     assert "exists already" in result.output
+
+
+def test_copies_of_a_picture_in_several_splits_are_said(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    data = write_folder(tmp_path / "set", a=make_dataset([1] * 4))
+    own = next((data / "images").iterdir())
+    own.write_bytes(own.read_bytes() + b"other")
+    sides = ("--train", 50, "--val", 50, "-o")
+    result = run("split", data, *sides, tmp_path / "frames", "--by", "frame")
+    assert result.exit_code == 0
+    (said,) = (line for line in result.output.splitlines() if line.startswith("warning: "))
+    assert "show what one of another split does (images/val/" in said
+    # Who parts the people of a frame means it.
+    result = run("split", data, *sides, tmp_path / "people", "--by", "person")
+    assert "warning" not in result.output
 
 
 def test_sides_as_a_folder_need_the_images(data: Path, tmp_path: Path) -> None:

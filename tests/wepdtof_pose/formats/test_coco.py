@@ -256,9 +256,10 @@ def test_categories_of_one_name_and_the_same_joints_are_one(number: Any) -> None
     assert {a["category_id"] for a in coco.to_dict(dataset)["annotations"]} == {1}
 
 
-@pytest.mark.parametrize("field", ["image_id", "category_id"])
-def test_ids_that_are_texts_name_the_step_that_reads_them(field: str) -> None:
-    value = {"image_id": "7", "category_id": "1"}[field]
+@pytest.mark.parametrize(
+    ("field", "value"), [("image_id", "7"), ("category_id", "1"), ("image_id", "a.jpg")]
+)
+def test_ids_of_another_form_name_the_step_that_reads_them(field: str, value: str) -> None:
     with pytest.raises(InputError, match=r"does not list.*validate --fix mends what has one read"):
         parse(make_content(person={field: value}))
 

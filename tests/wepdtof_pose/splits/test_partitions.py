@@ -30,6 +30,15 @@ def test_sides_share_no_group_and_hold_everybody(make_dataset: Make, by: str, se
         assert abs(len(sides[side]) - share) <= {"scene": 10, "frame": 5, "person": 1}[by]
 
 
+def test_one_file_listed_in_two_ways_is_one_frame(make_dataset: Make) -> None:
+    dataset = make_dataset([2] * 8)
+    names = [f"{way}{number}.jpg" for number in range(4) for way in ("cam/", "./cam//")]
+    dataset.frames["file_name"] = names
+    sides = partition(dataset, {"train": 50, "val": 25, "test": 25}, by="frame")
+    found = [set((dataset.frame_rows[rows] // 2).tolist()) for rows in sides.values()]
+    assert sum(map(len, found)) == 4
+
+
 def test_every_side_gets_somebody(make_dataset: Make) -> None:
     dataset = make_dataset([50, 1, 1], scenes=["a", "b", "c"])
     sides = partition(dataset, {"train": 98, "val": 1, "test": 1})

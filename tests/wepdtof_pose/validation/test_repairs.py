@@ -11,10 +11,10 @@ import pytest
 from wepdtof_pose.annotations import sample_folder
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
+from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.validation.label_counts import LabelCounts
-from wepdtof_pose.validation.repaired_copy import write_repaired
+from wepdtof_pose.validation.repaired_copy import summary, write_repaired
 from wepdtof_pose.validation.repairs import repair
 from wepdtof_pose.validation.validate import validate
 
@@ -53,6 +53,26 @@ LEFT = {
     *("image-unknown", "keypoint-count", "box-outside", "joint-outside-image"),
     *("people-alike", "box-repeated", "track-repeated"),
 }
+
+
+def test_images_of_another_spelling_are_in_the_copy(tmp_path: Path) -> None:
+    """They get the name that the annotations have; others that are missing are said."""
+    shutil.copytree(sample_folder(), tmp_path / "in")
+    sample = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    names = [image["file_name"] for image in sample["images"]]
+    folder = tmp_path / "in" / "images"
+    (folder / names[0]).rename((folder / names[0]).with_suffix(".JPG"))
+    (folder / names[1]).unlink()
+    # A file that has an entry of its own is no other one's.
+    sample["images"].append({**sample["images"][2], "id": 10**6, "file_name": f"{names[2]} "})
+    write_json(tmp_path / "in" / "annotations" / "person_keypoints.json", sample)
+    record = write_repaired(tmp_path / "in", tmp_path / "out")
+    assert record["images_spelled_otherwise"] == {names[0]: str(Path(names[0]).with_suffix(".JPG"))}
+    assert record["missing_images"] == [names[1], f"{names[2]} "]
+    assert (tmp_path / "out" / "images" / names[0]).is_file()
+    lines = summary(record, tmp_path / "out").splitlines()
+    assert lines[-3].startswith("1 image is spelled in another way, and named as")
+    assert lines[-2] == f"2 images are not there ({names[1]!r} is the first)"
 
 
 @pytest.mark.parametrize("drop", [False, True])

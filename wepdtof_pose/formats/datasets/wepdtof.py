@@ -20,10 +20,10 @@ from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, read
 from wepdtof_pose.formats.fields import (
     objects,
     other_fields,
+    parse_size,
     require_file_name,
     require_id,
     require_numbers,
-    require_size,
     require_whole,
     shown,
 )
@@ -155,10 +155,8 @@ def _size_of(row: dict[str, Any], where: str) -> tuple[int, int] | None:
     sides: list[Any] = [row.get(key) for key in ("width", "height")]
     if None in sides:
         return None
-    sides = [int(s) if isinstance(s, float) and s.is_integer() else s for s in sides]
-    for key, side in zip(("width", "height"), sides, strict=True):
-        require_size(side, f"{where}: {key!r}")
-    return sides[0], sides[1]
+    width, height = map(parse_size, sides, (f"{where}: 'width'", f"{where}: 'height'"))
+    return width, height
 
 
 def category_names(content: dict[str, Any]) -> dict[str, str]:

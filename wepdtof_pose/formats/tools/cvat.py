@@ -21,7 +21,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people, says_person
-from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
+from wepdtof_pose.formats.fields import parse_number, parse_size, require_file_name, shown
 from wepdtof_pose.formats.layout import (
     SPLITS,
     Reading,
@@ -254,9 +254,7 @@ def _frame(image: Element, where: str) -> dict:
     require_file_name(name, where, key="name")
     frame: dict = {"file_name": name}
     for key in ("width", "height"):
-        text = image.get(key, "")
-        frame[key] = int(text) if text.isdecimal() and len(text) < 12 else text
-        require_size(frame[key], f"{where}: {key!r}")
+        frame[key] = parse_size(image.get(key, ""), f"{where}: {key!r}")
     number = image.get("id", "")
     frame["id"] = int(number) if number.isdecimal() and len(number) < 16 else None
     return frame

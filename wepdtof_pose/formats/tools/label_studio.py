@@ -41,11 +41,12 @@ from wepdtof_pose.formats.categories import (
 )
 from wepdtof_pose.formats.fields import (
     LARGEST,
+    parse_size,
     require_id,
     require_numbers,
-    require_size,
     rows,
     shown,
+    whole,
 )
 from wepdtof_pose.formats.layout import Reading, add_counts, split_files
 from wepdtof_pose.formats.tools.label_studio_images import find_images, image_link
@@ -283,7 +284,7 @@ def frame_size(
 ) -> tuple[int, int] | None:
     """Return width and height as the regions or the data say; None where they do not."""
     sizes = {
-        (str(_side(r["original_width"])), str(_side(r["original_height"]))): r
+        (str(whole(r["original_width"])), str(whole(r["original_height"]))): r
         for r in results
         if "original_width" in r and "original_height" in r
     }
@@ -294,10 +295,8 @@ def frame_size(
         row, keys = next(iter(sizes.values())), ("original_width", "original_height")
     if not all(key in row for key in keys):
         return None
-    sides = [_side(row[key]) for key in keys]
-    for key, side in zip(keys, sides, strict=True):
-        require_size(side, f"{where}: {key!r}")
-    return sides[0], sides[1]
+    width, height = (parse_size(row[key], f"{where}: {key!r}") for key in keys)
+    return width, height
 
 
 def people_of(
@@ -347,13 +346,6 @@ def people_of(
         person.joints[name] = (x, y, 1 if is_hidden else 2)
     found = list(people.values())
     return found + ([alone] if alone and alone.joints else []), dict(left_out)
-
-
-def _side(value: Any) -> Any:
-    """Return the whole number that 640.0 or '640' is; other values as they are."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < 12:
-        return int(value)
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _as_it_is(path: Path, stated: tuple[int, int]) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, reading_of, upright
-from wepdtof_pose.formats.fields import parse_number, require_file_name, require_size, shown
+from wepdtof_pose.formats.fields import parse_number, parse_size, require_file_name, shown
 from wepdtof_pose.formats.layout import Reading, add_counts, files_in
 from wepdtof_pose.formats.tools.xml_tree import read_xml
 from wepdtof_pose.images import require_own_file
@@ -103,9 +103,7 @@ def _size(root: Element, source: str) -> tuple[int, int] | None:
         text = (root.findtext(f"size/{key}") or "").strip()
         if text in ("", "0"):
             return None
-        side = int(text) if text.isdecimal() and len(text) < 12 else text
-        require_size(side, f"{source}: <size>/<{key}>")
-        sides.append(int(side))
+        sides.append(parse_size(text, f"{source}: <size>/<{key}>"))
     return sides[0], sides[1]
 
 

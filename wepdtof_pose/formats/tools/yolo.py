@@ -54,7 +54,7 @@ from wepdtof_pose.formats.tools.yolo_images import (
 )
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file, yaml_text
 from wepdtof_pose.geometry import joint_extents
-from wepdtof_pose.images import image_file, image_size, require_own_file
+from wepdtof_pose.images import image_file, image_size, plain_name, require_own_file
 from wepdtof_pose.keypoints import KeypointSet
 
 TOLERANCE = 0.01
@@ -266,6 +266,8 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
             continue
         if len(words) not in (5, columns):
             hint = ": the last one, a confidence, is no label" if len(words) == columns + 1 else ""
+            if len(words) == 1 and ("," in line or ";" in line):
+                hint = ": put spaces between them, not commas"
             raise InputError(
                 f"{source}: line {number} has {len(words)} numbers instead of {columns} "
                 f"(a class, 4 of the box, {channels} each of {joints} joints){hint}"
@@ -389,7 +391,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
             lines = to_lines(boxes[people], keypoints[people], size)
             label = label_file(Path(split_folder("images", split)), name).as_posix()
             other = names_of_labels.setdefault(label, name)
-            if other != name:
+            if plain_name(other) != plain_name(name):
                 raise InputError(
                     f"{name!r}: {other!r} has the same name but for the suffix, and yolo keeps the "
                     f"labels of both in {label}: rename one of them"
@@ -401,7 +403,7 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         layout.count_lost(
             crowds, changed, not_held(dataset, _HELD), {"order of the images": int(order)}
         )
-        again = len(frames) - frames["file_name"].nunique()
+        again = len(frames) - frames["file_name"].map(plain_name).nunique()
         layout.count_lost({EMPTY_BOXES: int((~usable).sum()), "images listed again": int(again)})
     joints = next(iter(datasets.values())).keypoint_set
     layout.files["data.yaml"] = yaml_text(joints, list(datasets))

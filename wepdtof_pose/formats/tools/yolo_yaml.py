@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -296,7 +297,7 @@ def _stated_splits(content: dict[Any, Any], file: Path) -> dict[str, list[str]]:
     """Return what each split is; `valid` and `validation` are `val`."""
     found: dict[str, list[str]] = {}
     for name, split in SPLITS.items():
-        if content.get(name) is None:
+        if content.get(name) in (None, ""):
             continue
         places = _places(content[name], name, file)
         if found.setdefault(split, places) != places:
@@ -333,7 +334,19 @@ def _found_splits(
                 f"{file}: {first!r} and {split!r} have other places, but of both no more than "
                 f"{', '.join(places)} is below {root}: write them as they lie there"
             )
+    _require_apart({split: _paths(places, root) for split, places in found.items()}, file)
     return found
+
+
+def _require_apart(folders: dict[str, list[str]], file: Path) -> None:
+    """Refuse a split whose folder lies in that of another: its images would be in both."""
+    for inner, outer in permutations(folders, 2):
+        for place, around in product(folders[inner], folders[outer]):
+            if Path(place).is_dir() and Path(place).is_relative_to(around):
+                raise InputError(
+                    f"{file}: the images of {inner!r}, in {place}, are among those of {outer!r}, "
+                    f"in {around}: give each split a folder of its own"
+                )
 
 
 def _form(place: str) -> str:

@@ -26,7 +26,9 @@ def turned(*values: object) -> str:
     return f"<robndbox>{tags}</robndbox>"
 
 
-def write(folder: Path, *items: str, size: tuple[int, int] = (160, 120), name: str = "f1") -> Path:
+def write(
+    folder: Path, *items: str, size: tuple[object, object] = (160, 120), name: str = "f1"
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     sides = f"<size><width>{size[0]}</width><height>{size[1]}</height><depth>3</depth></size>"
     (folder / f"{name}.xml").write_text(f"<annotation>{sides}{''.join(items)}</annotation>")
@@ -103,6 +105,15 @@ def test_folders_that_name_their_frames_alike(tmp_path: Path) -> None:
     ]
 
 
+def test_whole_sizes_may_have_a_point(tmp_path: Path) -> None:
+    path = write(tmp_path, item(plain(1, 2, 3, 4)), size=("160.0", "120.0"))
+    assert voc.read(path).datasets["all"].frames[["width", "height"]].values.tolist() == [
+        [160, 120]
+    ]
+    with pytest.raises(InputError, match=r"<size>/<width> is '160\.5', not a positive whole"):
+        voc.read(write(tmp_path, size=("160.5", "120")))
+
+
 def test_marks_are_kept(tmp_path: Path) -> None:
     marks = "<difficult>1</difficult><truncated>0</truncated>"
     people = voc.read(write(tmp_path, item(plain(1, 2, 3, 4), more=marks))).datasets["all"].people
@@ -113,6 +124,8 @@ def test_marks_are_kept(tmp_path: Path) -> None:
     ("items", "error"),
     [
         ((item(plain("x", 2, 3, 4)),), r"f1\.xml: object 1: <xmin> is 'x', not a number"),
+        ((item(plain("1,5", 2, 3, 4)),), "is '1,5', not a number: write a point in place of"),
+        ((item(plain("1_0", 2, 3, 4)),), "is '1_0', not a number$"),
         ((item(plain(1, 2, 3, 4), "dog"),), "labels 'dog', none of which says person"),
         ((item(turned(1, 2, 3, 4, "")),), "<angle> is"),
         ((item("<polygon/>"),), "nobody is left: left out 1 object without a box"),

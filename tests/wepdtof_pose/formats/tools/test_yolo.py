@@ -189,9 +189,12 @@ def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
         yolo.write({"all": dataset})
 
 
-def test_people_of_an_image_that_is_listed_twice_come_together(make_dataset: Callable) -> None:
+@pytest.mark.parametrize("name", ["a.png", "./a.png"])
+def test_people_of_an_image_that_is_listed_twice_come_together(
+    make_dataset: Callable, name: str
+) -> None:
     dataset = make_dataset([1, 2])
-    dataset.frames["file_name"] = ["a.png", "a.png"]
+    dataset.frames["file_name"] = ["a.png", name]
     layout = yolo.write({"all": dataset})
     assert len(layout.files["labels/a.txt"].splitlines()) == len(dataset) == 3
     assert layout.not_held["images listed again"] == 1
@@ -208,6 +211,10 @@ def test_a_split_without_images_is_not_written(make_dataset: Callable) -> None:
     [
         (LINE + "0 1 2\n", r"a\.txt: line 2 has 3 numbers instead of 14"),
         (LINE.replace("0.25", "wide"), "line 1 is 'wide', not a number"),
+        (LINE.replace("0.25", "0,25"), "is '0,25', not a number: write a point in place of"),
+        (LINE.replace("0.25", "0.2_5"), "is '0.2_5', not a number$"),
+        (LINE.replace(" ", ","), "1 numbers instead of 14 .*: put spaces between them"),
+        (LINE.replace("0.25", "-0.005"), "line 1 has a box of -0.005 x 0.5: a side is below 0"),
         (LINE.replace("0.25", "nan"), "line 1 is 'nan', not a finite"),
         (LINE.replace("0.25", "1e20"), "not relative to the image"),
         (LINE.replace(" 1 0 0 0", " 3 0 0 0"), r"are not all 0, 1 or 2 \(one is 3\)$"),

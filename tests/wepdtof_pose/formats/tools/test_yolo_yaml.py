@@ -91,6 +91,19 @@ def test_a_list_of_images_is_found_by_its_name(tmp_path: Path) -> None:
     assert len(yolo.read(path).datasets["all"]) == 1
 
 
+@pytest.mark.parametrize("places", [("images/train", "images"), ("images", "images/val")])
+def test_a_split_in_the_folder_of_another_is_refused(tmp_path: Path, places: tuple) -> None:
+    """Its images would be in both, and tested people learned from."""
+    text = f"train: {places[0]}\nval: {places[1]}\nkpt_shape: [3, 3]\n{NAMES}"
+    with pytest.raises(InputError, match="are among those of '(train|val)', in .*a folder of its"):
+        yolo.read(write(tmp_path / "in", text=text))
+
+
+def test_a_split_without_a_place_is_none(tmp_path: Path) -> None:
+    text = f"train: images/train\nval: ''\ntest:\nkpt_shape: [3, 3]\n{NAMES}"
+    assert list(yolo.read(write(tmp_path / "in", text=text)).datasets) == ["all"]
+
+
 def test_another_file_in_place_of_the_yaml(tmp_path: Path) -> None:
     (tmp_path / "set.ndjson").write_text('{"type": "dataset"}\n{"type": "image"}\n')
     with pytest.raises(InputError, match=r"set\.ndjson: is no data\.yaml"):
