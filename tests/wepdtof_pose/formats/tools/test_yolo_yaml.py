@@ -95,7 +95,7 @@ def test_a_list_of_images_is_found_by_its_name(tmp_path: Path) -> None:
 def test_a_split_in_the_folder_of_another_is_refused(tmp_path: Path, places: tuple) -> None:
     """Its images would be in both, and tested people learned from."""
     text = f"train: {places[0]}\nval: {places[1]}\nkpt_shape: [3, 3]\n{NAMES}"
-    with pytest.raises(InputError, match="are among those of '(train|val)', in .*a folder of its"):
+    with pytest.raises(InputError, match=r"are among those of '(train|val)', in .*a folder of its"):
         yolo.read(write(tmp_path / "in", text=text))
 
 
