@@ -152,8 +152,8 @@ def _write_splits(
         images = counted(len(again), "image shows", "images show")
         echo(
             f"warning: {images} what one of another split does ({again[0][0]} that of "
-            f"{again[0][1]}), and scores would be too high: take such copies out first (sspcm train "
-            "leaves out the people on them)"
+            f"{again[0][1]}), and scores would be too high: take such copies out first (sspcm "
+            "train leaves out the people on them)"
         )
     echo(f"written to {out}")
 
