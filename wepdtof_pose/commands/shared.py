@@ -155,7 +155,7 @@ def one_split(
     What was left out, if anything was, is said in a line, and so is what units are doubtful.
     """
     from wepdtof_pose.formats.loading import load_dataset, read_line, take_split
-    from wepdtof_pose.validation.validate import doubts_about_units
+    from wepdtof_pose.validation.validate import doubts_about
 
     datasets = load_dataset(path, category=category)
     if name is None:
@@ -163,7 +163,7 @@ def one_split(
     dataset = scenes_of(take_split(datasets, name, path=path), scene_from, scene_field)
     if dataset.left_out:
         echo(f"{name}: {read_line(dataset)}")
-    for doubt in doubts_about_units(dataset):
+    for doubt in doubts_about(dataset):
         echo(f"{name}: doubtful: {doubt} (wepdtof-pose validate {path})")
     return dataset
 

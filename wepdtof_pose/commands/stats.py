@@ -25,12 +25,12 @@ def stats(path: Path, plots: Path | None, category: str | None) -> None:
     """
     from wepdtof_pose.formats.loading import load_dataset, read_line
     from wepdtof_pose.statistics.tables import all_tables, counts
-    from wepdtof_pose.validation.validate import doubts_about_units
+    from wepdtof_pose.validation.validate import doubts_about
 
     for name, dataset in load_dataset(path, category=category).items():
         echo(f"{name} ({dataset.keypoint_set.name}, hash {dataset.content_hash()})")
         echo(f"  {read_line(dataset)}")
-        for doubt in doubts_about_units(dataset):
+        for doubt in doubts_about(dataset):
             echo(f"  doubtful: {doubt} (wepdtof-pose validate {path})")
         for what, count in counts(dataset).items():
             echo(f"  {what:24}{'n/a' if count is None else count:>10}")

@@ -36,7 +36,7 @@ from wepdtof_pose.formats.layout import (
 )
 from wepdtof_pose.images import missing_image, other_size, require_own_file
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.validation.validate import doubts_about_units
+from wepdtof_pose.validation.validate import doubts_about
 
 MANIFEST = "manifest.json"
 _TOOL = "wepdtof-pose convert"
@@ -142,7 +142,7 @@ def convert(
             }
             if sizes:
                 manifest["other_sizes"] = len(sizes)
-            doubts = {split: doubts_about_units(d) for split, d in reading.datasets.items()}
+            doubts = {split: doubts_about(d) for split, d in reading.datasets.items()}
             if any(doubts.values()):
                 manifest["doubts"] = doubts
             if names := _names_read(reading):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.loading import annotation_files, names_of_files
@@ -89,15 +89,20 @@ def validate_dataset(dataset: PoseDataset) -> Report:
     return report
 
 
-def doubts_about_units(dataset: PoseDataset) -> list[str]:
+def doubts_about(dataset: PoseDataset) -> list[str]:
     """Return what says that places or angles are in another unit or convention than ours.
 
-    This is for commands that read data in whatever way: SAMPLED people, evenly spread, are looked
-    at.
+    So does a file that is several images: people may be those of another picture. This is for
+    commands that read data in whatever way: SAMPLED people, evenly spread, are looked at.
     """
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLED, len(dataset))).astype(int))
     raw = read_raw(to_dict(dataset.select_people(rows)), source=dataset.keypoint_set.name)
-    return [problem.describe(0) for check in (check_units, check_angles) for problem in check(raw)]
+    found = [problem.describe(0) for check in (check_units, check_angles) for problem in check(raw)]
+    again = dataset.frames["file_name"][dataset.frames["file_name"].duplicated()].tolist()
+    if again:
+        images = counted(len(again), "image has", "images have")
+        found.append(f"{images} the file of another one, {again[0]!r} first: are all people its?")
+    return found
 
 
 def check_raw(raw: RawFile) -> list[Problem]:

@@ -37,6 +37,21 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
+def test_one_file_for_several_images_is_said(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    """Exports of several videos name frame 66 of each alike, and hold the picture of one."""
+    dataset = make_dataset([1, 1, 1])
+    dataset.frames["file_name"] = ["66.png", "66.png", "67.png"]
+    manifest = convert(
+        write_folder(tmp_path / "in", person_keypoints=dataset),
+        tmp_path / "out",
+        source_format="coco",
+    )
+    (doubt,) = manifest["doubts"]["all"]
+    assert doubt == "1 image has the file of another one, '66.png' first: are all people its?"
+
+
 @pytest.mark.parametrize(
     ("target", "box", "crowd", "message"),
     [

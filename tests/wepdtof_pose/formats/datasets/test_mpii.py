@@ -12,7 +12,7 @@ from wepdtof_pose.conversion.registry import READERS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import mpii
 from wepdtof_pose.geometry import boxes_to_center_scale
-from wepdtof_pose.validation.validate import doubts_about_units
+from wepdtof_pose.validation.validate import doubts_about
 
 
 def make_entry(**changes: Any) -> dict[str, Any]:
@@ -227,4 +227,4 @@ def test_a_loose_box_of_a_single_person_is_no_other_form_of_box(tmp_path: Path) 
     entry = make_entry(joints=joints, joints_vis=[1] * 16, center=[100.0, 100.0], scale=0.8)
     dataset = mpii.read(write(tmp_path, [entry])).datasets["all"]
     assert dataset.boxes.tolist() == [[19, 31, 160, 160]]
-    assert doubts_about_units(dataset) == []
+    assert doubts_about(dataset) == []
