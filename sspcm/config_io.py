@@ -18,7 +18,7 @@ import yaml
 
 from sspcm.config import TrainConfig
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_text
+from wepdtof_pose.files import read_text, with_home
 from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.plain_yaml import parse_yaml
 
@@ -51,7 +51,19 @@ def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise InputError(f"{option} {text!r}: expected KEY=VALUE")
-    return key.strip(), parse_yaml(value, source=f"{option} {text!r}: the value", aliases=True)
+    return key.strip(), parse_yaml(value, source=f"{option} {text!r}: the value")
+
+
+def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the keys `a.b` and values of several `--set`; a group sets the keys that it names.
+
+    >>> parse_overrides(["optimisation={epochs: 3}", "method.options={}"])
+    {'optimisation.epochs': 3, 'method.options': {}}
+    """
+    overrides: dict[str, Any] = {}
+    for key, value in map(parse_override, texts):
+        overrides |= flatten({key: value}) or {key: value}
+    return overrides
 
 
 def to_yaml(config: TrainConfig) -> str:
@@ -98,6 +110,8 @@ def _meant(key: str, names: Sequence[str]) -> str:
     if key in known:
         group, _, last = key.rpartition(".")
         return f" (in a file, write {group}: and in the line below, indented, {last}: VALUE)"
+    if key in ("methods", "subsets", "networks", "preset", "set", "variants"):
+        return " (it is one of a grid: sspcm-bench run --grid FILE)"
     found = [name for name in known if name.endswith(f".{key}")]
     found = found or difflib.get_close_matches(key, [*names, *known], n=1, cutoff=0.8)
     return f" ({' or '.join(found)}?)" if found else ""
@@ -108,40 +122,61 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         named = path / "config.yaml"
         which = f"; that of the run is {named}" if named.is_file() else ""
         raise InputError(f"{path}: is a folder, not a YAML file{which}")
-    content = parse_yaml(read_text(path), source=str(path), aliases=True)
+    content = parse_yaml(read_text(path), source=str(path))
     content = {} if content is None else content
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values at the top level")
-    return content
+    # A copy in place of each alias: --set changes one place alone.
+    return _plain(content)
 
 
 def _convert(value: Any, hint: Any, *, key: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in arguments:
+        if value in (None, "None") and type(None) in arguments:
             return None
         hint = next(a for a in arguments if a is not type(None))
         return _convert(value, hint, key=key)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        value = {} if value is None else value  # a group whose keys are all comments
         if not isinstance(value, Mapping):
             raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
         return from_dict(hint, value, prefix=key + ".")
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
-            raise InputError(f"config key {key!r} must be a list, not {shown(value)}")
+            raise InputError(f"config key {key!r} must be a list, not {shown(value)}: write [a, b]")
         return tuple(_convert(item, arguments[0], key=key) for item in value)
     if origin is not None and issubclass(origin, Mapping):
+        value = {} if value is None else value
         if not isinstance(value, Mapping):
             raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
         return dict(value)
     # YAML reads 1e-3, without a dot, as text.
     if hint is float and (type(value) in (int, float) or isinstance(value, str)):
         value = _finite(value)
-    if hint is str and type(value) is int:
-        return str(value)
+    elif hint is int and isinstance(value, str):
+        value = _whole(value)
+    elif hint is bool and isinstance(value, str):
+        value = _SWITCHES.get(value.lower(), value)
+    elif hint is str and (value is None or type(value) in (int, str)):
+        value = "" if value is None else with_home(str(value))
     if type(value) is not hint:
-        raise InputError(f"config key {key!r} must be of type {hint.__name__}, not {shown(value)}")
+        quotes = f": write it in quotes, '{value}'" if hint is str and type(value) is float else ""
+        raise InputError(
+            f"config key {key!r} must be of type {hint.__name__}, not {shown(value)}{quotes}"
+        )
     return value
+
+
+_SWITCHES = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+
+
+def _whole(value: str) -> Any:
+    """Return a text as a whole number, if it is one."""
+    try:
+        return int(value)
+    except ValueError:
+        return value
 
 
 def _finite(value: Any) -> Any:

@@ -250,6 +250,12 @@ def leads_out(name: str) -> bool:
     return _LEADS_OUT.search(name) is not None
 
 
+def with_home(place: str) -> str:
+    """Return a path with the user's folder in place of ~, which shells leave in --output=~/mine."""
+    # Unlike pathlib, it takes a file that is called ~x for what it is.
+    return os.path.expanduser(place)  # noqa: PTH111
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Put a file, or what a link stands for, into another place: a hard link, else a copy.
 

@@ -45,11 +45,11 @@ def rank(
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.label_choice import ChoiceSetting, choice_table, compare_choices
     from benchmarks.running.runner import make_fisheye
-    from sspcm.config_io import flatten, parse_override
+    from sspcm.config_io import parse_overrides
     from sspcm.presets import get_preset
     from wepdtof_pose.files import write_text
 
-    overrides = flatten(dict(parse_override(text) for text in settings))
+    overrides = parse_overrides(settings)
     path = data
     if path is None:
         overrides = {"data.upright": True, **overrides}

@@ -117,7 +117,7 @@ def run(
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.launching import get_launcher
     from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
-    from sspcm.config_io import flatten, parse_override
+    from sspcm.config_io import parse_override, parse_overrides
     from sspcm.hardware import choose_hardware
     from sspcm.presets import get_preset
 
@@ -132,7 +132,7 @@ def run(
         "preset": preset,
     }
     content = overrule(content, {k: value for k, value in given.items() if value is not None})
-    overrides = flatten(dict(parse_override(text) for text in settings))
+    overrides = parse_overrides(settings)
     if device is not None:
         overrides["device"] = device
     options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)

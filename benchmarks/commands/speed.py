@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from wepdtof_pose.commands.shared import names_of
+from wepdtof_pose.commands.shared import PATH, names_of
 from wepdtof_pose.errors import echo
 
 
@@ -54,9 +54,7 @@ from wepdtof_pose.errors import echo
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Folder for temporary files; by default the system's.",
 )
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder for speed.json and speed.md."
-)
+@click.option("-o", "--output", type=PATH, help="Folder for speed.json and speed.md.")
 def speed(
     parts: str,
     methods: str | None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.grid.backbones import backbone_of
 from sspcm.config import TrainConfig
-from sspcm.config_io import from_dict, load_config
+from sspcm.config_io import load_config
 from sspcm.presets import get_preset
 from wepdtof_pose.errors import InputError
 
@@ -104,7 +104,7 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
         InputError: a method, network or preset is unknown, a configuration is impossible, or two
             cells cannot be told apart.
     """
-    from sspcm.methods import method_class
+    from sspcm.methods import method_class, method_options
 
     rows: dict[str, dict[str, Any]] = {name: {"method.name": name} for name in grid.methods}
     rows |= {name: {"method.label": name, **keys} for name, keys in grid.variants.items()}
@@ -151,8 +151,7 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
                         cells[cell.name] = cell
     configs = [cell.config for cell in cells.values()]
     for config in {config.method.shown: config for config in configs}.values():
-        options = method_class(config.method.name).Options
-        from_dict(options, config.method.options, prefix="method.options.")
+        method_options(config.method.name, config.method.options)
     for config in {backbone_of(config): config for config in configs}.values():
         _require_networks(config)
     return list(cells.values())

@@ -26,7 +26,7 @@ from typing import Any
 from benchmarks.grid.grid import Grid
 from sspcm.config_io import flatten
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_text
+from wepdtof_pose.files import read_text, with_home
 from wepdtof_pose.plain_yaml import parse_yaml
 
 DEFAULTS: dict[str, Any] = {
@@ -52,7 +52,7 @@ def read_grid_file(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file does not exist, is not YAML or not a mapping, or has an unknown key.
     """
-    content = parse_yaml(read_text(path, kind="YAML"), source=str(path), aliases=True)
+    content = parse_yaml(read_text(path, kind="YAML"), source=str(path))
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values: {', '.join(DEFAULTS)}")
     for key in content:
@@ -94,7 +94,7 @@ def make_grid(content: Mapping[str, Any]) -> Grid:
         subsets=_seeds("subsets", values["subsets"]),
         networks=_networks(values["networks"]),
         preset=values["preset"],
-        data=values["data"],
+        data=values["data"] and with_home(values["data"]),
         settings=_mapping("set", values["set"]),
         variants=_variants(values["variants"]),
     )

@@ -17,14 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sspcm.adaptation.before_after import Measured, comparison_lines, measure, write_pictures
 from sspcm.adaptation.drawn_people import draw_people, drawn_file
 from sspcm.adaptation.learning import (
-    BATCH_SIZE,
     learning_config,
-    network_alone,
     require_adaptable,
     style_of,
     write_start,
@@ -38,7 +35,6 @@ from sspcm.inference.evaluate import TestPeople, load_test_people
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.poses import JOINT_THRESHOLD
-from sspcm.methods.method import mode_of
 from sspcm.runs.folder import RunFolder
 from sspcm.training.train import train
 from wepdtof_pose.conversion.convert import find_images, place
@@ -58,8 +54,6 @@ PICTURES = "before_after.png"
 _ASKED = "asked.json"
 _FRAMES = "frames"
 _LABELS = "labels"
-_FORWARDS_A_STEP = 9.2
-"""A step's time in passes over a batch: three of teachers, and two with gradients at 3.1 each."""
 _FEW_LABELS = 10
 """Fewer labelled people than this are all learned from, and none is measured on."""
 
@@ -175,7 +169,7 @@ def adapt(
         if options.test is None and tested is not None:
             frames = _without_images_of(frames, tested.people)
         _place(own / _FRAMES, {"train": frames.learned_from, "val": frames.measured})
-        for line in _plan_lines(networks, frames, boxes, options, style):
+        for line in _plan_lines(frames, boxes, options, style):
             say(line)
         seen = _learned_without_labels(frames, tested)
         draw_people(options.people, style)
@@ -307,11 +301,7 @@ def _learned_without_labels(frames: OwnFrames, tested: TestPeople | None) -> int
 
 
 def _plan_lines(
-    networks: TrainedNetworks,
-    frames: OwnFrames,
-    boxes: BoxSource,
-    options: AdaptOptions,
-    style: str,
+    frames: OwnFrames, boxes: BoxSource, options: AdaptOptions, style: str
 ) -> Iterator[str]:
     learned, measured = frames.learned_from, frames.measured
     yield (
@@ -330,22 +320,6 @@ def _plan_lines(
     if isinstance(boxes, GivenBoxes):
         unused = {what: n for what, n in boxes.record().items() if n and not what.startswith("im")}
         yield "boxes: " + ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in unused.items())
-    minutes = options.steps * _step_seconds(networks) / 60
-    yield f"{options.steps} steps will take about {max(minutes, 0.1):.1f} minutes"
-
-
-def _step_seconds(networks: TrainedNetworks) -> float:
-    """Return the seconds of a step, estimated from a pass of the network over a batch."""
-    network = network_alone(networks)
-    width, height = networks.crop_size
-    images = torch.zeros(BATCH_SIZE, 3, height, width, device=networks.hardware.device)
-    seconds = []
-    with mode_of([network], training=False), torch.inference_mode():
-        for _ in range(3):
-            started = time.perf_counter()
-            network(images).sum().item()
-            seconds.append(time.perf_counter() - started)
-    return _FORWARDS_A_STEP * min(seconds)
 
 
 def _report(

@@ -23,7 +23,6 @@ DRAWN_JOINTS = "wepdtof-pose-14"
 EPOCHS = 5
 WARM_UP = 0.04
 """Share of the steps in which the learning rate rises."""
-BATCH_SIZE = 16
 LABELS_SHARE = 0.25
 """Of the labelled people of a batch, those with real labels, where there are some."""
 
@@ -41,7 +40,7 @@ _LEARNING: dict[str, Any] = {
         "own_statistics": True,
         "weight": 1.0,
     },
-    "optimisation.batch_size": BATCH_SIZE,
+    "optimisation.batch_size": 16,
     "optimisation.schedule": "cosine",
     "optimisation.learning_rate": 3e-4,
 }

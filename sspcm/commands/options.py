@@ -10,9 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from wepdtof_pose.commands.shared import PATH
 from wepdtof_pose.errors import InputError, echo, not_read
-
-PATH = click.Path(path_type=Path)
 
 
 def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sspcm.commands.options import ALLOW_CODE
+from sspcm.commands.options import ALLOW_CODE, PATH
 from wepdtof_pose.commands.shared import output_option
 from wepdtof_pose.errors import echo
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="YAML file, instead of a preset.",
 )
@@ -95,7 +95,7 @@ def train(
     """
     import logging
 
-    from sspcm.config_io import load_config, parse_override, stated_keys
+    from sspcm.config_io import load_config, parse_overrides, stated_keys
     from sspcm.inference.scores import percent
     from sspcm.runs.code import require_allowed_code
     from sspcm.training.distributed import is_writer
@@ -113,7 +113,7 @@ def train(
         "device": device,
     }
     overrides = {key: value for key, value in named.items() if value is not None}
-    overrides |= dict(parse_override(text) for text in settings)
+    overrides |= parse_overrides(settings)
     if config_file is None and resume and (output / "config.yaml").is_file():
         config_file = output / "config.yaml"
         require_allowed_code(load_config(config_file), allow_code, named=overrides, source=output)

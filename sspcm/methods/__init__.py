@@ -42,8 +42,29 @@ def build_method(name: str, setting: MethodSetting, options: Mapping[str, Any]) 
     Raises:
         InputError: no such method, or an option that it does not have.
     """
-    kind = method_class(name)
-    return kind(setting, from_dict(kind.Options, options, prefix="method.options."))
+    return method_class(name)(setting, method_options(name, options))
+
+
+def method_options(name: str, options: Mapping[str, Any]) -> Any:
+    """Return the options of the method of that name, a record of its own class Options.
+
+    Raises:
+        InputError: no such method, an option that it does not have, or a value of another type.
+    """
+    kind = method_class(name).Options
+    own = [field.name for field in dataclasses.fields(kind)]
+    for option in options:
+        having = [
+            other
+            for other, one in METHODS.items()
+            if option in (field.name for field in dataclasses.fields(one.Options))
+        ]
+        if having and option not in own:
+            raise InputError(
+                f"method.options.{option} is an option of {', '.join(having)}, not of {name}, "
+                f"which has {', '.join(own) or 'none'}"
+            )
+    return from_dict(kind, options, prefix="method.options.")
 
 
 def method_class(name: str) -> Any:

@@ -51,7 +51,9 @@ def architecture_of(
         return _name_and_options(state)
     except KeyError as error:
         raise InputError(
-            f"{source}: is no trained pose network: it has no {error.args[0]!r}"
+            f"{source}: is no trained pose network of one heatmap a joint (a PoseResNet, HRNet or "
+            f"PoseEfficientNet): it has no {error.args[0]!r}; its last parameter is "
+            f"{next(reversed(state), None)!r}"
         ) from None
 
 

@@ -217,14 +217,22 @@ class WeightsFile:
 
     @property
     def notes(self) -> list[str]:
-        """What of the file is not read, a sentence each."""
-        if not self.unread or self.about is not None:
+        """Which networks of the file are which, and what of it is not read, a sentence each."""
+        if self.about is not None:
             return []
-        others = ", ".join(map(repr, self.unread))
-        return [
-            f"{self.path}: also holds networks under {others}, which are not read: to use these, "
-            "save them alone into a new file"
-        ]
+        notes = []
+        if len(self.networks) > 1:
+            letters = (
+                f"{name!r} is {letter}" for name, letter in zip(self.networks, "ABC", strict=False)
+            )
+            notes.append(f"{self.path}: holds several networks: {', '.join(letters)}")
+        if self.unread:
+            others = ", ".join(map(repr, self.unread))
+            notes.append(
+                f"{self.path}: also holds networks under {others}, which are not read: to use "
+                "these, save them alone into a new file"
+            )
+        return notes
 
     @property
     def joints(self) -> tuple[str, ...] | None:
@@ -305,6 +313,12 @@ def _parameters(content: Any, file: Path) -> tuple[State, tuple[str, ...]]:
         content = content[key]
     tensors = _tensors(content)
     if not tensors:
+        several = [name for name, one in content.items() if isinstance(one, Mapping)]
+        if len(several) > 1 and all(networks_of(_tensors(content[name])) for name in several):
+            raise InputError(
+                f"{file}: holds several networks, {_some(list(map(repr, several)))}: save the one "
+                "that is to be read alone into a new file"
+            )
         entries = _some([str(key) for key in content]) or "none"
         raise InputError(f"{file}: holds no parameters; its entries: {entries}")
     require_finite(tensors, file)
@@ -337,6 +351,7 @@ def networks_of(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.
         plain = {
             name.removeprefix("backbone.").removeprefix(head): value
             for name, value in plain.items()
+            if not name.startswith("data_preprocessor.")
         }
     if "_conv_stem.weight" in plain:
         # The ImageNet file of EfficientNet-Lite0: `_blocks.3._bn1` is our `backbone.blocks.3.bn1`.

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.file_kinds import kind_of_no_picture
 from wepdtof_pose.files import replacing
 
 
@@ -154,15 +155,11 @@ def _require_torch_file(path: Path) -> None:
         if not stat.S_ISREG(mode):
             raise InputError(f"{path}: is no regular file")
         with path.open("rb") as stream:
-            head = stream.read(64)
+            head = stream.read(512)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if head.startswith(b"version https://git-lfs"):
-        raise InputError(
-            f"{path}: is a pointer of Git LFS, not the file itself: fetch it with git lfs pull"
-        )
     if head[8:10] == b'{"':
         raise InputError(
             f"{path}: is a safetensors file: read it with safetensors.torch.load_file, and write "
@@ -172,7 +169,10 @@ def _require_torch_file(path: Path) -> None:
         _require_stored(path)
     # The older form is a series of pickles; a pickle of protocol 2 and above begins so.
     elif not (len(head) > 1 and head[0] == 0x80 and 2 <= head[1] <= 5):
-        raise InputError(f"{path}: is not a torch file, or is cut short")
+        kind = kind_of_no_picture(head) if len(head) > 2 and head[0] != 0x80 else ""
+        raise InputError(
+            f"{path}: is not a torch file, " + (f"but {kind}" if kind else "or is cut short")
+        )
 
 
 def _require_stored(path: Path) -> None:
@@ -187,6 +187,12 @@ def _require_stored(path: Path) -> None:
         raise InputError(
             f"{path}: is a TorchScript program, not weights: save the state_dict of what "
             "torch.jit.load reads from it into a new file"
+        )
+    if not any(name.endswith("data.pkl") for name in names):
+        inside = next((name for name in names if name.endswith((".pt", ".pth", ".tar"))), None)
+        raise InputError(
+            f"{path}: is a zip archive, but not one that torch wrote: unpack it, and name "
+            + (inside or "a file of weights")
         )
     if size > path.stat().st_size:
         raise InputError(

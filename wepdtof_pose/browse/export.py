@@ -95,7 +95,8 @@ def _require_earlier_export(out: Path, record: dict[str, Any]) -> None:
     if there and file_sha256(out) not in record.get("exports", []):
         raise InputError(
             f"{out}: is there already and is no earlier export of these data as it was "
-            "written: name another file"
+            "written (one that an earlier version wrote is not recognised): move it away, or name "
+            "another file with --export"
         )
 
 

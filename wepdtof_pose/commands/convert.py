@@ -7,14 +7,14 @@ from typing import Literal
 
 import click
 
-from wepdtof_pose.commands.shared import SCENE_FIELD, SCENE_FROM
+from wepdtof_pose.commands.shared import PATH, SCENE_FIELD, SCENE_FROM
 from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.errors import counted, echo
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("out", type=PATH)
 @click.option(
     "--from",
     "source_format",
@@ -33,7 +33,7 @@ from wepdtof_pose.errors import counted, echo
 @click.option(
     "--images",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder of the images, where IN does not have them.",
 )
 @click.option(

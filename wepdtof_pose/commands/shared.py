@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
-PATH = click.Path(path_type=Path)
+
+class _Place(click.Path):
+    """A path of click, with the user's folder for ~ (see `with_home`)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from wepdtof_pose.files import with_home
+
+        return super().convert(with_home(value) if isinstance(value, str) else value, param, ctx)
+
+
+PATH = _Place(path_type=Path)
 SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 SEED = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the choice.")
 

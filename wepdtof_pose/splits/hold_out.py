@@ -56,7 +56,7 @@ def label_budget(text: str, people: int) -> int:
     if plain != "all" and match is None:
         raise InputError(
             f"label budget {shown(text)} is not understood: give 1k, 5k, 10k, all, "
-            "a count (300) or a percentage (10%)"
+            "a count (300), a percentage (10%), or a list of people, a file that ends in .json"
         )
     if people < 1:
         raise InputError(f"label budget {text!r}: the data has no usable people")
@@ -165,7 +165,10 @@ def read_subset(path: Path, dataset: PoseDataset) -> np.ndarray:
     record = read_json(path)
     ids = record.get("person_ids") if isinstance(record, dict) else None
     if not isinstance(ids, list):
-        raise InputError(f"{path}: is not a label subset file: it has no list 'person_ids'")
+        raise InputError(
+            f"{path}: is not a label subset file: it has no list 'person_ids'; "
+            "wepdtof-pose split DATA --labels 300 -o FILE.json writes one"
+        )
     if not ids:
         raise InputError(f"{path}: its list 'person_ids' names nobody")
     require_same_annotations(path, record, dataset)

@@ -103,7 +103,7 @@ def test_plots_are_pictures(comparison):
         (("--set", "optimisation.epoch=3"), "unknown config key 'optimisation.epoch'"),
         (("--set", "nonsense"), "KEY=VALUE"),
         (("--set", "seed=7"), "use --seeds"),
-        (("--set", "data.sigma=2020-13-45"), "not usable YAML"),
+        (("--set", "data.sigma=2020-13-45"), "must be of type float, not '2020-13-45'"),
         (("--data", ""), "'data' must be a text, not ''"),
         (("--network", "resnet19"), "unknown network 'resnet19'"),
     ],

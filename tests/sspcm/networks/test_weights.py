@@ -191,6 +191,17 @@ def test_networks_that_are_not_read_are_said(tmp_path: Path) -> None:
     assert open_weights(file).notes == []
 
 
+def test_which_of_several_networks_is_which_is_said(tmp_path: Path) -> None:
+    several = {"student": small(0), "teacher": small(1)}
+    file = save(released(several), tmp_path)
+    (note,) = open_weights(file).notes
+    assert note == f"{file}: holds several networks: 'student' is A, 'teacher' is B"
+    save({name: network.state_dict() for name, network in several.items()}, tmp_path)
+    said = "holds several networks, 'student', 'teacher': save the one that is to be read alone"
+    with pytest.raises(InputError, match=said):
+        open_weights(file)
+
+
 def test_options_and_counters_beside_parameters_are_put_aside(tmp_path: Path) -> None:
     counters = {"n_averaged": torch.tensor(3), "conv1.total_ops": torch.zeros(1)}
     state = {"module." + name: value for name, value in small(0).state_dict().items()} | counters
@@ -212,11 +223,13 @@ def test_the_layout_of_mmpose(tmp_path: Path, head: str) -> None:
         (head if name.startswith(("deconv_layers.", "final_layer.")) else "backbone.") + name: value
         for name, value in small(0).state_dict().items()
     }
+    state["data_preprocessor.mean"] = torch.zeros(3, 1, 1)
     file = save({"meta": {"epoch": 1}, "state_dict": state}, tmp_path)
     network = small(9)
     load_initial(network, file, role="A")
     assert same(network, small(0))
     assert open_weights(file).mmpose
+    assert same(network_of_state(open_weights(file).networks[""], source="file"), small(0))
 
 
 def test_what_holds_no_network_says_what_it_holds(tmp_path: Path) -> None:

@@ -95,8 +95,11 @@ def test_nothing_that_a_file_says_is_run(tmp_path):
         (b"", "is not a torch file"),
         (b"\x80\x02", "is not a torch file"),
         (b"PK\x03\x04 and so on", "is not a torch file"),
+        (b"<!DOCTYPE html>\n<html>", "is not a torch file, but a web page: download the file"),
+        (bytes(1000), "is not a torch file, but nothing but zeros, as of a copy that broke off"),
+        (b"\x1f\x8b\x08\0", "is not a torch file, but a gzip file, unpack it"),
     ],
-    ids=["link", "passwd", "pointer", "empty", "short", "zip"],
+    ids=["link", "passwd", "pointer", "empty", "short", "zip", "page", "zeros", "gzip"],
 )
 def test_a_file_that_is_none_is_one_line(tmp_path, content, said):
     file = tmp_path / "last.pt"
@@ -106,6 +109,14 @@ def test_a_file_that_is_none_is_one_line(tmp_path, content, said):
             read(file)
         assert "weights_only" not in str(raised.value)
         assert "\n" not in str(raised.value)
+
+
+def test_a_zip_archive_around_weights_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "weights.pth", "w") as archive:
+        archive.write(save(tmp_path, {"a": torch.zeros(1)}), "run/best.pth")
+    said = r"not one that torch wrote: unpack it, and name run/best\.pth"
+    with pytest.raises(InputError, match=said):
+        read_torch_file(tmp_path / "weights.pth")
 
 
 def test_a_folder_names_the_file_that_is_meant(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from wepdtof_pose.annotations import sample_folder
 
-from wepdtof_pose.browse import opening
+from wepdtof_pose.browse import fields, opening
 from wepdtof_pose.browse.corrections import corrections
 from wepdtof_pose.browse.export import export_corrections
 from wepdtof_pose.browse.opening import open_dataset
@@ -233,6 +233,21 @@ def test_only_its_own_earlier_exports_are_written_over(
         with pytest.raises(InputError, match=f"{name}: is there already and is no earlier export"):
             export_corrections(fiftyone, data, other, split=None, tag=tag)
         assert read_json(other) == content
+
+
+def test_an_export_of_an_earlier_version_is_moved_away(fiftyone: Any, data: Path) -> None:
+    dataset = open_dataset(fiftyone, data)
+    content = written(fiftyone, data)
+    # Earlier versions did not note what they exported.
+    dataset.reload()
+    del dataset.info[fields.INFO]["exports"]
+    dataset.save()
+    with pytest.raises(InputError, match="an earlier version wrote is not recognised: move it"):
+        written(fiftyone, data)
+    out = data.parent / "out.json"
+    out.rename(data.parent / "before.json")
+    assert written(fiftyone, data) == content
+    assert written(fiftyone, data) == content
 
 
 def test_a_split_of_several(fiftyone: Any, realdata_dir: Path, tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_data_file_of_loaders(make_dataset: Callable) -> None:
         (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, 2, 9]\n{NAMES}", "0 to 2 become"),
         (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: [0, a, 1]\n{NAMES}", "0 to 2 become"),
         (f"train: images/train\nkpt_shape: [3, 3]\nflip_idx: 5\n{NAMES}", "0 to 2 become"),
-        ("a: &a [1]\nb: *a\n", "aliases are not supported at line 2"),
+        ("a: &a [*a]\n", "stands for itself or for very many values, at line 1"),
         ("a: [1\nb: 2", "at line 2"),
         ("[" * 5000, "nested too deeply"),
         ('{"a":' * 5000, "nested too deeply"),
