@@ -34,7 +34,12 @@ def load_config(
     content = {} if path is None else _read_yaml(path)
     for key, value in (overrides or {}).items():
         _set(content, key, value)
-    return from_dict(TrainConfig, content)
+    try:
+        return from_dict(TrainConfig, content)
+    except InputError:
+        if path is not None:
+            _require_usable(path)
+        raise
 
 
 def stated_keys(path: Path) -> set[str]:
@@ -128,6 +133,14 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: expected keys and values at the top level")
     # A copy in place of each alias: --set changes one place alone.
     return _plain(content)
+
+
+def _require_usable(path: Path) -> None:
+    """Check a file on its own, so that the error names it."""
+    try:
+        from_dict(TrainConfig, _read_yaml(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def _convert(value: Any, hint: Any, *, key: str) -> Any:

@@ -24,6 +24,9 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.file_kinds import kind_of_bytes, kind_of_text
 from wepdtof_pose.locks import exclusive, hidden_name
 
+FILES_OF_DESKTOPS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+"""What desktops leave in folders that somebody has looked at."""
+
 
 class NoRoomError(InputError):
     """The disk is too small for what is to be written."""

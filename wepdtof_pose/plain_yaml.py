@@ -8,7 +8,7 @@ false.
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -55,8 +55,6 @@ class _Loader(yaml.SafeLoader):
     It also refuses a few lines of aliases that stand for gigabytes, or for themselves.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
-
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._values = 0
@@ -90,6 +88,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
+_Loader.yaml_implicit_resolvers = {}
 _NUMBER = list("-+0123456789.")
 for _tag, _form, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),

@@ -117,6 +117,8 @@ def train(
     if config_file is None and resume and (output / "config.yaml").is_file():
         config_file = output / "config.yaml"
         require_allowed_code(load_config(config_file), allow_code, named=overrides, source=output)
+    if preset is not None and resume and config_file is not None:
+        raise InputError(f"--resume goes on as {config_file} says: leave out --preset")
     if preset is not None and config_file is not None:
         raise InputError("--preset and --config both say all settings: give one of them")
     if not (data or overrides.get("data.path") or config_file):

@@ -30,7 +30,7 @@ from sspcm.data.pixel_file import PixelFile
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import make_folder, replacing, require_room
+from wepdtof_pose.files import make_folder, replacing, require_room, with_home
 from wepdtof_pose.geometry import transform_points
 from wepdtof_pose.images import frame_image, missing_image
 from wepdtof_pose.locks import exclusive
@@ -137,6 +137,8 @@ def open_crop_store(
     if not path.is_file():
         try:
             make_folder(folder)
+            if not os.access(folder, os.W_OK):
+                raise InputError(f"{folder}: cannot be written to")
         except InputError as error:
             raise InputError(
                 f"{error}: name another place for crops with WEPDTOF_CACHE_DIR=FOLDER"
@@ -169,11 +171,19 @@ def cache_folder(named: str | None) -> Path:
 
 
 def default_cache() -> Path:
-    """Return the folder of cached crops: $WEPDTOF_CACHE_DIR, or one in the user's cache."""
+    """Return the folder of cached crops: $WEPDTOF_CACHE_DIR, or one in the user's cache.
+
+    Raises:
+        InputError: the user has no home, as a number that a container runs under.
+    """
     named = os.environ.get("WEPDTOF_CACHE_DIR")
     if named:
         return Path(named) / "crops"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    base = os.environ.get("XDG_CACHE_HOME") or with_home("~/.cache")
+    if base.startswith("~"):
+        raise InputError(
+            "no folder for decoded crops: this user has no home; name one in WEPDTOF_CACHE_DIR"
+        )
     return Path(base) / "wepdtof-pose" / "crops"
 
 

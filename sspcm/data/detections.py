@@ -262,7 +262,7 @@ def coverage_line(counts: dict[str, int]) -> str:
     text = (
         f"boxes on {counts['images_with_boxes']} of {counts['images']} images; "
         f"{counted(counts['on_no_image'], 'box', 'boxes')} on no image, "
-        f"{counts['outside_their_frame']} outside their frame"
+        f"{counts['outside_their_frame']} outside their frame or without sides"
     )
     said = {"images", "images_with_boxes", "boxes", "on_no_image", "outside_their_frame", "rotated"}
     others = [count_in_words(n, what) for what, n in counts.items() if what not in said and n]

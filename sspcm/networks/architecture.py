@@ -53,7 +53,7 @@ def architecture_of(
         raise InputError(
             f"{source}: is no trained pose network of one heatmap a joint (a PoseResNet, HRNet or "
             f"PoseEfficientNet): it has no {error.args[0]!r}; its last parameter is "
-            f"{next(reversed(state), None)!r}"
+            f"{[*state][-1]!r}"
         ) from None
 
 

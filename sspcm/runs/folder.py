@@ -18,7 +18,14 @@ from sspcm.runs.records import (
     read_run_result,
 )
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import Below, make_folder, read_json, replacing, write_json
+from wepdtof_pose.files import (
+    FILES_OF_DESKTOPS,
+    Below,
+    make_folder,
+    read_json,
+    replacing,
+    write_json,
+)
 from wepdtof_pose.keypoints import KeypointSet
 
 
@@ -92,9 +99,10 @@ class RunFolder:
             self._require_same(self.load_config(), config, longer=longer)
             return
         make_folder(self.path)
-        # What a run that was killed right here has left.
-        leftovers = set(self.path.glob(f".{self.config_file.name}.*"))
-        if set(self.path.iterdir()) - leftovers:
+        # What a run that was killed right here has left, or a desktop.
+        leftovers = {path.name for path in self.path.glob(f".{self.config_file.name}.*")}
+        leftovers |= FILES_OF_DESKTOPS
+        if {path.name for path in self.path.iterdir()} - leftovers:
             raise InputError(f"{self.path}: is not empty and holds no run; name another folder")
         self._write_config(config)
 
@@ -131,9 +139,11 @@ class RunFolder:
         before = self.read_environment() if self.resumable or self.finished else {}
         for key in _CONDITIONS:
             if key in before and key in now and before[key] != now[key]:
+                changed = f"it began with {key} = {before[key]!r}, and would go on with "
+                what = _CHANGED.get(key, f"{changed}{now[key]!r}")
                 raise InputError(
-                    f"{self.path}: the run began with {key} = {before[key]!r}, and would go on "
-                    f"with {now[key]!r}: restore that, or name another folder"
+                    f"{self.path}: is not the same run any more: {what}; restore that, or name "
+                    "another folder for a new run"
                 )
 
     def threads_of_its_beginning(self) -> int | None:
@@ -230,6 +240,14 @@ _PLACES = {
 
 HASHES = ("data_hash", "split_hash", "unlabelled_hash", "labels_hash")
 """What env.json says of the data."""
+
+_CHANGED = {
+    "data_hash": "the annotations of data.path were changed since",
+    "split_hash": "other people of data.path are held out now",
+    "unlabelled_hash": "the people of data.unlabelled are others now",
+    "labels_hash": "the labelled people that data.labels or data.more_labelled name are others now",
+}
+"""What another hash means."""
 
 _CONDITIONS = (*HASHES, "processes", "device_type", "precision")
 

@@ -334,7 +334,9 @@ def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
             skeleton=tuple((int(a), int(b)) for a, b in content["skeleton"]),
             sigmas=None if sigmas is None else tuple(float(sigma) for sigma in sigmas),
         )
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except KeyError as error:
+        raise InputError(f"{source}: not a keypoint set: it has no {error}") from None
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{source}: not a keypoint set: {error}") from None
 
 

@@ -209,6 +209,14 @@ def _train(
     # As published, resuming the released schedule drops the rate one epoch early.
     early = config.released and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
+    if processes.writes and run.metrics_file.is_file() and not run.resumable:
+        _LOG.warning("%s is not there: the run begins anew", run.last_checkpoint)
+    if len(rows) != progress.epoch:
+        raise InputError(
+            f"{run.metrics_file}: has {len(rows)} epochs, but {run.last_checkpoint} is of epoch "
+            f"{progress.epoch}: one of them was not copied or is of another run; bring it back, or "
+            "remove both to begin anew"
+        )
     alone = processes.count == 1 and not config.compile
     burn_ins = burn_ins or run.path / "burn_in"
     burnt_in = progress.epoch >= config.optimisation.burn_in_epochs

@@ -160,6 +160,17 @@ def test_values_are_what_people_read(text, value, tmp_path, monkeypatch):
     assert load_config(tmp_path / "mine.yaml") == config
 
 
+def test_a_key_that_a_file_has_wrong_is_said_with_the_file(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("seed: 0\nof_tomorrow: 3\n")
+    for overrides in ({}, {"seed": 1}):
+        with pytest.raises(InputError, match=rf"{path}: unknown config key 'of_tomorrow'"):
+            load_config(path, overrides=overrides)
+    path.write_text("seed: 0\n")
+    with pytest.raises(InputError, match=r"^config key 'seed' must be at least 0"):
+        load_config(path, overrides={"seed": -1})
+
+
 def test_a_group_sets_the_keys_that_it_names(tmp_path):
     (tmp_path / "config.yaml").write_text(
         "network: &small {width: 8}\nstudent: *small\n"

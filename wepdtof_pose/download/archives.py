@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from wepdtof_pose.download.fetch import OTHER_ROOT, SPARE, Refused, refuse_page
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import NoRoomError, require_room
+from wepdtof_pose.files import FILES_OF_DESKTOPS, NoRoomError, require_room
 
 _MOST_ENTRIES = 2_000_000
 _MOST_DEPTH = 64
@@ -36,7 +36,6 @@ _LONGEST_HEADER = 16 << 20
 _BLOCK = 1 << 20
 _BY_HAND = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar", b"BZh": "bzip2", b"\xfd7zXZ": "xz"}
 _JUNK_FOLDERS = frozenset({"__MACOSX", ".AppleDouble", "@eaDir"})
-_JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, struct.error)
 _STRANGE = (EOFError, RuntimeError, ValueError, OverflowError)
 """What zipfile, tarfile and gzip raise where they have no error of their own."""
@@ -260,6 +259,6 @@ def _is_junk(name: str) -> bool:
     return (
         not path.parts
         or not _JUNK_FOLDERS.isdisjoint(path.parts)
-        or path.name in _JUNK_FILES
+        or path.name in FILES_OF_DESKTOPS
         or path.name.startswith("._")
     )

@@ -95,7 +95,7 @@ def test_a_network_sets_its_keys_and_settings_reach_every_cell():
         ("set: 3", "'set' must be configuration keys"),
         ("data: 3", "'data' must be a text"),
         ("data: ''", "'data' must be a text"),
-        ("seeds: 010", "'seeds' must be a number from 1 to 1000 or a list of .*, not '010'"),
+        ("seeds: 010", "or a list of numbers from 0 on, not '010'"),
         ("preset: huge", "unknown preset 'huge'"),
         ("methods: [magic]", "unknown method 'magic'"),
         ("{preset: paper, subsets: 2}", "where data.order is random"),
@@ -155,7 +155,7 @@ def test_what_has_an_option_of_its_own_cannot_be_set(key):
 def test_options_of_a_method_are_checked_with_the_grid():
     with pytest.raises(InputError, match=r"unknown config key 'method\.options\.patch'"):
         names(methods="sspcm", set={"method.options.patch": 3})
-    said = r"method\.options\.views is an option of sspcm_ema, not of sspcm, which has score_thres"
+    said = r"options\.views is an option of multi_augs, sspcm_ema, not of sspcm, which has score_"
     with pytest.raises(InputError, match=said):
         names(methods="sspcm", set={"method.options.views": 2})
     names(methods="sspcm", set={"method.options.patches": 3})

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sspcm.data.crop_store import open_crop_store, region_size
+from sspcm.data.crop_store import default_cache, open_crop_store, region_size
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.locks import lock_of
@@ -133,3 +133,12 @@ def test_a_store_that_was_cut_short_is_refused_by_name(tiny_fisheye, tmp_path):
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(InputError, match="cut short; delete it"):
         open_store(people(tiny_fisheye), tmp_path)
+
+
+def test_a_user_without_a_home_is_told_what_to_name(monkeypatch):
+    for name in ("WEPDTOF_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    # As for a user whom the system does not know, in a container.
+    monkeypatch.setattr("os.path.expanduser", lambda place: place)
+    with pytest.raises(InputError, match="this user has no home; name one in WEPDTOF_CACHE_DIR"):
+        default_cache()

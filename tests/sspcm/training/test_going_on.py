@@ -57,6 +57,22 @@ def test_resume_alone_takes_the_configuration_of_the_folder(short, tmp_path):
     assert again["last"] == before["last"]
 
 
+def test_a_run_of_which_a_file_was_not_copied_is_refused(single_run, tmp_path, caplog):
+    folder = tmp_path / "run"
+    shutil.copytree(single_run, folder)
+    (folder / "result.json").unlink()
+    (folder / "metrics.jsonl").unlink()
+    config = load_config(folder / "config.yaml")
+    said = r"metrics\.jsonl: has 0 epochs, but .*last\.pt is of epoch 1: one of them was not copied"
+    with pytest.raises(InputError, match=said):
+        train(config, folder, resume=True)
+    assert not (folder / "result.json").exists()
+    shutil.copy(single_run / "metrics.jsonl", folder)
+    (folder / "checkpoints" / "last.pt").unlink()
+    assert train(config, folder, resume=True).epochs == 1
+    assert f"{folder / 'checkpoints' / 'last.pt'} is not there: the run begins anew" in caplog.text
+
+
 def test_a_schedule_that_depends_on_the_epochs_is_not_grown(short, tmp_path):
     folder = tmp_path / "run"
     train(load_config(overrides=short | {"method.name": "pseudo_pose"}), folder)

@@ -152,23 +152,29 @@ def test_a_folder_with_another_run_is_refused_with_the_difference(settings, tmp_
     killed = RunFolder(tmp_path / "killed")
     killed.path.mkdir()
     (killed.path / ".config.yaml.x1y2z3w4.part").touch()
+    (killed.path / ".DS_Store").touch()
     sweep(killed.path)
     killed.prepare(load_config(overrides=settings), resume=True)
-    assert [path.name for path in killed.path.iterdir()] == ["config.yaml"]
+    assert {path.name for path in killed.path.iterdir()} == {"config.yaml", ".DS_Store"}
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [("data_hash", "0"), ("processes", 2), ("device_type", "cuda"), ("precision", "bfloat16")],
+    ("key", "value", "said"),
+    [
+        ("data_hash", "0", "the annotations of data.path were changed since; restore that"),
+        ("processes", 2, "it began with processes = 2, and would go on with 1; restore that"),
+        ("device_type", "cuda", "it began with device_type = 'cuda', and would go on with 'cpu'"),
+        ("precision", "bfloat16", "it began with precision = 'bfloat16', and would go on with"),
+    ],
 )
-def test_a_run_goes_on_only_as_it_began(single_run, tmp_path, key, value):
+def test_a_run_goes_on_only_as_it_began(single_run, tmp_path, key, value, said):
     folder = tmp_path / "run"
     shutil.copytree(single_run, folder)
     run, config = RunFolder(folder), load_config(single_run / "config.yaml")
     run.result_file.unlink()
     began = read_json(run.environment_file)
     write_json(run.environment_file, began | {key: value})
-    with pytest.raises(InputError, match=f"began with {key} = {value!r}, and would go on with"):
+    with pytest.raises(InputError, match=f"is not the same run any more: {said}"):
         train(config, folder, resume=True)
     # Nor is the record overwritten by the attempt; older folders have none.
     assert read_json(run.environment_file)[key] == value
