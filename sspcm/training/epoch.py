@@ -36,8 +36,7 @@ def train_epoch(
 ) -> dict[str, float]:
     """Train one epoch and return the means of its losses and statistics.
 
-    `stepped` is what is called: the method, wrapped where there are several processes. The random
-    draws of a step depend only on the seed, the epoch (from 0), the step and the rank.
+    The random draws of a step depend only on the seed, the epoch, the step and the rank.
 
     Args:
         stepped: the method to call, wrapped if there are several processes.

@@ -1,7 +1,7 @@
 """Fisheye lenses: from points in the camera frame to pixels, and back.
 
 The camera frame is OpenCV's: x to the right of the image, y down, z along the optical axis. A
-point seen at the angle ``theta`` from the axis lands at the distance ``r(theta)`` from the
+point seen at the angle `theta` from the axis lands at the distance `r(theta)` from the
 principal point. Integer pixel coordinates are pixel centres. All arithmetic is float64.
 """
 
@@ -70,9 +70,9 @@ class _Fisheye(ABC):
 
 @dataclass(frozen=True)
 class EquidistantLens(_Fisheye):
-    """The equidistant fisheye, ``r = focal * theta``.
+    """The equidistant fisheye, `r = focal * theta`.
 
-    ``cx, cy, focal`` are in pixels (per radian for ``focal``), ``max_angle`` in radians is where
+    `cx, cy, focal` are in pixels (per radian for `focal`), `max_angle` in radians is where
     the image circle ends.
 
     >>> lens = EquidistantLens(cx=383.5, cy=383.5, focal=240.0)
@@ -96,11 +96,11 @@ class EquidistantLens(_Fisheye):
 
 @dataclass(frozen=True)
 class KannalaBrandtLens(_Fisheye):
-    """The Kannala-Brandt fisheye (IEEE TPAMI 2006; OpenCV's ``fisheye``).
+    """The Kannala-Brandt fisheye (IEEE TPAMI 2006; OpenCV's `fisheye`).
 
-    ``r = focal * (theta + k1 theta^3 + k2 theta^5 + k3 theta^7 + k4 theta^9)`` up to
-    ``max_angle``; beyond it the polynomial goes on as its tangent, so that the projection stays
-    one-to-one. Raises ValueError where ``r`` does not grow all the way to ``max_angle``.
+    `r = focal * (theta + k1 theta^3 + k2 theta^5 + k3 theta^7 + k4 theta^9)` up to
+    `max_angle`; beyond it the polynomial goes on as its tangent, so that the projection stays
+    one-to-one. Raises ValueError where `r` does not grow all the way to `max_angle`.
 
     >>> lens = KannalaBrandtLens(cx=383.5, cy=383.5, focal=240.0, k1=-0.02, k2=0.001)
     >>> ray = lens.unproject([500.0, 300.0])

@@ -21,9 +21,9 @@ COARSE = 4
 class Background:
     """The empty room.
 
-    ``colour`` (size, size, 3) radiance; ``depth`` (2 size, 2 size) metres along each sample's
-    ray. On a grid `COARSE` times coarser than the pixels: ``points`` and ``normals`` (3, h, w),
-    ``shares`` (lights, h, w) and ``sky`` (h, w), the parts of the luminance due to each panel
+    `colour` (size, size, 3) radiance; `depth` (2 size, 2 size) metres along each sample's
+    ray. On a grid `COARSE` times coarser than the pixels: `points` and `normals` (3, h, w),
+    `shares` (lights, h, w) and `sky` (h, w), the parts of the luminance due to each panel
     and to the surroundings; they sum to 1.
     """
 
@@ -87,7 +87,7 @@ class _Sheet:
         self.v_start = -self.v_sign * [high[2], high[2], high[2], high[2], low[1], low[1]]
 
     def look_up(self, surface: Array, points: Array) -> Array:
-        """Colours (..., 3) at ``points`` (3, ...) of the faces numbered in ``surface`` (...)."""
+        """Colours (..., 3) at `points` (3, ...) of the faces numbered in `surface` (...)."""
         face = np.minimum(surface, 5)
         u = np.where(face < 2, points[1], points[0]) * self.u_sign[face]
         v = np.where(face < 4, points[2], points[1]) * self.v_sign[face]

@@ -36,11 +36,11 @@ JOINTS = (
 class Pose:
     """Joint angles; for arms and legs a pair (right, left).
 
-    ``bow`` tips the pelvis forward over the legs, ``lean`` bends the spine forward, ``tilt`` to
-    the right, ``twist`` turns the shoulders to the left. ``nod`` and ``look`` move the head down
-    and to the left. Arms: ``raise_`` (forward), ``spread`` (sideways), ``turn`` (inwards about
-    the upper arm), ``elbow``. Legs:
-    ``hip`` (forward), ``straddle`` (sideways), ``knee``, ``toe`` (heel up).
+    `bow` tips the pelvis forward over the legs, `lean` bends the spine forward, `tilt` to
+    the right, `twist` turns the shoulders to the left. `nod` and `look` move the head down
+    and to the left. Arms: `raise_` (forward), `spread` (sideways), `turn` (inwards about
+    the upper arm), `elbow`. Legs:
+    `hip` (forward), `straddle` (sideways), `knee`, `toe` (heel up).
     """
 
     bow: float = 0.0
@@ -67,12 +67,12 @@ class Pose:
     toe_left: float = 0.0
 
     def blend(self, other: Pose, weight: float) -> Pose:
-        """Return this pose moved by ``weight`` (0 to 1) towards the other one."""
+        """Return this pose moved by `weight` (0 to 1) towards the other one."""
         pairs = zip(astuple(self), astuple(other), strict=True)
         return Pose(*(a + weight * (b - a) for a, b in pairs))
 
     def jitter(self, offsets: Array) -> Pose:
-        """Return this pose with ``offsets`` (radians, one an angle) added."""
+        """Return this pose with `offsets` (radians, one an angle) added."""
         return Pose(*(a + float(o) for a, o in zip(astuple(self), offsets, strict=True)))
 
 
@@ -81,7 +81,7 @@ ANGLES = tuple(field.name for field in fields(Pose))
 
 @dataclass(frozen=True)
 class Body:
-    """One posed person: ``joints`` (14, 3) in `JOINTS` order and ``cones`` in `PARTS` order."""
+    """One posed person: `joints` (14, 3) in `JOINTS` order and `cones` in `PARTS` order."""
 
     joints: Array
     cones: Cones
@@ -90,11 +90,11 @@ class Body:
 def pose_body(
     build: Build, pose: Pose, position: Array, yaw: float, *, seat: float | None = None
 ) -> Body:
-    """Return the body of a person who stands at ``position`` (2,) of the floor and faces ``yaw``.
+    """Return the body of a person who stands at `position` (2,) of the floor and faces `yaw`.
 
-    ``yaw`` 0 faces +y and grows counter-clockwise seen from above. The feet are put on the
-    floor and ``position`` is midway between the ankles; with ``seat`` (height in metres) the
-    pelvis is put on that seat over ``position``, and the legs are bent to reach the floor.
+    `yaw` 0 faces +y and grows counter-clockwise seen from above. The feet are put on the
+    floor and `position` is midway between the ankles; with `seat` (height in metres) the
+    pelvis is put on that seat over `position`, and the legs are bent to reach the floor.
     """
     if seat is not None:
         pose = _seated_legs(build, pose, seat)
@@ -122,7 +122,7 @@ def _seated_legs(build: Build, pose: Pose, seat: float) -> Pose:
         knee_height = 0.246 * s * np.cos(out) + 0.04 * s
         rise = np.arcsin(np.clip((knee_height - hip_height) / (0.245 * s), -0.9, 0.6))
         legs[f"hip_{side}"] = np.pi / 2 + rise
-        # The shin leans by ``out`` whatever the slope of the thigh.
+        # The shin leans by `out` whatever the slope of the thigh.
         legs[f"knee_{side}"] = np.pi / 2 + rise + out
     return replace(pose, **legs)
 

@@ -26,7 +26,7 @@ _SLACK = 64
 
 @dataclass(frozen=True)
 class Camera:
-    """``position`` (3,) metres, ``world_to_camera`` (3, 3) rotation, square image of ``size``."""
+    """`position` (3,) metres, `world_to_camera` (3, 3) rotation, square image of `size`."""
 
     lens: Lens
     position: Array
@@ -77,7 +77,7 @@ class Camera:
         return np.clip(self.lens.radius - radius + 0.5, 0, 1).astype(np.float32)
 
     def bounds(self, points: Array, *, pad: float = 1.0) -> tuple[slice, slice] | None:
-        """Rows and columns of samples that hold the image of ``points`` (m, 3); None if outside."""
+        """Rows and columns of samples that hold the image of `points` (m, 3); None if outside."""
         pixels = self.project(points)
         low = np.floor(pixels.min(axis=0) - pad).astype(int)
         high = np.ceil(pixels.max(axis=0) + pad).astype(int) + 1
@@ -98,7 +98,7 @@ def row_blocks(count: int) -> list[slice]:
 def look_down(
     lens: Lens, position: Array, size: int, *, roll: float = 0.0, tilt: tuple[float, float] = (0, 0)
 ) -> Camera:
-    """Return a camera at ``position`` that looks down, turned by ``roll`` and tilted (radians)."""
+    """Return a camera at `position` that looks down, turned by `roll` and tilted (radians)."""
     down = np.array([[1.0, 0, 0], [0, -1.0, 0], [0, 0, -1.0]])
     c, s = np.cos(roll), np.sin(roll)
     spin = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
@@ -151,10 +151,10 @@ def _draw_kannala_brandt(
 class Film:
     """Exposure and flaws of one camera: constant over a scene.
 
-    ``gain`` (size, size, 3) holds exposure, white balance, vignette and image circle; ``curve``
-    (`_LEVELS`,) the tone curve from radiance 0 to `_BRIGHTEST`, 8-bit; ``blur`` in pixels;
-    ``noise`` int16, larger than a frame, a bank from which each frame takes another part;
-    ``quality`` of the JPEG.
+    `gain` (size, size, 3) holds exposure, white balance, vignette and image circle; `curve`
+    (`_LEVELS`,) the tone curve from radiance 0 to `_BRIGHTEST`, 8-bit; `blur` in pixels;
+    `noise` int16, larger than a frame, a bank from which each frame takes another part;
+    `quality` of the JPEG.
     """
 
     gain: Array
@@ -164,7 +164,7 @@ class Film:
     quality: int
 
     def expose(self, rng: np.random.Generator, radiance: Array) -> Array:
-        """Return the 8-bit BGR picture of ``radiance`` (size, size, 3) RGB."""
+        """Return the 8-bit BGR picture of `radiance` (size, size, 3) RGB."""
         level = np.minimum(radiance * self.gain, _LEVELS - 1).astype(np.uint16)
         image = cv2.cvtColor(np.take(self.curve, level), cv2.COLOR_RGB2BGR)
         image = cv2.GaussianBlur(image, (0, 0), self.blur)
@@ -186,7 +186,7 @@ def draw_film(
     *,
     office: bool = False,
 ) -> Film:
-    """Return a random camera, exposed for the empty room's ``radiance`` (size, size, 3).
+    """Return a random camera, exposed for the empty room's `radiance` (size, size, 3).
 
     With `office` exposure, white balance and contrast differ more from camera to camera.
     """

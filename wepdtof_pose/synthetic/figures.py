@@ -37,10 +37,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """A rendered frame: ``colour`` (size, size, 3) radiance, and who covers which sample.
+    """A rendered frame: `colour` (size, size, 3) radiance, and who covers which sample.
 
-    ``owner`` (2 size, 2 size) int16 is the index of the figure seen by each sample, -1 for
-    none; ``whole`` (figures,) the pixels each figure would cover if nothing hid it; ``places``
+    `owner` (2 size, 2 size) int16 is the index of the figure seen by each sample, -1 for
+    none; `whole` (figures,) the pixels each figure would cover if nothing hid it; `places`
     the rows and columns of samples that hold each figure, None for one outside the image.
     """
 

@@ -26,9 +26,9 @@ PART_INDEX = {name: index for index, name in enumerate(PARTS)}
 class Build:
     """Size and shape of one person, and what is worn or carried.
 
-    ``limbs`` scales the thickness of arms and legs, ``hair`` that of the hair; a ``coat`` or a
+    `limbs` scales the thickness of arms and legs, `hair` that of the hair; a `coat` or a
     dress hides the legs down to its hem, at this share of the way from the pelvis to the ankles
-    (0: none); a ``brim`` is that of a hat, over its crown's radius (0: none).
+    (0: none); a `brim` is that of a hat, over its crown's radius (0: none).
     """
 
     stature: float

@@ -17,7 +17,7 @@ CLUTTER = ("paper", "screen", "box")
 
 @dataclass(frozen=True)
 class Block:
-    """One box: ``centre`` and ``half`` sizes (3,), ``yaw``, the name of its ``material``."""
+    """One box: `centre` and `half` sizes (3,), `yaw`, the name of its `material`."""
 
     centre: Array
     half: Array
@@ -27,7 +27,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Seat:
-    """A place to sit: ``position`` (2,), ``yaw`` the sitter faces (0 is +y), seat ``height``."""
+    """A place to sit: `position` (2,), `yaw` the sitter faces (0 is +y), seat `height`."""
 
     position: Array
     yaw: float
@@ -42,7 +42,7 @@ class Piece:
     seats: tuple[Seat, ...] = ()
 
     def place(self, x: float, y: float, yaw: float) -> Piece:
-        """Return this piece turned by ``yaw`` (counter-clockwise) and moved to (x, y)."""
+        """Return this piece turned by `yaw` (counter-clockwise) and moved to (x, y)."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         blocks = tuple(

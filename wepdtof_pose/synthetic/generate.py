@@ -48,12 +48,12 @@ def generate(
     style: str = "plain",
     progress: bool | Callable[[int, int], None] = True,
 ) -> Path:
-    """Write a data set with exactly ``people`` labelled people to ``out``, and return ``out``.
+    """Write a data set with exactly `people` labelled people to `out`, and return `out`.
 
-    The folder gets ``images/<scene>/<scene>_000001.jpg`` and ``annotations/
-    person_keypoints.json`` (COCO keypoints). The bytes depend on ``people``, ``seed``, ``size``
-    and ``style`` only, not on ``workers``. An unfinished folder is completed; a finished one gets
-    the frames back that it lacks, and keeps its annotations.
+    The folder gets `images/<scene>/<scene>_000001.jpg` and `annotations/person_keypoints.json`
+    (COCO keypoints). The bytes depend on `people`, `seed`, `size` and `style` only, not on
+    `workers`. An unfinished folder is completed; a finished one gets the frames back that it lacks,
+    and keeps its annotations.
 
     Args:
         out: the folder; missing, empty, or one that the same arguments began.
@@ -68,7 +68,7 @@ def generate(
             nothing, or a function of (people done, people in all).
 
     Raises:
-        InputError: an argument is out of range, or ``out`` holds something else, or
+        InputError: an argument is out of range, or `out` holds something else, or
             another process is writing it.
 
     >>> generate(Path("fisheye"), people=200, workers=2)  # doctest: +SKIP

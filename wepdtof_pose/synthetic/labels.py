@@ -27,7 +27,7 @@ _TOUCH = 0.02
 
 @dataclass(frozen=True)
 class Label:
-    """One labelled person: ``keypoints`` (14, 3), ``box`` x, y, w, h, ``rotated_box`` of 5."""
+    """One labelled person: `keypoints` (14, 3), `box` x, y, w, h, `rotated_box` of 5."""
 
     keypoints: Array
     box: tuple[int, int, int, int]
@@ -114,11 +114,11 @@ def label_keypoints(
 def rotated_box(
     pixels: Array, centre: tuple[float, float]
 ) -> tuple[float, float, float, float, float]:
-    """Return the rotated box cx, cy, w, h, angle of the pixels (n, 2) of a mask; ``w <= h``.
+    """Return the rotated box cx, cy, w, h, angle of the pixels (n, 2) of a mask; `w <= h`.
 
     The angle is in degrees within [-90, 90], clockwise from the vertical axis that points up
     (the WEPDTOF form). People stand along the radius of a ceiling camera, so the box is aligned
-    with the radius through the person; close to the ``centre``, where the radius says nothing,
+    with the radius through the person; close to the `centre`, where the radius says nothing,
     it is the smallest rectangle.
     """
     points = pixels.astype(np.float64)

@@ -60,7 +60,7 @@ def box_shadow(boxes: Boxes, light: Light, points: Array, rng: np.random.Generat
 def shadow_spheres(cones: Cones, steps: tuple[float, ...]) -> Array:
     """Return spheres (n, 4) that stand for round cones when they cast shadows.
 
-    There is one at each of ``steps`` (0 to 1) of every axis, as wide as the cone on average.
+    There is one at each of `steps` (0 to 1) of every axis, as wide as the cone on average.
     """
     at = np.array(steps)
     stretch = (1 / np.linalg.norm(cones.to_local[:, :2], axis=2)).mean(axis=1)
@@ -76,7 +76,7 @@ def sphere_shadows(
 ) -> tuple[Array, Array]:
     """How much of each panel, (lights, m), and of the surroundings, (m,), spheres leave visible.
 
-    ``points`` and ``normals`` (3, m). The panel's edge is blurred in proportion to the distance
+    `points` and `normals` (3, m). The panel's edge is blurred in proportion to the distance
     of the sphere from the point, as a penumbra is; the surroundings lose the cosine-weighted
     solid angle of each sphere.
     """

@@ -50,7 +50,7 @@ def draw_moments(
 ) -> Iterator[list[Moment]]:
     """Endless frames, each a list of one moment per person; people keep their place in the list.
 
-    ``people`` may come out smaller in a room without enough free floor, but never 0. With
+    `people` may come out smaller in a room without enough free floor, but never 0. With
     `office` most sit, poses are of all kinds, and frames are `OFFICE_STEPS` times further apart.
     """
     actors: list[_Actor] = []

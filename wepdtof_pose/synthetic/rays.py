@@ -3,8 +3,8 @@
 A `Cones` record holds round cones (two spheres and their common tangent cone; a capsule when
 the radii are equal, a sphere when they coincide), each in a stretched frame of its own, so that
 an ellipsoid or a flattened torso is the same shape. `Boxes` holds boxes turned about the
-vertical. Lengths are metres in the world frame (z up). A hit is the ray parameter ``t`` of
-``origin + t * direction``, infinite where the ray misses.
+vertical. Lengths are metres in the world frame (z up). A hit is the ray parameter `t` of
+`origin + t * direction`, infinite where the ray misses.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _AROUND_SPHERE = _ICOSAHEDRON / np.linalg.norm(_ICOSAHEDRON[0]) * 1.2585
 
 @dataclass(frozen=True)
 class Cones:
-    """Round cones: ``to_local`` (n, 3, 3), ``base`` (n, 3), ``height``, ``r0``, ``r1`` (n,).
+    """Round cones: `to_local` (n, 3, 3), `base` (n, 3), `height`, `r0`, `r1` (n,).
 
-    In the local frame, ``to_local @ (point - base)``, the axis is z, the sphere of radius ``r0``
-    is at 0 and the one of radius ``r1`` at ``height``; y is the front of the body part.
+    In the local frame, `to_local @ (point - base)`, the axis is z, the sphere of radius `r0`
+    is at 0 and the one of radius `r1` at `height`; y is the front of the body part.
     """
 
     to_local: Array
@@ -58,7 +58,7 @@ class Cones:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Boxes turned about the vertical: ``centre`` (n, 3), ``half`` sizes (n, 3), ``yaw`` (n,)."""
+    """Boxes turned about the vertical: `centre` (n, 3), `half` sizes (n, 3), `yaw` (n,)."""
 
     centre: Array
     half: Array
@@ -83,10 +83,10 @@ class Boxes:
 
 
 def hit_cone(cones: Cones, index: int | slice, origin: Array, direction: Array) -> Array:
-    """Nearest hit (...) of rays from one ``origin`` (3,) with ``direction`` (3, ...).
+    """Nearest hit (...) of rays from one `origin` (3,) with `direction` (3, ...).
 
-    With a slice of n cones, ``direction`` is broadcast against a leading axis of n cones, and
-    ``origin`` is still one point: the result is (n, ...).
+    With a slice of n cones, `direction` is broadcast against a leading axis of n cones, and
+    `origin` is still one point: the result is (n, ...).
     """
     m = cones.to_local[index]
     o = np.einsum("...ij,...j->...i", m, origin - cones.base[index])
@@ -128,7 +128,7 @@ def hit_cone(cones: Cones, index: int | slice, origin: Array, direction: Array) 
 
 
 def hit_box(boxes: Boxes, index: int, origin: Array, direction: Array) -> Array:
-    """Nearest hit (...) of rays from ``origin`` (3,), outside the box, with ``direction``."""
+    """Nearest hit (...) of rays from `origin` (3,), outside the box, with `direction`."""
     dtype = direction.dtype
     c, s = dtype.type(np.cos(boxes.yaw[index])), dtype.type(np.sin(boxes.yaw[index]))
     o = boxes.local(index, np.asarray(origin, dtype=np.float64))
@@ -161,6 +161,6 @@ def hit_room(low: Array, high: Array, origin: Array, direction: Array) -> tuple[
 
 
 def _enter(a: Array, b: Array, c: Array) -> Array:
-    """The root of ``a t^2 + 2 b t + c`` at which a ray from outside comes in; NaN where none."""
+    """The root of `a t^2 + 2 b t + c` at which a ray from outside comes in; NaN where none."""
     # c / (sqrt - b) is the entering root whatever the sign of a, and loses no digits.
     return c / (np.sqrt(b * b - a * c) - b)

@@ -16,7 +16,7 @@ CELL = 0.05
 
 @dataclass(frozen=True)
 class Light:
-    """A panel in the ceiling: ``position`` (3,), ``radius`` metres, RGB ``power`` (3,)."""
+    """A panel in the ceiling: `position` (3,), `radius` metres, RGB `power` (3,)."""
 
     position: Array
     radius: float
@@ -25,10 +25,10 @@ class Light:
 
 @dataclass(frozen=True)
 class Room:
-    """A room between the corners ``low`` and ``high`` (3,), the floor at z = 0.
+    """A room between the corners `low` and `high` (3,), the floor at z = 0.
 
-    ``faces`` are the painted surfaces in the order of `rays.hit_room`; ``materials`` the painted
-    material of each box; ``blocked`` (rows along y, columns along x) is True in the cells of the
+    `faces` are the painted surfaces in the order of `rays.hit_room`; `materials` the painted
+    material of each box; `blocked` (rows along y, columns along x) is True in the cells of the
     floor plan that furniture or a wall takes.
     """
 
@@ -43,7 +43,7 @@ class Room:
     blocked: Array
 
     def is_free(self, x: float, y: float, radius: float) -> bool:
-        """True where a disc of ``radius`` metres on the floor touches nothing."""
+        """True where a disc of `radius` metres on the floor touches nothing."""
         steps = np.linspace(0, 2 * np.pi, 13)
         xs, ys = x + radius * np.cos(steps), y + radius * np.sin(steps)
         xs[0], ys[0] = x, y

@@ -31,7 +31,7 @@ _PATIENCE = 25
 
 @dataclass(frozen=True)
 class ScenePlan:
-    """``crowd`` people at a time in scene number ``index``, until ``quota`` are labelled."""
+    """`crowd` people at a time in scene number `index`, until `quota` are labelled."""
 
     index: int
     crowd: int
@@ -45,7 +45,7 @@ class ScenePlan:
 
 @dataclass(frozen=True)
 class SceneFrame:
-    """One frame: 8-bit BGR ``image``, the ``labels`` of its people, JPEG ``quality``."""
+    """One frame: 8-bit BGR `image`, the `labels` of its people, JPEG `quality`."""
 
     image: Array
     labels: list[Label]
@@ -54,7 +54,7 @@ class SceneFrame:
 
 
 def plan_scenes(people: int, seed: int, *, office: bool = False) -> list[ScenePlan]:
-    """Return scenes with ``people`` labels in all: at least 8 where there are people enough."""
+    """Return scenes with `people` labels in all: at least 8 where there are people enough."""
     per_scene = OFFICE_PEOPLE_PER_SCENE if office else PEOPLE_PER_SCENE
     usual = OFFICE_CROWDS if office else CROWDS
     count = min(people, max(FEWEST_SCENES, round(people / per_scene)))
@@ -76,7 +76,7 @@ def plan_scenes(people: int, seed: int, *, office: bool = False) -> list[ScenePl
 def draw_scene(
     plan: ScenePlan, *, seed: int, size: int, office: bool = False
 ) -> Iterator[SceneFrame]:
-    """Yield the frames of a scene, ``size`` pixels square, with ``plan.quota`` labels in all.
+    """Yield the frames of a scene, `size` pixels square, with `plan.quota` labels in all.
 
     The result depends on the arguments only. With `office` some scenes begin with an empty frame.
     When a frame has more people than
