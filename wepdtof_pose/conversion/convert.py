@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,18 +105,19 @@ def convert(
             reading = READERS[source_format](path, folder_of_images, joints, category)
             if not any(len(dataset.frames) for dataset in reading.datasets.values()):
                 raise InputError(f"{source}: nothing to convert: it has no image and nobody")
-            unsaid: dict[str, int] = {}
             converted = {
                 split: dataset.with_keypoint_set(target) if target else dataset
                 for split, dataset in reading.datasets.items()
             }
+            left_out = reading.left_out
             if scene_from or scene_field:
                 converted = {
                     split: with_scenes(dataset, by=scene_from or "folder", field=scene_field)
                     for split, dataset in converted.items()
                 }
                 scenes = [dataset.frames["scene"] for dataset in converted.values()]
-                unsaid = {WITHOUT_SCENE: sum(int(column.isna().sum()) for column in scenes)}
+                unsaid = sum(int(column.isna().sum()) for column in scenes)
+                left_out = add_counts(left_out, {WITHOUT_SCENE: unsaid})
             renamed = find_images(reading.datasets, reading.renamed, images=folder_of_images)
             of_shares = target_format in OF_SHARES
             # Shares of a picture that is a pixel larger are right to a pixel.
@@ -126,7 +127,7 @@ def convert(
             layout = WRITERS[target_format](converted)
             require_somebody(sum(map(len, converted.values())), layout, target_format)
             place(layout, folder, renamed)
-            manifest: dict[str, Any] = {
+            manifest = {
                 "tool": _TOOL,
                 "version": __version__,
                 "from": source_format,
@@ -137,16 +138,10 @@ def convert(
                     split: _counts(dataset, converted[split])
                     for split, dataset in reading.datasets.items()
                 },
-                "left_out": add_counts(reading.left_out, unsaid),
+                "left_out": add_counts(left_out),
                 "not_held": layout.not_held,
+                **_remarks_on(reading, sizes),
             }
-            if sizes:
-                manifest["other_sizes"] = len(sizes)
-            doubts = {split: doubts_about(d) for split, d in reading.datasets.items()}
-            if any(doubts.values()):
-                manifest["doubts"] = doubts
-            if names := _names_read(reading):
-                manifest["file_names"] = names
         shutil.rmtree(unpacking, ignore_errors=True)
         manifest["outputs"] = [
             {"file": name, "sha256": file_sha256(folder / name)} for name in sorted(layout.files)
@@ -217,6 +212,17 @@ def place(layout: Layout, folder: Path, renamed: Mapping[Path, Path]) -> None:
     images = layout.images.items()
     for name, source in tqdm(images, desc="images", unit="", disable=None, leave=False):
         link_or_copy(renamed.get(source, source), folder / name)
+
+
+def _remarks_on(reading: Reading, other_sizes: Sequence[str]) -> dict[str, Any]:
+    """What the manifest says where images are of other sizes or names, or units are doubtful."""
+    doubts = {split: doubts_about(part) for split, part in reading.datasets.items()}
+    found = {
+        "other_sizes": len(other_sizes),
+        "doubts": doubts if any(doubts.values()) else None,
+        "file_names": _names_read(reading),
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
