@@ -6,7 +6,6 @@ Until it is whole, `FILE.part` (its bytes) and `FILE.part.json` (URL, size and v
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
 import os
@@ -29,7 +28,6 @@ from wepdtof_pose.files import file_sha256, make_folder, require_room, size_in_w
 
 _BLOCK = 1 << 16
 _PASSING = frozenset({408, 425, 429})
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 10
 _EVERY = 10.0
 """Seconds between the lines that show progress in a pipe."""
@@ -223,36 +221,38 @@ def _try_once(
     return digest
 
 
-@contextlib.contextmanager
-def _opened(url: str, headers: dict[str, str], patience: Patience) -> Iterator[requests.Response]:
-    """Give the answer at the end of all redirects; no body is read, nor those of redirects."""
-    with requests.Session() as session:
+def _opened(url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
+    """Return the answer at the end of all redirects; no body is read, nor those of redirects."""
+    with _Session() as session:
         for _ in range(_MOST_REDIRECTS):
-            with contextlib.closing(_answer(session, url, headers, patience)) as response:
-                if response.status_code in _REDIRECTS and "Location" in response.headers:
-                    try:
-                        url = require_http(urljoin(url, response.headers["Location"]))
-                    except ValueError as error:
-                        raise Refused(f"leads on to what is no URL: {error}") from None
-                    continue
-                status = response.status_code
-                if status not in (200, 206, 416):
-                    said = f"the server answers {status} {response.reason or ''}".strip()
-                    raise (Failed if status in _PASSING or status >= 500 else Refused)(said)
-                yield response
-                return
+            response = _answer(session, url, headers, patience)
+            status = response.status_code
+            if status in (200, 206, 416):
+                return response
+            response.close()
+            if not response.is_redirect:
+                said = f"the server answers {status} {response.reason or ''}".strip()
+                raise (Failed if status in _PASSING or status >= 500 else Refused)(said)
+            try:
+                url = require_http(urljoin(url, response.headers["Location"]))
+            except ValueError as error:
+                raise Refused(f"leads on to what is no URL: {error}") from None
     raise Refused(f"leads on and on, {_MOST_REDIRECTS} times")
 
 
+class _Session(requests.Session):
+    """A session that sees no redirects: requests would read their bodies, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return that the answer leads nowhere else."""
+
+
 def _answer(
-    session: requests.Session, url: str, headers: dict[str, str], patience: Patience
+    session: _Session, url: str, headers: dict[str, str], patience: Patience
 ) -> requests.Response:
     try:
-        request = session.prepare_request(requests.Request("GET", url, headers=headers))
-        settings = session.merge_environment_settings(url, {}, True, None, None)
-        # The adapter follows no redirect; a session reads the bodies of those it follows.
         timeout = (patience.connect, patience.stall)
-        return session.get_adapter(url).send(request, timeout=timeout, **settings)  # type: ignore[arg-type]
+        return session.get(url, headers=headers, stream=True, timeout=timeout)
     except requests.Timeout:
         raise Failed("the server did not answer in time") from None
     except (requests.exceptions.InvalidURL, UnicodeError) as error:
