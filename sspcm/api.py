@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sspcm.adaptation import adapt as adaptation
+from sspcm.choices import Up
 from sspcm.config_io import load_config
-from sspcm.data.crop_places import Up
 from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_test_people
 from sspcm.model import Model, load
 from sspcm.ready.names import POSE_NETWORK

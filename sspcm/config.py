@@ -6,9 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
+from sspcm.choices import (
+    ComputePrecision,
+    Decoding,
+    LabelOrder,
+    Optimiser,
+    Recipe,
+    Schedule,
+    Up,
+)
 from sspcm.heatmaps.targets import fitting_sigma
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.splits.hold_out import TEST_FRACTION
@@ -63,7 +72,7 @@ class DataConfig:
     labels: str = "1k"
     more_labelled: tuple[str, ...] = ()
     more_share: float = 0.0
-    order: str = "file"
+    order: LabelOrder = "file"
     subset_seed: int = 0
     test_fraction: float = TEST_FRACTION
     test_seed: int = 0
@@ -75,7 +84,7 @@ class DataConfig:
     crop_height: int = 256
     sigma: float | None = None
     upright: bool = False
-    up: str = "radius"
+    up: Up = "radius"
     cache: str | None = None
 
     @property
@@ -122,7 +131,7 @@ class MethodConfig:
 
     name: str = "sspcm"
     label: str = ""
-    recipe: str = "corrected"
+    recipe: Recipe = "corrected"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -164,9 +173,9 @@ class OptimisationConfig:
     epoch_steps: int = 0
     burn_in_epochs: int = 0
     batch_size: int = 32
-    optimiser: str = "adam"
+    optimiser: Optimiser = "adam"
     weight_decay: float = 0.01
-    schedule: str = "steps"
+    schedule: Schedule = "steps"
     learning_rate: float = 1e-3
     milestones: tuple[int, ...] = (70, 90)
     factor: float = 0.1
@@ -186,7 +195,7 @@ class EvaluationConfig:
 
     every: int = 1
     batch_size: int = 64
-    decoding: str = "shift"
+    decoding: Decoding = "shift"
     flip_test: bool = False
     pseudo_labels: bool = False
 
@@ -225,7 +234,7 @@ class TrainConfig:
     evaluation: EvaluationConfig = EvaluationConfig()
     seed: int = 0
     device: str = "auto"
-    precision: str = "auto"
+    precision: ComputePrecision = "auto"
     threads: int = 0
     compile: bool = False
     synchronise_batchnorm: bool = False
@@ -243,21 +252,16 @@ class TrainConfig:
         return 2.0 if self.released else fitting_sigma(self.data.crop_size)
 
     @property
-    def chosen_precision(self) -> str:
+    def chosen_precision(self) -> ComputePrecision:
         """`precision`, where `auto` is float32 as released: the released code has no other."""
         return "float32" if self.released and self.precision == "auto" else self.precision
 
     def __post_init__(self) -> None:
-        _require_choice("data.order", self.data.order, ("file", "random"))
+        for key, choices in _CHOICES.items():
+            _require_choice(key, attrgetter(key)(self), get_args(choices))
         if self.data.unlabelled_angles:
             units = ("degrees", "radians", "counter-clockwise")
             _require_choice("data.unlabelled_angles", self.data.unlabelled_angles, units)
-        _require_choice("data.up", self.data.up, ("radius", "box", "angle"))
-        _require_choice("method.recipe", self.method.recipe, ("corrected", "released"))
-        _require_choice("evaluation.decoding", self.evaluation.decoding, ("shift", "dark", "none"))
-        _require_choice("optimisation.optimiser", self.optimisation.optimiser, ("adam", "adamw"))
-        _require_choice("optimisation.schedule", self.optimisation.schedule, ("steps", "cosine"))
-        _require_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
         for key in _AT_LEAST_1:
             _require(self, key, "at least 1", lambda value: value >= 1)
         for key in _NOT_NEGATIVE:
@@ -330,6 +334,15 @@ class TrainConfig:
             raise InputError("config key 'data.more_share' needs data.more_labelled")
 
 
+_CHOICES = {
+    "data.order": LabelOrder,
+    "data.up": Up,
+    "method.recipe": Recipe,
+    "evaluation.decoding": Decoding,
+    "optimisation.optimiser": Optimiser,
+    "optimisation.schedule": Schedule,
+    "precision": ComputePrecision,
+}
 _AT_LEAST_1 = (
     "optimisation.epochs",
     "optimisation.batch_size",

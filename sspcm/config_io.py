@@ -144,6 +144,8 @@ def _require_usable(path: Path) -> None:
 
 
 def _convert(value: Any, hint: Any, *, key: str) -> Any:
+    if typing.get_origin(hint) is typing.Literal:
+        hint = str  # which words it may be, TrainConfig checks
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         if value in (None, "None") and type(None) in arguments:

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sspcm.data.crop_places import Up
+from sspcm.choices import Decoding, Up
 from sspcm.data.detections import FrameBoxes, frame_boxes
 from sspcm.inference.chain import Finder, FoundBoxes, WholeFrames, poses_of_frames, require_boxes
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
@@ -143,7 +143,7 @@ def load(
     network: str | None = None,
     checkpoint: str = "last",
     keypoints: str | None = None,
-    decoding: str | None = None,
+    decoding: Decoding | None = None,
     flip_test: bool | None = None,
     device: str | None = None,
     precision: str | None = None,

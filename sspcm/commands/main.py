@@ -22,6 +22,7 @@ from wepdtof_pose.commands.shared import SETTINGS, CommandGroup, refuse_unused
 from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
+    from sspcm.choices import Up
     from sspcm.inference.networks import TrainedNetworks
 
 
@@ -68,7 +69,7 @@ def evaluate(
     detections: Path | None,
     category: str | None,
     angles: str | None,
-    up: str | None,
+    up: Up | None,
     network: str | None,
     per_joint: bool,
     output: Path | None,
@@ -121,7 +122,7 @@ def evaluate(
         detections=detections,
         category=category,
         angles=angles,
-        up=up,  # type: ignore[arg-type]
+        up=up,
     )
     try:
         if output is not None:

@@ -12,6 +12,7 @@ from wepdtof_pose.commands.shared import output_option, refuse_unused
 from wepdtof_pose.errors import InputError, counted, echo
 
 if TYPE_CHECKING:
+    from sspcm.inference.export import Precision
     from sspcm.inference.finder import Finder
     from sspcm.inference.networks import TrainedNetworks
 
@@ -61,7 +62,7 @@ def export(
     networks: TrainedNetworks | Finder,
     output: Path,
     network: str | None,
-    weights: str,
+    weights: Precision,
 ) -> None:
     """Write a network, of poses or one that finds people, as an ONNX file.
 
@@ -84,10 +85,10 @@ def export(
     if output.suffix.lower() != ".onnx" and output.is_file():
         raise InputError(f"{output}: is there already: give the name of an .onnx file")
     if isinstance(networks, TrainedNetworks):
-        check = export_onnx(networks, output, name=network, precision=weights)  # type: ignore[arg-type]
+        check = export_onnx(networks, output, name=network, precision=weights)
     else:
         refuse_unused("a network that finds people", ["network", *_OF_POSES])
-        check = export_finder(networks, output, precision=weights)  # type: ignore[arg-type]
+        check = export_finder(networks, output, precision=weights)
     echo(
         f"onnxruntime and torch differ by at most {check.difference:.1e} of the largest value "
         f"(random images, {check.crops})"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from wepdtof_pose.commands.shared import PATH
 from wepdtof_pose.errors import InputError, echo, not_read
+
+if TYPE_CHECKING:
+    from sspcm.choices import Decoding
 
 
 def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
@@ -133,7 +136,7 @@ def opens_networks(
         @functools.wraps(command)
         def run_command(
             checkpoint: str,
-            decoding: str | None,
+            decoding: Decoding | None,
             keypoints: str | None,
             crop_size: str | None,
             colour: str | None,

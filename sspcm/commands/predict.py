@@ -20,6 +20,7 @@ from wepdtof_pose.commands.shared import output_option, refuse_unused
 from wepdtof_pose.errors import counted, echo
 
 if TYPE_CHECKING:
+    from sspcm.choices import Up
     from sspcm.inference.networks import TrainedNetworks
     from sspcm.inference.predict import PredictionCount
 
@@ -62,7 +63,7 @@ def predict(
     angles: str | None,
     finder: str | None,
     box_threshold: float,
-    up: str | None,
+    up: Up | None,
     track: bool,
     smooth: float,
     drafts: str | None,
@@ -111,7 +112,7 @@ def predict(
         category=category,
         angles=angles,
         threshold=box_threshold,
-        up=up,  # type: ignore[arg-type]
+        up=up,
         track=track,
         smooth=smooth,
         drafts=drafts,

@@ -6,10 +6,11 @@ Training, evaluation, prediction and export all place their crops here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 
+from sspcm.choices import Up
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.fisheye.people import head_outwards, radial_angle
@@ -17,11 +18,6 @@ from wepdtof_pose.geometry import boxes_to_center_scale, clip_boxes, crop_matric
 
 _LONGEST = 1e9
 """No picture has sides of so many pixels."""
-
-Up = Literal["radius", "box", "angle"]
-"""The direction that points up in a turned crop: the image radius through the middle of the box,
-the end of the rotated box that points away from the image centre, or the rotated box's own angle.
-Without a rotated box, all three mean the radius."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from sspcm.data.crop_places import CropPlaces, Up, places_of
+from sspcm.choices import Up
+from sspcm.data.crop_places import CropPlaces, places_of
 from sspcm.data.pixel_file import PixelFile
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.dataset import PoseDataset

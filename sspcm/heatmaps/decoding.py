@@ -6,17 +6,16 @@ image pixels to heatmap pixels; `decode` applies its inverse.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
 from torch.nn import functional
 
+from sspcm.choices import Decoding
 from sspcm.hardware import without_autocast
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import crop_matrices, invert_affine, transform_points
-
-Decoding = Literal["shift", "dark", "none"]
 
 _SMALLEST = 1e-10
 

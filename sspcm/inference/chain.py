@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sspcm.data.crop_places import CropPlaces, Up, crop_places
+from sspcm.choices import Up
+from sspcm.data.crop_places import CropPlaces, crop_places
 from sspcm.data.crop_store import CropStore, cut_window
 from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import TWICE, Detections, FrameBoxes, frame_boxes, repeated

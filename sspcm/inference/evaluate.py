@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sspcm.data.crop_places import Up
+from sspcm.choices import Up
 from sspcm.data.crop_store import CropStore, cache_folder
 from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sspcm.choices import Decoding, Up
 from sspcm.config import EvaluationConfig, TrainConfig
 from sspcm.data.batches import Batch
-from sspcm.data.crop_places import Up
 from sspcm.data.crop_store import CropStore, open_crop_store
 from sspcm.hardware import Hardware
 from sspcm.inference.scores import alignment, predict_people
@@ -88,7 +88,7 @@ class TrainedNetworks:
         return replace(self, method=OneNetwork(self.method, name))
 
     def with_settings(
-        self, *, decoding: str | None = None, flip_test: bool | None = None
+        self, *, decoding: Decoding | None = None, flip_test: bool | None = None
     ) -> TrainedNetworks:
         """Return a copy with the given decoding and flip test; None keeps the setting."""
         evaluation = replace(

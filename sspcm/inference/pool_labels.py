@@ -34,8 +34,6 @@ def run_labels(
 ) -> list[dict[str, Any]]:
     """Return the pseudo-labels of a run's unlabelled people by the networks of its checkpoint.
 
-    `data` and `unlabelled` are the new places of the run's data, where they were moved.
-
     A checkpoint is written at the end of an epoch, when SSPCM's lagged teachers have just become
     copies of the present ones, so its four pairs of teachers coincide here. With
     `evaluation.pseudo_labels`, the run itself writes pseudo-labels before that.
@@ -126,7 +124,7 @@ def label_people(
                 store.places.center[block],
                 store.places.scale[block],
                 rotation=store.places.rotation[block],
-                method=config.evaluation.decoding,  # type: ignore[arg-type]
+                method=config.evaluation.decoding,
                 blur_size=fitting_blur(config.sigma),
             )
             keypoints[..., 2] = taught.confidence.float().cpu().numpy()

@@ -42,9 +42,6 @@ def predict_people(
 ) -> dict[str, np.ndarray]:
     """Return keypoints (people, joints, 3) by network: x, y in frame pixels, joint score.
 
-    The windows of the store have exactly the crop size; `share` says whom of it to predict. `sigma`
-    is that of the Gaussians that the networks were trained on, in heatmap pixels.
-
     Args:
         method: its networks are in evaluation mode during the prediction.
         store: crops of the people, windows of exactly the crop size.
@@ -73,7 +70,7 @@ def predict_people(
                     store.places.center[rows],
                     store.places.scale[rows],
                     rotation=store.places.rotation[rows],
-                    method=config.decoding,  # type: ignore[arg-type]
+                    method=config.decoding,
                     blur_size=fitting_blur(sigma),
                 )
                 if not np.isfinite(keypoints).all():

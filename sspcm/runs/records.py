@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from sspcm.choices import Decoding, Up
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.keypoints import KeypointSet
@@ -63,7 +64,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
         labelled: people whose labels are used.
         pool: people in the unlabelled pool.
         test: people who are scored.
-        left_out: people of the data in none of these, by side and reason.
+        left_out: people of the data in none of these, by split and reason.
         reading: what the readers of the data left out or derived, and how often.
         unread: images of the pool that cannot be read, a line each that says why.
         shared_images: which images of tested people were found among those to learn from; "" for
@@ -290,9 +291,9 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
     crop_size: tuple[CropSide, CropSide] = (192, 256)
     bgr: bool = True
     upright: bool = False
-    up: Literal["radius", "box", "angle"] = "radius"
+    up: Up = "radius"
     sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 2.0
-    decoding: Literal["shift", "dark", "none"] = "shift"
+    decoding: Decoding = "shift"
     flip_test: bool = False
     method: str | None = None
     recipe: str | None = None
