@@ -21,7 +21,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sspcm.data.crop_places import Up
+from sspcm.choices import Up
 from sspcm.data.detections import read_detections
 from sspcm.inference.chain import (
     BoxSource,
@@ -43,6 +43,7 @@ from sspcm.inference.poses import JOINT_THRESHOLD, Poses
 from sspcm.inference.tracks import IMAGE_STEP, Tracker, numbered, smoothed
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256, make_folder, replacing, write_json
+from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.locks import exclusive
 
 RESULTS = "predictions.json"
@@ -387,7 +388,31 @@ def _write_files(
     options: PredictionOptions,
     count: PredictionCount,
 ) -> None:
-    joints = networks.keypoint_set.joints
+    """Write poses, tables, drafts and summary of all inputs; count the poses on the way."""
+    joints = networks.keypoint_set
+    _write_poses(out, sources, journal, joints, options.joint_threshold, count)
+    if options.drafts is not None:
+        frames = [
+            DraftFrame(source.path, tuple(entry["size"]), entry["poses"])
+            for source in sources
+            for entry in journal.entries(source)
+        ]
+        drafts = draft_dataset(frames, joints, threshold=options.joint_threshold)
+        write_drafts(drafts, out / DRAFTS, options.drafts)
+    write_json(out / SUMMARY, _summary(sources, journal, count), indent=1)
+    if not count.problems:
+        (out / JOURNAL).unlink()
+
+
+def _write_poses(
+    out: Path,
+    sources: list[Source],
+    journal: Journal,
+    keypoint_set: KeypointSet,
+    threshold: float,
+    count: PredictionCount,
+) -> None:
+    """Write the COCO results and the tables of joints and frames, entry by entry."""
     with ExitStack() as stack:
         opened = {
             name: stack.enter_context(
@@ -396,7 +421,7 @@ def _write_files(
             for name in (RESULTS, JOINTS, FRAMES)
         }
         tables = {name: csv.writer(opened[name]) for name in (JOINTS, FRAMES)}
-        columns = [f"{joint}_{value}" for joint in joints for value in ("x", "y", "score")]
+        columns = [f"{joint}_{v}" for joint in keypoint_set.joints for v in ("x", "y", "score")]
         tables[JOINTS].writerow(["file_name", "frame", "time", "track_id", "score", *columns])
         tables[FRAMES].writerow(["file_name", "frame", "time", "people"])
         opening = "[\n"
@@ -410,19 +435,12 @@ def _write_files(
                     about = [_blank(pose.get("track_id")), round(pose["score"], 5)]
                     tables[JOINTS].writerow([*place, *about, *pose["keypoints"]])
                     count.poses += 1
-                    scores = pose["keypoints"][2::3]
-                    count.bare += all(score < options.joint_threshold for score in scores)
+                    count.bare += all(score < threshold for score in pose["keypoints"][2::3])
         opened[RESULTS].write("\n]\n" if opening == ",\n" else "[]\n")
-    if options.drafts is not None:
-        frames = [
-            DraftFrame(source.path, tuple(entry["size"]), entry["poses"])
-            for source in sources
-            for entry in journal.entries(source)
-        ]
-        drafts = draft_dataset(frames, networks.keypoint_set, threshold=options.joint_threshold)
-        write_drafts(drafts, out / DRAFTS, options.drafts)
+
+
+def _summary(sources: list[Source], journal: Journal, count: PredictionCount) -> dict[str, Any]:
     records = [journal.done[source.name] for source in sources]
-    told = [r for r in records if r["kind"] != "image" or r["problem"]]
     summary = {
         **journal.heading,
         "frames": count.frames,
@@ -432,13 +450,11 @@ def _write_files(
         "files_left_out": count.left_out,
         "seconds": round(count.seconds, 2),
         # All videos, and all images that could not be read.
-        "inputs_in_detail": told,
+        "inputs_in_detail": [r for r in records if r["kind"] != "image" or r["problem"]],
     }
     if count.boxes is not None:
         summary["boxes_used"] = count.boxes
-    write_json(out / SUMMARY, summary, indent=1)
-    if not count.problems:
-        (out / JOURNAL).unlink()
+    return summary
 
 
 def _remove_fruitless(out: Path, existed: bool, _: Any, error: Any, __: Any) -> None:
