@@ -35,7 +35,7 @@ def augmentation(comparison: Comparison) -> str:
     easy, hard = config.easy_view, config.hard_view
     covers = []
     for method, cell, options in _options(comparison):
-        views = _hard_views(options, released=cell.config.method.recipe == "released")
+        views = _hard_views(options, released=cell.config.released)
         if views:
             # The hard view of sspcm_ema is then the easy view without another warp.
             easy_alone = isinstance(options, SspcmEma.Options) and options.plain
@@ -84,44 +84,45 @@ def _options(comparison: Comparison) -> Iterator[tuple[str, CellResult, Any]]:
 
 
 def _facts(cell: CellResult) -> dict[str, Any]:
-    scores = cell.scores()
-    excluded = cell.config.data.exclude_labelled
-    pool: int | str = cell.result.people_unlabelled
-    if excluded and not cell.config.data.unlabelled:
+    scores, result, config = cell.scores(), cell.result, cell.config
+    schedule = config.optimisation
+    excluded = config.data.exclude_labelled
+    pool: int | str = result.people_unlabelled
+    if excluded and not config.data.unlabelled:
         # The rest varies with the label budget, as it should.
         pool = "the training people without the labelled ones"
     return {
-        "optimiser steps": cell.result.steps,
-        "batch size": cell.config.optimisation.batch_size * cell.result.processes,
-        "learning rate": cell.config.optimisation.learning_rate,
-        "milestones": (cell.config.optimisation.milestones, cell.config.optimisation.factor),
+        "optimiser steps": result.steps,
+        "batch size": schedule.batch_size * result.processes,
+        "learning rate": schedule.learning_rate,
+        "milestones": (schedule.milestones, schedule.factor),
         "optimiser": (
-            cell.config.optimisation.optimiser,
-            cell.config.optimisation.weight_decay,
-            cell.config.optimisation.schedule,
-            cell.config.optimisation.warm_up_epochs,
+            schedule.optimiser,
+            schedule.weight_decay,
+            schedule.schedule,
+            schedule.warm_up_epochs,
         ),
-        "averaged weights": cell.config.optimisation.averaging,
-        "burn-in epochs": cell.config.optimisation.burn_in_epochs,
+        "averaged weights": schedule.averaging,
+        "burn-in epochs": schedule.burn_in_epochs,
         "learning rate of the burn-in": (
-            cell.config.optimisation.burn_in_learning_rate,
-            cell.config.optimisation.burn_in_milestones,
+            schedule.burn_in_learning_rate,
+            schedule.burn_in_milestones,
         ),
-        "epochs": cell.config.optimisation.epochs,
-        "easy view": cell.config.easy_view,
-        "hard view": cell.config.hard_view,
-        "flip test": cell.config.evaluation.flip_test,
-        "decoding": cell.config.evaluation.decoding,
-        "upright crops": cell.config.data.upright,
-        "labelled order": cell.result.labelled_order,
-        f"list of people {cell.result.labels}": cell.result.labels_hash,
-        "unlabelled data": cell.result.unlabelled_hash or "those of the labelled people",
+        "epochs": schedule.epochs,
+        "easy view": config.easy_view,
+        "hard view": config.hard_view,
+        "flip test": config.evaluation.flip_test,
+        "decoding": config.evaluation.decoding,
+        "upright crops": config.data.upright,
+        "labelled order": result.labelled_order,
+        f"list of people {result.labels}": result.labels_hash,
+        "unlabelled data": result.unlabelled_hash or "those of the labelled people",
         "people in the pool": pool,
         "labelled people left out of the pool": excluded,
         "sigma set": scores["sigma_set"],
         "area rule": scores["area_rule"],
-        "precision": cell.result.precision,
-        f"options of {cell.result.method}": dict(cell.config.method.options),
+        "precision": result.precision,
+        f"options of {result.method}": dict(config.method.options),
     }
 
 

@@ -73,12 +73,12 @@ def measure_growth(
         {
             "people": people,
             "crop_size": list(CROP),
-            "build_ms_per_person": 1000
-            * median(built[f"build {people}"])
-            / (people * turns[people]),
-            "write_ms_per_person": 1000
-            * median(built[f"write {people}"])
-            / (people * turns[people]),
+            **{
+                f"{task}_ms_per_person": 1000
+                * median(built[f"{task} {people}"])
+                / (people * turns[people])
+                for task in ("build", "write")
+            },
             "load_ms_per_person": 1000 * median(loaded[str(people)]) / (2 * LOADED),
             "store_bytes": _store_bytes(people, CROP),
             **taken[people],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,18 +127,15 @@ def _kind(cell: CellResult, backbones: Mapping[Backbone, str] | None = None) -> 
 
 def _changed(pairs: list[Pairs]) -> Iterator[str]:
     """Yield every key that differs in a pair of runs, with its values and number of pairs."""
-    found: dict[str, dict[str, int]] = {}
-    count = 0
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    count = sum(len(pair.first) for pair in pairs)
     for pair in pairs:
         for ours, theirs in zip(pair.first, pair.second, strict=True):
-            count += 1
             before, after = _facts(ours), _facts(theirs)
             for key in sorted(before.keys() | after.keys()):
-                values = before.get(key, "not there"), after.get(key, "not there")
-                if values[0] != values[1]:
-                    text = one_line(f"{values[0]} -> {values[1]}")
-                    found.setdefault(key, {}).setdefault(text, 0)
-                    found[key][text] += 1
+                old, new = before.get(key, "not there"), after.get(key, "not there")
+                if old != new:
+                    found[key][one_line(f"{old} -> {new}")] += 1
     for key, texts in found.items():
         for text, number in texts.items():
             yield f"{one_line(key)}: {text}" + (

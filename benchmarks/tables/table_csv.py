@@ -68,17 +68,7 @@ def summary_csv(comparison: Comparison, *, baseline: str | None = None) -> str:
         for key in COST:
             cost = summarise(group.facts(key))
             line[key] = cost and cost.mean
-        first = group.cells[0]
-        figure = published_ap(first.config, first.result)
-        line |= {
-            "published AP": "n/a" if figure is None else figure,
-            "published source": "n/a" if figure is None else PUBLISHED["source"],
-            "published schedule": "n/a"
-            if figure is None
-            else published_schedule(group.cells[0].config, group.cells[0].result),
-            "cells differ in": warning,
-        }
-        lines.append(line)
+        lines.append(line | _published(group.cells[0]) | {"cells differ in": warning})
     return _csv(lines)
 
 
@@ -119,6 +109,15 @@ def _place(comparison: Comparison, group: Group, cell: CellResult) -> dict[str, 
         "sigma_set": scores["sigma_set"],
         "area_rule": scores["area_rule"],
     }
+
+
+def _published(cell: CellResult) -> dict[str, Any]:
+    figure = published_ap(cell.config, cell.result)
+    known: list[Any] = ["n/a"] * 3
+    if figure is not None:
+        known = [figure, PUBLISHED["source"], published_schedule(cell.config, cell.result)]
+    names = ("published AP", "published source", "published schedule")
+    return dict(zip(names, known, strict=True))
 
 
 def _csv(lines: list[dict[str, Any]]) -> str:
