@@ -10,12 +10,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
+
+Module = TypeVar("Module", bound=nn.Module)
 
 _PACKAGES = ("wepdtof-pose", "torch", "numpy", "pandas", "opencv-python-headless", "pycocotools")
 
@@ -38,6 +41,16 @@ class Hardware:
         """Autocast context of the networks' passes; it does nothing in float32."""
         enabled = self.precision is not torch.float32
         return torch.autocast(self.device.type, dtype=self.precision, enabled=enabled)
+
+    def place(self, module: Module) -> Module:
+        """Return the module, moved to the device and this memory layout."""
+        return in_memory_format(module.to(self.device), self.memory_format)
+
+
+def in_memory_format(module: Module, layout: torch.memory_format) -> Module:
+    """Return the module, the weights of its convolutions moved to this memory layout."""
+    # The types of torch do not have this keyword.
+    return module.to(memory_format=layout)  # type: ignore[call-overload]
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[Any]:

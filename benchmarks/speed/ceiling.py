@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.speed.timing import interleaved, median, ratio
 from sspcm.data.normalisation import normalise
+from sspcm.hardware import in_memory_format
 from sspcm.inference.finder import Finder
 from sspcm.inference.open import open_networks
 from sspcm.model import Model, load
@@ -115,8 +116,7 @@ def _tensor(image: np.ndarray) -> Tensor:
 
 
 def _contiguous(network: nn.Module) -> nn.Module:
-    copied = copy.deepcopy(network).eval()
-    return copied.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    return in_memory_format(copy.deepcopy(network).eval(), torch.contiguous_format)
 
 
 def _pass(network: nn.Module, images: Tensor) -> Tensor:

@@ -142,8 +142,7 @@ class Trainer:
         if plain:
             self.hardware = replace(self.hardware, memory_format=torch.contiguous_format)
         self.sets = sets = make_sets(config.data)
-        self.method: Method = make_method(config, sets).to(self.hardware.device)
-        self.method.to(memory_format=self.hardware.memory_format)  # type: ignore[call-overload]
+        self.method: Method = self.hardware.place(make_method(config, sets))
         store, _ = open_stores(config, sets)
         self.batches = make_batch_maker(config, sets, store, self.hardware)
         pool = Pool(

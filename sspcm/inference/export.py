@@ -22,6 +22,7 @@ import torch
 
 from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
 from sspcm.data.sets import splits_of
+from sspcm.hardware import in_memory_format
 from sspcm.heatmaps.decoding import fitting_blur
 from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.inference.finder import MULTIPLE, OVERLAP, Finder
@@ -142,7 +143,7 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
     `crop_size` is [width, height]. A crop is the box (clipped to the image, far corner x + w - 1,
     y + h - 1) with its shorter side extended to the crop's aspect ratio, times `crop_padding`; if
     `upright`, it is turned and encloses the rotated box, and `up` names the direction that points
-    up (see `sspcm.data.crop_places.Up`). Pixels 0..255 in `color_order` are divided by 255; then
+    up (see `sspcm.choices.Up`). Pixels 0..255 in `color_order` are divided by 255; then
     `mean` is subtracted, and the result is divided by `std`. Heatmap pixel i lies on crop pixel
     `stride` i. With `flip_test`, the maps are averaged with those of the mirror image, which are
     mirrored back, with left and right joints exchanged, and moved right by `flip_shift` heatmap
@@ -182,8 +183,7 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
 def _plain(network: torch.nn.Module) -> torch.nn.Module:
     """Return the network on the CPU, in float32 and contiguous memory, for inference."""
     network.to(device="cpu", dtype=torch.float32)
-    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return network.eval()
+    return in_memory_format(network, torch.contiguous_format).eval()
 
 
 def _texts(values: dict[str, Any]) -> dict[str, str]:

@@ -138,8 +138,7 @@ def open_finder(
         reason = str(error).splitlines()[1:2] or [str(error)]
         raise InputError(f"{path}: finds no people: {reason[0].strip()}") from None
     hardware = choose_hardware(device or "auto", "float32")
-    ready = folded(network).to(hardware.device).to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
-    return Finder(ready, hardware, str(path), side, threshold, turns)
+    return Finder(hardware.place(folded(network)), hardware, str(path), side, threshold, turns)
 
 
 @dataclass

@@ -10,9 +10,8 @@ import numpy as np
 
 from sspcm.assembly import method_of
 from sspcm.config import EvaluationConfig
-from sspcm.hardware import Hardware, choose_hardware
+from sspcm.hardware import choose_hardware
 from sspcm.inference.networks import FixedNetworks, TrainedNetworks
-from sspcm.methods.method import Method
 from sspcm.networks.architecture import network_of_state
 from sspcm.networks.weights import open_weights
 from sspcm.runs.checkpoint import (
@@ -148,7 +147,7 @@ def _open_run(
             f"{keypoint_set.name!r}: {misfit(error)}"
         ) from None
     return TrainedNetworks(
-        method=_on_device(method, hardware),
+        method=hardware.place(method).eval(),
         keypoint_set=keypoint_set,
         crop_size=config.data.crop_size,
         bgr=config.released,
@@ -163,7 +162,7 @@ def _open_run(
             "recipe": config.method.recipe,
         },
         upright=config.data.upright,
-        up=config.data.up,  # type: ignore[arg-type]
+        up=config.data.up,
         sigma=config.sigma,
     )
 
@@ -208,7 +207,7 @@ def _open_weights(
                 f"{keypoint_set.name!r} has {len(keypoint_set)} joints"
             )
     return TrainedNetworks(
-        method=_on_device(FixedNetworks(networks, reported=about.reported), hardware),
+        method=hardware.place(FixedNetworks(networks, reported=about.reported)).eval(),
         keypoint_set=keypoint_set,
         crop_size=crop_size or about.crop_size,
         bgr=about.bgr if bgr is None else bgr,
@@ -256,9 +255,3 @@ def _require_no_old_checkpoint(path: Path) -> None:
             f"{path}: does not say what its networks need, and lies in no run folder: put it back "
             "into the 'checkpoints' folder of its run, beside whose config.yaml it can be used"
         )
-
-
-def _on_device(method: Method, hardware: Hardware) -> Method:
-    method.to(hardware.device)
-    method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
-    return method.eval()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,14 @@ from sspcm.inference.chain import Finder
 from sspcm.inference.finder import THRESHOLD, is_finder
 from sspcm.networks.finder import LOSSES, STRIDE, FinderNet, finder_losses, finder_targets
 from sspcm.networks.weights import load_imagenet, load_initial, read_weights
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import replacing
+from wepdtof_pose.files import read_json, replacing, write_json
 from wepdtof_pose.fisheye.body_boxes import body_boxes
 from wepdtof_pose.images import read_image
 from wepdtof_pose.scores.rotated_boxes import average_precision, best_threshold, ranked_hits
 
+_CHECKPOINT = "checkpoint.pt"
 _LOG = logging.getLogger(__name__)
 
 EVALUATION_THRESHOLD = 0.05
@@ -107,7 +109,7 @@ def train_finder(
     """
     if config.threads:
         torch.set_num_threads(config.threads)
-    weights, checkpoint = folder / "weights.pt", folder / "checkpoint.pt"
+    weights, checkpoint = folder / "weights.pt", folder / _CHECKPOINT
     _claim(folder, asdict(config) | {"data_hash": dataset.content_hash()}, resume=resume)
     if weights.is_file():
         return weights
@@ -116,7 +118,7 @@ def train_finder(
     network = FinderNet(generator=generator)
     _start(network, config.pretrained)
     network.freeze(config.frozen_stages)
-    network.to(hardware.device).to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
+    hardware.place(network)
     averaged = AveragedModel(
         network, multi_avg_fn=get_ema_multi_avg_fn(config.decay), use_buffers=True
     )
@@ -152,24 +154,30 @@ def train_finder(
         for name, value in losses.items():
             totals[name] += float(value.detach())
         done = step + 1
-        if done % config.save_every == 0 or done == config.steps:
-            count = config.save_every if done % config.save_every == 0 else done % config.save_every
-            row = {name: value / count for name, value in totals.items()}
-            if not all(np.isfinite(list(row.values()))):
+        since_saved = done % config.save_every or config.save_every
+        if since_saved == config.save_every or done == config.steps:
+            means = {name: value / since_saved for name, value in totals.items()}
+            if not all(np.isfinite(list(means.values()))):
                 raise InputError(f"the loss is not a number by step {done}: lower learning_rate")
             totals = dict.fromkeys(totals, 0.0)
-            seconds = spent + time.perf_counter() - started
-            row |= {"step": done, "seconds": round(seconds, 1)}
-            states: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
-            with replacing(checkpoint) as temporary:
-                torch.save(states | {"step": done, "seconds": seconds}, temporary)
-            with (folder / "metrics.jsonl").open("a") as lines:
-                lines.write(json.dumps(row) + "\n")
-            _LOG.info("%s", json.dumps(row))
+            _save(folder, parts, means, step=done, seconds=spent + time.perf_counter() - started)
     kept = averaged.module
     assert isinstance(kept, FinderNet)
     write_finder(kept, weights)
     return weights
+
+
+def _save(
+    folder: Path, parts: Mapping[str, Any], losses: dict[str, float], *, step: int, seconds: float
+) -> None:
+    """Write a checkpoint of the parts, and a line of metrics, which is logged too."""
+    states: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
+    with replacing(folder / _CHECKPOINT) as temporary:
+        torch.save(states | {"step": step, "seconds": seconds}, temporary)
+    row = json.dumps(losses | {"step": step, "seconds": round(seconds, 1)})
+    with (folder / "metrics.jsonl").open("a") as lines:
+        lines.write(row + "\n")
+    _LOG.info("%s", row)
 
 
 def write_finder(network: FinderNet, path: Path) -> None:
@@ -220,8 +228,7 @@ class Frames:
         if boxes == "body":
             found = body_boxes(dataset.keypoints, dataset.keypoint_set)
         else:
-            columns = [f"rotated_{name}" for name in ("cx", "cy", "w", "h", "angle")]
-            found = dataset.people[columns].to_numpy(dtype=np.float64)
+            found = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
         rows = dataset.frame_rows
         known = ~np.isnan(found).any(axis=1)
         self.boxes = [found[(rows == row) & known] for row in range(len(self.paths))]
@@ -304,7 +311,7 @@ def _claim(folder: Path, parameters: dict[str, Any], *, resume: bool) -> None:
     """Make the run's folder, or check that it holds the same run."""
     file = folder / "config.json"
     if file.is_file():
-        known = json.loads(file.read_text())
+        known = read_json(file)
         if known != parameters:
             differing = sorted(key for key in parameters if known.get(key) != parameters[key])
             raise InputError(f"{folder}: holds another run (other {', '.join(differing)})")
@@ -312,5 +319,4 @@ def _claim(folder: Path, parameters: dict[str, Any], *, resume: bool) -> None:
             raise InputError(f"{folder}: holds a run already; resume it, or name another folder")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(parameters, indent=1))
+    write_json(file, parameters, indent=1)

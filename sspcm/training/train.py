@@ -127,10 +127,9 @@ def _train(
     if len(sets.tested):
         sets.test.keypoint_set.require_sigmas()
     summary = summarise(config, sets, validated=processes.writes)
-    method = make_method(config, sets).to(hardware.device)
+    method = hardware.place(make_method(config, sets))
     if config.evaluation.pseudo_labels:
         require_labels(method, config)
-    method.to(memory_format=hardware.memory_format)  # type: ignore[call-overload]
     run = RunFolder(folder)
     if resume and run.config_file.is_file():
         _require_same_past(run, config, method, sets)
