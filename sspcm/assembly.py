@@ -10,6 +10,7 @@ import torch
 
 from sspcm.config import TrainConfig
 from sspcm.data.batches import BatchMaker
+from sspcm.data.crop_places import CropPlaces, places_of
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store, region_size
 from sspcm.data.sets import TrainingSets
 from sspcm.hardware import Hardware
@@ -105,7 +106,18 @@ def open_store(
         window_size=window or config.data.crop_size,
         folder=cache_folder(config.data.cache),
         upright=config.data.upright,
-        up=config.data.up,  # type: ignore[arg-type]
+        up=config.data.up,
+        released=config.released,
+    )
+
+
+def places_in_run(config: TrainConfig, people: PoseDataset) -> CropPlaces:
+    """Return the places of people's crops, as a run cuts them."""
+    return places_of(
+        people,
+        config.data.crop_size,
+        upright=config.data.upright,
+        up=config.data.up,
         released=config.released,
     )
 

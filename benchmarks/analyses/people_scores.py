@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.results.results import CellResult
-from sspcm.data.crop_places import places_of
+from sspcm.assembly import places_in_run
 from sspcm.data.sets import make_sets
 from sspcm.inference.scores import NMS_THRESHOLD, crop_areas
 from sspcm.runs.folder import RunFolder
@@ -92,14 +92,7 @@ def scored_poses(cell: CellResult) -> tuple[PoseDataset, Predictions]:
     """
     test, predictions = cell_predictions(cell)
     assert predictions.people is not None
-    tested = test.select_people(predictions.people)
-    places = places_of(
-        tested,
-        cell.config.data.crop_size,
-        upright=cell.config.data.upright,
-        up=cell.config.data.up,  # type: ignore[arg-type]
-        released=cell.config.released,
-    )
+    places = places_in_run(cell.config, test.select_people(predictions.people))
     sigmas = test.keypoint_set.require_sigmas()
     return test, suppress(predictions, crop_areas(places), sigmas, NMS_THRESHOLD)
 
@@ -113,7 +106,7 @@ def cell_predictions(cell: CellResult) -> tuple[PoseDataset, Predictions]:
     run = RunFolder(cell.folder)
     if not run.predictions_file.is_file():
         raise InputError(f"{cell.folder}: has no predictions.json (results alone were kept)")
-    sets = make_sets(cell.config.data, released=cell.config.method.recipe == "released")
+    sets = make_sets(cell.config.data, released=cell.config.released)
     for key in ("data_hash", "split_hash"):
         if getattr(sets.record, key) != getattr(cell.result, key):
             raise InputError(

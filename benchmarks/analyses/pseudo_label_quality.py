@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.analyses.people_scores import THRESHOLD
 from benchmarks.results.results import CellResult
-from sspcm.data.crop_places import places_of
+from sspcm.assembly import places_in_run
 from sspcm.data.sets import make_sets
 from sspcm.inference.open import open_networks
 from sspcm.inference.pool_labels import label_people, require_labels
@@ -43,7 +43,7 @@ def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
     config = cell.config
     networks = open_networks(cell.folder, device=config.device)
     require_labels(networks.method, config)
-    sets = make_sets(config.data, released=config.method.recipe == "released")
+    sets = make_sets(config.data, released=config.released)
     for key in ("data_hash", "unlabelled_hash"):
         if getattr(sets.record, key) != getattr(cell.result, key):
             raise InputError(f"{cell.folder}: its data have changed since it was made")
@@ -57,13 +57,7 @@ def measure_pseudo_labels(cell: CellResult) -> dict[str, Any]:
     labels = label_people(networks.method, config, people, networks.hardware)
     size = np.sqrt(np.prod(people.boxes[:, 2:], axis=1))[:, None]
     error = np.linalg.norm(labels[..., :2] - people.keypoints[..., :2], axis=2) / size
-    places = places_of(
-        people,
-        config.data.crop_size,
-        upright=config.data.upright,
-        up=config.data.up,  # type: ignore[arg-type]
-        released=config.released,
-    )
+    places = places_in_run(config, people)
     heatmap_pixel = places.scale[:, :1] * PIXEL_STD / (config.data.crop_width / 4)
     apart = (labels[..., 3] * heatmap_pixel / size)[counted]
     return {

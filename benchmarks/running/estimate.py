@@ -172,7 +172,7 @@ def _steps(config: TrainConfig, pools: dict[object, int], *, epochs: int) -> int
         return epochs * optimisation.epoch_steps
     if config.data not in pools:
         try:
-            sets = make_sets(config.data, released=config.method.recipe == "released")
+            sets = make_sets(config.data, released=config.released)
         except InputError:
             return None
         sampler = PairSampler(sets.labelled, sets.unlabelled, optimisation.batch_size, config.seed)

@@ -81,7 +81,7 @@ def require_budgets(cells: Sequence[Cell], *, people: int | None) -> None:
     """Check the cells' data, or, where these are yet to be made of so many people, the budgets."""
     for data, config in _budgets(cells).items():
         if people is None:
-            make_sets(data, released=config.method.recipe == "released")
+            make_sets(data, released=config.released)
         elif not data.labels_file:
             label_budget(data.labels, people)
 
@@ -95,7 +95,7 @@ def run_cells(
     jobs: int = 0,
     options: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Run the missing cells, so many jobs at a time; 0 is the launcher's default.
+    """Run the missing cells.
 
     A cell that fails leaves its output, including the traceback, in `logs/` and does not stop the
     others.
@@ -202,7 +202,7 @@ def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
     with exclusive(place.lock("crops"), patience=math.inf, waiting=waiting):
         sweep(place.crops, older_than=DAY)
         for data, config in _budgets(cells).items():
-            sets = make_sets(data, released=config.method.recipe == "released")
+            sets = make_sets(data, released=config.released)
             _require_same_data(place, data.labels, sets.record)
             crops = (data.crop_size, data.upright, data.path, data.unlabelled, config.easy_view)
             if crops not in decoded:
@@ -239,7 +239,7 @@ def progress_bar(cells: Sequence[Cell], place: ComparisonFolder) -> Iterator[Cal
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         try:
-            yield lambda text: bar.write(text)
+            yield bar.write
         finally:
             stop.set()
             thread.join()
