@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,23 @@ from typing import Any
 import msgspec
 import numpy as np
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from sspcm.assembly import (
     about_networks,
-    make_batch_maker,
     make_method,
     method_of,
     open_store,
-    open_stores,
 )
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, to_dict
-from sspcm.data.batches import Pool
-from sspcm.data.crop_store import CropStore, cache_folder
-from sspcm.data.detections import PERSON
-from sspcm.data.sampler import PairSampler
+from sspcm.data.crop_store import cache_folder
 from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
 from sspcm.data.summary import summarise, summary_lines
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
-from sspcm.inference.pool_labels import pool_labels, require_labels
-from sspcm.inference.scores import alignment, percent, predict_people, score_people
+from sspcm.inference.pool_labels import require_labels
+from sspcm.inference.scores import percent
 from sspcm.methods.method import Method
-from sspcm.networks.averages import AveragedWeights
-from sspcm.networks.roles import role_networks
-from sspcm.runs.checkpoint import save_checkpoint
 from sspcm.runs.folder import HASHES, RunFolder
 from sspcm.runs.loggers import open_loggers, require_loggers
 from sspcm.runs.records import BurnInRecord, RunResult, RunSummary
@@ -47,23 +37,16 @@ from sspcm.training.distributed import (
     Processes,
     distribute,
     joined_processes,
-    require_identical,
-    synchronise_buffers,
 )
-from sspcm.training.epoch import require_numbers, train_epoch
 from sspcm.training.forecast import forecast
-from sspcm.training.optimiser import learning_rate, make_optimiser
+from sspcm.training.learner import Learner
+from sspcm.training.optimiser import learning_rate
 from sspcm.training.progress import Progress, restore, save
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import size_in_words, sweep
-from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.locks import exclusive
-from wepdtof_pose.scores.predictions import to_results
 
 _LOG = logging.getLogger(__name__)
-
-CURVE_SCORES = ("AP", "AP50", "AR", "PCK@0.2")
-"""Scores written for every evaluated epoch; the result holds all scores."""
 
 
 def train(
@@ -143,68 +126,21 @@ def _train(
     if run.ended(config):
         run.require_same_conditions(hashes)
         return run.read_result()
-    threads = config.threads or run.threads_of_its_beginning()
-    if threads:
-        torch.set_num_threads(threads)
-    surroundings = environment(hardware) | {
-        "device_type": hardware.device.type,
-        "processes": processes.count,
-        **hashes,
-    }
-    run.require_same_conditions(surroundings)
-    if processes.writes:
-        run.adopt(config)
-        if not run.resumable:
-            run.write(run.environment_file, surroundings)
-        run.write_keypoint_set(sets.train.keypoint_set)
-        if not part:
-            _LOG.info(
-                "%s, recipe %s: %s on %s, %s, %d threads, %d processes",
-                config.method.name,
-                config.method.recipe,
-                config.network.name,
-                surroundings["device"],
-                surroundings["precision"],
-                surroundings["threads"],
-                processes.count,
-            )
-            for line in summary_lines(summary):
-                _LOG.info("%s", line)
-
-    train_store, test_store = open_stores(config, sets)
+    said = None if part else summary
+    _record_conditions(config, run, sets, hardware, processes, hashes, said)
+    learner = Learner(config, run, sets, hardware, processes, method)
+    method = learner.method
     if processes.writes and not part:
+        stores = (learner.train_store, learner.test_store)
         _LOG.info(
             "crops: %s in %s (sspcm cache shows and clears it)",
-            size_in_words(sum(store.size for store in (train_store, test_store) if store)),
+            size_in_words(sum(store.size for store in stores if store)),
             cache_folder(config.data.cache),
         )
     if config.evaluation.pseudo_labels and processes.writes:
         # Made now, so that too small a disk is noticed before anything is trained.
         open_store(config, pool_people(config.data, sets)[0])
-    sampler = PairSampler(
-        sets.labelled_draws(config.data.more_share),
-        sets.unlabelled,
-        config.optimisation.batch_size,
-        config.seed,
-        epoch_steps=config.optimisation.epoch_steps,
-        rank=processes.rank,
-        processes=processes.count,
-        released=config.released,
-    )
-    batches = make_batch_maker(config, sets, train_store, hardware)
-    pool = Pool(
-        np.unique(sets.unlabelled), len(train_store), config.evaluation.batch_size, batches.views
-    )
-    if config.synchronise_batchnorm:
-        method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
-    if config.compile:
-        for network in role_networks(method):
-            network.compile()
-    optimiser = make_optimiser(method, config.optimisation)
-    averaged = None
-    if config.optimisation.averaging:
-        averaged = AveragedWeights(method, config.optimisation.averaging)
-    progress = restore(run, method, optimiser, hardware, averaged)
+    progress = restore(run, method, learner.optimiser, hardware, learner.averaged)
     # As published, resuming the released schedule drops the rate one epoch early.
     early = config.released and progress.epoch > 0
     rows = run.read_metrics()[: progress.epoch]
@@ -216,14 +152,20 @@ def _train(
             f"{progress.epoch}: one of them was not copied or is of another run; bring it back, or "
             "remove both to begin anew"
         )
-    alone = processes.count == 1 and not config.compile
-    burn_ins = burn_ins or run.path / "burn_in"
     burnt_in = progress.epoch >= config.optimisation.burn_in_epochs
+    burn_ins = burn_ins or run.path / "burn_in"
     roles = {method.roles[entry]: role for entry, role in method.burn_in_roles().items()}
+    alone = processes.count == 1 and not config.compile
     if alone and not part and _LOG.isEnabledFor(logging.INFO):
         missing = missing_burn_ins(config, () if burnt_in else roles.values(), burn_ins, hashes)
         left = forecast(
-            method, batches, sampler, config, hardware, epoch=progress.epoch, burn_ins=missing
+            method,
+            learner.batches,
+            learner.sampler,
+            config,
+            hardware,
+            epoch=progress.epoch,
+            burn_ins=missing,
         )
         _LOG.info("%s", left.line(config.method.shown))
     if not burnt_in:
@@ -236,8 +178,7 @@ def _train(
             processes=processes,
         )
         method.start_from(burnt.weights, epochs=config.optimisation.burn_in_epochs)
-        if averaged is not None:
-            averaged = AveragedWeights(method, config.optimisation.averaging)
+        learner.begin_averages()
         rows, progress.burn_in = burnt.rows, msgspec.to_builtins(burnt.record)
         progress.epoch = config.optimisation.burn_in_epochs
     about = about_networks(config, sets, method)
@@ -247,8 +188,8 @@ def _train(
     bar = stack.enter_context(
         tqdm(
             desc=part or config.method.shown,
-            total=config.optimisation.epochs * sampler.steps,
-            initial=progress.epoch * sampler.steps,
+            total=config.optimisation.epochs * learner.sampler.steps,
+            initial=progress.epoch * learner.sampler.steps,
             unit="step",
             leave=False,
             disable=None if processes.writes else True,
@@ -256,55 +197,9 @@ def _train(
     )
 
     while progress.epoch < config.optimisation.epochs:
-        started = time.perf_counter()
-        rate = learning_rate(
-            method.schedule_epoch(progress.epoch), config.optimisation, early=early
-        )
-        with hardware.autocast():
-            method.begin_epoch(pool)
-        losses = train_epoch(
-            stepped,
-            method,
-            optimiser,
-            sampler,
-            batches,
-            progress.epoch,
-            config,
-            hardware,
-            averaged=averaged,
-            early=early,
-            bar=bar,
-        )
-        require_numbers(losses, method, processes, progress.epoch + 1)
-        synchronise_buffers(method, processes, averaged)
-        final = progress.epoch + 1 == config.optimisation.epochs
-        # Before the epoch ends: then the lagged teachers are replaced.
-        training = time.perf_counter() - started
-        if final and config.evaluation.pseudo_labels and processes.writes:
-            with _evaluated(averaged):
-                labels = pool_labels(method, config, sets, hardware)
-            run.write(run.pseudo_labels_file, labels, indent=None)
-        started = time.perf_counter()
-        method.end_epoch()
-        require_identical(method, processes)
-        progress.epoch += 1
-        progress.seconds += training + time.perf_counter() - started
-        row: dict[str, Any] = {"epoch": progress.epoch, "learning_rate": rate, "train": losses}
-
-        evaluated = final or progress.epoch % config.evaluation.every == 0
-        if evaluated and test_store is not None:
-            with _evaluated(averaged):
-                scores = _evaluate(
-                    method, sets, test_store, config, hardware, processes, run if final else None
-                )
-            row["scores"] = {
-                name: {key: value[key] for key in CURVE_SCORES} for name, value in scores.items()
-            }
-            selected_by = method.selected_by(released=config.released)
-            if progress.add_scores(scores, selected_by) and processes.writes:
-                with _evaluated(averaged):
-                    best = {"method": method.state_dict(), "about": about}
-                    save_checkpoint(run.best_checkpoint, best)
+        row = learner.learn(stepped, progress, early=early, bar=bar)
+        if (scores := learner.score(progress, about)) is not None:
+            row["scores"] = scores
         row["seconds"] = round(progress.seconds, 3)
         rows.append(row)
         if processes.writes:
@@ -314,12 +209,52 @@ def _train(
             run.write_metrics(rows)
             log(row)
             progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
-            save(run, method, optimiser, progress, about, averaged)
+            save(run, method, learner.optimiser, progress, about, learner.averaged)
 
-    result = _result(config, sets, summary, sampler, method, hardware, progress)
+    result = _result(learner, summary, progress)
     if processes.writes:
         run.write(run.result_file, result.as_json())
     return result
+
+
+def _record_conditions(
+    config: TrainConfig,
+    run: RunFolder,
+    sets: TrainingSets,
+    hardware: Hardware,
+    processes: Processes,
+    hashes: Mapping[str, Any],
+    summary: RunSummary | None,
+) -> None:
+    """Check that a run goes on as it began, or write how it begins; log the summary, if any."""
+    threads = config.threads or run.threads_of_its_beginning()
+    if threads:
+        torch.set_num_threads(threads)
+    surroundings = environment(hardware) | {
+        "device_type": hardware.device.type,
+        "processes": processes.count,
+        **hashes,
+    }
+    run.require_same_conditions(surroundings)
+    if not processes.writes:
+        return
+    run.adopt(config)
+    if not run.resumable:
+        run.write(run.environment_file, surroundings)
+    run.write_keypoint_set(sets.train.keypoint_set)
+    if summary is not None:
+        _LOG.info(
+            "%s, recipe %s: %s on %s, %s, %d threads, %d processes",
+            config.method.name,
+            config.method.recipe,
+            config.network.name,
+            surroundings["device"],
+            surroundings["precision"],
+            surroundings["threads"],
+            processes.count,
+        )
+        for line in summary_lines(summary):
+            _LOG.info("%s", line)
 
 
 def _require_same_past(
@@ -352,51 +287,6 @@ def _train_burn_in(config: TrainConfig, folder: Path, *, processes: Processes) -
         _train(config, folder, processes, resume=True, loggers=(), stack=stack, part=part)
 
 
-def _evaluated(averaged: AveragedWeights | None) -> AbstractContextManager[None]:
-    """Give the method the weights that are evaluated, for the time of the block."""
-    return nullcontext() if averaged is None else averaged.applied()
-
-
-def _evaluate(
-    method: Method,
-    sets: TrainingSets,
-    store: CropStore,
-    config: TrainConfig,
-    hardware: Hardware,
-    processes: Processes,
-    run: RunFolder | None,
-) -> dict[str, Any]:
-    """Return the scores of every network; given a run, write the reported network's predictions.
-
-    Each process predicts its share of the test people, and every process scores all of them.
-    """
-    everywhere = processes.gather(
-        predict_people(
-            method,
-            store,
-            config.evaluation,
-            hardware,
-            flip_permutation=sets.train.keypoint_set.flip_permutation,
-            bgr=config.released,
-            sigma=config.sigma,
-            align=alignment(config.method.recipe),
-            share=processes.share(len(store)),
-        )
-    )
-    # With fewer people than processes, some process has predicted nobody.
-    parts = [part for part in everywhere if part]
-    keypoints = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    scores = {}
-    for name, values in keypoints.items():
-        in_test_joints = convert_keypoints(values, sets.train.keypoint_set, sets.test.keypoint_set)
-        scores[name], predictions = score_people(sets.test, sets.tested, store, in_test_joints)
-        if run is not None and processes.writes and name == method.reported:
-            category = sets.test.meta.get("category", {}).get("id", PERSON)
-            results = to_results(predictions, category_id=category)
-            run.write(run.predictions_file, results, indent=None)
-    return scores
-
-
 def _in_words(row: dict[str, Any], method: Method, config: TrainConfig) -> str:
     """Return an epoch's row of metrics.jsonl as a readable line: losses and reported scores."""
     losses = {name: row["train"][name] for name in row["train"] if name not in method.statistics}
@@ -408,28 +298,21 @@ def _in_words(row: dict[str, Any], method: Method, config: TrainConfig) -> str:
     return f"{epoch}, {row['seconds']:.0f} s: {', '.join(parts)}"
 
 
-def _result(
-    config: TrainConfig,
-    sets: TrainingSets,
-    summary: RunSummary,
-    sampler: PairSampler,
-    method: Method,
-    hardware: Hardware,
-    progress: Progress,
-) -> RunResult:
+def _result(learner: Learner, summary: RunSummary, progress: Progress) -> RunResult:
+    config, method, hardware = learner.config, learner.method, learner.hardware
     return RunResult(
         method=config.method.shown,
         recipe=config.method.recipe,
         reported=method.reported,
         seed=config.seed,
         labels=config.data.labels,
-        **msgspec.structs.asdict(sets.record),
+        **msgspec.structs.asdict(learner.sets.record),
         last=progress.last,
         best=progress.best or {},
         best_epoch=progress.best_epoch,
         epochs=progress.epoch,
-        steps=progress.epoch * sampler.steps,
-        processes=sampler.processes,
+        steps=progress.epoch * learner.sampler.steps,
+        processes=learner.sampler.processes,
         training_seconds=round(progress.seconds, 1),
         burn_in=msgspec.convert(progress.burn_in, BurnInRecord | None),
         peak_memory_bytes=max(progress.peak_memory, peak_memory(hardware)),
