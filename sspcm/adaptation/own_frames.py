@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def own_frames(
     frames: list[_FramePeople] = []
     looked_at = 0
     with tqdm(total=expected, desc="frames", unit="", disable=None, leave=False) as bar:
-        for frame in _decoded(readers):
+        for frame in chain.from_iterable(readers):
             if looked_at % step == 0:
                 frames.append(_people_of(frame, boxes, pictures))
             looked_at += 1
@@ -127,11 +128,6 @@ class _FramePeople:
     path: Path
     size: tuple[int, int]
     boxes: FrameBoxes
-
-
-def _decoded(readers: Sequence[FrameReader]) -> Iterator[Frame]:
-    for reader in readers:
-        yield from reader
 
 
 def _people_of(frame: Frame, boxes: BoxSource, pictures: Path) -> _FramePeople:
