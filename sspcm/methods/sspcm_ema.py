@@ -113,9 +113,9 @@ class SspcmEma(Method):
         mirror: bool = True
         zoom: float = 0.85
         plain: bool = True
-        agreement: float = 0.08
-        score_threshold: float = 0.2
-        peak_quantile: float = 0.5
+        agreement: float = 0.25
+        score_threshold: float = 0.1
+        peak_quantile: float = 0.0
         redraw: bool = True
         operations: int = 2
         magnitude: int = 15
