@@ -3,8 +3,7 @@
 As in SSPCM (Huang et al., CVPR 2023) a pseudo-label is trusted where predictions of two periods
 agree in position. The periods are here those of two exponential averages of one network (mean
 teachers: Tarvainen and Valpola, NeurIPS 2017), and what is learned is drawn anew, as Kim et al.
-("A Unified Framework for Domain Adaptive Pose Estimation", ECCV 2022) do, who also keep the upper
-half of the peaks.
+("A Unified Framework for Domain Adaptive Pose Estimation", ECCV 2022) do.
 """
 
 from __future__ import annotations
@@ -53,13 +52,14 @@ class SspcmEma(Method):
     zoomed, where they are right more often than on a random easy view. T is the mean of the maps of
     E, of L, and of L on x_p mirrored, zoomed in, and both, each mapped back. Its position
     inconsistency s is the largest distance between the five argmax positions. A joint is kept where
-    s is at most `agreement` of the map's width and T's peak is above `score_threshold` and above
-    the batch's `peak_quantile`. The hard view is the same person's easy view x_u, turned, zoomed
-    and mirrored at random, after RandAugment and Cut-Occlude; the kept joint, at T's refined
-    position as x_u shows it, is drawn there anew as an exact Gaussian y_u: a map that was warped
-    and learned would blur the peaks from step to step. One pass of A takes labelled and hard views
-    together, so that BatchNorm sees one distribution. Loss: M(H_A(x_s), y) + M(H_A(hard view),
-    y_u).
+    s is at most `agreement` of the map's width and T's peak is above `score_threshold`: nearly all
+    are, for those that are hard to see are those on which there is most to learn. `peak_quantile`
+    leaves out the lower peaks of a batch, too (Kim et al. keep the upper half). The hard view is
+    the same person's easy view x_u, turned, zoomed and mirrored at random, after RandAugment and
+    Cut-Occlude; the kept joint, at T's refined position as x_u shows it, is drawn there anew as an
+    exact Gaussian y_u: a map that was warped and learned would blur the peaks from step to step.
+    One pass of A takes labelled and hard views together, so that BatchNorm sees one distribution.
+    Loss: M(H_A(x_s), y) + M(H_A(hard view), y_u).
 
     | pass | networks | input | mode | gradient | BatchNorm running statistics |
     |---|---|---|---|---|---|

@@ -12,12 +12,14 @@ import torch
 from sspcm.methods import METHODS, build_method
 
 STORED = json.loads(Path(__file__).with_name("curves.json").read_text(encoding="utf-8"))
+SURER_HALF = {"agreement": 0.08, "score_threshold": 0.2, "peak_quantile": 0.5}
 RUNS = {
     **{name: (name, {}, False) for name in METHODS},
     "sspcm released": ("sspcm", {}, True),
     "pose_dual rand_augment": ("pose_dual", {"augmentation": "rand_augment"}, False),
     "multi_augs single": ("multi_augs", {"networks": 1, "views": ["jc", "jo", "mu"]}, False),
     "multi_augs released": ("multi_augs", {"views": ["joco", "jccm", "co", "cm"]}, True),
+    "sspcm_ema surer half": ("sspcm_ema", SURER_HALF, False),
 }
 
 

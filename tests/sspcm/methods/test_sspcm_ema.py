@@ -116,9 +116,10 @@ def test_what_is_learned_lies_where_the_hard_view_shows_it(
     ("of_long", "options", "kept"),
     [
         ((2, 5), {}, True),
-        ((3, 5), {}, False),
-        ((3, 5), {"agreement": 0.0}, True),
-        # The map is 8 wide: 0.13 of it is just above a pixel.
+        # The map is 8 wide: a quarter of it are two pixels, and 0.13 just above one.
+        ((4, 5), {}, True),
+        ((5, 5), {}, False),
+        ((5, 5), {"agreement": 0.0}, True),
         ((3, 5), {"agreement": 0.13}, True),
         ((3, 6), {"agreement": 0.13}, False),
         # The mean of two spots apart peaks at one half.
