@@ -43,6 +43,7 @@ class _Step(msgspec.Struct):
     people_per_second: float
     plain_over_ours: float
     ours_over_bare: float
+    handing_back_over_ours: float | None = None
 
 
 class _Waiting(msgspec.Struct):
@@ -176,6 +177,8 @@ def _steps(records: Sequence[_Step]) -> list[str]:
         "plain fp32 contiguous over ours": lambda one: f"{one.plain_over_ours:.2f} x",
         "ours over the bare passes": lambda one: f"{one.ours_over_bare:.3f} x",
     }
+    if all(one.handing_back_over_ours is not None for one in records):
+        columns["handing memory back over ours"] = lambda one: f"{one.handing_back_over_ours:.2f} x"
     title = (
         f"**Training step**, {first.network}, {width} x {height}, batch {first.batch_size}, "
         f"{first.precision}"

@@ -254,7 +254,7 @@ def test_what_is_missing_for_pseudo_labels_is_said(copied):
 
 
 def test_every_method_has_a_look_of_its_own():
-    names = (*METHOD_ORDER, "sspcm_ema", "sspcm_ema_more", "mine")
+    names = (*METHOD_ORDER, "sspcm_ema", "sspcm_ema_surer_half", "mine")
     looks = [tuple(colour_and_marker(name).values()) for name in names]
     assert len(set(looks)) == len(looks)
 

@@ -157,7 +157,9 @@ def test_all_parts_give_records_that_json_holds_and_a_table(tmp_path, monkeypatc
     text = speed_tables(result)
     for title in ("Data pipeline", "Training step", "Waiting for data", "Decoding", "Growth"):
         assert title in text
-    assert result["steps"][0]["ours_over_bare"] > 0
+    (step,) = result["steps"]
+    assert step["ours_over_bare"] > 0
+    assert f"| {step['handing_back_over_ours']:.2f} x |" in text
     small, largest = result["growth"]
     assert small["peak_growth_bytes"] > small["store_bytes"] / 64
     assert 0 < small["write_ms_per_person"] < 1000
