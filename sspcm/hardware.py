@@ -54,6 +54,23 @@ class Hardware:
         """Return the module, moved to the device and this memory layout."""
         return in_memory_format(module.to(self.device), self.memory_format)
 
+    def keep_freed_memory(self, most: int = _KEPT) -> None:
+        """Let the process keep freed memory, up to `most` bytes, for what is allocated next.
+
+        The tensors of a step on a CPU are freed at its end. By default glibc hands most of that
+        memory back to the system, and fetches it anew, page by page, in the next step, which takes
+        a tenth of its time. Nothing is changed on a GPU, where malloc is not glibc's, and where the
+        environment says what malloc is to do.
+        """
+        told = any(name.startswith("MALLOC_") for name in os.environ)
+        told |= "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
+        if told or self.device.type != "cpu" or sys.platform != "linux":
+            return
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_MMAP_THRESHOLD, _LARGEST_OF_HEAP)
+            mallopt(_M_TRIM_THRESHOLD, most)
+
 
 def in_memory_format(module: Module, layout: torch.memory_format) -> Module:
     """Return the module, the weights of its convolutions moved to this memory layout."""
@@ -78,8 +95,7 @@ def choose_hardware(
 
     `auto` takes CUDA where there is one, and bfloat16 where the hardware is fast at it: CUDA from
     compute capability 8.0 on, CPUs with bfloat16 instructions. A CUDA device without a number is
-    that of the process's local rank. Float32 on CUDA is exact: TF32 is switched off. On a CPU the
-    process keeps the memory that it frees (`keep_freed_memory`).
+    that of the process's local rank. Float32 on CUDA is exact: TF32 is switched off.
 
     Args:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -120,25 +136,7 @@ def choose_hardware(
         # Torch multiplies in TF32 otherwise, with 10 bits of mantissa.
         torch.backends.cudnn.allow_tf32 = False
         torch.backends.cuda.matmul.allow_tf32 = False
-    if chosen.type == "cpu":
-        keep_freed_memory()
     return Hardware(device=chosen, precision=getattr(torch, precision))
-
-
-def keep_freed_memory(most: int = _KEPT) -> None:
-    """Let glibc keep freed memory, up to `most` bytes, for what is allocated next.
-
-    The tensors of a step are freed at its end. By default most of that memory goes back to the
-    system and is fetched anew, page by page, in the next step, which takes a tenth of its time.
-    Where the environment says what malloc is to do, or malloc is not glibc's, nothing is changed.
-    """
-    told = any(name.startswith("MALLOC_") for name in os.environ)
-    if told or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "") or sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_OF_HEAP)
-        mallopt(_M_TRIM_THRESHOLD, most)
 
 
 def environment(hardware: Hardware) -> dict[str, Any]:

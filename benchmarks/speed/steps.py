@@ -21,7 +21,7 @@ from sspcm.config_io import load_config
 from sspcm.data.batches import Pool, RawBatch, read_ahead
 from sspcm.data.sampler import PairSampler, step_generator
 from sspcm.data.sets import make_sets
-from sspcm.hardware import choose_hardware, keep_freed_memory
+from sspcm.hardware import choose_hardware
 from sspcm.methods.method import Method
 from sspcm.networks.roles import role_networks
 from sspcm.training.optimiser import make_optimiser
@@ -148,6 +148,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, *, plain: bool = False) -> None:
         # On a GPU, exact fp32 for the plain steps switches TF32 off; bfloat16 does not use it.
         self.hardware = choose_hardware(config.device, "float32" if plain else config.precision)
+        self.hardware.keep_freed_memory()
         if plain:
             self.hardware = replace(self.hardware, memory_format=torch.contiguous_format)
         self.sets = sets = make_sets(config.data)
@@ -184,9 +185,9 @@ class Trainer:
 
     def step_that_hands_back(self) -> None:
         """Take a step whose memory goes back to the system, which is kept otherwise."""
-        keep_freed_memory(_GLIBCS_OWN)
+        self.hardware.keep_freed_memory(_GLIBCS_OWN)
         self.step()
-        keep_freed_memory()
+        self.hardware.keep_freed_memory()
 
     def passes(self) -> list[Pass]:
         """Return the network passes of a step, in order."""

@@ -176,6 +176,7 @@ def opens_networks(
                 precision=precision,
                 allow_code=allow_code,
             )
+            networks.hardware.keep_freed_memory()
             for note in networks.notes:
                 echo(note, err=True)
             command(networks=networks.with_settings(decoding=decoding, flip_test=flip_test), **rest)

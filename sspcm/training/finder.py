@@ -114,6 +114,7 @@ def train_finder(
     if weights.is_file():
         return weights
     hardware = choose_hardware("auto", "float32")
+    hardware.keep_freed_memory()
     generator = torch.Generator().manual_seed(config.seed)
     network = FinderNet(generator=generator)
     _start(network, config.pretrained)

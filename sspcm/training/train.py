@@ -104,6 +104,7 @@ def _train(
         local_rank=processes.local_rank,
         by="--device, or device in the configuration",
     )
+    hardware.keep_freed_memory()
     if resume:
         require_run_data(config.data, str(folder))
     sets = make_sets(config.data, released=config.released)

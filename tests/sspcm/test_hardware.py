@@ -9,7 +9,7 @@ FAULTS = """
 import resource, sys
 import torch
 from sspcm.hardware import choose_hardware
-choose_hardware("cpu", "float32")
+choose_hardware("cpu", "float32").keep_freed_memory()
 for step in range(8):
     if step == 3:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
