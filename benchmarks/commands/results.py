@@ -47,7 +47,7 @@ def table(
       sspcm-bench table runs/fisheye --baseline pose_dual --format latex
 
     A text file marks a table by two comments, <!-- table of FOLDER --> and <!-- end of table -->;
-    <!-- table of FOLDER by PCK@0.2 --> compares by another score than AP.
+    <!-- table of FOLDER by PCK@0.2 against sspcm --> names the score and the baseline.
 
     \b
     Example:

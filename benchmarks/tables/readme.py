@@ -21,7 +21,7 @@ SPEED_FILE = "speed.json"
 
 _MARK = re.compile(
     r"^<!-- ((?P<what>table|scores|summary) of (?P<folder>.+?)( by (?P<score>[^ ]+))?"
-    r"|end of table) -->$",
+    r"( against (?P<baseline>[^ ]+))?|end of table) -->$",
     re.MULTILINE,
 )
 
@@ -30,13 +30,14 @@ def with_tables(text: str, base: Path, *, source: str = "text") -> str:
     """Return the text with every marked table replaced by one from its comparison's folder.
 
     A table lies between the lines `<!-- table of FOLDER -->` and `<!-- end of table -->`; FOLDER is
-    relative to `base`, and `FOLDER by SCORE` compares by another score than AP. `scores` in place
-    of `table` leaves out cost and single networks; `summary` also leaves out details. FOLDER may
-    also come from `sspcm-bench speed` or `sspcm-bench rank`. `source` names the text in errors.
+    relative to `base`; `FOLDER by SCORE` compares by another score than AP, and `FOLDER against
+    METHOD` (or `FOLDER by SCORE against METHOD`) with another method than `supervised`. `scores` in
+    place of `table` leaves out cost and single networks; `summary` also leaves out details. FOLDER
+    may also come from `sspcm-bench speed` or `sspcm-bench rank`. `source` names the text in errors.
 
     Raises:
-        InputError: a folder holds no finished comparison, there is no such score, or a mark has no
-            partner.
+        InputError: a folder holds no finished comparison, there is no such score or method, or a
+            mark has no partner.
     """
 
     parts, done = [], 0
@@ -109,7 +110,9 @@ def _table(begin: re.Match[str], base: Path) -> str:
             raise InputError(
                 f"{folder / CHOICE_FILE}: is not a result of sspcm-bench rank: run it again"
             ) from None
-    report = make_report(read_results(folder), score=begin["score"] or "AP")
+    report = make_report(
+        read_results(folder), baseline=begin["baseline"], score=begin["score"] or "AP"
+    )
     if begin["what"] == "scores":
         report = replace(report, tables=report.tables[:1])
     if begin["what"] == "summary":

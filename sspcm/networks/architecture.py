@@ -50,10 +50,10 @@ def architecture_of(
         state["final_layer.weight"]
         return _name_and_options(state)
     except KeyError as error:
+        last = f"its last parameter is {[*state][-1]!r}" if state else "it has no parameters"
         raise InputError(
             f"{source}: is no trained pose network of one heatmap a joint (a PoseResNet, HRNet or "
-            f"PoseEfficientNet): it has no {error.args[0]!r}; its last parameter is "
-            f"{[*state][-1]!r}"
+            f"PoseEfficientNet): it has no {error.args[0]!r}; {last}"
         ) from None
 
 

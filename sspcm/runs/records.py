@@ -164,6 +164,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     def as_json(self) -> dict[str, Any]:
         """Return the content of result.json; what the run does not have is left out."""
         content = msgspec.to_builtins(self)
+        if self.summary is not None and not self.summary.unread:
+            del content["summary"]["unread"]
         optional = ("labels_hash", "unlabelled_hash", "summary", "burn_in")
         return {k: v for k, v in content.items() if v is not None or k not in optional}
 

@@ -43,6 +43,16 @@ def test_a_summary(comparison, tmp_path):
     assert with_tables(text, tmp_path) == text
 
 
+@pytest.mark.parametrize("score", ["", " by PCK@0.2"])
+def test_a_table_against_another_baseline(comparison, tmp_path, score):
+    marked = f"<!-- summary of {comparison}{score} against sspcm -->\n<!-- end of table -->\n"
+    text = with_tables(marked, tmp_path)
+    assert "| Δ to sspcm |" in text
+    assert ("| PCK@0.2 " in text.partition("Δ")[0]) == bool(score)
+    with pytest.raises(InputError, match="no cell of the baseline 'other'"):
+        with_tables(marked.replace("sspcm", "other"), tmp_path)
+
+
 def test_a_summary_has_no_scores_from_before_the_end(tmp_path):
     results = Path(__file__).parents[3] / "results" / "lspet"
     found = {

@@ -111,7 +111,7 @@ def test_other_data_under_a_new_name_are_refused(moved, tmp_path):
     file.write_text(json.dumps(content))
     found = command("--resume", "-o", moved, "--data", tmp_path / "other")
     assert found.exit_code == 2
-    assert "began with data_hash" in found.output
+    assert "the annotations of data.path were changed since" in found.output
     assert load_config(moved / "config.yaml").data.path == "d200"
 
 
@@ -131,7 +131,7 @@ def test_a_finished_run_is_not_taken_for_one_of_other_data(short, tiny_fisheye, 
     file.write_text(json.dumps(content))
     found = command(*arguments, "--data", tmp_path / place, "--resume", "-o", folder)
     assert found.exit_code == 2
-    assert "began with data_hash" in found.output
+    assert "the annotations of data.path were changed since" in found.output
     assert (folder / "result.json").read_text() == result
 
 

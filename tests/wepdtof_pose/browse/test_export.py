@@ -242,7 +242,7 @@ def test_an_export_of_an_earlier_version_is_moved_away(fiftyone: Any, data: Path
     dataset.reload()
     del dataset.info[fields.INFO]["exports"]
     dataset.save()
-    with pytest.raises(InputError, match="an earlier version wrote is not recognised: move it"):
+    with pytest.raises(InputError, match=r"an earlier version wrote is not recognised\): move it"):
         written(fiftyone, data)
     out = data.parent / "out.json"
     out.rename(data.parent / "before.json")
