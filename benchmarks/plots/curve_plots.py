@@ -96,6 +96,7 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
             _shade_burn_in(panel, comparison)
     for panel in axes[-1]:
         panel.set_xlabel("epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
     legend_above(figure, columns=8)
     left_out += [
         f"{cell.folder.name} after epoch {len(cell.metrics)} of {cell.result.epochs}: its "
