@@ -58,9 +58,9 @@ class Hardware:
         """Let the process keep freed memory, up to `most` bytes, for what is allocated next.
 
         The tensors of a step on a CPU are freed at its end. By default glibc hands most of that
-        memory back to the system, and fetches it anew, page by page, in the next step, which takes
-        a tenth of its time. Nothing is changed on a GPU, where malloc is not glibc's, and where the
-        environment says what malloc is to do.
+        memory back to the system, and fetches it anew, page by page, in the next step;
+        `sspcm-bench speed` measures what that costs. Nothing is changed on a GPU, where malloc is
+        not glibc's, and where the environment says what malloc is to do.
         """
         told = any(name.startswith("MALLOC_") for name in os.environ)
         told |= "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "")
