@@ -1,8 +1,11 @@
-"""Processes: how many cores there are for one, and that none outlives its parent."""
+"""Processes: how many cores there are for one, and that its workers end as it does."""
 
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import parent_process
 from threading import Thread
 
@@ -24,3 +27,19 @@ def end_with_parent() -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def unheard_interrupts() -> Iterator[None]:
+    """Start processes in the block that Ctrl-C does not reach: their parent hears it and ends them.
+
+    A terminal sends it to all of them, and each would print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

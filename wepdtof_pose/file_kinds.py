@@ -32,6 +32,8 @@ def kind_of_no_picture(content: bytes) -> str:
     for test, what in _UNREAD_PICTURES:
         if test.match(content):
             return f"{what}, which is not read: convert it to JPEG or PNG"
+    if content.startswith(_TIFF):
+        return "a TIFF that is damaged or of a kind that is not read: store it with 8 or 16 bits"
     if content.startswith(_PICTURES):
         return ""
     if not content.strip(b"\0"):
@@ -81,7 +83,8 @@ _NAMES = (
 )
 """What names of files that are not there may be."""
 
-_PICTURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*", b"MM\0")
+_TIFF = (b"II*", b"MM\0")
+_PICTURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM", *_TIFF)
 
 _UNREAD_PICTURES = (
     (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "HEIC, as phones take them"),

@@ -18,6 +18,7 @@ from wepdtof_pose.formats.fields import shown
 _DEEP = r"(?:[\[{]\s{0,9}(?:\"?\w{0,40}\"?\s{0,9}:\s{0,9})?){20}|(?:- {1,9}){20}"
 """Twenty lists or mappings that open in one another."""
 
+_TAB = "a tab, in whose place YAML takes spaces alone,"
 
 _MOST_VALUES = 100_000
 """Values that a text with aliases may stand for."""
@@ -41,7 +42,8 @@ def parse_yaml(text: str, *, source: str) -> Any:
         return yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise InputError(f"{source}: not usable YAML: {error.problem} at line {line}") from None
+        problem = _TAB if "'\\t'" in str(error.problem) else error.problem
+        raise InputError(f"{source}: not usable YAML: {problem} at line {line}") from None
     except RecursionError:
         raise InputError(f"{source}: not usable YAML: nested too deeply") from None
     # Tags with wrong values raise almost anything in the constructors: KeyError, IndexError, ...

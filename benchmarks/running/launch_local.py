@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.running.cell_run import run_cell
 from benchmarks.running.launching import Event, Task
-from wepdtof_pose.cores import end_with_parent, usable_cores
+from wepdtof_pose.cores import end_with_parent, unheard_interrupts, usable_cores
 from wepdtof_pose.errors import InputError
 
 _EXIT_CODES = {"done": 0, "failed": 1, "busy": 75}
@@ -47,7 +47,8 @@ def launch(
                 task, slot = waiting.pop(0), free.pop(0)
                 gpu = gpus[slot % len(gpus)] if gpus else None
                 process = context.Process(target=_work, args=(task, gpu, threads))
-                process.start()
+                with unheard_interrupts():
+                    process.start()
                 running[process.sentinel] = process, slot, task
                 yield Event(task.name, "started")
             for sentinel in wait(list(running)):

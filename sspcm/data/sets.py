@@ -266,11 +266,16 @@ def all_labelled(config: DataConfig, splits: Splits) -> bool:
 
 
 def why_unusable(dataset: PoseDataset) -> str:
-    """Return how many people of a data set cannot be used and why, to end a message; "" if none."""
+    """Return how many people of a data set cannot be used and why, to end a message; "" if none.
+
+    It also says where a data set has nobody.
+    """
+    if not len(dataset):
+        return f" (nobody is annotated on its {counted(len(dataset.frames), 'image')})"
     counts = left_out(dataset)
     if not counts:
         return ""
-    reasons = ", ".join(f"{count} have {reason}" for reason, count in counts.items())
+    reasons = ", ".join(f"{count} ({reason})" for reason, count in counts.items())
     return (
         f" ({sum(counts.values())} of {len(dataset)} people cannot be used: {reasons}; "
         "wepdtof-pose validate names them, and --fix repairs what has one right answer)"

@@ -108,6 +108,11 @@ def _doubts(
             f"{only_boxes} people of the training split have {ONLY_A_BOX} and are not used: "
             "data.unlabelled_boxes=true puts them into the unlabelled pool"
         )
+    if config.data.unlabelled and config.method.name == "supervised":
+        yield (
+            "supervised learns from labelled people alone: those of data.unlabelled are not used "
+            "(--method sspcm_ema learns from them)"
+        )
     for people, share in shares.items():
         if share < _FEW_IN_CROPS:
             yield f"only {100 * share:.1f} % of the joints of {people} people lie in their crops"

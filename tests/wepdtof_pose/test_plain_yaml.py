@@ -65,3 +65,10 @@ def test_aliases_stand_for_what_they_name():
 def test_aliases_without_end_are_refused(text):
     with pytest.raises(InputError, match=r"^text: not usable YAML: the alias stands for itself or"):
         parse_yaml(text, source="text")
+
+
+def test_tabs_are_said():
+    with pytest.raises(InputError, match=r"YAML: a tab, in whose place .* alone, at line 2$"):
+        parse_yaml("seed: 1\n\tdevice: cpu\n", source="text")
+    with pytest.raises(InputError, match="a tab, in whose place"):
+        parse_yaml('{\n\t"seed": 1\n}', source="text")

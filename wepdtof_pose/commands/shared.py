@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -96,12 +96,17 @@ class CommandGroup(click.Group):
         super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command; what its input or the machine is to blame for exits with 2."""
+        """Run the chosen command.
+
+        What its input or the machine is to blame for exits with 2, Ctrl-C with 130, as of shells.
+        """
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _end_interrupted(ctx)
         except BrokenPipeError:  # click ends quietly where nobody reads the output any more
             raise
         except OSError as error:
@@ -110,6 +115,9 @@ class CommandGroup(click.Group):
         except InputError as error:
             message = str(error)
         except Exception as error:
+            # Compiled modules make an ImportError of it.
+            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                _end_interrupted(ctx)
             if not _lacks_memory(error):
                 raise
             message = f"not enough memory: {str(error).strip() or 'this needs a larger machine'}"
@@ -117,6 +125,11 @@ class CommandGroup(click.Group):
             message = f"{message[:_LONGEST_MESSAGE]} ... ({len(message):,} characters)"
         echo(f"{ctx.info_name}: error: {message}", err=True)
         sys.exit(2)
+
+
+def _end_interrupted(ctx: click.Context) -> NoReturn:
+    echo(f"{ctx.info_name}: interrupted", err=True)
+    sys.exit(130)
 
 
 def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:

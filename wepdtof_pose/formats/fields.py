@@ -129,16 +129,23 @@ def parse_size(value: Any, what: str) -> int:
 
 def parse_number(text: Any, what: str) -> float:
     """Return the finite number that a text spells."""
+    if text is None or text == "":
+        raise InputError(f"{what} is missing")
     try:
         # Python reads 1_0 as 10.
         value = float(text if "_" not in str(text) else "?")
     except (TypeError, ValueError):
         comma = _COMMA.fullmatch(text) if isinstance(text, str) else None
-        hint = ": write a point in place of the comma" if comma else ""
+        hint = ": write a point in place of the comma" if comma else without_commas(str(text))
         raise InputError(f"{what} is {shown(text)}, not a number{hint}") from None
     if not abs(value) < LARGEST:
         raise InputError(f"{what} is {shown(text)}, not a finite number")
     return value
+
+
+def without_commas(line: str) -> str:
+    """Return what to do with a line of numbers that commas part; "" if none does."""
+    return ": put spaces between numbers, not commas" if re.search("[,;]", line) else ""
 
 
 def other_fields(row: dict[str, Any], known: frozenset[str]) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from wepdtof_pose.cores import end_with_parent
+from wepdtof_pose.cores import end_with_parent, unheard_interrupts
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, replacing, sweep, write_json
@@ -232,7 +232,8 @@ def _render(
         min(workers, len(plans)), mp_context=get_context("spawn"), initializer=end_with_parent
     ) as pool:
         order = sorted(plans, key=lambda plan: -plan.quota)
-        futures = {pool.submit(work, plan): plan for plan in order}
+        with unheard_interrupts():
+            futures = {pool.submit(work, plan): plan for plan in order}
         try:
             for future in as_completed(futures):
                 future.result()

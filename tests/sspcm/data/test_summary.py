@@ -1,6 +1,8 @@
 """What a run says before it starts, and what it refuses to start with."""
 
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -80,7 +82,7 @@ def test_people_without_area_are_counted_and_named(changed):
 
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
-    [("area", 0, "48 have area 0"), ("iscrowd", 1, "48 have crowds")],
+    [("area", 0, r"48 \(area 0\)"), ("iscrowd", 1, r"48 \(crowds\)")],
 )
 def test_nobody_usable_says_why(changed, field, value, reason):
     def everybody(content):
@@ -89,6 +91,25 @@ def test_nobody_usable_says_why(changed, field, value, reason):
 
     with pytest.raises(InputError, match=f"48 of 48 people cannot be used: {reason}"):
         make_sets(changed(everybody).data)
+
+
+def test_a_test_split_without_people_says_so(changed):
+    config = changed(lambda content: None)
+    folder = Path(config.data.path) / "annotations"
+    content = read_json(folder / "person_keypoints.json")
+    (folder / "person_keypoints.json").rename(folder / "person_keypoints_train.json")
+    write_json(folder / "person_keypoints_val.json", {**content, "annotations": []})
+    count = len(content["images"])
+    with pytest.raises(InputError, match=rf"test on \(nobody is annotated on its {count} images\)"):
+        make_sets(config.data)
+
+
+def test_a_pool_that_nobody_learns_from_is_said(changed, tiny_fisheye):
+    pool = {"data__unlabelled": str(tiny_fisheye / "images"), "data__unlabelled_boxes": True}
+    config = changed(lambda content: None, **pool, method__name="supervised")
+    assert any("data.unlabelled are not used" in doubt for doubt in summary_of(config).doubts)
+    config = replace(config, method=replace(config.method, name="sspcm"))
+    assert not any("data.unlabelled are" in doubt for doubt in summary_of(config).doubts)
 
 
 def test_people_with_a_box_alone_name_the_option(changed):

@@ -1,15 +1,20 @@
 """The commands on real files: what they say and how they end."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 from command_line import require_helpful, runner
 
 from wepdtof_pose.commands.main import main
+from wepdtof_pose.commands.shared import CommandGroup
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.images import read_image
@@ -40,6 +45,40 @@ def test_a_damaged_picture_is_named_by_us_alone(data: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     assert "5.png" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals")
+def test_ctrl_c_is_one_line(tmp_path: Path) -> None:
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from wepdtof_pose.commands.main import main; main(prog_name='wepdtof-pose')"
+    )
+    command = ["synth", "out", "--people", "100", "--size", "96", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *command],
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    assert process.stderr
+    assert process.stderr.readline().startswith(b"synth: ")
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    *_, last = said = process.communicate(timeout=60)[1].splitlines()
+    assert (process.returncode, last) == (130, b"wepdtof-pose: interrupted")
+    assert all(line.startswith(b"synth: ") for line in said[:-1])
+
+
+def test_ctrl_c_while_a_compiled_module_is_imported() -> None:
+    @click.group(cls=CommandGroup)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def command() -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    done = CliRunner().invoke(group, ["command"])
+    assert (done.exit_code, done.stderr) == (130, "group: interrupted\n")
 
 
 def test_version() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, each_once, reading_of
-from wepdtof_pose.formats.fields import parse_number, require_file_name
+from wepdtof_pose.formats.fields import parse_number, require_file_name, without_commas
 from wepdtof_pose.formats.layout import Reading, files_in
 from wepdtof_pose.images import require_own_file
 
@@ -86,7 +86,10 @@ def parse(file: Path) -> Iterator[BoxedPerson]:
             continue
         where = f"{file}: line {number}"
         if len(words) != 6:
-            raise InputError(f"{where} has {len(words)} words instead of 6: label cx cy w h angle")
+            raise InputError(
+                f"{where} has {len(words)} words instead of 6 (label cx cy w h angle)"
+                + without_commas(line)
+            )
         box = tuple(parse_number(word, where) for word in words[1:])
         yield BoxedPerson(file.stem, rotated=box, label=words[0])
 

@@ -24,6 +24,7 @@ from wepdtof_pose.formats.layout import (
     BOXES_OF_JOINTS,
     NUMBERED_ANEW,
     TRACKS_NUMBERED,
+    TWICE,
     area_follows_from_box,
     count_in_words,
 )
@@ -76,14 +77,15 @@ def dataset_of(
     """Return the data set of a tool's frames (id, file_name, width, height, scene) and people.
 
     A person without a box gets the bounds of the rotated box, or the extent of the joints; who has
-    neither box nor labelled joint is nobody, and is counted. Ids that are missing or not unique
-    become 1, 2, ..., and so do track ids where one is no number.
+    neither box nor labelled joint is nobody, and is counted. So is who is drawn a second time with
+    the same box and joints. Ids that are missing or not unique become 1, 2, ..., and so do track
+    ids where one is no number.
 
     Raises:
         InputError: a joint is not in the set, or an attribute is not usable.
     """
     drawn = [p for p in people if p.box or p.rotated or any(v > 0 for *_, v in p.joints.values())]
-    nobody, people = len(people) - len(drawn), drawn
+    nobody, people = len(people) - len(drawn), _each_once(drawn)
     keypoints = keypoint_array(people, keypoint_set, source)
     fields = [
         _typed(person.fields, f"{source}: image {shown(frames[person.frame]['file_name'])}")
@@ -126,6 +128,7 @@ def dataset_of(
         BOXES_OF_JOINTS: int(neither.sum()),
         TRACKS_NUMBERED: renamed,
         "people without a box or a labelled joint": nobody,
+        TWICE: len(drawn) - len(people),
         NUMBERED_ANEW: sum(own not in (None, number) for own, number in pairs),
     }
 
@@ -195,6 +198,17 @@ def boxes_around(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     near = boxes[:, None, :2] - 1e-6
     far = boxes[:, None, :2] + boxes[:, None, 2:] + 1e-6
     return np.flatnonzero(((points >= near) & (points <= far)).all(axis=(1, 2)))
+
+
+def _each_once(people: list[Person]) -> list[Person]:
+    """Return the people without those who are at the very place of one before, whatever else is
+    said of them: a shape that was pasted twice is one person."""
+    places: dict[tuple[Any, ...], Person] = {}
+    for p in people:
+        joints = tuple(sorted(p.joints.items()))
+        box, rotated = (None if b is None else tuple(b) for b in (p.box, p.rotated))
+        places.setdefault((p.frame, box, rotated, joints, p.fields.get("iscrowd")), p)
+    return list(places.values())
 
 
 def _typed(texts: dict[str, str], source: str) -> dict[str, Any]:

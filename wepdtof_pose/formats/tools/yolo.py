@@ -29,7 +29,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.categories import require_people
-from wepdtof_pose.formats.fields import parse_number, require_file_name, shown
+from wepdtof_pose.formats.fields import parse_number, require_file_name, shown, without_commas
 from wepdtof_pose.formats.layout import (
     BOXES_ALONE,
     EMPTY_BOXES,
@@ -177,7 +177,8 @@ def split_labels(
     if len(unlabelled) == sum(len(labels) for _, labels in splits.values()) > 0:
         raise InputError(
             f"{data.file}: no image has a label file, such as {unlabelled[0]} "
-            "(labels lie beside images, or in labels/ where these lie in a folder images/)"
+            "(labels lie beside images, or in labels/ where these lie in a folder images/, both in "
+            "small letters)"
             + "".join(f"; {count_in_words(count, kind)}" for kind, count in counts.items())
         )
     kind = "images without a label file (taken to have no people)"
@@ -266,8 +267,7 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
             continue
         if len(words) not in (5, columns):
             hint = ": the last one, a confidence, is no label" if len(words) == columns + 1 else ""
-            if len(words) == 1 and ("," in line or ";" in line):
-                hint = ": put spaces between them, not commas"
+            hint = without_commas(line) if len(words) == 1 else hint
             raise InputError(
                 f"{source}: line {number} has {len(words)} numbers instead of {columns} "
                 f"(a class, 4 of the box, {channels} each of {joints} joints){hint}"

@@ -52,6 +52,8 @@ def test_other_objects_are_counted(tmp_path: Path) -> None:
     ("text", "error"),
     [
         ("person 1 2 3 4 5\nperson 1 2 3 4", r"a\.txt: line 2 has 5 words instead of 6"),
+        ("person,1,2,3,4,5", r"1 words instead of 6 .*: put spaces between numbers, not commas"),
+        ("person, 1, 2, 3, 4, 5", "line 1 is '1,', not a number: put spaces between numbers"),
         ("person 1 2 3 4 wide", "line 1 is 'wide', not a number"),
         ("chair 1 2 3 4 5", "none of which says person"),
         ("person 9 9 -3 4 5", "a box on image 'a' has the sides -3 x 4: give width and height"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.layout import TWICE
 from wepdtof_pose.formats.tools import cvat, cvat_writer
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -62,7 +63,7 @@ def write_project(folder: Path, *subsets: str) -> Path:
     """An export of a project: each subset has its own image a.jpg."""
     parts = []
     for number, subset in enumerate(subsets):
-        shapes = skeleton(point("nose")) * (number + 1)
+        shapes = "".join(skeleton(point("nose", f"12,{y}")) for y in range(number + 1))
         head = f'<image id="{number}" name="a.jpg" subset="{subset}" width="100" height="80">'
         parts.append(f"{head}{shapes}</image>")
         (folder / "images" / subset).mkdir(parents=True)
@@ -114,11 +115,21 @@ def test_a_skeleton_alone_gets_the_extent_of_its_joints(tmp_path: Path) -> None:
 
 
 def test_ids_that_are_not_unique_are_numbered_anew_and_counted(tmp_path: Path) -> None:
-    twice = box().replace("></box>", '><attribute name="person_id">7</attribute></box>')
-    reading = cvat.read(write(tmp_path, twice, twice))
+    own_id = '><attribute name="person_id">7</attribute></box>'
+    boxes = [box(corners=(x, 20, 30, 60)).replace("></box>", own_id) for x in (10, 11)]
+    reading = cvat.read(write(tmp_path, *boxes))
     assert reading.datasets["all"].people["id"].tolist() == [1, 2]
     (count,) = reading.left_out.values()
     assert count == 2
+
+
+@pytest.mark.parametrize("extra", ["", 'group_id="2"', 'source="file"'])
+def test_who_is_drawn_twice_is_one_person(tmp_path: Path, extra: str) -> None:
+    shapes = [skeleton(point("nose"), extra=more) for more in ('group_id="1"', extra)]
+    other = skeleton(point("nose", "12,30.5"))
+    reading = cvat.read(write(tmp_path, *shapes, other))
+    assert reading.datasets["all"].keypoints[:, 0, 1].tolist() == [30, 30.5]
+    assert reading.left_out[TWICE] == 1
 
 
 def test_a_turned_box_is_a_rotated_box(tmp_path: Path) -> None:

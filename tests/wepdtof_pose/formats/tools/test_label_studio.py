@@ -120,7 +120,7 @@ def test_rectangles_of_other_labels_are_no_people(tmp_path: Path, person: str) -
 
 def test_a_rectangle_with_joints_is_a_person(tmp_path: Path) -> None:
     people = [rectangle("a", label="adult"), rectangle("c", label="child")]
-    joints = [keypoint(parentID="a"), keypoint(key="l", parentID="c")]
+    joints = [keypoint(parentID="a"), keypoint(key="l", x=21, parentID="c")]
     path = write(tmp_path, *people, *joints, rectangle("d", label="dog"))
     assert len(label_studio.read(path).datasets["all"]) == 2
 

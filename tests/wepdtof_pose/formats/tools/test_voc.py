@@ -125,9 +125,11 @@ def test_marks_are_kept(tmp_path: Path) -> None:
     [
         ((item(plain("x", 2, 3, 4)),), r"f1\.xml: object 1: <xmin> is 'x', not a number"),
         ((item(plain("1,5", 2, 3, 4)),), "is '1,5', not a number: write a point in place of"),
+        ((item(plain("", 2, 3, 4)),), "object 1: <xmin> is missing$"),
+        ((item(plain(1, 2, 3, 4).replace("xmax>", "x2>")),), "object 1: <xmax> is missing$"),
         ((item(plain("1_0", 2, 3, 4)),), "is '1_0', not a number$"),
         ((item(plain(1, 2, 3, 4), "dog"),), "labels 'dog', none of which says person"),
-        ((item(turned(1, 2, 3, 4, "")),), "<angle> is"),
+        ((item(turned(1, 2, 3, 4, "")),), "<angle> is missing"),
         ((item("<polygon/>"),), "nobody is left: left out 1 object without a box"),
     ],
     ids=str,
