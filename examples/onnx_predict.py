@@ -1,8 +1,9 @@
 """Joints of people by exported networks: onnx_predict.py POSES.onnx IMAGE (BOX | FINDER.onnx)
 
 BOX is X Y W H, or CX CY W H ANGLE of a rotated box (degrees clockwise from up), in pixels;
-FINDER.onnx is a network that finds the boxes. Needs onnxruntime, numpy and OpenCV only. Prints a
-JSON object of one person, joint -> [x, y, score] in pixels, or a list of them.
+FINDER.onnx is a network that finds the boxes, which a first look at the joints corrects. Needs
+onnxruntime, numpy and OpenCV only. Prints a JSON object of one person, joint -> [x, y, score] in
+pixels, or a list of them.
 """
 
 import json
@@ -55,10 +56,10 @@ def crop_matrix(center, sides, turn, about):
     return np.concatenate([linear, offset[:, None]], axis=1)
 
 
-def heatmaps(session, about, tensor):
+def heatmaps(session, about, tensor, flip):
     """Maps (joints, h, w) of a crop; with a flip test their mean with those of its mirror image."""
     maps = session.run(["heatmaps"], {"images": tensor})[0][0]
-    if not json.loads(about["flip_test"]):
+    if not (flip and json.loads(about["flip_test"])):
         return maps
     order = list(range(len(maps)))
     for left, right in json.loads(about["flip_pairs"]):
@@ -102,14 +103,14 @@ def dark(heatmap, u, v, about):
     return (dxy * dy - dyy * dx) / determinant, (dxy * dx - dxx * dy) / determinant
 
 
-def predict(session, about, image, box):
+def predict(session, about, image, box, flip=True):
     """The joints of the person in the box: name -> x, y, score."""
     matrix = crop_matrix(*place_crop(box, image.shape[1::-1], about), about)
     crop = cv2.warpAffine(image, matrix, tuple(json.loads(about["crop_size"])))
     pixels = crop if about["color_order"] == "BGR" else crop[..., ::-1]
     mean, std = np.array(json.loads(about["mean"])), np.array(json.loads(about["std"]))
     tensor = ((pixels / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
-    maps = heatmaps(session, about, tensor)
+    maps = heatmaps(session, about, tensor, flip)
     refine = {"shift": shift, "dark": dark, "none": lambda *_: (0.0, 0.0)}[about["decoding"]]
     back = np.linalg.inv(matrix[:, :2])
     found = {}
@@ -122,7 +123,7 @@ def predict(session, about, image, box):
     return found
 
 
-def find_people(session, about, image):
+def find_people(session, about, image, threshold):
     """Rotated boxes (people, 6) of the people on an image: cx, cy, w, h, angle, score."""
     side, multiple, stride = (json.loads(about[key]) for key in ("side", "multiple", "stride"))
     height, width = image.shape[:2]
@@ -140,7 +141,7 @@ def find_people(session, about, image):
     told = np.stack([maps[1] + columns, maps[2] + rows, *maps[3:6]])
     around = sum_of_nine(told * score) / sum_of_nine(score)
     highest = cv2.dilate(score, np.ones((3, 3)))
-    v, u = np.nonzero((score == highest) & (score >= json.loads(about["threshold"])))
+    v, u = np.nonzero((score == highest) & (score >= threshold))
     cx, cy, root, along, across = around[:, v, u]
     root = np.exp(root.clip(-3, 6)) * stride
     longer = np.exp((np.hypot(along, across) / 2).clip(0, 2))
@@ -161,6 +162,31 @@ def find_people(session, about, image):
     turn = np.deg2rad(boxes[:, 4])
     boxes[np.sin(turn) * out[:, 0] < np.cos(turn) * out[:, 1], 4] += 180
     return boxes
+
+
+def look_twice(pose, finder, image):
+    """The joints of the people on an image, best first: those in a box tell where it ends."""
+    threshold = json.loads(finder[1]["threshold"])
+    people = []
+    for box in find_people(*finder, image, max(threshold**2, 0.05)):
+        joints = predict(*pose, image, list(box[:5]), flip=False)
+        points, scores = np.split(np.array(list(joints.values())), [2], axis=1)
+        score = np.sqrt(box[5] * min(scores.mean(), 1))
+        if score >= threshold:
+            people.append((score, towards_joints(box, points)))
+    people.sort(key=lambda person: -person[0])
+    return [predict(*pose, image, box) for _, box in people]
+
+
+def towards_joints(box, points):
+    """The box with each edge half the way to the joints' extent and a margin."""
+    turn = np.deg2rad(box[4])
+    axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    margin = 0.14 * np.sqrt(np.ptp(points, axis=0).clip(1).prod())
+    along, middle = points @ axes.T, axes @ box[:2]
+    near = (along.min(axis=0) - margin + middle - box[2:4] / 2) / 2
+    far = (along.max(axis=0) + margin + middle + box[2:4] / 2) / 2
+    return [*(axes.T @ ((near + far) / 2)), *(far - near), box[4]]
 
 
 def sum_of_nine(maps):
@@ -192,8 +218,7 @@ if __name__ == "__main__":
     if picture is None:
         sys.exit(f"{sys.argv[2]}: is not a readable image")
     if len(sys.argv) == 4:
-        found = find_people(*open_model(sys.argv[3]), picture)
-        people = [predict(model, metadata, picture, list(box[:5])) for box in found]
+        people = look_twice((model, metadata), open_model(sys.argv[3]), picture)
         print(json.dumps(people, indent=1))
     else:
         person = predict(model, metadata, picture, list(map(float, sys.argv[3:])))

@@ -17,7 +17,7 @@ from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.poses import Poses
 from sspcm.inference.tracks import numbered, smoothed
-from sspcm.ready.names import default_finder, network_path, open_finder
+from sspcm.ready.names import finder_for, network_path
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.images import read_image
 
@@ -140,6 +140,7 @@ def load(
     name: str | Path,
     *,
     finder: str | Path | Finder | None = None,
+    refine: bool = True,
     network: str | None = None,
     checkpoint: str = "last",
     keypoints: str | None = None,
@@ -157,6 +158,7 @@ def load(
         finder: finds people: a ready-trained network, a file, or an object with `find(images)`
             (see `sspcm.inference.chain.Finder`). If None, networks of turned crops get
             `ceiling-find` where that is there, and others get none.
+        refine: correct the boxes that a network finds by a first look at the joints in them.
         network: one of the method's; the reported one if None.
         checkpoint: of a run folder, `last` or `best`.
         keypoints: name of the keypoint set, where nothing beside the weights says so.
@@ -186,15 +188,10 @@ def load(
         allow_code=allow_code,
     )
     networks = networks.with_settings(decoding=decoding, flip_test=flip_test)
-    networks = networks.only(network or networks.reported)
-    found: Finder | None
-    if isinstance(finder, str | Path):
-        found = open_finder(str(finder), device=str(networks.hardware.device))
-    elif finder is None:
-        found = default_finder(networks)
-    else:
-        found = finder
-    return Model(networks.folded(), found)
+    networks = networks.only(network or networks.reported).folded()
+    if finder is None or isinstance(finder, str | Path):
+        return Model(networks, finder_for(networks, finder, refine=refine))
+    return Model(networks, finder)
 
 
 def _pixels(image: Image) -> tuple[np.ndarray, str | None]:

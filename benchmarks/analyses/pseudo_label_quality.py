@@ -16,7 +16,7 @@ from benchmarks.results.results import CellResult
 from sspcm.assembly import places_in_run
 from sspcm.data.sets import make_sets
 from sspcm.inference.open import open_networks
-from sspcm.inference.pool_labels import label_people, require_labels
+from sspcm.training.pool_labels import label_people, require_labels
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import PIXEL_STD
 

@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.speed.timing import interleaved, median, ratio
+from sspcm.data.detections import frame_boxes
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import in_memory_format
+from sspcm.inference.chain import joints_in
 from sspcm.inference.finder import Finder
 from sspcm.inference.open import open_networks
 from sspcm.model import Model, load
@@ -36,6 +38,9 @@ PEOPLE = 7
 def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     """Return frames and poses per second of our chain, and of plain torch, on the CPU.
 
+    The chain finds people, looks at their joints a first time, which correct the boxes, and a
+    second time, with the flip test.
+
     Plain torch is a first implementation: networks as built, in fp32 and without a memory format,
     each person cut out and decoded in a loop; as in ours, the people of a frame are one batch. The
     frame is drawn; the poses are those of `PEOPLE` true boxes, so that the work does not depend on
@@ -46,15 +51,21 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
         repeats: repetitions.
     """
     frame, boxes = _drawn_frame(folder / "frame")
-    model = load(POSE_NETWORK, device="cpu", precision="float32")
+    model = load(POSE_NETWORK, device="cpu", precision="float32", refine=False)
     finder = model.finder
     assert isinstance(finder, Finder)
+    first = model.networks.with_settings(flip_test=False)
+    people = frame_boxes(boxes)
     network = model.networks.method.predictor()
     width, height = model.networks.crop_size
     crops = torch.rand(PEOPLE, 3, height, width, generator=torch.Generator().manual_seed(0))
     plain = _Plain(model)
     tasks: dict[str, Callable[[], object]] = {
-        "chain": lambda: (finder.find([frame]), model(frame, boxes=boxes)),
+        "chain": lambda: (
+            finder.find([frame]),
+            joints_in(first, frame, people),
+            model(frame, boxes=boxes),
+        ),
         "plain chain": lambda: plain.poses(frame, boxes),
         "poses": lambda: _pass(network, crops.to(memory_format=torch.channels_last)),
         "plain poses": lambda: _pass(plain.network, crops),
@@ -90,16 +101,22 @@ class _Plain:
         self.flip = torch.from_numpy(networks.keypoint_set.flip_permutation)
 
     def poses(self, frame: np.ndarray, boxes: np.ndarray) -> list[np.ndarray]:
-        """Find people, and return the poses of those in `boxes`."""
+        """Find people, and return the poses of those in `boxes`, looked at twice."""
         small = cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA)
         boxes_of_maps(_pass(self.finder, _tensor(small)), threshold=self.threshold)
+        self._look(frame, boxes, flip_test=False)
+        return self._look(frame, boxes, flip_test=True)
+
+    def _look(self, frame: np.ndarray, boxes: np.ndarray, *, flip_test: bool) -> list[np.ndarray]:
         matrices = [upright_matrix(box, self.size, padding=1.25) for box in boxes]
         crops = [_tensor(cv2.warpAffine(frame, matrix, self.size)) for matrix in matrices]
         found = []
         images = torch.cat(crops)
-        mirrored = _pass(self.network, images.flip(3))[:, self.flip].flip(3).roll(1, 3)
-        maps = ((_pass(self.network, images) + mirrored) / 2).numpy()
-        for person, matrix in zip(maps, matrices, strict=True):
+        maps = _pass(self.network, images)
+        if flip_test:
+            mirrored = _pass(self.network, images.flip(3))[:, self.flip].flip(3).roll(1, 3)
+            maps = (maps + mirrored) / 2
+        for person, matrix in zip(maps.numpy(), matrices, strict=True):
             joints = []
             for heatmap in person:
                 y, x = np.unravel_index(heatmap.argmax(), heatmap.shape)

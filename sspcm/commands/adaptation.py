@@ -115,18 +115,16 @@ def adapt(
 
     from sspcm.adaptation.adapt import FOLDER, PICTURES, AdaptOptions
     from sspcm.adaptation.adapt import adapt as run_adaptation
-    from sspcm.ready.names import default_finder, open_finder
+    from sspcm.ready.names import finder_for
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if boxes is not None and finder is not None:
         raise click.UsageError("--finder: without effect beside --boxes")
+    chosen = networks if network is None else networks.only(network)
     searching = None
     if boxes is None:
         refuse_unused("people that are not given: name --boxes", ["category", "angles"])
-        device = str(networks.hardware.device)
-        searching = (
-            default_finder(networks) if finder is None else open_finder(finder, device=device)
-        )
+        searching = finder_for(chosen, finder)
     options = AdaptOptions(
         boxes=boxes,
         category=category,
@@ -141,7 +139,6 @@ def adapt(
         steps=steps,
         seed=seed,
     )
-    chosen = networks if network is None else networks.only(network)
     run_adaptation(chosen, inputs, output, options, finder=searching, say=echo)
     echo(f"pictures: {output / FOLDER / PICTURES}")
     echo(f"written: {output}")

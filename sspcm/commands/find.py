@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,13 +15,21 @@ from sspcm.commands.options import (
     say_what_was_not_read,
 )
 from wepdtof_pose.commands.shared import output_option
-from wepdtof_pose.errors import counted, echo
+from wepdtof_pose.errors import InputError, counted, echo
+
+if TYPE_CHECKING:
+    from sspcm.inference.chain import Finder
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
 @output_option("JSON file to write.", metavar="FILE", default="boxes.json", callback=replaceable)
 @click.option("--model", metavar="NAME|RUN|FILE", help="Network.  [default: ceiling-find]")
+@click.option(
+    "--pose",
+    metavar="NAME|RUN|FILE",
+    help="Network whose joints correct boxes and scores, or none.  [default: ceiling-pose]",
+)
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), help="Least score of a person.  [default: 0.3]"
 )
@@ -40,6 +49,7 @@ def find(
     inputs: tuple[Path, ...],
     output: Path,
     model: str | None,
+    pose: str | None,
     threshold: float | None,
     side: int | None,
     turns: int,
@@ -56,16 +66,26 @@ def find(
       sspcm find clip.mp4 --turns 4 -o boxes.json
     """
     from sspcm.inference.finder import SIDE, THRESHOLD, find_inputs, open_finder
-    from sspcm.ready.names import FINDER_NETWORK, network_path
+    from sspcm.inference.open import open_networks
+    from sspcm.inference.refined import refined, spans_body
+    from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, network_path
 
     require_other_output()
-    finder = open_finder(
+    finder: Finder = open_finder(
         network_path(model or FINDER_NETWORK),
         device=device,
         side=SIDE if side is None else side,
         threshold=THRESHOLD if threshold is None else threshold,
         turns=turns,
     )
+    if pose != "none":
+        networks = open_networks(network_path(pose or POSE_NETWORK), device=device)
+        if not spans_body(networks.keypoint_set):
+            raise InputError(
+                f"{pose}: its joints do not reach from head to ankles and cannot tell where a "
+                "person ends: name another network, or --pose none"
+            )
+        finder = refined(finder, networks.only(networks.reported).folded())
     count = find_inputs(finder, inputs, output)
     say_what_was_not_read(count.left_out, count.problems)
     echo(f"{counted(count.people, 'person', 'people')} on {counted(count.frames, 'frame')}")

@@ -40,7 +40,7 @@ def pseudo_labels(
     Example:
       sspcm pseudo-labels runs/sspcm-300 -o pseudo_labels.json
     """
-    from sspcm.inference.pool_labels import run_labels
+    from sspcm.training.pool_labels import run_labels
     from wepdtof_pose.files import write_json
 
     entries = run_labels(networks, data=data, unlabelled=unlabelled)

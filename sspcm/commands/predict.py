@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     metavar="NAME|RUN|FILE",
     help="Network that finds people, or none.  [default: ceiling-find for turned crops]",
 )
+@click.option(
+    "--refine/--no-refine",
+    default=True,
+    help="Correct found boxes by a first look at the joints in them.",
+)
 @click.option("--box-threshold", type=float, default=0.0, help="Least score of a box.")
 @UP
 @click.option("--track/--no-track", default=True, help="Number people through a video.")
@@ -62,6 +67,7 @@ def predict(
     category: str | None,
     angles: str | None,
     finder: str | None,
+    refine: bool,
     box_threshold: float,
     up: Up | None,
     track: bool,
@@ -92,17 +98,18 @@ def predict(
       sspcm predict runs/sspcm-300 photos --boxes detections.json --no-track -o poses
     """
     from sspcm.inference.predict import PredictionOptions, predict_inputs
-    from sspcm.ready.names import default_finder, open_finder
+    from sspcm.ready.names import finder_for
 
     if boxes is not None and finder is not None:
         raise click.UsageError("--finder: without effect beside --boxes")
     if boxes is None:
         refuse_unused("people that are not given: name --boxes", ["category", "angles"])
+    chosen = networks.only(network or networks.reported).folded()
     searching = None
-    if boxes is None and finder is None:
-        searching = default_finder(networks)
-    elif finder is not None and finder != "none":
-        searching = open_finder(finder, device=str(networks.hardware.device))
+    if boxes is None and finder != "none":
+        searching = finder_for(chosen, finder, refine=refine)
+    if searching is None:
+        refuse_unused("boxes that no finder has found", ["refine"])
     if boxes is None and searching is None:
         refuse_unused("whole frames: name --boxes", ["box_threshold"])
     if not draw and drafts is None:
@@ -119,7 +126,6 @@ def predict(
         draw=draw,
         joint_threshold=threshold,
     )
-    chosen = networks.only(network or networks.reported).folded()
     count = predict_inputs(chosen, inputs, output, options, finder=searching)
     if boxes is None and searching is None:
         echo("each whole frame is taken as one person: name --boxes or --finder otherwise")

@@ -214,7 +214,7 @@ def poses_of_frames(
     held: list[Frame] = []
     parts: list[_Cut] = []
     for frame in frames:
-        parts.append(_cut(networks, frame, people.boxes(frame), up))
+        parts.append(_cut(networks, frame.image, people.boxes(frame), up))
         held.append(frame if keep_images else _without_image(frame))
         del frame
         count = sum(len(part.boxes) for part in parts)
@@ -235,8 +235,8 @@ class _Cut:
     size: tuple[int, int]
 
 
-def _cut(networks: TrainedNetworks, frame: Frame, boxes: FrameBoxes, up: Up | None) -> _Cut:
-    height, width = frame.image.shape[:2]
+def _cut(networks: TrainedNetworks, image: np.ndarray, boxes: FrameBoxes, up: Up | None) -> _Cut:
+    height, width = image.shape[:2]
     size = networks.crop_size
     places = crop_places(
         boxes.boxes,
@@ -249,8 +249,40 @@ def _cut(networks: TrainedNetworks, frame: Frame, boxes: FrameBoxes, up: Up | No
     matrices = places.matrices(size, size)
     crops = np.zeros((len(matrices), size[1], size[0], 3), dtype=np.uint8)
     for crop, matrix in zip(crops, matrices, strict=True):
-        crop[:] = cut_window(frame.image, matrix, size)[..., ::-1]
+        crop[:] = cut_window(image, matrix, size)[..., ::-1]
     return _Cut(boxes, places, crops, (width, height))
+
+
+def joints_in(
+    networks: TrainedNetworks, image: np.ndarray, boxes: FrameBoxes, *, up: Up | None = None
+) -> np.ndarray:
+    """Return joints (people, joints, 3) of the people in boxes: x, y in pixels, and the score.
+
+    Args:
+        networks: the reported one is used.
+        image: (height, width, 3) uint8 BGR.
+        boxes: where the people are.
+        up: the direction that points up in turned crops; as the networks were trained if None.
+    """
+    return _joints(networks, [_cut(networks, image, boxes, up)])[0]
+
+
+def _joints(networks: TrainedNetworks, parts: list[_Cut]) -> tuple[np.ndarray, CropPlaces]:
+    """Return the joints of all people, and the places of their crops."""
+    places = CropPlaces(
+        np.concatenate([part.places.center for part in parts]),
+        np.concatenate([part.places.scale for part in parts]),
+        np.concatenate([part.places.rotation for part in parts]),
+    )
+    crops = CropStore(
+        pixels=np.concatenate([part.crops for part in parts]),
+        keypoints=np.zeros((len(places.scale), 0, 3), dtype=np.float32),
+        places=places,
+        crop_size=networks.crop_size,
+    )
+    if not len(crops):
+        return np.zeros((0, len(networks.keypoint_set), 3), dtype=np.float32), places
+    return networks.predict(crops)[networks.reported], places
 
 
 def _predict(
@@ -258,19 +290,7 @@ def _predict(
 ) -> Iterator[tuple[Frame, Poses]]:
     joints = networks.keypoint_set
     rotated = np.concatenate([part.boxes.rotated for part in parts])
-    crops = CropStore(
-        pixels=np.concatenate([part.crops for part in parts]),
-        keypoints=np.zeros((len(rotated), 0, 3), dtype=np.float32),
-        places=CropPlaces(
-            np.concatenate([part.places.center for part in parts]),
-            np.concatenate([part.places.scale for part in parts]),
-            np.concatenate([part.places.rotation for part in parts]),
-        ),
-        crop_size=networks.crop_size,
-    )
-    keypoints = np.zeros((0, len(joints), 3), dtype=np.float32)
-    if len(crops):
-        keypoints = networks.predict(crops)[networks.reported]
+    keypoints, places = _joints(networks, parts)
     predictions = rescore(
         Predictions(
             frame_ids=np.repeat(np.arange(len(parts)), [len(part.boxes) for part in parts]),
@@ -283,7 +303,7 @@ def _predict(
     )
     if joints.sigmas is not None:
         predictions = suppress(
-            predictions, crop_areas(crops.places), joints.require_sigmas(), NMS_THRESHOLD
+            predictions, crop_areas(places), joints.require_sigmas(), NMS_THRESHOLD
         )
     for place, (frame, part) in enumerate(zip(frames, parts, strict=True)):
         found = predictions.select(predictions.frame_ids == place)

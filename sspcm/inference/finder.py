@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -30,6 +30,9 @@ from wepdtof_pose.files import write_json
 from wepdtof_pose.fisheye.people import head_outwards
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.scores.rotated_boxes import rotated_iou
+
+if TYPE_CHECKING:
+    from sspcm.inference import chain
 
 SIDE = 704
 """Longer side, in pixels, to which frames are resized."""
@@ -151,7 +154,7 @@ class FindCount:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-def find_inputs(finder: Finder, inputs: Sequence[Path], out: Path) -> FindCount:
+def find_inputs(finder: chain.Finder, inputs: Sequence[Path], out: Path) -> FindCount:
     """Find the people in images, folders of images and videos, and write their boxes.
 
     The file holds COCO results: `image_id`, `file_name`, `category_id` 1, `bbox` (x, y, w, h around
@@ -160,7 +163,7 @@ def find_inputs(finder: Finder, inputs: Sequence[Path], out: Path) -> FindCount:
     and counted.
 
     Args:
-        finder: the network.
+        finder: finds them.
         inputs: images, folders and video files.
         out: the JSON file to write; it appears whole or not at all.
 

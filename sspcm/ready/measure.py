@@ -17,6 +17,7 @@ from sspcm.inference.chain import Finder
 from sspcm.inference.evaluate import evaluate_networks, load_test_people
 from sspcm.inference.finder import THRESHOLD, open_finder, turned_back
 from sspcm.inference.open import open_networks
+from sspcm.inference.refined import refined
 from sspcm.ready.make import along_bodies, drawn
 from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, ready_networks
 from sspcm.training.finder import EVALUATION_THRESHOLD, evaluate_finder
@@ -65,18 +66,27 @@ class Turned:
 
 
 def finder_scores(
-    file: Path, data: PoseDataset, *, boxes: str = "body", turns: int = 1, quarters: int = 0
+    file: Path,
+    data: PoseDataset,
+    *,
+    pose: Path | None = None,
+    boxes: str = "body",
+    turns: int = 1,
+    quarters: int = 0,
 ) -> dict[str, float]:
     """Return what `evaluate_finder` says of a finder at the default threshold, in percent.
 
     Args:
         file: of the finder.
+        pose: of networks whose joints correct its boxes; None for the finder alone.
         data: frames and people.
         boxes: see `evaluate_finder`.
         turns: number of quarter turns in which each frame is searched.
         quarters: quarter turns by which the camera is turned.
     """
-    finder = open_finder(file, threshold=EVALUATION_THRESHOLD, device="cpu", turns=turns)
+    finder: Finder = open_finder(file, threshold=EVALUATION_THRESHOLD, device="cpu", turns=turns)
+    if pose is not None:
+        finder = refined(finder, open_networks(pose, device="cpu").folded())
     scores = evaluate_finder(Turned(finder, quarters), data, boxes=boxes, threshold=THRESHOLD)
     counts = {name: scores[name] for name in ("frames", "people")}
     shares = {name: 100 * scores[name] for name in ("AP50", "AP30", "precision", "recall")}
@@ -123,19 +133,22 @@ def main(unseen: Path, poses: Path | None, boxes: Path | None, only: str | None)
     if only != POSE_NETWORK:
         file = files[FINDER_NETWORK]
         people = coco.read(data)
+        pose = files[POSE_NETWORK]
         scores = {
-            "drawn frames of unseen rooms": finder_scores(file, people),
-            "the same, --turns 4": finder_scores(file, people, turns=4),
+            "drawn frames of unseen rooms": finder_scores(file, people, pose=pose),
+            "the same, --turns 4": finder_scores(file, people, pose=pose, turns=4),
+            "the same, --pose none": finder_scores(file, people),
         }
         if boxes is not None:
             people = next(iter(wepdtof.read(boxes).datasets.values()))
             for quarters, name in enumerate(WAYS):
                 scores[f"real frames (CEPDOF), {name}"] = finder_scores(
-                    file, people, boxes="file", quarters=quarters
+                    file, people, pose=pose, boxes="file", quarters=quarters
                 )
             scores["real frames (CEPDOF), --turns 4"] = finder_scores(
-                file, people, boxes="file", turns=4
+                file, people, pose=pose, boxes="file", turns=4
             )
+            scores["real frames (CEPDOF), --pose none"] = finder_scores(file, people, boxes="file")
         report[FINDER_NETWORK] = scores
     write_json(SCORES, report, indent=1)
     for name, scores in report.items():

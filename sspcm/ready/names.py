@@ -55,26 +55,31 @@ def is_networks(path: Path) -> bool:
     return str(path) in known or path.suffix.lower() in (".pt", ".pth")
 
 
-def default_finder(networks: TrainedNetworks) -> Finder | None:
-    """Return what finds people for these networks where nothing is named.
+def finder_for(
+    networks: TrainedNetworks, name: str | Path | None = None, *, refine: bool = True
+) -> Finder | None:
+    """Return what finds people for these networks.
 
-    The ready-trained finder for networks of turned crops, where this version has it; None for
-    others, who take a whole frame as one person.
-    """
-    if networks.upright and FINDER_NETWORK in ready_networks():
-        return open_finder(FINDER_NETWORK, device=str(networks.hardware.device))
-    return None
-
-
-def open_finder(name: str | Path, *, device: str | None = None) -> Finder:
-    """Return a network that finds people: a ready-trained one by name, or that of a file.
+    Args:
+        networks: the pose networks.
+        name: a ready-trained finder or a file. If None, the ready-trained one for networks of
+            turned crops, where this version has it, and None for others, who take a whole frame as
+            one person.
+        refine: correct the boxes by the networks' joints, where these span a body (see
+            `sspcm.inference.refined`).
 
     Raises:
         InputError: there is no such file, and no ready-trained network of that name.
     """
-    from sspcm.inference import finder
+    from sspcm.inference.finder import open_finder
+    from sspcm.inference.refined import refined
 
+    if name is None:
+        if not networks.upright or FINDER_NETWORK not in ready_networks():
+            return None
+        name = FINDER_NETWORK
     path = network_path(name)
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    return finder.open_finder(path, device=device)
+    finder = open_finder(path, device=str(networks.hardware.device))
+    return refined(finder, networks) if refine else finder

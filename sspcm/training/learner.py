@@ -18,7 +18,6 @@ from sspcm.data.detections import PERSON
 from sspcm.data.sampler import PairSampler
 from sspcm.data.sets import TrainingSets
 from sspcm.hardware import Hardware
-from sspcm.inference.pool_labels import pool_labels
 from sspcm.inference.scores import alignment, predict_people, score_people
 from sspcm.methods.method import Method
 from sspcm.networks.averages import AveragedWeights
@@ -28,6 +27,7 @@ from sspcm.runs.folder import RunFolder
 from sspcm.training.distributed import Processes, require_identical, synchronise_buffers
 from sspcm.training.epoch import require_numbers, train_epoch
 from sspcm.training.optimiser import learning_rate, make_optimiser
+from sspcm.training.pool_labels import pool_labels
 from sspcm.training.progress import Progress
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.scores.predictions import to_results

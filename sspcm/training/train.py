@@ -26,7 +26,6 @@ from sspcm.data.crop_store import cache_folder
 from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
 from sspcm.data.summary import summarise, summary_lines
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
-from sspcm.inference.pool_labels import require_labels
 from sspcm.inference.scores import percent
 from sspcm.methods.method import Method
 from sspcm.runs.folder import HASHES, RunFolder
@@ -41,6 +40,7 @@ from sspcm.training.distributed import (
 from sspcm.training.forecast import forecast
 from sspcm.training.learner import Learner
 from sspcm.training.optimiser import learning_rate
+from sspcm.training.pool_labels import require_labels
 from sspcm.training.progress import Progress, restore, save
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import size_in_words, sweep

@@ -15,10 +15,14 @@ from sspcm.data.detections import read_detections
 from sspcm.inference import finder
 from sspcm.inference.finder import open_finder
 from sspcm.inference.open import open_networks
+from sspcm.model import load
 from sspcm.networks.finder import FinderNet
+from sspcm.ready.names import network_path
 from sspcm.runs.checkpoint import is_finder_run
 from sspcm.training.finder import write_finder
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.images import read_image
+from wepdtof_pose.synthetic.generate import generate
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +144,35 @@ def test_the_folder_of_a_finders_run_is_opened(
     assert "is a folder without weights: name a file of weights" in empty.stderr
     with pytest.raises(InputError, match=r"finds people and predicts no poses: name it with --fin"):
         open_networks(run)
+
+
+def test_joints_correct_boxes_unless_told_not_to(tmp_path: Path) -> None:
+    generate(tmp_path / "room", people=8, seed=5, size=480, style="office", progress=False)
+    image = next(path for path in sorted((tmp_path / "room" / "images").rglob("*.jpg"))[::-1])
+    for name, options in {"both": [], "alone": ["--pose", "none"]}.items():
+        done = find(image, "-o", tmp_path / f"{name}.json", *options)
+        assert done.returncode == 0, done.stderr
+    alone = open_finder(network_path("ceiling-find"), device="cpu").find([read_image(image)])[0]
+    both, written = (read_detections(tmp_path / f"{name}.json") for name in ("both", "alone"))
+    np.testing.assert_allclose(written.rotated, alone[:, :5], atol=0.01)
+    model = load("ceiling-pose", device="cpu")
+    assert model.finder is not None
+    np.testing.assert_allclose(
+        both.rotated, model.finder.find([read_image(image)])[0][:, :5], atol=0.01
+    )
+    assert not np.array_equal(both.rotated[:1], written.rotated[:1])
+
+
+def test_joints_that_do_not_span_a_body_are_refused(tmp_path: Path) -> None:
+    image = tmp_path / "a.png"
+    cv2.imwrite(str(image), np.full((64, 64, 3), 90, dtype=np.uint8))
+    content = torch.load(network_path("ceiling-pose"), weights_only=True)
+    state, about = content["state_dict"], content["about"]
+    head = {name: value[-2:] for name, value in state.items() if "final_layer" in name}
+    joints = {"name": "heads", "joints": ["head_top", "neck"], "flip_pairs": [], "sigmas": None}
+    about["keypoint_set"] |= joints | {"skeleton": []}
+    torch.save({"state_dict": state | head, "about": about}, tmp_path / "heads.pt")
+    done = find(image, "-o", tmp_path / "b.json", "--pose", tmp_path / "heads.pt")
+    assert done.returncode == 2
+    assert "do not reach from head to ankles" in done.stderr
+    assert not (tmp_path / "b.json").exists()

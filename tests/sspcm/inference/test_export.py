@@ -16,12 +16,12 @@ from sspcm.commands.main import main
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
 from sspcm.inference import export
-from sspcm.inference.finder import open_finder
 from sspcm.inference.networks import FixedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
+from sspcm.inference.refined import RefinedFinder
 from sspcm.model import Model
-from sspcm.ready.names import network_path
+from sspcm.ready.names import finder_for
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
@@ -251,7 +251,8 @@ def test_the_example_finds_people_as_find_does(
     picture = picture[: picture.shape[0] * 3 // 4]
     cv2.imwrite(str(tmp_path / "frame.png"), picture)
     model, poses = turned
-    finder = open_finder(network_path("ceiling-find"), device="cpu")
+    finder = finder_for(model.networks, "ceiling-find")
+    assert isinstance(finder, RefinedFinder)
     boxes = finder.find([picture])[0]
     assert len(boxes) > 1
     done = subprocess.run(

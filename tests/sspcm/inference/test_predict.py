@@ -199,6 +199,7 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
         (["good.png", "--network", "Z"], "has no network 'Z'"),
         (["good.png", "--box-threshold", "0.5"], "--box-threshold: without effect on whole frames"),
         (["good.png", "--threshold", "0.5"], "--threshold: without effect on poses that are not"),
+        (["good.png", "--no-refine"], "refine: without effect on boxes that no finder has found"),
     ],
 )
 def test_unusable_input_is_one_line_and_leaves_nothing(

@@ -14,8 +14,8 @@ from sspcm.commands.main import main
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets, pool_people
 from sspcm.inference.open import open_networks
-from sspcm.inference.pool_labels import run_labels
 from sspcm.methods.method import taught_by
+from sspcm.training.pool_labels import run_labels
 from sspcm.training.train import train
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json

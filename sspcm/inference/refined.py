@@ -1,0 +1,118 @@
+"""Boxes of found people, corrected by the poses in them.
+
+A finder sees whole frames and cannot tell where a body ends that is half hidden. A pose network
+sees each person large, and its joints tell; and where it sees none, there is nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sspcm.data.detections import frame_boxes
+from sspcm.inference import chain
+from sspcm.inference.finder import Finder
+from sspcm.inference.networks import TrainedNetworks
+from wepdtof_pose.keypoints import KeypointSet
+
+SHARE = 0.5
+"""How far each edge of a box moves towards the joints' extent."""
+PADDING = 0.14
+"""What that extent has beyond the joints on every side, over the root of the area they span."""
+LOWEST = 0.05
+"""Boxes to which a finder gives a lower score are not looked at."""
+_HEADS = ("head_top", "neck", "nose")
+
+
+@dataclass(frozen=True)
+class RefinedFinder:
+    """A finder whose boxes and scores are corrected by a look at the pose in each.
+
+    The score is the geometric mean of the finder's and of the mean joint score; the finder's
+    threshold is the lowest of these.
+
+    Attributes:
+        finder: finds the people.
+        networks: their joints say where each person ends; without the flip test, which for this
+            gains nothing.
+    """
+
+    finder: Finder
+    networks: TrainedNetworks
+
+    @property
+    def source(self) -> str:
+        """Name both files, by which an unfinished prediction is known again."""
+        return f"{self.finder.source}, refined by {self.networks.record['source']}"
+
+    def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the people of each image as `Finder.find` does: (people, 6), best first."""
+        # No mean joint score is above 1, so that no other box can reach the threshold.
+        lowest = max(self.finder.threshold**2, min(self.finder.threshold, LOWEST))
+        candidates = replace(self.finder, threshold=lowest).find(images)
+        return [self._refined(*pair) for pair in zip(images, candidates, strict=True)]
+
+    def _refined(self, image: np.ndarray, found: np.ndarray) -> np.ndarray:
+        joints = chain.joints_in(self.networks, image, frame_boxes(found))
+        boxes = found.copy()
+        boxes[:, :5] = towards_joints(found[:, :5], joints)
+        # Peaks have no upper bound.
+        boxes[:, 5] = np.sqrt(found[:, 5] * joints[:, :, 2].mean(axis=1).clip(0, 1))
+        boxes = boxes[boxes[:, 5] >= self.finder.threshold]
+        return boxes[np.argsort(-boxes[:, 5], kind="stable")]
+
+
+def refined(finder: chain.Finder, networks: TrainedNetworks) -> chain.Finder:
+    """Return the finder with its boxes refined, where these networks can do that.
+
+    They can if their joints reach from head to ankles. What is no `Finder` of ours is returned as
+    it is.
+    """
+    if isinstance(finder, Finder) and spans_body(networks.keypoint_set):
+        return RefinedFinder(finder, networks.with_settings(flip_test=False))
+    return finder
+
+
+def spans_body(keypoint_set: KeypointSet) -> bool:
+    """Return whether there are joints of the head and both ankles.
+
+    >>> from wepdtof_pose.keypoints import get_keypoint_set
+    >>> spans_body(get_keypoint_set("wepdtof-pose-14"))
+    True
+    """
+    names = keypoint_set.joints
+    ankles = {"left_ankle", "right_ankle"} <= set(names)
+    return ankles and any(name in names for name in _HEADS)
+
+
+def towards_joints(boxes: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Return rotated boxes (people, 5) with each edge moved towards the extent of the joints.
+
+    Angles stay.
+
+    Args:
+        boxes: cx, cy, w, h in pixels, and degrees clockwise from up.
+        joints: (people, joints, 3) x, y and a score.
+
+    >>> joints = np.array([[[0, 0, 1], [20, 0, 1], [0, 40, 1], [20, 40, 1]]])
+    >>> towards_joints(np.array([[10.0, 20.0, 10.0, 100.0, 0.0]]), joints).round(2).tolist()
+    [[10.0, 20.0, 18.96, 73.96, 0.0]]
+    """
+    turn = np.deg2rad(boxes[:, 4])
+    across = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    down = np.stack([-np.sin(turn), np.cos(turn)], axis=1)
+    axes = np.stack([across, down], axis=1)
+    points = joints[:, :, :2].astype(np.float64)
+    spans = np.ptp(points, axis=1).clip(1)
+    padding = PADDING * np.sqrt(spans.prod(axis=1))[:, None]
+    along = np.einsum("nad,njd->nja", axes, points)
+    near, far = along.min(axis=1) - padding, along.max(axis=1) + padding
+    middle = np.einsum("nad,nd->na", axes, boxes[:, :2])
+    near += (1 - SHARE) * (middle - boxes[:, 2:4] / 2 - near)
+    far += (1 - SHARE) * (middle + boxes[:, 2:4] / 2 - far)
+    moved = boxes.copy()
+    moved[:, :2] = np.einsum("nad,na->nd", axes, (near + far) / 2)
+    moved[:, 2:4] = far - near
+    return moved

@@ -1,0 +1,128 @@
+"""Boxes are corrected by joints, and people in whom no joints are seen are none."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sspcm.data.detections import frame_boxes
+from sspcm.hardware import choose_hardware
+from sspcm.inference.chain import joints_in
+from sspcm.inference.finder import Finder
+from sspcm.inference.refined import RefinedFinder, refined, spans_body, towards_joints
+from sspcm.model import Model, load
+from sspcm.networks.finder import CHANNELS, STRIDE, FinderNet, finder_targets
+from sspcm.ready.names import finder_for
+from sspcm.training.finder import evaluate_finder
+from wepdtof_pose.fisheye.body_boxes import body_boxes
+from wepdtof_pose.formats import coco
+from wepdtof_pose.geometry import rotated_box_corners
+from wepdtof_pose.images import read_image
+from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
+from wepdtof_pose.synthetic.generate import ANNOTATIONS, generate
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load("ceiling-pose", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("office")
+    generate(folder, people=40, seed=77, size=640, style="office", progress=False)
+    return folder / ANNOTATIONS
+
+
+class Told(FinderNet):
+    """Finds the boxes that it was told of, with a score of 0.6."""
+
+    def __init__(self, boxes: np.ndarray) -> None:
+        super().__init__(width=8)
+        self.boxes = boxes
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return maps of these boxes."""
+        size = (x.shape[3] // STRIDE, x.shape[2] // STRIDE)
+        maps = torch.from_numpy(finder_targets(self.boxes, size)[:CHANNELS])[None]
+        maps[:, 0] = torch.logit(maps[:, 0].clamp(1e-4, 1) * 0.6)
+        return maps
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, 90.0, -145.0])
+def test_edges_move_half_way_to_the_joints(angle: float) -> None:
+    box = np.array([[200.0, 150.0, 40.0, 100.0, angle]])
+    corners = rotated_box_corners(box)  # upper left, upper right, lower right, lower left
+    joints = np.concatenate([corners, np.ones((1, 4, 1))], axis=2)
+    moved = towards_joints(box, joints)
+    spans = np.ptp(corners[0], axis=0)
+    padding = 0.14 * np.sqrt(spans.prod())
+    np.testing.assert_allclose(moved[0, :2], box[0, :2])
+    np.testing.assert_allclose(moved[0, 2:4], box[0, 2:4] + padding)
+    assert moved[0, 4] == angle
+
+
+def test_an_edge_moves_alone() -> None:
+    box = np.array([[50.0, 50.0, 20.0, 60.0, 0.0]])
+    joints = np.array([[[40, 20, 1], [60, 20, 1], [40, 60, 1], [60, 60, 1]]], dtype=np.float32)
+    padding = 0.14 * np.sqrt(20 * 40)
+    moved = towards_joints(box, joints)[0]
+    top, bottom = moved[1] - moved[3] / 2, moved[1] + moved[3] / 2
+    assert top == pytest.approx(20 - padding / 2)
+    assert bottom == pytest.approx((80 + 60 + padding) / 2)
+
+
+def test_nobody_stays_nobody() -> None:
+    assert towards_joints(np.zeros((0, 5)), np.zeros((0, 14, 3))).shape == (0, 5)
+
+
+def test_boxes_of_drawn_people_get_nearer_to_the_true_ones(office: Path, model: Model) -> None:
+    people = coco.read(office)
+    alone = finder_for(model.networks, refine=False)
+    both = finder_for(model.networks)
+    assert isinstance(alone, Finder)
+    assert isinstance(both, RefinedFinder)
+    before, after = (evaluate_finder(finder, people) for finder in (alone, both))
+    assert after["AP50"] > before["AP50"]
+    assert after["precision"] > before["precision"]
+
+
+def test_scores_are_geometric_means_and_none_is_below_the_threshold(
+    office: Path, model: Model
+) -> None:
+    people = coco.read(office)
+    row = int(np.bincount(people.frame_rows).argmax())
+    image = read_image(people.root / people.frames["file_name"].iloc[row])
+    true = body_boxes(people.keypoints, people.keypoint_set)[people.frame_rows == row]
+    nobody = np.array([[60.0, 60.0, 30.0, 60.0, 0.0]])
+    told = Told(np.concatenate([true[~np.isnan(true).any(axis=1)], nobody]))
+    finder = Finder(told, choose_hardware("cpu", "float32"), side=640, threshold=0.4)
+    (found,) = finder.find([image])
+    (kept,) = RefinedFinder(finder, model.networks).find([image])
+    assert 0 < len(kept) < len(found)
+    assert (kept[:, 5] >= 0.4).all()
+    assert (np.diff(kept[:, 5]) <= 0).all()
+    first = joints_in(model.networks, image, frame_boxes(found))
+    means = np.sqrt(found[:, 5] * first[:, :, 2].mean(axis=1).clip(0, 1))
+    np.testing.assert_allclose(kept[:, 5], np.sort(means[means >= 0.4])[::-1])
+
+
+def test_networks_whose_joints_span_no_body_leave_boxes_as_they_are(model: Model) -> None:
+    network = Told(np.zeros((0, 5)))
+    finder = Finder(network, choose_hardware("cpu", "float32"))
+    heads = KeypointSet("heads", ("head_top", "neck"), (), ())
+    assert not spans_body(heads)
+    assert refined(finder, replace(model.networks, keypoint_set=heads)) is finder
+    assert spans_body(get_keypoint_set("coco-17"))
+
+
+def test_other_finders_stay_as_they_are(model: Model) -> None:
+    class Mine:
+        def find(self, images: list[np.ndarray]) -> list[np.ndarray]:
+            return [np.zeros((0, 6)) for _ in images]
+
+    mine = Mine()
+    assert refined(mine, model.networks) is mine
