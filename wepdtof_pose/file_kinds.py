@@ -33,7 +33,10 @@ def kind_of_no_picture(content: bytes) -> str:
         if test.match(content):
             return f"{what}, which is not read: convert it to JPEG or PNG"
     if content.startswith(_TIFF):
-        return "a TIFF that is damaged or of a kind that is not read: store it with 8 or 16 bits"
+        return (
+            "a TIFF that is damaged or of a kind that is not read: store it as whole numbers of 8 "
+            "or 16 bits, without signs"
+        )
     if content.startswith(_PICTURES):
         return ""
     if not content.strip(b"\0"):

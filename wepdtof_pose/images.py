@@ -190,16 +190,24 @@ def decode_image(content: bytes, source: str, *, size: tuple[int, int] | None = 
     if image is None or image.dtype not in (np.uint8, np.uint16):
         what = "cut short or damaged" if not whole_image(content) else kind_of_no_picture(content)
         raise InputError(f"{source}: is not a readable image{f': it is {what}' if what else ''}")
-    if image.dtype == np.uint16:
-        used = int(image.max()).bit_length()
-        unused = next(bits for bits in _BITS if bits >= used) - 8
-        image = np.right_shift(image, unused).astype(np.uint8)
+    image = upper_bits(image)
     if header is not None and header.format != "TIFF":
         image = turned(image, header.orientation)
     found = (image.shape[1], image.shape[0])
     if size is not None and found != size:
         raise InputError(_other_size(source, ImageHeader("", found, 1), size))
     return image
+
+
+def upper_bits(image: np.ndarray) -> np.ndarray:
+    """Return the upper 8 bits that an image uses of 16, as uint8; one of 8 bits as it is."""
+    import numpy as np
+
+    if image.dtype == np.uint8:
+        return image
+    used = int(image.max()).bit_length()
+    unused = next(bits for bits in _BITS if bits >= used) - 8
+    return np.right_shift(image, unused).astype(np.uint8)
 
 
 def turned(image: np.ndarray, orientation: int) -> np.ndarray:

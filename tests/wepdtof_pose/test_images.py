@@ -92,7 +92,7 @@ def test_deep_pictures_use_the_whole_range(suffix: str, bits: int) -> None:
         (bytes(500), "it is nothing but zeros"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "it is HEIC.*convert it to JPEG or PNG"),
         (b"PK\x03\x04\x14\x00\xff", "it is a zip file: unpack it"),
-        (cv2.imencode(".tiff", np.ones((8, 8), np.float32))[1].tobytes(), "with 8 or 16 bits$"),
+        (cv2.imencode(".tiff", np.ones((8, 8), np.float32))[1].tobytes(), "as whole numbers of 8"),
     ],
     ids=[
         *("missing", "empty", "start", "segment", "PNG", "page", "pointer", "text", "zeros"),

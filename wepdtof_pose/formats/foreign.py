@@ -74,6 +74,13 @@ _OBJECTS: tuple[tuple[Callable[[dict[str, Any]], bool], str], ...] = (
         _has("instance_info"),
         "is what MMPose found, and no annotations: these predictions are not read",
     ),
+    (_has("item", "annotations"), f"is V7 Darwin's file of one image, which is not read: {_COCO}"),
+    (
+        _has("metadata", "instances"),
+        f"is a SuperAnnotate file of one image, which is not read: {_COCO}",
+    ),
+    (_has("label_classes", "images"), f"is a Hasty export, which is not read: {_COCO}"),
+    (_has("classes", "tags"), "is meta.json of Supervisely: export COCO keypoints from there"),
     (_has("skeletons", "videos"), f"is a SLEAP file, which is not read: {_COCO}"),
     (_has("images", "annotations"), f"is COCO JSON: {_READ.format('coco')}"),
 )
@@ -106,6 +113,9 @@ _LISTS: tuple[tuple[Callable[[dict[str, Any]], bool], str], ...] = (
         "has dataset dicts of Detectron2: its convert_to_coco_json writes COCO JSON",
     ),
     (_has("image", "annotations"), f"is a CreateML file, which is not read: {_COCO}"),
+    (_has("data_units"), f"is an Encord export, which is not read: {_COCO}"),
+    (_has("externalId", "labels"), f"is a Kili export, which is not read: {_COCO}"),
+    (_has("shapes", "tracks"), "is CVAT's own backup: export 'CVAT for images 1.1' from there"),
     (_has("data_row"), f"is a Labelbox export, which is not read: {_COCO}"),
 )
 """What a list is, by the keys of its first entry: the first test that holds decides."""

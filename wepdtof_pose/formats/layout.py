@@ -388,8 +388,8 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
 def count_in_words(count: int, what: str) -> str:
     """Return a count with what it counts, which begins with a noun in the plural.
 
-    >>> count_in_words(2, "people without an image"), count_in_words(1, "people without an image")
-    ('2 people without an image', '1 person without an image')
+    >>> count_in_words(2, "people who are given twice"), count_in_words(1, "people who are left")
+    ('2 people who are given twice', '1 person who is left')
     """
     if count == 1:
         what = re.sub(r"people|boxes|\w+s\b", lambda noun: _singular(noun.group()), what, count=1)
@@ -403,7 +403,7 @@ def _singular(noun: str) -> str:
 
 
 _VERBS = {"are": "is", "say": "says", "name": "names", "hold": "holds"}
-_NOUN_AND_VERB = re.compile(rf"^(\w+(?: \w+)?(?: of the \w+)? that) ({'|'.join(_VERBS)})\b")
+_NOUN_AND_VERB = re.compile(rf"^(\w+(?: \w+)?(?: of the \w+)? (?:that|who)) ({'|'.join(_VERBS)})\b")
 
 
 CROWDS = "crowd regions (left out)"

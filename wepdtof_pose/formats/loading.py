@@ -7,7 +7,9 @@ from pathlib import Path
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, counted
+from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.foreign import form_of
 from wepdtof_pose.formats.layout import (
     SPLITS,
     WHOLE,
@@ -163,6 +165,7 @@ def _annotation_files_of_folder(folder: Path) -> dict[str, Path]:
     for file in files:
         split = _split_of(file)
         if split is None:
+            _require_own_form(file)
             raise InputError(
                 f"{file}: one of {len(files)} annotation files, but its name says neither "
                 "train, val nor test: rename it, or give the path of one file"
@@ -189,6 +192,7 @@ def _files_of_parts(folder: Path) -> dict[str, Path]:
         split = SPLITS[part.name.lower()]
         files = _json_files(part)
         if len(files) > 1 or (files and split in found):
+            _require_own_form(files[0])
             both = [*files, found[split]] if split in found else files
             raise InputError(
                 f"{folder}: has several annotation files of {split!r} "
@@ -200,6 +204,14 @@ def _files_of_parts(folder: Path) -> dict[str, Path]:
     if len(found) == 1:
         return {WHOLE: next(iter(found.values()))}
     return {split: found[split] for split in ("train", "val", "test") if split in found}
+
+
+def _require_own_form(file: Path) -> None:
+    """Refuse a file of another program: some write one for each image."""
+    content = read_json(file)
+    coco = isinstance(content, dict) and {"images", "annotations"} <= content.keys()
+    if not coco and (form := form_of(content)):
+        raise InputError(f"{file}: {form}")
 
 
 def _split_of(file: Path) -> str | None:

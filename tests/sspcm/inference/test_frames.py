@@ -174,6 +174,14 @@ def test_all_pages_of_an_image_file_are_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(frames[2].image, picture(2))
 
 
+def test_deep_pages_use_the_whole_range(tmp_path: Path) -> None:
+    levels = np.arange(256, dtype=np.uint16)[None].repeat(4, axis=0)
+    cv2.imwritemulti(str(tmp_path / "scan.tif"), [levels * 16 + 15, levels * 16])
+    _, frames = read(tmp_path / "scan.tif")
+    for frame in frames:
+        np.testing.assert_array_equal(frame.image[..., 0], levels)
+
+
 def test_a_folder_gives_whatever_can_be_read_and_counts_the_rest(tmp_path: Path) -> None:
     folder, linked = tmp_path / "photos", tmp_path / "elsewhere"
     folder.mkdir()

@@ -10,7 +10,7 @@ import pytest
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.foreign import form_of
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.formats.tools import label_studio
+from wepdtof_pose.formats.tools import cvat, label_studio
 from wepdtof_pose.validation.validate import validate
 
 FORMS: dict[str, tuple[Any, str]] = {
@@ -29,6 +29,13 @@ FORMS: dict[str, tuple[Any, str]] = {
     "poses": ([{"image_id": 1, "keypoints": [], "score": 1}], "visualize DATA --predictions"),
     "boxes": ([{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "sspcm predict --boxes"),
     "ochuman": ({"keypoint_names": [], "images": []}, "ochuman_coco_format"),
+    "darwin": ({"version": "2.0", "item": {}, "annotations": []}, "V7 Darwin"),
+    "superannotate": ({"metadata": {}, "instances": []}, "SuperAnnotate"),
+    "hasty": ({"label_classes": [], "images": []}, "Hasty"),
+    "supervisely_meta": ({"classes": [], "tags": []}, "meta.json of Supervisely"),
+    "encord": ([{"data_title": "a.jpg", "data_units": {}}], "Encord"),
+    "kili": ([{"externalId": "a.jpg", "labels": []}], "Kili"),
+    "cvat_backup": ([{"version": 0, "shapes": [], "tracks": []}], "CVAT for images 1.1"),
     "detectron2": ([{"file_name": "a", "annotations": []}], "convert_to_coco_json"),
 }
 
@@ -48,6 +55,21 @@ def test_readers_of_coco_say_what_it_is(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("content", [None, 3, "text", [], [3], {}, {"a": {"b": 1}}, {"images": []}])
 def test_other_content_is_no_known_form(content: Any) -> None:
     assert form_of(content) == ""
+
+
+@pytest.mark.parametrize("folder", ["", "train"])
+def test_a_folder_with_a_file_an_image_says_what_these_are(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir(exist_ok=True)
+    for name in ("a", "b"):
+        (tmp_path / folder / f"{name}.json").write_text('{"shapes": [], "imagePath": "a.jpg"}')
+    with pytest.raises(InputError, match=r"a\.json: is a LabelMe file of one image"):
+        load_dataset(tmp_path)
+
+
+def test_a_reader_of_xml_says_that_it_is_json(tmp_path: Path) -> None:
+    (tmp_path / "annotations.xml").write_text("[{}]")
+    with pytest.raises(InputError, match=r"annotations\.xml: is JSON, not XML: --from coco"):
+        cvat.read(tmp_path / "annotations.xml")
 
 
 def test_another_reader_says_that_it_is_coco(tmp_path: Path) -> None:

@@ -55,6 +55,11 @@ def parse_xml(content: bytes, *, source: str) -> Element:
     try:
         parser.Parse(content, True)
     except expat.ExpatError as error:
+        if content.lstrip()[:1] in (b"{", b"["):
+            raise InputError(
+                f"{source}: is JSON, not XML: --from coco reads COCO keypoints, --from "
+                "label_studio Label Studio's export"
+            ) from None
         raise InputError(
             f"{source}: not valid XML: {expat.ErrorString(error.code)} at line {error.lineno}, "
             f"column {error.offset + 1}"
