@@ -194,7 +194,7 @@ def check_rotated_boxes(raw: RawFile) -> Iterator[Problem]:
         empty = finite & ~(rotated[:, 2:4] > 0).all(axis=1)
         far = finite & ~empty & ((rotated[:, :2] < -0.5) | (rotated[:, :2] >= sizes)).any(axis=1)
         # Published boxes are rounded: equal sides may come out the wrong way round by a trifle.
-        form = (rotated[:, 2] > 1.001 * rotated[:, 3]) | (np.abs(rotated[:, 4]) > 90.01)
+        form = (rotated[:, 2] > 1.001 * rotated[:, 3]) | (np.abs(rotated[:, 4]) > 180.01)
     yield of_people(raw, "box-empty" if raw.boxes_only else "rotated-box-empty", empty, say)
     if raw.boxes_only:
         yield of_people(raw, "box-outside", far, say)

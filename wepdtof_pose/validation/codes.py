@@ -261,8 +261,8 @@ CODES: dict[str, Code] = {
     ),
     "rotated-box": Code(
         "warning",
-        "rotated box that is wider than high, or turned by more than 90 degrees",
-        "w <= h and an angle in [-90, 90]; exchange the sides and turn by 90 degrees; --fix does",
+        "rotated box that is wider than high, or turned by more than 180 degrees",
+        "w <= h and an angle in [-180, 180]; exchange the sides and turn by 90 degrees; --fix does",
         True,
     ),
     "rotated-box-empty": Code(

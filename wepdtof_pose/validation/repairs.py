@@ -301,9 +301,10 @@ class _Repair:
             return
         # The same box, written with its shorter side first.
         if w > 1.001 * h:
-            w, h, angle = h, w, angle + 90
-        if abs(angle) > 90.01:
-            angle = (angle + 90) % 180 - 90
+            w, h, angle = h, w, angle % 180 - 90
+        # An angle beyond a quarter turn stays: it may say at which end the head is.
+        elif abs(angle) > 180.01:
+            angle = (angle + 180) % 360 - 180
         if [w, h, angle] != box[2:].tolist():
             made = _plain(np.array([cx, cy, w, h, angle]))
             self.edits.set("rotated-box", "annotations", row, "rotated_box", made)

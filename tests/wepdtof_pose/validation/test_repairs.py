@@ -75,6 +75,20 @@ def test_images_of_another_spelling_are_in_the_copy(tmp_path: Path) -> None:
     assert lines[-2] == f"2 images are not there ({names[1]!r} is the first)"
 
 
+def test_a_rotated_box_keeps_the_end_where_the_head_is(tmp_path: Path) -> None:
+    sample = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    given = [[90, 80, 20, 50, 148], [90, 80, 20, 50, 208], [90, 80, 50, 20, 148]]
+    for person, box in zip(sample["annotations"], given, strict=False):
+        person["rotated_box"] = box
+    write_json(tmp_path / "in.json", sample)
+    # Nothing is wrong with the first; what `sspcm find` writes is like it.
+    assert validate(tmp_path / "in.json").counts == {"rotated-box": 2}
+    write_repaired(tmp_path / "in.json", tmp_path / "out")
+    (file,) = (tmp_path / "out").rglob("in*.json")
+    made = [person["rotated_box"] for person in read_json(file)["annotations"][:3]]
+    assert made == [given[0], [90, 80, 20, 50, -152], [90, 80, 20, 50, 58]]
+
+
 @pytest.mark.parametrize("drop", [False, True])
 def test_repair(damaged: tuple[Path, dict], tmp_path: Path, drop: bool) -> None:
     folder, content = damaged

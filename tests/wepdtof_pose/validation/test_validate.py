@@ -142,6 +142,10 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
         lambda c: c["annotations"][0]["rotated_box"].__setitem__(2, 500),
         {"rotated-box"},
     ),
+    "a rotated box turned by more than half a turn": (
+        lambda c: c["annotations"][0]["rotated_box"].__setitem__(4, 200),
+        {"rotated-box"},
+    ),
     "a rotated box without sides": (
         lambda c: c["annotations"][0].update(rotated_box=[160, 160, 0, 0, 0]),
         {"rotated-box-empty"},
