@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.keypoints import KeypointSet
-from wepdtof_pose.pictures import annotators
+from wepdtof_pose.pictures.annotators import draw_poses
+from wepdtof_pose.pictures.people import as_visible
 
 if TYPE_CHECKING:
     import fiftyone
@@ -20,7 +21,7 @@ JOINT_THRESHOLD = 0.2
 """Lowest score of a joint that is drawn and counts towards a pose's score (as published)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Poses:
     """The poses of the people on one frame, highest score first.
 
@@ -43,6 +44,8 @@ class Poses:
     >>> poses = Poses.nobody(get_keypoint_set("wepdtof-pose-14"), size=(640, 480))
     >>> len(poses), poses.joint("neck").shape
     (0, (0, 3))
+    >>> poses
+    Poses(0 people, 14 joints, 640 x 480)
     """
 
     keypoints: np.ndarray
@@ -70,6 +73,12 @@ class Poses:
             keypoint_set=keypoint_set,
             size=size,
         )
+
+    def __repr__(self) -> str:
+        of = f"{self.file_name}, " if self.file_name else ""
+        width, height = self.size
+        people = counted(len(self), "person", "people")
+        return f"Poses({of}{people}, {len(self.joints)} joints, {width} x {height})"
 
     def __len__(self) -> int:
         return len(self.keypoints)
@@ -133,21 +142,9 @@ class Poses:
         if image is None:
             raise InputError("these poses were made without keeping their frame: give draw(image)")
         picture = image.copy()
-        height, width = picture.shape[:2]
-        for row, (pose, box) in enumerate(zip(self.keypoints, self.boxes, strict=True)):
-            extent = 2.0 * max(box[2:])
-            line = min(annotators.line_width(width, height), annotators.line_width(extent, extent))
-            turned = self.rotated[row]
-            if np.isfinite(turned).all():
-                annotators.draw_rotated_box(picture, turned, width=0.6 * line)
-            elif box[2] < width or box[3] < height:
-                annotators.draw_box(picture, box, width=0.6 * line)
-            visibility = np.where(pose[:, 2:] >= threshold, 2.0, 0.0)
-            points = np.concatenate([pose[:, :2].astype(np.float64), visibility], axis=1)
-            annotators.draw_skeleton(picture, points, self.keypoint_set, width=line)
-            if self.tracks[row]:
-                size = max(9.0, 4 * line)
-                annotators.draw_label(picture, str(self.tracks[row]), box[:2], size=size)
+        tracks = [track or None for track in self.tracks.tolist()]
+        drawn = as_visible(self.keypoints.astype(np.float64), threshold)
+        draw_poses(picture, drawn, self.boxes, self.rotated, tracks, self.keypoint_set)
         return picture
 
     def to_coco(self, *, category_id: int = 1) -> list[dict[str, Any]]:

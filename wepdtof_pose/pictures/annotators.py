@@ -11,6 +11,7 @@ Colours come from the colour-blind safe palette of Okabe and Ito: a person's rig
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,6 +41,48 @@ def line_width(width: float, height: float) -> float:
     One 150th of the shorter side, at least 1.
     """
     return max(1.0, min(width, height) / 150)
+
+
+def person_width(image: np.ndarray, box: np.ndarray) -> float:
+    """Line width for a person with this box (4,): thin on a small one, and what fits the image."""
+    person = line_width(*[2.0 * box[2:].max()] * 2)
+    return min(person, line_width(*image.shape[1::-1]))
+
+
+def draw_poses(
+    image: np.ndarray,
+    keypoints: np.ndarray,
+    boxes: np.ndarray,
+    rotated: np.ndarray,
+    tracks: Sequence[Any],
+    keypoint_set: KeypointSet,
+) -> None:
+    """Draw people: boxes, rotated ones where known, then skeletons, then track numbers.
+
+    A box that is the whole image is left out.
+
+    Args:
+        image: drawn on.
+        keypoints: (people, joints, 3), see `draw_skeleton`.
+        boxes: (people, 4) x, y, w, h.
+        rotated: (people, 5) cx, cy, w, h, angle; NaN where it is not known.
+        tracks: a number for each person; what is no int is not drawn.
+        keypoint_set: see `draw_skeleton`.
+    """
+    widths = [person_width(image, box) for box in boxes]
+    for box, turned, width in zip(boxes, rotated, widths, strict=True):
+        if np.isfinite(turned).all():
+            draw_rotated_box(image, turned, width=0.6 * width)
+        elif (box[2:] < image.shape[1::-1]).any():
+            draw_box(image, box, width=0.6 * width)
+    for pose, width in zip(keypoints, widths, strict=True):
+        draw_skeleton(image, pose, keypoint_set, width=width)
+    for box, turned, track, width in zip(boxes, rotated, tracks, widths, strict=True):
+        if isinstance(track, int):
+            # The upper left corner of the upright box lies far outside a rotated one.
+            corners = rotated_box_corners(turned) if np.isfinite(turned).all() else box[None, :2]
+            place = corners[np.argmin(corners[:, 1])]
+            draw_label(image, str(track), place, size=max(9.0, 5 * width))
 
 
 def joint_color(joint: str) -> Color:

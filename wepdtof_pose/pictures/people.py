@@ -7,12 +7,7 @@ import numpy as np
 
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.fisheye.people import lens_of_frame, lens_of_zoomed
-from wepdtof_pose.geometry import (
-    boxes_to_center_scale,
-    crop_matrices,
-    rotated_box_corners,
-    transform_points,
-)
+from wepdtof_pose.geometry import boxes_to_center_scale, crop_matrices, transform_points
 from wepdtof_pose.images import frame_image
 from wepdtof_pose.pictures import annotators
 from wepdtof_pose.scores.predictions import Predictions
@@ -93,9 +88,9 @@ def gaussian_heatmaps(pose: np.ndarray, size: tuple[int, int], sigma: float) -> 
 
 
 def as_visible(pose: np.ndarray, joint_threshold: float) -> np.ndarray:
-    """A predicted pose (joints, 3) whose third column says, as visibilities do, what is drawn."""
-    visible = np.where(pose[:, 2:] >= joint_threshold, 2.0, 0.0)
-    return np.concatenate([pose[:, :2], visible], axis=1)
+    """Predicted poses (..., joints, 3) with a visibility for the score: 2 if drawn, 0 if not."""
+    visible = np.where(pose[..., 2:] >= joint_threshold, 2.0, 0.0)
+    return np.concatenate([pose[..., :2], visible], axis=-1)
 
 
 def _draw_annotated(
@@ -113,19 +108,9 @@ def _draw_annotated(
     boxes = _zoomed_boxes(dataset.boxes[people], zoom)
     rotated = table[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
     rotated[:, :4] = _zoomed_boxes(rotated[:, :4], zoom)
-    widths = [_width_for(image, box) for box in boxes]
-    for box, turned, width in zip(boxes, rotated, widths, strict=True):
-        if np.isfinite(turned).all():
-            annotators.draw_rotated_box(image, turned, width=0.6 * width)
-        else:
-            annotators.draw_box(image, box, width=0.6 * width)
     keypoints = _zoomed_keypoints(dataset.keypoints[people], zoom)
-    for pose, width in zip(keypoints, widths, strict=True):
-        annotators.draw_skeleton(image, pose, dataset.keypoint_set, width=width)
     tracks = table["track_id"].tolist()
-    for box, turned, track, width in zip(boxes, rotated, tracks, widths, strict=True):
-        if isinstance(track, int):
-            annotators.draw_label(image, str(track), _label_place(box, turned), size=5 * width)
+    annotators.draw_poses(image, keypoints, boxes, rotated, tracks, dataset.keypoint_set)
 
 
 def _draw_predicted(
@@ -143,7 +128,7 @@ def _draw_predicted(
             image,
             as_visible(pose, joint_threshold),
             dataset.keypoint_set,
-            width=_width_for(image, extent),
+            width=annotators.person_width(image, extent),
         )
 
 
@@ -182,20 +167,3 @@ def _zoomed_keypoints(keypoints: np.ndarray, zoom: float) -> np.ndarray:
 
 def _zoomed_boxes(boxes: np.ndarray, zoom: float) -> np.ndarray:
     return np.concatenate([(boxes[:, :2] + 0.5) * zoom - 0.5, boxes[:, 2:] * zoom], axis=1)
-
-
-def _width_for(image: np.ndarray, box: np.ndarray) -> float:
-    """Thin on a small person, never thicker than fits the picture."""
-    person = annotators.line_width(*[2.0 * box[2:].max()] * 2)
-    return min(person, annotators.line_width(*image.shape[1::-1]))
-
-
-def _label_place(box: np.ndarray, turned: np.ndarray) -> np.ndarray:
-    """The upper left corner of a box (4,), or the topmost of a rotated one (5,) where there is one.
-
-    The upper left corner of the upright box lies far outside a rotated one.
-    """
-    if not np.isfinite(turned).all():
-        return box[:2]
-    corners = rotated_box_corners(turned)
-    return corners[np.argmin(corners[:, 1])]
