@@ -40,9 +40,18 @@ if TYPE_CHECKING:
     default=True,
     help="Correct found boxes by a first look at the joints in them.",
 )
-@click.option("--box-threshold", type=float, default=0.0, help="Least score of a box.")
+@click.option(
+    "--box-threshold",
+    type=float,
+    default=0.0,
+    help="Least score of a box; a finder gives none below 0.3.",
+)
 @UP
-@click.option("--track/--no-track", default=True, help="Number people through a video.")
+@click.option(
+    "--track/--no-track",
+    default=True,
+    help="Number people through a video, or through numbered images of one folder.",
+)
 @click.option(
     "--smooth",
     type=click.FloatRange(min=0),
@@ -89,8 +98,8 @@ def predict(
     DIR gets predictions.json (COCO results with file names and track ids), joints.csv, frames.csv
     (people on each frame), summary.json and, with --draw, drawings/, with --drafts a data set
     drafts/ for CVAT, Label Studio or (coco) the App: corrected there, it is converted and trained
-    on. What cannot be read is left
-    out and named, with exit code 1; the same command goes on with it, as after a stop.
+    on. What cannot be read is left out and named, with exit code 1; the same command goes on with
+    it, as after a stop.
 
     \b
     Example:
@@ -147,5 +156,11 @@ def _report(count: PredictionCount) -> None:
     if count.boxes is not None:
         echo(coverage_line(count.boxes))
     say_what_was_not_read(count.left_out, count.problems, see="summary.json")
-    rate = f" ({count.frames / count.seconds:.1f} a second)" if count.seconds > 0 else ""
-    echo(f"{counted(count.poses, 'pose')} on {counted(count.frames, 'frame')}{rate}")
+    echo(f"{counted(count.poses, 'pose')} on {counted(count.frames, 'frame')}{_rate(count)}")
+
+
+def _rate(count: PredictionCount) -> str:
+    if not count.seconds:
+        return ""
+    rate = count.frames / count.seconds
+    return f" ({rate:.1f} a second)" if rate >= 0.1 else f" ({1 / rate:.0f} s each)"
