@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ from sspcm.choices import Up
 from sspcm.config_io import load_config
 from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_test_people
 from sspcm.model import Model, load
+from sspcm.presets import fitting_config
 from sspcm.ready.names import POSE_NETWORK
 from sspcm.runs.records import RunResult
 from sspcm.training import train as training
 from wepdtof_pose.errors import InputError
+
+_LOG = logging.getLogger(__name__)
 
 
 def train(
@@ -26,11 +30,14 @@ def train(
     labels: str | int | None = None,
     seed: int | None = None,
     device: str | None = None,
+    preset: str | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     resume: bool = False,
 ) -> RunResult:
     """Train one method, write a run folder, and return its result.
+
+    What is not said is chosen as by `sspcm train`: preset, labels, method and turned crops.
 
     Args:
         data: a COCO keypoint JSON or a data set folder.
@@ -40,12 +47,13 @@ def train(
         labels: label budget (`1k`, `300`, `10%`, `all`), or a list of people.
         seed: of networks, batches and views.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        config: a YAML file, which the other arguments overrule.
+        preset: `quick`, `small`, `gpu` or `paper`; the one that suits the machine if None.
+        config: a YAML file in place of a preset; the other arguments overrule it.
         settings: keys of the configuration, such as `{"optimisation.epochs": 20}`.
         resume: go on with the run in the folder.
 
     Raises:
-        InputError: the configuration or the data cannot be used.
+        InputError: the configuration or the data cannot be used, or preset and config are given.
 
     >>> import tempfile, sspcm
     >>> from wepdtof_pose.annotations import sample_folder
@@ -68,7 +76,12 @@ def train(
     }
     overrides = dict(settings or {})
     overrides |= {key: value for key, value in named.items() if value is not None}
-    made = load_config(None if config is None else Path(config), overrides=overrides)
+    if config is None:
+        made = fitting_config(overrides, preset, say=_LOG.info)
+    elif preset is not None:
+        raise InputError("preset and config both say all settings: give one of them")
+    else:
+        made = load_config(Path(config), overrides=overrides)
     return training.train(made, Path(out), resume=resume)
 
 

@@ -6,12 +6,13 @@ one, so that all methods get the same optimiser steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,56 @@ def settings_around(named: Mapping[str, Any], preset: Preset) -> dict[str, Any]:
     if "optimisation.epochs" in named and "optimisation.burn_in_epochs" in settings:
         settings |= _stretched(settings, named)
     return {key: value for key, value in settings.items() if key not in named}
+
+
+def fitting_config(
+    named: dict[str, Any], preset: str | None = None, *, say: Callable[[str], None]
+) -> TrainConfig:
+    """Return the configuration that suits the machine and the data.
+
+    Args:
+        named: configuration keys that the user has set; none of them is overruled.
+        preset: name of the preset; the one that suits the machine if None.
+        say: called with a line for each choice.
+
+    Raises:
+        InputError: no such preset, a key cannot be used, or the data cannot be read.
+    """
+    from sspcm.data.crop_places import from_ceiling
+    from sspcm.data.sets import all_labelled, splits_of
+    from sspcm.hardware import choose_hardware
+
+    device = choose_hardware(str(named.get("device", "auto")), "float32").device.type
+    name = preset or fitting_preset(named, device=device)
+    settings = settings_around(named, get_preset(name)) | named
+    config = load_config(overrides=settings)
+    splits = splits_of(config.data)
+    has_method = any(key.startswith(("method.name", "method.options")) for key in named)
+    nobody_else = not has_method and all_labelled(config.data, splits)
+    if nobody_else:
+        settings |= {"method.name": "supervised"}
+        config = load_config(overrides=settings)
+    burn_in = config.optimisation.burn_in_epochs
+    before = f"{counted(burn_in, 'epoch')} of burn-in and " if burn_in else ""
+    chosen = "as asked" if preset else {"cpu": "for a CPU", "cuda": "for a GPU"}[device]
+    say(
+        f"preset {name}, {chosen}: {config.network.name}, crops "
+        f"of {config.data.crop_width} x {config.data.crop_height}, {before}"
+        f"{counted(config.optimisation.epochs - burn_in, 'epoch')} of {config.method.shown}; "
+        "--preset, --config and --set choose otherwise"
+    )
+    if nobody_else:
+        say(
+            "everybody is labelled and no other people are named (data.unlabelled): supervised, as "
+            "no other method has people without labels to learn from; --method chooses otherwise"
+        )
+    if "data.upright" not in settings and from_ceiling(splits.train):
+        say(
+            "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): crops "
+            "are turned head up; not so with --set data.upright=false"
+        )
+        config = load_config(overrides=settings | {"data.upright": True})
+    return config
 
 
 def _stretched(settings: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:

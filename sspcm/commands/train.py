@@ -97,6 +97,7 @@ def train(
 
     from sspcm.config_io import load_config, parse_overrides, stated_keys
     from sspcm.inference.scores import percent
+    from sspcm.presets import fitting_config
     from sspcm.runs.code import require_allowed_code
     from sspcm.training.distributed import is_writer
     from sspcm.training.train import train as run_training
@@ -128,7 +129,7 @@ def train(
             )
         raise InputError("no data: name a data set with --data PATH (make one: wepdtof-pose synth)")
     if config_file is None:
-        config = _fitting_config(overrides, preset)
+        config = fitting_config(overrides, preset, say=_say)
     else:
         config = load_config(config_file, overrides=overrides)
         if not config.data.path:
@@ -146,48 +147,6 @@ def train(
     echo(f"written: {output}")
 
 
-def _fitting_config(named: dict[str, Any], preset: str | None) -> TrainConfig:
-    """Return the configuration that suits machine and data, and say what was chosen."""
-    from sspcm.config_io import load_config
-    from sspcm.data.crop_places import from_ceiling
-    from sspcm.data.sets import all_labelled, splits_of
-    from sspcm.hardware import choose_hardware
-    from sspcm.presets import fitting_preset, get_preset, settings_around
-
-    device = choose_hardware(str(named.get("device", "auto")), "float32").device.type
-    name = preset or fitting_preset(named, device=device)
-    settings = settings_around(named, get_preset(name)) | named
-    config = load_config(overrides=settings)
-    splits = splits_of(config.data)
-    has_method = any(key.startswith(("method.name", "method.options")) for key in named)
-    nobody_else = not has_method and all_labelled(config.data, splits)
-    if nobody_else:
-        settings |= {"method.name": "supervised"}
-        config = load_config(overrides=settings)
-    optimisation = config.optimisation
-    burn_in = optimisation.burn_in_epochs
-    before = f"{_epochs(burn_in)} of burn-in and " if burn_in else ""
-    chosen = "as asked" if preset else {"cpu": "for a CPU", "cuda": "for a GPU"}[device]
-    _say(
-        f"preset {name}, {chosen}: {config.network.name}, crops "
-        f"of {config.data.crop_width} x {config.data.crop_height}, {before}"
-        f"{_epochs(optimisation.epochs - burn_in)} of {config.method.shown}; "
-        "--preset, --config and --set choose otherwise"
-    )
-    if nobody_else:
-        _say(
-            "everybody is labelled and no other people are named (data.unlabelled): supervised, as "
-            "no other method has people without labels to learn from; --method chooses otherwise"
-        )
-    if "data.upright" not in settings and from_ceiling(splits.train):
-        _say(
-            "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): crops "
-            "are turned head up; not so with --set data.upright=false"
-        )
-        config = load_config(overrides=settings | {"data.upright": True})
-    return config
-
-
 def _advise(config: TrainConfig, *, stated: set[str]) -> None:
     """Say what a configuration leaves open that its data suggest."""
     from sspcm.data.crop_places import from_ceiling
@@ -198,10 +157,6 @@ def _advise(config: TrainConfig, *, stated: set[str]) -> None:
             "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): --set "
             "data.upright=true would turn their crops head up"
         )
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch" if count == 1 else f"{count} epochs"
 
 
 def _say(line: str) -> None:

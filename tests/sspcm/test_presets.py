@@ -1,12 +1,13 @@
 """Presets: which one suits a machine, and what of it goes with what a user sets himself."""
 
 import doctest
+from pathlib import Path
 
 import pytest
 
 from sspcm import presets
 from sspcm.config_io import load_config
-from sspcm.presets import PRESETS, Preset, fitting_preset, settings_around
+from sspcm.presets import PRESETS, Preset, fitting_config, fitting_preset, settings_around
 from wepdtof_pose.errors import InputError
 
 PRESET = Preset(
@@ -89,3 +90,28 @@ def test_every_preset_is_a_configuration_at_any_length(name: str) -> None:
 def test_a_length_that_is_no_number_is_named(key: str) -> None:
     with pytest.raises(InputError, match=f"'{key}' must be of type int, not '1e3'"):
         settings_around({"optimisation.epochs": 20, key: "1e3"}, PRESET)
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize(
+    ("settings", "method"),
+    [
+        ({}, "supervised"),
+        ({"data.labels": "100%"}, "supervised"),
+        ({"data.labels": "6"}, "sspcm"),
+        ({"data.unlabelled": "SAME", "data.unlabelled_boxes": True}, "sspcm"),
+        ({"method.options": {"patches": 0}}, "sspcm"),
+        ({"method.name": "sspcm"}, "sspcm"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_where_everybody_is_labelled_the_method_is_supervised(
+    tiny_fisheye: Path, settings: dict, method: str
+) -> None:
+    settings = {key: str(tiny_fisheye) if v == "SAME" else v for key, v in settings.items()}
+    named = {"data.path": str(tiny_fisheye), "device": "cpu"} | settings
+    said: list[str] = []
+    config = fitting_config(named, say=said.append)
+    assert (config.method.name, config.network.name) == (method, "efficientnet_lite0")
+    assert config.data.upright
+    assert said[0].startswith("preset small, for a CPU: efficientnet_lite0")

@@ -53,29 +53,6 @@ def test_the_preset_of_a_cpu_with_crops_turned_for_a_ceiling(
 
 
 @pytest.mark.usefixtures("own_cache")
-@pytest.mark.parametrize(
-    ("settings", "method"),
-    [
-        ({}, "supervised"),
-        ({"data.labels": "100%"}, "supervised"),
-        ({"data.labels": "6"}, "sspcm"),
-        ({"data.unlabelled": "SAME", "data.unlabelled_boxes": True}, "sspcm"),
-        ({"method.options": {"patches": 0}}, "sspcm"),
-        ({"method.name": "sspcm"}, "sspcm"),
-    ],
-    ids=lambda value: str(value),
-)
-def test_where_everybody_is_labelled_the_method_is_supervised(
-    tiny_fisheye: Path, settings: dict, method: str
-) -> None:
-    from sspcm.commands.train import _fitting_config
-
-    settings = {key: str(tiny_fisheye) if v == "SAME" else v for key, v in settings.items()}
-    named = TINY | {"data.path": str(tiny_fisheye), "device": "cpu"} | settings
-    assert _fitting_config(named, None).method.name == method
-
-
-@pytest.mark.usefixtures("own_cache")
 def test_that_everybody_is_labelled_is_said(tiny_fisheye: Path, tmp_path: Path) -> None:
     done = run("--data", tiny_fisheye, *options(TINY), "-o", tmp_path / "run")
     assert done.exit_code == 0, done.output
