@@ -97,8 +97,10 @@ class Model:
             InputError: it cannot be read as a video, or frames of it could not be decoded: then
                 after the last of the others.
         """
-        (source,) = find_sources([Path(path)]).sources
-        reader = FrameReader(source)
+        sources = find_sources([Path(path)]).sources
+        if len(sources) > 1:
+            raise InputError(f"{path}: holds {len(sources)} images and videos: name one video")
+        reader = FrameReader(sources[0])
         stream = poses_of_frames(
             self.networks, reader, self._people(None, threshold), up=up, keep_images=keep_images
         )

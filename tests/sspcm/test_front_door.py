@@ -87,6 +87,9 @@ def test_a_video_gives_poses_with_numbers_and_times(model: sspcm.Model, tmp_path
     assert bare.tracks.tolist() == [0]
     with pytest.raises(InputError, match="without keeping their frame"):
         bare.draw()
+    cv2.imwrite(str(tmp_path / "still.png"), np.zeros((64, 96, 3), dtype=np.uint8))
+    with pytest.raises(InputError, match="holds 2 images and videos: name one video"):
+        next(model.predict_video(tmp_path))
 
 
 def test_drawing_leaves_the_frame_as_it_is(model: sspcm.Model, image: Path) -> None:

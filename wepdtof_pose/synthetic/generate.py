@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -238,6 +239,11 @@ def _render(
             for future in as_completed(futures):
                 future.result()
                 yield futures[future]
+        except BrokenProcessPool:
+            raise InputError(
+                f"{out}: a process that drew scenes has ended: memory ran out, or a script does "
+                'not guard its calls with `if __name__ == "__main__":`; the same call goes on'
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

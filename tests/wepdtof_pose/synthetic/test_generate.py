@@ -111,6 +111,16 @@ def test_killed_and_run_again(
     assert digest(out) == digest(folder)
 
 
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from wepdtof_pose import generate\n"
+        f"generate({str(tmp_path / 'out')!r}, people={PEOPLE}, size={SIZE}, workers=2)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+    assert "does not guard its calls with `if __name__" in done.stderr.splitlines()[-1]
+
+
 def test_finished_folder_is_left_alone(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     generate(folder, people=PEOPLE, size=SIZE, seed=3, progress=False)
