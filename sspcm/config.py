@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -262,76 +262,16 @@ class TrainConfig:
         if self.data.unlabelled_angles:
             units = ("degrees", "radians", "counter-clockwise")
             _require_choice("data.unlabelled_angles", self.data.unlabelled_angles, units)
-        for key in _AT_LEAST_1:
-            _require(self, key, "at least 1", lambda value: value >= 1)
-        for key in _NOT_NEGATIVE:
-            _require(self, key, "at least 0", lambda value: value >= 0)
-        for key in _POSITIVE:
-            _require(self, key, "above 0", lambda value: value is None or value > 0)
-        _require(self, "threads", "at most 1024", lambda value: value <= 1024)
-        _require(self, "data.sigma", "at most 100", lambda value: value is None or value <= 100)
-        for key in ("optimisation.milestones", "optimisation.burn_in_milestones"):
-            _require(self, key, "epochs from 0 on", lambda value: min(value, default=0) >= 0)
-        for key in ("data.crop_width", "data.crop_height"):
-            _require(self, key, "a multiple of 32", lambda value: value >= 32 and value % 32 == 0)
-        for view in ("easy_view", "hard_view"):
-            # A scale of 1 would draw views of scale 0.
-            _require(self, f"{view}.scale", "from 0 to below 1", lambda value: 0 <= value < 1)
-            _require(self, f"{view}.rotation", "at least 0", lambda value: value >= 0)
-            for name in ("rotation_probability", "flip_probability"):
-                _require(self, f"{view}.{name}", "from 0 to 1", lambda value: 0 <= value <= 1)
-        if self.hard_view.flip_probability:
-            raise InputError(
-                "config key 'hard_view.flip_probability' must be 0: the easy view is mirrored, the "
-                "hard one is made from it and never is (use easy_view.flip_probability)"
-            )
-        if self.data.unlabelled and self.data.exclude_labelled:
-            raise InputError(
-                "config key 'data.exclude_labelled' has no meaning with data.unlabelled: the pool "
-                "is then another data set"
-            )
-        if self.data.unlabelled_detections and not self.data.unlabelled_boxes:
-            raise InputError(
-                "config key 'data.unlabelled_detections' needs data.unlabelled_boxes=true: its "
-                "people have boxes alone"
-            )
-        if self.data.unlabelled_angles and not self.data.unlabelled_detections:
-            raise InputError(
-                "config key 'data.unlabelled_angles' has no meaning without "
-                "data.unlabelled_detections"
-            )
-        if self.data.subset_seed and (self.data.order != "random" or self.data.labels_file):
-            raise InputError(
-                "config key 'data.subset_seed' chooses among random subsets: it has no meaning "
-                + (
-                    "where data.labels names a list of people"
-                    if self.data.labels_file
-                    else "with data.order=file, which labels the first people"
-                )
-            )
-        epochs, burn_in = self.optimisation.epochs, self.optimisation.burn_in_epochs
-        if epochs <= burn_in:
-            raise InputError(
-                f"{epochs} epochs with a burn-in of {burn_in} leave none to the method: raise "
-                "optimisation.epochs or lower optimisation.burn_in_epochs"
-            )
-        _require(self, "optimisation.averaging", "from 0 to below 1", lambda value: 0 <= value < 1)
-        for group, network in (("network", self.network), ("student", self.student)):
-            for key in ("width", "deconv_channels"):
-                size = getattr(network, key, 8)
-                if size < 8 or size % 8:
-                    raise InputError(
-                        f"config key '{group}.{key}' must be a multiple of 8, not {size}"
-                    )
-            frozen = getattr(network, "frozen_stages", 0)
-            if not 0 <= frozen <= 4:
-                raise InputError(
-                    f"config key '{group}.frozen_stages' must be from 0 to 4, not {frozen}"
-                )
-        for key in ("data.test_fraction", "data.more_share"):
-            _require(self, key, "from 0 to below 1", lambda value: 0 <= value < 1)
-        if self.data.more_share and not self.data.more_labelled:
-            raise InputError("config key 'data.more_share' needs data.more_labelled")
+        for wanted, (allowed, keys) in _BOUNDS.items():
+            for key in keys:
+                value = attrgetter(key)(self)
+                if not allowed(value):
+                    raise InputError(f"config key {key!r} must be {wanted}, not {value}")
+        _require_network("network", self.network)
+        if self.student is not None:
+            _require_network("student", self.student)
+        for said in _contradictions(self):
+            raise InputError(said)
 
 
 _CHOICES = {
@@ -343,36 +283,123 @@ _CHOICES = {
     "optimisation.schedule": Schedule,
     "precision": ComputePrecision,
 }
-_AT_LEAST_1 = (
-    "optimisation.epochs",
-    "optimisation.batch_size",
-    "evaluation.every",
-    "evaluation.batch_size",
-)
-_NOT_NEGATIVE = (
-    "seed",
-    "threads",
-    "data.subset_seed",
-    "data.test_seed",
-    "optimisation.epoch_steps",
-    "optimisation.burn_in_epochs",
-    "optimisation.weight_decay",
-    "optimisation.warm_up_epochs",
-)
-_POSITIVE = (
-    "data.sigma",
-    "optimisation.learning_rate",
-    "optimisation.burn_in_learning_rate",
-    "optimisation.factor",
-)
-
-
-def _require(config: TrainConfig, key: str, wanted: str, allowed: Callable[[Any], bool]) -> None:
-    value = attrgetter(key)(config)
-    if not allowed(value):
-        raise InputError(f"config key {key!r} must be {wanted}, not {value}")
+_BOUNDS: dict[str, tuple[Callable[[Any], bool], tuple[str, ...]]] = {
+    "at least 1": (
+        lambda value: value >= 1,
+        (
+            "optimisation.epochs",
+            "optimisation.batch_size",
+            "evaluation.every",
+            "evaluation.batch_size",
+        ),
+    ),
+    "at least 0": (
+        lambda value: value >= 0,
+        (
+            "seed",
+            "threads",
+            "data.subset_seed",
+            "data.test_seed",
+            "optimisation.epoch_steps",
+            "optimisation.burn_in_epochs",
+            "optimisation.weight_decay",
+            "optimisation.warm_up_epochs",
+            "easy_view.rotation",
+            "hard_view.rotation",
+        ),
+    ),
+    "above 0": (
+        lambda value: value is None or value > 0,
+        (
+            "data.sigma",
+            "optimisation.learning_rate",
+            "optimisation.burn_in_learning_rate",
+            "optimisation.factor",
+        ),
+    ),
+    "at most 1024": (lambda value: value <= 1024, ("threads",)),
+    "at most 100": (lambda value: value is None or value <= 100, ("data.sigma",)),
+    "epochs from 0 on": (
+        lambda value: min(value, default=0) >= 0,
+        ("optimisation.milestones", "optimisation.burn_in_milestones"),
+    ),
+    "a multiple of 32": (
+        lambda value: value >= 32 and value % 32 == 0,
+        ("data.crop_width", "data.crop_height"),
+    ),
+    # A scale of 1 would draw views of scale 0.
+    "from 0 to below 1": (
+        lambda value: 0 <= value < 1,
+        (
+            "easy_view.scale",
+            "hard_view.scale",
+            "optimisation.averaging",
+            "data.test_fraction",
+            "data.more_share",
+        ),
+    ),
+    "from 0 to 1": (
+        lambda value: 0 <= value <= 1,
+        (
+            "easy_view.rotation_probability",
+            "easy_view.flip_probability",
+            "hard_view.rotation_probability",
+            "hard_view.flip_probability",
+        ),
+    ),
+}
+"""What values must be, in words and as a test, and the keys of which that is true."""
 
 
 def _require_choice(key: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise InputError(f"config key {key!r} is {value!r}: choose one of {', '.join(choices)}")
+
+
+def _require_network(group: str, network: NetworkConfig) -> None:
+    for key in ("width", "deconv_channels"):
+        size = getattr(network, key)
+        if size < 8 or size % 8:
+            raise InputError(f"config key '{group}.{key}' must be a multiple of 8, not {size}")
+    if not 0 <= network.frozen_stages <= 4:
+        raise InputError(
+            f"config key '{group}.frozen_stages' must be from 0 to 4, not {network.frozen_stages}"
+        )
+
+
+def _contradictions(config: TrainConfig) -> Iterator[str]:
+    """Yield what keys say that others leave no meaning."""
+    data = config.data
+    if config.hard_view.flip_probability:
+        yield (
+            "config key 'hard_view.flip_probability' must be 0: the easy view is mirrored, the "
+            "hard one is made from it and never is (use easy_view.flip_probability)"
+        )
+    if data.unlabelled and data.exclude_labelled:
+        yield (
+            "config key 'data.exclude_labelled' has no meaning with data.unlabelled: the pool "
+            "is then another data set"
+        )
+    if data.unlabelled_detections and not data.unlabelled_boxes:
+        yield (
+            "config key 'data.unlabelled_detections' needs data.unlabelled_boxes=true: its "
+            "people have boxes alone"
+        )
+    if data.unlabelled_angles and not data.unlabelled_detections:
+        yield (
+            "config key 'data.unlabelled_angles' has no meaning without data.unlabelled_detections"
+        )
+    if data.subset_seed and (data.order != "random" or data.labels_file):
+        yield "config key 'data.subset_seed' chooses among random subsets: it has no meaning " + (
+            "where data.labels names a list of people"
+            if data.labels_file
+            else "with data.order=file, which labels the first people"
+        )
+    if data.more_share and not data.more_labelled:
+        yield "config key 'data.more_share' needs data.more_labelled"
+    epochs, burn_in = config.optimisation.epochs, config.optimisation.burn_in_epochs
+    if epochs <= burn_in:
+        yield (
+            f"{epochs} epochs with a burn-in of {burn_in} leave none to the method: raise "
+            "optimisation.epochs or lower optimisation.burn_in_epochs"
+        )

@@ -112,6 +112,20 @@ def people_difference(first: CellResult, second: CellResult) -> tuple[Difference
     return None if found is None else (found, kind)
 
 
+def people_text(found: Difference, kind: str) -> str:
+    """Return what is said of a difference over the scenes, or frames, of the test people."""
+    mean = f"{100 * found.mean:+.1f}"
+    if found.low is None and found.pairs > 1:
+        return f"{mean}, alike in all {found.pairs} {kind}s"
+    if found.low is None:
+        return f"{mean}, one {kind}: the choice of test people is unknown"
+    reach = "more than" if found.leaves_out_0 else "within"
+    return (
+        f"{mean} ({interval(found.low, found.high, sign='+')}), {found.pairs} {kind}s: {reach} the "
+        "choice of test people"
+    )
+
+
 def _cells(folder: Path, data: Path | None) -> list[CellResult]:
     if RunFolder(folder).config_file.is_file():
         return [read_cell(folder, data=data)]
@@ -186,21 +200,8 @@ def _score_lines(pairs: list[Pairs], score: str) -> Iterator[str]:
             drawn = people_difference(ours, theirs)
             text = "n/a: predictions or data are not there"
             if drawn is not None:
-                text = _people_text(*drawn)
+                text = people_text(*drawn)
             yield f"  {ours.folder.name}: {text}"
-
-
-def _people_text(found: Difference, kind: str) -> str:
-    mean = f"{100 * found.mean:+.1f}"
-    if found.low is None and found.pairs > 1:
-        return f"{mean}, alike in all {found.pairs} {kind}s"
-    if found.low is None:
-        return f"{mean}, one {kind}: the choice of test people is unknown"
-    reach = "more than" if found.leaves_out_0 else "within"
-    return (
-        f"{mean} ({interval(found.low, found.high, sign='+')}), {found.pairs} {kind}s: {reach} the "
-        "choice of test people"
-    )
 
 
 def _alone(first: list[CellResult], second: list[CellResult], pairs: list[Pairs]) -> Iterator[str]:

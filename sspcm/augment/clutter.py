@@ -43,10 +43,10 @@ def cluttered(
     """
     result = view.copy()
     side = len(view)
-    seen = _people(boxes, side)
+    seen = box_masks(boxes, side)
     left = seen.sum(axis=(1, 2))
     least = (1 - HIDDEN) * left
-    taken = [255 * _people(each, side).any(axis=0).astype(np.uint8) for _, each in donors]
+    taken = [255 * box_masks(each, side).any(axis=0).astype(np.uint8) for _, each in donors]
     heap = rng.uniform(0, side, 2)
     for _ in range(int(MOST * rng.random() ** 2)):
         if rng.random() < _NEW_HEAP:
@@ -80,8 +80,8 @@ def cluttered(
     return result
 
 
-def _people(boxes: np.ndarray, side: int) -> np.ndarray:
-    """Return (n, side, side) bool: where each person's box is."""
+def box_masks(boxes: np.ndarray, side: int) -> np.ndarray:
+    """Return (n, side, side) bool: where on a square view each rotated box (n, 5) is."""
     masks = np.zeros((len(boxes), side, side), np.uint8)
     for mask, corners in zip(masks, rotated_box_corners(boxes), strict=True):
         cv2.fillConvexPoly(mask, corners.round().astype(np.int32), 1)

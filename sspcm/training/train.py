@@ -42,7 +42,7 @@ from sspcm.training.learner import Learner
 from sspcm.training.optimiser import learning_rate
 from sspcm.training.pool_labels import require_labels
 from sspcm.training.progress import Progress, restore, save
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import size_in_words, sweep
 from wepdtof_pose.locks import exclusive
 
@@ -245,14 +245,14 @@ def _record_conditions(
     run.write_keypoint_set(sets.train.keypoint_set)
     if summary is not None:
         _LOG.info(
-            "%s, recipe %s: %s on %s, %s, %d threads, %d processes",
+            "%s, recipe %s: %s on %s, %s, %s, %s",
             config.method.name,
             config.method.recipe,
             config.network.name,
             surroundings["device"],
             surroundings["precision"],
-            surroundings["threads"],
-            processes.count,
+            counted(surroundings["threads"], "thread"),
+            counted(processes.count, "process", "processes"),
         )
         for line in summary_lines(summary):
             _LOG.info("%s", line)

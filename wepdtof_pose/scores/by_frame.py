@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from wepdtof_pose.dataset import PoseDataset
-from wepdtof_pose.scores.coco import coco_contents, frame_order
+from wepdtof_pose.scores.coco import coco_contents, frames_by_id
 from wepdtof_pose.scores.people import people_scores
 from wepdtof_pose.scores.predictions import Predictions
 
@@ -66,7 +66,7 @@ def frame_scores(dataset: PoseDataset, predictions: Predictions) -> FrameScores:
     errors = np.where(labelled & np.isfinite(people.distances), people.distances, np.nan)
     with_people = np.zeros(len(dataset.frames), dtype=bool)
     with_people[dataset.frame_rows[labelled.any(axis=1)]] = True
-    order = np.array(frame_order(dataset), dtype=np.int64)
+    order = np.array(frames_by_id(dataset), dtype=np.int64)
     scored = np.flatnonzero((predicted & with_people)[order])
     evaluation = _matches(truth, results, dataset.keypoint_set.require_sigmas(), scored + 1)
     ap = np.full(len(dataset.frames), np.nan)

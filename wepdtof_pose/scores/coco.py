@@ -108,7 +108,7 @@ def coco_scores(dataset: PoseDataset, predictions: Predictions) -> dict[str, Num
     return _stats(coco_evaluation(dataset, predictions))
 
 
-def frame_order(dataset: PoseDataset) -> list[int]:
+def frames_by_id(dataset: PoseDataset) -> list[int]:
     """Return rows of the frames in the order of their ids, numbers before texts.
 
     pycocotools breaks ties of score in the order of its ids, so ours keep the order of theirs.
@@ -148,7 +148,7 @@ def coco_contents(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return people and predictions as contents of COCO files, one category, for an evaluator.
 
-    Image i + 1 is the i-th frame by id (see `frame_order`); person and prediction i have id i + 1.
+    Image i + 1 is the i-th frame by id (see `frames_by_id`); person and prediction i have id i + 1.
 
     Raises:
         InputError: other joints, unknown frames, nobody to score, or no sigmas.
@@ -163,7 +163,7 @@ def coco_contents(
         raise InputError("no person has labelled keypoints, so there is nothing to score")
     dataset.keypoint_set.require_sigmas()
     ids = dataset.frames["id"].tolist()
-    number = {ids[row]: place + 1 for place, row in enumerate(frame_order(dataset))}
+    number = {ids[row]: place + 1 for place, row in enumerate(frames_by_id(dataset))}
     for frame_id in predictions.frame_ids.tolist():
         if frame_id not in number:
             raise InputError(f"a prediction is of image {frame_id!r}, which the data does not list")

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from benchmarks.commands.main import main
 from benchmarks.results.statistics import Difference, p_text
-from benchmarks.tables.compare import _people_text
+from benchmarks.tables.compare import people_text
 from sspcm.runs.folder import RunFolder
 
 
@@ -77,13 +77,13 @@ def test_single_runs_are_compared_over_their_people(comparison, copied):
 
 def test_what_the_choice_of_people_explains():
     found = [Difference(0.1, 0.05, 0.15, None, 9), Difference(0.1, -0.05, 0.25, None, 9)]
-    assert [_people_text(one, "scene") for one in found] == [
+    assert [people_text(one, "scene") for one in found] == [
         "+10.0 (+5.0 to +15.0), 9 scenes: more than the choice of test people",
         "+10.0 (-5.0 to +25.0), 9 scenes: within the choice of test people",
     ]
-    alone = _people_text(Difference(0.1, None, None, None, 1), "scene")
+    alone = people_text(Difference(0.1, None, None, None, 1), "scene")
     assert alone == "+10.0, one scene: the choice of test people is unknown"
-    alike = _people_text(Difference(0.0, None, None, None, 2), "scene")
+    alike = people_text(Difference(0.0, None, None, None, 2), "scene")
     assert alike == "+0.0, alike in all 2 scenes"
 
 

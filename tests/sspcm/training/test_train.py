@@ -98,7 +98,7 @@ def test_the_log_says_device_and_precision(settings, tmp_path):
         check=True,
     )
     device = json.loads((tmp_path / "run" / "env.json").read_text())["device"]
-    line = f"supervised, recipe corrected: resnet18 on {device}, float32, 1 threads, 1 processes"
+    line = f"supervised, recipe corrected: resnet18 on {device}, float32, 1 thread, 1 process"
     assert line in done.stderr.splitlines()
     # A line an epoch, where no terminal shows the progress bar; scores where there are some.
     epochs = [text for text in done.stderr.splitlines() if text.startswith("epoch ")]

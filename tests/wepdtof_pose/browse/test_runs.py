@@ -16,7 +16,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.scores.coco import coco_evaluation, coco_scores, frame_order
+from wepdtof_pose.scores.coco import coco_evaluation, coco_scores, frames_by_id
 from wepdtof_pose.scores.predictions import from_results
 
 pytestmark = pytest.mark.fiftyone
@@ -46,7 +46,7 @@ def test_oks_is_the_evaluators(
 ) -> None:
     predictions = from_results(read_json(files[name]), sample, source=name)
     evaluation = coco_evaluation(sample, predictions)
-    place_of = {row: place + 1 for place, row in enumerate(frame_order(sample))}
+    place_of = {row: place + 1 for place, row in enumerate(frames_by_id(sample))}
     compared = 0
     for frame in dataset:
         matrix = np.asarray(evaluation.computeOks(place_of[frame.row], 1))

@@ -10,7 +10,7 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.scores.by_frame import frame_scores
-from wepdtof_pose.scores.coco import coco_evaluation, coco_scores, frame_order
+from wepdtof_pose.scores.coco import coco_evaluation, coco_scores, frames_by_id
 from wepdtof_pose.scores.predictions import Predictions, predictions_of_people
 
 
@@ -32,7 +32,7 @@ def test_oks_is_the_entry_of_the_evaluators_matrix(sample: PoseDataset) -> None:
     predictions = noisy(sample, np.arange(0, len(sample), 2))
     scores = frame_scores(sample, predictions)
     evaluation = coco_evaluation(sample, predictions)
-    order = frame_order(sample)
+    order = frames_by_id(sample)
     compared = 0
     for place, frame in enumerate(order):
         matrix = np.asarray(evaluation.computeOks(place + 1, 1))

@@ -96,52 +96,27 @@ def read_data_file(
         raise InputError(f"{file}: expected names and values such as 'train: images/train'")
     names = _class_names(content.get("names"), file)
     classes = _classes(names, content.get("kpt_names"), category, file)
-    joints, channels, ignored, padding = None, 0, 0, 0
+    joints, channels, padding = None, 0, 0
+    left_out: dict[str, int] = {}
     if pose:
         count, channels = _shape(content.get("kpt_shape"), file)
         joints = keypoint_set or _joints(content, classes, file)
-        padding = count - len(joints)
-        if padding < 0 or (padding and len(names) < 2):
-            raise InputError(
-                f"{file}: 'kpt_shape' has {shown(count)} joints, "
-                f"but {joints.name!r} has {len(joints)}"
-            )
-        flip = content.get("flip_idx")
-        own_flip = flip[: len(joints)] if isinstance(flip, list) and padding else flip
-        joints, ignored = _with_flip(joints, own_flip, file)
-    stated = _root(content.get("path"), file)
-    alone = path.is_dir()
-    root = file.parent if alone and _leads_out(stated, path) else stated
-    found = _found_splits(_stated_splits(content, file), root, file, alone=alone)
-    if not found:
-        raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
-    listed = {
-        split: places
-        for split, places in found.items()
-        if len(places) > 1 or places[0].endswith(".txt")
-    }
-    splits = {split: "." if split in listed else places[0] for split, places in found.items()}
-    below = [root / place for place in splits.values()]
-    outside = [p for p in below if alone and p.exists() and _leads_out(p, path)]
-    if root != stated and not any(place.exists() for place in below):
-        outside = [stated]
-    if outside:
-        raise InputError(
-            f"{file}: leads out of {path}, to {outside[0]}: give the path of {file.name} itself to "
-            "read data that lie elsewhere"
-        )
+        padding = _padding(count, joints, len(names), file)
+        joints, left_out = _with_flip(joints, content.get("flip_idx"), padding, file)
+    root, found = _places_on_disk(content, path, file)
+    listed = {split: places for split, places in found.items() if _is_listed(places)}
     return DataFile(
         file=file,
         root=root,
-        splits=splits,
+        splits={split: _folder(places) for split, places in found.items()},
         listed=listed,
-        separate=len(splits) > 1,
+        separate=len(found) > 1,
         classes=classes,
         names=names,
         keypoint_set=joints,
         channels=channels,
         padding=padding,
-        left_out={_NO_EXCHANGE: ignored},
+        left_out=left_out,
     )
 
 
@@ -194,6 +169,15 @@ def _shape(shape: Any, file: Path) -> tuple[int, int]:
             "is it a pose data set?"
         )
     return shape[0], shape[1]
+
+
+def _padding(count: int, joints: KeypointSet, classes: int, file: Path) -> int:
+    padding = count - len(joints)
+    if padding < 0 or (padding and classes < 2):
+        raise InputError(
+            f"{file}: 'kpt_shape' has {shown(count)} joints, but {joints.name!r} has {len(joints)}"
+        )
+    return padding
 
 
 def _class_names(names: Any, file: Path) -> dict[int, str]:
@@ -259,15 +243,19 @@ def _joints(content: dict[Any, Any], classes: frozenset[int], file: Path) -> Key
         raise InputError(f"{file}: {error}") from None
 
 
-def _with_flip(joints: KeypointSet, flip: Any, file: Path) -> tuple[KeypointSet, int]:
+def _with_flip(
+    joints: KeypointSet, flip: Any, padding: int, file: Path
+) -> tuple[KeypointSet, dict[str, int]]:
     """Return the joints with the mirror pairs that `flip_idx` states, where it is there.
 
     Many exports write 0, 1, 2, ... because nobody said which joints are exchanged: there the names
-    say it. The second value is 1 then.
+    say it, and the second value counts what is not followed.
     """
     if flip is None:
-        return joints, 0
+        return joints, {}
     count = len(joints)
+    if isinstance(flip, list) and padding:
+        flip = flip[:count]
     numbers = isinstance(flip, list) and all(type(number) is int for number in flip)
     if (
         not numbers
@@ -280,8 +268,43 @@ def _with_flip(joints: KeypointSet, flip: Any, file: Path) -> tuple[KeypointSet,
         )
     pairs = [(joint, mirrored) for joint, mirrored in enumerate(flip) if joint < mirrored]
     if not pairs and joints.flip_pairs:
-        return joints, 1
-    return with_flip_pairs(joints, pairs, source=f"{file}: 'flip_idx'"), 0
+        return joints, {_NO_EXCHANGE: 1}
+    return with_flip_pairs(joints, pairs, source=f"{file}: 'flip_idx'"), {}
+
+
+def _places_on_disk(
+    content: dict[Any, Any], path: Path, file: Path
+) -> tuple[Path, dict[str, list[str]]]:
+    """Return the root, and what each split is below it.
+
+    Raises:
+        InputError: there is no split, or a folder that was given leads out of itself.
+    """
+    alone = path.is_dir()
+    stated = _root(content.get("path"), file)
+    root = file.parent if alone and _leads_out(stated, path) else stated
+    found = _found_splits(_stated_splits(content, file), root, file, alone=alone)
+    if not found:
+        raise InputError(f"{file}: names no folder 'train', 'val' or 'test'")
+    below = [root / _folder(places) for places in found.values()]
+    outside = [p for p in below if alone and p.exists() and _leads_out(p, path)]
+    if root != stated and not any(place.exists() for place in below):
+        outside = [stated]
+    if outside:
+        raise InputError(
+            f"{file}: leads out of {path}, to {outside[0]}: give the path of {file.name} itself to "
+            "read data that lie elsewhere"
+        )
+    return root, found
+
+
+def _is_listed(places: list[str]) -> bool:
+    """Return whether a split is text files of image names, or several folders."""
+    return len(places) > 1 or places[0].endswith(".txt")
+
+
+def _folder(places: list[str]) -> str:
+    return "." if _is_listed(places) else places[0]
 
 
 def _root(place: Any, file: Path) -> Path:
