@@ -58,7 +58,7 @@ class Model:
             boxes: where the people are: an array (people, 4) of x, y, w, h, or (people, 5) of cx,
                 cy, w, h, angle, or an object like `supervision.Detections`. If None the finder
                 says; without a finder the whole image is one person.
-            threshold: boxes with a lower score are not used.
+            threshold: boxes with a lower score are not used; a finder gives none below its own.
             up: what points up in turned crops; as the network was trained if None.
 
         Raises:
@@ -86,7 +86,7 @@ class Model:
 
         Args:
             path: a video file.
-            threshold: boxes with a lower score are not used.
+            threshold: boxes with a lower score are not used; a finder gives none below its own.
             track: number people.
             smooth: standard deviation in seconds of the average over time along each track; 0 for
                 none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +47,12 @@ from wepdtof_pose.errors import counted, echo
 )
 @SCENE_FROM
 @SCENE_FIELD
+@click.option(
+    "--people",
+    metavar="LIST",
+    type=PATH,
+    help="Only the people on this list, which sspcm rank or wepdtof-pose split wrote.",
+)
 def convert(
     source: Path,
     out: Path,
@@ -57,6 +64,7 @@ def convert(
     category: str | None,
     scene_from: Literal["folder", "name"] | None,
     scene_field: str | None,
+    people: Path | None,
 ) -> None:
     """Convert the data set IN to another format in the new folder OUT.
 
@@ -71,6 +79,7 @@ def convert(
     """
     from wepdtof_pose.conversion.convert import convert as run
     from wepdtof_pose.formats.layout import counts_in_words
+    from wepdtof_pose.splits.hold_out import read_subset
 
     manifest = run(
         source,
@@ -83,6 +92,7 @@ def convert(
         category=category,
         scene_from=scene_from,
         scene_field=scene_field,
+        choose=None if people is None else partial(read_subset, people),
     )
     as_coco = out if target_format == "coco" else "on what --to coco writes"
     for name, split in manifest["splits"].items():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +57,7 @@ def convert(
     category: str | None = None,
     scene_from: Literal["folder", "name"] | None = None,
     scene_field: str | None = None,
+    choose: Callable[[PoseDataset], np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Write `source` as a data set folder `out`, and return what its `manifest.json` says.
 
@@ -77,6 +79,8 @@ def convert(
         category: label of the people, where the source labels several things.
         scene_from: take scenes from the images' folders or names; see `dataset.with_scenes`.
         scene_field: take scenes from this field of the images instead.
+        choose: returns the rows of the people of a split who are converted, with their frames;
+            everybody if None.
 
     Raises:
         InputError: an unknown format or set, a source that cannot be used, a missing image, an
@@ -105,6 +109,8 @@ def convert(
             reading = READERS[source_format](path, folder_of_images, joints, category)
             if not any(len(dataset.frames) for dataset in reading.datasets.values()):
                 raise InputError(f"{source}: nothing to convert: it has no image and nobody")
+            if choose is not None:
+                reading = _of_chosen(reading, choose)
             converted = {
                 split: dataset.with_keypoint_set(target) if target else dataset
                 for split, dataset in reading.datasets.items()
@@ -150,6 +156,16 @@ def convert(
         manifest["images_sha256"] = _names_and_sizes(folder, layout.images)
         write_json(folder / MANIFEST, manifest, indent=1)
     return manifest
+
+
+def _of_chosen(reading: Reading, choose: Callable[[PoseDataset], np.ndarray]) -> Reading:
+    datasets = {
+        split: dataset.select_people(np.sort(choose(dataset)))
+        for split, dataset in reading.datasets.items()
+    }
+    others = sum(map(len, reading.datasets.values())) - sum(map(len, datasets.values()))
+    left_out = add_counts(reading.left_out, {"people who were not chosen": others})
+    return replace(reading, datasets=datasets, left_out=left_out)
 
 
 def find_images(

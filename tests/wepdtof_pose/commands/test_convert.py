@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from wepdtof_pose.annotations import sample_folder
 
 from wepdtof_pose.commands.main import main
 from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.formats.loading import load_dataset
 
@@ -232,3 +234,20 @@ def test_scenes_from_the_names_of_the_images(
     file.write_text(json.dumps(content))
     assert run(*options, "--scene-field", "vid_id").exit_code == 0
     assert load_dataset(tmp_path / "out")["all"].frames["scene"].tolist() == ["x"] * 3
+
+
+def test_people_on_a_list_are_converted_alone(tmp_path: Path) -> None:
+    chosen, out = tmp_path / "chosen.json", tmp_path / "out"
+    given = ["--labels", "5", "--order", "random", "-o", str(chosen)]
+    assert CliRunner().invoke(main, ["split", str(sample_folder()), *given]).exit_code == 0
+    coco = ["--from", "coco", "--to", "coco"]
+    done = run(sample_folder(), out, *coco, "--people", chosen)
+    assert done.exit_code == 0, done.output
+    assert "55 people who were not chosen" in done.output
+    made = load_dataset(out)["all"]
+    assert sorted(made.people["id"]) == sorted(read_json(chosen)["person_ids"])
+    assert set(made.frames["id"]) == set(made.people["frame_id"])
+    assert len(list((out / "images").rglob("*.jpg"))) == len(made.frames)
+    refused = run(out, tmp_path / "next", *coco, "--people", chosen)
+    assert refused.exit_code == 2
+    assert "was made from annotations with" in refused.output
