@@ -200,8 +200,8 @@ class FrameReader:
                 raise InputError(f"{path}: cannot be opened as a video")
             if stated_rate >= _COVER_RATE and _gives_a_cover(path):
                 raise InputError(
-                    f"{path}: the cover picture that it holds hides its video: take that alone out "
-                    "of it, for example by ffmpeg -i FILE -map 0:V -c copy OTHER.mp4"
+                    f"{path}: its cover picture hides the video: copy the video alone to another "
+                    "file, for example by ffmpeg -i FILE -map 0:V -c copy OTHER.mp4"
                 )
             mirrored = _mirror_of(path, capture)
             stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -140,7 +140,6 @@ class FixedNetworks(Method):
         self.networks = nn.ModuleDict(networks)
         # Of three networks, the last is the student; two are equals.
         self.reported = reported or ("C" if "C" in networks else "A")
-        self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Refuse to train."""
@@ -170,7 +169,6 @@ class OneNetwork(Method):
         super().__init__()
         self.method = method
         self.reported = name
-        self.statistics: dict[str, Tensor] = {}
 
     def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
         """Return the heatmaps of the network."""

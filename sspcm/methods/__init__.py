@@ -84,4 +84,6 @@ def method_class(name: str) -> Any:
         raise InputError(f"method {name!r}: is no subclass of sspcm.methods.method.Method")
     if not dataclasses.is_dataclass(getattr(kind, "Options", None)):
         raise InputError(f"method {name!r}: has no dataclass Options (an empty one will do)")
+    if missing := ", ".join(sorted(kind.__abstractmethods__)):
+        raise InputError(f"method {name!r}: does not define {missing}")
     return kind

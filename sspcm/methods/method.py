@@ -61,6 +61,10 @@ class Method(nn.Module, ABC):
     roles: ClassVar[Mapping[str, str]] = {}
     statistics: dict[str, Tensor]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.statistics = {}
+
     @abstractmethod
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the losses of one step, called once per step; their sum is minimised.
@@ -128,10 +132,7 @@ class Method(nn.Module, ABC):
         Raises:
             InputError: the method has no pseudo-labels, or none that one view of a person gives.
         """
-        raise InputError(
-            "a method without pseudo-labels has taught nobody: they exist for sspcm, pose_dual, "
-            "pose_cons, multi_augs and pseudo_pose"
-        )
+        raise InputError("gives no pseudo-labels: it has taught nobody")
 
 
 @dataclass(frozen=True)

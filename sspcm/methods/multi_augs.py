@@ -136,7 +136,6 @@ class MultiAugs(Method):
         self.networks = nn.ModuleDict(
             {role: setting.make_network(role) for role in "AB"[: options.networks]}
         )
-        self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Supervised and consistency loss of one step, with fresh draws."""

@@ -103,7 +103,6 @@ class PoseCons(Method):
         self.setting = setting
         self.options = options
         self.network = setting.make_network("A")
-        self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Supervised and consistency loss of one step, with fresh draws."""

@@ -49,7 +49,6 @@ class PoseDual(Method):
         self.options = options
         self.network_a = setting.make_network("A")
         self.network_b = setting.make_network("B")
-        self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Supervised and consistency loss of one step, with fresh draws."""

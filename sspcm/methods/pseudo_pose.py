@@ -103,7 +103,6 @@ class PseudoPose(Method):
         self.student = setting.make_network("C")
         self.labels: OfflineLabels | None = None
         self.epochs_done = 0
-        self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Losses of the network whose turn it is."""

@@ -171,7 +171,6 @@ class Sspcm(Method):
         self.past_a = copy.deepcopy(self.teacher_a).requires_grad_(False)
         self.past_b = copy.deepcopy(self.teacher_b).requires_grad_(False)
         self.epochs_done = 0
-        self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Supervised and consistency loss of one step, with fresh draws."""

@@ -44,7 +44,6 @@ class Supervised(Method):
         super().__init__()
         self.network = setting.make_network(options.role)
         self.cameras = options.cameras
-        self.statistics: dict[str, Tensor] = {}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss M(H(x_s))."""

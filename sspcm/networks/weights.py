@@ -78,8 +78,8 @@ def load_imagenet(network: nn.Module, name: str) -> None:
         name: its name ("resnet18", "efficientnet_lite0", ...), which says where the weights are.
 
     Raises:
-        InputError: no file is known for the name, it cannot be had, its hash is wrong, or it does
-            not have this backbone's parameters.
+        InputError: no file is known for the name, it cannot be fetched, its hash is wrong, or it
+            does not have this backbone's parameters.
     """
     name = name.removesuffix("_lateral")
     if name == EFFICIENTNET:
@@ -107,7 +107,7 @@ def load_timm(network: nn.Module, name: str) -> None:
     # timm passes on whatever its hub and the network raise.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"timm's weights of {name!r} cannot be had: {reason}") from None
+        raise InputError(f"timm's weights of {name!r} cannot be fetched: {reason}") from None
     own = {f"backbone.backbone.{key}": value for key, value in state.items()}
     network.load_state_dict(own, strict=False)
 

@@ -163,34 +163,23 @@ def _try_once(
     if note.url != mark(url) and sha256 is None:
         note = _Note()
     offset = _offset(part, note, trusted=sha256 is not None)
-    headers = {"User-Agent": f"wepdtof-pose/{__version__}", "Accept-Encoding": "identity"}
-    if offset:
-        headers["Range"] = f"bytes={offset}-"
-        if note.version:
-            headers["If-Range"] = note.version
-    with _opened(url, headers, patience) as response:
+    with _opened(url, _headers(offset, note), patience) as response:
         new = _note_from(response, url)
         if response.status_code == 200:
             offset = 0
-        elif (  # some servers ignore If-Range
-            response.status_code == 416
-            or not offset
-            or not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-            or new.version != note.version
-            or (new.total or note.total) != (note.total or new.total)
-        ):
+        elif not offset or not _goes_on(response, offset, note, new):
             part.unlink(missing_ok=True)
             note_file.unlink(missing_ok=True)
             raise Failed("the file on the server is not the one begun: starting over")
         if size is not None and new.total not in (None, size):
             raise Refused(f"has {new.total} bytes, expected {size}: it is another file")
         blocks = _blocks(response, patience)
-        start = b""
         if not offset:
             start = next(blocks, b"")
             refuse_page(response.headers.get("Content-Type", ""), start)
             if not start:
                 raise Refused("sends an empty file")
+            blocks = itertools.chain((start,), blocks)
         if new.total is not None:
             needed = new.total - offset
             require_room(part.parent, needed, what=path.name, advice=OTHER_ROOT, spare=SPARE)
@@ -201,20 +190,45 @@ def _try_once(
             part.unlink(missing_ok=True)
         note_file.write_bytes(msgspec.json.encode(new))
         with part.open("ab") as sink:
-            for block in _counted(itertools.chain((start,), blocks), path.name, offset, new.total):
+            for block in _counted(blocks, path.name, offset, new.total):
                 sink.write(block)
             sink.flush()
             os.fsync(sink.fileno())
     wanted = new.total if new.total is not None else size
     if wanted is not None and _size_of(part) < wanted:
         raise Failed(f"the connection ended after {_size_of(part)} of {wanted} bytes")
+    return _kept(path, size, sha256, resumed=offset > 0)
+
+
+def _headers(offset: int, note: _Note) -> dict[str, str]:
+    headers = {"User-Agent": f"wepdtof-pose/{__version__}", "Accept-Encoding": "identity"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+        if note.version:
+            headers["If-Range"] = note.version
+    return headers
+
+
+def _goes_on(response: requests.Response, offset: int, old: _Note, new: _Note) -> bool:
+    """Return whether an answer is the rest of the file begun: some servers ignore If-Range."""
+    return (
+        response.status_code == 206
+        and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+        and new.version == old.version
+        and (None in (new.total, old.total) or new.total == old.total)
+    )
+
+
+def _kept(path: Path, size: int | None, sha256: str | None, *, resumed: bool) -> str:
+    """Make a part that is whole the file, if it is the one expected, and return its SHA-256."""
+    part = _part_of(path)
     digest, wrong = _checked(part, size, sha256)
     if wrong:
         part.unlink()
     else:
         part.replace(path)
-    note_file.unlink(missing_ok=True)
-    if wrong and offset:
+    _note_of(path).unlink(missing_ok=True)
+    if wrong and resumed:
         raise Failed(f"what was resumed {wrong}: starting over")
     if wrong:
         raise Refused(f"{wrong}: it is another file, or damaged")

@@ -15,6 +15,7 @@ from wepdtof_pose.errors import InputError
 
 OWN = """
 from pathlib import Path
+from sspcm.methods.method import Method
 from sspcm.methods.supervised import Supervised
 
 Path(__file__).with_name("ran").touch()
@@ -24,6 +25,12 @@ class Mine(Supervised):
 
 class WithoutOptions(Supervised):
     Options = None
+
+class Half(Method):
+    Options = Supervised.Options
+
+    def forward(self, batch):
+        return {}
 
 number = 3
 """
@@ -79,6 +86,7 @@ def test_what_the_user_names_is_allowed():
     [
         ("own_code:number", "is no subclass of"),
         ("own_code:WithoutOptions", "has no dataclass Options"),
+        ("own_code:Half", "does not define end_epoch, heatmaps, predictor$"),
         ("own_code:Missing", "own_code has no 'Missing'"),
         ("nowhere_at_all:X", "on PYTHONPATH"),
         ("broken_code:X", r"cannot be imported: RuntimeError: at once \(.*broken_code.py:1\)"),

@@ -159,5 +159,5 @@ def test_a_method_without_them_is_refused_before_it_trains(
 def test_the_command_refuses_a_supervised_run(single_run: Path, tmp_path: Path) -> None:
     done = run("pseudo-labels", single_run, "-o", tmp_path / "labels.json")
     assert done.exit_code == 2
-    assert "method supervised: a method without pseudo-labels" in done.output
+    assert "method supervised: gives no pseudo-labels" in done.output
     assert not (tmp_path / "labels.json").exists()
