@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import sspcm
+from sspcm.config_io import load_config
 from sspcm.inference.predict import PredictionOptions, predict_inputs
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -136,6 +137,10 @@ def test_train_and_evaluate(tiny_fisheye: Path, settings: dict[str, Any], tmp_pa
     sspcm.train(tiny_fisheye, tmp_path / "run", method="supervised", labels=9, settings=settings)
     result = read_json(tmp_path / "run" / "result.json")
     assert (result["labels"], result["method"]) == ("9", "supervised")
+    # What is not said is chosen as by the command.
+    assert load_config(tmp_path / "run" / "config.yaml").data.upright
+    with pytest.raises(InputError, match="preset and config both say all settings"):
+        sspcm.train(tiny_fisheye, tmp_path / "other", preset="quick", config="own.yaml")
     scores = sspcm.evaluate(tmp_path / "run")["networks"]["A"]
     assert scores["AP"] == pytest.approx(result["last"]["A"]["AP"])
     with pytest.raises(InputError, match="split needs data"):
