@@ -233,9 +233,9 @@ def _render(
         min(workers, len(plans)), mp_context=get_context("spawn"), initializer=end_with_parent
     ) as pool:
         order = sorted(plans, key=lambda plan: -plan.quota)
-        with unheard_interrupts():
-            futures = {pool.submit(work, plan): plan for plan in order}
         try:
+            with unheard_interrupts():
+                futures = {pool.submit(work, plan): plan for plan in order}
             for future in as_completed(futures):
                 future.result()
                 yield futures[future]
