@@ -184,12 +184,12 @@ def only_people(
 
 
 def each_once(people: Iterable[BoxedPerson]) -> tuple[list[BoxedPerson], dict[str, int]]:
-    """Return the people of files of lines, where a line that is there again is no second person.
+    """Return the people of a file, where who is there again, the same in all, is no second person.
 
     The second value counts those.
     """
     given = list(people)
-    once = list(dict.fromkeys(given))
+    once = list({repr(person): person for person in given}.values())
     return once, {TWICE: len(given) - len(once)}
 
 

@@ -175,7 +175,7 @@ def joints_named(
 
 def join_boxes(people: list[Person]) -> list[Person]:
     """Return the people of a frame; who has no box gets the only free one around all joints."""
-    free = [p for p in people if p.box is not None and not p.joints]
+    free = [p for p in _each_once(people) if p.box is not None and not p.joints]
     joined: list[Person] = []
     for person in people:
         if person.joints and person.box is None and person.rotated is None:
@@ -202,12 +202,19 @@ def boxes_around(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def _each_once(people: list[Person]) -> list[Person]:
     """Return the people without those who are at the very place of one before, whatever else is
-    said of them: a shape that was pasted twice is one person."""
-    places: dict[tuple[Any, ...], Person] = {}
-    for p in people:
-        joints = tuple(sorted(p.joints.items()))
-        box, rotated = (None if b is None else tuple(b) for b in (p.box, p.rotated))
-        places.setdefault((p.frame, box, rotated, joints, p.fields.get("iscrowd")), p)
+    said of them, and without boxes alone that are those of somebody with joints: a shape that was
+    pasted twice is one person."""
+
+    def place(person: Person, joints: dict) -> str:
+        crowd = person.fields.get("iscrowd")
+        return repr((person.frame, person.box, person.rotated, sorted(joints.items()), crowd))
+
+    boxes = {place(person, {}) for person in people if person.joints}
+    places: dict[str, Person] = {}
+    for person in people:
+        own = place(person, person.joints)
+        if own not in boxes:
+            places.setdefault(own, person)
     return list(places.values())
 
 

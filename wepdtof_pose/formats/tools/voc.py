@@ -13,7 +13,14 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, reading_of, upright
+from wepdtof_pose.formats.boxed_people import (
+    BoxedPerson,
+    Frame,
+    Sequence,
+    each_once,
+    reading_of,
+    upright,
+)
 from wepdtof_pose.formats.fields import parse_number, parse_size, require_file_name, shown
 from wepdtof_pose.formats.layout import Reading, add_counts, files_in
 from wepdtof_pose.formats.tools.xml_tree import read_xml
@@ -84,7 +91,8 @@ def read_file(file: Path, *, base: Path | None = None) -> Sequence:
         outlines += sum(child.tag in _OUTLINES for child in item)
         if person is not None:
             people.append(person)
-    left_out = {
+    once, again = each_once(people)
+    left_out = again | {
         "objects without a box": len(root.findall("object")) - len(people),
         "parts of objects": others,
         "outlines and points of objects": outlines,
@@ -93,7 +101,7 @@ def read_file(file: Path, *, base: Path | None = None) -> Sequence:
     if base is not None and file.parent != base:
         name = file.parent.relative_to(base).as_posix()
     frame = Frame(file.stem, None, file.stem, _size(root, str(file)))
-    return Sequence(name, str(file), [frame], people, left_out)
+    return Sequence(name, str(file), [frame], once, left_out)
 
 
 def _size(root: Element, source: str) -> tuple[int, int] | None:

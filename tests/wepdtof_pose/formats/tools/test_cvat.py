@@ -132,6 +132,13 @@ def test_who_is_drawn_twice_is_one_person(tmp_path: Path, extra: str) -> None:
     assert reading.left_out[TWICE] == 1
 
 
+def test_a_box_drawn_twice_around_a_skeleton_is_its_box(tmp_path: Path) -> None:
+    reading = cvat.read(write(tmp_path, skeleton(point("nose")), box(), box()))
+    assert reading.datasets["all"].boxes.tolist() == [[10, 20, 20, 40]]
+    assert reading.datasets["all"].keypoints[:, 0].tolist() == [[12, 30, 2]]
+    assert reading.left_out == {TWICE: 1}
+
+
 def test_a_turned_box_is_a_rotated_box(tmp_path: Path) -> None:
     people = cvat.read(write(tmp_path, box('rotation="330"'))).datasets["all"].people
     assert people["rotated_angle"].tolist() == [-30]

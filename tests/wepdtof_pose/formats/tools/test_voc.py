@@ -7,6 +7,7 @@ import pytest
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import wepdtof
+from wepdtof_pose.formats.layout import TWICE
 from wepdtof_pose.formats.tools import voc
 
 
@@ -118,6 +119,13 @@ def test_marks_are_kept(tmp_path: Path) -> None:
     marks = "<difficult>1</difficult><truncated>0</truncated>"
     people = voc.read(write(tmp_path, item(plain(1, 2, 3, 4), more=marks))).datasets["all"].people
     assert people["extra"].tolist() == [{"difficult": "1"}]
+
+
+def test_an_object_given_twice_is_one_person(tmp_path: Path) -> None:
+    marked = item(plain(1, 2, 3, 4), more="<difficult>1</difficult>")
+    reading = voc.read(write(tmp_path, marked, item(plain(1, 2, 3, 4)), marked))
+    assert len(reading.datasets["all"]) == 2
+    assert reading.left_out == {TWICE: 1}
 
 
 @pytest.mark.parametrize(
