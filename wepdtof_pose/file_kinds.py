@@ -66,7 +66,7 @@ _STARTS = (
     (b"7z\xbc\xaf", "a 7-Zip archive, unpack it"),
     (b"Rar!", "a RAR archive, unpack it"),
     (b"\x89HDF", "an HDF5 file (DeepLabCut, SLEAP, MATLAB 7.3), which is not read"),
-    (b"MATLAB", "a MATLAB file: --from lsp, lspet or mpii reads those of these sets"),
+    (b"MATLAB", "a MATLAB file: wepdtof-pose convert --from lsp, lspet or mpii reads those sets"),
     (b"\x93NUMPY", "a NumPy file, which is not read"),
     (b"\x80", "a Python pickle, which is never read: it could run code"),
     (b"SQLite", "an SQLite database, which is not read"),
@@ -103,8 +103,11 @@ _TEXTS = tuple(
     for pattern, what in (
         (r"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull"),
         (r"\s*<(!doctype html|html)", "a web page: download the file itself"),
-        (r"MATLAB", "a MATLAB file: --from lsp, lspet or mpii reads those of these sets"),
-        (r"\s*<", "XML: --from cvat (CVAT) or --from voc (Pascal VOC)"),
+        (
+            r"MATLAB",
+            "a MATLAB file: wepdtof-pose convert --from lsp, lspet or mpii reads those sets",
+        ),
+        (r"\s*<", "XML: wepdtof-pose convert --from cvat (CVAT) or voc (Pascal VOC)"),
         (r"\s*\{[^{}]{0,200}'", "what Python prints of an object: write it with json.dump"),
         (r"\s*(//|/\*|#)", "JSON with comments: take them out"),
         (
@@ -113,7 +116,10 @@ _TEXTS = tuple(
         ),
         (r"\s*\{.*\}\s*\n\s*\{", "JSON lines: put the objects of the lines into one list"),
         (r"[^\n{}\[\]]*,[^\n{}\[\]]*\n", "a table (CSV), which is not read: write COCO JSON"),
-        (r"\s*[\w-]+:(\s|$)", "YAML: give that of a YOLO data set to --from yolo"),
+        (
+            r"\s*[\w-]+:(\s|$)",
+            "YAML: wepdtof-pose convert --from yolo reads that of a YOLO data set",
+        ),
     )
 )
 """What texts that are no JSON begin with, and what they are."""

@@ -397,7 +397,7 @@ def test_a_pipe_that_the_shell_opened_is_read() -> None:
         (b"MATLAB 5.0 MAT-file", "MATLAB"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"<!DOCTYPE html><html>", "a web page: download the file itself"),
-        (b"<annotations/>", "--from cvat"),
+        (b"<annotations/>", "wepdtof-pose convert --from cvat"),
         (b"{'images': []}", "json.dump"),
         (b"// made by hand\n{}", "comments"),
         (b'{"a": 1}\n{"a": 2}\n', "JSON lines"),

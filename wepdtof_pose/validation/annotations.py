@@ -13,6 +13,7 @@ import pandas as pd
 
 from wepdtof_pose.errors import counted
 from wepdtof_pose.files import leads_out
+from wepdtof_pose.geometry import clip_boxes
 from wepdtof_pose.images import plain_name
 from wepdtof_pose.validation.findings import PLACES, Problem
 from wepdtof_pose.validation.joints import of_people, short
@@ -168,12 +169,15 @@ def check_boxes(raw: RawFile) -> Iterator[Problem]:
         near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
         outside = counted & ~empty & ((far <= 0) | (near >= sizes)).any(axis=1)
         over = np.maximum(-near, far - sizes).max(axis=1, initial=-np.inf)
-    edge = counted & ~empty & ~outside & (over > EDGE)
+    small = counted & ~empty & ~outside & np.isfinite(sizes).all(axis=1)
+    small &= ~clip_boxes(boxes, sizes)[1]
+    edge = counted & ~empty & ~outside & ~small & (over > EDGE)
 
     def place(i: int) -> str:
         return f"box {short(boxes[i])} in an image of {sizes[i, 0]:.0f} x {sizes[i, 1]:.0f}"
 
     yield of_people(raw, "box-outside", outside, place)
+    yield of_people(raw, "box-small", small, place)
     yield of_people(raw, "box-over-edge", edge, lambda i: f"{place(i)}, by {over[i]:.1f} pixels")
 
 

@@ -214,6 +214,12 @@ CODES: dict[str, Code] = {
         "has none",
         True,
     ),
+    "box-small": Code(
+        "warning",
+        "box of which a pixel or less is in its image: nobody is cut out, trained on or scored",
+        "draw the box around the whole person; where a tool made an annotation of each joint, "
+        "export one of each person",
+    ),
     "box-over-edge": Code(
         "warning",
         "box that reaches over the edge of its image",

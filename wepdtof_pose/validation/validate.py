@@ -58,7 +58,7 @@ CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
 SAMPLED = 2000
 """People from whom units are told."""
 
-_OF_PLACES = ("box-over-edge", "joint-outside-box", "area-doubtful")
+_OF_PLACES = ("box-small", "box-over-edge", "joint-outside-box", "area-doubtful")
 
 
 def validate(path: Path | str, *, images: bool = False, category: str | None = None) -> Report:

@@ -118,6 +118,7 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "visibility -1": (joint(2, -1), {"visibility", "num-keypoints"}),
     "visibility 0.5": (joint(2, 0.5), {"visibility"}),
     "an empty box": (person(bbox=[10, 10, 0, 5]), {"box-empty"}),
+    "a box of a joint": (person(bbox=[100, 100, 1, 1], area=1), {"box-small", "joint-outside-box"}),
     "a box outside": (person(bbox=[400, 10, 5, 5], area=20), {"box-outside", "joint-outside-box"}),
     "a box over the edge": (
         lambda c: c["annotations"][0]["bbox"].__setitem__(2, 1000),
