@@ -6,6 +6,7 @@ that no network was trained on, and measures on them and on real frames, where t
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from sspcm.inference.chain import Finder
 from sspcm.inference.evaluate import evaluate_networks, load_test_people
-from sspcm.inference.finder import THRESHOLD, open_finder, turned_back
+from sspcm.inference.finder import THRESHOLD, find_inputs, open_finder, turned_back
 from sspcm.inference.open import open_networks
 from sspcm.inference.refined import refined
 from sspcm.ready.make import along_bodies, drawn
@@ -34,14 +35,29 @@ SCORES = Path(__file__).with_name("scores.json")
 _BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
 
 
-def pose_scores(file: Path, data: Path) -> dict[str, float]:
-    """Return AP, AP50 and PCK@0.2 of a pose network with the annotated boxes of a data set.
+def pose_scores(file: Path, data: Path, *, find: Path | None = None) -> dict[str, float]:
+    """Return AP, AP50 and PCK@0.2 of a pose network on a data set.
 
     In percent, as the file says it is to be used; "people" are those that count.
+
+    Args:
+        file: of the network.
+        data: labelled people.
+        find: file of a finder, whose boxes the network gets in place of the annotated ones, as
+            `sspcm predict` does; people whom it does not find count as missed.
     """
     networks = open_networks(file, device="cpu")
+    networks = networks.only(networks.reported)
     test = load_test_people(data, None, networks=networks)
-    result = evaluate_networks(networks.only(networks.reported), test)
+    if find is None:
+        result = evaluate_networks(networks, test)
+    else:
+        finder = refined(open_finder(find, device="cpu"), networks.folded())
+        frames = sorted({test.people.root / name for name in test.people.frames["file_name"]})
+        with tempfile.TemporaryDirectory() as folder:
+            boxes = Path(folder) / "boxes.json"
+            find_inputs(finder, frames, boxes)
+            result = evaluate_networks(networks, test, detections=boxes)
     scores = result["networks"][networks.reported]
     people = {"people": int(test.people.trainable().sum())}
     return people | {name: round(100 * scores[name], 1) for name in ("AP", "AP50", "PCK@0.2")}
@@ -126,9 +142,14 @@ def main(unseen: Path, poses: Path | None, boxes: Path | None, only: str | None)
     files = ready_networks()
     if only != FINDER_NETWORK:
         file = files[POSE_NETWORK]
-        scores = {"drawn people of unseen rooms": pose_scores(file, along_bodies(data))}
+        find = files[FINDER_NETWORK]
+        scores = {
+            "drawn people of unseen rooms": pose_scores(file, along_bodies(data)),
+            "the same, in boxes that ceiling-find finds": pose_scores(file, data, find=find),
+        }
         if poses is not None:
             scores["real people (CEPDOF)"] = pose_scores(file, poses)
+            scores["the same, in boxes found"] = pose_scores(file, poses, find=find)
         report[POSE_NETWORK] = scores
     if only != POSE_NETWORK:
         file = files[FINDER_NETWORK]
