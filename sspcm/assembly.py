@@ -24,7 +24,10 @@ from wepdtof_pose.keypoints import KeypointSet
 def make_method(config: TrainConfig, sets: TrainingSets) -> Method:
     """Return the method of a configuration, its networks initialised from seed and role."""
     return method_of(
-        config, sets.train.keypoint_set, labelled=np.flatnonzero(labelled_joints(sets))
+        config,
+        sets.train.keypoint_set,
+        labelled=np.flatnonzero(labelled_joints(sets)),
+        people=len(sets.labelled),
     )
 
 
@@ -33,12 +36,13 @@ def method_of(
     keypoint_set: KeypointSet,
     *,
     labelled: np.ndarray,
+    people: int = 0,
     pretrained: bool = True,
 ) -> Method:
     """Return the method of a configuration with networks for these joints.
 
-    `labelled` are the numbers of the joints that the labelled people have. Without `pretrained`
-    the weights are fresh.
+    `labelled` are the numbers of the joints that the labelled people have, `people` how many these
+    are. Without `pretrained` the weights are fresh.
     """
     joints = len(keypoint_set)
     setting = MethodSetting(
@@ -55,6 +59,7 @@ def method_of(
         burn_in_epochs=config.optimisation.burn_in_epochs,
         sigma=config.sigma,
         flip_permutation=torch.from_numpy(keypoint_set.flip_permutation),
+        labelled_people=people,
     )
     return build_method(config.method.name, setting, config.method.options)
 

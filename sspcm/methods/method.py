@@ -152,6 +152,7 @@ class MethodSetting:
         sigma: standard deviation of target Gaussians in heatmap pixels.
         flip_permutation: (J,) joint order of a mirrored person; None has no left and right.
         largest_scale: how far views can be zoomed out: the stored pixels end there.
+        labelled_people: how many the run learns from; 0 outside a run.
     """
 
     make_network: Callable[[str], nn.Module]
@@ -165,6 +166,7 @@ class MethodSetting:
     sigma: float = 2.0
     flip_permutation: Tensor | None = None
     largest_scale: float = 1.25
+    labelled_people: int = 0
 
     @property
     def occludable_joints(self) -> Tensor:

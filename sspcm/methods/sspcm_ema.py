@@ -44,6 +44,9 @@ from sspcm.methods.method import Method, MethodSetting, Taught, mode_of
 from sspcm.networks.averages import average_towards, averaged_values
 from wepdtof_pose.errors import InputError
 
+FEW_LABELS = 100
+"""Labelled people up to whom the unlabelled loss has its full weight."""
+
 
 class SspcmEma(Method):
     """One trained network A and two averages of it: E of a short memory, L of a long one.
@@ -59,7 +62,9 @@ class SspcmEma(Method):
     Cut-Occlude; the kept joint, at T's refined position as x_u shows it, is drawn there anew as an
     exact Gaussian y_u: a map that was warped and learned would blur the peaks from step to step.
     One pass of A takes labelled and hard views together, so that BatchNorm sees one distribution.
-    Loss: M(H_A(x_s), y) + M(H_A(hard view), y_u).
+    Loss: M(H_A(x_s), y) + w M(H_A(hard view), y_u). The weight w is 1 up to `FEW_LABELS` labelled
+    people and falls with the root of their number: the more joints are known exactly, the more the
+    errors of those that are guessed cost.
 
     | pass | networks | input | mode | gradient | BatchNorm running statistics |
     |---|---|---|---|---|---|
@@ -97,7 +102,7 @@ class SspcmEma(Method):
             patches: Cut-Occlude patches an image; 0 switches it off.
             views: hard views of each unlabelled person in a step, each of an easy view of its own.
             one_batch: labelled and hard views in one pass, not in two.
-            weight: of the unlabelled loss.
+            weight: of the unlabelled loss; by the number of labelled people if None.
             cameras: show labelled views as other cameras would (`sspcm.augment.cameras`).
             exchange: share of the labelled and of the hard views that get the colours of the other
                 kind; 0 is off.
@@ -122,7 +127,7 @@ class SspcmEma(Method):
         patches: int = 2
         views: int = 1
         one_batch: bool = True
-        weight: float = 1.0
+        weight: float | None = None
         cameras: bool = False
         exchange: float = 0.0
         trained: bool = False
@@ -138,7 +143,7 @@ class SspcmEma(Method):
             if self.zoom and not 0.5 <= self.zoom <= 1:
                 raise InputError(f"method.options.zoom must be 0 or from 0.5 to 1, not {self.zoom}")
             for name in ("agreement", "operations", "patches", "weight", "exchange"):
-                if getattr(self, name) < 0:
+                if (getattr(self, name) or 0) < 0:
                     raise InputError(f"method.options.{name} must not be negative")
             if self.views < 1:
                 raise InputError(f"method.options.views must be at least 1, not {self.views}")
@@ -167,6 +172,8 @@ class SspcmEma(Method):
         self.short = copy.deepcopy(self.network).requires_grad_(False)
         self.long = copy.deepcopy(self.network).requires_grad_(False)
         self.fresh_steps: int | None = None if options.trained else 0
+        by_labels = min(1.0, (FEW_LABELS / max(setting.labelled_people, 1)) ** 0.5)
+        self.weight = by_labels if options.weight is None else options.weight
         self.statistics: dict[str, Tensor] = {}
 
     def train(self, mode: bool = True) -> SspcmEma:
@@ -212,7 +219,7 @@ class SspcmEma(Method):
             of_labelled, of_hard = self.network(x_s), self.network(hard)
         return {
             "supervised": heatmap_mse(of_labelled, y, w_s),
-            "pseudo": self.options.weight * heatmap_mse(of_hard, y_u, w_u),
+            "pseudo": self.weight * heatmap_mse(of_hard, y_u, w_u),
         }
 
     def pseudo_labelled(

@@ -163,11 +163,11 @@ def test_what_is_learned_is_an_exact_gaussian_at_the_teachers_peak(
     joints = torch.tensor([16.0, 32.0]).expand(4, 3, 2)
     target, weight = gaussian_targets(joints, torch.ones(4, 3), (8, 16), sigma=2.0, exact=True)
     learned = method.network(batch.unlabelled)
-    expected = method.options.weight * heatmap_mse(learned, target, weight)
+    expected = method.weight * heatmap_mse(learned, target, weight)
     assert torch.allclose(losses["pseudo"], expected, atol=1e-6)
     soft = spots(spot, make_setting, [(6, 9), (4, 8), (4, 8)], redraw=False)
     taught = soft.short(batch.unlabelled)
-    expected = soft.options.weight * heatmap_mse(learned, taught, weight)
+    expected = soft.weight * heatmap_mse(learned, taught, weight)
     assert torch.allclose(soft(batch)["pseudo"], expected, atol=1e-6)
 
 
@@ -261,3 +261,14 @@ def test_batchnorm_keeps_the_statistics_it_started_with(make_setting, student_ba
     assert not normalised.training
     method.train()
     assert normalised.training is not own
+
+
+@pytest.mark.parametrize(
+    ("people", "options", "weight"),
+    [(0, {}, 1), (60, {}, 1), (100, {}, 1), (400, {}, 0.5), (400, {"weight": 0.8}, 0.8)],
+)
+def test_the_more_labels_the_less_the_guessed_joints_count(
+    make_setting, people, options, weight
+) -> None:
+    method = SspcmEma(make_setting(labelled_people=people), SspcmEma.Options(**options))
+    assert method.weight == pytest.approx(weight)
