@@ -145,10 +145,14 @@ def adapt(
     *,
     model: Model | str | Path = POSE_NETWORK,
     boxes: str | Path | None = None,
+    category: str | None = None,
+    angles: str | None = None,
     labels: str | Path | None = None,
     test: str | Path | None = None,
     steps: int = 150,
     people: int = 400,
+    style: str | None = None,
+    frames: int = 200,
     held_out: float = 0.2,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -159,10 +163,14 @@ def adapt(
         out: the run folder, which `sspcm.load` takes.
         model: what `sspcm.load` takes or returns.
         boxes: a file of the people's boxes; the model's finder says where they are if None.
+        category: id or name of the category of people among the boxes.
+        angles: what the angles of the boxes are (see `evaluate`).
         labels: a data set of real labels to learn from as well.
         test: a data set of real labels to measure on, never learned from.
         steps: of the optimiser.
         people: drawn people to learn from.
+        style: how they are drawn, `plain` or `office`; as those that the network knows if None.
+        frames: most frames to take; of more, every n-th.
         held_out: share of the frames that is measured on and not learned from.
         seed: of views and batches.
 
@@ -182,10 +190,14 @@ def adapt(
     paths = [data] if isinstance(data, str | Path) else data
     options = adaptation.AdaptOptions(
         boxes=None if boxes is None else Path(boxes),
+        category=category,
+        angles=angles,
         labels=None if labels is None else Path(labels),
         test=None if test is None else Path(test),
         steps=steps,
         people=people,
+        style=style,
+        frames=frames,
         held_out=held_out,
         seed=seed,
     )

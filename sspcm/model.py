@@ -42,6 +42,7 @@ class Model:
     def __init__(self, networks: TrainedNetworks, finder: Finder | None = None) -> None:
         self.networks = networks
         self.finder = finder
+        self._folded = networks.folded()
 
     @property
     def joints(self) -> tuple[str, ...]:
@@ -69,7 +70,7 @@ class Model:
         source = Source(path, path.name, "image", path.stem, frozenset())
         people = self._people(boxes, threshold)
         frames = [Frame(source, picture)]
-        ((_, poses),) = poses_of_frames(self.networks, frames, people, up=up, keep_images=True)
+        ((_, poses),) = poses_of_frames(self._folded, frames, people, up=up, keep_images=True)
         return poses
 
     def predict_video(
@@ -102,7 +103,7 @@ class Model:
             raise InputError(f"{path}: holds {len(sources)} images and videos: name one video")
         reader = FrameReader(sources[0])
         stream = poses_of_frames(
-            self.networks, reader, self._people(None, threshold), up=up, keep_images=keep_images
+            self._folded, reader, self._people(None, threshold), up=up, keep_images=keep_images
         )
         if track:
             tracked = numbered(stream)
@@ -190,7 +191,7 @@ def load(
         allow_code=allow_code,
     )
     networks = networks.with_settings(decoding=decoding, flip_test=flip_test)
-    networks = networks.only(network or networks.reported).folded()
+    networks = networks.only(network or networks.reported)
     if finder is None or isinstance(finder, str | Path):
         return Model(networks, finder_for(networks, finder, refine=refine))
     return Model(networks, finder)

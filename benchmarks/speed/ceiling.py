@@ -54,10 +54,11 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     model = load(POSE_NETWORK, device="cpu", precision="float32", refine=False)
     finder = model.finder
     assert isinstance(finder, Finder)
-    first = model.networks.with_settings(flip_test=False)
+    folded = model.networks.folded()
+    first = folded.with_settings(flip_test=False)
     people = frame_boxes(boxes)
-    network = model.networks.method.predictor()
-    width, height = model.networks.crop_size
+    network = folded.method.predictor()
+    width, height = folded.crop_size
     crops = torch.rand(PEOPLE, 3, height, width, generator=torch.Generator().manual_seed(0))
     plain = _Plain(model)
     tasks: dict[str, Callable[[], object]] = {

@@ -43,8 +43,13 @@ if TYPE_CHECKING:
 @click.option(
     "--box-threshold",
     type=float,
-    default=0.0,
-    help="Least score of a box; a finder gives none below 0.3.",
+    help="Least score of a box.  [default: 0.3 of found boxes, none of given ones]",
+)
+@click.option(
+    "--turns",
+    type=click.IntRange(1, 4),
+    default=1,
+    help="Looks of a finder at each frame, turned by a quarter each time.",
 )
 @UP
 @click.option(
@@ -77,7 +82,8 @@ def predict(
     angles: str | None,
     finder: str | None,
     refine: bool,
-    box_threshold: float,
+    box_threshold: float | None,
+    turns: int,
     up: Up | None,
     track: bool,
     smooth: float,
@@ -116,9 +122,9 @@ def predict(
     chosen = networks.only(network or networks.reported).folded()
     searching = None
     if boxes is None and finder != "none":
-        searching = finder_for(chosen, finder, refine=refine)
+        searching = finder_for(chosen, finder, refine=refine, threshold=box_threshold, turns=turns)
     if searching is None:
-        refuse_unused("boxes that no finder has found", ["refine"])
+        refuse_unused("boxes that no finder has found", ["refine", "turns"])
     if boxes is None and searching is None:
         refuse_unused("whole frames: name --boxes", ["box_threshold"])
     if not draw and drafts is None:
@@ -127,7 +133,7 @@ def predict(
         boxes=boxes,
         category=category,
         angles=angles,
-        threshold=box_threshold,
+        threshold=box_threshold or 0.0,
         up=up,
         track=track,
         smooth=smooth,

@@ -71,7 +71,7 @@ def refined(finder: chain.Finder, networks: TrainedNetworks) -> chain.Finder:
     it is.
     """
     if isinstance(finder, Finder) and spans_body(networks.keypoint_set):
-        return RefinedFinder(finder, networks.with_settings(flip_test=False))
+        return RefinedFinder(finder, networks.folded().with_settings(flip_test=False))
     return finder
 
 

@@ -52,7 +52,7 @@ def pose_scores(file: Path, data: Path, *, find: Path | None = None) -> dict[str
     if find is None:
         result = evaluate_networks(networks, test)
     else:
-        finder = refined(open_finder(find, device="cpu"), networks.folded())
+        finder = refined(open_finder(find, device="cpu"), networks)
         frames = sorted({test.people.root / name for name in test.people.frames["file_name"]})
         with tempfile.TemporaryDirectory() as folder:
             boxes = Path(folder) / "boxes.json"
@@ -102,7 +102,7 @@ def finder_scores(
     """
     finder: Finder = open_finder(file, threshold=EVALUATION_THRESHOLD, device="cpu", turns=turns)
     if pose is not None:
-        finder = refined(finder, open_networks(pose, device="cpu").folded())
+        finder = refined(finder, open_networks(pose, device="cpu"))
     scores = evaluate_finder(Turned(finder, quarters), data, boxes=boxes, threshold=THRESHOLD)
     counts = {name: scores[name] for name in ("frames", "people")}
     shares = {name: 100 * scores[name] for name in ("AP50", "AP30", "precision", "recall")}

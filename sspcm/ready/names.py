@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,12 @@ def is_networks(path: Path) -> bool:
 
 
 def finder_for(
-    networks: TrainedNetworks, name: str | Path | None = None, *, refine: bool = True
+    networks: TrainedNetworks,
+    name: str | Path | None = None,
+    *,
+    refine: bool = True,
+    threshold: float | None = None,
+    turns: int = 1,
 ) -> Finder | None:
     """Return what finds people for these networks.
 
@@ -67,11 +73,14 @@ def finder_for(
             one person.
         refine: correct the boxes by the networks' joints, where these span a body (see
             `sspcm.inference.refined`).
+        threshold: lowest score of a person; the finder's own if None.
+        turns: looks at each frame, turned by a quarter each time, 1 to 4.
 
     Raises:
-        InputError: there is no such file, and no ready-trained network of that name.
+        InputError: an option is out of range, or there is no such file, and no ready-trained
+            network of that name.
     """
-    from sspcm.inference.finder import open_finder
+    from sspcm.inference.finder import THRESHOLD, open_finder
     from sspcm.inference.refined import refined
 
     if name is None:
@@ -81,5 +90,12 @@ def finder_for(
     path = network_path(name)
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    finder = open_finder(path, device=str(networks.hardware.device))
+    finder = open_finder(
+        path,
+        device=str(networks.hardware.device),
+        threshold=THRESHOLD if threshold is None else threshold,
+        turns=turns,
+    )
+    if turns > 1:  # a prediction that goes on must have been made alike
+        finder = replace(finder, source=f"{path}, {turns} turns")
     return refined(finder, networks) if refine else finder

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import sspcm
 from sspcm.adaptation.adapt import AdaptOptions, adapt
 from sspcm.adaptation.learning import learning_config
 from sspcm.commands.main import main
@@ -84,6 +85,16 @@ def test_it_learns_from_boxes_and_measures_on_held_out_frames(
     assert again == said[-len(again) :]
     with pytest.raises(InputError, match="holds an adaptation of other networks, frames or"):
         adapt(networks, [my_frames / "labels" / "images"], out, options, say=again.append)
+
+
+def test_networks_that_python_loaded_are_adapted(single_run, my_frames, tmp_path):
+    model = sspcm.load(single_run)
+    boxes, frames = my_frames / "boxes.json", my_frames / "frames"
+    report = sspcm.adapt(
+        frames, tmp_path / "mine", model=model, boxes=boxes, steps=2, people=12, style="plain"
+    )
+    assert report == read_json(tmp_path / "mine" / "adaptation" / "report.json")
+    assert report["before"] != report["after"]
 
 
 def test_the_command_needs_boxes_or_a_finder_and_leaves_nothing_of_a_failure(

@@ -199,6 +199,7 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
         (["good.png", "--network", "Z"], "has no network 'Z'"),
         (["good.png", "--box-threshold", "0.5"], "--box-threshold: without effect on whole frames"),
         (["good.png", "--threshold", "0.5"], "--threshold: without effect on poses that are not"),
+        (["good.png", "--turns", "2"], "--turns: without effect on boxes that no finder has"),
         (["good.png", "--no-refine"], "refine: without effect on boxes that no finder has found"),
     ],
 )

@@ -11,9 +11,10 @@ from sspcm.inference.open import open_networks
 from sspcm.networks.finder import FinderNet
 from sspcm.networks.weights import read_weights
 from sspcm.ready import make, measure
-from sspcm.ready.names import ready_networks
+from sspcm.ready.names import finder_for, ready_networks
 from sspcm.training.finder import write_finder
 from wepdtof_pose.formats import coco
+from wepdtof_pose.images import read_image
 from wepdtof_pose.scores.rotated_boxes import average_precision
 from wepdtof_pose.synthetic.generate import ANNOTATIONS
 
@@ -143,3 +144,18 @@ def test_a_turned_camera_sees_the_same_people(quarters: int) -> None:
     # bottom left.
     place = {1: [200 - 1 - 20, 10, 8, 16, 90], 3: [20, 100 - 1 - 10, 8, 16, 270]}[quarters]
     assert found[0].tolist() == [*place, 0.9]
+
+
+def test_a_finder_of_a_lower_threshold_and_more_looks(office: Path) -> None:
+    networks = open_networks(ready_networks()["ceiling-pose"], device="cpu")
+    people = coco.read(office)
+    fullest = int(np.bincount(people.frame_rows).argmax())
+    image = read_image(people.root / people.frames["file_name"].iloc[fullest])
+    kinds = [{}, {"threshold": 0.1}, {"turns": 2}, {"threshold": 0.1, "refine": False}]
+    finders = [finder_for(networks, **options) for options in kinds]
+    few, many, _, alone = (len(finder.find([image])[0]) for finder in finders)
+    assert 0 < few < many
+    assert few < alone
+    assert len({finder.source for finder in finders}) == 3
+    assert finders[2].source.endswith("ceiling-pose.pt")
+    assert "2 turns" in finders[2].source
