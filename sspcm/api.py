@@ -14,6 +14,7 @@ from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_te
 from sspcm.model import Model, load
 from sspcm.presets import fitting_config
 from sspcm.ready.names import POSE_NETWORK
+from sspcm.runs.code import require_allowed_code
 from sspcm.runs.records import RunResult
 from sspcm.training import train as training
 from wepdtof_pose.errors import InputError
@@ -50,10 +51,11 @@ def train(
         preset: `quick`, `small`, `gpu` or `paper`; the one that suits the machine if None.
         config: a YAML file in place of a preset; the other arguments overrule it.
         settings: keys of the configuration, such as `{"optimisation.epochs": 20}`.
-        resume: go on with the run in the folder.
+        resume: go on with the run in the folder, as its config.yaml says where no config is given.
 
     Raises:
-        InputError: the configuration or the data cannot be used, or preset and config are given.
+        InputError: the configuration or the data cannot be used, two of preset, config and a run
+            say all settings, or the run's folder names code that `settings` does not.
 
     >>> import tempfile, sspcm
     >>> from wepdtof_pose.annotations import sample_folder
@@ -76,10 +78,14 @@ def train(
     }
     overrides = dict(settings or {})
     overrides |= {key: value for key, value in named.items() if value is not None}
+    own = Path(out) / "config.yaml"
+    if config is None and resume and own.is_file():
+        config = own
+        require_allowed_code(load_config(own), (), named=overrides, source=Path(out))
     if config is None:
         made = fitting_config(overrides, preset, say=_LOG.info)
     elif preset is not None:
-        raise InputError("preset and config both say all settings: give one of them")
+        raise InputError(f"preset {preset} and {config} both say all settings: give one of them")
     else:
         made = load_config(Path(config), overrides=overrides)
     return training.train(made, Path(out), resume=resume)

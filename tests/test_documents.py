@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from typed_lines import PAGES, PROGRAMS, ROOT, TUTORIALS, main_of, typed, words_of
 
+from sspcm.methods import METHODS
 from wepdtof_pose.conversion.convert import convert, place
 from wepdtof_pose.conversion.registry import READERS, WRITERS
 from wepdtof_pose.formats.layout import not_held
@@ -59,6 +60,14 @@ def test_commands_that_the_text_names_have_these_options(page: Path) -> None:
 def test_the_documents_have_commands() -> None:
     assert len(list(typed(ROOT / "README.md"))) >= 8
     assert sum(len(list(typed(page))) for page in PAGES) > 70
+
+
+def test_each_method_has_its_page_and_is_in_the_list_of_all() -> None:
+    folder = ROOT / "docs" / "methods"
+    listed = (folder / "index.md").read_text(encoding="utf-8")
+    for name in METHODS:
+        assert (folder / f"{name}.md").is_file()
+        assert f"{name}.md" in listed
 
 
 def test_the_readme_is_short_and_names_what_is_there() -> None:

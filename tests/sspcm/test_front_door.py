@@ -139,8 +139,13 @@ def test_train_and_evaluate(tiny_fisheye: Path, settings: dict[str, Any], tmp_pa
     assert (result["labels"], result["method"]) == ("9", "supervised")
     # What is not said is chosen as by the command.
     assert load_config(tmp_path / "run" / "config.yaml").data.upright
-    with pytest.raises(InputError, match="preset and config both say all settings"):
+    with pytest.raises(InputError, match=r"preset quick and own\.yaml both say all settings"):
         sspcm.train(tiny_fisheye, tmp_path / "other", preset="quick", config="own.yaml")
+    # Go on: the run knows what it is.
+    more = {"optimisation.epochs": 2}
+    longer = sspcm.train(tiny_fisheye, tmp_path / "run", settings=more, resume=True)
+    assert (longer.epochs, longer.people_labelled) == (2, 9)
+    result = read_json(tmp_path / "run" / "result.json")
     scores = sspcm.evaluate(tmp_path / "run")["networks"]["A"]
     assert scores["AP"] == pytest.approx(result["last"]["A"]["AP"])
     with pytest.raises(InputError, match="split needs data"):
