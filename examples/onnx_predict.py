@@ -166,12 +166,17 @@ def find_people(session, about, image, threshold):
 
 def look_twice(pose, finder, image):
     """The joints of the people on an image, best first: those in a box tell where it ends."""
-    threshold = json.loads(finder[1]["threshold"])
+    threshold, names = json.loads(finder[1]["threshold"]), json.loads(pose[1]["joints"])
+    if not {"left_ankle", "right_ankle"} <= set(names) or not {*names} & {
+        *("head_top", "neck", "nose")
+    }:  # such joints do not tell where a person ends
+        found = find_people(*finder, image, threshold)
+        return [predict(*pose, image, list(box[:5])) for box in found]
     people = []
     for box in find_people(*finder, image, max(threshold**2, 0.05)):
         joints = predict(*pose, image, list(box[:5]), flip=False)
         points, scores = np.split(np.array(list(joints.values())), [2], axis=1)
-        score = np.sqrt(box[5] * min(scores.mean(), 1))
+        score = np.sqrt(box[5] * np.clip(scores.mean(), 0, 1))
         if score >= threshold:
             people.append((score, towards_joints(box, points)))
     people.sort(key=lambda person: -person[0])
@@ -186,7 +191,10 @@ def towards_joints(box, points):
     along, middle = points @ axes.T, axes @ box[:2]
     near = (along.min(axis=0) - margin + middle - box[2:4] / 2) / 2
     far = (along.max(axis=0) + margin + middle + box[2:4] / 2) / 2
-    return [*(axes.T @ ((near + far) / 2)), *(far - near), box[4]]
+    sides = far - near
+    if sides[0] > sides[1]:
+        sides[:] = np.sqrt(sides.prod())
+    return [*(axes.T @ ((near + far) / 2)), *sides, box[4]]
 
 
 def sum_of_nine(maps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.poses import Poses
+from sspcm.inference.refined import RefinedFinder
 from sspcm.inference.tracks import numbered, smoothed
 from sspcm.ready.names import finder_for, network_path
 from wepdtof_pose.errors import InputError
@@ -68,7 +70,7 @@ class Model:
         picture, name = _pixels(image)
         path = Path(name or "image")
         source = Source(path, path.name, "image", path.stem, frozenset())
-        people = self._people(boxes, threshold)
+        people = self._people(boxes, threshold, up)
         frames = [Frame(source, picture)]
         ((_, poses),) = poses_of_frames(self._folded, frames, people, up=up, keep_images=True)
         return poses
@@ -103,7 +105,7 @@ class Model:
             raise InputError(f"{path}: holds {len(sources)} images and videos: name one video")
         reader = FrameReader(sources[0])
         stream = poses_of_frames(
-            self._folded, reader, self._people(None, threshold), up=up, keep_images=keep_images
+            self._folded, reader, self._people(None, threshold, up), up=up, keep_images=keep_images
         )
         if track:
             tracked = numbered(stream)
@@ -116,12 +118,17 @@ class Model:
         if reader.problem:
             raise InputError(reader.problem)
 
-    def _people(self, boxes: Any, threshold: float) -> _SameBoxes | FoundBoxes | WholeFrames:
+    def _people(
+        self, boxes: Any, threshold: float, up: Up | None
+    ) -> _SameBoxes | FoundBoxes | WholeFrames:
         people: _SameBoxes | FoundBoxes | WholeFrames
         if boxes is not None:
             people = _SameBoxes(frame_boxes(boxes), threshold)
         elif self.finder is not None:
-            people = FoundBoxes(self.finder, threshold)
+            finder = self.finder
+            if isinstance(finder, RefinedFinder):
+                finder = replace(finder, up=up)
+            people = FoundBoxes(finder, threshold)
         else:
             people = WholeFrames()
         require_boxes(self.networks, people)

@@ -39,7 +39,7 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     """Return frames and poses per second of our chain, and of plain torch, on the CPU.
 
     The chain finds people, looks at their joints a first time, which correct the boxes, and a
-    second time, with the flip test.
+    second time, with the flip test. In use the first look is at some candidates more.
 
     Plain torch is a first implementation: networks as built, in fp32 and without a memory format,
     each person cut out and decoded in a loop; as in ours, the people of a frame are one batch. The

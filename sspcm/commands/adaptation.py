@@ -54,7 +54,16 @@ _COUNT = click.IntRange(min=1)
     metavar="NAME|RUN|FILE",
     help="Network that finds people.  [default: ceiling-find for turned crops]",
 )
-@click.option("--box-threshold", type=float, default=0.0, help="Least score of a box.")
+@click.option(
+    "--refine/--no-refine",
+    default=True,
+    help="Correct found boxes by a first look at the joints in them.",
+)
+@click.option(
+    "--box-threshold",
+    type=float,
+    help="Least score of a box.  [default: 0.3 of found boxes, none of given ones]",
+)
 @click.option("--labels", type=PATH, help="Data set of real labels to learn from as well.")
 @click.option(
     "--test", type=PATH, help="Data set of real labels to measure on, never learned from."
@@ -84,7 +93,8 @@ def adapt(
     category: str | None,
     angles: str | None,
     finder: str | None,
-    box_threshold: float,
+    refine: bool,
+    box_threshold: float | None,
     labels: Path | None,
     test: Path | None,
     held_out: float,
@@ -124,12 +134,14 @@ def adapt(
     searching = None
     if boxes is None:
         refuse_unused("people that are not given: name --boxes", ["category", "angles"])
-        searching = finder_for(chosen, finder)
+        searching = finder_for(chosen, finder, refine=refine, threshold=box_threshold)
+    else:
+        refuse_unused("boxes that no finder has found", ["refine"])
     options = AdaptOptions(
         boxes=boxes,
         category=category,
         angles=angles,
-        box_threshold=box_threshold,
+        box_threshold=box_threshold or 0.0,
         labels=labels,
         test=test,
         held_out=held_out,

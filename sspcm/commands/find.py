@@ -85,7 +85,7 @@ def find(
                 f"{pose}: its joints do not reach from head to ankles and cannot tell where a "
                 "person ends: name another network, or --pose none"
             )
-        finder = refined(finder, networks.only(networks.reported))
+        finder = refined(finder, networks)
     count = find_inputs(finder, inputs, output)
     say_what_was_not_read(count.left_out, count.problems)
     echo(f"{counted(count.people, 'person', 'people')} on {counted(count.frames, 'frame')}")

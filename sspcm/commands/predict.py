@@ -122,7 +122,9 @@ def predict(
     chosen = networks.only(network or networks.reported).folded()
     searching = None
     if boxes is None and finder != "none":
-        searching = finder_for(chosen, finder, refine=refine, threshold=box_threshold, turns=turns)
+        searching = finder_for(
+            chosen, finder, refine=refine, threshold=box_threshold, turns=turns, up=up
+        )
     if searching is None:
         refuse_unused("boxes that no finder has found", ["refine", "turns"])
     if boxes is None and searching is None:

@@ -53,7 +53,7 @@ class Finder:
     Attributes:
         network: the `FinderNet`, folded (see `sspcm.networks.folding`), on the device.
         hardware: device and precision.
-        source: file that it was read from.
+        source: file that it was read from, and how it is used where that is not the default.
         side: longer side, in pixels, to which frames are resized.
         threshold: lowest score of a person.
         turns: number of quarter turns in which each frame is searched; a person found in several
@@ -131,6 +131,8 @@ def open_finder(
     """
     if not 1 <= turns <= 4:
         raise InputError(f"turns must be from 1 to 4, not {turns}")
+    if not 0 <= threshold <= 1:
+        raise InputError(f"the finder's threshold must be from 0 to 1, not {threshold:g}")
     if side < MULTIPLE:
         raise InputError(f"the side must be at least {MULTIPLE} pixels, not {side}")
     state = read_weights(path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sspcm.choices import Up
 from sspcm.data.detections import frame_boxes
 from sspcm.inference import chain
 from sspcm.inference.finder import Finder
@@ -22,7 +23,7 @@ SHARE = 0.5
 PADDING = 0.14
 """What that extent has beyond the joints on every side, over the root of the area they span."""
 LOWEST = 0.05
-"""Boxes to which a finder gives a lower score are not looked at."""
+"""Boxes of a lower score of the finder are not looked at, unless its threshold is lower, too."""
 _HEADS = ("head_top", "neck", "nose")
 
 
@@ -37,10 +38,12 @@ class RefinedFinder:
         finder: finds the people.
         networks: their joints say where each person ends; without the flip test, which for this
             gains nothing.
+        up: the direction that points up in turned crops; as the networks were trained if None.
     """
 
     finder: Finder
     networks: TrainedNetworks
+    up: Up | None = None
 
     @property
     def source(self) -> str:
@@ -49,13 +52,13 @@ class RefinedFinder:
 
     def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the people of each image as `Finder.find` does: (people, 6), best first."""
-        # No mean joint score is above 1, so that no other box can reach the threshold.
+        # No mean joint score is above 1: boxes below the threshold's square cannot reach it.
         lowest = max(self.finder.threshold**2, min(self.finder.threshold, LOWEST))
         candidates = replace(self.finder, threshold=lowest).find(images)
         return [self._refined(*pair) for pair in zip(images, candidates, strict=True)]
 
     def _refined(self, image: np.ndarray, found: np.ndarray) -> np.ndarray:
-        joints = chain.joints_in(self.networks, image, frame_boxes(found))
+        joints = chain.joints_in(self.networks, image, frame_boxes(found), up=self.up)
         boxes = found.copy()
         boxes[:, :5] = towards_joints(found[:, :5], joints)
         # Peaks have no upper bound.
@@ -64,14 +67,17 @@ class RefinedFinder:
         return boxes[np.argsort(-boxes[:, 5], kind="stable")]
 
 
-def refined(finder: chain.Finder, networks: TrainedNetworks) -> chain.Finder:
+def refined(
+    finder: chain.Finder, networks: TrainedNetworks, *, up: Up | None = None
+) -> chain.Finder:
     """Return the finder with its boxes refined, where these networks can do that.
 
     They can if their joints reach from head to ankles. What is no `Finder` of ours is returned as
     it is.
     """
     if isinstance(finder, Finder) and spans_body(networks.keypoint_set):
-        return RefinedFinder(finder, networks.folded().with_settings(flip_test=False))
+        alone = networks.only(networks.reported).folded()
+        return RefinedFinder(finder, alone.with_settings(flip_test=False), up)
     return finder
 
 
@@ -90,7 +96,7 @@ def spans_body(keypoint_set: KeypointSet) -> bool:
 def towards_joints(boxes: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """Return rotated boxes (people, 5) with each edge moved towards the extent of the joints.
 
-    Angles stay.
+    Angles stay. A box that would get wider than high becomes a square of the same area.
 
     Args:
         boxes: cx, cy, w, h in pixels, and degrees clockwise from up.
@@ -115,4 +121,6 @@ def towards_joints(boxes: np.ndarray, joints: np.ndarray) -> np.ndarray:
     moved = boxes.copy()
     moved[:, :2] = np.einsum("nad,na->nd", axes, (near + far) / 2)
     moved[:, 2:4] = far - near
+    wide = moved[:, 2] > moved[:, 3]
+    moved[wide, 2:4] = np.sqrt(moved[wide, 2] * moved[wide, 3])[:, None]
     return moved

@@ -102,7 +102,8 @@ class SspcmEma(Method):
             patches: Cut-Occlude patches an image; 0 switches it off.
             views: hard views of each unlabelled person in a step, each of an easy view of its own.
             one_batch: labelled and hard views in one pass, not in two.
-            weight: of the unlabelled loss; by the number of labelled people if None.
+            weight: of the unlabelled loss; by the number of labelled people if None. Where these
+                are drawn, set it: their joints are exact, but not of the people who matter.
             cameras: show labelled views as other cameras would (`sspcm.augment.cameras`).
             exchange: share of the labelled and of the hard views that get the colours of the other
                 kind; 0 is off.
@@ -174,7 +175,6 @@ class SspcmEma(Method):
         self.fresh_steps: int | None = None if options.trained else 0
         by_labels = min(1.0, (FEW_LABELS / max(setting.labelled_people, 1)) ** 0.5)
         self.weight = by_labels if options.weight is None else options.weight
-        self.statistics: dict[str, Tensor] = {}
 
     def train(self, mode: bool = True) -> SspcmEma:
         """Set the mode; BatchNorm that keeps its statistics stays in evaluation mode."""

@@ -35,7 +35,9 @@ SCORES = Path(__file__).with_name("scores.json")
 _BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
 
 
-def pose_scores(file: Path, data: Path, *, find: Path | None = None) -> dict[str, float]:
+def pose_scores(
+    file: Path, data: Path, *, find: Path | None = None, refine: bool = True
+) -> dict[str, float]:
     """Return AP, AP50 and PCK@0.2 of a pose network on a data set.
 
     In percent, as the file says it is to be used; "people" are those that count.
@@ -45,6 +47,7 @@ def pose_scores(file: Path, data: Path, *, find: Path | None = None) -> dict[str
         data: labelled people.
         find: file of a finder, whose boxes the network gets in place of the annotated ones, as
             `sspcm predict` does; people whom it does not find count as missed.
+        refine: correct these boxes by the network's joints.
     """
     networks = open_networks(file, device="cpu")
     networks = networks.only(networks.reported)
@@ -52,7 +55,8 @@ def pose_scores(file: Path, data: Path, *, find: Path | None = None) -> dict[str
     if find is None:
         result = evaluate_networks(networks, test)
     else:
-        finder = refined(open_finder(find, device="cpu"), networks)
+        finder: Finder = open_finder(find, device="cpu")
+        finder = refined(finder, networks) if refine else finder
         frames = sorted({test.people.root / name for name in test.people.frames["file_name"]})
         with tempfile.TemporaryDirectory() as folder:
             boxes = Path(folder) / "boxes.json"
@@ -146,10 +150,13 @@ def main(unseen: Path, poses: Path | None, boxes: Path | None, only: str | None)
         scores = {
             "drawn people of unseen rooms": pose_scores(file, along_bodies(data)),
             "the same, in boxes that ceiling-find finds": pose_scores(file, data, find=find),
+            "the same, --no-refine": pose_scores(file, data, find=find, refine=False),
         }
         if poses is not None:
             scores["real people (CEPDOF)"] = pose_scores(file, poses)
-            scores["the same, in boxes found"] = pose_scores(file, poses, find=find)
+            scores["real people, in boxes found"] = pose_scores(file, poses, find=find)
+            name = "real people, --no-refine"
+            scores[name] = pose_scores(file, poses, find=find, refine=False)
         report[POSE_NETWORK] = scores
     if only != POSE_NETWORK:
         file = files[FINDER_NETWORK]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from wepdtof_pose.errors import InputError
 
 if TYPE_CHECKING:
+    from sspcm.choices import Up
     from sspcm.inference.chain import Finder
     from sspcm.inference.networks import TrainedNetworks
 
@@ -63,6 +64,7 @@ def finder_for(
     refine: bool = True,
     threshold: float | None = None,
     turns: int = 1,
+    up: Up | None = None,
 ) -> Finder | None:
     """Return what finds people for these networks.
 
@@ -75,6 +77,8 @@ def finder_for(
             `sspcm.inference.refined`).
         threshold: lowest score of a person; the finder's own if None.
         turns: looks at each frame, turned by a quarter each time, 1 to 4.
+        up: the direction that points up in the crops by which boxes are refined; as the networks
+            were trained if None.
 
     Raises:
         InputError: an option is out of range, or there is no such file, and no ready-trained
@@ -90,12 +94,10 @@ def finder_for(
     path = network_path(name)
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    finder = open_finder(
-        path,
-        device=str(networks.hardware.device),
-        threshold=THRESHOLD if threshold is None else threshold,
-        turns=turns,
-    )
-    if turns > 1:  # a prediction that goes on must have been made alike
-        finder = replace(finder, source=f"{path}, {turns} turns")
-    return refined(finder, networks) if refine else finder
+    threshold = THRESHOLD if threshold is None else threshold
+    device = str(networks.hardware.device)
+    finder = open_finder(path, device=device, threshold=threshold, turns=turns)
+    # A prediction that goes on must have been made alike.
+    how = [f"threshold {threshold:g}"] * (threshold != THRESHOLD) + [f"{turns} turns"] * (turns > 1)
+    finder = replace(finder, source=", ".join([str(path), *how]))
+    return refined(finder, networks, up=up) if refine else finder

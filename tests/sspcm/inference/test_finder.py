@@ -133,3 +133,11 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": state}, poses)
     with pytest.raises(InputError, match="finds no people"):
         open_finder(poses)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_thresholds_are_shares(threshold: float, tmp_path: Path) -> None:
+    file = tmp_path / "finder.pt"
+    write_finder(FinderNet(width=8, generator=torch.Generator().manual_seed(0)), file)
+    with pytest.raises(InputError, match="threshold must be from 0 to 1"):
+        open_finder(file, device="cpu", threshold=threshold)

@@ -75,6 +75,27 @@ def test_an_edge_moves_alone() -> None:
     assert bottom == pytest.approx((80 + 60 + padding) / 2)
 
 
+def test_a_box_that_gets_wide_is_a_square_of_that_area() -> None:
+    joints = np.array([[[0, 0, 1], [80, 0, 1], [0, 20, 1], [80, 20, 1]]], dtype=np.float32)
+    padding = 0.14 * np.sqrt(80 * 20)
+    (moved,) = towards_joints(np.array([[40.0, 10.0, 40.0, 44.0, 0.0]]), joints)
+    assert moved[2] == moved[3]
+    assert moved[2] ** 2 == pytest.approx((60 + padding) * (32 + padding))
+
+
+def test_what_points_up_is_up_in_the_first_look_too(office: Path, model: Model) -> None:
+    people = coco.read(office)
+    row = int(np.bincount(people.frame_rows).argmax())
+    image = read_image(people.root / people.frames["file_name"].iloc[row])
+    finder = finder_for(model.networks)
+    assert isinstance(finder, RefinedFinder)
+    radius, box = (replace(finder, up=up).find([image])[0] for up in ("radius", "box"))
+    own = finder.find([image])[0]
+    trained = model.networks.up
+    np.testing.assert_array_equal(own, radius if trained == "radius" else box)
+    assert radius.shape != box.shape or not np.allclose(radius, box)
+
+
 def test_nobody_stays_nobody() -> None:
     assert towards_joints(np.zeros((0, 5)), np.zeros((0, 14, 3))).shape == (0, 5)
 

@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from sspcm.assembly import make_method
+from sspcm.config_io import load_config
 from sspcm.data.normalisation import denormalise
+from sspcm.data.sets import make_sets
 from sspcm.heatmaps.decoding import argmax_positions
 from sspcm.heatmaps.targets import gaussian_targets, heatmap_mse
 from sspcm.methods import build_method
@@ -261,6 +266,14 @@ def test_batchnorm_keeps_the_statistics_it_started_with(make_setting, student_ba
     assert not normalised.training
     method.train()
     assert normalised.training is not own
+
+
+def test_the_labelled_people_of_a_run_are_counted(settings) -> None:
+    options = {"method.name": "sspcm_ema", "data.labels": "all"}
+    config = load_config(overrides=settings | options)
+    sets = make_sets(config.data)
+    many = replace(sets, labelled=np.resize(sets.labelled, 400))
+    assert make_method(config, many).weight == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

@@ -177,8 +177,14 @@ def join_boxes(people: list[Person]) -> list[Person]:
     """Return the people of a frame; who has no box gets the only free one around all joints."""
     free = [p for p in _each_once(people) if p.box is not None and not p.joints]
     joined: list[Person] = []
+    owners: dict[str, Person] = {}
     for person in people:
         if person.joints and person.box is None and person.rotated is None:
+            drawn = repr(sorted(person.joints.items()))
+            if drawn in owners:  # a copy, and so of the same box
+                person.box = owners[drawn].box
+                joined.append(person)
+                continue
             points = np.array([(x, y) for x, y, v in person.joints.values() if v > 0])
             boxes = np.array([p.box for p in free], dtype=np.float64).reshape(-1, 4)
             around = boxes_around(points.reshape(-1, 2), boxes)
@@ -186,6 +192,7 @@ def join_boxes(people: list[Person]) -> list[Person]:
                 owner = free.pop(int(around[0]))
                 owner.joints = person.joints
                 owner.fields = {**person.fields, **owner.fields}
+                owners[drawn] = owner
                 continue
         joined.append(person)
     return joined

@@ -139,6 +139,14 @@ def test_a_box_drawn_twice_around_a_skeleton_is_its_box(tmp_path: Path) -> None:
     assert reading.left_out == {TWICE: 1}
 
 
+@pytest.mark.parametrize("boxes", [1, 2])
+def test_a_skeleton_drawn_twice_inside_a_box_is_one_person(tmp_path: Path, boxes: int) -> None:
+    shapes = [skeleton(point("nose")), skeleton(point("nose"), extra='group_id="2"')]
+    reading = cvat.read(write(tmp_path, *shapes, *[box()] * boxes))
+    assert reading.datasets["all"].boxes.tolist() == [[10, 20, 20, 40]]
+    assert reading.left_out == {TWICE: boxes}
+
+
 def test_a_turned_box_is_a_rotated_box(tmp_path: Path) -> None:
     people = cvat.read(write(tmp_path, box('rotation="330"'))).datasets["all"].people
     assert people["rotated_angle"].tolist() == [-30]

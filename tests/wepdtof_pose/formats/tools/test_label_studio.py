@@ -19,7 +19,8 @@ def region(kind: str, key: str, value: dict, **fields: Any) -> dict[str, Any]:
 
 
 def rectangle(key: str = "r", **fields: Any) -> dict[str, Any]:
-    value = {"x": 10, "y": 25, "width": 30, "height": 50, "rotation": fields.pop("rotation", 0)}
+    value = {"x": fields.pop("x", 10), "y": 25, "width": 30, "height": 50}
+    value["rotation"] = fields.pop("rotation", 0)
     label = fields.pop("label", "person")
     return region("rectanglelabels", key, {**value, "rectanglelabels": [label]}, **fields)
 
@@ -126,7 +127,7 @@ def test_a_rectangle_with_joints_is_a_person(tmp_path: Path) -> None:
 
 
 def test_the_only_label_may_be_any(tmp_path: Path) -> None:
-    others = [rectangle("s", label="worker"), keypoint(parentID="r")]
+    others = [rectangle("s", label="worker", x=60), keypoint(parentID="r")]
     path = write(tmp_path, rectangle(label="worker"), *others)
     assert len(label_studio.read(path).datasets["all"]) == 2
 
@@ -330,7 +331,7 @@ def test_choices_at_a_keypoint(tmp_path: Path, choice: str, visibility: int, lef
 
 def test_joints_in_two_boxes_are_counted_and_stay_in_the_joint_set(tmp_path: Path) -> None:
     """Left out for want of an owner, a joint is a joint of people all the same."""
-    boxes = [rectangle("a"), rectangle("b")]
+    boxes = [rectangle("a"), rectangle("b", x=12)]
     path = write(tmp_path, *boxes, keypoint(), keypoint("neck", "n", parentID="a"))
     reading = label_studio.read(path)
     assert reading.datasets["all"].keypoint_set.joints == ("nose", "neck")
