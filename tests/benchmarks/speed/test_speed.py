@@ -247,3 +247,10 @@ def test_the_peak_remembers_memory_that_was_given_back():
 def test_a_disk_without_room_is_refused(tmp_path):
     with pytest.raises(InputError, match="free"):
         measure_speed(SpeedSetting(parts=("growth",), growth=(10**9,)), folder=tmp_path)
+
+
+def test_memory_is_measured_on_frames_that_are_links_to_a_few_pictures(tmp_path):
+    # 125 frames of 4 pictures: held-out people would be on all of those that are learned from.
+    growth._make(1000, tmp_path)
+    taken = growth.memory_taken(tmp_path, (32, 48))
+    assert taken["peak_bytes"] >= taken["peak_growth_bytes"]
