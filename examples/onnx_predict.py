@@ -166,10 +166,9 @@ def find_people(session, about, image, threshold):
 
 def look_twice(pose, finder, image):
     """The joints of the people on an image, best first: those in a box tell where it ends."""
-    threshold, names = json.loads(finder[1]["threshold"]), json.loads(pose[1]["joints"])
-    if not {"left_ankle", "right_ankle"} <= set(names) or not {*names} & {
-        *("head_top", "neck", "nose")
-    }:  # such joints do not tell where a person ends
+    threshold, names = json.loads(finder[1]["threshold"]), set(json.loads(pose[1]["joints"]))
+    ankles, heads = {"left_ankle", "right_ankle"}, {"head_top", "neck", "nose"}
+    if not ankles <= names or not heads & names:  # they do not tell where a person ends
         found = find_people(*finder, image, threshold)
         return [predict(*pose, image, list(box[:5])) for box in found]
     people = []

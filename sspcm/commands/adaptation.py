@@ -10,8 +10,10 @@ import click
 
 from sspcm.commands.options import (
     ANGLES,
+    BOX_THRESHOLD,
     NETWORK,
     PATH,
+    REFINE,
     opens_networks,
     replaceable,
     say_what_was_not_read,
@@ -54,16 +56,8 @@ _COUNT = click.IntRange(min=1)
     metavar="NAME|RUN|FILE",
     help="Network that finds people.  [default: ceiling-find for turned crops]",
 )
-@click.option(
-    "--refine/--no-refine",
-    default=True,
-    help="Correct found boxes by a first look at the joints in them.",
-)
-@click.option(
-    "--box-threshold",
-    type=float,
-    help="Least score of a box.  [default: 0.3 of found boxes, none of given ones]",
-)
+@REFINE
+@BOX_THRESHOLD
 @click.option("--labels", type=PATH, help="Data set of real labels to learn from as well.")
 @click.option(
     "--test", type=PATH, help="Data set of real labels to measure on, never learned from."

@@ -10,6 +10,7 @@ import click
 
 from sspcm.commands.options import (
     PATH,
+    TURNS,
     replaceable,
     require_other_output,
     say_what_was_not_read,
@@ -38,12 +39,7 @@ if TYPE_CHECKING:
     type=click.IntRange(32),
     help="Longer side, in pixels, at which it sees frames.  [default: 704]",
 )
-@click.option(
-    "--turns",
-    type=click.IntRange(1, 4),
-    default=1,
-    help="Looks at each frame, turned by a quarter each time: slower, and finds more.",
-)
+@TURNS
 @click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
 def find(
     inputs: tuple[Path, ...],

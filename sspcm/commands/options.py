@@ -62,6 +62,25 @@ ANGLES = click.option(
     "counter-clockwise.  [default: degrees; what looks otherwise is refused]",
 )
 
+REFINE = click.option(
+    "--refine/--no-refine",
+    default=True,
+    help="Correct found boxes by a first look at the joints in them.",
+)
+
+BOX_THRESHOLD = click.option(
+    "--box-threshold",
+    type=float,
+    help="Least score of a box.  [default: 0.3 of found boxes, none of given ones]",
+)
+
+TURNS = click.option(
+    "--turns",
+    type=click.IntRange(1, 4),
+    default=1,
+    help="Looks of a finder at each frame, turned by a quarter each time: slower, and finds more.",
+)
+
 NETWORK = click.option(
     "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
 )

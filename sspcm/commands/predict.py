@@ -10,8 +10,11 @@ import click
 
 from sspcm.commands.options import (
     ANGLES,
+    BOX_THRESHOLD,
     NETWORK,
     PATH,
+    REFINE,
+    TURNS,
     UP,
     opens_networks,
     say_what_was_not_read,
@@ -35,22 +38,9 @@ if TYPE_CHECKING:
     metavar="NAME|RUN|FILE",
     help="Network that finds people, or none.  [default: ceiling-find for turned crops]",
 )
-@click.option(
-    "--refine/--no-refine",
-    default=True,
-    help="Correct found boxes by a first look at the joints in them.",
-)
-@click.option(
-    "--box-threshold",
-    type=float,
-    help="Least score of a box.  [default: 0.3 of found boxes, none of given ones]",
-)
-@click.option(
-    "--turns",
-    type=click.IntRange(1, 4),
-    default=1,
-    help="Looks of a finder at each frame, turned by a quarter each time.",
-)
+@REFINE
+@BOX_THRESHOLD
+@TURNS
 @UP
 @click.option(
     "--track/--no-track",
