@@ -1,4 +1,4 @@
-"""Processes: how many cores there are for one, and that its workers end as it does."""
+"""Processes: how many cores there are for one, and how it ends, its workers with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process, resource_tracker
-from threading import Thread
+from threading import Thread, current_thread, main_thread
+from typing import NoReturn
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, with which Slurm, Docker and systemd end a process: it ends as at Ctrl-C."""
 
 
 def usable_cores() -> int:
@@ -27,6 +32,29 @@ def end_with_parent() -> None:
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """Raise `Terminated` at SIGTERM in the block, unless somebody else handles that signal.
+
+    A second one does not disturb what is cleared up then. Processes that torchrun started end at
+    once: they wait for one another in compiled code, where no exception reaches them.
+    """
+
+    def end(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    ours = current_thread() is main_thread() and os.environ.get("WORLD_SIZE", "1") == "1"
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager

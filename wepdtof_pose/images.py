@@ -14,7 +14,7 @@ import stat
 import unicodedata
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
@@ -199,13 +199,45 @@ def decode_image(content: bytes, source: str, *, size: tuple[int, int] | None = 
     return image
 
 
-def upper_bits(image: np.ndarray) -> np.ndarray:
-    """Return the upper 8 bits that an image uses of 16, as uint8; one of 8 bits as it is."""
+def read_pages(path: Path, count: int) -> Iterator[np.ndarray | None]:
+    """Yield the first `count` pages of an image file, None for one that cannot be decoded.
+
+    Each is as `decode_image` returns it, but the upper 8 bits are those of all pages together, so
+    that frames of a film keep their brightness.
+    """
+    import numpy as np
+
+    largest = None
+    for number in range(count):
+        page = _page(path, number)
+        if page is not None and page.dtype == np.uint16:
+            if largest is None:
+                pages = (_page(path, other) for other in range(number, count))
+                largest = max(int(other.max()) for other in pages if other is not None)
+            page = upper_bits(page, largest)
+        yield page
+
+
+def _page(path: Path, number: int) -> np.ndarray | None:
+    import cv2
+    import numpy as np
+
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    decoded, images = cv2.imreadmulti(str(path), number, 1, flags=flags)
+    usable = decoded and images and images[0].dtype in (np.uint8, np.uint16)
+    return np.asarray(images[0]) if usable else None
+
+
+def upper_bits(image: np.ndarray, largest: int | None = None) -> np.ndarray:
+    """Return the upper 8 bits that an image uses of 16, as uint8; one of 8 bits as it is.
+
+    `largest` is the largest value where it is not that of this image alone.
+    """
     import numpy as np
 
     if image.dtype == np.uint8:
         return image
-    used = int(image.max()).bit_length()
+    used = int(image.max() if largest is None else largest).bit_length()
     unused = next(bits for bits in _BITS if bits >= used) - 8
     return np.right_shift(image, unused).astype(np.uint8)
 

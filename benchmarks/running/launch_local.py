@@ -11,7 +11,13 @@ from typing import Any
 
 from benchmarks.running.cell_run import run_cell
 from benchmarks.running.launching import Event, Task
-from wepdtof_pose.cores import end_with_parent, unheard_interrupts, usable_cores
+from wepdtof_pose.cores import (
+    Terminated,
+    end_with_parent,
+    orderly_end,
+    unheard_interrupts,
+    usable_cores,
+)
 from wepdtof_pose.errors import InputError
 
 _EXIT_CODES = {"done": 0, "failed": 1, "busy": 75}
@@ -85,7 +91,11 @@ def _work(task: Task, gpu: str | None, threads: int | None) -> None:
         import torch
 
         torch.set_num_threads(threads)
-    state = run_cell(task.folder, task.name, task.config, task.where)
+    try:
+        with orderly_end():
+            state = run_cell(task.folder, task.name, task.config, task.where)
+    except Terminated:
+        sys.exit(143)
     sys.exit(_EXIT_CODES[state])
 
 

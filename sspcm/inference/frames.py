@@ -24,13 +24,12 @@ from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.file_kinds import kind_of_name, kind_of_no_picture
 from wepdtof_pose.formats.fields import repeated
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, is_aside
-from wepdtof_pose.images import frame_order, image_bytes, read_image, upper_bits
+from wepdtof_pose.images import frame_order, image_bytes, read_image, read_pages
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 DEFAULT_RATE = 25.0
 """Frame rate assumed for a video that states none."""
 _MAY_HAVE_PAGES = frozenset({".tif", ".tiff", ".gif", ".avif", ".webp", ".png", ".apng"})
-_PAGES = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 _ANIMATED = frozenset({".gif", ".png", ".apng"})
 """Images whose pages are frames in time; FFmpeg reads those of others as one."""
 _EXACT_COUNTS = frozenset({".avi", ".mp4", ".mov", ".m4v"})
@@ -175,12 +174,11 @@ class FrameReader:
         path = self.source.path
         self.stated = cv2.imcount(str(path))
         bad = []
-        for page in range(self.stated):
-            decoded, images = cv2.imreadmulti(str(path), page, 1, flags=_PAGES)
-            if decoded and images and images[0].dtype in (np.uint8, np.uint16):
-                yield Frame(self.source, upper_bits(np.asarray(images[0])), number=page + 1)
+        for number, image in enumerate(read_pages(path, self.stated), start=1):
+            if image is None:
+                bad.append(number)
             else:
-                bad.append(page + 1)
+                yield Frame(self.source, image, number=number)
         self.undecodable = len(bad)
         if bad:
             self.problem = f"{path}: page {bad[0]} of {self.stated} cannot be decoded" + (

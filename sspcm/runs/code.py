@@ -51,7 +51,7 @@ def require_allowed_code(
         if name not in allowed and key not in (named or {}):
             raise InputError(
                 f"{source}: its {key} is {name!r}, code of its own that would run: if you trust "
-                f"it, --allow-code {name}"
+                f"it, --allow-code {name} (in Python allow_code=[{name!r}])"
             )
 
 

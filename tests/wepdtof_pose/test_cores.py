@@ -1,12 +1,15 @@
 """Processes that a command starts."""
 
+import os
 import signal
 import sys
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
-from wepdtof_pose.cores import unheard_interrupts
+from wepdtof_pose.cores import Terminated, orderly_end, unheard_interrupts
+from wepdtof_pose.files import replacing
 
 
 def say_whether_deaf() -> None:
@@ -22,3 +25,36 @@ def test_ctrl_c_does_not_reach_workers(kind: str) -> None:
     process.join()
     assert process.exitcode == 1
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_sigterm_leaves_nothing_half_written(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    @orderly_end()
+    def write() -> None:
+        with replacing(tmp_path / "a.json") as part:
+            part.write_text("half")
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)  # a second one
+
+    with pytest.raises(Terminated):
+        write()
+    assert not [entry for entry in tmp_path.iterdir() if entry.suffix != ".lock"]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_sigterm_is_left_to_whom_it_belongs(
+    monkeypatch: pytest.MonkeyPatch, processes: str
+) -> None:
+    """That is submitit, or whoever else handles it; torchrun ends its processes at once."""
+    own = signal.SIG_IGN if processes == "1" else signal.SIG_DFL
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    before = signal.signal(signal.SIGTERM, own)
+    try:
+        with orderly_end():
+            assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -35,9 +34,7 @@ OPEN_TO_OTHERS = (
 
 
 def serve(dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
-    """Show the data set in the App, and return at Ctrl-C or when the process is asked to end.
-
-    To be called in the main thread: while it runs, SIGTERM is taken as Ctrl-C is.
+    """Show the data set in the App, and return at Ctrl-C or when the command is asked to end.
 
     Args:
         dataset: what is shown.
@@ -52,11 +49,7 @@ def serve(dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
     _require_free(address, port)
     if not is_loopback(address):
         echo(OPEN_TO_OTHERS.format(address=address, port=port), err=True)
-    with (
-        _sigterm_as_interrupt(),
-        tempfile.TemporaryFile() as log,
-        _running_app(address, port, log) as app,
-    ):
+    with tempfile.TemporaryFile() as log, _running_app(address, port, log) as app:
         _wait_until_it_answers(app, address, port, log)
         host = "localhost" if address == LOOPBACK else address
         page = f"http://{host}:{port}/datasets/{quote(dataset.name)}"
@@ -69,16 +62,6 @@ def serve(dataset: Any, *, address: str, port: int, open_browser: bool) -> None:
         except KeyboardInterrupt:
             return
         raise InputError(f"the FiftyOne App ended: {_last_line(log)}")
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt at SIGTERM, which otherwise would leave the App's server running."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

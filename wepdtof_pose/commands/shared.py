@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import click
 from click.core import ParameterSource
 
+from wepdtof_pose.cores import Terminated, orderly_end
 from wepdtof_pose.errors import InputError, echo
 
 if TYPE_CHECKING:
@@ -95,18 +96,20 @@ class CommandGroup(click.Group):
                 option.callback = _finite
         super().add_command(cmd, name)
 
+    @orderly_end()
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command.
 
-        What its input or the machine is to blame for exits with 2, Ctrl-C with 130, as of shells.
+        What its input or the machine is to blame for exits with 2, Ctrl-C with 130 and SIGTERM with
+        143, as of shells.
         """
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8
                 stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            _end_interrupted(ctx)
+        except KeyboardInterrupt as error:
+            _end_interrupted(ctx, error)
         except BrokenPipeError:  # click ends quietly where nobody reads the output any more
             raise
         except OSError as error:
@@ -116,8 +119,8 @@ class CommandGroup(click.Group):
             message = str(error)
         except Exception as error:
             # Compiled modules make an ImportError of it.
-            if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
-                _end_interrupted(ctx)
+            if isinstance(cause := error.__cause__ or error.__context__, KeyboardInterrupt):
+                _end_interrupted(ctx, cause)
             if not _lacks_memory(error):
                 raise
             message = f"not enough memory: {str(error).strip() or 'this needs a larger machine'}"
@@ -127,9 +130,10 @@ class CommandGroup(click.Group):
         sys.exit(2)
 
 
-def _end_interrupted(ctx: click.Context) -> NoReturn:
-    echo(f"{ctx.info_name}: interrupted", err=True)
-    sys.exit(130)
+def _end_interrupted(ctx: click.Context, error: BaseException) -> NoReturn:
+    word, code = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
+    echo(f"{ctx.info_name}: {word}", err=True)
+    sys.exit(code)
 
 
 def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
@@ -147,10 +151,14 @@ def _lacks_memory(error: Exception) -> bool:
 def refuse_unused(what: str, names: Iterable[str]) -> None:
     """Refuse parameters that were given to the command, but have no effect on what was chosen."""
     ctx = click.get_current_context()
-    given = [n for n in names if ctx.get_parameter_source(n) == ParameterSource.COMMANDLINE]
+    given = [
+        (option.secondary_opts if ctx.params[option.name] is False else option.opts)[0]
+        for option in ctx.command.params
+        if option.name in names
+        and ctx.get_parameter_source(option.name) == ParameterSource.COMMANDLINE
+    ]
     if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise click.UsageError(f"{options}: without effect on {what}")
+        raise click.UsageError(f"{', '.join(given)}: without effect on {what}")
 
 
 def names_of(text: str, *, option: str) -> list[str]:

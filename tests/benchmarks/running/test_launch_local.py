@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from benchmarks.running import launch_local
 from benchmarks.running.launch_local import threads_of_a_job
 from benchmarks.running.launching import Task
+from wepdtof_pose.files import replacing
 
 
 def test_threads_are_divided_among_jobs(monkeypatch):
@@ -58,3 +61,25 @@ def test_jobs_at_a_time_have_a_gpu_each(tmp_path, monkeypatch, device, gpus):
         ("b", "started"),
     ]
     assert {json.loads((tmp_path / name).read_text()) for name in ("a", "b")} == gpus
+
+
+def test_a_cell_that_is_ended_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def run_cell(folder, name, config, where):
+        with replacing(Path(folder, "last.pt")) as part:
+            part.write_text("half")
+            Path(folder, "began").touch()
+            time.sleep(60)
+
+    fork = multiprocessing.get_context("fork")
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: fork)
+    monkeypatch.setattr(launch_local, "run_cell", run_cell)
+    tasks = [Task(str(tmp_path), "a", "", "")]
+    events = launch_local.launch(tasks, jobs=1, device="cpu", options={})
+    assert next(events).state == "started"
+    (cell,) = multiprocessing.active_children()
+    while not (tmp_path / "began").exists():
+        time.sleep(0.01)
+    events.close()
+    cell.join(30)
+    assert cell.exitcode == 143
+    assert [entry.name for entry in tmp_path.iterdir() if entry.suffix != ".lock"] == ["began"]

@@ -182,6 +182,15 @@ def test_deep_pages_use_the_whole_range(tmp_path: Path) -> None:
         np.testing.assert_array_equal(frame.image[..., 0], levels)
 
 
+def test_deep_pages_have_one_range(tmp_path: Path) -> None:
+    """The brightest page says what 8 bits are: frames of a film may be dark."""
+    levels = np.arange(256, dtype=np.uint16)[None].repeat(4, axis=0)
+    cv2.imwritemulti(str(tmp_path / "film.tif"), [levels, levels * 16, levels * 4])
+    _, frames = read(tmp_path / "film.tif")
+    for frame, factor in zip(frames, (1, 16, 4), strict=True):
+        np.testing.assert_array_equal(frame.image[..., 0], levels * factor // 16)
+
+
 def test_a_folder_gives_whatever_can_be_read_and_counts_the_rest(tmp_path: Path) -> None:
     folder, linked = tmp_path / "photos", tmp_path / "elsewhere"
     folder.mkdir()

@@ -200,7 +200,7 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
         (["good.png", "--box-threshold", "0.5"], "--box-threshold: without effect on whole frames"),
         (["good.png", "--threshold", "0.5"], "--threshold: without effect on poses that are not"),
         (["good.png", "--turns", "2"], "--turns: without effect on boxes that no finder has"),
-        (["good.png", "--no-refine"], "refine: without effect on boxes that no finder has found"),
+        (["good.png", "--no-refine"], "--no-refine: without effect on boxes that no finder has"),
     ],
 )
 def test_unusable_input_is_one_line_and_leaves_nothing(

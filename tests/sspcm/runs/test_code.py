@@ -62,7 +62,7 @@ def foreign_run(own, single_run):
 
 
 def test_a_run_folder_imports_nothing_unasked(foreign_run, own):
-    with pytest.raises(InputError, match=r"'own_code:Mine'.*--allow-code own_code:Mine"):
+    with pytest.raises(InputError, match=r"--allow-code own_code:Mine \(in Python allow_code="):
         open_networks(foreign_run)
     with pytest.raises(InputError, match="code of its own"):
         open_networks(foreign_run, allow_code=["own_code:Other"])

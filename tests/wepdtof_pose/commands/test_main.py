@@ -48,7 +48,14 @@ def test_a_damaged_picture_is_named_by_us_alone(data: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals")
-def test_ctrl_c_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("by", "code", "line"),
+    [
+        (signal.SIGINT, 130, b"wepdtof-pose: interrupted"),
+        (signal.SIGTERM, 143, b"wepdtof-pose: terminated"),
+    ],
+)
+def test_a_signal_is_one_line(tmp_path: Path, by: signal.Signals, code: int, line: bytes) -> None:
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from wepdtof_pose.commands.main import main; main(prog_name='wepdtof-pose')"
@@ -62,9 +69,9 @@ def test_ctrl_c_is_one_line(tmp_path: Path) -> None:
     )
     assert process.stderr
     assert process.stderr.readline().startswith(b"synth: ")
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    os.killpg(process.pid, by)  # as a terminal does, or Slurm
     *_, last = said = process.communicate(timeout=60)[1].splitlines()
-    assert (process.returncode, last) == (130, b"wepdtof-pose: interrupted")
+    assert (process.returncode, last) == (code, line)
     assert all(line.startswith(b"synth: ") for line in said[:-1])
 
 
