@@ -171,7 +171,7 @@ def _people_of(
         if own is not None and str(own) != str(category_id):
             left_out[_OTHERS] += 1
             others[shown(own)] += 1
-        elif row.get("iscrowd"):
+        elif _is_crowd(row, f"{path}: entry {number}"):
             left_out["crowds"] += 1
         elif boxless and not any(map(row.get, _BOXES)):
             left_out["people without a box"] += 1
@@ -236,6 +236,8 @@ def _check_entry(row: dict[str, Any], where: str) -> None:
     for key in turned:
         if not _numbers(row[key], 5):
             raise InputError(f"{where}: {key!r} is not a list of 5 numbers (cx, cy, w, h, angle)")
+    if row.get("poly") is not None and not _numbers(row["poly"], 8):
+        raise InputError(f"{where}: 'poly' is not a list of 8 numbers (x, y of 4 corners)")
     box = row.get("bbox")
     other = turned or _numbers(row.get("poly"), 8)
     if not (_numbers(box, 4) or _numbers(box, 5) or (box is None and other)):
@@ -244,6 +246,13 @@ def _check_entry(row: dict[str, Any], where: str) -> None:
         )
     if not _is_number(row.get("score", 1.0)):
         raise InputError(f"{where}: 'score' is not a number")
+
+
+def _is_crowd(row: dict[str, Any], where: str) -> bool:
+    mark = row.get("iscrowd") or 0
+    if mark not in (0, 1):  # the text "0" says no crowd, and counts as true
+        raise InputError(f"{where}: 'iscrowd' is {shown(mark)}, not 0 or 1")
+    return bool(mark)
 
 
 def _plain(row: dict[str, Any]) -> list[float]:

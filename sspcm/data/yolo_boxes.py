@@ -53,7 +53,8 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
     """Return the boxes of class `person` in a text file, or in those of a folder.
 
     Raises:
-        InputError: there is no such file, or a line is none of boxes; the message names it.
+        InputError: there is no such file, a line is none of boxes, or some have a score; the
+            message names the line.
     """
     files = files_in(path, ".txt", deep=True) if path.is_dir() else [path]
     notes = [file for file in files if path.is_dir() and file.name.lower() in _NOTES]
@@ -66,6 +67,7 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
     if notes:
         found.left_out["text files that hold no boxes"] = len(notes)
     poses: list[tuple[int, str, list[float]]] = []
+    bare: list[str] = []
     for file in files:
         if not file.stat().st_size:  # nobody in the image
             continue
@@ -86,6 +88,13 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
             found.corners.append(numbers[1:9] if oriented else _corners_of_plain(numbers[1:5]))
             scored = len(numbers) in (_PLAIN[1], _ORIENTED[1])
             found.scores.append(numbers[-1] if scored else 1.0)
+            if len(numbers) in (_PLAIN[0], _ORIENTED[0]):
+                bare.append(where)
+    if bare and len(bare) + len(poses) < len(found.names):
+        raise InputError(
+            f"{bare[0]}: has a number less than others, which end with a score: give it to all of "
+            "them, or to none"
+        )
     if any(score > 1 and score.is_integer() for score in found.scores):
         # Numbers of tracks, which Ultralytics writes in place of scores, or behind them.
         found.scores = [1.0] * len(found.names)
@@ -98,7 +107,8 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
 def _numbers(line: str, where: str) -> list[float]:
     """Return the class, the coordinates, and what follows them."""
     try:
-        numbers = [float(text) for text in line.split()]
+        # Python reads 1_0 as 10.
+        numbers = [float(text) for text in line.replace("_", "?").split()]
     except ValueError:
         numbers = []
     count = len(numbers)

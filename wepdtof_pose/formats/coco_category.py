@@ -237,7 +237,7 @@ def _first_alike(rows: list[dict[str, Any]], row: dict[str, Any]) -> dict[str, A
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, (int, str))
+    return type(value) in (int, str)
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -79,7 +79,8 @@ def wrong_field(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
 
 def require_id(value: Any, what: str) -> None:
     """Refuse an id that is neither a whole number nor a printable text."""
-    if not isinstance(value, (int, str)) or (isinstance(value, str) and not value.isprintable()):
+    # True would be taken for 1.
+    if type(value) not in (int, str) or (isinstance(value, str) and not value.isprintable()):
         raise InputError(f"{what} is neither a whole number nor a text")
 
 

@@ -65,7 +65,7 @@ def find_frames(
 
     rows = np.full(len(image_ids), -1, dtype=np.int64)
     for position, (image_id, name) in enumerate(zip(image_ids, file_names, strict=True)):
-        by_id = row_of.get(image_id, -1) if isinstance(image_id, (int, str)) else -1
+        by_id = row_of.get(image_id, -1) if type(image_id) in (int, str) else -1
         if by_id < 0 and isinstance(image_id, str):
             by_id = named(image_id)
         if name is None or Path(name).suffix.lower() in VIDEO_SUFFIXES:

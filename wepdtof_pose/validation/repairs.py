@@ -8,7 +8,6 @@ and right, track ids, joints outside boxes, leaks, units) is left as it is and l
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,6 +69,7 @@ class Repaired:
     dropped: LabelCounts
 
 
+@np.errstate(all="ignore")  # as of `check_raw`
 def repair(
     content: dict[str, Any],
     source: str,
@@ -283,7 +283,7 @@ class _Repair:
             return
         made = AREA_PER_BOX * box[2] * box[3]
         code = "area-missing" if missing else "area-not-positive"
-        if not missing and not math.isfinite(area):
+        if not missing and abs(area) >= LARGEST:
             code = "not-finite"
         self.edits.set(code, "annotations", row, "area", made, ", of the box")
         self.edits.edit("annotations", row)["area_from_box"] = True

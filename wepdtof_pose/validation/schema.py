@@ -160,9 +160,10 @@ def _errors(
         value = entry
         for step in path:
             value = value[step]
-        if path and path[0] in MEASURES and isinstance(value, float) and not math.isfinite(value):
-            continue
         rules = _rules(schema, path, root)
+        no_number = isinstance(value, float) and not math.isfinite(value)
+        if path and path[0] in MEASURES and no_number and "number" in _types(rules):
+            continue
         message = _message(error.kind, value, rules)
         yield FormError(str(path[0]) if path else "", f"{_place(path)}{message}")
 
@@ -180,14 +181,19 @@ def _message(kind: Any, value: Any, rules: Mapping[str, Any]) -> str:
         least, largest = rules.get("minimum", -math.inf), rules.get("maximum", math.inf)
         huge = abs(value) >= 1e300
         return "is huge" if huge else f"is {value:.6g}, outside {least}..{largest}"
-    if kind.name == "multipleOf" or (isinstance(value, float) and kind.name == "type"):
+    numbers = not {"integer", "number"}.isdisjoint(_types(rules))
+    if kind.name == "multipleOf" or (isinstance(value, float) and numbers):
         return f"is {value:.6g}, not a whole number"
     return f"is {_kind(value)} instead of {_wanted(rules)}"
 
 
 def _wanted(rules: Mapping[str, Any]) -> str:
-    types = rules["type"]
-    return " or ".join(_WORDS[name] for name in ([types] if isinstance(types, str) else types))
+    return " or ".join(_WORDS[name] for name in _types(rules))
+
+
+def _types(rules: Mapping[str, Any]) -> list[str]:
+    types = rules.get("type", [])
+    return [types] if isinstance(types, str) else types
 
 
 def _place(path: list[Any]) -> str:
@@ -217,8 +223,7 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
 
 
 def _only_whole(schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
-    types = _resolved(schema, root).get("type", [])
-    return "integer" in ([types] if isinstance(types, str) else types)
+    return "integer" in _types(_resolved(schema, root))
 
 
 def _kind(value: Any) -> str:

@@ -105,6 +105,8 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     return found
 
 
+# Boxes and joints may hold NaN and infinity, of which numpy would warn in the middle of findings.
+@np.errstate(all="ignore")
 def check_raw(raw: RawFile) -> list[Problem]:
     """Return all problems of a file that are seen without its images, in no particular order."""
     found = [*raw.problems, *(p for check in CHECKS for p in check(raw) if len(p.rows))]

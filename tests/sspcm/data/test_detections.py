@@ -204,6 +204,7 @@ def test_plain_boxes_of_yolo(tmp_path: Path) -> None:
         ("person 0.5 0.5 0.1 0.1", "line 1: expected a class"),
         ("0.5 0.5 0.5 0.1 0.1", "the class 0.5 is not a whole number"),
         ("0 320 240 50 60", "these are pixels"),
+        ("0 0.5 0.5 0.1 0.1 1_0", "line 1: expected a class"),
     ],
 )
 def test_unusable_lines_of_yolo(tmp_path: Path, line: str, error: str) -> None:
@@ -258,6 +259,9 @@ def test_boxes_of_one_frame_in_any_form() -> None:
         ({"image_id": None}, "has neither an image_id nor a file_name"),
         ({"image_id": 1.5}, "'image_id' is neither a whole number nor a text"),
         ({"file_name": 3}, "'file_name' is not text"),
+        ({"image_id": True}, "'image_id' is neither a whole number nor a text"),
+        ({"iscrowd": "0"}, "'iscrowd' is '0', not 0 or 1"),
+        ({"poly": [1, 2, 3]}, "'poly' is not a list of 8 numbers"),
     ],
     ids=lambda value: str(value)[:30],
 )

@@ -67,6 +67,14 @@ def test_scores_and_numbers_of_tracks(tmp_path: Path, ends: list, scores: list) 
     assert read_detections(write(tmp_path / "a.txt", lines)).scores.tolist() == scores
 
 
+def test_scores_of_some_lines_are_refused(tmp_path: Path) -> None:
+    """A line that lacks a number would be a box of other numbers, and of score 1."""
+    lines = [[0, *box, score] for box, score in zip(BOXES.tolist(), SCORES, strict=True)]
+    del lines[1][1]
+    with pytest.raises(InputError, match="line 2: has a number less than others, which end with"):
+        read_detections(write(tmp_path / "a.txt", lines))
+
+
 def test_a_file_of_mot_is_named(tmp_path: Path) -> None:
     (tmp_path / "det.txt").write_text("1,-1,10,20,30,60,0.9,-1,-1,-1\n")
     with pytest.raises(InputError, match="as MOT's files have them, are not read"):

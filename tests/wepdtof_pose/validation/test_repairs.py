@@ -13,6 +13,7 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.validation.forms import extent_of_joints
 from wepdtof_pose.validation.label_counts import LabelCounts
 from wepdtof_pose.validation.repaired_copy import summary, write_repaired
 from wepdtof_pose.validation.repairs import repair
@@ -269,6 +270,36 @@ def test_a_rotated_box_of_nothing_but_nan_is_put_aside(tmp_path: Path) -> None:
     assert record["remaining"] == {}
     person = read_json(tmp_path / "out" / "annotations" / "a.json")["annotations"][0]
     assert "rotated_box" not in person
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("box", "code"),
+    [
+        (float("nan"), "structure"),
+        (float("inf"), "structure"),
+        ([float("inf"), 2, 3, 4], "not-finite"),
+        ([float("inf"), 2, float("-inf"), float("inf")], "not-finite"),
+    ],
+    ids=str,
+)
+def test_a_box_of_nan_or_infinity_is_that_of_the_joints(
+    tmp_path: Path, box: Any, code: str
+) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    content["annotations"][0]["bbox"] = box
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert code in validate(tmp_path / "a.json").counts
+    record = write_repaired(tmp_path / "a.json", tmp_path / "out")
+    assert record["remaining"] == {}
+    person = read_json(tmp_path / "out" / "annotations" / "a.json")["annotations"][0]
+    assert person["bbox"] == extent_of_joints(person["keypoints"])
+
+
+@pytest.mark.parametrize("area", [10**400, float("-inf"), 1e39])
+def test_an_area_that_is_no_finite_number_is_that_of_the_box(area: float) -> None:
+    made = repair(one_person(area=area), "a.json", file=Path("a.json")).content["annotations"][0]
+    assert (made["area"], made["area_from_box"]) == (pytest.approx(0.53 * 30 * 40), True)
 
 
 def one_person(**fields: Any) -> dict[str, Any]:

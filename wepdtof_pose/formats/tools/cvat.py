@@ -38,7 +38,7 @@ from wepdtof_pose.formats.tools.tool_records import (
     join_boxes,
     joints_named,
 )
-from wepdtof_pose.formats.tools.xml_tree import read_xml
+from wepdtof_pose.formats.tools.xml_tree import is_set, read_xml
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import KeypointSet, canonical_joint_name
 
@@ -352,11 +352,13 @@ def _add_joints(
 
 def _joint(points: Element, where: str) -> tuple[str, tuple[float, float, int]]:
     name = canonical_joint_name(points.get("label", ""))
-    parts = _coordinates(points, f"{where}: {shown(name)}")
+    place = f"{where}: {shown(name)}"
+    parts = _coordinates(points, place)
     if len(parts) != 1:
-        raise InputError(f"{where}: {shown(name)} has {len(parts)} points instead of 1")
+        raise InputError(f"{place} has {len(parts)} points instead of 1")
     x, y = parts[0]
-    visibility = 0 if points.get("outside") == "1" else 1 if points.get("occluded") == "1" else 2
+    hidden = is_set(points, "occluded", place)
+    visibility = 0 if is_set(points, "outside", place) else 1 if hidden else 2
     return name, (x, y, visibility)
 
 
@@ -373,7 +375,7 @@ def _all_points(
         raise InputError(
             f"{where}: has {len(parts)} points, {keypoint_set.name!r} has {len(keypoint_set)}"
         )
-    seen = 1 if shape.get("occluded") == "1" else 2
+    seen = 1 if is_set(shape, "occluded", where) else 2
     return [(n, (x, y, seen)) for n, (x, y) in zip(keypoint_set.joints, parts, strict=True)]
 
 

@@ -21,6 +21,7 @@ from xml.etree.ElementTree import Element, SubElement
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import parse_number, shown
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES
+from wepdtof_pose.formats.tools.xml_tree import is_set
 
 MOST = 1_000_000
 """Frames, and shapes of all frames, that are taken: two keyframes may lie any distance apart."""
@@ -43,7 +44,7 @@ class Track:
             InputError: coordinates between which to interpolate are not numbers.
         """
         before = bisect_right(self.frames, frame) - 1
-        if before < 0 or _is_outside(self.shapes[before]):
+        if before < 0 or _is_outside(self.shapes[before], where):
             return None
         shape = self.shapes[before]
         if self.frames[before] != frame and before + 1 < len(self.shapes):
@@ -95,7 +96,8 @@ def frame_numbers(root: Element, found: list[Track], source: str) -> range:
     if size:
         first, last = 0, max(last, _whole(size, f"{source}: <size>") - 1)
     elif start and stop:
-        first = min(first, _whole(start, f"{source}: <start_frame>")) if used else int(start)
+        begins = _whole(start, f"{source}: <start_frame>")
+        first = min(first, begins) if used else begins
         last = max(last, _whole(stop, f"{source}: <stop_frame>"))
     shapes = sum(last + 1 - track.frames[0] for track in found if track.frames)
     if max(last + 1 - first, shapes) > MOST:
@@ -142,9 +144,9 @@ def _usual_name(number: int) -> str:
     return f"frame_{number:06d}.PNG"
 
 
-def _is_outside(shape: Element) -> bool:
+def _is_outside(shape: Element, where: str) -> bool:
     points = shape.findall("points") if shape.tag == "skeleton" else [shape]
-    return all(point.get("outside") == "1" for point in points)
+    return all(is_set(point, "outside", where) for point in points)
 
 
 def _between(first: Element, second: Element, share: float, where: str) -> Element:

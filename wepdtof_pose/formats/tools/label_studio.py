@@ -197,8 +197,10 @@ def require_per_cent(tasks: Iterable[Regions], source: str) -> None:
         for region in (*boxes, *(region for region, *_ in regions.points)):
             for key, side in (("x", "original_width"), ("y", "original_height")):
                 number, size = region["value"].get(key), region.get(side)
-                if type(number) in (int, float):
-                    values.append((number, size if type(size) is int else math.inf))
+                # What is no finite number is named where the region is read.
+                if type(number) in (int, float) and abs(number) < LARGEST:
+                    limit = size if isinstance(size, int) and size < LARGEST else math.inf
+                    values.append((number, limit))
     if not values:
         return
     places, sizes = np.array(values, dtype=np.float64).T

@@ -8,6 +8,7 @@ from xml.parsers import expat
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_bytes
+from wepdtof_pose.formats.fields import shown
 
 DEEPEST = 50
 """No annotation format nests further."""
@@ -21,6 +22,18 @@ def read_xml(path: Path) -> Element:
             nested too deeply; the message names the line.
     """
     return parse_xml(read_bytes(path, kind="XML"), source=str(path))
+
+
+def is_set(element: Element, name: str, where: str) -> bool:
+    """Return whether the mark `name` of an element is 1 or true, not 0, false or missing.
+
+    Raises:
+        InputError: it is something else; `where` names the element.
+    """
+    value = element.get(name, "")
+    if value.strip().lower() not in _MARKS:
+        raise InputError(f"{where}: {name!r} is {shown(value)}, not 0 or 1")
+    return _MARKS[value.strip().lower()]
 
 
 def parse_xml(content: bytes, *, source: str) -> Element:
@@ -69,3 +82,6 @@ def parse_xml(content: bytes, *, source: str) -> Element:
     except (ValueError, LookupError) as error:  # an encoding that expat does not know
         raise InputError(f"{source}: not readable XML: {error}: save it as UTF-8") from None
     return builder.close()
+
+
+_MARKS = {"1": True, "true": True, "0": False, "false": False, "": False}

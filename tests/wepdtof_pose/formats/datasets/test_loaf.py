@@ -91,6 +91,7 @@ def test_other_categories_are_counted(tmp_path: Path) -> None:
         ({"rotated_box": [1, 2, 3, 4]}, "'rotated_box' has 4 numbers instead of 5"),
         ({"bbox": None}, "'bbox' is missing"),
         ({"image_id": 5}, "image 5 is not in 'images'"),
+        ({"image_id": True}, "'image_id' is neither a whole number nor a text"),
         ({"category_id": 2}, "labels 'robot', none of which says person"),
     ],
     ids=str,

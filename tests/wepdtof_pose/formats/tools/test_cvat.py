@@ -154,8 +154,10 @@ def test_a_turned_box_is_a_rotated_box(tmp_path: Path) -> None:
     assert people["w"][0] == pytest.approx(20 * np.cos(np.pi / 6) + 40 * 0.5)
 
 
-def test_points_that_are_outside_are_not_labelled(tmp_path: Path) -> None:
-    path = write(tmp_path, skeleton(point("nose"), point("left eye", extra='outside="1"')))
+@pytest.mark.parametrize("mark", ["1", "true", "True"])
+def test_points_that_are_outside_are_not_labelled(tmp_path: Path, mark: str) -> None:
+    left = point("left eye", extra=f'outside="{mark}"')
+    path = write(tmp_path, skeleton(point("nose", extra='outside="false"'), left))
     assert cvat.read(path).datasets["all"].keypoints[0, :, 2].tolist() == [2, 0]
 
 
@@ -199,6 +201,7 @@ def test_attributes(tmp_path: Path) -> None:
         ((skeleton(point("nose", "1;2")),), "instead of x,y"),
         ((skeleton(point("nose", "1,2;3,4")),), "2 points instead of 1"),
         ((skeleton(point("tail")),), "'tail' is no joint of"),
+        ((skeleton(point("nose", extra='outside="x"')),), "'nose': 'outside' is 'x', not 0 or 1"),
     ],
     ids=str,
 )
