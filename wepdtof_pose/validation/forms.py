@@ -153,8 +153,8 @@ def _mend_categories(edits: Edits) -> None:
         if not isinstance(category, dict):
             continue
         where = f"categories[{number}]"
-        if type(category.get("id")) is float and category["id"] == int(category["id"]):
-            category = {**category, "id": int(category["id"])}
+        if (whole := _id(category.get("id"))) is not _LEAVE:
+            category = {**category, "id": whole}
             change = f"{where} 'id' -> {category['id']}"
             categories = [*categories[:number], category, *categories[number + 1 :]]
             edits.set_member("structure", "categories", categories, change)
@@ -225,7 +225,8 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
     files = _only_files(edits)
     padded = _padded(images)
     categories = edits.content.get("categories")
-    listed = [c["id"] for c in categories or [] if isinstance(c, dict) and _is_id(c.get("id"))]
+    categories = categories if isinstance(categories, list) else []
+    listed = [c["id"] for c in categories if isinstance(c, dict) and _is_id(c.get("id"))]
     other = _only_other_id(edits, category) if len(listed) == 1 else None
     for row, person in edits.entries("annotations"):
         for name, known in (("image_id", images), ("category_id", listed)):

@@ -296,6 +296,23 @@ def test_a_box_of_nan_or_infinity_is_that_of_the_joints(
     assert person["bbox"] == extent_of_joints(person["keypoints"])
 
 
+@pytest.mark.parametrize(
+    "categories",
+    [
+        *(float("nan"), True, 3),
+        [{"id": float("nan"), "name": "person", "keypoints": ["a", "b", "c", "d"]}],
+        [{"id": 1, "name": "person", "keypoints": float("inf")}],
+    ],
+    ids=str,
+)
+def test_categories_that_cannot_be_read_stay_and_are_said(tmp_path: Path, categories: Any) -> None:
+    content = one_person(keypoints=[20, 20, 2] * 4, num_keypoints=4) | {"categories": categories}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    record = write_repaired(tmp_path / "a.json", tmp_path / "out")
+    assert record["remaining"]["category"] == 1
+    assert record["labels"]["before"] == record["labels"]["after"]
+
+
 @pytest.mark.parametrize("area", [10**400, float("-inf"), 1e39])
 def test_an_area_that_is_no_finite_number_is_that_of_the_box(area: float) -> None:
     made = repair(one_person(area=area), "a.json", file=Path("a.json")).content["annotations"][0]

@@ -48,7 +48,7 @@ from wepdtof_pose.formats.fields import (
     shown,
     whole,
 )
-from wepdtof_pose.formats.layout import Reading, add_counts, split_files
+from wepdtof_pose.formats.layout import SPELLED, Reading, add_counts, names_below, split_files
 from wepdtof_pose.formats.tools.label_studio_images import find_images, image_link
 from wepdtof_pose.formats.tools.tool_records import (
     ROTATED_LABEL,
@@ -132,7 +132,9 @@ def read(
         roots += [] if images else [beside / "images" / split, beside / "images", beside]
         tasks = contents[split]
         links = [image_link(task, f"{file}: task {n}") for n, task in enumerate(tasks, start=1)]
-        root, names = find_images(links, roots)
+        root, read_names = find_images(links, roots)
+        there = names_below(list(dict.fromkeys(read_names)), [root])[1] if images else {}
+        names = [there.get(name, name) for name in read_names]
         dataset, counts = from_tasks(
             tasks,
             parsed[split],
@@ -144,7 +146,8 @@ def read(
             declared=joints_of_interface(beside / INTERFACE),
         )
         datasets[split] = replace(dataset, root=root)
-        left_out.append(counts)
+        spelled = sum(one != other for one, other in zip(names, read_names, strict=True))
+        left_out.append(add_counts(counts, {SPELLED: spelled}))
     people_read = sum(map(len, datasets.values()))
     require_people(people_read, add_counts(*left_out), source=str(path))
     return Reading(datasets, list(files.values()), add_counts(*left_out))

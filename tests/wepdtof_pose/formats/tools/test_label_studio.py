@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.layout import SPELLED
 from wepdtof_pose.formats.tools import label_studio
 from wepdtof_pose.formats.tools.label_studio import HIDDEN
 from wepdtof_pose.geometry import rotated_box_corners
@@ -166,6 +167,15 @@ def test_where_the_image_is(tmp_path: Path, link: str, there: str, name: str) ->
     dataset = label_studio.read(write(tmp_path, rectangle(), keypoint(), link=link)).datasets["all"]
     assert dataset.frames["file_name"].tolist() == [name]
     assert (dataset.root / name).read_bytes() == image
+
+
+def test_an_image_spelled_in_another_way_is_that_of_the_folder_given(tmp_path: Path) -> None:
+    path = write(tmp_path, rectangle(), keypoint(), link="/data/local-files/?d=x/A%20b.JPG")
+    image = cv2.imencode(".jpg", np.zeros((8, 9, 3), dtype=np.uint8))[1].tobytes()
+    (tmp_path / "a b.jpg").write_bytes(image)
+    reading = label_studio.read(path, images=tmp_path)
+    assert reading.datasets["all"].frames["file_name"].tolist() == ["a b.jpg"]
+    assert reading.left_out[SPELLED] == 1
 
 
 @pytest.mark.parametrize(
