@@ -6,6 +6,7 @@ constant memory into a folder that the caller gives and removes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,8 @@ def unpacked(path: Path, place: Path) -> Iterator[Path]:
         yield folder
     except InputError as error:
         text = str(error).replace(str(folder), str(path)).replace(str(place), str(path))
-        raise InputError(text) from None
+        # What lies inside cannot be named as it is.
+        raise InputError(re.sub("name one of those$", r"unpack it, and \g<0>", text)) from None
 
 
 def _data_set_in(folder: Path) -> Path:

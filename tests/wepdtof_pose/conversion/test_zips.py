@@ -83,6 +83,15 @@ def test_damaged_and_empty_zips(tmp_path: Path) -> None:
     assert not is_zip(tmp_path)
 
 
+def test_of_several_data_sets_in_a_zip_none_is_taken(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / "annotations.xml").write_text("<annotations/>")
+    file = pack(tmp_path / "in", tmp_path / "x.zip")
+    with pytest.raises(InputError, match=r"is below it: unpack it, and name one of those$"):
+        convert(file, tmp_path / "out", source_format="cvat")
+
+
 def test_a_zip_in_a_zip_says_so(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.json").write_text("[]")

@@ -116,10 +116,10 @@ def _size(root: Element, source: str) -> tuple[int, int] | None:
 
 
 def _person(item: Element, frame: str, where: str) -> BoxedPerson | None:
-    label = (item.findtext("name") or "").strip() or None
+    label = (_text(item, "name", where) or "").strip() or None
     marks = {key: (item.findtext(key) or "").strip() for key in _MARKS}
     extra = {key: text for key, text in marks.items() if text not in ("", "0")} or None
-    turned, plain = item.find("robndbox"), item.find("bndbox")
+    turned, plain = _only(item, "robndbox", where), _only(item, "bndbox", where)
     if turned is not None:
         return BoxedPerson(frame, rotated=_rotated(turned, where), label=label, extra=extra)
     if plain is None:
@@ -141,4 +141,17 @@ def _rotated(element: Element, where: str) -> tuple[float, ...]:
 
 
 def _numbers(element: Element, keys: tuple[str, ...], where: str) -> list[float]:
-    return [parse_number(element.findtext(key), f"{where}: <{key}>") for key in keys]
+    return [parse_number(_text(element, key, where), f"{where}: <{key}>") for key in keys]
+
+
+def _text(element: Element, key: str, where: str) -> str | None:
+    found = _only(element, key, where)
+    return None if found is None else found.text or ""
+
+
+def _only(element: Element, key: str, where: str) -> Element | None:
+    """Return the child of that name, None where there is none; refuse several that differ."""
+    found = element.findall(key)
+    if len({tuple("".join(child.itertext()).split()) for child in found}) > 1:
+        raise InputError(f"{where}: has <{key}> {len(found)} times: each person is an <object>")
+    return found[0] if found else None

@@ -138,6 +138,11 @@ def test_an_object_given_twice_is_one_person(tmp_path: Path) -> None:
         ((item(plain("1_0", 2, 3, 4)),), "is '1_0', not a number$"),
         ((item(plain(1, 2, 3, 4), "dog"),), "labels 'dog', none of which says person"),
         ((item(turned(1, 2, 3, 4, "")),), "<angle> is missing"),
+        (
+            (item(plain(1, 2, 3, 4), more=plain(5, 6, 7, 8)),),
+            r"object 1: has <bndbox> 2 times: each person is an <object>",
+        ),
+        ((item(plain("1</xmin><xmin>2", 2, 3, 4)),), "object 1: has <xmin> 2 times"),
         ((item("<polygon/>"),), "nobody is left: left out 1 object without a box"),
     ],
     ids=str,
