@@ -23,7 +23,7 @@ from sspcm.data.detection_forms import (
 )
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.fields import require_id, rows, shown
+from wepdtof_pose.formats.fields import repeated, require_id, rows, shown
 from wepdtof_pose.formats.layout import count_in_words
 from wepdtof_pose.geometry import enclosing_boxes, rotated_boxes_of_corners
 from wepdtof_pose.records import LARGEST
@@ -133,13 +133,16 @@ def _images_of(
     images = [
         image
         for image in rows(content.get("images") or [], f"{path}: 'images'", "images")
-        if isinstance(image.get("id"), (int, str))
+        if type(image.get("id")) in (int, str)
     ]
-    names = {
-        image["id"]: image["file_name"]
+    named = {
+        (image["id"], image["file_name"])
         for image in images
         if isinstance(image.get("file_name"), str)
     }
+    if twice := repeated(number for number, _ in named):
+        raise InputError(f"{path}: 'images' has the id {shown(twice[0])} for several files")
+    names = dict(named)
     sizes = {
         image["id"]: (image["width"], image["height"])
         for image in images

@@ -288,6 +288,10 @@ def test_a_data_set_may_have_no_list_of_images(tmp_path: Path) -> None:
         write_json(tmp_path / "data.json", content | {"images": images})
         with pytest.raises(InputError, match="'images': expected a JSON list of images"):
             read_detections(tmp_path / "data.json")
+    same = [{"id": 1, "file_name": name} for name in ("1.jpg", "2.jpg")]
+    write_json(tmp_path / "data.json", content | {"images": same})
+    with pytest.raises(InputError, match="'images' has the id 1 for several files"):
+        read_detections(tmp_path / "data.json")
     # A size beyond all numbers is none.
     row = {"id": 1, "file_name": "1.jpg", "width": 10**400, "height": 4}
     write_json(tmp_path / "data.json", content | {"images": [row]})
