@@ -6,9 +6,13 @@ refuse, with the descriptions given here.
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError
+from msgspec import UNSET, Meta, Struct, UnsetType, ValidationError, convert
+
+from wepdtof_pose.errors import InputError
+
+T = TypeVar("T")
 
 LARGEST = 3.4e38
 """The float32 limit: a larger number could not be kept."""
@@ -66,3 +70,21 @@ class CocoPerson(Struct, gc=False):
         Annotated[list[Number], Meta(min_length=5, max_length=5)] | None,
         _IS_ROTATED_BOX,
     ] = None
+
+
+def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
+    """Return the content of a file as a record.
+
+    Args:
+        content: parsed JSON.
+        kind: type of the record.
+        source: names the file in errors.
+        what: describes the expected content in errors.
+
+    Raises:
+        InputError: the content has another form; the message names the entry.
+    """
+    try:
+        return convert(content, kind)
+    except OTHER_FORM as error:
+        raise InputError(f"{source}: is not {what}: {error}") from None

@@ -16,10 +16,11 @@ from tqdm import tqdm
 
 from benchmarks.analyses.people_scores import CURVE, measure_joint_ap, pck_curve
 from benchmarks.analyses.pseudo_label_quality import SHARES, measure_pseudo_labels
-from benchmarks.results.records import JointAP, LabelQuality, PckCurve, converted
+from benchmarks.results.records import JointAP, LabelQuality, PckCurve
 from benchmarks.results.results import CellResult, Comparison, Group
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.records import converted
 
 T = TypeVar("T")
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from sspcm.runs.records import Count, Finite
-from wepdtof_pose.errors import InputError
-from wepdtof_pose.records import OTHER_FORM
+from wepdtof_pose.records import converted
 
-T = TypeVar("T")
 Share = Annotated[float, Meta(ge=0, le=1)]
 Score = Share | None
 
@@ -90,24 +87,6 @@ class LabelQuality(Struct, frozen=True):
 
 JointAP = dict[str, Score]
 """AP of every single joint: joint_ap.json."""
-
-
-def converted(content: Any, kind: type[T], *, source: str, what: str) -> T:
-    """Return the content of a file as a record.
-
-    Args:
-        content: parsed JSON.
-        kind: type of the record.
-        source: names the file in errors.
-        what: describes the expected content in errors.
-
-    Raises:
-        InputError: the content has another form; the message names the entry.
-    """
-    try:
-        return msgspec.convert(content, kind)
-    except OTHER_FORM as error:
-        raise InputError(f"{source}: is not {what}: {error}") from None
 
 
 def require_scores(networks: dict[str, dict[str, Any]], which: str, *, file: Path) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import msgspec
 
-from wepdtof_pose.errors import InputError
-from wepdtof_pose.records import OTHER_FORM
+from wepdtof_pose.records import converted
 
 _Columns = dict[str, Callable[[Any], str]]
 """Heads of columns, told apart by a space at the end, and what gives a record's cell."""
@@ -128,12 +127,8 @@ def speed_tables(content: dict[str, Any], *, source: str = "speed.json") -> str:
     Raises:
         InputError: it is no such result; the message names `source` and the entry.
     """
-    try:
-        result = msgspec.convert(content, _Result)
-    except OTHER_FORM as error:
-        raise InputError(
-            f"{source}: is not a result of sspcm-bench speed: {error}: measure again"
-        ) from None
+    what = "a result of sspcm-bench speed (measure again)"
+    result = converted(content, _Result, source=source, what=what)
     environment = result.environment
     lines = [
         f"{environment.device}, {environment.cores} cores, {environment.threads} threads, "

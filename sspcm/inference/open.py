@@ -24,7 +24,7 @@ from sspcm.runs.checkpoint import (
 )
 from sspcm.runs.code import require_allowed_code
 from sspcm.runs.folder import RunFolder
-from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict
+from sspcm.runs.records import AboutNetworks
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, require_other_file
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
@@ -229,12 +229,11 @@ def _open_weights(
 
 
 def _keypoint_set_of_file(path: Path, about: AboutNetworks, name: str | None) -> KeypointSet:
-    own = about.keypoint_set and keypoint_set_from_dict(about.keypoint_set, source=str(path))
     otherwise = (
         "does not say which joints its heatmaps are of: name them with --keypoints "
         f"({', '.join(keypoint_set_names())}); the released checkpoints have union-24"
     )
-    return _own_or_named(own or None, name, path, otherwise)
+    return _own_or_named(about.keypoint_set, name, path, otherwise)
 
 
 def _own_or_named(

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from sspcm.runs.checkpoint import read_torch_file, require_finite, weights_file
-from sspcm.runs.records import AboutNetworks, keypoint_set_from_dict, read_about
+from sspcm.runs.records import AboutNetworks, read_about
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256
 
@@ -239,7 +239,7 @@ class WeightsFile:
         """Names of the joints of the heatmaps; None where the file does not say them."""
         if self.about is None or self.about.keypoint_set is None:
             return None
-        return keypoint_set_from_dict(self.about.keypoint_set, source=str(self.path)).joints
+        return self.about.keypoint_set.joints
 
     def otherwise(self, bgr: bool | None, upright: bool | None) -> list[str]:
         """What a network trained on these crops would see otherwise than those of the file did."""

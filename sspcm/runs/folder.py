@@ -10,23 +10,18 @@ from typing import Any
 
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, load_config, to_dict, to_yaml
-from sspcm.runs.records import (
-    RunResult,
-    keypoint_set_from_dict,
-    read_environment,
-    read_epoch_rows,
-    read_run_result,
-)
+from sspcm.runs.records import RunResult, read_environment, read_epoch_rows, read_run_result
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import (
     FILES_OF_DESKTOPS,
     Below,
     make_folder,
     read_json,
-    replacing,
     write_json,
+    write_text,
 )
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.records import converted
 
 
 def require_no_run_file(out: Path) -> None:
@@ -104,7 +99,7 @@ class RunFolder:
         leftovers |= FILES_OF_DESKTOPS
         if {path.name for path in self.path.iterdir()} - leftovers:
             raise InputError(f"{self.path}: is not empty and holds no run; name another folder")
-        self._write_config(config)
+        write_text(self.config_file, to_yaml(config))
 
     def adopt(self, config: TrainConfig) -> None:
         """Let the folder say the configuration that its run goes on with.
@@ -116,7 +111,7 @@ class RunFolder:
             kept = f"result.{before.optimisation.epochs}-epochs.json"
             self.result_file.replace(self.path / kept)
         if to_dict(before) != to_dict(config):
-            self._write_config(config)
+            write_text(self.config_file, to_yaml(config))
 
     def ended(self, config: TrainConfig) -> bool:
         """Return whether the run has ended, at the epochs of this configuration."""
@@ -179,9 +174,8 @@ class RunFolder:
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Replace metrics.jsonl by these rows."""
-        with replacing(self.metrics_file) as temporary:
-            lines = (json.dumps(row, allow_nan=False) + "\n" for row in rows)
-            temporary.write_text("".join(lines), encoding="utf-8")
+        lines = (json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        write_text(self.metrics_file, "".join(lines))
 
     def read_result(self) -> RunResult:
         """Return the result of a finished run."""
@@ -189,23 +183,14 @@ class RunFolder:
 
     def write_keypoint_set(self, keypoint_set: KeypointSet) -> None:
         """Write keypoints.json: with it, the networks can be used where the data are not."""
-        self.write(self.keypoints_file, dataclasses.asdict(keypoint_set), indent=None)
+        write_json(self.keypoints_file, dataclasses.asdict(keypoint_set))
 
     def read_keypoint_set(self) -> KeypointSet | None:
         """Return the joints of the networks' heatmaps; None for a folder without keypoints.json."""
         if not self.keypoints_file.is_file():
             return None
-        return keypoint_set_from_dict(
-            read_json(self.keypoints_file), source=str(self.keypoints_file)
-        )
-
-    def write(self, path: Path, content: Any, *, indent: int | None = 1) -> None:
-        """Write one of the JSON files."""
-        write_json(path, content, indent=indent)
-
-    def _write_config(self, config: TrainConfig) -> None:
-        with replacing(self.config_file) as temporary:
-            temporary.write_text(to_yaml(config), encoding="utf-8")
+        content, source = read_json(self.keypoints_file), str(self.keypoints_file)
+        return converted(content, KeypointSet, source=source, what="a keypoint set")
 
     def _require_same(self, begun: TrainConfig, config: TrainConfig, *, longer: bool) -> None:
         before, now = flatten(to_dict(begun)), flatten(to_dict(config))

@@ -13,7 +13,7 @@ from sspcm.choices import Decoding, Up
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.keypoints import KeypointSet
-from wepdtof_pose.records import OTHER_FORM
+from wepdtof_pose.records import converted
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 """Whole numbers that JSON readers of every language hold."""
@@ -102,7 +102,7 @@ class BurnInRecord(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, Scores]
 
 
-class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+class RunResult(DataRecord, frozen=True, kw_only=True):
     """What a finished run found: result.json.
 
     Attributes:
@@ -125,8 +125,6 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
         precision: `float32` or `bfloat16`.
         device: `cpu` or `cuda`.
         summary: of the people, before the run started; None in older results.
-
-    The others are those of `DataRecord`, in the order of the file.
     """
 
     method: str
@@ -134,18 +132,6 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     reported: str
     seed: Count
     labels: str
-    data_hash: str
-    split_hash: str
-    split: str
-    labels_hash: str | None = None
-    unlabelled_hash: str | None = None
-    people_train: Count
-    people_labelled: Count
-    people_unlabelled: Count
-    people_test: Count
-    keypoint_set: str
-    trained_keypoint_set: str
-    labelled_order: str
     last: dict[str, Scores]
     best: dict[str, Scores]
     best_epoch: Count
@@ -164,6 +150,7 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     def as_json(self) -> dict[str, Any]:
         """Return the content of result.json; what the run does not have is left out."""
         content = msgspec.to_builtins(self)
+        content = {key: content[key] for key in (*_BEFORE_DATA, *content)}
         if self.summary is not None and not self.summary.unread:
             del content["summary"]["unread"]
         optional = ("labels_hash", "unlabelled_hash", "summary", "burn_in")
@@ -177,10 +164,7 @@ def read_run_result(path: Path) -> RunResult:
         InputError: there is no such file, or it is not the result of a run; the message names the
             entry that is wrong.
     """
-    try:
-        result = msgspec.convert(read_json(path), RunResult)
-    except OTHER_FORM as error:
-        raise InputError(f"{path}: is not the result of a run: {error}") from None
+    result = converted(read_json(path), RunResult, source=str(path), what="the result of a run")
     if not result.people_test:
         return result
     for which, networks in (("last", result.last), ("best", result.best)):
@@ -240,10 +224,7 @@ def read_epoch_rows(path: Path) -> list[dict[str, Any]]:
             if number == len(lines):  # empty after the last line's end, or cut short
                 break
             raise InputError(f"{where}: not valid JSON: {error}") from None
-        try:
-            epoch = msgspec.convert(row, EpochRow).epoch
-        except OTHER_FORM as error:
-            raise InputError(f"{where}: is not an epoch of a run: {error}") from None
+        epoch = converted(row, EpochRow, source=where, what="an epoch of a run").epoch
         if epoch != number:
             raise InputError(f"{where}: is of epoch {epoch}, not {number}")
         rows.append(row)
@@ -260,12 +241,9 @@ def read_environment(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: is not the environment of a run: it is no dictionary")
     for name, value in content.items():
-        try:
-            msgspec.convert(value, _ENVIRONMENT.get(name, _Fact | dict[str, _Fact]))
-        except OTHER_FORM as error:
-            raise InputError(
-                f"{path}: is not the environment of a run: entry {name!r}: {error}"
-            ) from None
+        kind: Any = _ENVIRONMENT.get(name, _Fact | dict[str, _Fact])
+        what = f"the environment of a run: entry {name!r}"
+        converted(value, kind, source=str(path), what=what)
     return content
 
 
@@ -273,7 +251,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
     """What a file of weights that we wrote says of its networks, to be used without a run folder.
 
     Attributes:
-        keypoint_set: the joints of the heatmaps, as `dataclasses.asdict` gives them.
+        keypoint_set: the joints of the heatmaps.
         crop_size: (width, height) of crops in pixels.
         bgr: the networks take channels in BGR order.
         upright: they were trained on turned crops.
@@ -289,7 +267,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
         source_sha256: its hash.
     """
 
-    keypoint_set: dict[str, Any] | None = None
+    keypoint_set: KeypointSet | None = None
     crop_size: tuple[CropSide, CropSide] = (192, 256)
     bgr: bool = True
     upright: bool = False
@@ -311,36 +289,11 @@ def read_about(content: Any, *, source: str) -> AboutNetworks:
     Raises:
         InputError: it is of another form; the message names the entry.
     """
-    try:
-        about = msgspec.convert(content, AboutNetworks)
-    except OTHER_FORM as error:
-        raise InputError(
-            f"{source}: what it says about its networks is not usable: {error}"
-        ) from None
+    what = "a file whose entry 'about' can be read"
+    about = converted(content, AboutNetworks, source=source, what=what)
     if any(side % 32 for side in about.crop_size):
         raise InputError(f"{source}: its crop size {about.crop_size} is no multiple of 32")
     return about
-
-
-def keypoint_set_from_dict(content: Any, *, source: str) -> KeypointSet:
-    """The keypoint set of which `dataclasses.asdict` gave this; `source` names it in errors.
-
-    Raises:
-        InputError: it is not such a dictionary.
-    """
-    try:
-        sigmas = content["sigmas"]
-        return KeypointSet(
-            name=str(content["name"]),
-            joints=tuple(str(joint) for joint in content["joints"]),
-            flip_pairs=tuple((int(a), int(b)) for a, b in content["flip_pairs"]),
-            skeleton=tuple((int(a), int(b)) for a, b in content["skeleton"]),
-            sigmas=None if sigmas is None else tuple(float(sigma) for sigma in sigmas),
-        )
-    except KeyError as error:
-        raise InputError(f"{source}: not a keypoint set: it has no {error}") from None
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{source}: not a keypoint set: {error}") from None
 
 
 def _refuse_constant(name: str) -> None:
@@ -359,6 +312,8 @@ _ENVIRONMENT: dict[str, Any] = {
     "cores": Count | None,
 }
 """Entries of env.json that are read by name."""
+_BEFORE_DATA = ("method", "recipe", "reported", "seed", "labels")
+"""Entries of result.json ahead of those of `DataRecord`."""
 _LARGE = 1e9
 """Beyond it a number is no score; NaN is not below it."""
 _NUMBERS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L", "PCK@0.2")

@@ -29,6 +29,7 @@ from sspcm.training.epoch import require_numbers, train_epoch
 from sspcm.training.optimiser import learning_rate, make_optimiser
 from sspcm.training.pool_labels import pool_labels
 from sspcm.training.progress import Progress
+from wepdtof_pose.files import write_json
 from wepdtof_pose.keypoints import convert_keypoints
 from wepdtof_pose.scores.predictions import to_results
 
@@ -140,7 +141,7 @@ class Learner:
             # Before the epoch ends: then the lagged teachers are replaced.
             with self._evaluated():
                 labels = pool_labels(method, config, self.sets, self.hardware)
-            self.run.write(self.run.pseudo_labels_file, labels, indent=None)
+            write_json(self.run.pseudo_labels_file, labels)
         started = time.perf_counter()
         method.end_epoch()
         require_identical(method, self.processes)
@@ -206,5 +207,5 @@ class Learner:
             if written and processes.writes and name == self.method.reported:
                 category = sets.test.meta.get("category", {}).get("id", PERSON)
                 results = to_results(predictions, category_id=category)
-                self.run.write(self.run.predictions_file, results, indent=None)
+                write_json(self.run.predictions_file, results)
         return scores

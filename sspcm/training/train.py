@@ -14,12 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sspcm.assembly import (
-    about_networks,
-    make_method,
-    method_of,
-    open_store,
-)
+from sspcm.assembly import about_networks, make_method, method_of, open_store
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, to_dict
 from sspcm.data.crop_store import cache_folder
@@ -32,18 +27,14 @@ from sspcm.runs.folder import HASHES, RunFolder
 from sspcm.runs.loggers import open_loggers, require_loggers
 from sspcm.runs.records import BurnInRecord, RunResult, RunSummary
 from sspcm.training.burn_in import burn_in, missing_burn_ins
-from sspcm.training.distributed import (
-    Processes,
-    distribute,
-    joined_processes,
-)
+from sspcm.training.distributed import Processes, distribute, joined_processes
 from sspcm.training.forecast import forecast
 from sspcm.training.learner import Learner
 from sspcm.training.optimiser import learning_rate
 from sspcm.training.pool_labels import require_labels
 from sspcm.training.progress import Progress, restore, save
 from wepdtof_pose.errors import InputError, counted
-from wepdtof_pose.files import size_in_words, sweep
+from wepdtof_pose.files import size_in_words, sweep, write_json
 from wepdtof_pose.locks import exclusive
 
 _LOG = logging.getLogger(__name__)
@@ -214,7 +205,7 @@ def _train(
 
     result = _result(learner, summary, progress)
     if processes.writes:
-        run.write(run.result_file, result.as_json())
+        write_json(run.result_file, result.as_json(), indent=1)
     return result
 
 
@@ -241,7 +232,7 @@ def _record_conditions(
         return
     run.adopt(config)
     if not run.resumable:
-        run.write(run.environment_file, surroundings)
+        write_json(run.environment_file, surroundings, indent=1)
     run.write_keypoint_set(sets.train.keypoint_set)
     if summary is not None:
         _LOG.info(

@@ -22,6 +22,7 @@ from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256, make_folder, read_json, require_room, write_json
 from wepdtof_pose.formats.datasets import wepdtof, wepdtof_pose
 from wepdtof_pose.locks import LockedError, exclusive
+from wepdtof_pose.records import converted
 
 START_TODAY = "To start today with nothing downloaded: wepdtof-pose synth fisheye --people 2000"
 HASHES = "downloads.json"
@@ -268,10 +269,8 @@ class _Root:
         path = self.root / HASHES
         if not path.exists():
             return {}
-        try:
-            return msgspec.convert(read_json(path), dict[str, _Seen])
-        except msgspec.ValidationError as error:
-            raise InputError(f"{path}: not a record of downloads ({error}): remove it") from None
+        what = "a record of downloads (remove it)"
+        return converted(read_json(path), dict[str, _Seen], source=str(path), what=what)
 
     def _as_seen(self, name: str, sha256: str | None) -> str | None:
         """Return the hash that an archive has, or had when first seen; refuse another one."""

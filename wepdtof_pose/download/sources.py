@@ -12,6 +12,7 @@ import msgspec
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, require_inside
+from wepdtof_pose.records import converted
 
 _Words = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -64,10 +65,7 @@ def read_registry(path: Path | None = None) -> dict[str, Source]:
     place = resources.files("wepdtof_pose.download") / "registry.json"
     with resources.as_file(place) as file:
         where, content = path or Path("registry.json"), read_json(path or file)
-    try:
-        sources = msgspec.convert(content, _Registry).sources
-    except msgspec.ValidationError as error:
-        raise InputError(f"{where}: not a registry of sources: {error}") from None
+    sources = converted(content, _Registry, source=str(where), what="a registry of sources").sources
     for name, source in sources.items():
         # The names of sources and files become those of folders and files in the root.
         require_inside((name, source.folder), where)

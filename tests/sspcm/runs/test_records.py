@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sspcm.runs.records import (
-    keypoint_set_from_dict,
-    read_environment,
-    read_epoch_rows,
-    read_run_result,
-)
+from sspcm.runs.folder import RunFolder
+from sspcm.runs.records import read_environment, read_epoch_rows, read_run_result
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -74,6 +70,7 @@ def test_half_a_surrogate_pair_in_an_environment_is_one_line(tmp_path):
     "change",
     [
         {"sigmas": [10**400]},
+        {"skeleton": [[0, 17]]},
         {"flip_pairs": [[0, float("inf")]]},
         {"skeleton": [[float("nan"), 1]]},
         {"sigmas": 3},
@@ -81,11 +78,14 @@ def test_half_a_surrogate_pair_in_an_environment_is_one_line(tmp_path):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_joints_of_another_form_are_one_line(change):
+def test_joints_of_another_form_are_one_line(change, tmp_path):
     content = dataclasses.asdict(get_keypoint_set("coco-17"))
-    assert keypoint_set_from_dict(content, source="k.json") == get_keypoint_set("coco-17")
-    with pytest.raises(InputError, match=r"k\.json: not a keypoint set"):
-        keypoint_set_from_dict(content | change, source="k.json")
+    run = RunFolder(tmp_path)
+    write_json(run.keypoints_file, content)
+    assert run.read_keypoint_set() == get_keypoint_set("coco-17")
+    run.keypoints_file.write_text(json.dumps(content | change))
+    with pytest.raises(InputError, match=r"keypoints\.json: is not a keypoint set"):
+        run.read_keypoint_set()
 
 
 def test_rows_of_an_epoch_hold_numbers_of_json_alone(tmp_path):
