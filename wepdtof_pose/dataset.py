@@ -92,6 +92,11 @@ class PoseDataset:
         return self.people[list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
 
     @property
+    def rotated_boxes(self) -> np.ndarray:
+        """Rotated boxes (people, 5) float64: cx, cy, w, h in pixels, degrees; NaN where unknown."""
+        return self.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
+
+    @property
     def frame_rows(self) -> np.ndarray:
         """Row of each person's frame in `frames`, (people,) int64."""
         return pd.Index(self.frames["id"]).get_indexer(self.people["frame_id"])

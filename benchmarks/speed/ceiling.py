@@ -23,7 +23,6 @@ from sspcm.model import Model, load
 from sspcm.networks.finder import FinderNet, boxes_of_maps
 from sspcm.networks.weights import read_weights
 from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, network_path
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.fisheye.people import upright_matrix
 from wepdtof_pose.formats import coco
 from wepdtof_pose.images import read_image
@@ -149,6 +148,6 @@ def _drawn_frame(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     dataset = coco.read(folder / ANNOTATIONS)
     rows = dataset.frame_rows
     fullest = int(np.bincount(rows).argmax())
-    boxes = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)[rows == fullest]
+    boxes = dataset.rotated_boxes[rows == fullest]
     image = read_image(dataset.root / dataset.frames["file_name"].iloc[fullest])
     return image, np.resize(boxes, (PEOPLE, 5))

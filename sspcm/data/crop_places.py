@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 
 from sspcm.choices import Up
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.fisheye.people import head_outwards, radial_angle
 from wepdtof_pose.geometry import boxes_to_center_scale, clip_boxes, crop_matrices
@@ -114,7 +114,7 @@ def from_ceiling(dataset: PoseDataset) -> bool:
 
     It does if most people have rotated boxes, or if frames state a fisheye lens.
     """
-    rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].notna().all(axis=1)
+    rotated = np.isfinite(dataset.rotated_boxes).all(axis=1)
     if len(rotated) and rotated.mean() > 0.5:
         return True
     return any("fisheye" in (extra or {}) for extra in dataset.frames["extra"])
@@ -130,13 +130,12 @@ def places_of(
 ) -> CropPlaces:
     """Return the crops of all people of a data set; see `crop_places`."""
     sizes = dataset.frames[["width", "height"]].to_numpy()[dataset.frame_rows]
-    rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
     return crop_places(
         dataset.boxes,
         sizes,
         crop_size,
         upright=upright,
         up=up,
-        rotated=rotated,
+        rotated=dataset.rotated_boxes,
         released=released,
     )

@@ -16,7 +16,7 @@ from sspcm.hardware import Hardware
 from sspcm.heatmaps.decoding import decode, fitting_blur
 from sspcm.heatmaps.flips import Alignment, average_flipped
 from sspcm.methods.method import Method, mode_of
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.geometry import PIXEL_STD
 from wepdtof_pose.scores.coco import RADIUS_EDGES, score
@@ -151,7 +151,7 @@ def _radius_edges(test: PoseDataset, store: CropStore) -> tuple[float, ...] | No
 def _is_fisheye(test: PoseDataset, store: CropStore) -> bool:
     """Return whether a ceiling camera took the frames: by lens, rotated boxes or turned crops."""
     stated = any(isinstance(extra, dict) and "fisheye" in extra for extra in test.frames["extra"])
-    rotated = test.people[list(ROTATED_BOX_COLUMNS)].notna().to_numpy().any()
+    rotated = np.isfinite(test.rotated_boxes).any()
     return bool(stated or rotated or store.places.rotation.any())
 
 

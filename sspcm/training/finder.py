@@ -28,7 +28,7 @@ from sspcm.inference.chain import Finder
 from sspcm.inference.finder import THRESHOLD, is_finder
 from sspcm.networks.finder import LOSSES, STRIDE, FinderNet, finder_losses, finder_targets
 from sspcm.networks.weights import load_imagenet, load_initial, read_weights
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, replacing, write_json
 from wepdtof_pose.fisheye.body_boxes import body_boxes
@@ -229,7 +229,7 @@ class Frames:
         if boxes == "body":
             found = body_boxes(dataset.keypoints, dataset.keypoint_set)
         else:
-            found = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
+            found = dataset.rotated_boxes
         rows = dataset.frame_rows
         known = ~np.isnan(found).any(axis=1)
         self.boxes = [found[(rows == row) & known] for row in range(len(self.paths))]

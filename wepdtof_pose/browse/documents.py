@@ -17,7 +17,7 @@ import numpy as np
 
 from wepdtof_pose.browse import fields
 from wepdtof_pose.browse.coordinates import relative_boxes, relative_corners, relative_points
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.formats.coco import to_dict
 from wepdtof_pose.statistics.measures import person_measures
 from wepdtof_pose.validation.raw_file import read_raw
@@ -153,7 +153,7 @@ def _people(
     points = relative_points(flat.reshape(dataset.keypoints.shape), sizes)
     visibility = dataset.keypoints[..., 2].astype(int)
     boxes = relative_boxes(dataset.boxes, sizes).tolist()
-    rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    rotated = dataset.rotated_boxes
     turned = np.isfinite(rotated).all(axis=1).tolist()
     corners = relative_corners(rotated, sizes)
     masks = joint_masks(dataset.keypoint_set.joints, visibility)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.fisheye.people import lens_of_frame, lens_of_zoomed
 from wepdtof_pose.geometry import boxes_to_center_scale, crop_matrices, transform_points
 from wepdtof_pose.images import frame_image
@@ -104,12 +104,11 @@ def _draw_annotated(
             text = "lens not known: 180 deg assumed"
             annotators.draw_label(image, text, np.array([0, image.shape[0]]), size=8 * width)
     people = np.flatnonzero(dataset.frame_rows == row)
-    table = dataset.people.iloc[people]
     boxes = _zoomed_boxes(dataset.boxes[people], zoom)
-    rotated = table[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    rotated = dataset.rotated_boxes[people]
     rotated[:, :4] = _zoomed_boxes(rotated[:, :4], zoom)
     keypoints = _zoomed_keypoints(dataset.keypoints[people], zoom)
-    tracks = table["track_id"].tolist()
+    tracks = dataset.people["track_id"].iloc[people].tolist()
     annotators.draw_poses(image, keypoints, boxes, rotated, tracks, dataset.keypoint_set)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
+from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.fisheye.people import angle_difference, body_angle, radial_angle
 from wepdtof_pose.scores.people import relative_radius
 
@@ -25,7 +25,7 @@ def person_measures(dataset: PoseDataset) -> pd.DataFrame:
     """
     sizes = dataset.frames[["width", "height"]].to_numpy(dtype=np.float64)[dataset.frame_rows]
     boxes = dataset.boxes
-    rotated = dataset.people[list(ROTATED_BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    rotated = dataset.rotated_boxes
     turned = np.isfinite(rotated).all(axis=1)
     centers = np.where(turned[:, None], rotated[:, :2], boxes[:, :2] + (boxes[:, 2:] - 1) / 2)
     radius_angle = radial_angle(centers, (sizes - 1) / 2)
