@@ -2,8 +2,7 @@
 
 MP4 and QuickTime files are trees of boxes (ISO/IEC 14496-12): size, kind, content. Editors that
 trim a video may leave what they cut off in the file, and list what is to be shown; a matrix says
-how a picture is turned or mirrored. Matroska files are trees of elements (RFC 8794, RFC 9559): kind
-and size in numbers of one to eight bytes, content.
+how a picture is turned or mirrored.
 """
 
 from __future__ import annotations
@@ -12,17 +11,13 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 _LARGEST = 2**28
 """Bytes of a movie's description that are read: those of days of video have less."""
 _FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"})
 """Kinds of boxes with which MP4 and QuickTime files begin."""
 _DAMAGED = (ArithmeticError, LookupError, OSError, StopIteration, ValueError, struct.error)
-_EBML, _SEGMENT, _TRACKS, _TRACK = 0x1A45DFA3, 0x18538067, 0x1654AE6B, 0xAE
-_VIDEO, _PROJECTION, _FORM, _YAW, _PITCH = 0xE0, 0x7670, 0x7671, 0x7673, 0x7674
 
 
 def shown_seconds(path: Path) -> float:
@@ -44,14 +39,12 @@ def has_video(path: Path) -> bool | None:
 
 
 def is_mirrored(path: Path) -> bool:
-    """Return whether the file says that its video is shown mirrored.
+    """Return whether an MP4 or QuickTime file says that its video is shown mirrored.
 
     OpenCV turns pictures as the file says, and does not mirror them.
     """
     with suppress(*_DAMAGED):
         movie = _movie(path)
-        if not movie:
-            return _is_mirrored_matroska(path)
         whole = _determinant(dict(_boxes(movie))[b"mvhd"], 20)
         for parts in _tracks(movie):
             if dict(_boxes(parts[b"mdia"]))[b"hdlr"][8:12] == b"vide":
@@ -114,62 +107,3 @@ def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, kind = struct.unpack_from(">I4s", content, place)
         yield kind, content[place + 8 : place + size]
         place += max(size, 8)
-
-
-def _is_mirrored_matroska(path: Path) -> bool:
-    """Return whether the first video of a Matroska file is turned by half about its vertical."""
-    with path.open("rb") as stream:
-        whole = path.stat().st_size
-        kind, end = _element(stream)
-        if kind != _EBML:
-            return False
-        stream.seek(end)
-        kind, _ = _element(stream)
-        while kind == _SEGMENT and stream.tell() < whole:
-            inner, end = _element(stream)
-            if inner == _TRACKS:
-                tracks = _elements(stream.read(min(end - stream.tell(), _LARGEST)))
-                videos = (
-                    dict(_elements(track)).get(_VIDEO) for kind, track in tracks if kind == _TRACK
-                )
-                return _is_turned_about(next(video for video in videos if video))
-            stream.seek(end)
-    return False
-
-
-def _is_turned_about(video: bytes) -> bool:
-    projection = dict(_elements(dict(_elements(video)).get(_PROJECTION, b"")))
-    yaw, pitch = _real(projection.get(_YAW, b"")), _real(projection.get(_PITCH, b""))
-    return not any(projection.get(_FORM, b"")) and abs(yaw) == 180 and not pitch
-
-
-def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the kinds and contents of the elements in one of a Matroska file."""
-    stream = BytesIO(content)
-    while stream.tell() < len(content):
-        kind, end = _element(stream)
-        yield kind, content[stream.tell() : end]
-        stream.seek(end)
-
-
-def _element(stream: BinaryIO) -> tuple[int, int]:
-    """Read the kind of an element and return it with the place where the element ends."""
-    kind, size = _number(stream, marked=True), _number(stream)
-    return kind, stream.tell() + size
-
-
-def _number(stream: BinaryIO, *, marked: bool = False) -> int:
-    """Read a number whose first byte says by its leading zeros how many follow.
-
-    The bit that ends them belongs to a kind (`marked`), not to a size.
-    """
-    (first,) = stream.read(1)
-    more = 8 - first.bit_length()
-    kept = first if marked else first & ~(0x80 >> more)
-    return int.from_bytes(bytes([kept]) + stream.read(more), "big")
-
-
-def _real(content: bytes) -> float:
-    if not content:
-        return 0.0
-    return float(struct.unpack(">f" if len(content) == 4 else ">d", content)[0])

@@ -96,32 +96,6 @@ def test_an_angle_that_cannot_be_shown_is_said(tmp_path: Path) -> None:
     assert "clip.mp4: says that it is shown turned by 45 degrees" in str(reader.problem)
 
 
-@pytest.mark.parametrize(
-    ("yaw", "roll", "shown"),
-    [(0, 0, "rgbk"), (0, 180, "kbgr"), (180, 0, "grkb"), (-180, 0, "grkb"), (180, 180, "bkrg")],
-)
-def test_matroska_says_it_as_a_turn_about_axes(
-    tmp_path: Path, yaw: float, roll: float, shown: str
-) -> None:
-    path = write_video(tmp_path / "clip.mkv")
-    turns = b"\x76\x73\x84" + struct.pack(">f", yaw) + b"\x76\x75\x84" + struct.pack(">f", roll)
-    projection = b"\x76\x70" + bytes([0x80 | len(turns)]) + turns
-    content, more = bytearray(path.read_bytes()), len(projection)
-    video = content.index(b"\xe0\x91\xb0")
-    content[video + 1] += more
-    content[content.index(b"\xae\x01\0\0\0\0\0\0") + 8] += more
-    content[content.index(b"\x16\x54\xae\x6b\xe0") + 4] += more
-    content[video + 19 : video + 19] = projection
-    # The unused bytes before give room, so that all else stays in its place.
-    unused = content.index(b"\xec\x01\0\0\0\0\0\0")
-    content[unused + 8] -= more
-    del content[unused + 9 : unused + 9 + more]
-    path.write_bytes(content)
-    reader, frames = read(path)
-    assert [quarters(frame.image) for frame in frames] == [shown] * 4
-    assert reader.problem is None
-
-
 def box(kind: bytes, *parts: bytes) -> bytes:
     content = b"".join(parts)
     return struct.pack(">I4s", 8 + len(content), kind) + content
