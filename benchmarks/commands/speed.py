@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,6 +25,7 @@ from wepdtof_pose.errors import echo
 @click.option("--crop", metavar="WxH", default="192x256", help="Crop in pixels.")
 @click.option(
     "--batch",
+    "batch_size",
     default=8,
     type=click.IntRange(min=2),
     help="Labelled people per step, with as many unlabelled ones.",
@@ -59,15 +61,10 @@ def speed(
     parts: str,
     methods: str | None,
     crop: str,
-    batch: int,
-    repeats: int,
     growth: str,
-    memory_people: int,
-    device: str,
-    precision: str,
-    compile: bool,
     folder: Path | None,
     output: Path | None,
+    **options: Any,
 ) -> None:
     """Measure data pipeline and training steps here, against plain code and bare networks.
 
@@ -91,13 +88,8 @@ def speed(
         parts=tuple(names_of(parts, option="--parts")),
         methods=tuple(METHODS if methods is None else names_of(methods, option="--methods")),
         crop_size=size_of(crop, option="--crop"),
-        batch_size=batch,
-        repeats=repeats,
         growth=tuple(int(size) for size in sizes),
-        memory_people=memory_people,
-        device=device,
-        precision=precision,
-        compile=compile,
+        **options,
     )
     if output is not None:
         make_folder(output)

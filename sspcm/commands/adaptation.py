@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -69,7 +69,7 @@ _COUNT = click.IntRange(min=1)
     help="Share of the frames and of --labels that is measured on and not learned from.",
 )
 @click.option("--frames", type=_COUNT, default=200, help="Frames to take at most.")
-@click.option("--drawn", type=_COUNT, default=400, help="People to draw.")
+@click.option("--drawn", "people", type=_COUNT, default=400, help="People to draw.")
 @click.option(
     "--style",
     type=click.Choice(["plain", "office"]),
@@ -84,20 +84,11 @@ def adapt(
     inputs: tuple[Path, ...],
     output: Path,
     boxes: Path | None,
-    category: str | None,
-    angles: str | None,
     finder: str | None,
     refine: bool,
     box_threshold: float | None,
-    labels: Path | None,
-    test: Path | None,
-    held_out: float,
-    frames: int,
-    drawn: int,
-    style: str | None,
-    steps: int,
-    seed: int,
     network: str | None,
+    **options: Any,
 ) -> None:
     """Adapt a network to your camera, without labels.
 
@@ -131,21 +122,8 @@ def adapt(
         searching = finder_for(chosen, finder, refine=refine, threshold=box_threshold)
     else:
         refuse_unused("boxes that no finder has found", ["refine"])
-    options = AdaptOptions(
-        boxes=boxes,
-        category=category,
-        angles=angles,
-        box_threshold=box_threshold or 0.0,
-        labels=labels,
-        test=test,
-        held_out=held_out,
-        frames=frames,
-        people=drawn,
-        style=style,
-        steps=steps,
-        seed=seed,
-    )
-    run_adaptation(chosen, inputs, output, options, finder=searching, say=echo)
+    how = AdaptOptions(boxes=boxes, box_threshold=box_threshold or 0.0, **options)
+    run_adaptation(chosen, inputs, output, how, finder=searching, say=echo)
     echo(f"pictures: {output / FOLDER / PICTURES}")
     echo(f"written: {output}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -68,19 +68,16 @@ def predict(
     inputs: tuple[Path, ...],
     output: Path,
     boxes: Path | None,
-    category: str | None,
-    angles: str | None,
     finder: str | None,
     refine: bool,
     box_threshold: float | None,
     turns: int,
     up: Up | None,
-    track: bool,
-    smooth: float,
     drafts: str | None,
     draw: bool,
     threshold: float,
     network: str | None,
+    **options: Any,
 ) -> None:
     """Find people, predict their poses and track them, on images, folders and videos.
 
@@ -121,19 +118,16 @@ def predict(
         refuse_unused("whole frames: name --boxes", ["box_threshold"])
     if not draw and drafts is None:
         refuse_unused("poses that are not drawn: add --draw", ["threshold"])
-    options = PredictionOptions(
+    how = PredictionOptions(
         boxes=boxes,
-        category=category,
-        angles=angles,
         threshold=box_threshold or 0.0,
         up=up,
-        track=track,
-        smooth=smooth,
         drafts=drafts,
         draw=draw,
         joint_threshold=threshold,
+        **options,
     )
-    count = predict_inputs(chosen, inputs, output, options, finder=searching)
+    count = predict_inputs(chosen, inputs, output, how, finder=searching)
     if boxes is None and searching is None:
         echo("each whole frame is taken as one person: name --boxes or --finder otherwise")
     if draw and count.bare:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import click
 
@@ -54,17 +54,7 @@ from wepdtof_pose.errors import counted, echo
     help="Only the people on this list, which sspcm rank or wepdtof-pose split wrote.",
 )
 def convert(
-    source: Path,
-    out: Path,
-    source_format: str,
-    target_format: str,
-    keypoints: str | None,
-    images: Path | None,
-    source_keypoints: str | None,
-    category: str | None,
-    scene_from: Literal["folder", "name"] | None,
-    scene_field: str | None,
-    people: Path | None,
+    source: Path, out: Path, target_format: str, people: Path | None, **options: Any
 ) -> None:
     """Convert the data set IN to another format in the new folder OUT.
 
@@ -84,15 +74,9 @@ def convert(
     manifest = run(
         source,
         out,
-        source_format=source_format,
         target_format=target_format,
-        keypoints=keypoints,
-        images=images,
-        source_keypoints=source_keypoints,
-        category=category,
-        scene_from=scene_from,
-        scene_field=scene_field,
         choose=None if people is None else partial(read_subset, people),
+        **options,
     )
     as_coco = out if target_format == "coco" else "on what --to coco writes"
     for name, split in manifest["splits"].items():
