@@ -9,15 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
-from sspcm.choices import (
-    ComputePrecision,
-    Decoding,
-    LabelOrder,
-    Optimiser,
-    Recipe,
-    Schedule,
-    Up,
-)
+from sspcm.choices import ComputePrecision, Decoding, LabelOrder, Optimiser, Recipe, Schedule, Up
 from sspcm.heatmaps.targets import fitting_sigma
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.splits.hold_out import TEST_FRACTION

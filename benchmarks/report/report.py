@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.layout import ComparisonFolder
 from benchmarks.plots.plots import CAPTIONS, draw_plots
 from benchmarks.report.html_page import Block, figure, page
 from benchmarks.report.people_pictures import PICTURES_CAPTION, hardest_and_samples
@@ -16,7 +15,6 @@ from benchmarks.results.results import Comparison, difference, read_results
 from benchmarks.results.scores import require_score
 from benchmarks.results.statistics import mean_and_spread, summarise
 from benchmarks.tables.tables import Table, chosen_baseline, make_report
-from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import write_text
 
@@ -79,20 +77,14 @@ def summary_lines(comparison: Comparison, baseline: str | None, score: str) -> I
 
 def _summary(comparison: Comparison, baseline: str | None, score: str) -> Iterator[Block]:
     yield Block("heading", "Summary")
-    cells = ComparisonFolder(comparison.folder).cells
-    unfinished = [
-        path.name
-        for path in sorted(cells.glob("*"))
-        if path.is_dir() and not RunFolder(path).finished
-    ]
     yield Block(
         "paragraph",
         f"{counted(len(comparison.cells), 'finished run')}: "
         f"{counted(len(comparison.methods), 'method')}, label budgets "
         f"{', '.join(comparison.budgets)}, {counted(len(comparison.backbones), 'backbone')}.",
     )
-    if unfinished:
-        yield Block("paragraph", f"Not finished, and not in this report: {', '.join(unfinished)}.")
+    if comparison.left_out:
+        yield Block("paragraph", f"Cells {comparison.left_out}.")
     chosen = chosen_baseline(comparison, baseline)
     if chosen is not None:
         yield Block(

@@ -40,13 +40,13 @@ class CocoBoxes:
     """The boxes of people in a file, an entry each.
 
     Attributes:
-        image_ids: of the entries; None where only a file name is known.
-        file_names: of their images; None where unknown.
+        image_ids: of the images, whole numbers or texts; None where only a file name is known.
+        file_names: of the images; None where only an id is known.
         boxes: (n, 4) x, y, w, h in pixels, around the rotated box where there is no other.
         scores: (n,), 1 for annotations.
         rotated: (n, 5) cx, cy, w, h, and degrees clockwise from up; NaN where there is none.
         stated: (n, 2) width and height that the file gives for the image; NaN where it does not.
-        left_out: how many entries were left out, by reason.
+        left_out: how many entries are no boxes of people, by reason.
     """
 
     image_ids: list[Any]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from sspcm.data.coco_boxes import as_id, read_coco_boxes
+from sspcm.data.coco_boxes import CocoBoxes, as_id, read_coco_boxes
 from sspcm.data.yolo_boxes import read_yolo_boxes
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import leads_out
@@ -122,34 +122,19 @@ def repeated(frames: np.ndarray, found: FrameBoxes) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Detections:
-    """Boxes of people on images.
+class Detections(CocoBoxes):
+    """Boxes of people on images, in pixels as in COCO's files or by `corners`.
 
     Attributes:
-        image_ids: (n,) image ids, whole numbers or texts; None if only a file name is known.
-        file_names: (n,) file names; None if only an id is known.
-        boxes: (n, 4) float64 x, y, w, h in pixels; NaN if `corners` are known instead.
-        scores: (n,) float64.
-        rotated: (n, 5) float64 cx, cy, w, h, angle; NaN if unknown.
         corners: (n, 4, 2) float64 corners relative to the width and height of the image, as in
-            YOLO's files; NaN otherwise.
+            YOLO's files, where boxes and rotated ones are NaN; NaN otherwise.
         oriented: (n,) bool, whether the corners are those of a rotated box.
-        stated: (n, 2) float64 width and height of the image according to the file; NaN if it does
-            not state them.
-        left_out: kinds of entries that are not boxes of people, with their counts.
         source: names the file in errors.
     """
 
-    image_ids: list[Any]
-    file_names: list[str | None]
-    boxes: np.ndarray
-    scores: np.ndarray
-    rotated: np.ndarray
     corners: np.ndarray
     oriented: np.ndarray
-    stated: np.ndarray
-    left_out: dict[str, int] = field(default_factory=dict)
-    source: str = "boxes"
+    source: str
     _rows: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:

@@ -15,11 +15,7 @@ import numpy as np
 from sspcm.config import DataConfig
 from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import TWICE, Detections, frame_boxes, read_detections, repeated
-from wepdtof_pose.dataset import (
-    PoseDataset,
-    make_frames,
-    make_people,
-)
+from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco

@@ -10,12 +10,7 @@ from sspcm.data.crop_places import CropPlaces
 from sspcm.data.crop_store import cut_window, region_size
 from sspcm.data.normalisation import normalise
 from sspcm.heatmaps.targets import gaussian_targets
-from wepdtof_pose.geometry import (
-    boxes_to_center_scale,
-    clip_boxes,
-    crop_matrices,
-    transform_points,
-)
+from wepdtof_pose.geometry import boxes_to_center_scale, clip_boxes, crop_matrices, transform_points
 from wepdtof_pose.keypoints import convert_keypoints, get_keypoint_set
 
 UNION = get_keypoint_set("union-24")

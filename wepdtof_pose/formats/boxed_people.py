@@ -24,12 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import (
-    AREA_PER_BOX,
-    PoseDataset,
-    make_frames,
-    make_people,
-)
+from wepdtof_pose.dataset import AREA_PER_BOX, PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people

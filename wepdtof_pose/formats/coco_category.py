@@ -20,9 +20,9 @@ from wepdtof_pose.keypoints import (
 )
 
 
-def categories_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the categories of a file that have an id."""
-    rows = content.get("categories")
+def categories_of(content: Any) -> list[dict[str, Any]]:
+    """Return the categories of a file that have an id; none of what is no JSON object."""
+    rows = content.get("categories") if isinstance(content, dict) else None
     rows = rows if isinstance(rows, list) else []
     return [row for row in rows if isinstance(row, dict) and "id" in row]
 
@@ -33,7 +33,7 @@ def key_of(number: Any) -> Any:
 
 
 def keypoint_category(
-    content: dict[str, Any],
+    content: Any,
     source: str,
     *,
     required: bool,
@@ -88,7 +88,7 @@ def keypoint_category(
 
 
 def ids_of_people(
-    content: Mapping[str, Any], category: dict[str, Any], name: str | None = None
+    content: dict[str, Any], category: dict[str, Any], name: str | None = None
 ) -> tuple[Any, ...]:
     """Return the ids of a category and of those with its joints and its name, or that `name` names.
 

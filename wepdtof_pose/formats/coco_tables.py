@@ -24,11 +24,7 @@ import numpy as np
 import pandas as pd
 from msgspec import UNSET, UnsetType
 
-from wepdtof_pose.dataset import (
-    id_column,
-    make_frames,
-    make_people,
-)
+from wepdtof_pose.dataset import id_column, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import one_value_a_key
 from wepdtof_pose.formats.coco_category import key_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-_READ = "wepdtof-pose convert --from {}"
+_READ = "wepdtof-pose convert --from "
 _COCO = "write its joints as COCO keypoints, or in another format that convert reads"
 
 
@@ -25,16 +25,15 @@ def form_of(content: Any) -> str:
     if not isinstance(entry, dict):
         return ""
     forms = _OBJECTS if isinstance(content, dict) else _LISTS
-    return next((text for test, text in forms if test(entry)), "")
+    for test, text in forms:
+        if all(key in entry for key in test.split()) if isinstance(test, str) else test(entry):
+            return f"{text}: {_COCO}" if text.endswith("which is not read") else text
+    return ""
 
 
 def instead_of(content: Any, otherwise: str) -> str:
     """Return `form_of` the content, or the words for a form that is not known."""
     return form_of(content) or otherwise
-
-
-def _has(*keys: str) -> Callable[[dict[str, Any]], bool]:
-    return lambda entry: all(key in entry for key in keys)
 
 
 def _is_via(entry: dict[str, Any]) -> bool:
@@ -48,74 +47,71 @@ def _has_boxes_of_5(entry: dict[str, Any]) -> bool:
     return "image_id" in entry and isinstance(box, list) and len(box) == 5
 
 
-_OBJECTS: tuple[tuple[Callable[[dict[str, Any]], bool], str], ...] = (
-    (_has("shapes", "imagePath"), f"is a LabelMe file of one image, which is not read: {_COCO}"),
-    (_has("_via_settings"), f"is a VIA project, which is not read: {_COCO}"),
-    (_is_via, f"is a VIA file, which is not read: {_COCO}"),
+def _is_datumaro(entry: dict[str, Any]) -> bool:
+    return "items" in entry and isinstance(entry.get("categories"), dict)
+
+
+_Forms = tuple[tuple[str | Callable[[dict[str, Any]], bool], str], ...]
+"""Keys, or a test, and what has them; behind "which is not read" follows what to do."""
+
+_OBJECTS: _Forms = (
+    ("shapes imagePath", "is a LabelMe file of one image, which is not read"),
+    ("_via_settings", "is a VIA project, which is not read"),
+    (_is_via, "is a VIA file, which is not read"),
     (
-        lambda entry: "items" in entry and isinstance(entry.get("categories"), dict),
+        _is_datumaro,
         "is a Datumaro file: export COCO Keypoints from CVAT, or run "
         "'datum convert -if datumaro -f coco_person_keypoints'",
     ),
+    ("objects size", "is a Supervisely file of one image, which is not read"),
     (
-        lambda entry: "objects" in entry and isinstance(entry.get("size"), dict),
-        f"is a Supervisely file of one image, which is not read: {_COCO}",
-    ),
-    (
-        _has("people", "version"),
+        "people version",
         "is what OpenPose found on one image, and no annotations: these predictions are not read",
     ),
     (
-        _has("keypoint_names", "images"),
+        "keypoint_names images",
         "is OCHuman's own form, which is not read: take ochuman_coco_format_*.json beside it",
     ),
-    (_has("annolist"), "is PoseTrack's form of 2017, which is not read: take that of 2018 (COCO)"),
-    (
-        _has("instance_info"),
-        "is what MMPose found, and no annotations: these predictions are not read",
-    ),
-    (_has("item", "annotations"), f"is V7 Darwin's file of one image, which is not read: {_COCO}"),
-    (
-        _has("metadata", "instances"),
-        f"is a SuperAnnotate file of one image, which is not read: {_COCO}",
-    ),
-    (_has("label_classes", "images"), f"is a Hasty export, which is not read: {_COCO}"),
-    (_has("classes", "tags"), "is meta.json of Supervisely: export COCO keypoints from there"),
-    (_has("skeletons", "videos"), f"is a SLEAP file, which is not read: {_COCO}"),
-    (_has("images", "annotations"), f"is COCO JSON: {_READ.format('coco')}"),
+    ("annolist", "is PoseTrack's form of 2017, which is not read: take that of 2018 (COCO)"),
+    ("instance_info", "is what MMPose found, and no annotations: these predictions are not read"),
+    ("item annotations", "is V7 Darwin's file of one image, which is not read"),
+    ("metadata instances", "is a SuperAnnotate file of one image, which is not read"),
+    ("label_classes images", "is a Hasty export, which is not read"),
+    ("classes tags", "is meta.json of Supervisely: export COCO keypoints from there"),
+    ("skeletons videos", "is a SLEAP file, which is not read"),
+    ("images annotations", f"is COCO JSON: {_READ}coco"),
 )
-"""What an object is, by its keys: the first test that holds decides."""
+"""What an object is: the first test that holds decides."""
 
-_LISTS: tuple[tuple[Callable[[dict[str, Any]], bool], str], ...] = (
-    *(
-        (_has("data", key), f"is a Label Studio export: {_READ.format('label_studio')}")
-        for key in ("annotations", "completions", "predictions")
-    ),
+_LISTS: _Forms = (
+    ("data annotations", f"is a Label Studio export: {_READ}label_studio"),
+    ("data completions", f"is a Label Studio export: {_READ}label_studio"),
+    ("data predictions", f"is a Label Studio export: {_READ}label_studio"),
     (
-        _has("annotator", "id"),
+        "annotator id",
         "is JSON-MIN of Label Studio, which does not say what belongs together: export JSON",
     ),
-    (_has("human_annotations"), f"is AI Challenger's JSON: {_READ.format('ai_challenger')}"),
-    (_has("joints", "image"), f"is an MPII file: {_READ.format('mpii')}"),
-    (_has("joint_self"), f"is an MPII file of another form: {_READ.format('mpii')} on the .mat"),
-    (_has("img_name", "bboxes"), f"has boxes of frames: {_READ.format('wepdtof')}"),
-    (_has_boxes_of_5, f"has detections in rotated boxes: {_READ.format('rapid')}"),
+    ("human_annotations", f"is AI Challenger's JSON: {_READ}ai_challenger"),
+    ("joints image", f"is an MPII file: {_READ}mpii"),
+    ("joint_self", f"is an MPII file of another form: {_READ}mpii on the .mat"),
+    ("img_name bboxes", f"has boxes of frames: {_READ}wepdtof"),
+    (_has_boxes_of_5, f"has detections in rotated boxes: {_READ}rapid"),
     (
-        _has("image_id", "keypoints"),
+        "image_id keypoints",
         "has predictions, not annotations: wepdtof-pose visualize DATA --predictions FILE",
     ),
     (
-        _has("image_id", "bbox"),
+        "image_id bbox",
         "has detections, not annotations: sspcm predict --boxes FILE takes them",
     ),
     (
-        _has("file_name", "annotations"),
+        "file_name annotations",
         "has dataset dicts of Detectron2: its convert_to_coco_json writes COCO JSON",
     ),
-    (_has("image", "annotations"), f"is a CreateML file, which is not read: {_COCO}"),
-    (_has("data_units"), f"is an Encord export, which is not read: {_COCO}"),
-    (_has("externalId", "labels"), f"is a Kili export, which is not read: {_COCO}"),
-    (_has("shapes", "tracks"), "is CVAT's own backup: export 'CVAT for images 1.1' from there"),
-    (_has("data_row"), f"is a Labelbox export, which is not read: {_COCO}"),
+    ("image annotations", "is a CreateML file, which is not read"),
+    ("data_units", "is an Encord export, which is not read"),
+    ("externalId labels", "is a Kili export, which is not read"),
+    ("shapes tracks", "is CVAT's own backup: export 'CVAT for images 1.1' from there"),
+    ("data_row", "is a Labelbox export, which is not read"),
 )
-"""What a list is, by the keys of its first entry: the first test that holds decides."""
+"""What a list is, by its first entry: the first test that holds decides."""

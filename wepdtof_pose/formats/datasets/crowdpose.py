@@ -36,8 +36,6 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
     """
     content, source = read_json(path), str(path)
     target = get_keypoint_set("crowdpose-14")
-    if not isinstance(content, dict):
-        raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
     category = keypoint_category(content, source, required=False)
     if category is not None:
         require_joints(category, source, target, aliases={"head": "head_top"})

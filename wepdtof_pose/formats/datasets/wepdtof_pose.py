@@ -81,8 +81,6 @@ def find_files(path: Path) -> dict[str, Path]:
 
 def from_dict(content: Any, *, source: str, root: Path) -> PoseDataset:
     """Return the data set of a parsed file, its joint names resolved."""
-    if not isinstance(content, dict):
-        raise InputError(f"{source}: expected a JSON object with 'images' and 'annotations'")
     category = keypoint_category(content, source, required=False)
     if category is None:
         return coco.from_dict(

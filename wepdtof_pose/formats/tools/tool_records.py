@@ -12,12 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wepdtof_pose.dataset import (
-    PoseDataset,
-    id_column,
-    make_frames,
-    make_people,
-)
+from wepdtof_pose.dataset import PoseDataset, id_column, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.fields import parse_number, require_id, require_whole, shown
 from wepdtof_pose.formats.layout import (
