@@ -13,69 +13,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wepdtof_pose.conversion.convert import convert
-    from wepdtof_pose.dataset import PoseDataset, concatenate, with_scenes
-    from wepdtof_pose.errors import InputError
-    from wepdtof_pose.formats.loading import load_dataset
-    from wepdtof_pose.images import read_image
-    from wepdtof_pose.keypoints import (
-        KeypointSet,
-        convert_keypoints,
-        get_keypoint_set,
-        keypoint_set_names,
-    )
-    from wepdtof_pose.pictures.frames import frame_picture, person_picture
-    from wepdtof_pose.splits.hold_out import hold_out
-    from wepdtof_pose.splits.label_budgets import choose_people
-    from wepdtof_pose.splits.partitions import partition
-    from wepdtof_pose.synthetic.generate import generate
-    from wepdtof_pose.validation.validate import validate, validate_dataset
+    from wepdtof_pose.conversion.convert import convert as convert
+    from wepdtof_pose.dataset import PoseDataset as PoseDataset
+    from wepdtof_pose.dataset import concatenate as concatenate
+    from wepdtof_pose.dataset import with_scenes as with_scenes
+    from wepdtof_pose.errors import InputError as InputError
+    from wepdtof_pose.formats.loading import load_dataset as load_dataset
+    from wepdtof_pose.images import read_image as read_image
+    from wepdtof_pose.keypoints import KeypointSet as KeypointSet
+    from wepdtof_pose.keypoints import convert_keypoints as convert_keypoints
+    from wepdtof_pose.keypoints import get_keypoint_set as get_keypoint_set
+    from wepdtof_pose.keypoints import keypoint_set_names as keypoint_set_names
+    from wepdtof_pose.pictures.frames import frame_picture as frame_picture
+    from wepdtof_pose.pictures.frames import person_picture as person_picture
+    from wepdtof_pose.splits.hold_out import hold_out as hold_out
+    from wepdtof_pose.splits.label_budgets import choose_people as choose_people
+    from wepdtof_pose.splits.partitions import partition as partition
+    from wepdtof_pose.synthetic.generate import generate as generate
+    from wepdtof_pose.validation.validate import validate as validate
+    from wepdtof_pose.validation.validate import validate_dataset as validate_dataset
 
 __version__ = "0.2.0"
 
-__all__ = [
-    "InputError",
-    "KeypointSet",
-    "PoseDataset",
-    "choose_people",
-    "concatenate",
-    "convert",
-    "convert_keypoints",
-    "frame_picture",
-    "generate",
-    "get_keypoint_set",
-    "hold_out",
-    "keypoint_set_names",
-    "load_dataset",
-    "partition",
-    "person_picture",
-    "read_image",
-    "validate",
-    "validate_dataset",
-    "with_scenes",
-]
-
-_MODULES = {
-    "dataset": ("PoseDataset", "concatenate", "with_scenes"),
-    "errors": ("InputError",),
-    "conversion.convert": ("convert",),
-    "formats.loading": ("load_dataset",),
-    "images": ("read_image",),
-    "keypoints": ("KeypointSet", "convert_keypoints", "get_keypoint_set", "keypoint_set_names"),
-    "pictures.frames": ("frame_picture", "person_picture"),
-    "splits.hold_out": ("hold_out",),
-    "splits.label_budgets": ("choose_people",),
-    "splits.partitions": ("partition",),
-    "synthetic.generate": ("generate",),
-    "validation.validate": ("validate", "validate_dataset"),
+_PLACES = {
+    "PoseDataset": "dataset",
+    "concatenate": "dataset",
+    "with_scenes": "dataset",
+    "InputError": "errors",
+    "convert": "conversion.convert",
+    "load_dataset": "formats.loading",
+    "read_image": "images",
+    "KeypointSet": "keypoints",
+    "convert_keypoints": "keypoints",
+    "get_keypoint_set": "keypoints",
+    "keypoint_set_names": "keypoints",
+    "frame_picture": "pictures.frames",
+    "person_picture": "pictures.frames",
+    "hold_out": "splits.hold_out",
+    "choose_people": "splits.label_budgets",
+    "partition": "splits.partitions",
+    "generate": "synthetic.generate",
+    "validate": "validation.validate",
+    "validate_dataset": "validation.validate",
 }
+__all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> Any:
     """Import what is exported when it is first asked for."""
-    for module, names in _MODULES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{module}"), name)
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
