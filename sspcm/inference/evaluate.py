@@ -307,7 +307,7 @@ def _detected_people(people: PoseDataset, found: Detections) -> tuple[PoseDatase
 
     Their column `extra` holds the scores.
     """
-    frame_rows = find_frames(people.frames, found.image_ids, found.file_names)
+    frame_rows = find_frames(people.frames, found.image_ids, found.file_names, source=found.source)
     on_frame = frame_rows >= 0
     rows = np.flatnonzero(on_frame)
     sizes = people.frames[["width", "height"]].to_numpy(dtype=np.float64)[frame_rows[rows]]

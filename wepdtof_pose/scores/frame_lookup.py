@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from itertools import combinations
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from wepdtof_pose.errors import InputError
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -34,7 +37,11 @@ VIDEO_SUFFIXES = frozenset(
 
 
 def find_frames(
-    frames: pd.DataFrame, image_ids: Sequence[Any], file_names: Sequence[str | None]
+    frames: pd.DataFrame,
+    image_ids: Sequence[Any],
+    file_names: Sequence[str | None],
+    *,
+    source: str,
 ) -> np.ndarray:
     """Return the rows (n,) int64 of `frames`, -1 where it has no such frame.
 
@@ -42,12 +49,17 @@ def find_frames(
     names. A name is that of the frame with the same path, else of the only one with the same last
     part; where several frames have it, or there is none, the id says which. A text that is no
     frame's id may be the file name of one, with or without its suffix, as detectors and WEPDTOF
-    name frames, or its id in digits; where these name different frames, it is of none.
+    name frames, or its id in digits; where these name different frames, it is of none. Where one of
+    several paths that end alike is the frame's own, the others are of none.
 
     Args:
         frames: with columns `id` and `file_name`.
         image_ids: (n,) ids; None where only a name is known.
         file_names: (n,) names; None where only an id is known.
+        source: of ids and names, in errors.
+
+    Raises:
+        InputError: several paths end in the name of one frame, so that one cannot tell which is it.
     """
     row_of = {frame_id: row for row, frame_id in enumerate(frames["id"])}
     by_digits = {str(frame_id): row for frame_id, row in row_of.items()}
@@ -64,19 +76,61 @@ def find_frames(
         return found.pop() if len(found) == 1 else -1
 
     rows = np.full(len(image_ids), -1, dtype=np.int64)
-    for position, (image_id, name) in enumerate(zip(image_ids, file_names, strict=True)):
+    row_by_name: dict[str, int] = {}
+    pairs = list(zip(image_ids, file_names, strict=True))
+    for position, (image_id, name) in enumerate(pairs):
         by_id = row_of.get(image_id, -1) if type(image_id) in (int, str) else -1
         if by_id < 0 and isinstance(image_id, str):
             by_id = named(image_id)
+            if by_id >= 0 and image_id not in by_digits:
+                row_by_name[image_id] = by_id
         if name is None or Path(name).suffix.lower() in VIDEO_SUFFIXES:
             rows[position] = by_id
             continue
         found = by_name.get(name) or by_last_part.get(Path(name.replace("\\", "/")).name) or []
         if len(found) == 1:
-            rows[position] = found[0]
+            rows[position] = row_by_name[name] = found[0]
         elif by_id in found:
             rows[position] = by_id
+    elsewhere = _of_other_frames(row_by_name, frames["file_name"], source)
+    for position, pair in enumerate(pairs):
+        if not elsewhere.isdisjoint(text for text in pair if isinstance(text, str)):
+            rows[position] = -1
     return rows
+
+
+def _of_other_frames(row_by_name: dict[str, int], own: pd.Series, source: str) -> set[str]:
+    """Return the names that cannot be of the frame they were found for, as its own path is there.
+
+    So it is with the frames of several cameras, which have the same names in different folders.
+    """
+    names_by_row: dict[int, list[str]] = {}
+    for name, row in row_by_name.items():
+        names_by_row.setdefault(row, []).append(name)
+    others: set[str] = set()
+    for row, names in names_by_row.items():
+        if len(names) == 1:
+            continue
+        path = _parts(own.iloc[row])
+        if any(_parts(name) == path for name in names):
+            others |= {name for name in names if not _one_ends_the_other(_parts(name), path)}
+            continue
+        for first, second in combinations(names, 2):
+            if not _one_ends_the_other(_parts(first), _parts(second)):
+                raise InputError(
+                    f"{source}: {first} and {second} would both be frame {own.iloc[row]}: leave "
+                    "out the one that is another image"
+                )
+    return others
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name.replace("\\", "/")).with_suffix("").parts
+
+
+def _one_ends_the_other(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
+    length = min(len(first), len(second))
+    return first[-length:] == second[-length:]
 
 
 def _rows_of_names(names: Sequence[str] | pd.Series) -> dict[str, list[int]]:

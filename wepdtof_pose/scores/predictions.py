@@ -175,6 +175,7 @@ def from_results(content: Any, dataset: PoseDataset, *, source: str) -> Predicti
         dataset.frames,
         [row["image_id"] for row in content],
         [row.get("file_name") for row in content],
+        source=source,
     )
     for position in np.flatnonzero(rows < 0).tolist():
         row = content[position]
