@@ -53,7 +53,7 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
     """Return the boxes of class `person` in a text file, or in those of a folder.
 
     Raises:
-        InputError: there is no such file, a line is none of boxes, or some have a score; the
+        InputError: there is no such file, a line is none of boxes, or only some have a score; the
             message names the line.
     """
     files = files_in(path, ".txt", deep=True) if path.is_dir() else [path]
@@ -90,14 +90,15 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
             found.scores.append(numbers[-1] if scored else 1.0)
             if len(numbers) in (_PLAIN[0], _ORIENTED[0]):
                 bare.append(where)
-    if bare and len(bare) + len(poses) < len(found.names):
+    if any(score > 1 and score.is_integer() for score in found.scores):
+        # Numbers of tracks, which Ultralytics writes in place of scores, or behind them, and not
+        # on frames where it follows nobody.
+        found.scores = [1.0] * len(found.names)
+    if bare and set(found.scores) != {1}:
         raise InputError(
             f"{bare[0]}: has a number less than others, which end with a score: give it to all of "
             "them, or to none"
         )
-    if any(score > 1 and score.is_integer() for score in found.scores):
-        # Numbers of tracks, which Ultralytics writes in place of scores, or behind them.
-        found.scores = [1.0] * len(found.names)
     if poses and _have_scores(poses):
         for row, _, numbers in poses:
             found.scores[row] = numbers[-1]

@@ -59,8 +59,10 @@ def test_labels_of_poses(tmp_path: Path) -> None:
         ([[0.9], [0.25], [1]], [0.9, 0.25, 1]),
         ([[3], [1], [2]], [1, 1, 1]),
         ([[0.9, 3], [0.25, 1], [0.5, 2]], SCORES),
+        ([[2], [], [1]], [1, 1, 1]),
+        ([[], [1], [1]], [1, 1, 1]),
     ],
-    ids=["scores", "tracks", "both"],
+    ids=["scores", "tracks", "both", "some tracks", "one track"],
 )
 def test_scores_and_numbers_of_tracks(tmp_path: Path, ends: list, scores: list) -> None:
     lines = [[0, *box, *end] for box, end in zip(BOXES.tolist(), ends, strict=True)]
