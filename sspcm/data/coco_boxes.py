@@ -135,11 +135,11 @@ def _images_of(
         for image in rows(content.get("images") or [], f"{path}: 'images'", "images")
         if type(image.get("id")) in (int, str)
     ]
-    named = dict.fromkeys(
+    named = {
         (image["id"], image["file_name"])
         for image in images
         if isinstance(image.get("file_name"), str)
-    )
+    }
     if twice := repeated(number for number, _ in named):
         raise InputError(f"{path}: 'images' has the id {shown(twice[0])} for several files")
     names = dict(named)
