@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process, resource_tracker
 from threading import Thread, current_thread, main_thread
-from typing import NoReturn
 
 
 class Terminated(KeyboardInterrupt):
@@ -38,13 +38,17 @@ def end_with_parent() -> None:
 def orderly_end() -> Iterator[None]:
     """Raise `Terminated` at SIGTERM in the block, unless somebody else handles that signal.
 
-    A second one does not disturb what is cleared up then. Processes that torchrun started end at
-    once: they wait for one another in compiled code, where no exception reaches them.
+    A second one does not disturb what is cleared up then, and is heard where the first was lost, as
+    in `__del__`. Processes that torchrun started end at once: they wait for one another in compiled
+    code, where no exception reaches them.
     """
 
-    def end(*_: object) -> NoReturn:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise Terminated
+    def end(*_: object) -> None:
+        handled = sys.exc_info()[1]
+        while handled is not None and not isinstance(handled, Terminated):
+            handled = handled.__context__
+        if handled is None:
+            raise Terminated
 
     ours = current_thread() is main_thread() and os.environ.get("WORLD_SIZE", "1") == "1"
     if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:

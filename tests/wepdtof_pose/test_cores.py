@@ -38,11 +38,27 @@ def test_sigterm_leaves_nothing_half_written(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGTERM)
             finally:
                 os.kill(os.getpid(), signal.SIGTERM)  # a second one
+                try:
+                    (tmp_path / "none").unlink()
+                except OSError:
+                    os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(Terminated):
         write()
     assert not [entry for entry in tmp_path.iterdir() if entry.suffix != ".lock"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_sigterm_is_heard_where_the_first_was_lost() -> None:
+    class Deaf:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with orderly_end():
+        Deaf()
+        with pytest.raises(Terminated):
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
