@@ -123,11 +123,13 @@ def test_commands_mean_the_cells_that_are_there_and_no_others(
 def test_results_without_data_and_predictions_say_so(tmp_path):
     demo = Path(__file__).parents[3] / "results" / "demo"
     shutil.copytree(demo, tmp_path / "demo")
+    (tmp_path / "demo" / "cells" / "begun").mkdir()
     found = CliRunner().invoke(main, ["report", str(tmp_path / "demo")])
     assert found.exit_code == 0, found.output
     text = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
     assert "Not shown" in text
     assert "has no predictions.json" in text
+    assert "Cells without a result and left out: begun." in text
 
 
 @pytest.mark.browser
