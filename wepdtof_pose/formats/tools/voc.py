@@ -152,6 +152,6 @@ def _text(element: Element, key: str, where: str) -> str | None:
 def _only(element: Element, key: str, where: str) -> Element | None:
     """Return the child of that name, None where there is none; refuse several that differ."""
     found = element.findall(key)
-    if len({tuple("".join(child.itertext()).split()) for child in found}) > 1:
+    if len({tuple((e.tag, (e.text or "").strip()) for e in child.iter()) for child in found}) > 1:
         raise InputError(f"{where}: has <{key}> {len(found)} times: each person is an <object>")
     return found[0] if found else None

@@ -143,6 +143,7 @@ def test_an_object_given_twice_is_one_person(tmp_path: Path) -> None:
             r"object 1: has <bndbox> 2 times: each person is an <object>",
         ),
         ((item(plain("1</xmin><xmin>2", 2, 3, 4)),), "object 1: has <xmin> 2 times"),
+        ((item(plain(1, 12, 30, 40), more=plain(11, 2, 30, 40)),), "has <bndbox> 2 times"),
         ((item("<polygon/>"),), "nobody is left: left out 1 object without a box"),
     ],
     ids=str,
