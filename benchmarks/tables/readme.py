@@ -121,7 +121,7 @@ def _table(begin: re.Match[str], base: Path) -> str:
 
 
 def _summary(report: Report) -> Table:
-    """Return the table of scores without its columns of details, and at the end alone."""
+    """Return the table of scores without title and columns of details, and at the end alone."""
     table = report.tables[0]
     method = table.head.index("method")
     ended = [row for row in table.rows if not row[method].endswith(END_OF_BURN_IN)]
@@ -131,7 +131,7 @@ def _summary(report: Report) -> Table:
         if head not in _DETAILS and not head.endswith(" at best AP")
     ]
     head, *rows = (tuple(row[number] for number in kept) for row in (table.head, *ended))
-    return Table(table.title, head, tuple(rows))
+    return Table("", head, tuple(rows))
 
 
 _DETAILS = ("network", "AP50", "AR", "best AP", "published AP")

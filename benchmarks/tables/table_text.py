@@ -39,7 +39,8 @@ def markdown(report: Report) -> str:
         lines += ["", "**The cells differ in what should be the same:**"]
         lines += [f"- {_markdown_text(text)}" for text in report.warnings]
     for table in report.tables:
-        lines += ["", f"{_markdown_text(table.title)}:", "", *_markdown_table(table)]
+        lines += ["", f"{_markdown_text(table.title)}:"] if table.title else []
+        lines += ["", *_markdown_table(table)]
     return "\n".join([*lines, ""])
 
 

@@ -25,7 +25,7 @@ END_OF_BURN_IN = ", end of burn-in"
 
 @dataclass(frozen=True)
 class Table:
-    """A title, the heads of the columns, and rows with a text for each column."""
+    """A title ("" for none), the heads of the columns, and rows with a text for each column."""
 
     title: str
     head: tuple[str, ...]

@@ -62,6 +62,8 @@ def test_a_summary_has_no_scores_from_before_the_end(tmp_path):
     assert "supervised, end of burn-in" in found["scores"]
     assert "end of burn-in" not in found["summary"]
     assert "| supervised " in found["summary"]
+    assert "Scores of" in found["scores"]
+    assert "Scores of" not in found["summary"]
 
 
 def test_scores_alone(comparison, tmp_path):
