@@ -322,11 +322,14 @@ def tree(writer: Writer, folder: Path) -> dict[str, bytes]:
 def elsewhere(base: Path) -> set[str]:
     """The names of all that a command has left in its temporary folder and in the cache.
 
-    But for the sockets of Python's own processes, `pymp-...`, which only Python can remove.
+    But for the sockets of Python's own processes, `pymp-...`, which only Python can remove. Stores
+    of crops are counted: their names go by the time at which pictures were written or drawn.
     """
     paths = (path for name in PLACES for path in (base / name).rglob("*"))
-    names = (path.relative_to(base).as_posix() for path in paths)
-    return {name for name in names if "/pymp-" not in name}
+    names = {path.relative_to(base).as_posix() for path in paths}
+    stores = {name for name in names if name.endswith(".npy")}
+    others = {name for name in names - stores if "/pymp-" not in name}
+    return others | {f"store {number}" for number in range(len(stores))}
 
 
 def is_whole_or_absent(
