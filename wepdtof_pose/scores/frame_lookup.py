@@ -93,7 +93,7 @@ def find_frames(
         elif by_id in found:
             rows[position] = by_id
     elsewhere = _of_other_frames(row_by_name, frames["file_name"], source)
-    for position, pair in enumerate(pairs):
+    for position, pair in enumerate(pairs if elsewhere else ()):
         if not elsewhere.isdisjoint(text for text in pair if isinstance(text, str)):
             rows[position] = -1
     return rows
