@@ -160,6 +160,12 @@ def unsaid(content: dict) -> None:
         row["keypoints"][2::3] = [0] * 14
 
 
+def places_in_space(content: dict) -> None:
+    """x, y, z, in front of a plane and behind it."""
+    for row in content["annotations"]:
+        row["keypoints"][2::3] = [7.5 * joint - 40 for joint in range(14)]
+
+
 def radians(content: dict) -> None:
     for row in content["annotations"]:
         row["rotated_box"][4] = np.deg2rad(row["rotated_box"][4])

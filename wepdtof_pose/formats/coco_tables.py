@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -149,8 +149,11 @@ def people_table(
 
 def _fix_hint(frame: Any, frames: pd.DataFrame) -> str:
     """Return what to do where '1' or '001' stands for 1, or a file name for the id of its image."""
-    named = {str(one).lstrip("0") for one in frames["id"]} | {*frames["file_name"]}
-    return f" ({FIX})" if str(frame) in named else ""
+    named = {str(one).lstrip("0") for one in frames["id"]}
+    for path in map(PurePosixPath, frames["file_name"]):
+        named |= {path.name, path.stem}
+    text = PurePosixPath(str(frame)).name
+    return f" ({FIX})" if {text, text.lstrip("0")} & named else ""
 
 
 def count_categories(annotations: Blocks) -> Counter[Any]:

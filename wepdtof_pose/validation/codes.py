@@ -114,6 +114,12 @@ CODES: dict[str, Code] = {
         "write x, then y, in pixels of the whole image: exchange the two, or add x and y of the "
         "box (shares of it times its sides)",
     ),
+    "units-visibility": Code(
+        "error",
+        "joints whose third numbers are neither visibilities nor scores",
+        "write x, then y, in pixels, then 0 (not labelled), 1 (hidden) or 2 (visible) for each "
+        "joint: leave out z, and do not list all x first",
+    ),
     "angles-radians": Code(
         "warning",
         "angles of rotated boxes in radians",
@@ -134,8 +140,8 @@ CODES: dict[str, Code] = {
     "image-unknown": Code(
         "error",
         "person on an image that is not listed",
-        "add the image to 'images'; --fix finds it where only '1' or '001' stands for 1, --drop "
-        "drops the person",
+        "add the image to 'images'; --fix finds it where '001', or the name of its file, can stand "
+        "for one image only, --drop drops the person",
         True,
     ),
     "person-id-repeated": Code(
@@ -178,7 +184,7 @@ CODES: dict[str, Code] = {
         "error",
         "keypoints of the wrong length",
         "give three numbers for each joint of the category; --fix reads x, y without visibility "
-        "where all have that, and leaves the rest",
+        "where all have that and no other field says what is seen, and leaves the rest",
         True,
     ),
     "visibility": Code(

@@ -10,15 +10,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import canonical_joint_name
 from wepdtof_pose.validation.annotations import usable_skeleton
 from wepdtof_pose.validation.edits import Edits, Table
-from wepdtof_pose.validation.label_counts import is_labelled, joints_in, number_in, visibility_in
+from wepdtof_pose.validation.label_counts import (
+    extent_of_joints,
+    joints_in,
+    number_in,
+    sees_apart,
+    visibility_in,
+)
 from wepdtof_pose.validation.raw_file import category_of_people, split_by_category
 from wepdtof_pose.validation.schema import (
     entry_check,
@@ -138,7 +145,7 @@ def are_pairs(content: dict[str, Any], name: str | None = None) -> bool:
         return False
     # 42 numbers may be 21 pairs or 14 triples.
     triples = joints % 3 == 0 and all(set(values[2::3]) <= {0, 1, 2} for values in lists)
-    return not triples
+    return not triples and not any(sees_apart(person, joints) for person in people)
 
 
 def _in_a_list(person: dict[str, Any]) -> bool:
@@ -222,8 +229,7 @@ def _mend_images(edits: Edits) -> None:
 def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
     """Let image_id and category_id mean the only image and category that they can."""
     images = {i["id"] for _, i in edits.entries("images") if _is_id(i.get("id"))}
-    files = _only_files(edits)
-    padded = _padded(images)
+    ids = _ids_by_text(edits)
     categories = edits.content.get("categories")
     categories = categories if isinstance(categories, list) else []
     listed = [c["id"] for c in categories if isinstance(c, dict) and _is_id(c.get("id"))]
@@ -233,12 +239,9 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
             value = person.get(name)
             if name not in person or (type(value) in (int, str) and value in known):
                 continue
-            found = _meant(value, known)
-            if found is None and name == "image_id" and isinstance(value, str):
-                found = files.get(value)
-            if found is None and name == "image_id" and isinstance(value, (int, str)):
-                found = padded.get(str(value))
-            code = "image-unknown" if name == "image_id" else "category-unknown"
+            of_image = name == "image_id"
+            found = _image_meant(value, images, ids) if of_image else _meant(value, known)
+            code = "image-unknown" if of_image else "category-unknown"
             if found is None and name == "category_id" and not _is_id(value):
                 # null, or no id at all: clear where there is one category only.
                 only = listed if len(listed) == 1 else [category["id"]] if category else []
@@ -261,22 +264,35 @@ def _only_other_id(edits: Edits, category: dict[str, Any] | None) -> Any:
     return ids.pop() if len(ids) == 1 and lists and alike else None
 
 
-def _only_files(edits: Edits) -> dict[str, Any]:
-    """Return the ids of images by their file name, of names that one image alone has."""
-    named = [
-        (image["file_name"], image["id"])
-        for _, image in edits.entries("images")
-        if isinstance(image.get("file_name"), str) and _is_id(image.get("id"))
-    ]
-    times = Counter(name for name, _ in named)
-    return {name: number for name, number in named if times[name] == 1}
+def _ids_by_text(edits: Edits) -> dict[str, set[Any]]:
+    """Return the ids of images by texts that may stand for them: the id without zeros before it,
+    and behind a slash the name of the file, its end and that without a suffix."""
+    ids: dict[str, set[Any]] = defaultdict(set)
+    for _, image in edits.entries("images"):
+        if not _is_id(image.get("id")):
+            continue
+        texts = {_unpadded(image["id"])}
+        if isinstance(image.get("file_name"), str):
+            path = PurePosixPath(image["file_name"])
+            texts |= {f"/{text}" for text in (path, path.name, path.stem)}
+        for text in texts:
+            ids[text].add(image["id"])
+    return ids
 
 
-def _padded(ids: set[Any]) -> dict[str, Any]:
-    """Return the ids that are texts of digits by these without zeros before them, if one alone."""
-    spelled = [(one.lstrip("0") or "0", one) for one in map(str, ids) if one.isdecimal()]
-    times = Counter(number for number, _ in spelled)
-    return {number: one for number, one in spelled if times[number] == 1 and one in ids}
+def _image_meant(value: Any, images: set[Any], ids: dict[str, set[Any]]) -> Any:
+    """Return the id of the only image that a value can stand for, or None."""
+    found = {_meant(value, images)} - {None}
+    if _is_id(value):
+        found |= ids.get(_unpadded(value), set())
+    if isinstance(value, str):
+        found |= ids.get(f"/{value}") or ids.get(f"/{PurePosixPath(value).name}", set())
+    return found.pop() if len(found) == 1 else None
+
+
+def _unpadded(number: Any) -> str:
+    text = str(number)
+    return text.lstrip("0") or "0" if text.isdecimal() else text
 
 
 def _meant(value: Any, known: Any) -> Any:
@@ -296,10 +312,13 @@ def _mend_person(
             edits.set("structure", "annotations", row, "id", number)
         else:
             edits.remove("structure", "annotations", row, "id", "is no id: numbered anew")
+    apart = sees_apart(person, joints)
     readers: _Readers = {
         "bbox": _box,
         "rotated_box": _numbers,
-        "keypoints": lambda value: _keypoints(_in_order(value, names), joints, unknown),
+        "keypoints": lambda value: _keypoints(
+            _in_order(value, names), joints, None if apart else unknown
+        ),
         "iscrowd": _flag,
         "area_from_box": _flag,
         **dict.fromkeys(("area", "num_keypoints", "track_id"), _number),
@@ -314,23 +333,6 @@ def _mend_person(
             edits.remove("structure", "annotations", row, name, "cannot be read: made anew")
         elif extent_of_joints(person.get("keypoints")) is not None:
             edits.put_aside("structure", "annotations", row, name)
-
-
-def extent_of_joints(keypoints: Any) -> list[float] | None:
-    """Return the box x, y, w, h around the labelled joints of a flat list; None where it is empty.
-
-    >>> extent_of_joints([10, 20, 2, 30, 50, 1, 0, 0, 0])
-    [10, 20, 20, 30]
-    """
-    if not isinstance(keypoints, list):
-        return None
-    joints = [joint for joint in joints_in(keypoints, pairs=False) if is_labelled(joint)]
-    if not joints or any(len(joint) != 3 for joint in joints):
-        return None
-    (left, top), (right, bottom) = (
-        [limit(joint[axis] for joint in joints) for axis in (0, 1)] for limit in (min, max)
-    )
-    return [left, top, right - left, bottom - top] if right > left and bottom > top else None
 
 
 def _read_fields(edits: Edits, table: Table, row: int, readers: _Readers) -> None:
@@ -402,6 +404,8 @@ def _box(value: Any) -> Any:
         value = (
             value if keys is None else [[value[k] for k in keys[:2]], [value[k] for k in keys[2:]]]
         )
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        value = value[0]
     if not isinstance(value, list) or len(value) != 2:
         return _numbers(value)
     corners = [_numbers(corner) for corner in value]
@@ -435,10 +439,11 @@ def _in_order(value: Any, names: list[str] | None) -> Any:
     return [found.get(name, [0, 0, 0]) for name in known]
 
 
-def _keypoints(value: Any, joints: int | None, unknown: int) -> Any:
+def _keypoints(value: Any, joints: int | None, unknown: int | None) -> Any:
     """Read the joints of a person as a flat list: nested ones, nulls, words, true and false.
 
-    `unknown` is the visibility of joints that have a place and null for it.
+    `unknown` is the visibility of joints that have a place and null for it; None where another
+    field says it.
     """
     if value in ({}, ""):
         return []
@@ -453,7 +458,7 @@ def _keypoints(value: Any, joints: int | None, unknown: int) -> Any:
         return _LEAVE
     if not nested and 3 * len(found) != len(value):
         return _LEAVE
-    if lengths == {2}:
+    if lengths == {2} and unknown is not None:
         found = [[*joint, 2 if any(joint) else 0] for joint in found]
     elif lengths != {3}:
         return _LEAVE
@@ -461,7 +466,7 @@ def _keypoints(value: Any, joints: int | None, unknown: int) -> Any:
     return _LEAVE if _LEAVE in read else [number for joint in read for number in joint]
 
 
-def _joint(joint: list[Any], unknown: int) -> Any:
+def _joint(joint: list[Any], unknown: int | None) -> Any:
     x, y, visibility = joint
     if x is None or y is None:
         return [0, 0, 0]
@@ -470,7 +475,7 @@ def _joint(joint: list[Any], unknown: int) -> Any:
         return _LEAVE
     placed = any(place)
     if visibility is None:
-        return [*place, unknown if placed else 0]
+        return _LEAVE if unknown is None else [*place, unknown if placed else 0]
     seen = visibility_in(visibility, placed=placed)
     return _LEAVE if seen is None else [*place, seen]
 

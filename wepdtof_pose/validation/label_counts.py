@@ -94,6 +94,23 @@ def is_labelled(joint: list[Any]) -> bool:
     return visibility in (1, 2) or any(place)
 
 
+def extent_of_joints(keypoints: Any) -> list[float] | None:
+    """Return the box x, y, w, h around the labelled joints of a flat list; None where it is empty.
+
+    >>> extent_of_joints([10, 20, 2, 30, 50, 1, 0, 0, 0])
+    [10, 20, 20, 30]
+    """
+    if not isinstance(keypoints, list):
+        return None
+    joints = [joint for joint in joints_in(keypoints, pairs=False) if is_labelled(joint)]
+    if not joints or any(len(joint) != 3 for joint in joints):
+        return None
+    (left, top), (right, bottom) = (
+        [limit(joint[axis] for joint in joints) for axis in (0, 1)] for limit in (min, max)
+    )
+    return [left, top, right - left, bottom - top] if right > left and bottom > top else None
+
+
 def is_box(box: Any) -> bool:
     """Return whether a value as it is written is a box with a width and a height."""
     if not isinstance(box, list) or len(box) != 4:
@@ -121,6 +138,14 @@ def number_in(value: Any) -> float | None:
         return None
     whole = abs(number) < 2**53 and number == int(number)
     return int(number) if whole else number
+
+
+def sees_apart(person: dict[str, Any], joints: int | None) -> bool:
+    """Return whether another field says which joints are seen: one value of each, called so."""
+    return any(
+        "vis" in name.lower() and isinstance(value, list) and len(value) == joints
+        for name, value in person.items()
+    )
 
 
 def visibility_in(value: Any, *, placed: bool) -> float | None:

@@ -22,13 +22,14 @@ from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.formats.layout import decimal
 from wepdtof_pose.validation.edits import Edits
 from wepdtof_pose.validation.findings import Problem
-from wepdtof_pose.validation.forms import are_pairs, extent_of_joints, joints_of_file, read_forms
+from wepdtof_pose.validation.forms import are_pairs, joints_of_file, read_forms
 from wepdtof_pose.validation.joints import of_ai_challenger
 from wepdtof_pose.validation.label_counts import (
     LabelCounts,
     count_frames,
     count_labels,
     count_person,
+    extent_of_joints,
 )
 from wepdtof_pose.validation.picture_sizes import fill_sizes, move_along
 from wepdtof_pose.validation.raw_file import RawFile, read_raw
@@ -188,7 +189,8 @@ class _Repair:
         i = self.row_of[row]
         crowd = bool(self.raw.crowds[i])
         person = self.edits.entry("annotations", row)
-        if int(self.raw.keypoint_numbers[i]) in (0, 3 * self.joints):
+        readable = "units-visibility" not in self.units
+        if readable and int(self.raw.keypoint_numbers[i]) in (0, 3 * self.joints):
             labelled = self._repair_joints(row, crowd)
             self._repair_box(row, crowd)
             count = person.get("num_keypoints")

@@ -17,7 +17,7 @@ from wepdtof_pose.validation.raw_file import RawFile
 UNITS = frozenset(
     {
         *("units-shares", "units-per-cent", "units-corners", "units-multiplied"),
-        *("units-boxes", "units-joints"),
+        *("units-boxes", "units-joints", "units-visibility"),
         *("angles-radians", "angles-mirrored"),
     }
 )
@@ -44,6 +44,8 @@ _LONG = 1.2
 
 def check_units(raw: RawFile) -> Iterator[Problem]:
     """Find shares and per cent of the image, boxes by corners, and pixels times the image size."""
+    if message := _no_visibilities(raw):
+        yield _of_file("units-visibility", message)
     for code, message in (
         ("units-shares", _shares(raw)),
         ("units-per-cent", _per_cent(raw)),
@@ -125,6 +127,20 @@ def are_corners(boxes: np.ndarray, sizes: np.ndarray) -> bool:
     fit = ((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)).all(axis=1)
     over = (boxes[:, :2] + boxes[:, 2:] > 1.1 * sizes).any(axis=1)
     return bool(fit.mean() >= NEARLY_ALL and over.mean() >= 0.25)
+
+
+def _no_visibilities(raw: RawFile) -> str:
+    """Tell joints whose third number is none of a visibility or score, but z, or x or y."""
+    people = ~raw.crowds & (raw.keypoint_numbers == 3 * raw.keypoints.shape[1])
+    third = raw.keypoints[people, :, 2]
+    third = third[np.isfinite(third)]
+    odd = ~((third == -1) | ((third >= 0) & (third <= 3)))
+    if odd.sum() < 2 * _SEVERAL or odd.mean() < 0.25:
+        return ""
+    return (
+        f"the third numbers of the joints lie between {third.min():.6g} and {third.max():.6g}: z, "
+        "per cent, or x or y in another order?"
+    )
 
 
 def _of_file(code: str, message: str) -> Problem:

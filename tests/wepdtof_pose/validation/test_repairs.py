@@ -13,8 +13,7 @@ from wepdtof_pose.annotations import sample_folder
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.validation.forms import extent_of_joints
-from wepdtof_pose.validation.label_counts import LabelCounts
+from wepdtof_pose.validation.label_counts import LabelCounts, extent_of_joints
 from wepdtof_pose.validation.repaired_copy import summary, write_repaired
 from wepdtof_pose.validation.repairs import repair
 from wepdtof_pose.validation.validate import validate
@@ -343,6 +342,54 @@ def test_an_odd_visibility_makes_no_joint_where_no_place_is() -> None:
     joints = [5, 6, 2, 7, 8, 7, 0, 0, 7, 0, 0, 0]
     repaired = repair(one_person(keypoints=joints, num_keypoints=2), "a.json")
     assert repaired.content["annotations"][0]["keypoints"] == [5, 6, 2, 7, 8, 2] + [0] * 6
+
+
+@pytest.mark.parametrize("value", ["001", "1"])
+def test_the_number_of_one_image_and_the_file_of_another_is_nobodys(value: str) -> None:
+    content = one_person(keypoints=[5, 6, 2] * 4, num_keypoints=4, image_id=value)
+    content["images"].append({**content["images"][0], "id": 3, "file_name": f"cam/{value}.jpg"})
+    repaired = repair(content, "a.json")
+    assert repaired.content["annotations"][0]["image_id"] == value
+    content["images"][1]["id"] = 1
+    del content["images"][0]
+    assert repair(content, "a.json").content["annotations"][0]["image_id"] == 1
+
+
+def test_a_whole_file_name_goes_before_its_end() -> None:
+    content = one_person(keypoints=[5, 6, 2] * 4, num_keypoints=4, image_id="cam2/7.jpg")
+    first = content["images"][0]
+    content["images"] = [{**first, "id": n, "file_name": f"cam{n}/7.jpg"} for n in (1, 2)]
+    assert repair(content, "a.json").content["annotations"][0]["image_id"] == 2
+
+
+OTHER_TRIPLES = {
+    "x, y, z": [5, 6, -12.5, 7, 8, 40, 9, 9, -0.5, 4, 4, 31],
+    "visibility first": [2, 5, 6, 2, 7, 8, 2, 9, 9, 2, 4, 4],
+    "all x, then all y": [5, 7, 9, 4, 6, 8, 9, 4, 2, 2, 2, 2],
+    "per cent": [5, 6, 93, 7, 8, 81, 9, 9, 12, 4, 4, 99],
+}
+
+
+@pytest.mark.parametrize("joints", OTHER_TRIPLES.values(), ids=list(OTHER_TRIPLES))
+def test_numbers_that_are_no_visibilities_are_not_written_over(joints: list[float]) -> None:
+    content = one_person(keypoints=joints, num_keypoints=4)
+    content["annotations"] *= 6
+    content["annotations"] = [
+        {**a, "id": n, "track_id": n} for n, a in enumerate(content["annotations"], start=1)
+    ]
+    for drop in (False, True):
+        repaired = repair(content, "a.json", drop=drop)
+        assert {tuple(a["keypoints"]) for a in repaired.content["annotations"]} == {tuple(joints)}
+        assert repaired.dropped.joints == 0
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_pairs_stay_where_another_field_says_what_is_seen(nested: bool) -> None:
+    joints = [[5, 6], [7, 8], [9, 9], [4, 4]]
+    flat = [number for joint in joints for number in joint]
+    fields = {"keypoints": joints if nested else flat, "keypoints_visible": [1, 0, 1, 1]}
+    content = one_person(**fields, num_keypoints=3)
+    assert repair(content, "a.json").content == content
 
 
 @pytest.mark.parametrize("keypoints", [[5, 6, 0, 7, 8, 0, 9, 9, 0, 4, 4, 0], [], None])
