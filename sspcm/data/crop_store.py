@@ -142,7 +142,8 @@ def open_crop_store(
                 raise InputError(f"{folder}: cannot be written to")
         except InputError as error:
             raise InputError(
-                f"{error}: name another place for crops with WEPDTOF_CACHE_DIR=FOLDER"
+                f"{error}: name another place for crops with --set data.cache=FOLDER, or with "
+                "WEPDTOF_CACHE_DIR=FOLDER in the environment"
             ) from None
         # If several processes want the same store, one builds it and the others wait.
         with exclusive(path.with_suffix(""), patience=math.inf):

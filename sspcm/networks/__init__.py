@@ -78,7 +78,8 @@ def build_network(
     """
     if name not in NETWORKS and ":" not in name:
         raise InputError(
-            f"unknown network {name!r}: choose one of {', '.join(NETWORKS)}, or module:callable"
+            f"unknown network {name!r}: choose one of {', '.join(NETWORKS)}, {TIMM}NAME or "
+            "module:callable"
         )
     sizes = {"width": width, "deconv_channels": deconv_channels}
     given = {option: value for option, value in sizes.items() if value is not None}

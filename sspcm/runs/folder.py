@@ -86,19 +86,23 @@ class RunFolder:
         Raises:
             InputError: the folder holds another run, or one that was not to be resumed.
         """
-        if self.config_file.is_file():
-            if not resume:
-                raise InputError(
-                    f"{self.path}: already holds a run; go on with --resume or name another folder"
-                )
+        begun = self.config_file.is_file()
+        if begun and resume:
             self._require_same(self.load_config(), config, longer=longer)
             return
         make_folder(self.path)
         # What a run that was killed right here has left, or a desktop.
         leftovers = {path.name for path in self.path.glob(f".{self.config_file.name}.*")}
         leftovers |= FILES_OF_DESKTOPS
+        if begun:  # and what one that found no room for its crops, say, had written before
+            own = (self.config_file, self.environment_file, self.keypoints_file)
+            leftovers |= {path.name for path in own}
         if {path.name for path in self.path.iterdir()} - leftovers:
-            raise InputError(f"{self.path}: is not empty and holds no run; name another folder")
+            raise InputError(
+                f"{self.path}: already holds a run; go on with --resume or name another folder"
+                if begun
+                else f"{self.path}: is not empty and holds no run; name another folder"
+            )
         write_text(self.config_file, to_yaml(config))
 
     def adopt(self, config: TrainConfig) -> None:

@@ -46,6 +46,19 @@ def test_a_finished_run_goes_on_longer_as_if_it_had_never_ended(short, tmp_path)
         train(load_config(overrides=short | {"optimisation.epochs": 3}), grown, resume=True)
 
 
+def test_a_run_that_ended_before_it_learned_may_be_begun_again(short, tmp_path):
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "run"
+    with pytest.raises(InputError, match=r"--set data\.cache=FOLDER"):
+        train(load_config(overrides=short | {"data.cache": str(tmp_path / "file")}), folder)
+    assert RunFolder(folder).config_file.is_file()
+    train(load_config(overrides=short | {"optimisation.epochs": 1}), folder)
+    assert len(rows_of(folder)) == 1
+    assert load_config(RunFolder(folder).config_file).optimisation.epochs == 1
+    with pytest.raises(InputError, match="already holds a run"):
+        train(load_config(overrides=short), folder)
+
+
 def test_resume_alone_takes_the_configuration_of_the_folder(short, tmp_path):
     folder = tmp_path / "run"
     train(load_config(overrides=short), folder)

@@ -91,20 +91,33 @@ def frame_numbers(root: Element, found: list[Track], source: str) -> range:
     """
     used = [frame for track in found for frame in track.frames]
     first, last = (min(used), max(used)) if used else (0, -1)
-    size = root.findtext("meta/task/size")
+    task = root.find("meta/task")
+    stated = range(0) if task is None else _stated_frames(task, source)
     start, stop = (root.findtext(f"meta/job/{key}_frame") for key in ("start", "stop"))
-    if size:
-        first, last = 0, max(last, _whole(size, f"{source}: <size>") - 1)
+    if stated:
+        first, last = 0, max(last, len(stated) - 1)
     elif start and stop:
         begins = _whole(start, f"{source}: <start_frame>")
         first = min(first, begins) if used else begins
         last = max(last, _whole(stop, f"{source}: <stop_frame>"))
-    shapes = sum(last + 1 - track.frames[0] for track in found if track.frames)
-    if max(last + 1 - first, shapes) > MOST:
+    known = stated and all(frame in stated for frame in used)
+    numbers = stated if known else range(first, last + 1)
+    shapes = sum(len(numbers[numbers.index(track.frames[0]) :]) for track in found if track.frames)
+    if max(len(numbers), shapes) > MOST:
         raise InputError(
             f"{source}: has more than {MOST} frames or shapes on them: export it in parts"
         )
-    return range(first, last + 1)
+    return numbers
+
+
+def _stated_frames(task: Element, source: str) -> range:
+    """Return the frames of the film that a task has: every so many, from the first on."""
+    keys = ("size", "start_frame", "frame_filter")
+    size, start, taken = (task.findtext(key) for key in keys)
+    step = re.fullmatch(r"step=([1-9]\d{0,5})", taken or "")
+    every = int(step.group(1)) if step else 1
+    first = _whole(start or "0", f"{source}: <start_frame>")
+    return range(first, first + every * _whole(size or "0", f"{source}: <size>"), every)
 
 
 def shapes_at(found: list[Track], frame: int, source: str) -> Iterator[Element]:

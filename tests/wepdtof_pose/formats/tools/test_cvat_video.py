@@ -61,6 +61,34 @@ def test_a_track_that_is_outside_is_not_there(tmp_path: Path) -> None:
     assert dataset.keypoints[:, 0, 0].tolist() == [10, 10, 50, 50, 50]
 
 
+@pytest.mark.parametrize(
+    ("task", "shapes", "frames"),
+    [
+        ("<size>4</size><start_frame>0</start_frame>", (0, 4), [0, 2, 4, 6]),
+        ("<size>3</size><start_frame>10</start_frame>", (10, 12), [10, 12, 14]),
+        # Numbers that are none of the film's count the frames of the task.
+        ("<size>4</size><start_frame>100</start_frame>", (0, 2), [0, 1, 2, 3]),
+    ],
+    ids=["every second", "from the tenth on", "of the task"],
+)
+def test_a_task_that_has_not_all_frames_of_its_film(
+    tmp_path: Path, task: str, shapes: tuple[int, int], frames: list[int]
+) -> None:
+    first, last = shapes
+    path = write(
+        tmp_path,
+        track(pose(first, 20), pose(last, 40)),
+        task=f"{task}<frame_filter>step=2</frame_filter>",
+    )
+    dataset = cvat.read(path).datasets["all"]
+    assert dataset.frames["id"].tolist() == frames
+    assert dataset.people["frame_id"].tolist() == frames
+    at = {first: 20.0, last: 40.0}
+    between = [at.get(n, 20 + 20 * min(1, (n - first) / (last - first))) for n in frames]
+    assert dataset.keypoints[:, 0, 0].tolist() == between
+    assert dataset.frames["file_name"].tolist() == [f"frame_{n:06d}.PNG" for n in frames]
+
+
 def test_a_joint_that_is_outside_is_not_labelled(tmp_path: Path) -> None:
     dataset = cvat.read(write(tmp_path, track(pose(0, 10, outside="01")))).datasets["all"]
     assert dataset.keypoints[0, :, 2].tolist() == [2, 0]
