@@ -166,6 +166,12 @@ def places_in_space(content: dict) -> None:
         row["keypoints"][2::3] = [7.5 * joint - 40 for joint in range(14)]
 
 
+def by_corners(content: dict) -> None:
+    """Rotated boxes whose first numbers are the corner of the plain box."""
+    for row in content["annotations"]:
+        row["rotated_box"][:2] = row["bbox"][:2]
+
+
 def radians(content: dict) -> None:
     for row in content["annotations"]:
         row["rotated_box"][4] = np.deg2rad(row["rotated_box"][4])

@@ -120,6 +120,12 @@ CODES: dict[str, Code] = {
         "write x, then y, in pixels, then 0 (not labelled), 1 (hidden) or 2 (visible) for each "
         "joint: leave out z, and do not list all x first",
     ),
+    "units-rotated": Code(
+        "error",
+        "rotated boxes of all people elsewhere than their plain boxes",
+        "write cx, cy (the centre, in pixels), w, h and the angle: not a corner, two corners or "
+        "shares of the image",
+    ),
     "angles-radians": Code(
         "warning",
         "angles of rotated boxes in radians",

@@ -18,11 +18,11 @@ UNITS = frozenset(
     {
         *("units-shares", "units-per-cent", "units-corners", "units-multiplied"),
         *("units-boxes", "units-joints", "units-visibility"),
-        *("angles-radians", "angles-mirrored"),
+        *("angles-radians", "angles-mirrored", "units-rotated"),
     }
 )
 """The codes of this module: where one is found, some places in the file may not be believed."""
-OF_ANGLES = frozenset({"angles-radians", "angles-mirrored"})
+OF_ANGLES = frozenset({"angles-radians", "angles-mirrored", "units-rotated"})
 """Those of rotated boxes alone: joints and upright boxes are where the file says."""
 
 NEARLY_ALL = 0.95
@@ -55,7 +55,11 @@ def check_units(raw: RawFile) -> Iterator[Problem]:
         if message:
             yield _of_file(code, message)
             return
-    for code, message in (("units-boxes", _other_boxes(raw)), ("units-joints", _other_joints(raw))):
+    for code, message in (
+        ("units-boxes", _other_boxes(raw)),
+        ("units-joints", _other_joints(raw)),
+        ("units-rotated", _rotated_elsewhere(raw)),
+    ):
         if message:
             yield _of_file(code, message)
             return
@@ -75,6 +79,22 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
         )
     elif message := mirrored_angles(boxes[usable], raw.sizes_of_people[usable]):
         yield _of_file("angles-mirrored", message)
+
+
+def _rotated_elsewhere(raw: RawFile) -> str:
+    """Tell rotated boxes whose centres are not those of the plain boxes of the same people."""
+    boxes, sizes, centres = raw.boxes, raw.sizes_of_people, raw.rotated[:, :2]
+    middles = boxes[:, :2] + boxes[:, 2:] / 2
+    with np.errstate(invalid="ignore"):
+        # Plain boxes may be cut at the edge.
+        whole = ((boxes[:, :2] > 1) & (boxes[:, :2] + boxes[:, 2:] < sizes - 1)).all(axis=1)
+        off = np.asarray((np.abs(centres - middles) > 0.4 * boxes[:, 2:]).any(axis=1))
+    counted = _with_box(raw) & np.isfinite(raw.rotated).all(axis=1) & whole
+    if counted.sum() < _SEVERAL or not _all(off, counted):
+        return ""
+    corner = np.abs(centres - boxes[:, :2]) < 0.05 * boxes[:, 2:]
+    meant = ": corners, not centres?" if _all(corner.all(axis=1), counted) else ""
+    return f"rotated boxes are not centred where the plain boxes of the same people are{meant}"
 
 
 def are_radians(angles: np.ndarray) -> bool:
