@@ -64,8 +64,12 @@ class ComparisonFolder:
             InputError: there is no comparison.
         """
         if not self.record_file.is_file():
+            single = (self.path / "config.yaml").is_file()
             raise InputError(
-                f"{self.path}: holds no comparison (run: sspcm-bench run -o {self.path})"
+                f"{self.path}: is a single run, not a comparison: sspcm evaluate shows its scores, "
+                "sspcm-bench compare those of two runs"
+                if single
+                else f"{self.path}: holds no comparison (run: sspcm-bench run -o {self.path})"
             )
         content = read_json(self.record_file)
         if not isinstance(content, dict) or not isinstance(content.get("preset"), str):

@@ -79,7 +79,7 @@ def draw_selection(comparison: Comparison) -> Drawn | str:
     """Return a plot of chosen pairs and of joints that pass the mask by epoch, or why not."""
     groups = [g for g in comparison.groups if any("pair_0" in row["train"] for row in _rows(g))]
     if not groups:
-        return "no method here chooses among pairs of teachers"
+        return "no epoch here has chosen among pairs of teachers (sspcm: from its second on)"
     figure = new_figure(PAGE, 2.5)
     axes = figure.subplots(1, 3)
     for number, (name, colour, marker) in enumerate(

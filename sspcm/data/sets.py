@@ -21,6 +21,7 @@ from wepdtof_pose.formats.layout import add_counts
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
 from wepdtof_pose.splits.hold_out import (
+    TEST_FRACTION,
     first_people,
     hold_out,
     label_budget,
@@ -338,7 +339,7 @@ def _labelled_people(
 ) -> tuple[np.ndarray, str | None]:
     """Return the rows of the labelled among the training people, and the hash of their list."""
     if config.labels_file:
-        rows = _listed_people(config.labels_file, splits.annotated, own)
+        rows = _listed_people(config, splits.annotated, own)
         return rows, file_sha256(config.labels_file)[:16]
     count = label_budget(config.labels, int(own.trainable().sum()))
     if config.order == "random":
@@ -408,17 +409,22 @@ def _joined_hash(first: str | None, second: str) -> str:
     return hashlib.sha256(f"{first} {second}".encode()).hexdigest()[:16]
 
 
-def _listed_people(path: Path, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:
+def _listed_people(config: DataConfig, annotated: PoseDataset, train: PoseDataset) -> np.ndarray:
     """Return the rows of the training people that a label subset file names, in its order."""
+    path = Path(config.labels)
     ids = annotated.people["id"].iloc[read_subset(path, annotated)]
     rows = pd.Index(train.people["id"], dtype=object).get_indexer(pd.Index(ids, dtype=object))
     unusable = (rows < 0) | ~train.trainable()[rows]
     if not len(rows) or unusable.any():
+        usual = {"data.test_fraction": TEST_FRACTION, "data.test_seed": 0}
+        own = {"data.test_fraction": config.test_fraction, "data.test_seed": config.test_seed}
+        sets = " ".join(f"--set {key}={value}" for key, value in usual.items() if own[key] != value)
         raise InputError(
             f"{path}: {unusable.sum()} of the {len(rows)} people it names cannot be trained on: "
             "they are held out for testing (where a data set has one annotation file, "
             "data.test_fraction and data.test_seed say who; wepdtof-pose split --leave-out-test "
-            "leaves them out), are on images of tested people, or have no usable labels"
+            f"leaves them out{sets and f', where a run has {sets}'}), are on images of tested "
+            "people, or have no usable labels"
         )
     return rows.astype(np.int64)
 

@@ -123,6 +123,11 @@ def _doubts(
             "of all views are mirrored: name them left_... and right_..., or state 'flip_pairs' in "
             "the category"
         )
+    seen = (sets.train.keypoints[sets.labelled][..., 2] > 0).any(axis=0)
+    joints = zip(sets.train.keypoint_set.joints, seen, strict=True)
+    unseen = [name for name, has in joints if not has and name in sets.vocabulary]
+    if unseen:
+        yield f"no labelled person has {', '.join(unseen)}: the networks cannot learn where that is"
     missed = unreached_milestones(config.optimisation)
     if missed:
         epochs = ", ".join(map(str, missed))

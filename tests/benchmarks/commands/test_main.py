@@ -155,6 +155,8 @@ def test_a_folder_without_a_comparison(tmp_path):
         found = run(command, tmp_path)
         assert found.exit_code == 2
         assert "holds no comparison" in found.output
+    (tmp_path / "config.yaml").write_text("")
+    assert "is a single run, not a comparison: sspcm evaluate" in run("table", tmp_path).output
 
 
 def test_help_is_quick_to_load_and_imports_no_torch():

@@ -18,7 +18,7 @@ from wepdtof_pose.files import write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
-from wepdtof_pose.splits.hold_out import subset_record
+from wepdtof_pose.splits.hold_out import hold_out, subset_record
 
 
 def config(data, **values):
@@ -211,6 +211,20 @@ def test_a_list_of_the_toolkit_says_who_is_labelled(two_sides, tmp_path):
     assert (
         len(sets.unlabelled) == 36 - sets.left_out["training split: on an image of tested people"]
     )
+
+
+def test_a_list_that_goes_by_the_usual_test_people_names_the_settings(tiny_fisheye, tmp_path):
+    whole = load_dataset(tiny_fisheye)["all"]
+    file = tmp_path / "labelled.json"
+    record = subset_record(whole, hold_out(whole).train, labels="", order="", seed=None)
+    file.write_text(json.dumps(record))
+    settings = (
+        r"where a run has --set data.test_fraction=0.16666666666666666 --set data.test_seed=0"
+    )
+    with pytest.raises(InputError, match=settings):
+        make_sets(config(tiny_fisheye, labels=str(file), test_fraction=0.5, test_seed=1))
+    usual = config(tiny_fisheye, labels=str(file), test_fraction=0.16666666666666666)
+    assert len(make_sets(usual).labelled)
 
 
 def test_lists_that_cannot_be_are_refused(tiny_fisheye, two_sides, tmp_path):

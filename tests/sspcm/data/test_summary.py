@@ -185,3 +185,16 @@ def test_unpaired_joints_and_unreached_milestones_are_doubts(changed):
     assert "leftshoulder" in found.joints_without_partner
     assert any("no partner in a mirror" in doubt for doubt in found.doubts)
     assert any("does not drop at 90, as the run has 80 epochs" in doubt for doubt in found.doubts)
+
+
+def test_joints_that_nobody_labelled_has_are_a_doubt(changed):
+    def without_necks(content):
+        neck = content["categories"][0]["keypoints"].index("neck")
+        for person in content["annotations"][:10]:
+            person["keypoints"][3 * neck : 3 * neck + 3] = [0, 0, 0]
+            person["num_keypoints"] = sum(v > 0 for v in person["keypoints"][2::3])
+
+    expected = ["no labelled person has neck: the networks cannot learn where that is"]
+    few = changed(without_necks, data__labels="3")
+    assert summary_of(few).doubts == expected
+    assert summary_of(replace(few, data=replace(few.data, labels="all"))).doubts == []
