@@ -422,9 +422,9 @@ def _listed_people(config: DataConfig, annotated: PoseDataset, train: PoseDatase
         raise InputError(
             f"{path}: {unusable.sum()} of the {len(rows)} people it names cannot be trained on: "
             "they are held out for testing (where a data set has one annotation file, "
-            "data.test_fraction and data.test_seed say who; wepdtof-pose split --leave-out-test "
-            f"leaves them out{sets and f', where a run has {sets}'}), are on images of tested "
-            "people, or have no usable labels"
+            "data.test_fraction and data.test_seed say who; --leave-out-test of wepdtof-pose split "
+            f"and sspcm rank leaves them out{sets and f', where a run has {sets}'}), are on images "
+            "of tested people, or have no usable labels"
         )
     return rows.astype(np.int64)
 

@@ -105,8 +105,9 @@ CODES: dict[str, Code] = {
     "units-boxes": Code(
         "error",
         "boxes of all people in another form than x, y, width, height",
-        "write x and y of the upper left corner, width and height; where labels in YOLO's form "
-        "were converted, give those the centre first, and convert them again",
+        "write x and y of the upper left corner, width and height, in the pixels that the joints "
+        "are in; where labels in YOLO's form were converted, give those the centre first, and "
+        "convert them again",
     ),
     "units-joints": Code(
         "error",

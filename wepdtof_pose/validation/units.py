@@ -332,6 +332,10 @@ def _other_boxes(raw: RawFile) -> str:
             h,
         ),
     }
+    across, down = _larger(raw)
+    if not 0.8 < across < 1.25 or not 0.8 < down < 1.25:
+        words = f"x, y, w, h of pictures {1 / across:.3g} x {1 / down:.3g} times as large"
+        readings[words] = (x * across, y * down, w * across, h * down)
     fit = _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5
     # Of few people it may be by chance that boxes which hold their joints are large.
     loose = _jointed(raw).sum() >= _SEVERAL and not _are_filled(raw, raw.boxes, raw.keypoints)
@@ -344,6 +348,27 @@ def _other_boxes(raw: RawFile) -> str:
             if _are_of_boxes(raw, np.stack(reading, axis=1), raw.keypoints):
                 return f"boxes hold the joints of their people as {words}, and not as x, y, w, h"
     return _centres_without_joints(raw)
+
+
+def _larger(raw: RawFile) -> tuple[float, float]:
+    """Return what brings the middles of boxes onto those of their joints, in the median; 1 and 1
+    where few people tell."""
+    jointed = _jointed(raw)
+    middles = raw.boxes[jointed, :2] + raw.boxes[jointed, 2:] / 2
+    near, far = _extents(raw, raw.keypoints)
+    tell = (middles > 0).all(axis=1)
+    if tell.sum() < _SEVERAL:
+        return 1.0, 1.0
+    across, down = np.median((near + far)[tell] / 2 / middles[tell], axis=0)
+    return (across, down) if across > 0 and down > 0 else (1.0, 1.0)
+
+
+def _extents(raw: RawFile, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and last x and y of the labelled joints of people who tell by them."""
+    jointed = _jointed(raw)
+    seen, points = raw.labelled[jointed][..., None], keypoints[jointed][..., :2]
+    far = np.where(seen, points, -np.inf).max(axis=1, initial=-np.inf)
+    return np.where(seen, points, np.inf).min(axis=1, initial=np.inf), far
 
 
 def _centres_without_joints(raw: RawFile) -> str:
@@ -404,12 +429,9 @@ def _are_filled(raw: RawFile, boxes: np.ndarray, keypoints: np.ndarray) -> bool:
     jointed = _jointed(raw)
     if not jointed.any():
         return True
-    seen = raw.labelled[jointed][..., None]
-    points = keypoints[jointed][..., :2]
-    last = np.where(seen, points, -np.inf).max(axis=1)
-    reach = last - np.where(seen, points, np.inf).min(axis=1)
+    near, far = _extents(raw, keypoints)
     with np.errstate(divide="ignore", invalid="ignore"):
-        filled = np.median(reach / boxes[jointed, 2:], axis=0)
+        filled = np.median((far - near) / boxes[jointed, 2:], axis=0)
     return bool((filled >= _FILLED).all())
 
 

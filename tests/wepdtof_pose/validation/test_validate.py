@@ -12,6 +12,7 @@ from annotation_edits import (
     Edit,
     all_per_cent,
     box_per_cent,
+    boxes_of_larger_images,
     by_corners,
     centres,
     centres_of_a_pool,
@@ -182,6 +183,10 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "boxes that say so": (detectrons, {"units-corners"}),
     "boxes by centres": (centres, {"units-boxes"}),
     "boxes by centres without joints": (centres_of_a_pool, {"units-boxes"}),
+    "boxes of the pictures before they were resized": (
+        boxes_of_larger_images,
+        {"units-boxes", "box-outside"},
+    ),
     "boxes y before x": (rows_first, {"units-boxes"}),
     "corners read as centres": (read_as_centres, {"units-boxes", "area-doubtful"}),
     "joints y before x": (joints_rows_first, {"units-boxes"}),
