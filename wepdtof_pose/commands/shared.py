@@ -74,15 +74,10 @@ def output_option(
 
     `callback` is click's: it gets the value, and returns it or refuses it.
     """
+    # To click from 8.3 on, a default of None is a value, and an option that has it never missing.
+    needed: dict[str, Any] = {"required": True} if default is None else {"default": default}
     return click.option(
-        "-o",
-        "--output",
-        metavar=metavar,
-        type=PATH,
-        default=default,
-        required=default is None,
-        callback=callback,
-        help=help,
+        "-o", "--output", metavar=metavar, type=PATH, callback=callback, help=help, **needed
     )
 
 

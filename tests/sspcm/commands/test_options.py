@@ -6,6 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from benchmarks.commands.main import main as benchmarks
 from sspcm.commands.main import main
 from wepdtof_pose.commands.main import main as toolkit
 
@@ -32,6 +33,20 @@ def test_numbers_are_finite(group: click.Group, value: str) -> None:
         done = CliRunner().invoke(group, [name, "in", "-o", "out", f"{option}={value}"])
         assert done.exit_code == 2
         assert f"Invalid value for '{option}': {value}" in done.output
+
+
+@pytest.mark.parametrize("group", [main, toolkit, benchmarks], ids=["sspcm", "toolkit", "bench"])
+def test_what_has_to_be_given_is_asked_for(group: click.Group) -> None:
+    needed = [
+        (command, option)
+        for command in group.commands.values()
+        for option in command.params
+        if option.required
+    ]
+    assert needed
+    for command, option in needed:
+        with click.Context(command) as context, pytest.raises(click.MissingParameter):
+            option.handle_parse_result(context, {}, [])
 
 
 @pytest.mark.parametrize("command", COMMANDS)
