@@ -211,21 +211,27 @@ def overlap(one, other):
     return shared / (one[2] * one[3] + other[2] * other[3] - shared)
 
 
-def open_model(path):
+def open_model(path, kind):
     """A network and what its file says about it."""
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return session, session.get_modelmeta().custom_metadata_map
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        sys.exit(f"{path}: cannot be opened: {error}")
+    about = session.get_modelmeta().custom_metadata_map
+    if about.get("kind") != kind:
+        sys.exit(f"{path}: is no exported network of kind {kind!r}")
+    return session, about
 
 
 if __name__ == "__main__":
     if len(sys.argv) not in (4, 7, 8):
         sys.exit(__doc__)
-    model, metadata = open_model(sys.argv[1])
+    model, metadata = open_model(sys.argv[1], "poses")
     picture = cv2.imread(sys.argv[2], cv2.IMREAD_COLOR)
     if picture is None:
         sys.exit(f"{sys.argv[2]}: is not a readable image")
     if len(sys.argv) == 4:
-        people = look_twice((model, metadata), open_model(sys.argv[3]), picture)
+        people = look_twice((model, metadata), open_model(sys.argv[3], "finder"), picture)
         print(json.dumps(people, indent=1))
     else:
         person = predict(model, metadata, picture, list(map(float, sys.argv[3:])))

@@ -104,7 +104,7 @@ def choose_hardware(
         by: what names the device, for errors.
 
     Raises:
-        InputError: a CUDA device is asked for and not there, or its name is unknown.
+        InputError: a CUDA device is asked for and not there, or a name is unknown.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -130,6 +130,8 @@ def choose_hardware(
                 f"device {str(chosen)!r} asked for, but torch sees {count} CUDA devices here, "
                 "numbered from 0: choose another --device"
             )
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise InputError(f"unknown precision {precision!r}: choose auto, float32 or bfloat16")
     if precision == "auto":
         precision = "bfloat16" if _fast_bfloat16(chosen) else "float32"
     if precision == "float32" and chosen.type == "cuda":

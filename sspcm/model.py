@@ -17,11 +17,13 @@ from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.poses import Poses
+from sspcm.inference.predict import PredictionOptions
 from sspcm.inference.refined import RefinedFinder
 from sspcm.inference.tracks import numbered, smoothed
 from sspcm.ready.names import finder_for, network_path
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.images import read_image
+from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 Image = str | Path | np.ndarray | Any
 """A path, an array (height, width, 3) uint8 BGR as OpenCV reads it, or an image of Pillow."""
@@ -97,9 +99,10 @@ class Model:
             keep_images: keep each frame's pixels with its poses, so that `poses.draw()` works.
 
         Raises:
-            InputError: it cannot be read as a video, or frames of it could not be decoded: then
-                after the last of the others.
+            InputError: it cannot be read as a video, smoothing is negative or without tracking, or
+                frames of it could not be decoded: then after the last of the others.
         """
+        PredictionOptions(track=track, smooth=smooth)  # refuses what does not go together
         sources = find_sources([Path(path)]).sources
         if len(sources) > 1:
             raise InputError(f"{path}: holds {len(sources)} images and videos: name one video")
@@ -207,6 +210,8 @@ def load(
 def _pixels(image: Image) -> tuple[np.ndarray, str | None]:
     """Return pixels (height, width, 3) uint8 BGR of an image, and its path if it is one."""
     if isinstance(image, str | Path):
+        if Path(image).suffix.lower() in VIDEO_SUFFIXES and Path(image).is_file():
+            raise InputError(f"{image}: is a video, not an image: predict_video(path) takes it")
         return read_image(Path(image)), str(image)
     if hasattr(image, "convert") and hasattr(image, "getbands"):  # Pillow's, in RGB
         return cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR), None

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sspcm.data.detections import FrameBoxes
-from sspcm.inference.chain import BoxSource
+from sspcm.inference.chain import BoxSource, GivenBoxes
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from wepdtof_pose.dataset import (
     PoseDataset,
@@ -94,6 +94,8 @@ def own_frames(
     problems = [reader.problem for reader in readers if reader.problem]
     if not frames:
         raise InputError(f"no frame can be read: {problems[0] if problems else 'there is none'}")
+    if isinstance(boxes, GivenBoxes):
+        boxes.require_used()
     if not any(len(frame.boxes) for frame in frames):
         raise InputError(
             f"nobody was found on the {len(frames)} frames: name the people's boxes with --boxes, "

@@ -19,6 +19,7 @@ from sspcm.data.detection_forms import (
     require_clockwise,
     require_degrees,
     require_pixels,
+    require_radians,
     require_scores,
 )
 from wepdtof_pose.errors import InputError
@@ -206,7 +207,8 @@ def _turned_clockwise(
         path: of the file.
 
     Raises:
-        InputError: the angles look like others, or there are none to be told the unit of.
+        InputError: the angles look like others, are too large for what they are said to be, or
+            there are none to be told the unit of.
     """
     turned = np.array([_turned(row) for row in people], dtype=np.float64)
     corners = np.array([_corners(row) for row in people], dtype=np.float64).reshape(-1, 4, 2)
@@ -219,6 +221,7 @@ def _turned_clockwise(
     elif not known.any():
         raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")
     elif angles == "radians":
+        require_radians(turned[known, 4], str(path))
         turned[:, 4] = np.rad2deg(turned[:, 4])
     elif angles == "counter-clockwise":
         turned[:, 4] *= -1

@@ -55,6 +55,15 @@ def require_degrees(rotated: np.ndarray, upright: np.ndarray, source: str) -> No
         )
 
 
+def require_radians(angles: np.ndarray, source: str) -> None:
+    """Refuse angles (n,) that are said to be radians where one is larger than a whole turn."""
+    if (largest := np.abs(angles).max()) > 2 * np.pi + 0.01:
+        raise InputError(
+            f"{source}: an angle of {largest:.4g} is more than a whole turn in radians: leave out "
+            "--angles radians if they are degrees (in a configuration, data.unlabelled_angles)"
+        )
+
+
 def require_clockwise(rotated: np.ndarray, sizes: np.ndarray, source: str) -> None:
     """Refuse rotated boxes (n, 5) on images (n, 2) all over which they stand across the radius.
 

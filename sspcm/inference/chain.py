@@ -18,7 +18,7 @@ from sspcm.inference.frames import Frame, Source
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.poses import Poses
 from sspcm.inference.scores import NMS_THRESHOLD, RESCORE_THRESHOLD, crop_areas
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.scores.predictions import Predictions, rescore, suppress
 
 FRAMES_AT_ONCE = 16
@@ -132,6 +132,25 @@ class GivenBoxes:
     def count_before(self, source: Source, number: int | None, size: tuple[int, int]) -> None:
         """Count a frame (width, height) whose boxes were used in an earlier call."""
         self._used(Frame(source, np.zeros((0, 0, 3), dtype=np.uint8), number), *size)
+
+    def require_used(self) -> None:
+        """Refuse boxes of which none was usable on any frame so far.
+
+        Raises:
+            FruitlessError: none belongs to a frame, or none of those that do can be used.
+        """
+        if self.frames_with_boxes:
+            return
+        source, frames = self.detections.source, counted(self.frames, "frame")
+        if not self.matched:
+            raise FruitlessError(
+                f"{source}: no box belongs to any of the {frames}: boxes are found by file name or "
+                "image id (the file name without suffix, or its number)"
+            )
+        raise FruitlessError(
+            f"{source}: the {self.matched} boxes that belong to the {frames} all score less than "
+            f"--box-threshold {self.threshold:g} or lie outside their frame"
+        )
 
     @property
     def matched(self) -> int:

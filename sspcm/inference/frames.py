@@ -41,6 +41,7 @@ _COVER_RATE = 90_000
 """Frames per second that FFmpeg states for a cover picture, and for some videos of no rate."""
 _HEAD = 4096
 """Bytes that say whether a file without a known suffix is a text or an archive."""
+_NO_VIDEO = "it is none, or damaged, or cut short (the end of an MP4 says where its frames are)"
 _PATIENCE = 5000
 """Number of undecodable frames in a row that counts as the end of a video."""
 
@@ -195,7 +196,8 @@ class FrameReader:
                     f"{path}: holds no video, but sound, text or a cover picture alone"
                 )
             if not capture.isOpened():
-                raise InputError(f"{path}: cannot be opened as a video")
+                empty = "it is empty" if not path.stat().st_size else _NO_VIDEO
+                raise InputError(f"{path}: cannot be opened as a video: {empty}")
             if stated_rate >= _COVER_RATE and _gives_a_cover(path):
                 raise InputError(
                     f"{path}: its cover picture hides the video: copy the video alone to another "
@@ -469,7 +471,7 @@ def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
             continue
         seen.add(real)
         if Path(place) != folder and ("unfinished.jsonl" in files or _PREDICTED.issubset(files)):
-            left_out["folder of predictions"] += 1
+            left_out["folder(s) of predictions"] += 1
             folders.clear()
             continue
         folders[:] = [name for name in folders if not is_aside(name)]

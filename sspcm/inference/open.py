@@ -187,6 +187,12 @@ def _open_weights(
     if about is None:
         _require_no_old_checkpoint(path)
         about = AboutNetworks(bgr=not weights.mmpose)
+    elif crop_size not in (None, about.crop_size) or bgr not in (None, about.bgr):
+        (width, height), order = about.crop_size, "bgr" if about.bgr else "rgb"
+        raise InputError(
+            f"{path}: says itself that it takes crops of {width}x{height} in {order}: leave out "
+            "--crop-size and --colour"
+        )
     found = weights.networks
     roles = about.roles or dict(zip(found, "ABC", strict=False))
     states = {name: found[entry] for entry, name in roles.items() if entry in found}

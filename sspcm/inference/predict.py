@@ -192,7 +192,7 @@ def predict_inputs(
             frames = counted(people.too_small, "frame")
             count.notes.append(f"nobody on {frames} of one pixel in width or height")
         records = [journal.done[source.name] for source in found.sources]
-        _require_something(records, people, options, count)
+        _require_something(records, people, count)
         _write_files(out, found.sources, journal, networks, options, count)
     return count
 
@@ -359,7 +359,6 @@ def _heading(
 def _require_something(
     records: list[dict[str, Any]],
     people: BoxSource,
-    options: PredictionOptions,
     count: PredictionCount,
 ) -> None:
     """Refuse a prediction without frames, or without a usable box on any frame."""
@@ -367,17 +366,8 @@ def _require_something(
     count.problems = [record["problem"] for record in records if record["problem"]]
     if not count.frames:
         raise FruitlessError(count.problems[0])
-    if not isinstance(people, GivenBoxes) or people.frames_with_boxes:
-        return
-    if people.matched:
-        raise FruitlessError(
-            f"{options.boxes}: the {people.matched} boxes that belong to the {count.frames} frames "
-            f"all score less than --box-threshold {options.threshold:g} or lie outside their frame"
-        )
-    raise FruitlessError(
-        f"{options.boxes}: no box belongs to any of the {count.frames} frames: boxes are found by "
-        "file name or image id (the file name without suffix, or its number)"
-    )
+    if isinstance(people, GivenBoxes):
+        people.require_used()
 
 
 def _write_files(

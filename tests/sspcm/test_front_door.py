@@ -88,6 +88,11 @@ def test_a_video_gives_poses_with_numbers_and_times(model: sspcm.Model, tmp_path
     assert bare.tracks.tolist() == [0]
     with pytest.raises(InputError, match="without keeping their frame"):
         bare.draw()
+    for wrong in ({"smooth": -1.0}, {"smooth": 0.2, "track": False}):
+        with pytest.raises(InputError, match="smoothing"):
+            next(model.predict_video(path, **wrong))
+    with pytest.raises(InputError, match="is a video, not an image: predict_video"):
+        model(path)
     cv2.imwrite(str(tmp_path / "still.png"), np.zeros((64, 96, 3), dtype=np.uint8))
     with pytest.raises(InputError, match="holds 2 images and videos: name one video"):
         next(model.predict_video(tmp_path))

@@ -5,6 +5,9 @@ import sys
 
 import pytest
 
+from sspcm.hardware import choose_hardware
+from wepdtof_pose.errors import InputError
+
 FAULTS = """
 import resource, sys
 import torch
@@ -17,6 +20,14 @@ for step in range(8):
     del tensors
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
+
+
+@pytest.mark.parametrize(
+    ("device", "precision"), [("cpu", "half"), ("cpu", "float16"), ("meta", "float32")]
+)
+def test_what_is_unknown_is_refused(device: str, precision: str) -> None:
+    with pytest.raises(InputError, match=f"unknown .*'({device}|{precision})'"):
+        choose_hardware(device, precision)
 
 
 def faults(**told: str) -> int:

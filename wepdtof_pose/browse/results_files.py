@@ -10,12 +10,14 @@ from typing import Any
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 
-_RUN_FILE = "predictions"
+_RUN_FILE = "predictions.json"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def named_files(texts: Sequence[str]) -> dict[str, Path]:
     """Files by name; `FILE` alone is named by its stem, `predictions.json` of a run by its folder.
+
+    A folder stands for the `predictions.json` in it.
 
     Names become names of fields, so they are letters, digits and underscores; others in the name
     of a file are replaced.
@@ -29,15 +31,15 @@ def named_files(texts: Sequence[str]) -> dict[str, Path]:
         name, equals, rest = text.partition("=")
         # A file may have "=" in its path.
         if equals and "/" not in name and not Path(text).exists():
-            file = Path(rest)
+            file = _file_at(Path(rest))
             if not _NAME.fullmatch(name):
                 raise InputError(
                     f"--predictions {text}: the name {name!r} must be a letter, then letters, "
                     "digits and underscores"
                 )
         else:
-            file = Path(text)
-            stem = file.absolute().parent.name if file.stem == _RUN_FILE else file.stem
+            file = _file_at(Path(text))
+            stem = file.absolute().parent.name if file.name == _RUN_FILE else file.stem
             name = re.sub(r"\W", "_", stem, flags=re.ASCII)
             name = name if _NAME.fullmatch(name) else f"run_{name}"
         # FiftyOne takes views whose names differ in case alone for one.
@@ -80,3 +82,7 @@ def split_of_results(
             f"{source}: its images are in {' and '.join(fitting)}: name the split with --split"
         )
     return fitting[0]
+
+
+def _file_at(path: Path) -> Path:
+    return path / _RUN_FILE if path.is_dir() else path

@@ -16,7 +16,7 @@ from wepdtof_pose.errors import InputError, counted, echo
     "--predictions",
     metavar="[NAME=]FILE",
     multiple=True,
-    help="COCO results file to show and score; several are compared.",
+    help="COCO results file, or run folder, to show and score; several are compared.",
 )
 @click.option("--pseudo-labels", type=PATH, help="File that `sspcm pseudo-labels` wrote.")
 @click.option("--split", help="Of predictions and --export, where PATH has several.")

@@ -98,7 +98,8 @@ _LISTS: _Forms = (
     (_has_boxes_of_5, f"has detections in rotated boxes: {_READ}rapid"),
     (
         "image_id keypoints",
-        "has predictions, not annotations: wepdtof-pose visualize DATA --predictions FILE",
+        "has predictions, not annotations: wepdtof-pose visualize DATA --predictions FILE draws "
+        "them; sspcm predict --drafts coco writes them as a data set, into the folder drafts",
     ),
     (
         "image_id bbox",

@@ -262,6 +262,16 @@ def test_the_example_finds_people_as_find_does(
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    for order, said in (
+        ([finder_file, tmp_path / "frame.png", poses], "is no exported network of kind 'poses'"),
+        ([poses, tmp_path / "frame.png", poses], "is no exported network of kind 'finder'"),
+        ([poses, tmp_path / "frame.png", tmp_path / "none"], "none: cannot be opened"),
+    ):
+        wrong = [sys.executable, EXAMPLE, *order]
+        refused = subprocess.run(wrong, capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
     found = [list(person.values()) for person in json.loads(done.stdout)]
     assert len(found) == len(boxes)
     for person, box in zip(found, boxes, strict=True):

@@ -99,6 +99,10 @@ def test_a_released_file_is_evaluated(triple: Path, tiny_fisheye: Path, tmp_path
     assert done.exit_code == 0, done.output
     assert run("evaluate", imported, "--data", tiny_fisheye, "-o", file).exit_code == 0
     assert read_json(file)["networks"] == direct["networks"]
+    for other in (["--crop-size", "96x64"], ["--colour", "rgb"]):
+        done = run("evaluate", imported, "--data", tiny_fisheye, *other)
+        assert done.exit_code == 2
+        assert "says itself that it takes crops of 64x64 in bgr" in done.output
     assert "is no run: name a data set with --data" in run("evaluate", imported).output
 
 

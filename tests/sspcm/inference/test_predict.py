@@ -177,17 +177,18 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
         (["missing.png"], "missing.png: no such file or folder"),
         (["text.png"], "text.png: is not a readable image"),
         (["empty.png"], "empty.png: the file is empty"),
-        (["text.mp4"], "text.mp4: cannot be opened as a video"),
+        (["text.mp4"], "text.mp4: cannot be opened as a video: it is none, or damaged, or cut"),
+        (["empty.mp4"], "empty.mp4: cannot be opened as a video: it is empty"),
         (["empty"], "empty: the folder holds no image and no video"),
         (["good.png", "sub/good.png"], "two inputs are called 'good.png'"),
         (["good.png", "--boxes", "text.png"], "text.png: not valid JSON"),
         (
             ["good.png", "--boxes", "other.json"],
-            "other.json: no box belongs to any of the 1 frames",
+            "other.json: no box belongs to any of the 1 frame",
         ),
         (
             ["good.png", "--boxes", "low.json", "--box-threshold", "0.5"],
-            "low.json: the 2 boxes that belong to the 1 frames all score less than "
+            "low.json: the 2 boxes that belong to the 1 frame all score less than "
             "--box-threshold 0.5 or lie outside their frame",
         ),
         (["good.png", "--boxes", "broken.json"], "broken.json: entry 0: 'bbox' is not a list of 4"),
@@ -219,6 +220,7 @@ def test_unusable_input_is_one_line_and_leaves_nothing(
     for file in ("text.png", "text.mp4"):
         Path(file).write_text("not a picture")
     Path("empty.png").touch()
+    Path("empty.mp4").touch()
     box = {"file_name": "other.png", "category_id": 1, "bbox": [1, 1, 9, 9], "score": 1}
     Path("other.json").write_text(json.dumps([box]))
     low = {**box, "file_name": "good.png"}

@@ -22,6 +22,13 @@ def test_names(text: str, name: str, file: str) -> None:
     assert named_files([text]) == {name: Path(file)}
 
 
+def test_a_folder_stands_for_the_predictions_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "predictions.json"
+    name = next(iter(named_files([str(file)])))
+    assert named_files([str(tmp_path)]) == {name: file}
+    assert named_files([f"mine={tmp_path}"]) == {"mine": file}
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
