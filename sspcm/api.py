@@ -9,7 +9,7 @@ from typing import Any
 
 from sspcm.adaptation import adapt as adaptation
 from sspcm.choices import Up
-from sspcm.config_io import load_config
+from sspcm.config_io import flat_overrides, load_config
 from sspcm.inference.evaluate import evaluate_networks, load_test_people, own_test_people
 from sspcm.model import Model, load
 from sspcm.presets import fitting_config
@@ -50,7 +50,8 @@ def train(
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         preset: `quick`, `small`, `gpu` or `paper`; the one that suits the machine if None.
         config: a YAML file in place of a preset; the other arguments overrule it.
-        settings: keys of the configuration, such as `{"optimisation.epochs": 20}`.
+        settings: keys of the configuration, such as `{"optimisation.epochs": 20}`; of a group those
+            that it names.
         resume: go on with the run in the folder, as its config.yaml says where no config is given.
 
     Raises:
@@ -69,14 +70,14 @@ def train(
     (8, 'A')
     """
     named = {
-        "data.path": str(data),
+        "data.path": str(_path(data)),
         "data.category": category,
         "method.name": method,
         "data.labels": None if labels is None else str(labels),
         "seed": seed,
         "device": device,
     }
-    overrides = dict(settings or {})
+    overrides = flat_overrides(settings or {})
     overrides |= {key: value for key, value in named.items() if value is not None}
     own = Path(out) / "config.yaml"
     if config is None and resume and own.is_file():
@@ -133,7 +134,7 @@ def evaluate(
     test = (
         own_test_people(networks)
         if data is None
-        else load_test_people(Path(data), split, networks=networks, category=data_category)
+        else load_test_people(Path(_path(data)), split, networks=networks, category=data_category)
     )
     return evaluate_networks(
         networks,
@@ -214,3 +215,13 @@ def adapt(
         options,
         finder=None if boxes is not None else opened.finder,
     )
+
+
+def _path(data: str | Path) -> str | Path:
+    """Return the path, where it is one; a loaded data set is none."""
+    if not isinstance(data, str | Path):
+        raise InputError(
+            f"data is of type {type(data).__name__}: give the path of a COCO keypoint JSON or of a "
+            "data set folder"
+        )
+    return data

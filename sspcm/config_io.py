@@ -67,6 +67,14 @@ def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
     """
     overrides: dict[str, Any] = {}
     for key, value in map(parse_override, texts):
+        overrides |= flat_overrides({key: value})
+    return overrides
+
+
+def flat_overrides(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keys `a.b` and values, of groups those that they name; an empty group is a value."""
+    overrides: dict[str, Any] = {}
+    for key, value in settings.items():
         overrides |= flatten({key: value}) or {key: value}
     return overrides
 

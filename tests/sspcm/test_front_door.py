@@ -16,6 +16,7 @@ from sspcm.inference.predict import PredictionOptions, predict_inputs
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.formats.loading import load_dataset
 
 
 @pytest.fixture
@@ -155,6 +156,30 @@ def test_train_and_evaluate(tiny_fisheye: Path, settings: dict[str, Any], tmp_pa
     assert scores["AP"] == pytest.approx(result["last"]["A"]["AP"])
     with pytest.raises(InputError, match="split needs data"):
         sspcm.evaluate(tmp_path / "run", split="val")
+
+
+def test_settings_of_a_group_keep_the_others_of_the_preset(
+    tiny_fisheye: Path, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    others = {key: value for key, value in settings.items() if not key.startswith("optimisation.")}
+    grouped = others | {"optimisation": {"epochs": 2, "epoch_steps": 1, "batch_size": 4}}
+    run = tmp_path / "run"
+    sspcm.train(tiny_fisheye, run, method="supervised", labels=9, preset="quick", settings=grouped)
+    optimisation = load_config(run / "config.yaml").optimisation
+    assert (optimisation.epochs, optimisation.epoch_steps, optimisation.batch_size) == (2, 1, 4)
+    assert optimisation.learning_rate == 5e-4
+    assert optimisation.burn_in_epochs == 1
+
+
+def test_a_loaded_data_set_is_no_path(tiny_fisheye: Path, tmp_path: Path) -> None:
+    loaded = load_dataset(tiny_fisheye)["all"]
+    for refused in (
+        lambda: sspcm.train(loaded, tmp_path / "run"),
+        lambda: sspcm.evaluate("ceiling-pose", loaded),
+    ):
+        with pytest.raises(InputError, match=r"of type PoseDataset: give the path"):
+            refused()
+    assert not (tmp_path / "run").exists()
 
 
 def test_unknown_networks_are_refused_with_what_there_is() -> None:
