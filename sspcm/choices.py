@@ -9,6 +9,9 @@ Up = Literal["radius", "box", "angle"]
 the end of the rotated box that points away from the image centre, or the rotated box's own angle.
 Without a rotated box, all three mean the radius."""
 
+Angles = Literal["degrees", "radians", "counter-clockwise"]
+"""What the angles of given boxes are: the first two clockwise from up, the last in degrees."""
+
 Decoding = Literal["shift", "dark", "none"]
 """How positions are read from heatmaps; see `sspcm.heatmaps.decoding.decode`."""
 

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 from sspcm.augment.views import EASY_VIEW, HARD_VIEW, ViewStrength
-from sspcm.choices import ComputePrecision, Decoding, LabelOrder, Optimiser, Recipe, Schedule, Up
+from sspcm.choices import (
+    Angles,
+    ComputePrecision,
+    Decoding,
+    LabelOrder,
+    Optimiser,
+    Recipe,
+    Schedule,
+    Up,
+)
 from sspcm.heatmaps.targets import fitting_sigma
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.splits.hold_out import TEST_FRACTION
@@ -252,8 +261,7 @@ class TrainConfig:
         for key, choices in _CHOICES.items():
             _require_choice(key, attrgetter(key)(self), get_args(choices))
         if self.data.unlabelled_angles:
-            units = ("degrees", "radians", "counter-clockwise")
-            _require_choice("data.unlabelled_angles", self.data.unlabelled_angles, units)
+            _require_choice("data.unlabelled_angles", self.data.unlabelled_angles, get_args(Angles))
         for wanted, (allowed, keys) in _BOUNDS.items():
             for key in keys:
                 value = attrgetter(key)(self)

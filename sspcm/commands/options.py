@@ -5,16 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
 
+from sspcm.choices import Angles, Decoding
 from wepdtof_pose.commands.shared import PATH
 from wepdtof_pose.errors import InputError, echo, not_read
-
-if TYPE_CHECKING:
-    from sspcm.choices import Decoding
 
 
 def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
@@ -57,7 +55,7 @@ UP = click.option(
 
 ANGLES = click.option(
     "--angles",
-    type=click.Choice(["degrees", "radians", "counter-clockwise"]),
+    type=click.Choice(get_args(Angles)),
     help="What the angles of these boxes are: degrees or radians, clockwise from up, or degrees "
     "counter-clockwise.  [default: degrees; what looks otherwise is refused]",
 )

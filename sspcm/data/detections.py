@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from sspcm.choices import Angles
 from sspcm.data.coco_boxes import CocoBoxes, as_id, read_coco_boxes
 from sspcm.data.yolo_boxes import read_yolo_boxes
 from wepdtof_pose.errors import InputError, counted
@@ -226,8 +227,10 @@ def read_detections(
 
     Raises:
         InputError: it is no such file, holds no people, does not tell which category is that of
-            people, or a field is missing or not a number.
+            people, or a field is missing or not a number; or `angles` is another word.
     """
+    if angles is not None and angles not in get_args(Angles):
+        raise InputError(f"angles is {angles!r}: choose one of {', '.join(get_args(Angles))}")
     if path.is_dir() or path.suffix.lower() == ".txt":
         if angles is not None:
             raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")

@@ -5,7 +5,7 @@ A budget of N takes the first N of an order, so smaller budgets lie inside large
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,8 @@ def choose_people(
         seed: of the random orders.
 
     Raises:
-        InputError: fewer usable people, or no scenes where they are asked for.
+        InputError: fewer usable people, no scenes where they are asked for, or an unknown order or
+            unit.
 
     >>> from wepdtof_pose.annotations import sample_folder
     >>> from wepdtof_pose.formats.loading import load_dataset
@@ -41,6 +42,9 @@ def choose_people(
     >>> small < large
     True
     """
+    for name, word, words in (("order", order, get_args(Order)), ("by", by, get_args(Unit))):
+        if word not in words:
+            raise InputError(f"{name} is {word!r}: choose one of {', '.join(words)}")
     rng = np.random.default_rng(seed)
     if order == "stratified":
         if by != "person":

@@ -345,6 +345,8 @@ def test_the_unit_of_angles_may_be_said(tmp_path: Path, unit: str, angles: list)
     write_json(tmp_path / "c.json", [{"image_id": 1, "bbox": [10, 20, 30, 60, 140]}])
     with pytest.raises(InputError, match="140 is more than a whole turn in radians"):
         read_detections(tmp_path / "c.json", angles="radians")
+    with pytest.raises(InputError, match=r"angles is 'radian': choose one of degrees, radians"):
+        read_detections(tmp_path / "a.json", angles="radian")
 
 
 @pytest.mark.parametrize(("as_degrees", "refused"), [(True, False), (False, True)])

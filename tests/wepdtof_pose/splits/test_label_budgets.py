@@ -100,6 +100,8 @@ def test_people_are_those_of_the_published_orders(dataset: PoseDataset) -> None:
         ({"count": 61}, "61 labelled people asked for out of 60"),
         ({"count": 61, "order": "stratified"}, "61 labelled people asked for out of 60"),
         ({"count": 5, "order": "stratified", "by": "frame"}, "leave out --by"),
+        ({"count": 5, "order": "rand"}, "order is 'rand': choose one of file, random, stratified"),
+        ({"count": 5, "by": "camera"}, "by is 'camera': choose one of person, frame, scene"),
     ],
 )
 def test_refused(dataset: PoseDataset, arguments: dict, error: str) -> None:
