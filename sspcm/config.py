@@ -395,6 +395,11 @@ def _contradictions(config: TrainConfig) -> Iterator[str]:
             if data.labels_file
             else "with data.order=file, which labels the first people"
         )
+    if data.path and Path(data.path).resolve() in (Path(p).resolve() for p in data.more_labelled):
+        yield (
+            f"config key 'data.more_labelled' names {data.path}, as data.path does: all its people "
+            "would be labelled, whatever data.labels says; name the other data sets alone"
+        )
     if data.more_share and not data.more_labelled:
         yield "config key 'data.more_share' needs data.more_labelled"
     epochs, burn_in = config.optimisation.epochs, config.optimisation.burn_in_epochs

@@ -301,6 +301,9 @@ def test_few_further_labels_can_be_drawn_more_often(tiny_fisheye, mpii_copy):
     assert few.labelled_draws(0.0).tolist() == few.labelled.tolist()
     draws = few.labelled_draws(0.25)
     assert np.isin(draws, few.more).mean() == pytest.approx(0.25)
+    again = (str(mpii_copy), f"{tiny_fisheye}/../{tiny_fisheye.name}")
+    with pytest.raises(InputError, match=r"'data\.more_labelled' names .*, as data\.path does"):
+        TrainConfig(data=config(tiny_fisheye, more_labelled=again))
     with pytest.raises(InputError, match=r"'data\.more_share' needs data\.more_labelled"):
         TrainConfig(data=DataConfig(more_share=0.5))
 
