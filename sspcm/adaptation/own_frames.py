@@ -101,7 +101,10 @@ def own_frames(
             f"nobody was found on the {len(frames)} frames: name the people's boxes with --boxes, "
             "or frames with people"
         )
-    counts = {f"{suffix} files": count for suffix, count in found.left_out.items()}
+    counts = {
+        f"{what} files" if what.startswith(".") else what: count
+        for what, count in found.left_out.items()
+    }
     if step > 1:
         counts[f"frames, of which every {step}. is used"] = looked_at - len(frames)
     empty = sum(not len(frame.boxes) for frame in frames)

@@ -234,7 +234,9 @@ def say_what_was_not_read(
     `see` names the file that has all of these; see `not_read`.
     """
     if left_out:
-        kinds = ", ".join(f"{number} {suffix}" for suffix, number in left_out.items())
+        from wepdtof_pose.formats.layout import count_in_words
+
+        kinds = ", ".join(count_in_words(number, what) for what, number in left_out.items())
         echo(f"left out, neither images nor videos: {kinds}")
     for line in not_read(problems, see=see):
         echo(line)

@@ -281,7 +281,7 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
                         what if file.is_file() else f"{what} (link to nothing, or no file)"
                     ] += 1
                 elif kind == "video" and _holds_no_video(file):
-                    left_out[f"{what} (holds no video)"] += 1
+                    left_out[f"{what} (no video in it)"] += 1
                 else:
                     held.append((file, file.relative_to(path).as_posix(), kind))
             if not held:
@@ -471,7 +471,7 @@ def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
             continue
         seen.add(real)
         if Path(place) != folder and ("unfinished.jsonl" in files or _PREDICTED.issubset(files)):
-            left_out["folder(s) of predictions"] += 1
+            left_out["folders of predictions"] += 1
             folders.clear()
             continue
         folders[:] = [name for name in folders if not is_aside(name)]

@@ -388,18 +388,18 @@ def counts_in_words(counts: Mapping[str, int]) -> str:
 def count_in_words(count: int, what: str) -> str:
     """Return a count with what it counts, which begins with a noun in the plural.
 
-    >>> count_in_words(2, "people who are given twice"), count_in_words(1, "people who are left")
-    ('2 people who are given twice', '1 person who is left')
+    >>> [count_in_words(1, what) for what in ("people who are left", ".xls files")]
+    ['1 person who is left', '1 .xls file']
     """
     if count == 1:
-        what = re.sub(r"people|boxes|\w+s\b", lambda noun: _singular(noun.group()), what, count=1)
+        what = re.sub(r"people|boxes|(?<![.\w])\w+s\b", _singular, what, count=1)
         what = re.sub(_NOUN_AND_VERB, lambda match: f"{match[1]} {_VERBS[match[2]]}", what)
     return f"{count} {what}"
 
 
-def _singular(noun: str) -> str:
+def _singular(noun: re.Match[str]) -> str:
     singular = {"people": "person", "boxes": "box", "categories": "category"}
-    return singular.get(noun, noun.removesuffix("s"))
+    return singular.get(noun[0], noun[0].removesuffix("s"))
 
 
 _VERBS = {"are": "is", "say": "says", "name": "names", "hold": "holds"}

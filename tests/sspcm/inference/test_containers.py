@@ -166,7 +166,7 @@ def test_sound_with_a_cover_picture_is_no_video(single_run: Path, tmp_path: Path
     (folder / "song.mp3").write_bytes(music())
     found = find_sources([folder])
     assert [source.name for source in found.sources] == ["clip.mp4"]
-    left_out = {".mov (holds no video)": 1, ".m4a": 1, ".mp3": 1, ".mp4 (holds no video)": 1}
+    left_out = {".mov (no video in it)": 1, ".m4a": 1, ".mp3": 1, ".mp4 (no video in it)": 1}
     assert found.left_out == left_out
     named = [str(folder / name) for name in ("clip.mp4", "song.m4a", "song.mp3", "note.mov")]
     out = str(tmp_path / "out")

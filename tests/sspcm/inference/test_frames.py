@@ -320,7 +320,7 @@ def test_drawings_of_earlier_predictions_are_no_inputs(
         cv2.imwrite(str(place), picture(1))
     inputs = find_sources([tmp_path / "photos"])
     assert [source.name for source in inputs.sources] == ["a.png"]
-    assert inputs.left_out == {"folder(s) of predictions": 1}
+    assert inputs.left_out == {"folders of predictions": 1}
     # Named itself, it is read.
     assert [source.name for source in find_sources([drawings]).sources] == ["a.png"]
 

@@ -22,6 +22,8 @@ from wepdtof_pose.formats.layout import count_in_words, files_in, names_below
         ("images of kinds that are not read", "1 image of kinds that are not read"),
         ("annotations of category 'dogs'", "1 annotation of category 'dogs'"),
         ("categories of one name", "1 category of one name"),
+        (".xls files", "1 .xls file"),
+        ("folders of predictions", "1 folder of predictions"),
     ],
 )
 def test_counts_of_one_are_said_in_the_singular(what: str, one: str) -> None:
