@@ -152,7 +152,7 @@ def _report(count: PredictionCount) -> None:
 
 
 def _rate(count: PredictionCount) -> str:
-    if not count.seconds:
+    if not count.seconds or count.frames == count.frames_before:
         return ""
-    rate = count.frames / count.seconds
+    rate = (count.frames - count.frames_before) / count.seconds
     return f" ({rate:.1f} a second)" if rate >= 0.1 else f" ({1 / rate:.0f} s each)"

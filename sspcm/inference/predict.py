@@ -103,7 +103,8 @@ class PredictionCount:
         frames: frames read.
         poses: poses written.
         bare: poses without a joint that scores high enough to be drawn.
-        seconds: duration of the work.
+        frames_before: how many of the frames an earlier call had read.
+        seconds: duration of the work on the others.
         left_out: files in folders that are neither images nor videos, by suffix.
         boxes: how many given boxes were used, and why others were not; None without given boxes.
         problems: one line for each input that could not be read.
@@ -113,6 +114,7 @@ class PredictionCount:
     frames: int = 0
     poses: int = 0
     bare: int = 0
+    frames_before: int = 0
     seconds: float = 0.0
     left_out: dict[str, int] = field(default_factory=dict)
     boxes: dict[str, int] | None = None
@@ -176,6 +178,7 @@ def predict_inputs(
         count.notes += journal.notes
         if done := len(found.sources) - len(todo):
             count.notes.append(f"{out}: goes on after {counted(done, 'input')} done before")
+        count.frames_before = sum(record["frames"] for record in journal.done.values())
         if isinstance(people, GivenBoxes):
             for source in found.sources:
                 for number, size in journal.frames_before(source):

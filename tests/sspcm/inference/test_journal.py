@@ -127,6 +127,7 @@ def test_an_image_that_changed_since_a_stop_is_predicted_anew(
     assert f"{folder / 'b.bmp'}: changed since the prediction began; predicted anew" in count.notes
     assert "1 input done before: no longer there, and left out" in count.notes
     assert f"{out}: goes on after 1 input done before" in count.notes
+    assert (count.frames, count.frames_before) == (3, 1)
     predict_inputs(networks, [folder], tmp_path / "whole", options)
     assert rows_of(out) == rows_of(tmp_path / "whole")
 
