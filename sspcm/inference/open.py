@@ -62,6 +62,10 @@ def open_networks(
             of the heatmaps are unknown.
     """
     folder = run_folder_of(path)
+    if checkpoint != "last" and path.is_file():
+        raise InputError(
+            f"{path}: --checkpoint chooses from a run folder; leave it out for a single file"
+        )
     if folder is None:
         return _open_weights(
             path, keypoints, crop_size, bgr, device or "auto", precision or "float32"

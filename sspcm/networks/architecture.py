@@ -24,7 +24,10 @@ def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Mo
         InputError: no such network has these parameters.
     """
     if "mix.0.weight" in state:
-        raise InputError(f"{source}: finds people and predicts no poses: name it with --finder")
+        raise InputError(
+            f"{source}: finds people and predicts no poses: sspcm predict and adapt take it as "
+            "--finder, sspcm find as --model"
+        )
     name, options = architecture_of(state, source=source)
     network = build_network(name, state["final_layer.weight"].shape[0], **options)
     try:

@@ -1,5 +1,6 @@
 """Weights from released files and to them, and initial weights of a run."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sspcm.networks.architecture import network_of_state
 from sspcm.networks.hrnet import HRNet
 from sspcm.networks.resnet import PoseResNet
 from sspcm.networks.roles import network_maker
+from sspcm.ready.names import ready_networks
 from sspcm.training.train import train
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
@@ -189,6 +191,20 @@ def test_other_files_are_refused(tmp_path: Path, content: Any, said: str) -> Non
 def config_of(tiny_run: Path, **changes: Any) -> Any:
     overrides = {key.replace("__", "."): value for key, value in changes.items()}
     return load_config(tiny_run / "config.yaml", overrides=overrides)
+
+
+def test_a_single_file_has_one_checkpoint(tiny_run: Path, tmp_path: Path) -> None:
+    inside = tiny_run / "checkpoints" / "last.pt"
+    alone = shutil.copy(inside, tmp_path / "alone.pt")
+    for file in (inside, Path(alone)):
+        open_networks(file, checkpoint="last", device="cpu")
+        with pytest.raises(InputError, match="--checkpoint chooses from a run folder"):
+            open_networks(file, checkpoint="best", device="cpu")
+
+
+def test_a_finder_is_no_pose_network() -> None:
+    with pytest.raises(InputError, match="sspcm predict and adapt take it as --finder"):
+        open_networks(ready_networks()["ceiling-find"], device="cpu")
 
 
 def test_pretrained_networks_by_role(tiny_run: Path, tmp_path: Path) -> None:
