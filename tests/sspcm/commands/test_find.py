@@ -142,7 +142,7 @@ def test_the_folder_of_a_finders_run_is_opened(
     empty = find(image, "-o", tmp_path / "c.json", "--model", tmp_path)
     assert empty.returncode == 2
     assert "is a folder without weights: name a file of weights" in empty.stderr
-    with pytest.raises(InputError, match=r"finds people and predicts no poses: name it with --fin"):
+    with pytest.raises(InputError, match=r"finds people and predicts no poses: .*--fin"):
         open_networks(run)
 
 
