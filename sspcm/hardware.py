@@ -12,11 +12,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import torch
 from torch import nn
 
+from sspcm.choices import ComputePrecision
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
 
@@ -130,8 +131,9 @@ def choose_hardware(
                 f"device {str(chosen)!r} asked for, but torch sees {count} CUDA devices here, "
                 "numbered from 0: choose another --device"
             )
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise InputError(f"unknown precision {precision!r}: choose auto, float32 or bfloat16")
+    if precision not in get_args(ComputePrecision):
+        known = ", ".join(get_args(ComputePrecision))
+        raise InputError(f"unknown precision {precision!r}: choose one of {known}")
     if precision == "auto":
         precision = "bfloat16" if _fast_bfloat16(chosen) else "float32"
     if precision == "float32" and chosen.type == "cuda":

@@ -144,11 +144,11 @@ class GivenBoxes:
         source, frames = self.detections.source, counted(self.frames, "frame")
         if not self.matched:
             raise FruitlessError(
-                f"{source}: no box belongs to any of the {frames}: boxes are found by file name or "
+                f"{source}: no box belongs to the {frames}: boxes are found by file name or "
                 "image id (the file name without suffix, or its number)"
             )
         raise FruitlessError(
-            f"{source}: the {self.matched} boxes that belong to the {frames} all score less than "
+            f"{source}: the {self.matched} boxes that belong to the {frames} score less than "
             f"--box-threshold {self.threshold:g} or lie outside their frame"
         )
 

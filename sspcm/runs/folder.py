@@ -94,7 +94,9 @@ class RunFolder:
         # What a run that was killed right here has left, or a desktop.
         leftovers = {path.name for path in self.path.glob(f".{self.config_file.name}.*")}
         leftovers |= FILES_OF_DESKTOPS
-        if begun:  # and what one that found no room for its crops, say, had written before
+        # And what one that found no room for its crops, say, had written before; who wrote a
+        # config.yaml that lies here alone is not known.
+        if begun and self.environment_file.is_file():
             own = (self.config_file, self.environment_file, self.keypoints_file)
             leftovers |= {path.name for path in own}
         if {path.name for path in self.path.iterdir()} - leftovers:

@@ -177,6 +177,43 @@ def by_corners(content: dict) -> None:
         row["rotated_box"][:2] = row["bbox"][:2]
 
 
+def by_own_corners(content: dict) -> None:
+    for row in content["annotations"]:
+        x, y, w, h, angle = row["rotated_box"]
+        row["rotated_box"] = [x - w / 2, y - h / 2, w, h, angle]
+
+
+def by_two_corners(content: dict) -> None:
+    for row in content["annotations"]:
+        x, y, w, h, angle = row["rotated_box"]
+        row["rotated_box"] = [x - w / 2, y - h / 2, x + w / 2, y + h / 2, angle]
+
+
+def rotated_shares(content: dict) -> None:
+    for row in content["annotations"]:
+        row["rotated_box"][:4] = [number / 1000 for number in row["rotated_box"][:4]]
+
+
+def busts(content: dict) -> None:
+    """Pictures that are the boxes of their people, who have joints in the upper part alone."""
+    sizes = {image["id"]: (image["width"], image["height"]) for image in content["images"]}
+    for row in content["annotations"]:
+        (x, y, w, h), (width, height) = row["bbox"], sizes[row["image_id"]]
+        joints = row["keypoints"]
+        joints[0::3] = [(one - x) / w * width for one in joints[0::3]]
+        joints[1::3] = [(one - y) / h * height * 0.45 for one in joints[1::3]]
+        row["bbox"] = [0, 0, width, height]
+        row["area"] = width * height
+
+
+def plain_boxes_of_heads(content: dict) -> None:
+    """Rotated boxes of the whole people, and plain ones of the joints at one end of them."""
+    for row in content["annotations"]:
+        x, y, _, h, angle = row["rotated_box"]
+        turn = np.deg2rad(angle)
+        row["bbox"] = [x + 0.4 * h * np.sin(turn) - 8, y - 0.4 * h * np.cos(turn) - 8, 16, 16]
+
+
 def radians(content: dict) -> None:
     for row in content["annotations"]:
         row["rotated_box"][4] = np.deg2rad(row["rotated_box"][4])

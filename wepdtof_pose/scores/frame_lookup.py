@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -97,6 +97,45 @@ def find_frames(
         if not elsewhere.isdisjoint(text for text in pair if isinstance(text, str)):
             rows[position] = -1
     return rows
+
+
+def images_of_paths(
+    names: Iterable[tuple[Any, str]], texts: Collection[str]
+) -> dict[str, set[Any]]:
+    """Return the ids of the images whose files texts may name, with or without suffix.
+
+    A text is the path of the file, or else its end, or ends in it. Where several end in that of one
+    image and contradict each other, as cam1/7.jpg and cam2/7.jpg do of 7.jpg, it is none of them.
+
+    Args:
+        names: id and file name of each image.
+        texts: paths.
+
+    >>> found = images_of_paths([(1, "cam1/7.jpg"), (2, "8.jpg")], ["7", "cam2/7.jpg", "all/8.jpg"])
+    >>> found["7"], found["cam2/7.jpg"], found["all/8.jpg"]
+    ({1}, set(), {2})
+    """
+    alike: dict[str, dict[tuple[str, ...], set[Any]]] = {}
+    for image, name in names:
+        path = PurePosixPath(name.replace("\\", "/"))
+        for last in (path.name, path.stem):
+            of_path = alike.setdefault(last, {}).setdefault((*path.parts[:-1], last), set())
+            of_path.add(image)
+    found: dict[str, set[Any]] = {}
+    longer: dict[Any, list[tuple[str, ...]]] = {}
+    for text in texts:
+        path = PurePosixPath(text.replace("\\", "/"))
+        others = alike.get(path.name, {})
+        ending = [images for own, images in others.items() if _one_ends_the_other(own, path.parts)]
+        found[text] = set().union(*[others[path.parts]] if path.parts in others else ending)
+        for image in found[text] if len(path.parts) > 1 else ():
+            longer.setdefault(image, []).append((*path.parts[:-1], path.stem))
+    for image, paths in longer.items():
+        longest = max(paths, key=len)
+        if not all(_one_ends_the_other(path, longest) for path in paths):
+            for images in found.values():
+                images.discard(image)
+    return found
 
 
 def _of_other_frames(row_by_name: dict[str, int], own: pd.Series, source: str) -> set[str]:

@@ -12,11 +12,11 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import PurePosixPath
 from typing import Any
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import canonical_joint_name
+from wepdtof_pose.scores.frame_lookup import images_of_paths
 from wepdtof_pose.validation.annotations import usable_skeleton
 from wepdtof_pose.validation.edits import Edits, Table
 from wepdtof_pose.validation.label_counts import (
@@ -229,7 +229,7 @@ def _mend_images(edits: Edits) -> None:
 def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
     """Let image_id and category_id mean the only image and category that they can."""
     images = {i["id"] for _, i in edits.entries("images") if _is_id(i.get("id"))}
-    ids = _ids_by_text(edits)
+    image_meant = _images_meant(edits)
     categories = edits.content.get("categories")
     categories = categories if isinstance(categories, list) else []
     listed = [c["id"] for c in categories if isinstance(c, dict) and _is_id(c.get("id"))]
@@ -240,7 +240,7 @@ def _mend_references(edits: Edits, category: dict[str, Any] | None) -> None:
             if name not in person or (type(value) in (int, str) and value in known):
                 continue
             of_image = name == "image_id"
-            found = _image_meant(value, images, ids) if of_image else _meant(value, known)
+            found = image_meant(value) if of_image else _meant(value, known)
             code = "image-unknown" if of_image else "category-unknown"
             if found is None and name == "category_id" and not _is_id(value):
                 # null, or no id at all: clear where there is one category only.
@@ -264,30 +264,24 @@ def _only_other_id(edits: Edits, category: dict[str, Any] | None) -> Any:
     return ids.pop() if len(ids) == 1 and lists and alike else None
 
 
-def _ids_by_text(edits: Edits) -> dict[str, set[Any]]:
-    """Return the ids of images by texts that may stand for them: the id without zeros before it,
-    and behind a slash the name of the file, its end and that without a suffix."""
-    ids: dict[str, set[Any]] = defaultdict(set)
-    for _, image in edits.entries("images"):
-        if not _is_id(image.get("id")):
-            continue
-        texts = {_unpadded(image["id"])}
-        if isinstance(image.get("file_name"), str):
-            path = PurePosixPath(image["file_name"])
-            texts |= {f"/{text}" for text in (path, path.name, path.stem)}
-        for text in texts:
-            ids[text].add(image["id"])
-    return ids
+def _images_meant(edits: Edits) -> Callable[[Any], Any]:
+    """Return what gives the id of the only image that an image_id can stand for, or None."""
+    images = [image for _, image in edits.entries("images") if _is_id(image.get("id"))]
+    known = {image["id"] for image in images}
+    spelled: dict[str, set[Any]] = defaultdict(set)
+    for number in known:
+        spelled[_unpadded(number)].add(number)
+    names = [(i["id"], i["file_name"]) for i in images if isinstance(i.get("file_name"), str)]
+    asked = [person.get("image_id") for _, person in edits.entries("annotations")]
+    files = images_of_paths(names, {value for value in asked if isinstance(value, str)} - known)
 
+    def meant(value: Any) -> Any:
+        found = {_meant(value, known)} - {None}
+        if _is_id(value):
+            found |= spelled.get(_unpadded(value), set()) | files.get(value, set())
+        return found.pop() if len(found) == 1 else None
 
-def _image_meant(value: Any, images: set[Any], ids: dict[str, set[Any]]) -> Any:
-    """Return the id of the only image that a value can stand for, or None."""
-    found = {_meant(value, images)} - {None}
-    if _is_id(value):
-        found |= ids.get(_unpadded(value), set())
-    if isinstance(value, str):
-        found |= ids.get(f"/{value}") or ids.get(f"/{PurePosixPath(value).name}", set())
-    return found.pop() if len(found) == 1 else None
+    return meant
 
 
 def _unpadded(number: Any) -> str:

@@ -82,19 +82,30 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
 
 
 def _rotated_elsewhere(raw: RawFile) -> str:
-    """Tell rotated boxes whose centres are not those of the plain boxes of the same people."""
-    boxes, sizes, centres = raw.boxes, raw.sizes_of_people, raw.rotated[:, :2]
+    """Tell rotated boxes that are elsewhere than the plain boxes of the same people.
+
+    Plain boxes around a few joints lie at one end of them, and those at the edge may be cut.
+    """
+    boxes, sizes = raw.boxes, raw.sizes_of_people
+    centres, sides = raw.rotated[:, :2], raw.rotated[:, 2:4]
     middles = boxes[:, :2] + boxes[:, 2:] / 2
     with np.errstate(invalid="ignore"):
-        # Plain boxes may be cut at the edge.
         whole = ((boxes[:, :2] > 1) & (boxes[:, :2] + boxes[:, 2:] < sizes - 1)).all(axis=1)
-        off = np.asarray((np.abs(centres - middles) > 0.4 * boxes[:, 2:]).any(axis=1))
+        longest = np.maximum(boxes[:, 2:], sides).max(axis=1)
+        off = np.asarray(np.hypot(*(centres - middles).T) > 0.5 * longest)
     counted = _with_box(raw) & np.isfinite(raw.rotated).all(axis=1) & whole
-    if counted.sum() < _SEVERAL or not _all(off, counted):
+    if counted.sum() < _SEVERAL:
         return ""
-    corner = np.abs(centres - boxes[:, :2]) < 0.05 * boxes[:, 2:]
-    meant = ": corners, not centres?" if _all(corner.all(axis=1), counted) else ""
-    return f"rotated boxes are not centred where the plain boxes of the same people are{meant}"
+    for words, meant in {
+        "begin with a corner, not the centre": centres + sides / 2,
+        "begin with the corner of the plain boxes, not the centre": centres + boxes[:, 2:] / 2,
+        "are two corners": (centres + sides) / 2,
+    }.items():
+        if _all((np.abs(middles - meant) < 0.2 * boxes[:, 2:]).all(axis=1), counted):
+            return f"rotated boxes {words}, as the plain boxes of the same people show"
+    if not _all(off, counted):
+        return ""
+    return "rotated boxes are not where the plain boxes of the same people are"
 
 
 def are_radians(angles: np.ndarray) -> bool:
@@ -332,11 +343,12 @@ def _other_boxes(raw: RawFile) -> str:
             h,
         ),
     }
+    fit = _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5
     across, down = _larger(raw)
-    if not 0.8 < across < 1.25 or not 0.8 < down < 1.25:
+    # Boxes that hold joints of the upper body alone would do for those of a flatter picture.
+    if not fit and (not 0.8 < across < 1.25 or not 0.8 < down < 1.25):
         words = f"x, y, w, h of pictures {1 / across:.3g} x {1 / down:.3g} times as large"
         readings[words] = (x * across, y * down, w * across, h * down)
-    fit = _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5
     # Of few people it may be by chance that boxes which hold their joints are large.
     loose = _jointed(raw).sum() >= _SEVERAL and not _are_filled(raw, raw.boxes, raw.keypoints)
     if not fit or loose:

@@ -35,7 +35,7 @@ from wepdtof_pose.validation.joints import (
     check_sides,
 )
 from wepdtof_pose.validation.raw_file import RawFile, read_raw
-from wepdtof_pose.validation.units import UNITS, check_angles, check_units
+from wepdtof_pose.validation.units import OF_ANGLES, UNITS, check_angles, check_units
 
 CHECKS: tuple[Callable[[RawFile], Iterator[Problem]], ...] = (
     check_joint_names,
@@ -110,7 +110,7 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
 def check_raw(raw: RawFile) -> list[Problem]:
     """Return all problems of a file that are seen without its images, in no particular order."""
     found = [*raw.problems, *(p for check in CHECKS for p in check(raw) if len(p.rows))]
-    if any(problem.code in UNITS and problem.code.startswith("units") for problem in found):
+    if any(problem.code in UNITS - OF_ANGLES for problem in found):
         # Every box and joint is out of place then, for one reason.
         found = [problem for problem in found if problem.code not in _OF_PLACES]
     return found

@@ -184,11 +184,11 @@ def test_low_boxes_are_left_out(single_run: Path, images: list[Path], tmp_path: 
         (["good.png", "--boxes", "text.png"], "text.png: not valid JSON"),
         (
             ["good.png", "--boxes", "other.json"],
-            "other.json: no box belongs to any of the 1 frame",
+            "other.json: no box belongs to the 1 frame",
         ),
         (
             ["good.png", "--boxes", "low.json", "--box-threshold", "0.5"],
-            "low.json: the 2 boxes that belong to the 1 frame all score less than "
+            "low.json: the 2 boxes that belong to the 1 frame score less than "
             "--box-threshold 0.5 or lie outside their frame",
         ),
         (["good.png", "--boxes", "broken.json"], "broken.json: entry 0: 'bbox' is not a list of 4"),

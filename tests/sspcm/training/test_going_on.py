@@ -55,8 +55,13 @@ def test_a_run_that_ended_before_it_learned_may_be_begun_again(short, tmp_path):
     train(load_config(overrides=short | {"optimisation.epochs": 1}), folder)
     assert len(rows_of(folder)) == 1
     assert load_config(RunFolder(folder).config_file).optimisation.epochs == 1
-    with pytest.raises(InputError, match="already holds a run"):
-        train(load_config(overrides=short), folder)
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "config.yaml").write_text("# somebody's own\n")
+    for held in (folder, own):
+        with pytest.raises(InputError, match="already holds a run"):
+            train(load_config(overrides=short), held)
+    assert (own / "config.yaml").read_text() == "# somebody's own\n"
 
 
 def test_resume_alone_takes_the_configuration_of_the_folder(short, tmp_path):

@@ -355,11 +355,32 @@ def test_the_number_of_one_image_and_the_file_of_another_is_nobodys(value: str) 
     assert repair(content, "a.json").content["annotations"][0]["image_id"] == 1
 
 
-def test_a_whole_file_name_goes_before_its_end() -> None:
-    content = one_person(keypoints=[5, 6, 2] * 4, num_keypoints=4, image_id="cam2/7.jpg")
-    first = content["images"][0]
-    content["images"] = [{**first, "id": n, "file_name": f"cam{n}/7.jpg"} for n in (1, 2)]
-    assert repair(content, "a.json").content["annotations"][0]["image_id"] == 2
+@pytest.mark.parametrize(
+    ("files", "texts", "found"),
+    [
+        # A whole name goes before its end.
+        (["cam1/7.jpg", "cam2/7.jpg"], ["cam2/7.jpg"], [2]),
+        (["7.jpg", "cam2/7.jpg"], ["7.jpg", "7"], [1, 1]),
+        (["cam1/7.jpg"], ["all/cam1/7.jpg", "cam1\\7.jpg", "cam1/7"], [1, 1, 1]),
+        # The frames of other cameras have the same names.
+        (["cam1/7.jpg"], ["cam2/7.jpg", "cam2/7"], [None, None]),
+        (["7.jpg"], ["cam1/7.jpg", "cam2/7.jpg"], [None, None]),
+        (["cam1/7.jpg", "cam2/7.jpg"], ["7.jpg", "7"], [None, None]),
+        (["a.png"], ["a.jpg", "", "/"], [None, None, None]),
+    ],
+)
+def test_the_image_of_a_file(files: list[str], texts: list[str], found: list[int | None]) -> None:
+    content = one_person(keypoints=[5, 6, 2] * 4, num_keypoints=4)
+    image, one = content["images"][0], content["annotations"][0]
+    content["images"] = [
+        {**image, "id": n, "file_name": name} for n, name in enumerate(files, start=1)
+    ]
+    content["annotations"] = [
+        {**one, "id": n, "image_id": text} for n, text in enumerate(texts, start=1)
+    ]
+    people = repair(content, "a.json").content["annotations"]
+    expected = [text if n is None else n for text, n in zip(texts, found, strict=True)]
+    assert [row["image_id"] for row in people] == expected
 
 
 OTHER_TRIPLES = {

@@ -13,7 +13,10 @@ from annotation_edits import (
     all_per_cent,
     box_per_cent,
     boxes_of_larger_images,
+    busts,
     by_corners,
+    by_own_corners,
+    by_two_corners,
     centres,
     centres_of_a_pool,
     copied,
@@ -32,8 +35,10 @@ from annotation_edits import (
     person,
     placeholder,
     places_in_space,
+    plain_boxes_of_heads,
     radians,
     read_as_centres,
+    rotated_shares,
     rows_first,
     scaled,
     several,
@@ -195,6 +200,13 @@ CASES: dict[str, tuple[Edit, set[str]]] = {
     "places without visibility": (unsaid, {"visibility-unsaid", "num-keypoints"}),
     "places with z": (places_in_space, {"units-visibility", "visibility", "num-keypoints"}),
     "rotated boxes by corners": (by_corners, {"units-rotated"}),
+    "rotated boxes by corners of their own": (by_own_corners, {"units-rotated"}),
+    "rotated boxes by two corners": (by_two_corners, {"units-rotated", "rotated-box"}),
+    "rotated boxes in shares": (rotated_shares, {"units-rotated"}),
+    "a fault beside rotated boxes by corners": (
+        lambda content: (by_corners(content), person(bbox=[5, 5, 1, 1])(content))[0],
+        {"units-rotated", "box-small", "joint-outside-box", "area-doubtful"},
+    ),
     "angles in radians": (radians, {"angles-radians"}),
     "angles counter-clockwise": (mirrored, {"angles-mirrored"}),
     "a scene with an escape": (image(scene="cam\x1b[31m"), {"structure"}),
@@ -278,6 +290,13 @@ def test_people_who_may_be_in_pixels_are_not_said_to_be_in_per_cent(
     findings_of: Callable, edit: Edit
 ) -> None:
     assert "units-per-cent" not in findings_of(edit).counts
+
+
+@pytest.mark.parametrize("edit", [busts, plain_boxes_of_heads])
+def test_boxes_that_are_larger_or_smaller_than_their_people_need_are_in_pixels(
+    findings_of: Callable, edit: Edit
+) -> None:
+    assert not [code for code in findings_of(edit).counts if code.startswith("units")]
 
 
 def test_every_code_of_a_file_has_a_case() -> None:
