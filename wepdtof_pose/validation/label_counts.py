@@ -60,12 +60,20 @@ def count_frames(images: list[Any]) -> int:
 
 
 def count_person(person: Any, *, pairs: bool = False) -> LabelCounts:
-    """Count the labels of an annotation."""
+    """Count the labels of an annotation.
+
+    A list of joints that holds no whole number of triples is counted as pairs if it can be.
+
+    >>> count_person({"keypoints": [11, 23, 0, 0, 0, 0, 20, 12]}).joints
+    2
+    """
     if not isinstance(person, dict) or not person:
         return LabelCounts()
     keypoints = person.get("keypoints")
     joints = 0
     if isinstance(keypoints, list):
+        numbers = len(keypoints)
+        pairs = pairs or (numbers % 3 != 0 and numbers % 2 == 0)
         joints = sum(map(is_labelled, joints_in(keypoints, pairs=pairs)))
     return LabelCounts(people=1, boxes=int(is_box(person.get("bbox"))), joints=joints)
 

@@ -278,6 +278,15 @@ def test_what_has_no_one_answer_stays_until_told(fixed: Fix, tmp_path: Path, nam
     load_dataset(tmp_path / "dropped")
 
 
+def test_joints_of_another_form_are_counted_when_they_are_dropped(fixed: Fix) -> None:
+    before = content()
+    # Pairs of four joints, where the others have triples.
+    before["annotations"][0]["keypoints"] = [11, 23, 0, 0, 0, 0, 20, 12]
+    joints = fixed(before, drop=True)[1]["labels"]
+    assert joints["dropped"]["joints"] == 2
+    assert joints["before"]["joints"] == joints["after"]["joints"] + 2
+
+
 def test_pairs_of_everybody_are_joints_without_visibility(fixed: Fix) -> None:
     before = content()
     for row in before["annotations"]:
