@@ -91,15 +91,18 @@ def frame_numbers(root: Element, found: list[Track], source: str) -> range:
     """
     used = [frame for track in found for frame in track.frames]
     first, last = (min(used), max(used)) if used else (0, -1)
-    task = root.find("meta/task")
-    stated = range(0) if task is None else _stated_frames(task, source)
-    start, stop = (root.findtext(f"meta/job/{key}_frame") for key in ("start", "stop"))
-    if stated:
-        first, last = 0, max(last, len(stated) - 1)
-    elif start and stop:
-        begins = _whole(start, f"{source}: <start_frame>")
-        first = min(first, begins) if used else begins
-        last = max(last, _whole(stop, f"{source}: <stop_frame>"))
+    task, job = root.find("meta/task"), root.find("meta/job")
+    stated = range(0)
+    if task is not None and task.findtext("size"):
+        size = _whole(task.findtext("size"), f"{source}: <size>")
+        begins = _whole(task.findtext("start_frame") or "0", f"{source}: <start_frame>")
+        stated = range(begins, begins + size * _step(task), _step(task))
+        first, last = 0, max(last, size - 1)
+    elif job is not None and job.findtext("start_frame") and job.findtext("stop_frame"):
+        begins = _whole(job.findtext("start_frame"), f"{source}: <start_frame>")
+        ends = _whole(job.findtext("stop_frame"), f"{source}: <stop_frame>")
+        stated = range(begins, ends + 1, _step(job))
+        first, last = min(first, begins) if used else begins, max(last, ends)
     known = stated and all(frame in stated for frame in used)
     numbers = stated if known else range(first, last + 1)
     shapes = sum(len(numbers[numbers.index(track.frames[0]) :]) for track in found if track.frames)
@@ -110,14 +113,10 @@ def frame_numbers(root: Element, found: list[Track], source: str) -> range:
     return numbers
 
 
-def _stated_frames(task: Element, source: str) -> range:
-    """Return the frames of the film that a task has: every so many, from the first on."""
-    keys = ("size", "start_frame", "frame_filter")
-    size, start, taken = (task.findtext(key) for key in keys)
-    step = re.fullmatch(r"step=([1-9]\d{0,5})", taken or "")
-    every = int(step.group(1)) if step else 1
-    first = _whole(start or "0", f"{source}: <start_frame>")
-    return range(first, first + every * _whole(size or "0", f"{source}: <size>"), every)
+def _step(about: Element) -> int:
+    """Return how far apart in the film the frames of a task or job are."""
+    found = re.fullmatch(r"step=([1-9]\d{0,5})", about.findtext("frame_filter") or "")
+    return int(found.group(1)) if found else 1
 
 
 def shapes_at(found: list[Track], frame: int, source: str) -> Iterator[Element]:

@@ -89,6 +89,18 @@ def test_a_task_that_has_not_all_frames_of_its_film(
     assert dataset.frames["file_name"].tolist() == [f"frame_{n:06d}.PNG" for n in frames]
 
 
+@pytest.mark.parametrize(
+    ("last", "frames"), [(14, [10, 12, 14, 16]), (15, [10, 11, 12, 13, 14, 15, 16])]
+)
+def test_a_job_that_has_not_all_frames_of_its_film(
+    tmp_path: Path, last: int, frames: list[int]
+) -> None:
+    about = "<start_frame>10</start_frame><stop_frame>16</stop_frame>"
+    job = f"<job>{about}<frame_filter>step=2</frame_filter></job>"
+    path = write(tmp_path, track(pose(10, 20), pose(last, 40)), meta=SIZE + job)
+    assert cvat.read(path).datasets["all"].frames["id"].tolist() == frames
+
+
 def test_a_joint_that_is_outside_is_not_labelled(tmp_path: Path) -> None:
     dataset = cvat.read(write(tmp_path, track(pose(0, 10, outside="01")))).datasets["all"]
     assert dataset.keypoints[0, :, 2].tolist() == [2, 0]
