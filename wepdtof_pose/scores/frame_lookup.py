@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
 from pathlib import Path, PurePosixPath
@@ -115,27 +116,30 @@ def images_of_paths(
     >>> found["7"], found["cam2/7.jpg"], found["all/8.jpg"]
     ({1}, set(), {2})
     """
-    alike: dict[str, dict[tuple[str, ...], set[Any]]] = {}
-    for image, name in names:
+    whole: dict[tuple[str, ...], set[Any]] = defaultdict(set)
+    ends: dict[tuple[str, ...], set[Any]] = defaultdict(set)
+    for image, name in names if texts else ():
         path = PurePosixPath(name.replace("\\", "/"))
         for last in (path.name, path.stem):
-            of_path = alike.setdefault(last, {}).setdefault((*path.parts[:-1], last), set())
-            of_path.add(image)
+            parts = (*path.parts[:-1], last)
+            whole[parts].add(image)
+            for end in _ends(parts):
+                ends[end].add(image)
     found: dict[str, set[Any]] = {}
     longer: dict[Any, list[tuple[str, ...]]] = {}
     for text in texts:
         path = PurePosixPath(text.replace("\\", "/"))
-        others = alike.get(path.name, {})
-        ending = [images for own, images in others.items() if _one_ends_the_other(own, path.parts)]
-        found[text] = set().union(*[others[path.parts]] if path.parts in others else ending)
+        found[text] = whole.get(path.parts) or ends.get(path.parts, set()).union(
+            *(whole.get(end, set()) for end in _ends(path.parts))
+        )
         for image in found[text] if len(path.parts) > 1 else ():
             longer.setdefault(image, []).append((*path.parts[:-1], path.stem))
+    unclear = set()
     for image, paths in longer.items():
         longest = max(paths, key=len)
         if not all(_one_ends_the_other(path, longest) for path in paths):
-            for images in found.values():
-                images.discard(image)
-    return found
+            unclear.add(image)
+    return {text: images - unclear for text, images in found.items()}
 
 
 def _of_other_frames(row_by_name: dict[str, int], own: pd.Series, source: str) -> set[str]:
@@ -161,6 +165,10 @@ def _of_other_frames(row_by_name: dict[str, int], own: pd.Series, source: str) -
                     "out the one that is another image"
                 )
     return others
+
+
+def _ends(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return [parts[first:] for first in range(len(parts))]
 
 
 def _parts(name: str) -> tuple[str, ...]:
