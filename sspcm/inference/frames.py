@@ -275,7 +275,7 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
             held = []
             for file in _files_below(path, left_out):
                 kind = _kind_of(file)
-                what = file.suffix.lower() or "no suffix"
+                what = file.suffix.lower() or "files without suffix"
                 if kind is None:
                     left_out[
                         what if file.is_file() else f"{what} (link to nothing, or no file)"

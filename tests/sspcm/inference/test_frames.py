@@ -206,7 +206,7 @@ def test_a_folder_gives_whatever_can_be_read_and_counts_the_rest(tmp_path: Path)
     found = find_sources([folder])
     names = ["a.jp2", "a.ppm", "a.webp", "b.jfif", "more/far.png"]
     assert [source.name for source in found.sources] == names
-    assert found.left_out == {".txt": 2, "no suffix": 1}
+    assert found.left_out == {".txt": 2, "files without suffix": 1}
     assert all(len(list(FrameReader(source))) == 1 for source in found.sources)
 
 
