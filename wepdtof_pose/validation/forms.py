@@ -92,7 +92,7 @@ def read_forms(edits: Edits) -> None:
     for row, person in own:
         if isinstance(person, dict) and check(person) is not None:
             _mend_person(edits, row, joints, unknown, names)
-    if are_pairs(edits.content, edits.category):
+    if numbers_of_pairs(edits.content, edits.category):
         for row, person in own:
             if isinstance(person, dict) and _in_a_list(person):
                 _add_visibility(edits, row)
@@ -128,24 +128,26 @@ def joints_of_file(
     return category, len(category["keypoints"]) if category else None
 
 
-def are_pairs(content: dict[str, Any], name: str | None = None) -> bool:
-    """Return whether all people have x and y of each joint in a flat list, without visibility.
+def numbers_of_pairs(content: dict[str, Any], name: str | None = None) -> int:
+    """Return how many numbers each list has if all people have x, y of each joint; 0 otherwise.
 
-    People whose joints are in no list, which nobody can read, say nothing about the others.
+    Without visibility, that is, and in flat lists. People whose joints are in no list, which nobody
+    can read, say nothing about the others.
     """
     category, joints = joints_of_file(content, name)
     if not joints:
-        return False
+        return 0
     own, _ = split_by_category(content, category, name)
     people = [person for _, person in own if isinstance(person, dict) and _in_a_list(person)]
     lists: list[Any] = [person["keypoints"] for person in people]
     if not lists or any(len(values) != 2 * joints for values in lists):
-        return False
+        return 0
     if any(isinstance(value, (list, dict)) for values in lists for value in values):
-        return False
+        return 0
     # 42 numbers may be 21 pairs or 14 triples.
     triples = joints % 3 == 0 and all(set(values[2::3]) <= {0, 1, 2} for values in lists)
-    return not triples and not any(sees_apart(person, joints) for person in people)
+    apart = any(sees_apart(person, joints) for person in people)
+    return 0 if triples or apart else 2 * joints
 
 
 def _in_a_list(person: dict[str, Any]) -> bool:

@@ -35,7 +35,7 @@ class LabelCounts(NamedTuple):
         return f"{counted(self.frames, 'frame')}, {people}, {boxes}, {joints}"
 
 
-def count_labels(content: dict[str, Any], *, pairs: bool = False) -> LabelCounts:
+def count_labels(content: dict[str, Any], *, pairs: int = 0) -> LabelCounts:
     """Count the labels of a parsed file.
 
     A frame that is listed twice with all its fields is one frame, and one without a field is none.
@@ -44,7 +44,8 @@ def count_labels(content: dict[str, Any], *, pairs: bool = False) -> LabelCounts
 
     Args:
         content: the file; its lists may hold anything.
-        pairs: its people have x, y of each joint without visibility (see `forms.are_pairs`).
+        pairs: lists of so many numbers have x, y of each joint without visibility (see
+            `forms.numbers_of_pairs`).
     """
     people = (count_person(person, pairs=pairs) for person in content["annotations"])
     total = LabelCounts(frames=count_frames(content["images"]))
@@ -59,7 +60,7 @@ def count_frames(images: list[Any]) -> int:
     return len({repr(sorted(image.items(), key=_by_name)) for image in held})
 
 
-def count_person(person: Any, *, pairs: bool = False) -> LabelCounts:
+def count_person(person: Any, *, pairs: int = 0) -> LabelCounts:
     """Count the labels of an annotation.
 
     A list of joints that holds no whole number of triples is counted as pairs if it can be.
@@ -73,8 +74,8 @@ def count_person(person: Any, *, pairs: bool = False) -> LabelCounts:
     joints = 0
     if isinstance(keypoints, list):
         numbers = len(keypoints)
-        pairs = pairs or (numbers % 3 != 0 and numbers % 2 == 0)
-        joints = sum(map(is_labelled, joints_in(keypoints, pairs=pairs)))
+        in_pairs = numbers == pairs or (numbers % 3 != 0 and numbers % 2 == 0)
+        joints = sum(map(is_labelled, joints_in(keypoints, pairs=in_pairs)))
     return LabelCounts(people=1, boxes=int(is_box(person.get("bbox"))), joints=joints)
 
 

@@ -301,6 +301,19 @@ def test_pairs_of_everybody_are_joints_without_visibility(fixed: Fix) -> None:
     assert record["labels"]["after"]["joints"] == 7
 
 
+def test_pairs_are_read_beside_entries_of_another_category(fixed: Fix) -> None:
+    before = content()
+    before["categories"].insert(0, {"id": 0, "name": "objects"})
+    first, *others = before["annotations"]
+    del first["keypoints"][2::3]
+    for other in others:
+        other["category_id"] = 0
+    after, record = fixed(before)
+    assert after["annotations"][0]["keypoints"] == [30, 12, 2, 32, 20, 2, 22, 40, 2, 44, 42, 2]
+    assert after["annotations"][1:] == others
+    assert record["labels"]["before"] == record["labels"]["after"]
+
+
 def test_places_are_labels_where_nobody_says_what_is_seen(fixed: Fix) -> None:
     before = content()
     for row in before["annotations"]:
