@@ -164,55 +164,6 @@ def test_boxes_of_an_image_of_another_size_are_refused(
     assert found_in(tmp_path / "boxes.json").boxes.tolist() == [[1, 2, 3, 4]]
 
 
-@pytest.mark.parametrize("angle", [-80.0, -45.0, 0.0, 30.0, 90.0])
-@pytest.mark.parametrize("first", [0, 1, 2, 3])
-@pytest.mark.parametrize("clockwise", [True, False])
-def test_corners_of_yolo_are_the_rotated_box(
-    tmp_path: Path, angle: float, first: int, clockwise: bool
-) -> None:
-    """Whichever corner comes first, and whichever way round."""
-    box = [50.0, 40.0, 10.0, 20.0, angle]
-    corners = np.roll(rotated_box_corners(np.array(box)), first, axis=0) / SIZE
-    corners = corners if clockwise else corners[::-1]
-    numbers = " ".join(f"{value:.9f}" for value in corners.ravel())
-    (tmp_path / "labels" / "a").mkdir(parents=True)
-    (tmp_path / "labels" / "a" / "1.txt").write_text(f"0 {numbers} 0.75\n3 {numbers} 0.9\n")
-    (tmp_path / "labels" / "empty.txt").touch()
-    boxes = found_in(tmp_path / "labels")
-    np.testing.assert_allclose(boxes.rotated, [box], atol=1e-4)
-    assert boxes.scores.tolist() == [0.75]
-    detections = read_detections(tmp_path / "labels")
-    assert detections.left_out == {"boxes of other classes": 1}
-    assert detections.rows_of(["a/1"]).tolist() == [0]
-
-
-def test_plain_boxes_of_yolo(tmp_path: Path) -> None:
-    (tmp_path / "1.txt").write_text("2 0.25 0.5 0.1 0.2\n")
-    boxes = found_in(tmp_path / "1.txt", category="2")
-    np.testing.assert_allclose(boxes.boxes, [[40, 40, 20, 20]])
-    assert np.isnan(boxes.rotated).all()
-    assert boxes.scores.tolist() == [1]
-    with pytest.raises(InputError, match="no box of class 0: name the class of people"):
-        read_detections(tmp_path / "1.txt")
-
-
-@pytest.mark.parametrize(
-    ("line", "error"),
-    [
-        ("0 0.5 0.5 0.1", "line 1: expected a class and 8 coordinates"),
-        ("0 0.5 0.5 nan 0.1", "line 1: expected a class"),
-        ("person 0.5 0.5 0.1 0.1", "line 1: expected a class"),
-        ("0.5 0.5 0.5 0.1 0.1", "the class 0.5 is not a whole number"),
-        ("0 320 240 50 60", "these are pixels"),
-        ("0 0.5 0.5 0.1 0.1 1_0", "line 1: expected a class"),
-    ],
-)
-def test_unusable_lines_of_yolo(tmp_path: Path, line: str, error: str) -> None:
-    (tmp_path / "1.txt").write_text(line + "\n")
-    with pytest.raises(InputError, match=error):
-        read_detections(tmp_path / "1.txt")
-
-
 def test_a_category_may_be_named(tmp_path: Path) -> None:
     content = {
         "images": [],
@@ -468,27 +419,6 @@ def test_people_of_a_data_set_without_a_box_are_counted(tmp_path: Path, box: Any
     write_json(tmp_path / "a.json", {"images": [], "annotations": rows})
     found = read_detections(tmp_path / "a.json")
     assert (len(found), found.left_out) == (1, {"people without a box": 1})
-
-
-def test_notes_and_links_among_text_files(tmp_path: Path) -> None:
-    folder = tmp_path / "labels"
-    folder.mkdir()
-    for name in ("a.txt", "b.TXT", "classes.txt"):
-        text = "person" if name == "classes.txt" else "0 .5 .5 .2 .4"
-        (folder / name).write_text(text)
-    found = read_detections(folder)
-    assert found.image_ids == ["a", "b"]
-    assert found.left_out == {"text files that hold no boxes": 1}
-    (tmp_path / "secret.txt").write_text("0 .5 .5 .2 .4")
-    (folder / "c.txt").symlink_to(tmp_path / "secret.txt")
-    with pytest.raises(InputError, match="link out of the data set"):
-        read_detections(folder)
-
-
-def test_a_box_of_negative_width_in_a_text_file(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("0 .5 .5 -.2 .4")
-    with pytest.raises(InputError, match="line 1: the box has a negative width"):
-        read_detections(tmp_path / "a.txt")
 
 
 def test_paths_on_another_machine_stand_for_their_ends(tmp_path: Path) -> None:
