@@ -15,7 +15,7 @@ from wepdtof_pose.commands.shared import SETTINGS, CommandGroup
 @click.group(cls=CommandGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="sspcm-bench")
 def main() -> None:
-    """Compare semi-supervised pose methods."""
+    """Compare methods over label budgets, seeds and networks, with tables and plots."""
 
 
 for command in (run, table, plot, report, compare, rank, speed):

@@ -13,15 +13,21 @@ _COUNT = click.IntRange(min=1)
 
 
 @click.command()
-@click.option("--first", type=_COUNT, default=60, help="Random labels for every network.")
-@click.option("--labels", type=_COUNT, default=120, help="Labels after the choice.")
+@click.option(
+    "--first", type=_COUNT, default=60, help="Random labels that the first network learns from."
+)
+@click.option("--labels", type=_COUNT, default=120, help="Labels after more were chosen.")
 @click.option("--seeds", type=_COUNT, default=5, help="Number of seeds, starting at 0.")
 @click.option(
     "--data", type=PATH, help="COCO keypoint JSON or data set folder; a procedural set by default."
 )
 @click.option("--preset", metavar="NAME", default="quick", help="quick, small, gpu or paper.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key in all runs."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Overrule a configuration key in all runs. May be repeated.",
 )
 @output_option("Folder of the runs.", default="runs/ranking")
 def rank(
@@ -33,10 +39,11 @@ def rank(
     settings: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Compare labels chosen by sspcm rank with random ones, at the same budget.
+    """Compare labels that sspcm rank chose with random ones.
 
-    For every seed, a network learns from a few random labels; more are chosen by its ranking or at
-    random, and a network is trained on each choice. Run it again to continue.
+    For every seed, a network learns from a few random labels; more are chosen, by its ranking and
+    at random, up to the same budget, and a network is trained on each choice. Run it again to
+    continue.
 
     \b
     Example:

@@ -12,7 +12,9 @@ from wepdtof_pose.commands.shared import PATH
 from wepdtof_pose.errors import counted, echo
 
 BASELINE = click.option(
-    "--baseline", metavar="NAME", help="Method that others are compared to.  [default: supervised]"
+    "--baseline",
+    metavar="NAME",
+    help="Method that others are compared with.  [default: supervised]",
 )
 SCORE = click.option(
     "--score", type=click.Choice(CHOICES), default="AP", help="Score by which methods are compared."
@@ -34,23 +36,19 @@ DATA = click.option(
 )
 @BASELINE
 @SCORE
-@click.option(
-    "--into", metavar="FILE", type=PATH, help="Update the tables that this file marks instead."
-)
+@click.option("--into", metavar="FILE", type=PATH, help="Renew the tables that this file marks.")
 def table(
     folder: Path | None, format: str, baseline: str | None, score: str, into: Path | None
 ) -> None:
-    """Print the tables of a comparison, and write table.md, .csv and .tex and runs.csv there.
+    """Print the tables of a comparison, and write them to files.
 
-    \b
-    Example:
-      sspcm-bench table runs/fisheye --baseline pose_dual --format latex
-
-    A text file marks a table by two comments, <!-- table of FOLDER --> and <!-- end of table -->;
+    FOLDER gets table.md, table.csv, table.tex and runs.csv. --into instead renews the tables that a
+    text file marks by two comments, <!-- table of FOLDER --> and <!-- end of table -->;
     <!-- table of FOLDER by PCK@0.2 against sspcm --> names the score and the baseline.
 
     \b
     Example:
+      sspcm-bench table runs/fisheye --baseline pose_dual --format latex
       sspcm-bench table --into README.md
     """
     from benchmarks.tables.readme import update_tables
@@ -75,8 +73,8 @@ def plot(folder: Path, score: str, data: Path | None) -> None:
     """Draw the plots of a comparison into FOLDER/plots (PNG and PDF).
 
     They show score against label budget, learning curves, scores per joint and by distance from the
-    image centre, quality of pseudo-labels, and how these are chosen over the epochs. Plots without
-    data are named.
+    image centre, quality of pseudo-labels, and how these are chosen over the epochs. What cannot be
+    drawn is named, with the reason.
 
     The quality of pseudo-labels is measured on finished cells that still have their checkpoint and
     data, and kept in each cell's pseudo_label_quality.json.
@@ -109,7 +107,9 @@ def plot(folder: Path, score: str, data: Path | None) -> None:
 def report(
     folder: Path, baseline: str | None, score: str, output: Path | None, data: Path | None
 ) -> None:
-    """Write one HTML page that opens offline: tables, plots, predictions, commands.
+    """Write one HTML page that opens offline, with tables and plots.
+
+    It also shows predictions, and the commands that make everything again.
 
     \b
     Example:
@@ -131,7 +131,7 @@ def report(
 @SCORE
 @DATA
 def compare(first: Path, second: Path, score: str, data: Path | None) -> None:
-    """Show what changed between two results, and whether it is more than noise.
+    """Show how two results differ, and whether by more than noise.
 
     A and B are folders of comparisons or of single runs. Runs are paired by method, label budget,
     networks, seed and labelled subset.

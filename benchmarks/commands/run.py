@@ -15,7 +15,7 @@ from wepdtof_pose.errors import echo
 
 @click.command()
 @click.option(
-    "--grid", "grid_file", type=PATH, help="YAML file of a grid; other options override it."
+    "--grid", "grid_file", type=PATH, help="YAML file of a grid; other options overrule it."
 )
 @click.option(
     "--labels",
@@ -54,20 +54,20 @@ from wepdtof_pose.errors import echo
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Override a configuration key in every cell.",
+    help="Overrule a configuration key in every cell. May be repeated.",
 )
 @click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
 @click.option("--dry-run", is_flag=True, help="Print what would be run and how long it may take.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    help="Cells at a time.  [default: 1; as many as the cluster takes]",
+    help="Cells to train at a time.  [default: 1; on a cluster as many as it takes]",
 )
 @click.option(
     "--launcher",
     type=click.Choice(["local", "slurm", "ray"]),
     default="local",
-    help="Processes of this machine, a Slurm job array (submitit), or a Ray cluster.",
+    help="Where cells run: in processes here, a Slurm job array (submitit) or a Ray cluster.",
 )
 @click.option(
     "--launcher-set",
@@ -95,7 +95,7 @@ def run(
     launcher_settings: tuple[str, ...],
     output: Path,
 ) -> None:
-    """Train every method at every label budget, then print the table.
+    """Train every method at every label budget, and print the table.
 
     Everything that can be checked is checked before the first cell starts.
 

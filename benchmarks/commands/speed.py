@@ -16,8 +16,8 @@ from wepdtof_pose.errors import echo
     "--parts",
     default="pipeline,steps,waiting,scores,growth,ceiling",
     metavar="NAMES",
-    help="What to measure, separated by commas; also exported (needs the extra export; OpenVINO "
-    "is measured where it is installed).",
+    help="What to measure, separated by commas. One more part is exported, which needs the extra "
+    "export, and measures OpenVINO where that is installed.",
 )
 @click.option(
     "--methods", metavar="NAMES", help="Methods to time, separated by commas.  [default: all]"
@@ -54,7 +54,7 @@ from wepdtof_pose.errors import echo
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder for temporary files; by default the system's.",
+    help="Folder for temporary files.  [default: the system's]",
 )
 @click.option("-o", "--output", type=PATH, help="Folder for speed.json and speed.md.")
 def speed(
@@ -66,7 +66,9 @@ def speed(
     output: Path | None,
     **options: Any,
 ) -> None:
-    """Measure data pipeline and training steps here, against plain code and bare networks.
+    """Measure data pipeline and training steps on this machine.
+
+    They are compared with plain code and bare network passes.
 
     \b
     Example:

@@ -10,10 +10,13 @@ import click
 
 from sspcm.commands.options import (
     ANGLES,
+    BOX_CATEGORY,
     BOX_THRESHOLD,
+    BOXES,
     NETWORK,
     PATH,
     REFINE,
+    box_option,
     opens_networks,
     replaceable,
     say_what_was_not_read,
@@ -24,6 +27,7 @@ from wepdtof_pose.commands.shared import (
     SCENE_FIELD,
     SCENE_FROM,
     SEED,
+    SectionedCommand,
     left_by_training,
     one_split,
     output_option,
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 _COUNT = click.IntRange(min=1)
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.option(
     "--data",
     "inputs",
@@ -48,10 +52,10 @@ _COUNT = click.IntRange(min=1)
     help="Images, folder or video of your camera. May be repeated.",
 )
 @output_option("Run folder.")
-@click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
-@click.option("--category", metavar="NAME", help="Category of people in --boxes, by id or name.")
+@BOXES
+@BOX_CATEGORY
 @ANGLES
-@click.option(
+@box_option(
     "--finder",
     metavar="NAME|RUN|FILE",
     help="Network that finds people.  [default: ceiling-find for turned crops]",
@@ -60,20 +64,20 @@ _COUNT = click.IntRange(min=1)
 @BOX_THRESHOLD
 @click.option("--labels", type=PATH, help="Data set of real labels to learn from as well.")
 @click.option(
-    "--test", type=PATH, help="Data set of real labels to measure on, never learned from."
+    "--test", type=PATH, help="Data set of real labels to measure on; never learned from."
 )
 @click.option(
     "--held-out",
     type=click.FloatRange(min=0, max=1, max_open=True),
     default=0.2,
-    help="Share of the frames and of --labels that is measured on and not learned from.",
+    help="Share of the frames and of --labels to measure on rather than learn from.",
 )
-@click.option("--frames", type=_COUNT, default=200, help="Frames to take at most.")
+@click.option("--frames", type=_COUNT, default=200, help="Most frames to take.")
 @click.option("--drawn", "people", type=_COUNT, default=400, help="People to draw.")
 @click.option(
     "--style",
     type=click.Choice(["plain", "office"]),
-    help="How people are drawn.  [default: as those the network learned from]",
+    help="Style of the drawn people.  [default: as those the network learned from]",
 )
 @click.option("--steps", type=_COUNT, default=150, help="Training steps.")
 @SEED
@@ -92,13 +96,14 @@ def adapt(
 ) -> None:
     """Adapt a network to your camera, without labels.
 
-    It learns from drawn people with labels (drawn once and kept in the cache) and from the people
-    on your frames without: the finder says where they are, or --boxes. A few real labels may join
-    (--labels). How long it takes is said before it begins; the same command goes on after a stop.
+    It learns from drawn people, whose joints are known (drawn once and kept in the cache), and from
+    the people on your frames, whose joints are not; the finder or --boxes says where they are.
+    --labels adds a few real labels. It says beforehand how long it will take; after a stop the same
+    command goes on.
 
-    DIR becomes a run folder, which sspcm predict --model takes. Its folder adaptation/ has
-    report.json and before_after.png: what has changed on held-out frames. Position inconsistency is
-    how far views of one person disagree, a measure that needs no labels.
+    DIR becomes a run folder, which sspcm predict --model takes. Its folder adaptation/ holds
+    report.json and before_after.png, which show what has changed on held-out frames. Position
+    inconsistency, the distance between the answers to several views of one person, needs no labels.
 
     \b
     Example:
@@ -128,12 +133,14 @@ def adapt(
     echo(f"written: {output}")
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @click.argument("path", type=PATH)
 @click.option("-n", "--count", type=_COUNT, required=True, help="People to label next.")
 @output_option("JSON list to write.", metavar="FILE", callback=replaceable)
 @click.option(
-    "--labelled", type=PATH, help="List of those who are labelled already: others are chosen."
+    "--labelled",
+    type=PATH,
+    help="List of those who are labelled already, so that others are chosen.",
 )
 @click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
 @LEAVE_OUT_TEST
@@ -160,11 +167,11 @@ def rank(
     """List whom to label next.
 
     PATH is a data set whose people have boxes, labelled or not (sspcm predict --drafts coco makes
-    one of any images). Chosen are people on whom the network is unsteady (views of the same person
-    disagree in position), in poses that differ, from every camera (scene) its share. The list
-    begins with the least steady person and, with --labelled, ends with those labelled already: it
-    is what sspcm train --labels takes when they all have labels. Images that cannot be read are
-    left out and named, with exit code 1.
+    one from any images). The people chosen are those on whom the network is least steady (its
+    answers to several views of a person disagree in position), in differing poses, with every
+    camera (scene) getting its share. The list begins with the least steady person and, with
+    --labelled, ends with those labelled already, so that sspcm train --labels takes it once
+    everybody on it has labels. Images that cannot be read are left out and named, with exit code 1.
 
     \b
     Example:

@@ -12,17 +12,15 @@ from wepdtof_pose.errors import InputError, counted, echo
 
 
 @click.command()
-@click.option(
-    "--folder", type=PATH, help="Cache of a run or comparison.  [default: that of the user]"
-)
+@click.option("--folder", type=PATH, help="Cache of a run or comparison.  [default: the user's]")
 @click.option("--clear", is_flag=True, help="Remove the stores; whatever needs one builds it anew.")
 def cache(folder: Path | None, clear: bool) -> None:
-    """Show or clear the decoded crops that runs read from, and the people that adapt has drawn.
+    """Show or clear the cache of crops and drawn people.
 
-    Every frame is decoded once, into a store of crops; signatures by which images of tested people
-    are recognised count as one. The stores are in the user's cache folder
-    ($WEPDTOF_CACHE_DIR, else ~/.cache/wepdtof-pose), or where data.cache names one; drawn people
-    are beside them. Nothing else is removed.
+    Every frame is decoded once, into a store of crops that runs read from. Signatures, by which
+    images of test people are recognised, count as stores. They are in the user's cache folder
+    ($WEPDTOF_CACHE_DIR, else ~/.cache/wepdtof-pose) or in that of data.cache; the people that
+    sspcm adapt has drawn are beside them. Nothing else is removed.
 
     \b
     Example:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--side",
     type=click.IntRange(32),
-    help="Longer side, in pixels, at which it sees frames.  [default: 704]",
+    help="Longer side, in pixels, to which frames are scaled for it.  [default: 704]",
 )
 @TURNS
 @click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
@@ -51,10 +51,10 @@ def find(
     turns: int,
     device: str | None,
 ) -> None:
-    """Find people on images, folders and videos of a ceiling camera.
+    """Find people on images and videos of a ceiling camera.
 
-    The file that is written is one of COCO results with rotated boxes; sspcm predict --boxes takes
-    it. What cannot be read is left out and named, with exit code 1.
+    INPUTS are images, videos and folders of them. The file holds COCO results with rotated boxes,
+    which sspcm predict --boxes takes. What cannot be read is left out and named, with exit code 1.
 
     \b
     Example:

@@ -14,7 +14,15 @@ from sspcm.commands.adaptation import adapt, rank
 from sspcm.commands.cache import cache
 from sspcm.commands.find import find
 from sspcm.commands.networks import export, import_weights, pseudo_labels
-from sspcm.commands.options import ANGLES, PATH, UP, opens_networks, replaceable
+from sspcm.commands.options import (
+    ANGLES,
+    PATH,
+    UP,
+    box_option,
+    network_option,
+    opens_networks,
+    replaceable,
+)
 from sspcm.commands.predict import predict
 from sspcm.commands.train import train
 from wepdtof_pose import __version__
@@ -29,7 +37,7 @@ if TYPE_CHECKING:
 @click.group(cls=CommandGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="sspcm")
 def main() -> None:
-    """Semi-supervised pose training, evaluation, prediction, adaptation and export."""
+    """Find people, predict their poses, and train pose networks with few labels."""
 
 
 @main.command()
@@ -42,13 +50,11 @@ def main() -> None:
 @click.option(
     "--split", help="train, val or test, where --data has several; all for a single file."
 )
-@click.option("--detections", type=PATH, help="File of boxes, or folder of YOLO's text files.")
-@click.option(
-    "--category", metavar="NAME", help="Category of people in --detections, by id or name."
-)
+@box_option("--detections", type=PATH, help="File of boxes, or folder of YOLO's text files.")
+@box_option("--category", metavar="NAME", help="Category of people in --detections, by id or name.")
 @ANGLES
 @UP
-@click.option(
+@network_option(
     "--network", metavar="NAME", help="One network of the method, for example C.  [default: all]"
 )
 @click.option("--per-joint", is_flag=True, help="Also print PCK@0.2 of each joint.")
@@ -77,11 +83,11 @@ def evaluate(
     """Score trained networks on a data set.
 
     RUN is a run folder, a checkpoint in one, or a file of weights (a released checkpoint, or what
-    import-weights wrote). Without --data a run is scored on its own test people, and so it is where
-    --data is the one file that it was trained on (--split all scores everybody in it). Boxes are
-    the annotated ones unless --detections names others: COCO results (of 4 numbers, or of 5 as
+    import-weights wrote). Without --data a run is scored on its own test people, and likewise where
+    --data is the single file that it was trained on (--split all scores everybody in it). Boxes are
+    the annotated ones unless --detections names others: COCO results (4 numbers a box, or 5 as
     RAPiD writes them), COCO annotations, or YOLO's text files. Where the joints of data and
-    networks differ, those that both have are scored, by name.
+    networks differ, those that both have are scored, matched by name.
 
     \b
     Example:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sspcm.commands.options import NETWORK, PATH, opens_networks, replaceable, size_of
-from wepdtof_pose.commands.shared import output_option, refuse_unused
+from wepdtof_pose.commands.shared import SectionedCommand, output_option, refuse_unused
 from wepdtof_pose.errors import InputError, counted, echo
 
 if TYPE_CHECKING:
@@ -20,21 +20,23 @@ _OF_POSES = ("checkpoint", "decoding", "keypoints", "crop_size", "colour", "allo
 """Options of pose networks."""
 
 
-@click.command("pseudo-labels")
+@click.command("pseudo-labels", cls=SectionedCommand)
 @output_option("File to write.", metavar="FILE", callback=replaceable)
-@click.option("--data", type=PATH, help="The run's data, where they were moved.")
-@click.option("--unlabelled", type=PATH, help="Its unlabelled data, where they were moved.")
+@click.option("--data", type=PATH, help="New place of the run's data, if they were moved.")
+@click.option(
+    "--unlabelled", type=PATH, help="New place of its unlabelled data, if they were moved."
+)
 @opens_networks(inference=True)
 def pseudo_labels(
     networks: TrainedNetworks, output: Path, data: Path | None, unlabelled: Path | None
 ) -> None:
     """Write what the unlabelled people of a run are taught.
 
-    A COCO results file with, for each joint, the confidence, the position inconsistency of the
-    teachers (heatmap pixels) and whether the student learns from it; `wepdtof-pose browse
-    --pseudo-labels` shows it. For sspcm, pose_dual, pose_cons, multi_augs and pseudo_pose. With
-    --set evaluation.pseudo_labels=true a run writes it itself, with the teachers of the past that
-    a checkpoint of sspcm does not have any more.
+    The file holds COCO results with, for each joint, the confidence, the position inconsistency of
+    the teachers (in heatmap pixels) and whether the student learns from it. `wepdtof-pose browse
+    --pseudo-labels` shows it. Every method but supervised and data_distill has such labels. A
+    checkpoint of sspcm no longer holds the teachers of the past: with --set
+    evaluation.pseudo_labels=true a run writes the file itself while it still has them.
 
     \b
     Example:
@@ -48,14 +50,14 @@ def pseudo_labels(
     echo(f"{counted(len(entries), 'person', 'people')} written to {output}")
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @output_option("ONNX file.", metavar="FILE", callback=replaceable)
 @NETWORK
 @click.option(
     "--weights",
     type=click.Choice(["float32", "float16", "int8"]),
     default="float32",
-    help="Precision of the file: half or a quarter of the size.",
+    help="Number format of the weights; float16 halves the file, int8 quarters it.",
 )
 @opens_networks(inference=False, finders=True)
 def export(
@@ -64,12 +66,13 @@ def export(
     network: str | None,
     weights: Precision,
 ) -> None:
-    """Write a network, of poses or one that finds people, as an ONNX file.
+    """Write a network as an ONNX file.
 
-    The file is kept only if onnxruntime gives torch's heatmaps on random images and on crops of
-    people; of float16 and int8 it is said by how much they differ. Joint names, crop size and
-    turning, normalisation, channel order and decoding are in its metadata: it runs without this
-    project (examples/onnx_predict.py). Needs the extra `export`.
+    The network predicts poses or finds people. The file is kept only if onnxruntime gives torch's
+    heatmaps on random images and on crops of people; for float16 and int8 the command says by how
+    much they differ. Joint names, crop size and turning, normalisation, channel order and decoding
+    are in its metadata, so that it runs without this project (examples/onnx_predict.py). Needs the
+    extra `export`.
 
     \b
     Example:
@@ -109,11 +112,12 @@ def export(
 def import_weights(
     file: Path, output: Path, keypoints: str, crop_size: str, colour: str | None
 ) -> None:
-    """Map the parameter names of a released checkpoint to this project's.
+    """Convert a released checkpoint for use here.
 
     FILE holds one, two or three PoseResNets or HRNets, as the released SSPCM, Semi_Human_Pose and
-    MultiAugs save them, or one as HRNet and mmpose do. The file written can be evaluated, exported,
-    and started from (--set network.pretrained=FILE gives A and B, and C, their own).
+    MultiAugs save them, or one as HRNet and mmpose do. The file written can be evaluated and
+    exported, and training can start from it: --set network.pretrained=FILE gives A, B and C their
+    own networks.
 
     \b
     Example:

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from sspcm.choices import Angles, Decoding
-from wepdtof_pose.commands.shared import PATH
+from wepdtof_pose.commands.shared import PATH, SectionOption
 from wepdtof_pose.errors import InputError, echo, not_read
 
 
@@ -46,75 +46,90 @@ def require_other_output() -> None:
         require_other_file(output, [one for one in values if isinstance(one, Path)])
 
 
-UP = click.option(
+box_option = functools.partial(click.option, cls=SectionOption, section="Boxes")
+network_option = functools.partial(click.option, cls=SectionOption, section="Networks")
+
+BOXES = box_option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
+BOX_CATEGORY = box_option(
+    "--category", metavar="NAME", help="Category of people in --boxes, by id or name."
+)
+UP = box_option(
     "--up",
     type=click.Choice(["radius", "box", "angle"]),
     help="What points up in turned crops: the image radius, the end of a rotated box away from the "
     "image centre, or the box's angle as it is.  [default: as trained]",
 )
 
-ANGLES = click.option(
+ANGLES = box_option(
     "--angles",
     type=click.Choice(get_args(Angles)),
     help="What the angles of these boxes are: degrees or radians, clockwise from up, or degrees "
     "counter-clockwise.  [default: degrees; what looks otherwise is refused]",
 )
 
-REFINE = click.option(
+REFINE = box_option(
     "--refine/--no-refine",
     default=True,
     help="Correct found boxes by a first look at the joints in them.",
 )
 
-BOX_THRESHOLD = click.option(
+BOX_THRESHOLD = box_option(
     "--box-threshold",
     type=float,
-    help="Least score of a box.  [default: 0.3 of found boxes, none of given ones]",
+    help="Least score of a box.  [default: 0.3 for found boxes, none for given ones]",
 )
 
-TURNS = click.option(
+TURNS = box_option(
     "--turns",
     type=click.IntRange(1, 4),
     default=1,
-    help="Looks of a finder at each frame, turned by a quarter each time: slower, and finds more.",
+    help="How often the finder looks at each frame, turned by a quarter each time: slower, but "
+    "finds more.",
 )
 
-NETWORK = click.option(
-    "--network", metavar="NAME", help="A network of the method.  [default: the reported one]"
+NETWORK = network_option(
+    "--network", metavar="NAME", help="Which network of the method.  [default: the reported one]"
 )
 
-ALLOW_CODE = click.option(
+ALLOW_CODE = network_option(
     "--allow-code",
     metavar="MODULE:NAME",
     multiple=True,
-    help="Import this network or method, which the run folder names. Only if you trust it.",
+    help="Import this code of a network or method that the run folder names; do so only if you "
+    "trust it. May be repeated.",
 )
 
 _RUN = click.argument("run", metavar="NAME|RUN|FILE", type=PATH)
 _INPUTS = click.argument("inputs", metavar="[RUN] INPUTS...", nargs=-1, required=True, type=PATH)
-_MODEL = click.option(
-    "--model", metavar="NAME|RUN|FILE", type=PATH, help="Networks.  [default: ceiling-pose]"
+_MODEL = network_option(
+    "--model",
+    metavar="NAME|RUN|FILE",
+    type=PATH,
+    help="Trained networks: a ready one by name, a run folder or a file of weights.  "
+    "[default: ceiling-pose]",
 )
 
 _SOURCE = (
-    click.option(
+    network_option(
         "--checkpoint",
         type=click.Choice(["last", "best"]),
         default="last",
         help="Which checkpoint of a run folder.",
     ),
-    click.option(
+    network_option(
         "--decoding",
         type=click.Choice(["shift", "dark", "none"]),
-        help="From heatmaps to coordinates.  [default: the run's]",
+        help="How positions are read from heatmaps.  [default: the run's]",
     ),
-    click.option(
-        "--keypoints", metavar="SET", help="Joints of the heatmaps, where nothing else says so."
+    network_option(
+        "--keypoints",
+        metavar="SET",
+        help="Joint set of the heatmaps, if run or file does not name it.",
     ),
-    click.option(
-        "--crop-size", metavar="WxH", help="Crop of a file of weights.  [default: 192x256]"
+    network_option(
+        "--crop-size", metavar="WxH", help="Crop size of a file of weights.  [default: 192x256]"
     ),
-    click.option(
+    network_option(
         "--colour",
         type=click.Choice(["bgr", "rgb"]),
         help="Channel order of a file of weights.  [default: bgr, as released]",
@@ -122,16 +137,16 @@ _SOURCE = (
     ALLOW_CODE,
 )
 _INFERENCE = (
-    click.option(
+    network_option(
         "--flip-test/--no-flip-test",
         default=None,
-        help="Average with the mirror image's heatmaps.  [default: the run's]",
+        help="Also look at each crop mirrored, and average.  [default: the run's]",
     ),
-    click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: the run's, else auto]"),
-    click.option(
+    network_option("--device", help="auto, cpu, cuda or cuda:N.  [default: the run's, else auto]"),
+    network_option(
         "--precision",
         type=click.Choice(["auto", "float32", "bfloat16"]),
-        help="Of the networks' passes.  [default: the run's, else float32]",
+        help="Number format the networks compute in.  [default: the run's, else float32]",
     ),
 )
 

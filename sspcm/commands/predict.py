@@ -10,16 +10,18 @@ import click
 
 from sspcm.commands.options import (
     ANGLES,
+    BOX_CATEGORY,
     BOX_THRESHOLD,
+    BOXES,
     NETWORK,
-    PATH,
     REFINE,
     TURNS,
     UP,
+    box_option,
     opens_networks,
     say_what_was_not_read,
 )
-from wepdtof_pose.commands.shared import output_option, refuse_unused
+from wepdtof_pose.commands.shared import SectionedCommand, output_option, refuse_unused
 from wepdtof_pose.errors import counted, echo
 
 if TYPE_CHECKING:
@@ -28,12 +30,12 @@ if TYPE_CHECKING:
     from sspcm.inference.predict import PredictionCount
 
 
-@click.command()
+@click.command(cls=SectionedCommand)
 @output_option("Folder to write, new or empty.", default="predictions")
-@click.option("--boxes", type=PATH, help="File of boxes, or folder of YOLO's text files.")
-@click.option("--category", metavar="NAME", help="Category of people in --boxes, by id or name.")
+@BOXES
+@BOX_CATEGORY
 @ANGLES
-@click.option(
+@box_option(
     "--finder",
     metavar="NAME|RUN|FILE",
     help="Network that finds people, or none.  [default: ceiling-find for turned crops]",
@@ -57,10 +59,12 @@ if TYPE_CHECKING:
 @click.option(
     "--drafts",
     type=click.Choice(["coco", "cvat", "label_studio"]),
-    help="Also write the poses as labels to correct, the least sure first.",
+    help="Also write the poses as labels to correct, the least certain first, for this tool.",
 )
-@click.option("--draw", is_flag=True, help="Also write drawings, and a video for a video.")
-@click.option("--threshold", type=float, default=0.2, help="Least score of a joint that is drawn.")
+@click.option(
+    "--draw", is_flag=True, help="Also draw the poses: pictures for images, a video for each video."
+)
+@click.option("--threshold", type=float, default=0.2, help="Least score of a joint to draw.")
 @NETWORK
 @opens_networks(inference=True, model_option=True)
 def predict(
@@ -79,20 +83,22 @@ def predict(
     network: str | None,
     **options: Any,
 ) -> None:
-    """Find people, predict their poses and track them, on images, folders and videos.
+    """Find people on images and videos, and predict their poses.
 
-    INPUTS may begin with a run folder or a file of weights, in place of --model. Without --boxes
-    and --finder, networks that were trained on crops as the frame is take each whole frame as one
-    person. Boxes are those of a COCO results file (4 numbers, or 5 as RAPiD writes them), of COCO
-    annotations (CEPDOF, WEPDTOF), or of YOLO's text files; they are found by file name or image id
-    (the file name without suffix, or the number that it is; for a video NAME_000001, or the frame
-    number from 1 on where it is the only input).
+    INPUTS are images, videos and folders of them. They may begin with a run folder or a file of
+    weights, in place of --model. A network that was trained on crops that are not turned takes each
+    whole frame as one person, unless there is --boxes or --finder.
+
+    --boxes takes a COCO results file (4 numbers a box, or 5 as RAPiD writes them), COCO annotations
+    (CEPDOF, WEPDTOF) or YOLO's text files. A frame's boxes are found by file name or image id: the
+    file name without its suffix, or as a number; for a video NAME_000001, or the frame number,
+    counted from 1, where the video is the only input.
 
     DIR gets predictions.json (COCO results with file names and track ids), joints.csv, frames.csv
-    (people on each frame), summary.json and, with --draw, drawings/, with --drafts a data set
-    drafts/ for CVAT, Label Studio or (coco) the App: corrected there, it is converted and trained
-    on. What cannot be read is left out and named, with exit code 1; the same command goes on with
-    it, as after a stop.
+    (people on each frame), summary.json, with --draw drawings/, and with --drafts a data set
+    drafts/ for CVAT, Label Studio or (coco) the App: correct it there, convert it and train on it.
+    What cannot be read is left out and named, with exit code 1. The same command tries it again,
+    and goes on after a stop.
 
     \b
     Example:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--data", metavar="PATH", help="COCO keypoint JSON or data set folder.")
 @click.option(
-    "--category", metavar="NAME", help="Category of its people, where several have joints."
+    "--category", metavar="NAME", help="Category of people in --data, where several have joints."
 )
 @click.option(
     "--method",
@@ -42,13 +42,17 @@ if TYPE_CHECKING:
     "config_file",
     type=PATH,
     metavar="FILE",
-    help="YAML file, instead of a preset.",
+    help="YAML file of a configuration, instead of a preset.",
 )
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Overrule a configuration key."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Overrule a configuration key. May be repeated.",
 )
-@click.option("--seed", type=int, help="Seed of networks, batches and views.")
-@click.option("--device", help="auto, cpu, cuda or cuda:N.")
+@click.option("--seed", type=int, help="Seed of networks, batches and views.  [default: 0]")
+@click.option("--device", help="auto, cpu, cuda or cuda:N.  [default: auto]")
 @output_option("Run folder.")
 @click.option(
     "--resume",
@@ -61,7 +65,8 @@ if TYPE_CHECKING:
     "loggers",
     metavar="NAME",
     multiple=True,
-    help="Also log to tensorboard, wandb or mlflow; metrics.jsonl is always written.",
+    help="Also log to tensorboard, wandb or mlflow; metrics.jsonl is always written. May be "
+    "repeated.",
 )
 @ALLOW_CODE
 def train(

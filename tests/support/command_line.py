@@ -27,13 +27,17 @@ def runner(main: click.Command, *before: str) -> Callable[..., Result]:
 
 
 def require_helpful(package: str, *, heavy: Sequence[str]) -> None:
-    """Require of every command a help with an example, for which no heavy module is imported."""
+    """Require of every command a help with an example, for which no heavy module is imported.
+
+    The list of commands has the whole first sentence of each.
+    """
     code = (
         f"import sys, click.testing; from {package}.commands.main import main\n"
         "for name in ['', *main.commands]:\n"
         "    found = click.testing.CliRunner().invoke(main, [name, '--help'] if name else ['-h'])\n"
         "    assert found.exit_code == 0, found.output\n"
         "    assert not name or 'Example:' in found.output, found.output\n"
+        "    assert name or '...' not in found.output.split('Commands:')[1], found.output\n"
         f"print([m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

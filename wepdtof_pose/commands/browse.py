@@ -19,11 +19,16 @@ from wepdtof_pose.errors import InputError, counted, echo
     help="COCO results file, or run folder, to show and score; several are compared.",
 )
 @click.option("--pseudo-labels", type=PATH, help="File that `sspcm pseudo-labels` wrote.")
-@click.option("--split", help="Of predictions and --export, where PATH has several.")
-@click.option("--export", type=PATH, metavar="FILE", help="Write corrections; the App stays shut.")
-@click.option("--tag", help="With --export: a label list of the people who have this tag.")
+@click.option("--split", help="Split of --predictions and --export, where PATH has several.")
+@click.option(
+    "--export",
+    type=PATH,
+    metavar="FILE",
+    help="Write corrections to this file instead of opening the App.",
+)
+@click.option("--tag", help="With --export: write a label list of the people with this tag.")
 @click.option("--reload", is_flag=True, help="Import PATH again; corrections in the App are lost.")
-@click.option("--port", type=click.IntRange(1, 65535), default=5151)
+@click.option("--port", type=click.IntRange(1, 65535), default=5151, help="Port to listen on.")
 @click.option("--address", default="127.0.0.1", help="Address to listen on.")
 @click.option("--open/--no-open", "open_browser", default=True, help="Open the page in a browser.")
 @CATEGORY
@@ -40,11 +45,12 @@ def browse(
     open_browser: bool,
     category: str | None,
 ) -> None:
-    """Look at a data set in the FiftyOne App; needs the extra `browse`.
+    """Look at a data set in the FiftyOne App, and correct it.
 
-    PATH is imported once, and again when a file of it has changed. Each frame has its skeletons
-    (right warm, left cool, hidden joints dark), boxes, tracks, scene, distance from the centre,
-    findings of validate as tags, and saved views. --predictions adds OKS of every person and the
+    Needs the extra `browse`. PATH is imported once, and again if a file of it has changed; where
+    that would lose corrections, only --reload does it. Each frame shows its skeletons (right warm,
+    left cool, hidden joints dark), boxes, tracks, scene and distance from the centre; findings of
+    validate are tags, and there are saved views. --predictions adds the OKS of every person and the
     error of every joint. --export writes keypoints and tags as they are now in the App's data set:
     as COCO JSON, or with --tag as a label list.
 
@@ -97,9 +103,9 @@ def browse(
 @click.option("--name", help="Name in FiftyOne's zoo.  [default: the folder's]")
 @CATEGORY
 def register(path: Path, name: str | None, category: str | None) -> None:
-    """Make a data set known to FiftyOne's zoo, so that FiftyOne loads it by name.
+    """Register a data set with FiftyOne's zoo, to load it by name.
 
-    Nothing is copied: the zoo's folder names PATH. Afterwards, in Python:
+    Nothing is copied: the zoo refers to PATH. Afterwards, in Python:
     fiftyone.zoo.load_zoo_dataset(NAME).
 
     \b

@@ -35,11 +35,9 @@ from wepdtof_pose.errors import counted, echo
     "--images",
     metavar="DIR",
     type=PATH,
-    help="Folder of the images, where IN does not have them.",
+    help="Folder of the images, if they are not in IN.",
 )
-@click.option(
-    "--source-keypoints", metavar="SET", help="Joints of IN, where it does not name them."
-)
+@click.option("--source-keypoints", metavar="SET", help="Joints of IN, if it does not name them.")
 @click.option(
     "--category",
     metavar="NAME",
@@ -56,7 +54,7 @@ from wepdtof_pose.errors import counted, echo
 def convert(
     source: Path, out: Path, target_format: str, people: Path | None, **options: Any
 ) -> None:
-    """Convert the data set IN to another format in the new folder OUT.
+    """Convert a data set to another format, in a new folder.
 
     IN, which may be a zip file of a data set folder, is never edited; OUT appears whole or not at
     all. OUT/manifest.json says what was read and written, what was left out, and what the format of

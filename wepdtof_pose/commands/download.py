@@ -22,17 +22,24 @@ from wepdtof_pose.errors import InputError, echo
     metavar="FILE",
     type=PATH,
     multiple=True,
-    help="A .zip, .tar or .tar.gz at hand, instead of a download; once for each archive.",
+    help="A .zip, .tar or .tar.gz that you have, instead of a download. May be repeated.",
 )
 @click.option("--url", help="A direct link to the archive.")
 @click.option(
-    "--sha256", metavar="H", help="What the archive must have; else the first one counts."
+    "--sha256",
+    metavar="HASH",
+    help="SHA-256 that the archive must have; without it that of the first archive is kept.",
 )
 @click.option(
-    "--only", metavar="NAME", multiple=True, help="Only this file of coco: val2017, for one."
+    "--only",
+    metavar="NAME",
+    multiple=True,
+    help="Only this file of the source, for example val2017 of coco. May be repeated.",
 )
 @click.option("--accept-license", is_flag=True, help="Accept the terms shown (for scripts).")
-@click.option("--registry", metavar="FILE", type=PATH, help="Sources of your own: a mirror, say.")
+@click.option(
+    "--registry", metavar="FILE", type=PATH, help="JSON file of other sources, such as a mirror."
+)
 def download(
     source: str,
     root: Path,
@@ -43,10 +50,10 @@ def download(
     accept_license: bool,
     registry: Path | None,
 ) -> None:
-    """Download a data set, or take its archive, check it, and unpack it into DIR.
+    """Download a data set, check it and unpack it.
 
-    Interrupted, it goes on when run again. WEPDTOF-Pose and WEPDTOF cannot be fetched without a
-    person: the steps are printed, and --archive or --url takes what you got.
+    After an interruption the same command goes on. WEPDTOF-Pose and WEPDTOF cannot be fetched by a
+    program: the command prints the steps, and --archive or --url takes what you got.
 
     \b
     Example:

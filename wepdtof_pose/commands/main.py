@@ -23,7 +23,7 @@ from wepdtof_pose.errors import counted, echo
 @click.group(cls=CommandGroup, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="wepdtof-pose")
 def main() -> None:
-    """Data sets of people with keypoints on (overhead fisheye) images.
+    """Make, check, convert, split, draw and browse data sets of people with keypoints.
 
     PATH is a COCO keypoint JSON, or a folder with annotations/*.json and images/.
     """
@@ -31,7 +31,9 @@ def main() -> None:
 
 @main.command()
 @click.argument("out", type=PATH)
-@click.option("--people", type=click.IntRange(min=1), required=True, help="People to draw in all.")
+@click.option(
+    "--people", type=click.IntRange(min=1), required=True, help="How many people to draw in all."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the set.")
 @click.option(
     "--size",

@@ -49,17 +49,19 @@ CATEGORY = click.option(
 SCENE_FROM = click.option(
     "--scene-from",
     type=click.Choice(["folder", "name"]),
-    help="Take scenes from the folders of the images, or from their names without the number.",
+    help="Take scenes from the images' folders, or from their names without the number.",
 )
 SCENE_FIELD = click.option(
-    "--scene-field", metavar="FIELD", help="Take scenes from a field of the images (video_id)."
+    "--scene-field",
+    metavar="FIELD",
+    help="Take scenes from this field of the images, such as video_id.",
 )
 
 LEAVE_OUT_TEST = click.option(
     "--leave-out-test",
     is_flag=True,
-    help="Choose among those whom sspcm train, by default, does not hold out for testing where "
-    "there is one annotation file.",
+    help="Do not choose people whom sspcm train, by default, holds out for testing from a single "
+    "annotation file.",
 )
 
 
@@ -81,8 +83,33 @@ def output_option(
     )
 
 
+class SectionOption(click.Option):
+    """An option that --help lists under a heading of its own, in a `SectionedCommand`."""
+
+    def __init__(self, *names: Any, section: str, **settings: Any) -> None:
+        super().__init__(*names, **settings)
+        self.section = section
+
+
+class SectionedCommand(click.Command):
+    """A command whose --help lists its options under their headings: plain ones first."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options; click calls it."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+            if record is not None:
+                sections.setdefault(getattr(option, "section", "Options"), []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
 class CommandGroup(click.Group):
     """A command group that shows bad input and failing files as one line, without a traceback."""
+
+    command_class = SectionedCommand
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a command, whose numbers have to be finite: a range of click's lets nan through."""

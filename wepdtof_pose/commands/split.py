@@ -33,17 +33,17 @@ _SHARE = click.FloatRange(min=0)
 
 @click.command()
 @click.argument("path", type=PATH)
-@click.option("--labels", help="1k, 5k, 10k, all, a count, or a percentage (10%).")
+@click.option("--labels", help="Label budget: 1k, 5k, 10k, all, a count or a percentage (10%).")
 @click.option(
     "--order",
     type=click.Choice(["file", "random", "stratified"]),
     default="file",
-    help="The first people of the file, as published; random; or the same share of every scene.",
+    help="file: its first people, as published; stratified: the same share of every scene.",
 )
 @click.option(
     "--by",
     type=click.Choice(["person", "frame", "scene"]),
-    help="What stays together.  [default: person for --labels, scene for splits]",
+    help="What is not divided.  [default: person for --labels, scene for splits]",
 )
 @LEAVE_OUT_TEST
 @click.option(
@@ -59,7 +59,7 @@ _SHARE = click.FloatRange(min=0)
     metavar="OUT",
     type=PATH,
     required=True,
-    help="JSON file to write; splits with a name that does not end in .json: a data set folder.",
+    help="JSON list to write; for splits a data set folder where the name has no suffix .json.",
 )
 @click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
 @SCENE_FROM
@@ -82,12 +82,13 @@ def split(
     category: str | None,
     seed: int,
 ) -> None:
-    """Choose the people whose labels are used, or part a data set into splits.
+    """Choose whose labels are used, or make splits of a data set.
 
-    Give --labels, or shares of splits. Smaller budgets of the same order and seed lie inside larger
-    ones. Splits share no scene, so that neighbouring frames never leak; with --by frame or person
-    they may. They are written as a data set folder, which sspcm train --data takes, or as a list of
-    ids. Lists name the seed and hashes of the annotations, and are refused for others.
+    Give --labels, or the shares of the splits. Smaller budgets of the same order and seed lie
+    inside larger ones. Splits share no scene, so that neighbouring frames never leak; with --by
+    frame or person they may. They are written as a data set folder, which sspcm train --data takes,
+    or as a list of ids. A list holds the seed and hashes of the annotations, and is refused for
+    other annotations.
 
     \b
     Example:

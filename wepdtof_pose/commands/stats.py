@@ -17,7 +17,7 @@ from wepdtof_pose.errors import echo
 )
 @CATEGORY
 def stats(path: Path, plots: Path | None, category: str | None) -> None:
-    """Count people, frames, scenes and labels; measure boxes, places and poses.
+    """Count and measure people, frames, joints, boxes and poses.
 
     \b
     Example:

@@ -14,7 +14,7 @@ from wepdtof_pose.errors import echo
 
 @click.command()
 @click.argument("path", type=PATH)
-@click.option("--images", is_flag=True, help="Read the image files too: slower.")
+@click.option("--images", is_flag=True, help="Also read the image files, which takes longer.")
 @click.option(
     "--fix", metavar="OUT", type=PATH, help="Write a repaired copy to the new folder OUT."
 )
@@ -28,7 +28,7 @@ from wepdtof_pose.errors import echo
     "--places",
     type=click.IntRange(min=0),
     default=3,
-    help="Places to show of each kind of finding in the table.",
+    help="How many places of each kind of finding to show in the table.",
 )
 @CATEGORY
 def validate(
@@ -40,13 +40,13 @@ def validate(
     places: int,
     category: str | None,
 ) -> None:
-    """Find what is wrong with annotations, also in files that no reader takes.
+    """Find what is wrong with annotations, and write a repaired copy.
 
-    Exit code 1 where there are errors, 0 where there are warnings only. Boxes of WEPDTOF and
-    CEPDOF are checked, too. --fix changes only what has one right answer, never in place, and loses
-    no label: what it cannot mend stays, unless --drop is given. With --images labels move along
-    with pictures that were resized or turned. OUT/changes.json lists every change, the labels
-    before and after, and what remains.
+    Files that no reader takes are examined too, and so are the boxes of WEPDTOF and CEPDOF. The
+    exit code is 1 if there are errors, 0 if there are only warnings. --fix changes only what has
+    one right answer, never in place, and loses no label: what it cannot mend stays, unless --drop
+    is given. With --images, labels move along with pictures that were resized or turned.
+    OUT/changes.json lists every change, the labels before and after, and what remains.
 
     \b
     Example:

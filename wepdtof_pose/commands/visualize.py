@@ -31,9 +31,13 @@ _UNUSED = {
     metavar="DIR",
     type=PATH,
     required=True,
-    help="Folder for pictures.",
+    help="Folder to write the pictures to.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Frames (or people) to draw.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Frames or people to draw.  [default: 12; 24 with --grid, 500 with --video]",
+)
 @click.option("--grid", is_flag=True, help="One grid of people instead of whole frames.")
 @click.option("--heatmaps", is_flag=True, help="A grid with the training heatmaps over the people.")
 @click.option("--rings", is_flag=True, help="Draw the fisheye circle with rings of equal angle.")
@@ -48,7 +52,7 @@ _UNUSED = {
     "--threshold",
     type=click.FloatRange(0, 1),
     default=0.2,
-    help="Predicted joints with a lower score are not drawn.",
+    help="Least score of a predicted joint to draw.",
 )
 @click.option("--split", help="train, val or test, where PATH has several.")
 @CATEGORY
@@ -70,9 +74,10 @@ def visualize(
     category: str | None,
     seed: int,
 ) -> None:
-    """Draw skeletons and boxes on a random choice of frames, or a grid of people, or a film.
+    """Draw frames or people with skeletons and boxes, or a film.
 
-    A person's right is drawn warm, the left cool, the middle white; hidden joints are rings.
+    Frames and people are chosen at random. A person's right is drawn warm, the left cool, the
+    middle white; hidden joints are rings.
     Images that cannot be read are left out and named, with exit code 1.
 
     \b

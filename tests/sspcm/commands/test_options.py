@@ -1,5 +1,6 @@
 """What -o never writes over, and numbers that are none."""
 
+import re
 from pathlib import Path
 
 import click
@@ -33,6 +34,18 @@ def test_numbers_are_finite(group: click.Group, value: str) -> None:
         done = CliRunner().invoke(group, [name, "in", "-o", "out", f"{option}={value}"])
         assert done.exit_code == 2
         assert f"Invalid value for '{option}': {value}" in done.output
+
+
+def test_help_lists_options_under_headings() -> None:
+    text = CliRunner().invoke(main, ["predict", "--help"]).output
+    plain, boxes, networks = re.split(r"^(?:Boxes|Networks):$", text, flags=re.M)
+    for section, options in (
+        (plain.split("Options:")[1], ["--output", "--track", "--draw", "--help"]),
+        (boxes, ["--boxes", "--finder", "--up"]),
+        (networks, ["--model", "--network", "--device"]),
+    ):
+        assert all(option in section for option in options)
+    assert text.count("INPUTS...") == 1
 
 
 @pytest.mark.parametrize("group", [main, toolkit, benchmarks], ids=["sspcm", "toolkit", "bench"])
