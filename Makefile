@@ -59,8 +59,8 @@ tutorials: .venv/.dev
 lock: .venv/.dev
 	$(BIN)/python .ci/lock.py
 
-# An installed torch is left alone: the environment then sees the system's packages. Without one and
-# without a GPU the CPU build is enough.
+# An installed torch is left alone: the environment then sees the system's packages. Without a GPU
+# the locked version is installed: of an index that has it, pip takes the CPU build.
 .venv/.ready: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
 	  || { echo "Python 3.10 or newer is needed: make PYTHON=python3.12 ..."; exit 2; }

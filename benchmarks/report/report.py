@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.plots.plots import CAPTIONS, draw_plots
+from benchmarks.plots.plots import PLOTS, draw_plots
 from benchmarks.report.html_page import Block, figure, page
 from benchmarks.report.people_pictures import PICTURES_CAPTION, hardest_and_samples
 from benchmarks.report.reproduce import commands, fresh_folder
@@ -114,7 +114,7 @@ def _plots(comparison: Comparison, score: str) -> Iterator[Block]:
         if isinstance(drawn, str):
             missing.append(f"{name.replace('_', ' ')}: {drawn}")
         else:
-            yield figure(drawn.figure, CAPTIONS[name])
+            yield figure(drawn.figure, PLOTS[name].caption)
             missing += [f"{name.replace('_', ' ')}: {text}" for text in drawn.left_out]
     if missing:
         yield Block("paragraph", "Not drawn:")
