@@ -405,6 +405,6 @@ def _contradictions(config: TrainConfig) -> Iterator[str]:
     epochs, burn_in = config.optimisation.epochs, config.optimisation.burn_in_epochs
     if epochs <= burn_in:
         yield (
-            f"{epochs} epochs with a burn-in of {burn_in} leave none to the method: raise "
-            "optimisation.epochs or lower optimisation.burn_in_epochs"
+            f"optimisation.epochs is {epochs}, of which the burn-in takes {burn_in}: none is left "
+            "to the method; raise it, or lower optimisation.burn_in_epochs"
         )

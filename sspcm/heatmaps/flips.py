@@ -1,4 +1,4 @@
-"""Left/right flips of keypoints and heatmaps, and the average of a flip test.
+"""Left/right flips of heatmaps, and the average of a flip test.
 
 `permutation` is `KeypointSet.flip_permutation`: joint j of a mirrored person was joint
 permutation[j] before.
@@ -16,22 +16,6 @@ from wepdtof_pose.errors import InputError
 Alignment = Literal["pixel", "subpixel", "none"]
 
 Permutation = np.ndarray | torch.Tensor
-
-
-def flip_keypoints(
-    keypoints: torch.Tensor, width: int | torch.Tensor, permutation: Permutation
-) -> torch.Tensor:
-    """Return the keypoints (N, J, 3) x, y, visibility of mirrored images; unlabelled ones become 0.
-
-    Args:
-        keypoints: (N, J, 3) in pixels.
-        width: of the images in pixels, a number or (N,); x becomes width - 1 - x.
-        permutation: (J,) joint order of a mirrored person.
-    """
-    x, y, visibility = keypoints[:, _index(permutation, keypoints.device)].unbind(2)
-    width = torch.as_tensor(width, device=keypoints.device).reshape(-1, 1)
-    labelled = visibility > 0
-    return torch.stack([(width - 1 - x) * labelled, y * labelled, visibility], dim=2)
 
 
 def flip_heatmaps(heatmaps: torch.Tensor, permutation: Permutation) -> torch.Tensor:

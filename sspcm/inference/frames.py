@@ -271,30 +271,11 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
         inputs = sorted(inputs, key=lambda path: frame_order(str(path)))
     for path in inputs:
         if path.is_dir():
-            require_no_run(path)
-            held = []
-            for file in _files_below(path, left_out):
-                kind = _kind_of(file)
-                what = file.suffix.lower() or "files without suffix"
-                if kind is None:
-                    left_out[
-                        what if file.is_file() else f"{what} (link to nothing, or no file)"
-                    ] += 1
-                elif kind == "video" and _holds_no_video(file):
-                    left_out[f"{what} (no video in it)"] += 1
-                else:
-                    held.append((file, file.relative_to(path).as_posix(), kind))
-            if not held:
-                others = ", ".join(f"{count} {suffix}" for suffix, count in left_out.items())
-                raise InputError(
-                    f"{path}: the folder holds no image and no video"
-                    f"{f', but {others}' if others else ''}"
-                )
-            found += held
-        elif path.exists() and not path.is_file():
-            raise InputError(f"{path}: is a pipe or a device, not an image or a video")
-        elif path.exists():
+            found += _files_of_folder(path, left_out)
+        elif path.is_file():
             found.append((path, path.name, _kind_of(path) or _kind_by_opening(path)))
+        elif path.exists():
+            raise InputError(f"{path}: is a pipe or a device, not an image or a video")
         else:
             raise InputError(f"{path}: no such file or folder{kind_of_name(str(path))}")
     _require_distinct([name for _, name, _ in found])
@@ -456,6 +437,26 @@ def _kind_by_opening(path: Path) -> str:
     opened = capture.isOpened() and capture.grab()
     capture.release()
     return "video" if opened or has_video(path) is not None else "image"
+
+
+def _files_of_folder(folder: Path, left_out: Counter[str]) -> list[tuple[Path, str, str]]:
+    """Return the images and videos of a folder, with names and kinds; count the other files."""
+    require_no_run(folder)
+    found = []
+    for file in _files_below(folder, left_out):
+        kind, what = _kind_of(file), file.suffix.lower() or "files without suffix"
+        if kind is None:
+            left_out[what if file.is_file() else f"{what} (link to nothing, or no file)"] += 1
+        elif kind == "video" and _holds_no_video(file):
+            left_out[f"{what} (no video in it)"] += 1
+        else:
+            found.append((file, file.relative_to(folder).as_posix(), kind))
+    if not found:
+        others = ", ".join(f"{count} {suffix}" for suffix, count in left_out.items())
+        raise InputError(
+            f"{folder}: the folder holds no image and no video{others and f', but {others}'}"
+        )
+    return found
 
 
 def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from sspcm.data.batches import view_joints
 from sspcm.heatmaps.flips import (
     average_flipped,
     flip_heatmaps,
-    flip_keypoints,
     shift_right,
     shift_right_by,
 )
@@ -32,12 +32,21 @@ def permutation(recorded: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def test_keypoints(recorded: dict[str, np.ndarray], permutation: np.ndarray) -> None:
-    keypoints = np.concatenate([recorded["joints"][..., :2], recorded["vis"][..., :1]], axis=2)
-    flipped = flip_keypoints(
-        torch.tensor(keypoints), torch.tensor(recorded["width"]), permutation
-    ).numpy()
-    np.testing.assert_allclose(flipped[..., :2], recorded["joints_out"][..., :2], atol=TOLERANCE)
-    np.testing.assert_array_equal(flipped[..., 2], recorded["vis_out"][..., 0])
+    people = len(recorded["joints"])
+    mirrors = torch.tensor([[-1.0, 0, 0], [0, 1, 0]], dtype=torch.float64).repeat(people, 1, 1)
+    mirrors[:, 0, 2] = torch.tensor(recorded["width"]) - 1
+    joints, visibility = view_joints(
+        torch.tensor(recorded["joints"][..., :2]),
+        torch.tensor(recorded["vis"][..., 0]),
+        mirrors,
+        torch.ones(people, dtype=torch.bool),
+        torch.from_numpy(permutation),
+    )
+    np.testing.assert_array_equal(visibility, recorded["vis_out"][..., 0])
+    # The released code puts joints without a label at 0; here nobody reads them.
+    labelled = visibility[..., None] > 0
+    expected = recorded["joints_out"][..., :2]
+    np.testing.assert_allclose(joints * labelled, expected, atol=TOLERANCE)
 
 
 def test_heatmaps(recorded: dict[str, np.ndarray], permutation: np.ndarray) -> None:

@@ -87,7 +87,7 @@ def test_sigma_fits_the_crops(overrides, sigma):
         ),
         (
             {"optimisation.epochs": 5, "optimisation.burn_in_epochs": 5},
-            "5 epochs with a burn-in of 5 leave none to the method",
+            "optimisation.epochs is 5, of which the burn-in takes 5: none is left to the method",
         ),
         ({"optimisation.averaging": 1.0}, r"'optimisation\.averaging' must be from 0 to below 1"),
         ({"optimisation.optimiser": "sgd"}, "choose one of adam, adamw"),

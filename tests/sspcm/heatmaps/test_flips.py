@@ -5,7 +5,6 @@ import torch
 from sspcm.heatmaps.flips import (
     average_flipped,
     flip_heatmaps,
-    flip_keypoints,
     shift_right,
     shift_right_by,
 )
@@ -20,20 +19,6 @@ def peak_maps(x: int, width: int = 6) -> torch.Tensor:
     maps = torch.zeros(1, 3, 4, width)
     maps[:, :, 1, x] = 1
     return maps
-
-
-def test_flipping_keypoints_mirrors_x_and_swaps_sides() -> None:
-    keypoints = torch.tensor([[[0.0, 5.0, 2.0], [9.0, 6.0, 1.0], [4.0, 7.0, 0.0]]])
-    expected = [[[0.0, 6.0, 1.0], [9.0, 5.0, 2.0], [0.0, 0.0, 0.0]]]
-    assert flip_keypoints(keypoints, 10, PERMUTATION).tolist() == expected
-
-
-def test_flipping_keypoints_twice_is_identity() -> None:
-    keypoints = torch.rand(4, 3, 3) * 50
-    keypoints[..., 2] = 2
-    widths = torch.tensor([50, 64, 70, 96])
-    twice = flip_keypoints(flip_keypoints(keypoints, widths, PERMUTATION), widths, PERMUTATION)
-    torch.testing.assert_close(twice, keypoints)
 
 
 def test_flipping_heatmaps_twice_is_identity() -> None:
