@@ -165,10 +165,9 @@ def check_boxes(raw: RawFile) -> Iterator[Problem]:
     counted = finite & ~raw.crowds
     empty = counted & ~(boxes[:, 2:] > 0).all(axis=1)
     yield of_people(raw, "box-empty", empty, lambda i: f"box {short(boxes[i])}")
-    with np.errstate(invalid="ignore"):
-        near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-        outside = counted & ~empty & ((far <= 0) | (near >= sizes)).any(axis=1)
-        over = np.maximum(-near, far - sizes).max(axis=1, initial=-np.inf)
+    near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    outside = counted & ~empty & ((far <= 0) | (near >= sizes)).any(axis=1)
+    over = np.maximum(-near, far - sizes).max(axis=1, initial=-np.inf)
     small = counted & ~empty & ~outside & np.isfinite(sizes).all(axis=1)
     small &= ~clip_boxes(boxes, sizes)[1]
     edge = counted & ~empty & ~outside & ~small & (over > EDGE)
@@ -194,11 +193,10 @@ def check_rotated_boxes(raw: RawFile) -> Iterator[Problem]:
         return f"rotated box {short(rotated[i])}"
 
     yield of_people(raw, "not-finite", given & ~finite, say)
-    with np.errstate(invalid="ignore"):
-        empty = finite & ~(rotated[:, 2:4] > 0).all(axis=1)
-        far = finite & ~empty & ((rotated[:, :2] < -0.5) | (rotated[:, :2] >= sizes)).any(axis=1)
-        # Published boxes are rounded: equal sides may come out the wrong way round by a trifle.
-        form = (rotated[:, 2] > 1.001 * rotated[:, 3]) | (np.abs(rotated[:, 4]) > 180.01)
+    empty = finite & ~(rotated[:, 2:4] > 0).all(axis=1)
+    far = finite & ~empty & ((rotated[:, :2] < -0.5) | (rotated[:, :2] >= sizes)).any(axis=1)
+    # Published boxes are rounded: equal sides may come out the wrong way round by a trifle.
+    form = (rotated[:, 2] > 1.001 * rotated[:, 3]) | (np.abs(rotated[:, 4]) > 180.01)
     yield of_people(raw, "box-empty" if raw.boxes_only else "rotated-box-empty", empty, say)
     if raw.boxes_only:
         yield of_people(raw, "box-outside", far, say)

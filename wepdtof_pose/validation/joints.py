@@ -146,9 +146,8 @@ def _placed_but_unlabelled(raw: RawFile) -> int:
     """Return how many people have joints with places, where none of these is labelled; else 0."""
     if raw.labelled.any():
         return 0
-    with np.errstate(invalid="ignore"):
-        points, sizes = raw.keypoints[..., :2], raw.sizes_of_people[:, None]
-        placed = ((points > 0) & (points < sizes)).all(axis=2)
+    points, sizes = raw.keypoints[..., :2], raw.sizes_of_people[:, None]
+    placed = ((points > 0) & (points < sizes)).all(axis=2)
     return int((placed.sum(axis=1) >= FEWEST_JOINTS).sum())
 
 
@@ -294,11 +293,10 @@ def _out_of_place(raw: RawFile) -> tuple[np.ndarray, np.ndarray]:
         points, visibility = raw.keypoints[block, :, :2], raw.keypoints[block, :, 2:]
         sizes, boxes = raw.sizes_of_people[block, None], raw.boxes[block, None]
         share = np.where(visibility == 1, BESIDE_HIDDEN, BESIDE)
-        with np.errstate(invalid="ignore"):
-            outside[block] = ((points < -0.5) | (points > sizes - 0.5)).any(axis=2)
-            slack = np.maximum(share * boxes[..., 2:], 2.0)
-            near, far = boxes[..., :2] - slack, boxes[..., :2] + boxes[..., 2:] + slack
-            beside[block] = ((points < near) | (points > far)).any(axis=2)
+        outside[block] = ((points < -0.5) | (points > sizes - 0.5)).any(axis=2)
+        slack = np.maximum(share * boxes[..., 2:], 2.0)
+        near, far = boxes[..., :2] - slack, boxes[..., :2] + boxes[..., 2:] + slack
+        beside[block] = ((points < near) | (points > far)).any(axis=2)
     proper = np.all(raw.boxes[:, 2:] > 0, axis=1)
     outside &= labelled
     return outside, beside & labelled & ~outside & proper[:, None]

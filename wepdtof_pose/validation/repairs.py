@@ -426,8 +426,7 @@ def _drop_joints_outside(edits: Edits, raw: RawFile, row: int) -> None:
         return
     i = int(np.searchsorted(raw.rows, row))
     points, size = raw.keypoints[i, :, :2], raw.sizes_of_people[i]
-    with np.errstate(invalid="ignore"):
-        outside = ((points < -0.5) | (points > size - 0.5)).any(axis=1) & raw.labelled[i]
+    outside = ((points < -0.5) | (points > size - 0.5)).any(axis=1) & raw.labelled[i]
     values: list[Any] = list(edits.entry("annotations", row)["keypoints"])
     for joint in np.flatnonzero(outside):
         values[3 * joint : 3 * joint + 3] = [0, 0, 0]

@@ -89,10 +89,9 @@ def _rotated_elsewhere(raw: RawFile) -> str:
     boxes, sizes = raw.boxes, raw.sizes_of_people
     centres, sides = raw.rotated[:, :2], raw.rotated[:, 2:4]
     middles = boxes[:, :2] + boxes[:, 2:] / 2
-    with np.errstate(invalid="ignore"):
-        whole = ((boxes[:, :2] > 1) & (boxes[:, :2] + boxes[:, 2:] < sizes - 1)).all(axis=1)
-        longest = np.maximum(boxes[:, 2:], sides).max(axis=1)
-        off = np.asarray(np.hypot(*(centres - middles).T) > 0.5 * longest)
+    whole = ((boxes[:, :2] > 1) & (boxes[:, :2] + boxes[:, 2:] < sizes - 1)).all(axis=1)
+    longest = np.maximum(boxes[:, 2:], sides).max(axis=1)
+    off = np.asarray(np.hypot(*(centres - middles).T) > 0.5 * longest)
     counted = _with_box(raw) & np.isfinite(raw.rotated).all(axis=1) & whole
     if counted.sum() < _SEVERAL:
         return ""
@@ -180,8 +179,7 @@ def _of_file(code: str, message: str) -> Problem:
 
 def _counted(raw: RawFile) -> np.ndarray:
     """Mask (people,) of those in images whose size is known and large enough to tell units."""
-    with np.errstate(invalid="ignore"):
-        return (raw.sizes_of_people >= SMALLEST_SIDE).all(axis=1) & ~raw.crowds
+    return (raw.sizes_of_people >= SMALLEST_SIDE).all(axis=1) & ~raw.crowds
 
 
 def _with_box(raw: RawFile) -> np.ndarray:
@@ -190,8 +188,7 @@ def _with_box(raw: RawFile) -> np.ndarray:
 
 
 def _shares(raw: RawFile) -> str:
-    with np.errstate(invalid="ignore"):
-        boxes = np.asarray(((raw.boxes >= -0.05) & (raw.boxes <= 1.05)).all(axis=1))
+    boxes = np.asarray(((raw.boxes >= -0.05) & (raw.boxes <= 1.05)).all(axis=1))
     found = ["boxes"] if _all(boxes, _with_box(raw)) else []
     labelled = raw.labelled & _counted(raw)[:, None]
     some = labelled.sum(axis=1) > 1
@@ -208,11 +205,10 @@ def _shares(raw: RawFile) -> str:
 
 def _are_shares_of_boxes(raw: RawFile) -> bool:
     """Whether joints from 0 to 1 leave their boxes if they are taken as shares of the image."""
-    with np.errstate(invalid="ignore"):
-        whole = raw.keypoints.copy()
-        whole[..., :2] *= raw.sizes_of_people[:, None]
-        filled = raw.keypoints.copy()
-        filled[..., :2] = raw.boxes[:, None, :2] + filled[..., :2] * raw.boxes[:, None, 2:]
+    whole = raw.keypoints.copy()
+    whole[..., :2] *= raw.sizes_of_people[:, None]
+    filled = raw.keypoints.copy()
+    filled[..., :2] = raw.boxes[:, None, :2] + filled[..., :2] * raw.boxes[:, None, 2:]
     return not _are_of_boxes(raw, raw.boxes, whole) and _are_of_boxes(raw, raw.boxes, filled)
 
 
@@ -225,12 +221,11 @@ def _per_cent(raw: RawFile) -> str:
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
     labelled = raw.labelled & counted[:, None]
     jointed = labelled.sum(axis=1) > 2
-    with np.errstate(invalid="ignore"):
-        within = ((boxes[:, :2] >= -1) & (boxes[:, :2] + boxes[:, 2:] <= 101)).all(axis=1)
-        large = counted & (sizes >= _LARGE).all(axis=1)
-        whole = boxes * np.concatenate([sizes, sizes], axis=1) / 100
-        points = raw.keypoints[..., :2]
-        near = ((points >= -1) & (points <= 101)).all(axis=2) | ~labelled
+    within = ((boxes[:, :2] >= -1) & (boxes[:, :2] + boxes[:, 2:] <= 101)).all(axis=1)
+    large = counted & (sizes >= _LARGE).all(axis=1)
+    whole = boxes * np.concatenate([sizes, sizes], axis=1) / 100
+    points = raw.keypoints[..., :2]
+    near = ((points >= -1) & (points <= 101)).all(axis=2) | ~labelled
     corner = large & within
     all_in = _all(within & near.all(axis=1), large)
     if all_in and _all_over(boxes[corner]) and _is_no_chance(sizes[corner]):
@@ -264,17 +259,15 @@ def _all_over(boxes: np.ndarray) -> bool:
 
 def _holds_joints(boxes: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
     """Return whether each box (people, 4) has the labelled joints inside, but for a tenth of it."""
-    with np.errstate(invalid="ignore"):
-        slack = 0.1 * boxes[:, None, 2:]
-        near, far = boxes[:, None, :2] - slack, boxes[:, None, :2] + boxes[:, None, 2:] + slack
-        inside = (keypoints[..., :2] >= near) & (keypoints[..., :2] <= far)
+    slack = 0.1 * boxes[:, None, 2:]
+    near, far = boxes[:, None, :2] - slack, boxes[:, None, :2] + boxes[:, None, 2:] + slack
+    inside = (keypoints[..., :2] >= near) & (keypoints[..., :2] <= far)
     return np.asarray((inside.all(axis=2) | ~labelled).all(axis=1))
 
 
 def _multiplied(raw: RawFile) -> str:
     counted, sizes = _with_box(raw), raw.sizes_of_people
-    with np.errstate(invalid="ignore"):
-        times: np.ndarray = (raw.boxes / np.concatenate([sizes, sizes], axis=1)).max(axis=1)
+    times: np.ndarray = (raw.boxes / np.concatenate([sizes, sizes], axis=1)).max(axis=1)
     if not _all(times > 2, counted) or np.median(times[counted]) < 4:
         return ""
     return (
@@ -291,8 +284,7 @@ def _corners(raw: RawFile) -> str:
         return (
             "'bbox_mode' is 0 throughout: Detectron2's corners x1, y1, x2, y2, not width and height"
         )
-    with np.errstate(invalid="ignore"):
-        corners = (boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)
+    corners = (boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + 1)
     if not _all(np.asarray(corners.all(axis=1)), counted):
         return ""
     labelled = raw.labelled & counted[:, None]
@@ -302,16 +294,15 @@ def _corners(raw: RawFile) -> str:
         found = are_corners(boxes[counted], sizes[counted])
         return f"read as corners x1, y1, x2, y2 {text}" if found else ""
     # Of people without joints any box does.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        points = raw.keypoints[..., :2]
-        slack = 0.1 * (boxes[:, 2:] - boxes[:, :2])[:, None]
-        near, far = boxes[:, None, :2] - slack, boxes[:, None, 2:] + slack
-        fits = ((points >= near) & (points <= far)).all(axis=2) | ~labelled
-        larger = boxes[:, 2:].prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-        ends = np.where(labelled[..., None], points, -np.inf).max(axis=1)
-        starts = np.where(labelled[..., None], points, np.inf).min(axis=1)
-        gaps = np.maximum(np.abs(boxes[:, 2:] - ends), np.abs(starts - boxes[:, :2]))
-        gaps /= boxes[:, 2:] - boxes[:, :2]
+    points = raw.keypoints[..., :2]
+    slack = 0.1 * (boxes[:, 2:] - boxes[:, :2])[:, None]
+    near, far = boxes[:, None, :2] - slack, boxes[:, None, 2:] + slack
+    fits = ((points >= near) & (points <= far)).all(axis=2) | ~labelled
+    larger = boxes[:, 2:].prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    ends = np.where(labelled[..., None], points, -np.inf).max(axis=1)
+    starts = np.where(labelled[..., None], points, np.inf).min(axis=1)
+    gaps = np.maximum(np.abs(boxes[:, 2:] - ends), np.abs(starts - boxes[:, :2]))
+    gaps /= boxes[:, 2:] - boxes[:, :2]
     if not _all(fits.all(axis=1), jointed) or np.median(larger[jointed]) < 1.5:
         return ""
     if (np.median(gaps[jointed], axis=0) > 0.25).any():
@@ -352,8 +343,7 @@ def _other_boxes(raw: RawFile) -> str:
     # Of few people it may be by chance that boxes which hold their joints are large.
     loose = _jointed(raw).sum() >= _SEVERAL and not _are_filled(raw, raw.boxes, raw.keypoints)
     if not fit or loose:
-        with np.errstate(invalid="ignore"):
-            beyond = raw.keypoints[..., :2] > raw.sizes_of_people[:, None] + 1
+        beyond = raw.keypoints[..., :2] > raw.sizes_of_people[:, None] + 1
         if (beyond.any(axis=2) & raw.labelled)[_jointed(raw)].any():
             readings = {words: r for words, r in readings.items() if "joints" not in words}
         for words, reading in readings.items():
@@ -388,10 +378,9 @@ def _centres_without_joints(raw: RawFile) -> str:
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
     if counted.sum() < 2 * _SEVERAL or (raw.labelled & counted[:, None]).any():
         return ""
-    with np.errstate(invalid="ignore"):
-        over = (boxes[:, :2] + boxes[:, 2:] > sizes + 1).any(axis=1)
-        half = boxes[:, 2:] / 2
-        fits = ((boxes[:, :2] >= half - 1) & (boxes[:, :2] + half <= sizes + 1)).all(axis=1)
+    over = (boxes[:, :2] + boxes[:, 2:] > sizes + 1).any(axis=1)
+    half = boxes[:, 2:] / 2
+    fits = ((boxes[:, :2] >= half - 1) & (boxes[:, :2] + half <= sizes + 1)).all(axis=1)
     if over[counted].mean() < 0.25 or not _all(np.asarray(fits), counted):
         return ""
     return (
@@ -442,8 +431,7 @@ def _are_filled(raw: RawFile, boxes: np.ndarray, keypoints: np.ndarray) -> bool:
     if not jointed.any():
         return True
     near, far = _extents(raw, keypoints)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        filled = np.median((far - near) / boxes[jointed, 2:], axis=0)
+    filled = np.median((far - near) / boxes[jointed, 2:], axis=0)
     return bool((filled >= _FILLED).all())
 
 

@@ -89,6 +89,8 @@ def validate_dataset(dataset: PoseDataset) -> Report:
     return report
 
 
+# Boxes and joints may hold NaN and infinity, of which numpy would warn in the middle of findings.
+@np.errstate(all="ignore")
 def doubts_about(dataset: PoseDataset) -> list[str]:
     """Return what says that places or angles are in another unit or convention than ours.
 
@@ -105,7 +107,6 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     return found
 
 
-# Boxes and joints may hold NaN and infinity, of which numpy would warn in the middle of findings.
 @np.errstate(all="ignore")
 def check_raw(raw: RawFile) -> list[Problem]:
     """Return all problems of a file that are seen without its images, in no particular order."""
