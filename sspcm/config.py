@@ -26,15 +26,15 @@ from wepdtof_pose.splits.hold_out import TEST_FRACTION
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What is learned from, and how people become crops.
+    """The data to learn from, and how people become crops.
 
     Attributes:
         path: COCO keypoint JSON or data set folder.
         unlabelled: another one whose training people are the unlabelled pool; "" is the training
             people of `path`. Joints are matched by name, in a union of 24 where they differ.
-        category: name of the category of people in `path`, where several have joints; "" is what
-            the file says.
-        unlabelled_category: of those in `unlabelled`.
+        category: name of the category of people in `path`, where several have joints; "" is the
+            one that the file names.
+        unlabelled_category: the same for `unlabelled`.
         labels: label budget: `1k`, `300`, `10%` or `all`; or the path, ending in .json, of a list
             of people that `wepdtof-pose split` wrote.
         more_labelled: further labelled data sets, all of whose usable people (of the training
@@ -101,19 +101,24 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """A network by name (see `sspcm.networks`); width and deconv_channels scale the ResNets.
+    """A network and the weights that it starts with.
 
-    Other networks do not read these two, so that one preset serves all networks of a comparison.
+    `width` and `deconv_channels` are multiples of 8, the vector width of CPUs: with 4 channels,
+    oneDNN (in torch 2.13) was seen to write beyond its buffers when a channels-last convolution is
+    differentiated. Networks without such sizes do not read them, so that one preset serves all
+    networks of a comparison.
 
-    `pretrained` is where the weights start: `imagenet` (for efficientnet_lite0 out of an installed
-    package, for the ResNets torchvision's file, downloaded) or a local file, an ImageNet one or a
-    checkpoint, which then gives A, B and C their own networks where it holds several. None is fresh
-    weights. The first `frozen_stages` stages of the backbone then keep their weights and BatchNorm
-    statistics: of the four stages of efficientnet_lite0 and the ResNets, the first holds the stem.
-
-    Width and deconv_channels are multiples of 8, the vector width of CPUs: with 4 channels, oneDNN
-    (in torch 2.13) was seen to write beyond its buffers when a channels-last convolution is
-    differentiated.
+    Attributes:
+        name: see `sspcm.networks`.
+        width: channels of a ResNet's first stage; the others scale with it.
+        deconv_channels: channels of the transposed convolutions.
+        pretrained: where the weights start: `imagenet` (from an installed package for
+            efficientnet_lite0, from torchvision's file, which is downloaded, for the ResNets), or a
+            local file: ImageNet weights, or a checkpoint, which gives A, B and C their own networks
+            if it holds several. None is fresh weights.
+        frozen_stages: stages of a pretrained backbone, from the first, that keep their weights and
+            BatchNorm statistics. efficientnet_lite0 and the ResNets have four; the first holds the
+            stem.
     """
 
     name: str = "resnet18"
@@ -125,9 +130,13 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class MethodConfig:
-    """A method by name, its recipe (`corrected` or `released`) and its own options.
+    """A method, its recipe and its own options.
 
-    `label` is what results and tables call it; "" is its name. It tells variants of a method apart.
+    Attributes:
+        name: see `sspcm.methods`.
+        label: what results and tables call it, to tell variants of a method apart; "" is its name.
+        recipe: `corrected`, or `released` to repeat the released code.
+        options: of the method's own class `Options`.
     """
 
     name: str = "sspcm"
@@ -146,8 +155,8 @@ class OptimisationConfig:
     """Steps, batches, learning rate.
 
     A run has up to two phases, each with a learning-rate schedule of its own from start to end. In
-    the burn-in every network learns from labelled people alone, whatever the method; networks that
-    have not learned from the labels yet make useless pseudo-labels, and would learn from them all
+    the burn-in every network learns from labelled people alone, whatever the method: a network that
+    has not learned from the labels yet makes useless pseudo-labels, and would learn from them all
     the same. Then the method begins, with a fresh optimiser.
 
     Attributes:
@@ -188,10 +197,15 @@ class OptimisationConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How often and how the networks are scored; the last epoch always is.
+    """How often and how the networks are scored.
 
-    With `pseudo_labels` the run also writes what its unlabelled people are taught as in the last
-    epoch, for methods that have such labels.
+    Attributes:
+        every: score after every so many epochs, and always after the last.
+        batch_size: people per pass.
+        decoding: how positions are read from heatmaps: `shift`, `dark` or `none`.
+        flip_test: also look at each crop mirrored, and average.
+        pseudo_labels: also write what the unlabelled people were taught in the last epoch, for
+            methods that have such labels.
     """
 
     every: int = 1
@@ -206,13 +220,13 @@ class TrainConfig:
     """One training run.
 
     Attributes:
-        data: what is learned from.
+        data: what to learn from.
         network: of every role.
         student: of the student instead, in methods that have one; the others do not read it, so
             that one grid serves them all. None is the same as `network`.
         method: the method, its recipe and its options.
         easy_view: random views of labelled and unlabelled people.
-        hard_view: the warp that follows on what an unlabelled person is learned from.
+        hard_view: the further warp of the view from which an unlabelled person is learned.
         optimisation: steps, batches and learning rate.
         evaluation: how often and how the networks are scored.
         seed: seed of everything random except the data splits.

@@ -1,8 +1,9 @@
 """Adapt a trained network to frames of one's own, without labels.
 
-Learned from are drawn people with labels and boxes of the own frames without (after Kim et al., "A
-Unified Framework for Domain Adaptive Pose Estimation", ECCV 2022, with the parts of `sspcm_ema`).
-The trained network is what a burn-in would have given. A few real labels may join the drawn ones.
+The network learns from drawn people, who have labels, and from people on the frames, who have only
+a box (after Kim et al., "A Unified Framework for Domain Adaptive Pose Estimation", ECCV 2022, with
+the parts of `sspcm_ema`). It takes the place of a burn-in. A few real labels may join the drawn
+ones.
 """
 
 from __future__ import annotations
@@ -60,20 +61,21 @@ _FEW_LABELS = 10
 
 @dataclass(frozen=True)
 class AdaptOptions:
-    """What is adapted to, and for how long.
+    """What to adapt a network to, and for how long.
 
     Attributes:
-        boxes: file of the people's boxes on the frames; the finder says where they are if None.
+        boxes: file with the boxes of the people on the frames; None asks the finder.
         category: id or name of the category of people in that file.
         angles: unit of its angles (see `read_detections`).
         box_threshold: boxes with a lower score are not used.
         labels: data set of real labels to learn from as well.
-        test: data set of real labels that are measured on and never learned from.
-        held_out: share of the frames (and of `labels`) that is measured on and not learned from.
-        frames: most frames to take; of more, every n-th.
-        people: drawn people to learn from.
-        style: how they are drawn (see `wepdtof_pose.generate`); as the network's run if None.
-        steps: of the optimiser.
+        test: data set of real labels to measure on; never learned from.
+        held_out: share of the frames (and of `labels`) to measure on rather than learn from.
+        frames: most frames to take; every n-th if there are more.
+        people: number of drawn people to learn from.
+        style: style of the drawn people (see `wepdtof_pose.generate`); None is that of the
+            network's run.
+        steps: optimiser steps.
         seed: of views and batches.
     """
 
@@ -111,21 +113,20 @@ def adapt(
 ) -> dict[str, Any]:
     """Adapt the reported network to frames, write the run folder `out`, and return the report.
 
-    The folder is a run's, which every command takes. Its folder `adaptation` has the people that
-    were learned from, `report.json` and `before_after.png`. The same call on the same folder goes
-    on where it was stopped.
+    Every command takes the folder as a run. Its folder `adaptation` has the people to learn from,
+    `report.json` and `before_after.png`. The same call on the same folder goes on after a stop.
 
     Args:
-        networks: what to start from.
-        inputs: images, folders of images and videos, video files of one's own camera.
+        networks: the networks to start from.
+        inputs: images, videos and folders of them, of one's own camera.
         out: a folder that is new, or that the same call began.
-        options: see there.
-        finder: finds people where no boxes are given.
-        say: takes each line for people.
+        options: what to adapt to, and for how long.
+        finder: finds people if no boxes are given.
+        say: is called with each line to print.
 
     Returns:
-        Counts, seconds, and `before` and `after`: position inconsistency (over the root of the
-        box), confidence, and scores where there are labels to measure on.
+        Counts, seconds, and `before` and `after`: position inconsistency (over the root of the box
+        area), confidence, and scores if there are labels to measure on.
 
     Raises:
         InputError: the network cannot be adapted, nothing can be read, nobody is on the frames, or
@@ -263,7 +264,7 @@ def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:
 def _require_other_images(
     labelled: PoseDataset, tested: PoseDataset, options: AdaptOptions
 ) -> None:
-    """Check that nobody is learned from who is on an image that is measured on."""
+    """Check that nobody to learn from is on an image to measure on."""
     _, shared = people_on(labelled, KnownImages(images_of(tested), cache=default_cache()))
     if shared:
         first, same = next(iter(shared.items()))
@@ -283,7 +284,7 @@ def _place(folder: Path, parts: dict[str, PoseDataset]) -> None:
 
 
 def _without_images_of(frames: OwnFrames, people: PoseDataset) -> OwnFrames:
-    """Return the frames with those held out too that are images of these people."""
+    """Return the frames, with images of these people held out as well."""
     known = KnownImages(images_of(people), cache=default_cache())
     root, names = frames.people.root, frames.people.frames["file_name"].tolist()
     found = known.find([root / name for name in names])
@@ -292,7 +293,7 @@ def _without_images_of(frames: OwnFrames, people: PoseDataset) -> OwnFrames:
 
 
 def _learned_without_labels(frames: OwnFrames, tested: TestPeople | None) -> int:
-    """How many of the labelled people who are measured are on frames that are learned from."""
+    """Return how many of the labelled people to measure on are on frames to learn from."""
     if tested is None:
         return 0
     learned = KnownImages(images_of(frames.learned_from), cache=default_cache())
@@ -313,7 +314,7 @@ def _plan_lines(
         people = counted(len(measured), "person", "people")
         yield f"held out to measure on: {people} on {counted(len(measured.frames), 'frame')}"
     else:
-        yield "no frame is held out: measured is on the frames that are learned from"
+        yield "no frame is held out: what is measured is on frames that it also learns from"
     if counts := counts_in_words(frames.counts):
         yield counts
     yield from not_read(frames.problems)

@@ -68,7 +68,7 @@ def method_options(name: str, options: Mapping[str, Any]) -> Any:
 
 
 def method_class(name: str) -> Any:
-    """The class of the method of that name, or of `module:Class` for a method of your own.
+    """Return the class of the method of that name, or of `module:Class` for one of your own.
 
     Raises:
         InputError: no such method (the message lists those there are), or no such class.

@@ -1,4 +1,4 @@
-"""What a method is, and what it is given: networks, the recipe, and the crops' geometry."""
+"""The base class of methods, and the setting that each is made with."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Taught:
 
 
 class Method(nn.Module, ABC):
-    """What the trainer asks of a method: a module that owns its networks and its state.
+    """A method: a module that owns its networks and its state; the trainer calls what is here.
 
     Attributes:
         uses_unlabelled: whether `forward` reads `batch.unlabelled`.
@@ -73,7 +73,7 @@ class Method(nn.Module, ABC):
         """
 
     def begin_epoch(self, pool: Pool) -> None:
-        """What the method does before an epoch; labels the pool off line, where it does so."""
+        """Prepare an epoch; methods that label the pool off line do it here."""
 
     def selected_by(self, *, released: bool) -> tuple[str, ...]:
         """Return the networks whose mean AP chooses the best checkpoint.
@@ -83,7 +83,7 @@ class Method(nn.Module, ABC):
         return ("A",) if released else (self.reported,)
 
     def burn_in_roles(self) -> dict[str, str]:
-        """State-dictionary entry -> role of the burnt-in network that it starts as.
+        """Return, by state-dictionary entry, the role whose burnt-in network it starts as.
 
         By default every network of `roles` starts as its own role was burnt in.
         """
@@ -96,27 +96,27 @@ class Method(nn.Module, ABC):
             self.get_submodule(entry).load_state_dict(networks[role])
 
     def schedule_epoch(self, epoch: float) -> float:
-        """Where on the learning-rate schedule an epoch (from 0) lies: at itself, by default."""
+        """Return an epoch's place (from 0) on the learning-rate schedule: itself, by default."""
         return epoch
 
     def rehearse(self, people: int) -> tuple[int, int]:
-        """Take the state of the epochs that cost most; called on a copy whose steps are timed.
+        """Take the state of the most expensive epochs; called on a copy whose steps are timed.
 
         Args:
             people: how many the crop store has.
 
         Returns:
-            Until which epoch labelled people alone are learned from, and in how many views the
-            pool is labelled then: none and none, by default.
+            The epoch until which only labelled people are learned from, and the number of views in
+            which the pool is labelled then; 0 and 0 by default.
         """
         return 0, 0
 
     def end_step(self) -> None:
-        """What the method does after each step of the optimiser."""
+        """Update the method's state after a step of the optimiser."""
 
     @abstractmethod
     def end_epoch(self) -> None:
-        """What the method does between epochs."""
+        """Update the method's state after an epoch."""
 
     @abstractmethod
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
@@ -137,7 +137,7 @@ class Method(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class MethodSetting:
-    """What is given to every method.
+    """The setting of every method.
 
     Attributes:
         make_network: a new network for a role (`A`, `B`, `C`, ...), initialised from the run's
@@ -148,7 +148,7 @@ class MethodSetting:
         hard_view: strength of the hard view's warp.
         released: repeat the released code, defects included.
         epochs: epochs of the run, for methods that train one network after another.
-        burn_in_epochs: epochs of those that the networks are burnt in for.
+        burn_in_epochs: how many of these are the burn-in.
         sigma: standard deviation of target Gaussians in heatmap pixels.
         flip_permutation: (J,) joint order of a mirrored person; None has no left and right.
         largest_scale: how far views can be zoomed out: the stored pixels end there.
@@ -174,13 +174,13 @@ class MethodSetting:
         return torch.arange(self.joints) if self.released else self.labelled_joints
 
     def warp_images(self, images: Tensor, views: ViewDraw) -> Tensor:
-        """Images (N, C, H, W) in the hard view."""
+        """Return images (N, C, H, W) in the hard view."""
         if self.released:
             return warp_normalised(images, self._theta(images, views))
         return warp(images, self._matrices(images, views), self.crop_size)
 
     def warp_pool(self, pool: PoolView, views: ViewDraw) -> Tensor:
-        """The pool's images (N, 3, H, W) in the hard view, resampled once, by both warps together.
+        """Return the pool's images (N, 3, H, W) in the hard view, resampled once by both warps.
 
         They end where the easy view does, as if that had been warped. Not for `released`.
         """
@@ -208,7 +208,7 @@ class MethodSetting:
 
 @torch.no_grad()
 def teacher_maps(networks: Sequence[nn.Module], images: Tensor, *, mode: str) -> list[Tensor]:
-    """Maps (N, J, h, w) float32 of each network, without gradient.
+    """Return the maps (N, J, h, w) float32 of each network, without gradient.
 
     Args:
         networks: those that teach.
@@ -223,12 +223,12 @@ def teacher_maps(networks: Sequence[nn.Module], images: Tensor, *, mode: str) ->
 
 
 def mean_map(a: Tensor, b: Tensor) -> Tensor:
-    """The mean map (N, J, h, w) float32 of two networks; under autocast theirs are bfloat16."""
+    """Return the mean map (N, J, h, w) float32 of two maps, which autocast may have in bfloat16."""
     return 0.5 * (a.float() + b.float())
 
 
 def taught_by(own: Tensor, other: Tensor | None = None) -> Taught:
-    """What maps (N, J, h, w) teach, all joints kept; `other` are the maps of a second network."""
+    """Return what maps (N, J, h, w) teach, with all joints kept; `other` are a second network's."""
     positions, peaks = argmax_positions(own)
     distance = None
     if other is not None:
@@ -248,7 +248,7 @@ def require_teacher_mode(mode: str) -> None:
 
 @contextmanager
 def mode_of(networks: list[nn.Module], *, training: bool) -> Iterator[None]:
-    """The networks in training or evaluation mode within the block."""
+    """Put the networks into training or evaluation mode within the block."""
     before = [network.training for network in networks]
     for network in networks:
         network.train(training)

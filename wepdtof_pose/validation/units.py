@@ -1,7 +1,7 @@
 """Conventions and units that only the whole file shows: shares, corners, radians, mirrored angles.
 
 One person may lie anywhere and be turned in any way; where all people of a file look wrong in the
-same way, the file is in another convention than ours. Each check names it and says what to do.
+same way, the file is in another convention than ours. Each check names it.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ UNITS = frozenset(
         *("angles-radians", "angles-mirrored", "units-rotated"),
     }
 )
-"""The codes of this module: where one is found, some places in the file may not be believed."""
+"""The codes of this module: if one is found, some places in the file cannot be trusted."""
 OF_ANGLES = frozenset({"angles-radians", "angles-mirrored", "units-rotated"})
-"""Those of rotated boxes alone: joints and upright boxes are where the file says."""
+"""Codes of rotated boxes alone: joints and upright boxes can be trusted."""
 
 NEARLY_ALL = 0.95
-"""Share of the people who must show a convention: the others are faults of their own."""
+"""Share of the people who must show a convention; the others may have faults of their own."""
 
 _LARGE = 200
-"""Images from this many pixels a side on: in smaller ones who is in the middle may well lie within
-100 pixels."""
+"""Least side, in pixels, of a large image: in smaller ones, people in the middle may well lie
+within the first 100 pixels."""
 
 _SEVERAL = 5
-"""People from whom on it is no chance that all lie in one corner of their images."""
+"""Least number of people for whom it is no chance that all lie in one corner of their images."""
 
 _FILLED = 0.5
-"""Share of a box's sides that the labelled joints reach over where it is their person's box."""
+"""Share of a box's sides that the labelled joints of its person span, at least."""
 
 _LONG = 1.2
-"""Length over width from which on a rotated box has a direction."""
+"""Least ratio of length to width at which a rotated box has a direction."""
 
 
 def check_units(raw: RawFile) -> Iterator[Problem]:
-    """Find shares and per cent of the image, boxes by corners, and pixels times the image size."""
+    """Find coordinates that are shares or per cent of the image, corners, or multiplied pixels."""
     if message := _no_visibilities(raw):
         yield _of_file("units-visibility", message)
     for code, message in (
@@ -82,9 +82,10 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
 
 
 def _rotated_elsewhere(raw: RawFile) -> str:
-    """Tell rotated boxes that are elsewhere than the plain boxes of the same people.
+    """Describe rotated boxes that are elsewhere than the plain boxes of the same people.
 
-    Plain boxes around a few joints lie at one end of them, and those at the edge may be cut.
+    A plain box around a few joints may lie at one end of the rotated one; boxes at the edge of the
+    image are not compared, since they may be cut.
     """
     boxes, sizes = raw.boxes, raw.sizes_of_people
     centres, sides = raw.rotated[:, :2], raw.rotated[:, 2:4]
@@ -118,12 +119,13 @@ def are_radians(angles: np.ndarray) -> bool:
 
 
 def mirrored_angles(boxes: np.ndarray, sizes: np.ndarray, *, quadrants: int = 1) -> str:
-    """Tell angles that agree with the direction from the image centre only when turned over.
+    """Describe angles that agree with the direction from the image centre only if turned over.
 
     Args:
         boxes: (people, 5) rotated boxes.
         sizes: (people, 2) width and height of their images, NaN where not known.
-        quadrants: of their images in which boxes must tell: who lies on the floor lies in one.
+        quadrants: number of quadrants of their images that must have boxes that tell: somebody who
+            lies on the floor is in one.
 
     Returns:
         What is wrong, in words; "" if nothing is.
@@ -160,7 +162,7 @@ def are_corners(boxes: np.ndarray, sizes: np.ndarray) -> bool:
 
 
 def _no_visibilities(raw: RawFile) -> str:
-    """Tell joints whose third number is none of a visibility or score, but z, or x or y."""
+    """Describe joints whose third number is neither a visibility nor a score, but z, x or y."""
     people = ~raw.crowds & (raw.keypoint_numbers == 3 * raw.keypoints.shape[1])
     third = raw.keypoints[people, :, 2]
     third = third[np.isfinite(third)]
@@ -213,10 +215,10 @@ def _are_shares_of_boxes(raw: RawFile) -> bool:
 
 
 def _per_cent(raw: RawFile) -> str:
-    """Tell boxes, or boxes and joints, in per cent of their images from pixels.
+    """Describe boxes, or boxes and joints, that are in per cent of their images.
 
-    Where the joints are in pixels, boxes multiplied out fit them. Where they are in per cent, too,
-    people who are all in the upper left corner of large images, and all over that corner, tell.
+    If the joints are in pixels, the boxes fit them once they are multiplied out. If the joints are
+    in per cent too, all people are in the upper left corner of large images, and all over it.
     """
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
     labelled = raw.labelled & counted[:, None]
@@ -243,13 +245,15 @@ def _per_cent(raw: RawFile) -> str:
 
 
 def _is_no_chance(sizes: np.ndarray) -> bool:
-    """Whether too many people are in the first 100 x 100 pixels of images of these sizes (people,
-    2): as many as _SEVERAL in 300 x 300 pixels."""
+    """Whether too many people are in the first 100 x 100 pixels of images of sizes (people, 2).
+
+    Too many are as many as _SEVERAL in images of 300 x 300 pixels.
+    """
     return bool(np.log(sizes / 100).sum() >= _SEVERAL * np.log(9) - 1e-9)
 
 
 def _all_over(boxes: np.ndarray) -> bool:
-    """Whether these boxes are spread over 100 x 100: those in one place may be in a corner."""
+    """Whether these boxes are spread over the first 100 x 100 pixels, not all in one place."""
     if len(boxes) < _SEVERAL:
         return False
     centres = boxes[:, :2] + boxes[:, 2:] / 2
@@ -258,7 +262,7 @@ def _all_over(boxes: np.ndarray) -> bool:
 
 
 def _holds_joints(boxes: np.ndarray, keypoints: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """Return whether each box (people, 4) has the labelled joints inside, but for a tenth of it."""
+    """Return whether each box (people, 4) holds its labelled joints, give or take a tenth of it."""
     slack = 0.1 * boxes[:, None, 2:]
     near, far = boxes[:, None, :2] - slack, boxes[:, None, :2] + boxes[:, None, 2:] + slack
     inside = (keypoints[..., :2] >= near) & (keypoints[..., :2] <= far)
@@ -277,7 +281,7 @@ def _multiplied(raw: RawFile) -> str:
 
 
 def _corners(raw: RawFile) -> str:
-    """Tell boxes x1, y1, x2, y2: read so, they fit the joints or the images; as x, y, w, h, not."""
+    """Describe boxes x1, y1, x2, y2, which fit the joints or the images only if read so."""
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
     modes = [raw.annotations[row].get("bbox_mode") for row in raw.rows[counted]]
     if modes and all(type(mode) is int and mode == 0 for mode in modes):
@@ -314,7 +318,7 @@ def _corners(raw: RawFile) -> str:
 
 
 def _other_boxes(raw: RawFile) -> str:
-    """Tell boxes of another form, which hold their joints only if they are read in that form."""
+    """Describe boxes of another form, which hold their joints only if read in that form."""
     x, y, w, h = raw.boxes.T
     readings = {
         "centre x, centre y, width, height": (x - w / 2, y - h / 2, w, h),
@@ -353,8 +357,10 @@ def _other_boxes(raw: RawFile) -> str:
 
 
 def _larger(raw: RawFile) -> tuple[float, float]:
-    """Return what brings the middles of boxes onto those of their joints, in the median; 1 and 1
-    where few people tell."""
+    """Return the median factors that bring the middles of boxes onto those of their joints.
+
+    They are 1 and 1 if few people tell.
+    """
     jointed = _jointed(raw)
     middles = raw.boxes[jointed, :2] + raw.boxes[jointed, 2:] / 2
     near, far = _extents(raw, raw.keypoints)
@@ -366,7 +372,7 @@ def _larger(raw: RawFile) -> tuple[float, float]:
 
 
 def _extents(raw: RawFile, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first and last x and y of the labelled joints of people who tell by them."""
+    """Return the least and largest x and y of the labelled joints of the people of `_jointed`."""
     jointed = _jointed(raw)
     seen, points = raw.labelled[jointed][..., None], keypoints[jointed][..., :2]
     far = np.where(seen, points, -np.inf).max(axis=1, initial=-np.inf)
@@ -374,7 +380,7 @@ def _extents(raw: RawFile, keypoints: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _centres_without_joints(raw: RawFile) -> str:
-    """Tell centres from corners where there are no joints: by the edges of the images."""
+    """Describe boxes by their centres where there are no joints: by the edges of the images."""
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
     if counted.sum() < 2 * _SEVERAL or (raw.labelled & counted[:, None]).any():
         return ""
@@ -389,7 +395,7 @@ def _centres_without_joints(raw: RawFile) -> str:
 
 
 def _other_joints(raw: RawFile) -> str:
-    """Tell joints in another frame than the image, which lie in their boxes only if moved there."""
+    """Describe joints in another frame than the image, which lie in their boxes only if moved."""
     if _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5:
         return ""
     near, sides = raw.boxes[:, None, :2], raw.boxes[:, None, 2:]

@@ -129,7 +129,7 @@ def test_few_frames_are_all_learned_from_and_that_is_said(networks, my_frames, t
     report = adapt(networks, [frames], tmp_path / "mine", options, say=said.append)
     assert not report["held_out"]
     assert report["measured_people"] == report["people"]
-    assert "no frame is held out: measured is on the frames that are learned from" in said
+    assert "no frame is held out: what is measured is on frames that it also learns from" in said
     tested = load_dataset(my_frames / "labels")["all"]
     assert report["labelled_people_measured"] == int(tested.trainable().sum())
     learned = {path.name for path in frames.iterdir()}
