@@ -38,7 +38,7 @@ _SHARE = click.FloatRange(min=0)
     "--order",
     type=click.Choice(["file", "random", "stratified"]),
     default="file",
-    help="file: its first people, as published; stratified: the same share of every scene.",
+    help="file: the first people in it, as published; stratified: the same share of every scene.",
 )
 @click.option(
     "--by",
