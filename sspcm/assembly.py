@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from sspcm.augment.views import largest_shift
 from sspcm.config import TrainConfig
 from sspcm.data.batches import BatchMaker
 from sspcm.data.crop_places import CropPlaces, places_of
@@ -95,7 +96,11 @@ def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, Cro
 
     The second is None where nobody is tested.
     """
-    side = region_size(config.data.crop_size, largest_scale=1 + config.easy_view.scale)
+    side = region_size(
+        config.data.crop_size,
+        largest_scale=1 + config.easy_view.scale,
+        largest_shift=largest_shift(config.easy_view),
+    )
     tested = sets.test.select_people(sets.tested)
     store = open_store(config, sets.train, window=(side, side))
     return store, open_store(config, tested) if len(tested) else None

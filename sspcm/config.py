@@ -346,6 +346,7 @@ _BOUNDS: dict[str, tuple[Callable[[Any], bool], tuple[str, ...]]] = {
         lambda value: 0 <= value < 1,
         (
             "easy_view.scale",
+            "easy_view.translation",
             "hard_view.scale",
             "optimisation.averaging",
             "data.test_fraction",
@@ -388,6 +389,11 @@ def _contradictions(config: TrainConfig) -> Iterator[str]:
         yield (
             "config key 'hard_view.flip_probability' must be 0: the easy view is mirrored, the "
             "hard one is made from it and never is (use easy_view.flip_probability)"
+        )
+    if config.hard_view.translation:
+        yield (
+            "config key 'hard_view.translation' must be 0: the easy view is shifted, the hard one "
+            "is made from it and never is (use easy_view.translation)"
         )
     if data.unlabelled and data.exclude_labelled:
         yield (

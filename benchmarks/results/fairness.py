@@ -43,10 +43,11 @@ def augmentation(comparison: Comparison) -> str:
             if isinstance(options, SspcmEma.Options) and options.views > 1:
                 where += f", {options.views} of each person"
             covers.append(f"{method} {' or '.join(views)}{where}")
+    moved = f", moved ± {easy.translation:g} of the sides" if easy.translation else ""
     text = (
         f"views of every method: scale ± {easy.scale:g} and rotation {easy.rotation:g}° "
-        f"(probability {easy.rotation_probability:g}, mirrored {easy.flip_probability:g}), hard "
-        f"view ± {hard.scale:g} and {hard.rotation:g}° ({hard.rotation_probability:g})"
+        f"(probability {easy.rotation_probability:g}, mirrored {easy.flip_probability:g}{moved}), "
+        f"hard view ± {hard.scale:g} and {hard.rotation:g}° ({hard.rotation_probability:g})"
     )
     return text + (f"; on it {', '.join(covers)}" if covers else "")
 

@@ -98,9 +98,14 @@ class CropStore:
             cv2.warpAffine(window[0], matrices[index], size, dst=out[index], flags=cv2.INTER_LINEAR)
 
 
-def region_size(crop_size: tuple[int, int], *, largest_scale: float) -> int:
-    """Return the side in pixels of a square that holds every rotation of a crop at that scale."""
-    diagonal = float(np.hypot(*crop_size)) * largest_scale
+def region_size(
+    crop_size: tuple[int, int], *, largest_scale: float, largest_shift: float = 0.0
+) -> int:
+    """Return the side in pixels of a square that holds every rotation of a crop at that scale.
+
+    With `largest_shift`, also where the crop is moved by up to that share of each of its sides.
+    """
+    diagonal = float(np.hypot(*crop_size)) * largest_scale * (1 + 2 * largest_shift)
     return 2 * int(np.ceil(diagonal / 2)) + 2
 
 

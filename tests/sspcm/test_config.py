@@ -79,6 +79,8 @@ def test_sigma_fits_the_crops(overrides, sigma):
         ({"hard_view.rotation": -1.0}, r"'hard_view\.rotation' must be at least 0"),
         ({"easy_view.flip_probability": 1.5}, "from 0 to 1"),
         ({"hard_view.flip_probability": 0.5}, r"'hard_view\.flip_probability' must be 0"),
+        ({"easy_view.translation": -0.1}, r"'easy_view\.translation' must be from 0 to below 1"),
+        ({"hard_view.translation": 0.1}, r"'hard_view\.translation' must be 0"),
         ({"data.unlabelled": "x", "data.exclude_labelled": True}, "no meaning with"),
         ({"data.subset_seed": 1}, r"'data\.subset_seed' .* with data\.order=file"),
         (
