@@ -103,8 +103,13 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 _Config = TypeVar("_Config")
 
 
-def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = "") -> _Config:
-    """A configuration dataclass from nested dictionaries; keys left out keep their defaults."""
+def from_dict(
+    kind: type[_Config], content: Mapping[str, Any], *, prefix: str = "", start: Any = None
+) -> _Config:
+    """A configuration dataclass from nested dictionaries.
+
+    Keys left out keep the values of `start`, a `kind`, or their defaults if it is None.
+    """
     hints = typing.get_type_hints(kind)
     unknown = [str(key) for key in content if key not in hints]
     if unknown:
@@ -113,8 +118,12 @@ def from_dict(kind: type[_Config], content: Mapping[str, Any], *, prefix: str = 
         raise InputError(
             f"unknown config key {key!r}{_meant(key, names)}: choose from {', '.join(names)}"
         )
-    values = {key: _convert(value, hints[key], key=prefix + key) for key, value in content.items()}
-    return kind(**values)
+    # The default of a group may differ from that of its kind, as hard views do from views.
+    values = {
+        key: _convert(value, hints[key], key=prefix + key, start=getattr(kind, key, None))
+        for key, value in content.items()
+    }
+    return kind(**values) if start is None else dataclasses.replace(start, **values)
 
 
 def _meant(key: str, names: Sequence[str]) -> str:
@@ -151,7 +160,7 @@ def _require_usable(path: Path) -> None:
         raise InputError(f"{path}: {error}") from None
 
 
-def _convert(value: Any, hint: Any, *, key: str) -> Any:
+def _convert(value: Any, hint: Any, *, key: str, start: Any = None) -> Any:
     if typing.get_origin(hint) is typing.Literal:
         hint = str  # which words it may be, TrainConfig checks
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -164,7 +173,8 @@ def _convert(value: Any, hint: Any, *, key: str) -> Any:
         value = {} if value is None else value  # a group whose keys are all comments
         if not isinstance(value, Mapping):
             raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
-        return from_dict(hint, value, prefix=key + ".")
+        start = start if isinstance(start, hint) else None
+        return from_dict(hint, value, prefix=key + ".", start=start)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise InputError(f"config key {key!r} must be a list, not {shown(value)}: write [a, b]")

@@ -1,9 +1,11 @@
 import re
+from dataclasses import replace
 from operator import attrgetter
 
 import pytest
 import yaml
 
+from sspcm.augment.views import EASY_VIEW, HARD_VIEW
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config, parse_override, parse_overrides, to_yaml
 from wepdtof_pose.errors import InputError
@@ -117,6 +119,16 @@ def test_wrong_keys_and_values_are_named(overrides, message):
 )
 def test_settings_on_the_command_line_are_yaml(text, expected):
     assert parse_override(text) == expected
+
+
+def test_a_group_keeps_its_own_defaults_beside_the_keys_that_are_set(tmp_path):
+    assert load_config(overrides={"hard_view.rotation": 10}).hard_view == replace(
+        HARD_VIEW, rotation=10.0
+    )
+    (tmp_path / "config.yaml").write_text("hard_view: {scale: 0.1}\neasy_view: {scale: 0.2}\n")
+    config = load_config(tmp_path / "config.yaml")
+    assert config.hard_view == replace(HARD_VIEW, scale=0.1)
+    assert config.easy_view == replace(EASY_VIEW, scale=0.2)
 
 
 def test_a_rate_may_be_written_without_a_dot(tmp_path):
