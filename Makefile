@@ -78,7 +78,7 @@ lock: .venv/.dev
 	$(INSTALL) --editable '.[dev]'
 	touch $@
 
-# The ready-trained networks again, in runs/ready: some four hours on one core, drawing included.
+# The ready-trained networks again, in runs/ready: some four and a half hours on one core, drawing included.
 networks: .venv/.ready
 	$(BIN)/python -m sspcm.ready.make
 

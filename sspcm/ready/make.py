@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from torch import Tensor
 
 from sspcm.config_io import load_config
 from sspcm.networks.finder import MAPS
 from sspcm.networks.weights import read_weights
-from sspcm.runs.checkpoint import load_checkpoint
+from sspcm.runs.checkpoint import read_torch_file
 from sspcm.training.finder import FinderConfig, train_finder
 from sspcm.training.train import train
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
@@ -98,7 +99,25 @@ POSE_PHASES: dict[str, dict[str, Any]] = {
         "seed": 4,
     },
 }
-"""Each phase starts from the network of the one before, on larger crops: small ones are cheap."""
+"""Crops grow from phase to phase: small ones are cheap."""
+_MOVED = {"easy_view.scale": 0.4, "easy_view.translation": 0.1}
+"""Views as finders cut them out, whose boxes are off and of another size than those of people."""
+_LONGER = POSE_PHASES["pose-128-longer"]
+POSE_PHASES |= {
+    "pose-128-longest": _LONGER,
+    "pose-moved-1": _LONGER | _MOVED | {"seed": 5},
+    "pose-moved-2": _LONGER | _MOVED | {"seed": 6},
+    "pose-moved-3": _LONGER | {"easy_view.scale": 0.35, "easy_view.translation": 0.08, "seed": 7},
+}
+POSE_MEAN = ("pose-128-longer", "pose-128-longest", "pose-moved-1", "pose-moved-2")
+POSE_STARTS: dict[str, tuple[str, ...]] = {
+    "pose-moved-1": ("pose-128-longer",),
+    "pose-moved-2": ("pose-128-longer",),
+    "pose-moved-3": POSE_MEAN,
+}
+"""The phases from whose networks' mean a phase starts; others start from the one before. The
+finished network is the mean of the last phase's and of its start: single ones differ by luck more
+than by what they have learned, and their mean is ahead of each on people drawn in other rooms."""
 BOXES: dict[str, Axis] = {"pose-96": "spine", "pose-128": "spine"}
 """Along what the boxes of the first phases run; later ones have them along the longest extent, as
 people draw them."""
@@ -138,15 +157,21 @@ FIND_START = "pose-128"
 def make_pose(work: Path) -> Path:
     """Train the pose network and return its file in half precision."""
     out = work / "ceiling-pose.pt"
-    halve(pose_phase(work, list(POSE_PHASES)[-1]), out)
+    last = pose_phase(work, list(POSE_PHASES)[-1])
+    write_pose_mean([_mean_file(work), last], out)
     return out
 
 
 def pose_phase(work: Path, last: str) -> Path:
     """Train the pose network up to a phase and return its checkpoint."""
     data = drawn(work, "people", PEOPLE, PEOPLE_SEED)
-    start = "imagenet"
+    checkpoints: dict[str, Path] = {}
     for name, phase in POSE_PHASES.items():
+        starts = [checkpoints[one] for one in POSE_STARTS.get(name, tuple(checkpoints)[-1:])]
+        start = str(starts[0]) if starts else "imagenet"
+        if len(starts) > 1:
+            start = str(_mean_file(work))
+            write_pose_mean(starts, Path(start))
         places = {
             "data.path": str(along_bodies(data, BOXES.get(name, "longest"))),
             "data.cache": str(work / "cache"),
@@ -154,10 +179,14 @@ def pose_phase(work: Path, last: str) -> Path:
         }
         config = load_config(None, overrides=POSE | phase | places)
         train(config, work / name, resume=(work / name / "config.yaml").is_file())
-        start = str(work / name / "checkpoints" / "last.pt")
+        checkpoints[name] = work / name / "checkpoints" / "last.pt"
         if name == last:
             break
-    return Path(start)
+    return checkpoints[last]
+
+
+def _mean_file(work: Path) -> Path:
+    return work / "pose-mean.pt"
 
 
 def make_finder(work: Path) -> Path:
@@ -177,15 +206,18 @@ def make_finder(work: Path) -> Path:
 
 def write_mean(weights: Sequence[Path], out: Path) -> None:
     """Write the mean of several networks of one finder, with boxes larger by `GROWTH`."""
-    states = [read_weights(file) for file in weights]
-    mean = {
-        name: torch.stack([state[name].double() for state in states]).mean(dim=0)
-        for name in states[0]
-    }
+    mean = _mean([read_weights(file) for file in weights])
     mean["final_layer.bias"][MAPS.index("log root")] += math.log(GROWTH)
-    halved = {name: value.to(states[0][name].dtype) for name, value in mean.items()}
     with replacing(out) as temporary:
-        torch.save({"state_dict": halved}, temporary)
+        torch.save({"state_dict": mean}, temporary)
+
+
+def _mean(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the mean of networks of one architecture, in the types of the first."""
+    return {
+        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
+        for name, value in states[0].items()
+    }
 
 
 def drawn(work: Path, name: str, people: int, seed: int) -> Path:
@@ -212,14 +244,19 @@ def along_bodies(annotations: Path, axis: Axis = "longest") -> Path:
     return out
 
 
-def halve(checkpoint: Path, out: Path) -> None:
-    """Write the networks of a checkpoint in half precision, with what they need to be used."""
-    content = load_checkpoint(checkpoint)
+def write_pose_mean(networks: Sequence[Path], out: Path) -> None:
+    """Write the mean of pose networks in half precision, with what they need to be used.
+
+    Args:
+        networks: checkpoints, or files written by this.
+        out: file to write.
+    """
+    contents = [read_torch_file(file) for file in networks]
+    mean = _mean([content.get("method") or content["state_dict"] for content in contents])
     state = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in content["method"].items()
+        name: value.half() if value.is_floating_point() else value for name, value in mean.items()
     }
-    about = content["about"] | {"decoding": "dark", "flip_test": True}
+    about = contents[-1]["about"] | {"decoding": "dark", "flip_test": True}
     with replacing(out) as temporary:
         torch.save({"state_dict": state, "about": about}, temporary)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from sspcm.inference.refined import refined
 from sspcm.ready.make import along_bodies, drawn
 from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, ready_networks
 from sspcm.training.finder import EVALUATION_THRESHOLD, evaluate_finder
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.files import read_json, replacing, write_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.datasets import wepdtof
@@ -31,12 +32,20 @@ UNSEEN, UNSEEN_SEED = 1000, 900
 """Drawn people of rooms that no network was trained on."""
 WAYS = ("as they are", "turned by 90", "turned by 180", "turned by 270")
 """Ways in which the camera may hang, in degrees counter-clockwise."""
+MOVED, RESIZED, DRAWS = 0.08, 0.2, 3
+"""Standard deviations of how far boxes are moved, as a share of their longer side, and of the
+logarithms of the factors that their sides get; and how often, so that scores are means of these."""
 SCORES = Path(__file__).with_name("scores.json")
 _BEGIN, _END = "<!-- scores -->", "<!-- end of scores -->"
 
 
 def pose_scores(
-    file: Path, data: Path, *, find: Path | None = None, refine: bool = True
+    file: Path,
+    data: Path,
+    *,
+    find: Path | None = None,
+    refine: bool = True,
+    moved: int | None = None,
 ) -> dict[str, float]:
     """Return AP, AP50 and PCK@0.2 of a pose network on a data set.
 
@@ -48,10 +57,15 @@ def pose_scores(
         find: file of a finder, whose boxes the network gets in place of the annotated ones, as
             `sspcm predict` does; people whom it does not find count as missed.
         refine: correct these boxes by the network's joints.
+        moved: seed of random changes of the annotated boxes; None leaves them.
     """
     networks = open_networks(file, device="cpu")
     networks = networks.only(networks.reported)
     test = load_test_people(data, None, networks=networks)
+    if moved is not None:
+        boxes = test.people.people.copy()
+        boxes[list(ROTATED_BOX_COLUMNS)] = moved_boxes(test.people.rotated_boxes, moved)
+        test = replace(test, people=replace(test.people, people=boxes))
     if find is None:
         result = evaluate_networks(networks, test)
     else:
@@ -65,6 +79,25 @@ def pose_scores(
     scores = result["networks"][networks.reported]
     people = {"people": int(test.people.trainable().sum())}
     return people | {name: round(100 * scores[name], 1) for name in ("AP", "AP50", "PCK@0.2")}
+
+
+def moved_pose_scores(file: Path, data: Path) -> dict[str, float]:
+    """Return the `pose_scores` of people whose boxes are off at random, means of `DRAWS` draws.
+
+    Finders and other annotators do not set boxes as those of the training people are.
+    """
+    draws = [pose_scores(file, data, moved=seed) for seed in range(DRAWS)]
+    return {name: round(float(np.mean([one[name] for one in draws])), 1) for name in draws[0]}
+
+
+def moved_boxes(boxes: np.ndarray, seed: int) -> np.ndarray:
+    """Return rotated boxes (people, 5), moved and resized by random amounts."""
+    generator = np.random.default_rng(seed)
+    moved = boxes.copy()
+    longer = boxes[:, 2:4].max(axis=1, keepdims=True)
+    moved[:, :2] += generator.normal(0, MOVED, (len(boxes), 2)) * longer
+    moved[:, 2:4] *= np.exp(generator.normal(0, RESIZED, (len(boxes), 2)))
+    return moved
 
 
 class Turned:
@@ -149,11 +182,13 @@ def main(unseen: Path, poses: Path | None, boxes: Path | None, only: str | None)
         find = files[FINDER_NETWORK]
         scores = {
             "drawn people of unseen rooms": pose_scores(file, along_bodies(data)),
+            "the same, boxes moved at random": moved_pose_scores(file, along_bodies(data)),
             "the same, in boxes that ceiling-find finds": pose_scores(file, data, find=find),
             "the same, --no-refine": pose_scores(file, data, find=find, refine=False),
         }
         if poses is not None:
             scores["real people (CEPDOF)"] = pose_scores(file, poses)
+            scores["real people, boxes moved at random"] = moved_pose_scores(file, poses)
             scores["real people, in boxes found"] = pose_scores(file, poses, find=find)
             name = "real people, --no-refine"
             scores[name] = pose_scores(file, poses, find=find, refine=False)

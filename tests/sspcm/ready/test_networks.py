@@ -159,3 +159,38 @@ def test_a_finder_of_a_lower_threshold_and_more_looks(office: Path) -> None:
     assert len({finder.source for finder in finders}) == 4
     assert finders[2].source.endswith("ceiling-pose.pt")
     assert "2 turns" in finders[2].source
+
+
+def test_the_finished_pose_network_is_the_mean_of_checkpoints_and_files(tmp_path: Path) -> None:
+    file = ready_networks()["ceiling-pose"]
+    content = torch.load(file)
+    state = {name: value.float() for name, value in content["state_dict"].items()}
+    more = {name: value + 0.5 for name, value in state.items()}
+    checkpoint = tmp_path / "last.pt"
+    torch.save({"method": more, "about": content["about"] | {"decoding": "shift"}}, checkpoint)
+    make.write_pose_mean([file, checkpoint], tmp_path / "mean.pt")
+    made = torch.load(tmp_path / "mean.pt")
+    assert made["about"] == content["about"]
+    for name, value in made["state_dict"].items():
+        if value.is_floating_point():
+            assert value.dtype == torch.float16
+            expected = (state[name] + 0.25).half()
+            torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-3)
+    open_networks(tmp_path / "mean.pt", device="cpu")
+
+
+def test_every_phase_starts_from_earlier_ones() -> None:
+    phases = list(make.POSE_PHASES)
+    for name, starts in make.POSE_STARTS.items():
+        assert all(phases.index(start) < phases.index(name) for start in starts)
+
+
+def test_boxes_are_moved_and_resized_by_what_is_said() -> None:
+    boxes = np.tile([100.0, 50.0, 20.0, 40.0, 30.0], (20_000, 1))
+    moved = measure.moved_boxes(boxes, seed=0)
+    np.testing.assert_array_equal(moved[:, 4], 30)
+    np.testing.assert_allclose(moved[:, :2].mean(axis=0), [100, 50], atol=0.1)
+    np.testing.assert_allclose(moved[:, :2].std(axis=0), 40 * measure.MOVED, rtol=0.03)
+    factors = np.log(moved[:, 2:4] / boxes[:, 2:4])
+    np.testing.assert_allclose(factors.std(axis=0), measure.RESIZED, rtol=0.03)
+    assert not np.array_equal(moved, measure.moved_boxes(boxes, seed=1))
