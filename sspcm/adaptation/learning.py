@@ -44,8 +44,8 @@ _LEARNING: dict[str, Any] = {
     "optimisation.schedule": "cosine",
     "optimisation.learning_rate": 3e-4,
 }
-"""Views as those of the ready-trained networks, a third of their learning rate, and BatchNorm with
-their statistics: averages over drawn and real people would fit neither."""
+"""Views as in the first phases of the ready-trained networks, a third of their learning rate, and
+BatchNorm with their statistics: averages over drawn and real people would fit neither."""
 
 
 def learning_config(
