@@ -183,13 +183,13 @@ def look_twice(pose, finder, image):
 
 
 def towards_joints(box, points):
-    """The box with each edge half the way to the joints' extent and a margin."""
+    """The box with each edge three quarters of the way to the joints' extent and a margin."""
     turn = np.deg2rad(box[4])
     axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     margin = 0.14 * np.sqrt(np.ptp(points, axis=0).clip(1).prod())
     along, middle = points @ axes.T, axes @ box[:2]
-    near = (along.min(axis=0) - margin + middle - box[2:4] / 2) / 2
-    far = (along.max(axis=0) + margin + middle + box[2:4] / 2) / 2
+    near = 0.75 * (along.min(axis=0) - margin) + 0.25 * (middle - box[2:4] / 2)
+    far = 0.75 * (along.max(axis=0) + margin) + 0.25 * (middle + box[2:4] / 2)
     sides = far - near
     if sides[0] > sides[1]:
         sides[:] = np.sqrt(sides.prod())

@@ -18,7 +18,7 @@ from sspcm.inference.finder import Finder
 from sspcm.inference.networks import TrainedNetworks
 from wepdtof_pose.keypoints import KeypointSet
 
-SHARE = 0.5
+SHARE = 0.75
 """How far each edge of a box moves towards the joints' extent."""
 PADDING = 0.14
 """What that extent has beyond the joints on every side, over the root of the area they span."""
@@ -104,7 +104,7 @@ def towards_joints(boxes: np.ndarray, joints: np.ndarray) -> np.ndarray:
 
     >>> joints = np.array([[[0, 0, 1], [20, 0, 1], [0, 40, 1], [20, 40, 1]]])
     >>> towards_joints(np.array([[10.0, 20.0, 10.0, 100.0, 0.0]]), joints).round(2).tolist()
-    [[10.0, 20.0, 18.96, 73.96, 0.0]]
+    [[10.0, 20.0, 23.44, 60.94, 0.0]]
     """
     turn = np.deg2rad(boxes[:, 4])
     across = np.stack([np.cos(turn), np.sin(turn)], axis=1)

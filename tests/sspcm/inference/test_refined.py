@@ -12,7 +12,7 @@ from sspcm.data.detections import frame_boxes
 from sspcm.hardware import choose_hardware
 from sspcm.inference.chain import joints_in
 from sspcm.inference.finder import Finder
-from sspcm.inference.refined import RefinedFinder, refined, spans_body, towards_joints
+from sspcm.inference.refined import SHARE, RefinedFinder, refined, spans_body, towards_joints
 from sspcm.model import Model, load
 from sspcm.networks.finder import CHANNELS, STRIDE, FinderNet, finder_targets
 from sspcm.ready.names import finder_for
@@ -53,7 +53,7 @@ class Told(FinderNet):
 
 
 @pytest.mark.parametrize("angle", [0.0, 30.0, 90.0, -145.0])
-def test_edges_move_half_way_to_the_joints(angle: float) -> None:
+def test_edges_move_by_the_share_of_the_way_to_the_joints(angle: float) -> None:
     box = np.array([[200.0, 150.0, 40.0, 100.0, angle]])
     corners = rotated_box_corners(box)  # upper left, upper right, lower right, lower left
     joints = np.concatenate([corners, np.ones((1, 4, 1))], axis=2)
@@ -61,7 +61,7 @@ def test_edges_move_half_way_to_the_joints(angle: float) -> None:
     spans = np.ptp(corners[0], axis=0)
     padding = 0.14 * np.sqrt(spans.prod())
     np.testing.assert_allclose(moved[0, :2], box[0, :2])
-    np.testing.assert_allclose(moved[0, 2:4], box[0, 2:4] + padding)
+    np.testing.assert_allclose(moved[0, 2:4], box[0, 2:4] + 2 * SHARE * padding)
     assert moved[0, 4] == angle
 
 
@@ -71,8 +71,8 @@ def test_an_edge_moves_alone() -> None:
     padding = 0.14 * np.sqrt(20 * 40)
     moved = towards_joints(box, joints)[0]
     top, bottom = moved[1] - moved[3] / 2, moved[1] + moved[3] / 2
-    assert top == pytest.approx(20 - padding / 2)
-    assert bottom == pytest.approx((80 + 60 + padding) / 2)
+    assert top == pytest.approx(20 - SHARE * padding)
+    assert bottom == pytest.approx(80 + SHARE * (60 + padding - 80))
 
 
 def test_a_box_that_gets_wide_is_a_square_of_that_area() -> None:
@@ -80,7 +80,9 @@ def test_a_box_that_gets_wide_is_a_square_of_that_area() -> None:
     padding = 0.14 * np.sqrt(80 * 20)
     (moved,) = towards_joints(np.array([[40.0, 10.0, 40.0, 44.0, 0.0]]), joints)
     assert moved[2] == moved[3]
-    assert moved[2] ** 2 == pytest.approx((60 + padding) * (32 + padding))
+    assert moved[2] ** 2 == pytest.approx(
+        (40 + SHARE * (80 + 2 * padding - 40)) * (44 + SHARE * (20 + 2 * padding - 44))
+    )
 
 
 def test_what_points_up_is_up_in_the_first_look_too(office: Path, model: Model) -> None:
