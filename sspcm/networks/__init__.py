@@ -162,7 +162,9 @@ def _imported(name: str, joints: int, generator: torch.Generator | None) -> nn.M
             raise
         # Whatever the user's own code raises, sys.exit among it.
         except (Exception, SystemExit) as error:
-            raise InputError(f"network {name!r}: called with {joints}: {in_words(error)}") from None
+            raise InputError(
+                f"network {name!r}: called with {joints}: {in_words(error)}"
+            ) from error
     if not isinstance(network, nn.Module):
         raise InputError(f"network {name!r}: called with {joints}, gave no torch.nn.Module")
     return network

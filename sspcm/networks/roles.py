@@ -15,6 +15,7 @@ from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.networks import NETWORKS, TIMM, build_network
 from sspcm.networks.pyramid import Stages
 from sspcm.networks.weights import load_imagenet, load_initial, load_timm
+from sspcm.runs.code import in_words
 from wepdtof_pose.errors import InputError
 
 _LOG = logging.getLogger(__name__)
@@ -133,10 +134,14 @@ def _require_heatmaps(
     try:
         with torch.no_grad():
             found = network(torch.zeros(1, 3, height, width))
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (InputError, MemoryError):
+        raise
+    # Whatever somebody's own code raises, sys.exit among it.
+    except (Exception, SystemExit) as error:
         raise InputError(
-            f"network {name!r} cannot be applied to images (1, 3, {height}, {width}): {error}"
-        ) from None
+            f"network {name!r} cannot be applied to images (1, 3, {height}, {width}): "
+            f"{in_words(error)}"
+        ) from error
     finally:
         network.train(training)
     wanted = (1, joints, height // HEATMAP_STRIDE, width // HEATMAP_STRIDE)

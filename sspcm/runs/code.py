@@ -7,8 +7,12 @@ name `module:callable`, and importing a module runs it.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection, Mapping
+import importlib.util
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from sspcm.config import TrainConfig
@@ -62,28 +66,78 @@ def import_named(name: str, *, kind: str) -> Any:
         InputError: there is no such module or attribute, or the module cannot be imported.
     """
     module_name, _, attribute = name.partition(":")
-    if not all(part.isidentifier() for part in (*module_name.split("."), attribute)):
-        raise InputError(f"{kind} {name!r}: is not module:name")
+    parts = (*module_name.split("."), attribute)
+    if not all(part.isidentifier() for part in parts) or module_name.endswith(".py"):
+        raise InputError(
+            f"{kind} {name!r}: is not module:name; the module goes without folder and .py, and its "
+            "folder on PYTHONPATH"
+        )
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"{kind} {name!r}: {error} (is the folder of {module_name}.py on PYTHONPATH?)"
-        ) from None
+        if f"{module_name}.".startswith(f"{error.name}."):
+            raise InputError(
+                f"{kind} {name!r}: {error} (is the folder of {module_name}.py on PYTHONPATH?)"
+            ) from None
+        raise InputError(f"{kind} {name!r}: cannot be imported: {in_words(error)}") from None
     # Whatever the module does when it is imported, sys.exit among it.
     except (Exception, SystemExit) as error:
         raise InputError(f"{kind} {name!r}: cannot be imported: {in_words(error)}") from None
+    _IMPORTED.add(module_name.partition(".")[0])
     try:
         return getattr(module, attribute)
     except AttributeError:
         raise InputError(f"{kind} {name!r}: {module_name} has no {attribute!r}") from None
 
 
+@contextmanager
+def own_errors() -> Iterator[None]:
+    """Raise what somebody's own network or method raises in the block as an InputError.
+
+    It says where in their code it came up; its `__cause__` is the error itself. Other errors, and
+    those that interrupt, pass as they are.
+    """
+    try:
+        yield
+    except (InputError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        if not _IMPORTED or _own_place(error.__traceback__) is None:
+            raise
+        raise InputError(f"code of your own fails: {in_words(error)}") from error
+
+
 def in_words(error: BaseException) -> str:
-    """Return an error of somebody's code in a line, with the place where it was raised."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
+    """Return an error in a line, with the place in somebody's own code where it came up, if any."""
+    place = _own_place(error.__traceback__)
+    first = (str(error).strip().splitlines() or [""])[0]
+    said = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return said if place is None else f"{said} ({place})"
+
+
+_IMPORTED: set[str] = set()
+"""Names of the modules and packages that were imported for networks and methods."""
+
+
+def _own_place(trace: TracebackType | None) -> str | None:
+    """Return the innermost line of a traceback that is neither ours nor of Python or a library."""
+    place = None
+    while trace is not None:
+        code, package = trace.tb_frame.f_code, trace.tb_frame.f_globals.get("__name__", "")
+        if package.partition(".")[0] in _IMPORTED or _is_own(code.co_filename):
+            place = f"{code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    place = "" if trace is None else f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})"
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}{place}"
+    return place
+
+
+def _is_own(file: str) -> bool:
+    """Return whether a file of code is none of this project, of Python or of installed packages."""
+    folders = [Path(sys.prefix), Path(sys.base_prefix), Path(importlib.__file__).parents[1]]
+    for package in ("sspcm", "wepdtof_pose", "benchmarks"):
+        found = importlib.util.find_spec(package)
+        if found is not None and found.origin is not None:
+            folders.append(Path(found.origin).parent)
+    path = Path(file)
+    return path.is_file() and not any(
+        map(path.resolve().is_relative_to, map(Path.resolve, folders))
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -77,7 +78,7 @@ def train_epoch(
         optimiser.zero_grad(set_to_none=True)
         with hardware.autocast():
             losses = stepped(batch)
-        sum(losses.values(), start=torch.zeros((), device=hardware.device)).backward()
+        total_loss(losses, hardware.device).backward()
         optimiser.step()
         method.end_step()
         if averaged is not None:
@@ -87,6 +88,30 @@ def train_epoch(
         if bar is not None:
             bar.update()
     return {name: float(value) / sampler.steps for name, value in totals.items()}
+
+
+def total_loss(losses: Mapping[str, Tensor], device: torch.device) -> Tensor:
+    """Return the sum of a step's losses by name, a scalar, on the device that they are on.
+
+    Raises:
+        InputError: these are no losses by name, or none of them depends on a weight that learns, as
+            may be with a method or network of one's own.
+    """
+    named = losses if isinstance(losses, Mapping) else {"": losses}
+    for name, one in named.items():
+        if not isinstance(one, Tensor) or one.numel() != 1 or named is not losses:
+            found = f"{tuple(one.shape)}" if isinstance(one, Tensor) else type(one).__name__
+            raise InputError(
+                "forward(batch) of a method must return a dictionary of losses, each a tensor of "
+                f"one number: it gives {found}{f' as {name!r}' if name else ''}"
+            )
+    total = sum(losses.values(), start=torch.zeros((), device=device))
+    if not total.requires_grad:
+        raise InputError(
+            "no loss depends on a weight that learns: does the network or the method detach its "
+            "output, or give whole numbers, or has it no weights?"
+        )
+    return total
 
 
 def require_numbers(

@@ -17,6 +17,7 @@ from sspcm.data.sampler import PairSampler, step_generator
 from sspcm.hardware import Hardware
 from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.method import Method
+from sspcm.training.epoch import total_loss
 
 _STEP_PER_FORWARD = 3.0
 """A step is one forward pass and one backward pass, which takes twice as long."""
@@ -135,11 +136,11 @@ def forecast(
 
         def supervised() -> Tensor:
             maps = trial.get_submodule(next(iter(trial.burn_in_roles())))(batch.labelled)
-            return heatmap_mse(maps, batch.target, batch.target_weight)
+            loss = heatmap_mse(maps, batch.target, batch.target_weight)
+            return total_loss({"supervised": loss}, hardware.device)
 
         def whole() -> Tensor:
-            losses = trial(batch)
-            return sum(losses.values(), start=torch.zeros((), device=hardware.device))
+            return total_loss(trial(batch), hardware.device)
 
         step = _seconds(supervised, hardware) if burn_ins or alone or looks else 0.0
         pool_batches = len(np.unique(sampler.unlabelled)) / len(labelled[0])

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from sspcm.config import OptimisationConfig
+from wepdtof_pose.errors import InputError
 
 
 def make_optimiser(
@@ -19,8 +20,13 @@ def make_optimiser(
         method: owns the parameters; lagged copies and frozen stages are not trained.
         config: kind of optimiser, weight decay and learning rate.
         fused: update all parameters in one kernel rather than one after the other.
+
+    Raises:
+        InputError: nothing is trainable, as may be with networks of one's own.
     """
     parameters = [p for p in method.parameters() if p.requires_grad]
+    if not parameters:
+        raise InputError("the networks have no weight that learns (requires_grad)")
     foreach = None if fused else False
     if config.optimiser == "adamw":
         return torch.optim.AdamW(

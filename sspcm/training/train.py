@@ -23,6 +23,7 @@ from sspcm.data.summary import summarise, summary_lines
 from sspcm.hardware import Hardware, choose_hardware, environment, peak_memory
 from sspcm.inference.scores import percent
 from sspcm.methods.method import Method
+from sspcm.runs.code import own_errors
 from sspcm.runs.folder import HASHES, RunFolder
 from sspcm.runs.loggers import open_loggers, require_loggers
 from sspcm.runs.records import BurnInRecord, RunResult, RunSummary
@@ -62,10 +63,11 @@ def train(
 
     Raises:
         InputError: the folder holds another run, or one started on other data, processes or
-            hardware; the configuration or data cannot be used; or training diverges.
+            hardware; the configuration or data cannot be used; training diverges; or a network or
+            method of one's own fails, whose error is the cause of this one.
     """
     require_loggers(loggers)
-    with joined_processes(config.device) as processes, ExitStack() as stack:
+    with own_errors(), joined_processes(config.device) as processes, ExitStack() as stack:
         return _train(
             config,
             folder,

@@ -1,5 +1,6 @@
 """Code that a run folder names is imported only if it is asked for by name."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sspcm.config_io import load_config
 from sspcm.inference.open import open_networks
 from sspcm.methods import method_class
 from sspcm.runs.code import import_named, require_allowed_code
+from sspcm.training.train import train
 from wepdtof_pose.errors import InputError
 
 OWN = """
@@ -39,8 +41,6 @@ number = 3
 @pytest.fixture
 def own(tmp_path, monkeypatch):
     """A folder of modules on the path, and where it shows that they were imported."""
-    import sys
-
     (tmp_path / "own_code.py").write_text(OWN)
     (tmp_path / "broken_code.py").write_text("raise RuntimeError('at once')\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -108,3 +108,112 @@ def test_a_method_of_ones_own_is_built_like_the_others(single_run):
     joints = get_keypoint_set("wepdtof-pose-14")
     method = method_of(config, joints, labelled=joints.flip_permutation)
     assert type(method) is import_named("own_code:Mine", kind="method")
+
+
+FAILING = """
+import torch
+from torch import nn
+from sspcm.methods.supervised import Supervised
+
+class Late(nn.Module):
+    def __init__(self, joints):
+        super().__init__()
+        self.layer = nn.Conv2d(3, joints, 4, 4)
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        if self.training:
+            return self.fail(self.layer(images))
+        return self.layer(images)
+
+    def fail(self, maps):
+        raise KeyError("my mistake")  # Late
+
+class Torch(Late):
+    def fail(self, maps):
+        return maps @ torch.zeros(7, 7)  # Torch
+
+class Detached(Late):
+    def fail(self, maps):
+        return maps.detach()
+
+class Still(Late):
+    def __init__(self, joints):
+        super().__init__(joints)
+        self.requires_grad_(False)
+
+class Early(Late):
+    def forward(self, images):
+        assert images.shape[-1] == 7  # Early
+
+class Leaves(Late):
+    def forward(self, images):
+        raise SystemExit(3)
+
+class Raises(Supervised):
+    def forward(self, batch):
+        return {"loss": 1 / 0}  # Raises
+
+class Begins(Supervised):
+    def __init__(self, *given):
+        raise ValueError("not so")  # Begins
+
+class Nothing(Supervised):
+    def forward(self, batch):
+        return None
+
+class Number(Supervised):
+    def forward(self, batch):
+        return {"loss": 1.5}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "said"),
+    [
+        (
+            "network",
+            "Late",
+            r"code of your own fails: KeyError: 'my mistake' \(.*failing.py:LINE\)$",
+        ),
+        ("network", "Torch", r"code of your own fails: RuntimeError: .*\(.*failing.py:LINE\)$"),
+        ("network", "Detached", "no loss depends on a weight that learns"),
+        ("network", "Still", "no weight that learns"),
+        ("network", "Early", r"cannot be applied to .*: AssertionError \(.*failing.py:LINE\)$"),
+        ("network", "Leaves", "cannot be applied to .*: SystemExit: 3"),
+        ("method", "Raises", r"code of your own fails: ZeroDivisionError.*failing.py:LINE\)$"),
+        ("method", "Begins", r"code of your own fails: ValueError: not so \(.*failing.py:LINE\)$"),
+        ("method", "Nothing", "it gives NoneType$"),
+        ("method", "Number", "it gives float as 'loss'$"),
+    ],
+)
+def test_what_fails_in_code_of_ones_own_is_said_with_its_place(
+    settings, tmp_path, monkeypatch, key, name, said
+):
+    (tmp_path / "failing.py").write_text(FAILING)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "failing", raising=False)
+    settings |= {"method.name": "supervised", f"{key}.name": f"failing:{name}"}
+    if key == "network":
+        del settings["network.width"], settings["network.deconv_channels"]
+    lines = FAILING.splitlines()
+    line = next((n for n, text in enumerate(lines, 1) if text.endswith(f"# {name}")), 0)
+    with pytest.raises(InputError, match=said.replace("LINE", str(line))):
+        train(load_config(overrides=settings), tmp_path / "run")
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import nowhere_at_all\n", r"cannot be imported: ModuleNotFoundError: .*wanting.py:1\)$"),
+        ("def f(:\n", r"cannot be imported: SyntaxError: invalid syntax \(wanting.py, line 1\)$"),
+    ],
+)
+def test_a_module_that_is_there_and_cannot_be_imported(own, text, said):
+    (own.parent / "wanting.py").write_text(text)
+    with pytest.raises(InputError, match=said):
+        method_class("wanting:Mine")
+    with pytest.raises(InputError, match=r"goes without folder and \.py"):
+        method_class("wanting.py:Mine")
