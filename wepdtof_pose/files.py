@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.file_kinds import kind_of_bytes, kind_of_text
 from wepdtof_pose.locks import exclusive, hidden_name
+from wepdtof_pose.outputs import require_json_name
 
 FILES_OF_DESKTOPS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What desktops leave in folders that somebody has looked at."""
@@ -130,8 +131,7 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
     path = Path(path)
     if not (isinstance(content, dict) and "annotations" in content):
         require_no_annotations(path)
-    if path.suffix.lower() in _PICTURES:
-        raise InputError(f"{path}: is the name of a picture: give that of a .json file")
+    require_json_name(path)
     if path.suffix.lower() != ".json" and path.is_file():
         with path.open("rb") as stream:
             head = stream.read(64).lstrip()
@@ -479,7 +479,6 @@ _DEVICES = ("/dev", "/dev/fd", f"/proc/{os.getpid()}/fd")
 _SCRATCH = "wepdtof-pose-"
 _HELD = "held"
 _TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part(?:\.\w+)?|old)")
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".mp4")
 _CANNOT_WRITE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 

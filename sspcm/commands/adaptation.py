@@ -18,7 +18,7 @@ from sspcm.commands.options import (
     REFINE,
     box_option,
     opens_networks,
-    replaceable,
+    replaceable_json,
     say_what_was_not_read,
 )
 from wepdtof_pose.commands.shared import (
@@ -136,7 +136,7 @@ def adapt(
 @click.command(cls=SectionedCommand)
 @click.argument("path", type=PATH)
 @click.option("-n", "--count", type=_COUNT, required=True, help="People to label next.")
-@output_option("JSON list to write.", metavar="FILE", callback=replaceable)
+@output_option("JSON list to write.", metavar="FILE", callback=replaceable_json)
 @click.option(
     "--labelled",
     type=PATH,

@@ -11,7 +11,7 @@ import click
 from sspcm.commands.options import (
     PATH,
     TURNS,
-    replaceable,
+    replaceable_json,
     require_other_output,
     say_what_was_not_read,
 )
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, type=PATH)
-@output_option("JSON file to write.", metavar="FILE", default="boxes.json", callback=replaceable)
+@output_option(
+    "JSON file to write.", metavar="FILE", default="boxes.json", callback=replaceable_json
+)
 @click.option("--model", metavar="NAME|RUN|FILE", help="Network.  [default: ceiling-find]")
 @click.option(
     "--pose",

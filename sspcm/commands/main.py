@@ -21,7 +21,7 @@ from sspcm.commands.options import (
     box_option,
     network_option,
     opens_networks,
-    replaceable,
+    replaceable_json,
 )
 from sspcm.commands.predict import predict
 from sspcm.commands.train import train
@@ -63,7 +63,7 @@ def main() -> None:
     "--output",
     metavar="FILE",
     type=PATH,
-    callback=replaceable,
+    callback=replaceable_json,
     help="JSON file for all scores.",
 )
 @opens_networks(inference=True)

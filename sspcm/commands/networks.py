@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sspcm.commands.options import NETWORK, PATH, opens_networks, replaceable, size_of
+from sspcm.commands.options import (
+    NETWORK,
+    PATH,
+    opens_networks,
+    replaceable,
+    replaceable_json,
+    size_of,
+)
 from wepdtof_pose.commands.shared import SectionedCommand, output_option, refuse_unused
 from wepdtof_pose.errors import InputError, counted, echo
 
@@ -21,7 +28,7 @@ _OF_POSES = ("checkpoint", "decoding", "keypoints", "crop_size", "colour", "allo
 
 
 @click.command("pseudo-labels", cls=SectionedCommand)
-@output_option("File to write.", metavar="FILE", callback=replaceable)
+@output_option("File to write.", metavar="FILE", callback=replaceable_json)
 @click.option("--data", type=PATH, help="New place of the run's data, if they were moved.")
 @click.option(
     "--unlabelled", type=PATH, help="New place of its unlabelled data, if they were moved."

@@ -20,8 +20,13 @@ def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -
 
     One that is there and was not named, but is the default, is refused too.
 
-    A callback of click: what is refused is refused before the work.
+    A callback of click: what is refused is refused before the work. So is a place where nothing can
+    be written.
     """
+    if out is not None:
+        from wepdtof_pose.outputs import require_place
+
+        require_place(out)
     if out is not None and out.exists():
         from sspcm.runs.folder import require_no_run_file
         from wepdtof_pose.files import require_no_annotations
@@ -31,6 +36,15 @@ def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -
         if ctx.get_parameter_source(option.name or "") == ParameterSource.DEFAULT:
             raise InputError(f"{out}: is there already: -o {out} writes over it, or name another")
     return out
+
+
+def replaceable_json(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
+    """Return the file of JSON that -o names; refuse what `replaceable` does, and other names."""
+    if out is not None:
+        from wepdtof_pose.outputs import require_json_name
+
+        require_json_name(out)
+    return replaceable(ctx, option, out)
 
 
 def require_other_output() -> None:
@@ -183,6 +197,7 @@ def opens_networks(
             from sspcm.inference.open import open_networks
             from sspcm.ready.names import POSE_NETWORK, network_path
             from sspcm.runs.checkpoint import is_finder_run
+            from sspcm.runs.code import own_errors
 
             require_other_output()
             if model_option and not inputs:
@@ -198,20 +213,22 @@ def opens_networks(
                 if is_finder(read_weights(path)):
                     command(networks=open_finder(path, device=device), **rest)
                     return
-            networks = open_networks(
-                path,
-                checkpoint=checkpoint,
-                keypoints=keypoints,
-                crop_size=None if crop_size is None else size_of(crop_size),
-                bgr=None if colour is None else colour == "bgr",
-                device=device,
-                precision=precision,
-                allow_code=allow_code,
-            )
-            networks.hardware.keep_freed_memory()
-            for note in networks.notes:
-                echo(note, err=True)
-            command(networks=networks.with_settings(decoding=decoding, flip_test=flip_test), **rest)
+            with own_errors():
+                networks = open_networks(
+                    path,
+                    checkpoint=checkpoint,
+                    keypoints=keypoints,
+                    crop_size=None if crop_size is None else size_of(crop_size),
+                    bgr=None if colour is None else colour == "bgr",
+                    device=device,
+                    precision=precision,
+                    allow_code=allow_code,
+                )
+                networks.hardware.keep_freed_memory()
+                for note in networks.notes:
+                    echo(note, err=True)
+                networks = networks.with_settings(decoding=decoding, flip_test=flip_test)
+                command(networks=networks, **rest)
 
         named: tuple[Callable[..., Any], ...] = (_RUN,)
         if model_option:

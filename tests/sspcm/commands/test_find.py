@@ -176,3 +176,24 @@ def test_joints_that_do_not_span_a_body_are_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "do not reach from head to ankles" in done.stderr
     assert not (tmp_path / "b.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("boxes.csv", "is the name of a table, but what is written is JSON"),
+        ("frames", "is a folder, not a file to write"),
+        ("film.avi/boxes.json", "film.avi is a file, not a folder"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "film.avi").write_text("")
+    with pytest.raises(InputError, match=said):
+        # The network, too, would be refused: it is opened after the output has been looked at.
+        find_command.main(
+            [str(tmp_path / "frames"), "-o", str(tmp_path / name), "--model", "no-network"],
+            standalone_mode=False,
+        )

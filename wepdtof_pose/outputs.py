@@ -1,0 +1,52 @@
+"""What the name of an output says before the work: files that could not be written at its end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from wepdtof_pose.errors import InputError
+
+_OF_OTHER_KINDS = {
+    "a picture": ".jpg .jpeg .png .bmp .tif .tiff .webp .gif .svg",
+    "a video": ".mp4 .avi .mov .mkv .webm",
+    "a table": ".csv .tsv .xls .xlsx .parquet",
+    "a text": ".txt .md .html .htm .pdf .xml .yaml .yml .toml",
+    "an array": ".npy .npz .mat .h5 .pkl",
+    "weights": ".pt .pth .ckpt .onnx .safetensors",
+    "an archive": ".zip .tar .gz",
+}
+"""What files are that hold no JSON, and their suffixes."""
+
+
+def require_json_name(path: Path) -> None:
+    """Refuse a name for JSON that says that something else is in the file.
+
+    >>> require_json_name(Path("boxes.csv"))
+    Traceback (most recent call last):
+        ...
+    wepdtof_pose.errors.InputError: boxes.csv: is the name of a table, but what ...
+    """
+    suffix = path.suffix.lower()
+    for what, suffixes in _OF_OTHER_KINDS.items():
+        if suffix in suffixes.split():
+            raise InputError(
+                f"{path}: is the name of {what}, but what is written is JSON: give that of a "
+                ".json file"
+            )
+
+
+def require_place(path: Path) -> None:
+    """Refuse the name of a file that cannot be written, as far as that can be seen beforehand.
+
+    Raises:
+        InputError: it is a folder, lies below a file, or nothing may be written there.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a file to write")
+    there = next((parent for parent in path.absolute().parents if os.path.lexists(parent)), None)
+    if there is not None and not there.is_dir():
+        what = "a link to nothing" if there.is_symlink() and not there.exists() else "a file"
+        raise InputError(f"{path}: cannot be written: {there} is {what}, not a folder")
+    if there is not None and not os.access(there, os.W_OK):
+        raise InputError(f"{path}: cannot be written: nothing may be written to {there}")
