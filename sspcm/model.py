@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 
 from sspcm.choices import Decoding, Up
-from sspcm.data.detections import FrameBoxes, frame_boxes
+from sspcm.data.crop_places import has_sides
+from sspcm.data.detection_forms import require_pixels, require_sides
+from sspcm.data.detections import FrameBoxes, frame_boxes, plain
 from sspcm.inference.chain import Finder, FoundBoxes, WholeFrames, poses_of_frames, require_boxes
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
 from sspcm.inference.networks import TrainedNetworks
@@ -22,11 +24,15 @@ from sspcm.inference.refined import RefinedFinder
 from sspcm.inference.tracks import numbered, smoothed
 from sspcm.ready.names import finder_for, network_path
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.images import read_image
+from wepdtof_pose.images import read_image, turned, upper_bits
 from wepdtof_pose.scores.frame_lookup import VIDEO_SUFFIXES
 
 Image = str | Path | np.ndarray | Any
-"""A path, an array (height, width, 3) uint8 BGR as OpenCV reads it, or an image of Pillow."""
+"""A path, an array (height, width, 3) uint8 BGR as OpenCV reads it, or an image of Pillow.
+
+The EXIF orientation of a file, or of an image of Pillow, is applied: joints are places on the image
+as it is shown.
+"""
 
 
 class Model:
@@ -61,14 +67,17 @@ class Model:
         Args:
             image: see `Image`.
             boxes: where the people are: an array (people, 4) of x, y, w, h, or (people, 5) of cx,
-                cy, w, h, angle, or an object like `supervision.Detections`. If None the finder
-                says; without a finder the whole image is one person.
+                cy, w, h, angle, or an object like `supervision.Detections` or the boxes of
+                Ultralytics' results; tensors may be on any device. If None the finder says; without
+                a finder the whole image is one person.
             threshold: boxes with a lower score are not used; a finder gives none below its own.
             up: what points up in turned crops; as the network was trained if None.
 
         Raises:
-            InputError: the image or the boxes cannot be used, or the network needs boxes.
+            InputError: the image, the boxes or the threshold cannot be used, or the network needs
+                boxes.
         """
+        _require_threshold(threshold)
         picture, name = _pixels(image)
         path = Path(name or "image")
         source = Source(path, path.name, "image", path.stem, frozenset())
@@ -102,6 +111,7 @@ class Model:
             InputError: it cannot be read as a video, smoothing is negative or without tracking, or
                 frames of it could not be decoded: then after the last of the others.
         """
+        _require_threshold(threshold)
         PredictionOptions(track=track, smooth=smooth)  # refuses what does not go together
         sources = find_sources([Path(path)]).sources
         if len(sources) > 1:
@@ -139,13 +149,24 @@ class Model:
 
 
 class _SameBoxes:
-    """The same boxes on whatever frame; those outside it are left out."""
+    """The same boxes on whatever frame; those outside it, or without sides, are left out."""
 
     def __init__(self, boxes: FrameBoxes, threshold: float) -> None:
-        self._boxes = boxes.select(boxes.scores >= threshold)
+        known = ~np.isnan(boxes.rotated).any(axis=1)
+        sides = np.where(known[:, None], boxes.rotated[:, 2:4], boxes.boxes[:, 2:])
+        if (sides < 0).any():
+            raise InputError(
+                "boxes have negative sides: give x, y, width, height, or cx, cy, width, height, "
+                "angle (of a detector's xyxy, an object that has it as an attribute)"
+            )
+        require_pixels(boxes.boxes[~known], "boxes")
+        has = ~known | has_sides(boxes.rotated)
+        self._boxes = boxes.select(has & (boxes.scores >= threshold))
 
     def boxes(self, frame: Frame) -> FrameBoxes:
         height, width = frame.image.shape[:2]
+        sizes = np.tile([width, height], (len(self._boxes), 1))
+        require_sides(self._boxes.boxes, self._boxes.rotated, sizes, "boxes")
         return self._boxes.select(self._boxes.on_frame((width, height)))
 
 
@@ -204,7 +225,16 @@ def load(
     networks = networks.only(network or networks.reported)
     if finder is None or isinstance(finder, str | Path):
         return Model(networks, finder_for(networks, finder, refine=refine))
+    if not callable(getattr(finder, "find", None)):
+        raise InputError(
+            f"a finder must be a name, a file or an object with find(images), not {finder!r}"
+        )
     return Model(networks, finder)
+
+
+def _require_threshold(threshold: float) -> None:
+    if not isinstance(threshold, int | float | np.number) or np.isnan(threshold):
+        raise InputError(f"the threshold of boxes must be a number, not {threshold!r}")
 
 
 def _pixels(image: Image) -> tuple[np.ndarray, str | None]:
@@ -213,14 +243,36 @@ def _pixels(image: Image) -> tuple[np.ndarray, str | None]:
         if Path(image).suffix.lower() in VIDEO_SUFFIXES and Path(image).is_file():
             raise InputError(f"{image}: is a video, not an image: predict_video(path) takes it")
         return read_image(Path(image)), str(image)
-    if hasattr(image, "convert") and hasattr(image, "getbands"):  # Pillow's, in RGB
-        return cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR), None
-    pixels = np.asarray(image)
-    if pixels.dtype == np.uint8 and pixels.ndim == 2:
+    if hasattr(image, "convert") and hasattr(image, "getbands"):
+        return _of_pillow(image), None
+    pixels = np.asarray(plain(image))
+    if pixels.dtype == np.uint8 and pixels.ndim == 2 and pixels.size:
         return cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR), None
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        numbers = pixels.dtype.kind in "biuf" and not isinstance(image, (list, tuple))
+        found = f"{pixels.dtype} of shape {pixels.shape}" if numbers else type(image).__name__
         raise InputError(
             f"an image must be a path, a Pillow image or an array (height, width, 3) of uint8 in "
-            f"BGR, not {pixels.dtype} of shape {pixels.shape}"
+            f"BGR, not {found}"
         )
     return pixels, None
+
+
+def _of_pillow(image: Any) -> np.ndarray:
+    """Return pixels (height, width, 3) uint8 BGR of an image of Pillow, as it is shown.
+
+    Of 16 bits the upper 8 that it uses are kept, as of files: Pillow would cut off what is above
+    255.
+    """
+    if image.mode[0] in "IF":
+        values = np.asarray(image)
+        if values.dtype.kind == "f" or values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
+            raise InputError(
+                f"a Pillow image of mode {image.mode!r} has values that are no 8 or 16 bits: "
+                "convert it to 'L' or 'RGB'"
+            )
+        pixels = cv2.cvtColor(upper_bits(values.astype(np.uint16)), cv2.COLOR_GRAY2BGR)
+    else:
+        pixels = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
+    orientation = image.getexif().get(0x0112)  # read once it is loaded: Pillow turns TIFF then
+    return turned(pixels, orientation) if orientation in range(2, 9) else pixels

@@ -8,7 +8,7 @@ objects like `supervision.Detections`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -66,7 +66,8 @@ def frame_boxes(value: Any) -> FrameBoxes:
 
     Args:
         value: an array (people, 4) of x, y, w, h; (people, 5) of cx, cy, w, h, angle; (people, 6)
-            with an additional score; an object like `supervision.Detections`; or `FrameBoxes`.
+            with an additional score; an object like `supervision.Detections` or the boxes of
+            Ultralytics' results; or `FrameBoxes`. Tensors of torch may be on any device.
 
     Raises:
         InputError: it is none of these, or holds numbers that are not finite.
@@ -79,7 +80,7 @@ def frame_boxes(value: Any) -> FrameBoxes:
     if hasattr(value, "xyxy"):
         return _of_supervision(value)
     try:
-        numbers = np.asarray(value, dtype=np.float64)
+        numbers = np.asarray(plain(value), dtype=np.float64)
     except (TypeError, ValueError):
         raise InputError("boxes must be an array of numbers, one row per person") from None
     if not numbers.size:
@@ -95,6 +96,11 @@ def frame_boxes(value: Any) -> FrameBoxes:
     if numbers.shape[1] == 4:
         return FrameBoxes(numbers, scores, np.full((len(numbers), 5), np.nan))
     return FrameBoxes(enclosing_boxes(numbers[:, :5]), scores, numbers[:, :5])
+
+
+def plain(value: Any) -> Any:
+    """Return a tensor of torch as an array, from whatever device; anything else as it is."""
+    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
 TWICE = "boxes given twice for their frame, of which one is used"
@@ -282,15 +288,23 @@ def _read_yolo(path: Path, category: Any) -> Detections:
 
 
 def _of_supervision(value: Any) -> FrameBoxes:
-    corners = np.asarray(value.xyxy, dtype=np.float64).reshape(-1, 4)
+    corners = np.asarray(plain(value.xyxy), dtype=np.float64).reshape(-1, 4)
     count = len(corners)
-    confidence = getattr(value, "confidence", None)
-    scores = np.ones(count) if confidence is None else np.asarray(confidence, dtype=np.float64)
-    oriented = (getattr(value, "data", None) or {}).get("xyxyxyxy")
+    # Boxes of Ultralytics call it conf, and have their numbers alone as `data`.
+    confidence = getattr(value, "confidence", getattr(value, "conf", None))
+    scores = np.ones(count)
+    if confidence is not None:
+        scores = np.asarray(plain(confidence), dtype=np.float64).reshape(count)
+    data = getattr(value, "data", None)
+    oriented = getattr(value, "xyxyxyxy", None)
+    if isinstance(data, Mapping):
+        oriented = data.get("xyxyxyxy", oriented)
     rotated = np.full((count, 5), np.nan)
     if oriented is not None:
         rotated = rotated_boxes_of_corners(
-            np.asarray(oriented, dtype=np.float64).reshape(count, 4, 2)
+            np.asarray(plain(oriented), dtype=np.float64).reshape(count, 4, 2)
         )
+    if not np.isfinite(corners).all() or not np.isfinite(scores).all():
+        raise InputError("boxes hold numbers that are not finite")
     boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
     return FrameBoxes(boxes, scores, rotated)

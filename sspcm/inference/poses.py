@@ -131,7 +131,7 @@ class Poses:
             threshold: joints with a lower score are not drawn.
 
         Raises:
-            InputError: there is no image to draw on.
+            InputError: there is no image to draw on, or it is of another form.
 
         >>> from wepdtof_pose.keypoints import get_keypoint_set
         >>> poses = Poses.nobody(get_keypoint_set("coco-17"), size=(64, 48))
@@ -141,6 +141,11 @@ class Poses:
         image = self.image if image is None else image
         if image is None:
             raise InputError("these poses were made without keeping their frame: give draw(image)")
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise InputError(
+                "draw(image) takes an array (height, width, 3) of uint8 in BGR, not "
+                f"{image.dtype} of shape {image.shape}"
+            )
         picture = image.copy()
         tracks = [track or None for track in self.tracks.tolist()]
         drawn = as_visible(self.keypoints.astype(np.float64), threshold)

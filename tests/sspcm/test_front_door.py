@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import sspcm
 from sspcm.config_io import load_config
@@ -60,6 +61,62 @@ def test_forms_of_an_image(model: sspcm.Model, image: Path) -> None:
     for wrong in (pixels.astype(float), np.zeros((0, 0, 3), np.uint8), [1, 2]):
         with pytest.raises(InputError, match="an image must be"):
             model(wrong)
+    for wrong, found in ((image.read_bytes(), "bytes"), (None, "NoneType"), ([pixels], "list")):
+        with pytest.raises(InputError, match=f"in BGR, not {found}$"):
+            model(wrong)
+    torch_pixels = torch.from_numpy(pixels)
+    np.testing.assert_array_equal(model(torch_pixels, boxes=BOXES).keypoints, wanted)
+
+
+def test_a_pillow_image_is_what_its_file_is(model: sspcm.Model, tmp_path: Path) -> None:
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 96, 3), dtype=np.uint8)
+    sideways, deep, real = (tmp_path / name for name in ("6.jpg", "16.png", "real.tiff"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(sideways, exif=exif)
+    Image.fromarray(pixels[..., 0].astype(np.uint16) << 4).save(deep)
+    for path, size in ((sideways, (48, 96)), (deep, (96, 48))):
+        poses = model(Image.open(path))
+        assert poses.size == size
+        np.testing.assert_array_equal(poses.image, model(path).image)
+    Image.fromarray(pixels[..., 0] / np.float32(255)).save(real)
+    with pytest.raises(InputError, match="mode 'F' has values that are no 8 or 16 bits"):
+        model(Image.open(real))
+
+
+class Found:
+    """Boxes as Ultralytics' results hold them: tensors, scores as `conf`, all numbers as `data`."""
+
+    def __init__(self, corners: list[list[float]]) -> None:
+        self.xyxy = torch.tensor(corners, dtype=torch.float32, requires_grad=True)
+        self.conf = torch.full((len(corners),), 0.5)
+        self.data = torch.cat([self.xyxy, self.conf[:, None]], dim=1)
+
+
+def test_forms_of_boxes(model: sspcm.Model, image: Path) -> None:
+    wanted = model(image, boxes=[[10, 10, 40, 80], [30, 20, 40, 60]])
+    found = model(image, boxes=Found([[10, 10, 50, 90], [30, 20, 70, 80]]))
+    np.testing.assert_array_equal(found.keypoints, wanted.keypoints)
+    np.testing.assert_allclose(found.scores, 0.5 * wanted.scores)
+    tensor = torch.tensor([[10.0, 10, 40, 80], [30, 20, 40, 60]], requires_grad=True)
+    np.testing.assert_array_equal(model(image, boxes=tensor).keypoints, wanted.keypoints)
+    assert len(model(image, boxes=[[50, 50, 0, 30, 10], [50, 50, 20, 30, 10]])) == 1
+    for wrong, said in (
+        ([[90, 90, -40, 20]], "negative sides"),
+        ([[90, 90, 40, -20, 30]], "negative sides"),
+        (Found([[70, 80, 30, 20]]), "negative sides"),
+        (Found([[70, 80, float("nan"), 20]]), "not finite"),
+        ([[0.1, 0.2, 0.3, 0.4]], "between 0 and 1"),
+    ):
+        with pytest.raises(InputError, match=said):
+            model(image, boxes=wrong)
+    for threshold in ("0.5", float("nan")):
+        with pytest.raises(InputError, match="threshold of boxes must be a number"):
+            model(image, threshold=threshold)
+    with pytest.raises(InputError, match=r"an object with find\(images\), not 3"):
+        sspcm.load("ceiling-pose", finder=3)
 
 
 def test_turned_crops_need_boxes(model: sspcm.Model, image: Path) -> None:
