@@ -77,6 +77,11 @@ def train(
         "seed": seed,
         "device": device,
     }
+    if settings is not None and not isinstance(settings, Mapping):
+        raise InputError(
+            f"settings is of type {type(settings).__name__}: give a dictionary of keys of the "
+            'configuration, such as {"optimisation.epochs": 20}'
+        )
     overrides = flat_overrides(settings or {})
     overrides |= {key: value for key, value in named.items() if value is not None}
     own = Path(out) / "config.yaml"

@@ -415,7 +415,12 @@ def _contradictions(config: TrainConfig) -> Iterator[str]:
             if data.labels_file
             else "with data.order=file, which labels the first people"
         )
-    if data.path and Path(data.path).resolve() in (Path(p).resolve() for p in data.more_labelled):
+    if "" in data.more_labelled:
+        yield "config key 'data.more_labelled' holds an empty name: name data sets, or write []"
+    further = [Path(place).resolve() for place in data.more_labelled]
+    if len(set(further)) < len(further):
+        yield "config key 'data.more_labelled' names a data set twice: name each once"
+    if data.path and Path(data.path).resolve() in further:
         yield (
             f"config key 'data.more_labelled' names {data.path}, as data.path does: all its people "
             "would be labelled, whatever data.labels says; name the other data sets alone"

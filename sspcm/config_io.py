@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import numbers
+import os
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -185,6 +187,10 @@ def _convert(value: Any, hint: Any, *, key: str, start: Any = None) -> Any:
             raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
         return dict(value)
     # YAML reads 1e-3, without a dot, as text.
+    if isinstance(value, numbers.Real) and hasattr(value, "item"):  # of NumPy
+        value = value.item()
+    elif isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if hint is float and (type(value) in (int, float) or isinstance(value, str)):
         value = _finite(value)
     elif hint is int and isinstance(value, str):

@@ -74,7 +74,15 @@ def exclusive(path: Path, *, patience: float = PATIENCE, waiting: str = "") -> I
 
 
 def lock_of(path: Path) -> Path:
-    """Return the lock file of an output, beside it."""
+    """Return the lock file of an output, beside it; "." and ".." are resolved.
+
+    Raises:
+        InputError: it is the root of all folders.
+    """
+    if path.name in ("", ".."):
+        path = path.resolve()
+    if not path.name:
+        raise InputError(f"{path}: is the root of all folders: name one below it")
     return path.with_name(f"{hidden_name(path)}.lock")
 
 

@@ -1,7 +1,9 @@
 import re
 from dataclasses import replace
 from operator import attrgetter
+from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -261,3 +263,27 @@ def test_defaults_are_the_published_setting():
         "averaging": 0.0,
     }
     assert (written["data"]["crop_width"], written["data"]["crop_height"]) == (192, 256)
+
+
+def test_values_of_numpy_and_paths_are_taken():
+    config = load_config(
+        overrides={
+            "seed": np.int64(3),
+            "optimisation.learning_rate": np.float32(0.5),
+            "data.path": Path("people"),
+            "data.more_labelled": [Path("more")],
+        }
+    )
+    assert type(config.seed) is int
+    assert (config.seed, config.optimisation.learning_rate) == (3, 0.5)
+    assert (config.data.path, config.data.more_labelled) == ("people", ("more",))
+    assert load_config(overrides={"seed": 3}).seed == config.seed
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [([""], "holds an empty name"), (["more", "./more"], "names a data set twice")],
+)
+def test_further_data_sets_are_named_once_each(names, said):
+    with pytest.raises(InputError, match=f"'data.more_labelled' {said}"):
+        load_config(overrides={"data.more_labelled": names})

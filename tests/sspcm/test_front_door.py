@@ -254,3 +254,9 @@ def test_importing_is_quick() -> None:
     assert done.stdout.strip() == "False"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         sspcm.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("settings", ["seed=3", ["seed=3"]])
+def test_settings_are_a_dictionary(tmp_path: Path, settings: Any) -> None:
+    with pytest.raises(InputError, match="give a dictionary of keys of the configuration"):
+        sspcm.train("people", tmp_path / "run", settings=settings)

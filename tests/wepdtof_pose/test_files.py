@@ -136,11 +136,11 @@ def test_what_is_in_the_way_of_a_folder_is_said(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize(
     ("name", "content", "refused"),
     [
-        ("weights.pt", b"PK\x03\x04 weights", True),
-        ("film.avi", b"RIFF", True),
-        ("notes.txt", b"\n  to do: everything", True),
-        ("boxes.txt", b' \n[{"bbox": []}]', False),
-        ("empty.txt", b"", False),
+        ("weights.new", b"PK\x03\x04 weights", True),
+        ("film", b"RIFF", True),
+        ("notes", b"\n  to do: everything", True),
+        ("boxes", b' \n[{"bbox": []}]', False),
+        ("empty", b"", False),
         ("cut.json", b"\0\0", False),
     ],
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing_folder
 from wepdtof_pose.locks import LockedError, exclusive, lock_of
 
@@ -94,4 +95,18 @@ def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path: Path) -> None
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot be made"), exclusive(tmp_path / "file" / "out"):
+        pass
+
+
+def test_a_place_without_a_name_is_locked_beside_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "run")
+    with exclusive(Path()):
+        assert (tmp_path / ".run.lock").is_file()
+    monkeypatch.chdir(tmp_path / "run" / "below")
+    with exclusive(Path("..")):
+        assert (tmp_path / ".run.lock").is_file()
+    with pytest.raises(InputError, match="is the root of all folders"), exclusive(Path("/")):
         pass

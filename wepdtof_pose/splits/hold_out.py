@@ -76,6 +76,8 @@ def label_budget(text: str, people: int) -> int:
             f"label budget {text!r} asks for {count} labelled people, but the data has only "
             f"{people} usable ones: ask for fewer, a percentage, or 'all'"
         )
+    if match[3] and float(match[3]) > 100:
+        raise InputError(f"label budget {text!r} is more than everybody: give 100% or all")
     return count
 
 

@@ -45,6 +45,7 @@ def test_budget(text: str, people: int, count: int) -> None:
     [
         ("5k", 2451, "asks for 5000 labelled people, but the data has only 2451"),
         ("101%", 100, "asks for 101 labelled people, but the data has only 100"),
+        ("101%", 26, "is more than everybody"),
         ("0", 100, "asks for 0 labelled people out of 100"),
         ("0.1%", 100, "asks for 0 labelled people out of 100"),
         ("all", 0, "no usable people"),
