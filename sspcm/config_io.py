@@ -125,7 +125,13 @@ def from_dict(
         key: _convert(value, hints[key], key=prefix + key, start=getattr(kind, key, None))
         for key, value in content.items()
     }
-    return kind(**values) if start is None else dataclasses.replace(start, **values)
+    if start is not None:
+        return dataclasses.replace(start, **values)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        no_default = field.default is field.default_factory is dataclasses.MISSING
+        if no_default and field.name not in values:
+            raise InputError(f"config key {prefix + field.name!r} has no default: give its value")
+    return kind(**values)
 
 
 def _meant(key: str, names: Sequence[str]) -> str:

@@ -7,10 +7,15 @@ module on PYTHONPATH; `--set method.name=my_methods:Mine` trains it like the oth
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import nn
+
 from sspcm.config_io import from_dict
+from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.methods.data_distill import DataDistill
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.methods.multi_augs import MultiAugs
@@ -20,7 +25,7 @@ from sspcm.methods.pseudo_pose import PseudoPose
 from sspcm.methods.sspcm import Sspcm
 from sspcm.methods.sspcm_ema import SspcmEma
 from sspcm.methods.supervised import Supervised
-from sspcm.runs.code import import_named
+from sspcm.runs.code import import_named, in_words
 from wepdtof_pose.errors import InputError
 
 METHODS: dict[str, Any] = {
@@ -40,9 +45,50 @@ def build_method(name: str, setting: MethodSetting, options: Mapping[str, Any]) 
     """Return the method of that name.
 
     Raises:
-        InputError: no such method, or an option that it does not have.
+        InputError: no such method, an option that it does not have, or a method of one's own that
+            cannot be made or does not keep to what `Method` says.
     """
-    return method_class(name)(setting, method_options(name, options))
+    kind, own_options = method_class(name), method_options(name, options)
+    if name in METHODS:
+        return kind(setting, own_options)
+    # Whatever somebody's own code raises, sys.exit among it.
+    try:
+        method = kind(setting, own_options)
+        _require_kept(method, setting)
+    except (InputError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"method {name!r}: {in_words(error)}") from error
+    return method
+
+
+def _require_kept(method: Method, setting: MethodSetting) -> None:
+    """Refuse a method whose heatmaps would stop a run only when it is scored, after an epoch."""
+    width, height = setting.crop_size
+    training = method.training
+    with torch.no_grad():
+        maps = method.eval().heatmaps(torch.zeros(1, 3, height, width))
+    method.train(training)
+    wanted = (1, setting.joints, height // HEATMAP_STRIDE, width // HEATMAP_STRIDE)
+    if not isinstance(maps, Mapping):
+        raise InputError(
+            "heatmaps(images) of a method must return heatmaps by network, not "
+            f"{type(maps).__name__}"
+        )
+    for network, one in maps.items():
+        shape = tuple(one.shape) if isinstance(one, torch.Tensor) else type(one).__name__
+        if shape != wanted:
+            raise InputError(
+                f"heatmaps(images) of a method must return {wanted} of images (1, 3, {height}, "
+                f"{width}), not {shape} as {network!r}"
+            )
+    if method.reported not in maps:
+        raise InputError(
+            f"the network {method.reported!r} that a method reports is none of those of its "
+            f"heatmaps, which are {', '.join(map(repr, maps)) or 'none'}"
+        )
+    if not isinstance(method.predictor(), nn.Module):
+        raise InputError("predictor() of a method must return a torch.nn.Module")
 
 
 def method_options(name: str, options: Mapping[str, Any]) -> Any:
@@ -84,6 +130,12 @@ def method_class(name: str) -> Any:
         raise InputError(f"method {name!r}: is no subclass of sspcm.methods.method.Method")
     if not dataclasses.is_dataclass(getattr(kind, "Options", None)):
         raise InputError(f"method {name!r}: has no dataclass Options (an empty one will do)")
+    try:
+        typing.get_type_hints(kind.Options)
+    except (NameError, TypeError) as error:
+        raise InputError(
+            f"method {name!r}: the types of its Options are not known: {error}"
+        ) from None
     if missing := ", ".join(sorted(kind.__abstractmethods__)):
         raise InputError(f"method {name!r}: does not define {missing}")
     return kind

@@ -84,7 +84,7 @@ def train_epoch(
         if averaged is not None:
             averaged.update()
         for name, value in {**losses, **method.statistics}.items():
-            totals[name] = totals.get(name, 0.0) + value.detach().float()
+            totals[name] = totals.get(name, 0.0) + torch.as_tensor(value).detach().float()
         if bar is not None:
             bar.update()
     return {name: float(value) / sampler.steps for name, value in totals.items()}

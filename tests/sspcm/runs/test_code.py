@@ -111,6 +111,7 @@ def test_a_method_of_ones_own_is_built_like_the_others(single_run):
 
 
 FAILING = """
+from dataclasses import dataclass
 import torch
 from torch import nn
 from sspcm.methods.supervised import Supervised
@@ -166,6 +167,36 @@ class Nothing(Supervised):
 class Number(Supervised):
     def forward(self, batch):
         return {"loss": 1.5}
+
+class Reports(Supervised):
+    reported = "Z"
+
+class Maps(Supervised):
+    def heatmaps(self, images):
+        return {"A": images}
+
+class Bare(Supervised):
+    def heatmaps(self, images):
+        return images
+
+class Leaver(Supervised):
+    def predictor(self):
+        return None
+
+class Asks(Supervised):
+    @dataclass(frozen=True)
+    class Options:
+        weight: float
+
+class Lacks(Supervised):
+    @dataclass(frozen=True)
+    class Options:
+        weight: float = 1
+
+class Typed(Supervised):
+    @dataclass(frozen=True)
+    class Options:
+        weight: "Weight" = None
 """
 
 
@@ -183,9 +214,16 @@ class Number(Supervised):
         ("network", "Early", r"cannot be applied to .*: AssertionError \(.*failing.py:LINE\)$"),
         ("network", "Leaves", "cannot be applied to .*: SystemExit: 3"),
         ("method", "Raises", r"code of your own fails: ZeroDivisionError.*failing.py:LINE\)$"),
-        ("method", "Begins", r"code of your own fails: ValueError: not so \(.*failing.py:LINE\)$"),
+        ("method", "Begins", r"method 'failing:Begins': ValueError: not so \(.*failing.py:LINE\)$"),
         ("method", "Nothing", "it gives NoneType$"),
         ("method", "Number", "it gives float as 'loss'$"),
+        ("method", "Reports", "'Z' that a method reports is none of .* which are 'A'$"),
+        ("method", "Maps", r"must return \(1, 14, 16, 16\) of .* not \(1, 3, 64, 64\) as 'A'$"),
+        ("method", "Bare", "must return heatmaps by network, not Tensor$"),
+        ("method", "Leaver", r"predictor\(\) of a method must return a torch.nn.Module$"),
+        ("method", "Asks", "config key 'method.options.weight' has no default: give its value$"),
+        ("method", "Lacks", "method 'failing:Lacks': AttributeError: .* no attribute 'role'$"),
+        ("method", "Typed", "the types of its Options are not known: name 'Weight'"),
     ],
 )
 def test_what_fails_in_code_of_ones_own_is_said_with_its_place(
