@@ -40,11 +40,12 @@ def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -
 
 def replaceable_json(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
     """Return the file of JSON that -o names; refuse what `replaceable` does, and other names."""
+    out = replaceable(ctx, option, out)
     if out is not None:
         from wepdtof_pose.outputs import require_json_name
 
         require_json_name(out)
-    return replaceable(ctx, option, out)
+    return out
 
 
 def require_other_output() -> None:

@@ -128,10 +128,11 @@ def method_class(name: str) -> Any:
     kind = import_named(name, kind="method")
     if not (isinstance(kind, type) and issubclass(kind, Method)):
         raise InputError(f"method {name!r}: is no subclass of sspcm.methods.method.Method")
-    if not dataclasses.is_dataclass(getattr(kind, "Options", None)):
+    options = getattr(kind, "Options", None)
+    if not dataclasses.is_dataclass(options):
         raise InputError(f"method {name!r}: has no dataclass Options (an empty one will do)")
     try:
-        typing.get_type_hints(kind.Options)
+        typing.get_type_hints(options)
     except (NameError, TypeError) as error:
         raise InputError(
             f"method {name!r}: the types of its Options are not known: {error}"

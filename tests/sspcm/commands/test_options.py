@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from benchmarks.commands.main import main as benchmarks
 from sspcm.commands.main import main
 from wepdtof_pose.commands.main import main as toolkit
+from wepdtof_pose.files import NoRoomError
 
 COMMANDS = {
     "evaluate": ["run"],
@@ -93,13 +94,29 @@ def test_an_earlier_result_is_written_over(single_run: Path, tmp_path: Path) -> 
     assert '"networks"' in file.read_text()
 
 
-def test_scores_are_said_where_the_file_cannot_be_written(single_run: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    output = tmp_path / "file" / "scores.json"
+def test_scores_are_said_where_the_file_cannot_be_written(
+    single_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(path: Path, *_: object, **__: object) -> None:
+        raise NoRoomError(f"{path}: cannot be written: No space left on device")
+
+    monkeypatch.setattr("wepdtof_pose.files.write_json", fill_up)
+    output = tmp_path / "scores.json"
     done = CliRunner().invoke(main, ["evaluate", str(single_run), "-o", str(output)])
     assert done.exit_code == 2
     assert "PCK@0.2" in done.output
-    assert "the folder cannot be made" in done.output
+    assert "No space left on device" in done.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_in_the_way_of_an_output_is_said_before_the_work(
+    tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "file").touch()
+    output = tmp_path / "file" / "result.json"
+    done = CliRunner().invoke(main, [command, *COMMANDS[command], "-o", str(output)])
+    assert done.exit_code == 2, done.output
+    assert "file is a file, not a folder" in done.output
 
 
 def test_weights_are_not_written_over_by_what_is_made_of_them(
