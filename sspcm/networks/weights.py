@@ -320,8 +320,7 @@ def _parameters(content: Any, file: Path) -> tuple[State, tuple[str, ...]]:
                 "that is to be read alone into a new file"
             )
         entries = _some([str(key) for key in content]) or "none"
-        arrays = any(type(one).__name__ == "ndarray" for one in content.values())
-        hint = " (arrays, not tensors: save torch.from_numpy(...) of each)" if arrays else ""
+        hint = ", none a tensor (of arrays save torch.from_numpy of each)" if content else ""
         raise InputError(f"{file}: holds no parameters; its entries: {entries}{hint}")
     require_finite(tensors, file)
     others = [name for name, one in beside.items() if networks_of(one) and not _same(one, tensors)]

@@ -311,3 +311,10 @@ def test_a_network_that_finds_people_is_named_by_its_own_option() -> None:
     file = network_path("ceiling-find")
     with pytest.raises(InputError, match=r"finds people and predicts no poses: .*--finder"):
         network_of_state(read_weights(file), source="here")
+
+
+def test_arrays_in_place_of_tensors_are_called_so(tmp_path: Path) -> None:
+    state = PoseResNet(18, 3, width=8).state_dict()
+    torch.save({name: value.numpy() for name, value in state.items()}, tmp_path / "arrays.pth")
+    with pytest.raises(InputError, match="holds no parameters.* none a tensor"):
+        read_weights(tmp_path / "arrays.pth")
