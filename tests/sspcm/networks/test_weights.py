@@ -316,5 +316,5 @@ def test_a_network_that_finds_people_is_named_by_its_own_option() -> None:
 def test_arrays_in_place_of_tensors_are_called_so(tmp_path: Path) -> None:
     state = PoseResNet(18, 3, width=8).state_dict()
     torch.save({name: value.numpy() for name, value in state.items()}, tmp_path / "arrays.pth")
-    with pytest.raises(InputError, match="holds no parameters.* none a tensor"):
+    with pytest.raises(InputError, match=r"holds no parameters.* none a tensor"):
         read_weights(tmp_path / "arrays.pth")
