@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -118,6 +119,13 @@ class CommandGroup(click.Group):
                 option.callback = _finite
         super().add_command(cmd, name)
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line; where its help or an error cannot be written, exit with 2."""
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            _fail(extra.get("prog_name") or Path(sys.argv[0]).name, _of_file(error))
+
     @orderly_end()
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command.
@@ -135,8 +143,7 @@ class CommandGroup(click.Group):
         except BrokenPipeError:  # click ends quietly where nobody reads the output any more
             raise
         except OSError as error:
-            place = "" if error.filename is None else f"{error.filename}: "
-            message = f"{place}{error.strerror or error}"
+            message = _of_file(error)
         except InputError as error:
             message = str(error)
         except Exception as error:
@@ -148,8 +155,18 @@ class CommandGroup(click.Group):
             message = f"not enough memory: {str(error).strip() or 'this needs a larger machine'}"
         if len(message) > _LONGEST_MESSAGE:
             message = f"{message[:_LONGEST_MESSAGE]} ... ({len(message):,} characters)"
-        echo(f"{ctx.info_name}: error: {message}", err=True)
-        sys.exit(2)
+        _fail(ctx.info_name, message)
+
+
+def _fail(program: str | None, message: str) -> NoReturn:
+    with suppress(OSError):  # a disk that is full may be that of the error, too
+        echo(f"{program}: error: {message}", err=True)
+    sys.exit(2)
+
+
+def _of_file(error: OSError) -> str:
+    place = "" if error.filename is None else f"{error.filename}: "
+    return f"{place}{error.strerror or error}"
 
 
 def _end_interrupted(ctx: click.Context, error: BaseException) -> NoReturn:
