@@ -8,7 +8,8 @@ or upright, and no joints. Their readers give `Sequence`s; `reading_of` makes a 
 * There are no keypoints: all visibilities are 0. Training takes nobody without any, not even as
   unlabelled, as published: such people are for looking at, and to be labelled.
 * The scene of a frame is its sequence.
-* What is labelled as something else than people is left out and counted.
+* What is labelled as something else than people is left out and counted, and so is who is given
+  again, the same in all but the id.
 * Sizes that a file does not state come from the images, and are 0 where these are not there.
 """
 
@@ -165,27 +166,32 @@ def images_without_labels(dataset: PoseDataset) -> dict[str, int]:
 def only_people(
     sequences: Many[Sequence], category: str | None, *, source: str
 ) -> tuple[list[Sequence], dict[str, int]]:
-    """Return the sequences without what is labelled as something else, and how much that was."""
+    """Return the sequences with their people alone, each once, and how much else there was."""
     labels = Counter(p.label for s in sequences for p in s.people if p.label is not None)
     if category is not None and not labels:
         raise InputError(f"{source}: its boxes have no labels: no --category")
     chosen = people_labels(labels, category, source=source, alone=False)
-    kept = [
-        replace(s, people=[p for p in s.people if p.label is None or p.label in chosen])
-        for s in sequences
-    ]
     others = {f"objects labelled {shown(n)}": c for n, c in labels.items() if n not in chosen}
+    kept = []
+    for sequence in sequences:
+        people = (p for p in sequence.people if p.label is None or p.label in chosen)
+        once, again = each_once(people)
+        others = add_counts(others, again)
+        kept.append(replace(sequence, people=once))
     return kept, others
 
 
 def each_once(people: Iterable[BoxedPerson]) -> tuple[list[BoxedPerson], dict[str, int]]:
-    """Return the people of a file, where who is there again, the same in all, is no second person.
+    """Return the people of a file, where who is there again, the same in all but the id, is no
+    second person.
 
     The second value counts those.
     """
     given = list(people)
-    once = list({repr(person): person for person in given}.values())
-    return once, {TWICE: len(given) - len(once)}
+    once: dict[str, BoxedPerson] = {}
+    for person in given:
+        once.setdefault(repr(replace(person, id=None)), person)
+    return list(once.values()), {TWICE: len(given) - len(once)}
 
 
 def with_own_ids(sequences: list[Sequence]) -> tuple[list[Sequence], int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.dataset import BOX_COLUMNS, ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats.coco import to_dict
@@ -94,8 +94,9 @@ def validate_dataset(dataset: PoseDataset) -> Report:
 def doubts_about(dataset: PoseDataset) -> list[str]:
     """Return what says that places or angles are in another unit or convention than ours.
 
-    So does a file that is several images: people may be those of another picture. This is for
-    commands that read data in whatever way: SAMPLED people, evenly spread, are looked at.
+    So does a file that is several images: people may be those of another picture; and so do people
+    with the box and the joints of another. This is for commands that read data in whatever way: the
+    units are those of SAMPLED people, evenly spread.
     """
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLED, len(dataset))).astype(int))
     raw = read_raw(to_dict(dataset.select_people(rows)), source=dataset.keypoint_set.name)
@@ -104,7 +105,18 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     if again:
         images = counted(len(again), "image has", "images have")
         found.append(f"{images} the file of another one, {again[0]!r} first: are all people its?")
+    if copies := _copies(dataset):
+        people = counted(copies, "person has", "people have")
+        found.append(f"{people} the box and all joints of another one on the image: given twice?")
     return found
+
+
+def _copies(dataset: PoseDataset) -> int:
+    """Return how many people have the box and the joints of an earlier one on their frame."""
+    boxes = dataset.people[["frame_id", *BOX_COLUMNS, *ROTATED_BOX_COLUMNS]]
+    rows = np.flatnonzero(boxes.duplicated(keep=False).to_numpy())
+    joints = (dataset.keypoints[row].tobytes() for row in rows.tolist())
+    return int(boxes.iloc[rows].assign(joints=list(joints)).duplicated().sum())
 
 
 @np.errstate(all="ignore")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
-from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, each_once, reading_of
+from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, reading_of
 from wepdtof_pose.formats.fields import parse_number, require_file_name, without_commas
 from wepdtof_pose.formats.layout import Reading, files_in
 from wepdtof_pose.images import require_own_file
@@ -37,7 +37,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
         frames.append(Frame(file.stem, None, file.stem))
         people += parse(file)
     found = [
-        Sequence(_name(folder, base), str(folder), frames, *each_once(people))
+        Sequence(_name(folder, base), str(folder), frames, people)
         for folder, (frames, people) in sequences.items()
     ]
     roots = [base, base / "images", base / "frames"]

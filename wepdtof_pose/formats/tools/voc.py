@@ -17,7 +17,6 @@ from wepdtof_pose.formats.boxed_people import (
     BoxedPerson,
     Frame,
     Sequence,
-    each_once,
     reading_of,
     upright,
 )
@@ -91,8 +90,7 @@ def read_file(file: Path, *, base: Path | None = None) -> Sequence:
         outlines += sum(child.tag in _OUTLINES for child in item)
         if person is not None:
             people.append(person)
-    once, again = each_once(people)
-    left_out = again | {
+    left_out = {
         "objects without a box": len(root.findall("object")) - len(people),
         "parts of objects": others,
         "outlines and points of objects": outlines,
@@ -101,7 +99,7 @@ def read_file(file: Path, *, base: Path | None = None) -> Sequence:
     if base is not None and file.parent != base:
         name = file.parent.relative_to(base).as_posix()
     frame = Frame(file.stem, None, file.stem, _size(root, str(file)))
-    return Sequence(name, str(file), [frame], once, left_out)
+    return Sequence(name, str(file), [frame], people, left_out)
 
 
 def _size(root: Element, source: str) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ import pytest
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets import wepdtof
+from wepdtof_pose.formats.layout import TWICE
 from wepdtof_pose.geometry import rotated_box_corners
 
 BOX = [50, 40, 20, 30, -30]
@@ -104,12 +105,17 @@ def test_a_positive_angle_turns_clockwise() -> None:
     assert (corners[:2].mean(axis=0) > 0).tolist() == [True, False]
 
 
-def test_repeated_people_are_kept(tmp_path: Path) -> None:
+def test_who_is_given_twice_is_one_person(tmp_path: Path) -> None:
     content = make_content()
-    content["annotations"] *= 2
-    people = wepdtof.read(write(tmp_path, a=content)).datasets["all"].people
+    (person,) = content["annotations"]
+    # The released files give one number to two people of a frame.
+    content["annotations"] = [person, {**person, "bbox": [60, 40, 20, 30, 0]}, person]
+    content["annotations"] += [{**person, "id": 9}]
+    reading = wepdtof.read(write(tmp_path, a=content))
+    people = reading.datasets["all"].people
     assert people["track_id"].tolist() == [3, 3]
-    assert people["id"].tolist() == [1, 2]
+    assert people["rotated_cx"].tolist() == [50, 60]
+    assert reading.left_out[TWICE] == 2
 
 
 @pytest.mark.parametrize("place", ["frames/b", "b", "images/b", "frames", "images", "."])
