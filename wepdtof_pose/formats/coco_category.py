@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.categories import CATEGORY_OPTION, people_labels
+from wepdtof_pose.formats.categories import CATEGORY_OPTION, listed, people_labels, says_person
 from wepdtof_pose.formats.fields import require_id, shown
 from wepdtof_pose.keypoints import (
     KeypointSet,
@@ -60,6 +60,8 @@ def keypoint_category(
         rows = _named(rows, name, source)
     found = [row for row in rows if row.get("keypoints")]
     found = [row for row in found if row is _first_alike(found, row)]
+    if name is None:
+        _refuse_joints(found or (rows if required else []), source)
     if not found and not required:
         # The ids of a lone category are of no use: some files count it from 0, some from 1.
         found = rows if used and (len(rows) > 1 or name is not None) else []
@@ -129,6 +131,26 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
     if known.joints != found.joints:
         raise InputError(f"{source}: the category's keypoints are not those of {declared!r}")
     return KeypointSet(known.name, known.joints, known.flip_pairs, found.skeleton, known.sigmas)
+
+
+def _refuse_joints(rows: list[dict[str, Any]], source: str) -> None:
+    """Refuse categories each of which is a joint: nothing says which of them are of one person."""
+    if len(rows) < 2:
+        return
+    joints = [row.get("keypoints") for row in rows]
+    singles = all(isinstance(one, list) and len(one) == 1 for one in joints)
+    singles = singles and not any(says_person(_name(row)) for row in rows)
+    known = {joint for one in keypoint_set_names() for joint in get_keypoint_set(one).joints}
+    if singles or (
+        not any(joints)
+        and sum(canonical_joint_name(_name(row)) in known for row in rows) > len(rows) / 2
+    ):
+        raise InputError(
+            f"{source}: each of the categories {listed(map(_name, rows))} is a joint: which joints "
+            "are of one person, the file does not say: export people as one category whose "
+            "'keypoints' are all the joints (an old RectLabel writes joints so, and so do points "
+            "that are no skeleton; --category NAME reads one of them as people)"
+        )
 
 
 def _stated_pairs(stated: Any, joints: int) -> list[tuple[int, int]]:

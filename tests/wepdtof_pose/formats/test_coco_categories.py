@@ -30,6 +30,20 @@ def of_categories(*ids: int, categories: list = CATEGORIES) -> dict[str, Any]:
     return {**content, "categories": categories}
 
 
+@pytest.mark.parametrize(
+    "categories",
+    [
+        [{"id": n, "name": j, "keypoints": [j]} for n, j in enumerate(["nose", "a"])],
+        [{"id": 1, "name": "person"}, *({"id": n, "name": j} for n, j in enumerate(JOINTS, 2))],
+    ],
+    ids=["RectLabel", "points"],
+)
+def test_categories_that_are_joints_are_named(categories: list) -> None:
+    content = {**make_content(), "annotations": [], "categories": categories}
+    with pytest.raises(InputError, match=r"each of the categories .* is a joint: which joints"):
+        parse(content)
+
+
 @pytest.mark.parametrize("block", [1 << 20, 10], ids=["whole", "in parts"])
 @pytest.mark.parametrize(
     ("ids", "category", "people", "left_out"),
