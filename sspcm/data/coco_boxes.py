@@ -94,6 +94,7 @@ def read_coco_boxes(
             require(np.array(numbers, dtype=np.float64).reshape(-1, count), str(path))
     for number, row in people:
         _check_entry(row, f"{path}: entry {number}")
+    _require_one_form(people, path)
     chosen = [row for _, row in people]
     require_scores(chosen, str(path), annotations=whole)
     unknown = (np.nan, np.nan)
@@ -252,6 +253,19 @@ def _check_entry(row: dict[str, Any], where: str) -> None:
         )
     if not _is_number(row.get("score", 1.0)):
         raise InputError(f"{where}: 'score' is not a number")
+
+
+def _require_one_form(people: list[tuple[int, dict[str, Any]]], path: Path) -> None:
+    """Refuse a file in which some boxes start at their corner and others at their centre."""
+    first: dict[int, int] = {}
+    for number, row in people:
+        first.setdefault(len(row.get("bbox") or ()), number)
+    if 4 in first and 5 in first:
+        raise InputError(
+            f"{path}: 'bbox' of entry {first[4]} has 4 numbers, as x, y, w, h are, and "
+            f"that of entry {first[5]} has 5, as cx, cy, w, h, angle: give all of them in one way, "
+            "or the rotated boxes as 'rotated_box'"
+        )
 
 
 def _is_crowd(row: dict[str, Any], where: str) -> bool:

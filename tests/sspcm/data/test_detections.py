@@ -269,6 +269,7 @@ def test_of_a_rotated_box_without_sides_the_plain_box_is_used(tmp_path: Path, si
         ([[10, 20, 30, 60, 1.0], [15, 20, 40, 60, 1.0]], r"x1, y1, x2, y2, score\?"),
         ([[90, 80, 30, 60, 1.25], [95, 70, 40, 60, -0.5]], "within .-1.25: are they radians"),
         ([[90, 80, 30, 60, 0.9], [95, 70, 40, 60, 0.75]], "or scores"),
+        ([[9, 8, 3, 6], [9, 7, 4, 6, 30], [9, 7, 4, 6]], "entry 0 has 4 .* entry 1 has 5"),
     ],
 )
 def test_boxes_of_another_form(tmp_path: Path, boxes: list, error: str) -> None:
