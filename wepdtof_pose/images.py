@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from wepdtof_pose.errors import InputError
@@ -34,6 +34,8 @@ MOST_PIXELS = 178_956_970
 _DEEP = frozenset({"PNG", "TIFF", "PPM", "JPEG2000"})
 """Formats that keep 10 or 12 bits in 16 and do not say so."""
 _BITS = (8, 10, 12, 14, 16)
+_BITS_PER_SAMPLE, _EXTRA_SAMPLES, _UNASSOCIATED_ALPHA = 258, 338, 2
+"""Fields of a TIFF, and what the second says of colours that are not multiplied with alpha."""
 
 
 class ImageHeader(NamedTuple):
@@ -168,7 +170,8 @@ def decode_image(content: bytes, source: str, *, size: tuple[int, int] | None = 
     """Return the image (height, width, 3) uint8, BGR, of the bytes of a file; see `read_image`.
 
     Of more than 8 bits a channel the upper 8 that the picture uses are kept: 12 bits in 16 would
-    else be black. `source` names the file in errors.
+    else be black. Colours are those that are stored, also where the picture is transparent: every
+    viewer shows another background there. `source` names the file in errors.
     """
     import cv2
     import numpy as np
@@ -181,8 +184,11 @@ def decode_image(content: bytes, source: str, *, size: tuple[int, int] | None = 
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     if header is not None and header.format in _DEEP:
         flags |= cv2.IMREAD_ANYDEPTH
+    tiff = header is not None and header.format == "TIFF"
     try:
-        image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags)
+        image = _colours_beside_alpha(io.BytesIO(content)) if tiff else None
+        if image is None:
+            image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError(f"{source}: its pixels do not fit into memory") from None
@@ -191,7 +197,7 @@ def decode_image(content: bytes, source: str, *, size: tuple[int, int] | None = 
         what = "cut short or damaged" if not whole_image(content) else kind_of_no_picture(content)
         raise InputError(f"{source}: is not a readable image{f': it is {what}' if what else ''}")
     image = upper_bits(image)
-    if header is not None and header.format != "TIFF":
+    if header is not None and not tiff:
         image = turned(image, header.orientation)
     found = (image.shape[1], image.shape[0])
     if size is not None and found != size:
@@ -222,10 +228,33 @@ def _page(path: Path, number: int) -> np.ndarray | None:
     import cv2
     import numpy as np
 
+    with path.open("rb") as stream:  # of a path Pillow maps pixels, and does not turn them
+        image = _colours_beside_alpha(stream, number)
+    if image is not None:
+        return image
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     decoded, images = cv2.imreadmulti(str(path), number, 1, flags=flags)
     usable = decoded and images and images[0].dtype in (np.uint8, np.uint16)
     return np.asarray(images[0]) if usable else None
+
+
+def _colours_beside_alpha(file: IO[bytes], page: int = 0) -> np.ndarray | None:
+    """Return the colours, BGR, of a TIFF with an alpha channel of 8 bits; None of other pictures.
+
+    OpenCV reads these colours multiplied with alpha: black where the picture is transparent.
+    """
+    import numpy as np
+
+    Image = _pillow()
+    try:
+        with Image.open(file, formats=["TIFF"]) as image:
+            image.seek(page)
+            own = image.tag_v2.get(_BITS_PER_SAMPLE), image.tag_v2.get(_EXTRA_SAMPLES)
+            if image.mode != "RGBA" or own != ((8,) * 4, (_UNASSOCIATED_ALPHA,)):
+                return None
+            return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+    except Exception:  # of many types: OpenCV has the last word
+        return None
 
 
 def upper_bits(image: np.ndarray, largest: int | None = None) -> np.ndarray:

@@ -17,6 +17,7 @@ from wepdtof_pose.images import (
     image_file,
     image_size,
     read_image,
+    read_pages,
     require_own_file,
     write_image,
 )
@@ -63,6 +64,22 @@ def test_a_marked_point_of_a_turned_photo() -> None:
     shown = decode_image(stream.getvalue(), "a.png")
     assert shown.shape == (160, 120, 3)
     assert np.argwhere(shown[..., 0] > 128).mean(axis=0).tolist() == [62, 52]
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_transparent_pixels_keep_their_colours(tmp_path: Path, kind: str, orientation: int) -> None:
+    pixels = np.dstack([CORNERS[..., ::-1], np.full((30, 50), 255, np.uint8)])
+    pixels[:, :5, 3], pixels[:, 45:, 3] = 0, 128
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    Image.fromarray(pixels).save(tmp_path / "a", kind, exif=exif, **options)
+    expected = CORNERS if orientation == 1 else np.rot90(CORNERS, -1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a"), expected)
+    if kind == "TIFF":
+        (page,) = read_pages(tmp_path / "a", 1)
+        np.testing.assert_array_equal(page, expected)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff", ".pgm"])
