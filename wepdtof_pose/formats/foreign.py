@@ -63,6 +63,12 @@ _OBJECTS: _Forms = (
         "is a Datumaro file: export COCO Keypoints from CVAT, or run "
         "'datum convert -if datumaro -f coco_person_keypoints'",
     ),
+    (
+        "result task",
+        "is one annotation of Label Studio, as target storages hold them: export JSON from "
+        "the project",
+    ),
+    ("data annotations", "is one task of Label Studio: put the tasks into a list"),
     ("objects size", "is a Supervisely file of one image, which is not read"),
     (
         "people version",

@@ -22,6 +22,8 @@ FORMS: dict[str, tuple[Any, str]] = {
     "openpose": ({"version": 1.3, "people": []}, "OpenPose"),
     "posetrack17": ({"annolist": []}, "2018"),
     "label_studio": ([{"data": {}, "annotations": []}], "--from label_studio"),
+    "target_storage": ({"id": 1, "result": [], "task": {}}, "export JSON from the project"),
+    "one_task": ({"data": {}, "annotations": []}, "put the tasks into a list"),
     "json_min": ([{"id": 1, "annotator": 2, "image": "a.jpg"}], "JSON-MIN"),
     "ai_challenger": ([{"image_id": "a", "human_annotations": {}}], "--from ai_challenger"),
     "mpii": ([{"image": "a.jpg", "joints": []}], "--from mpii"),

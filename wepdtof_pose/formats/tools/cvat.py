@@ -23,6 +23,7 @@ from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people, says_person
 from wepdtof_pose.formats.fields import parse_number, parse_size, require_file_name, shown
 from wepdtof_pose.formats.layout import (
+    IMAGE_SUFFIXES,
     SPLITS,
     Reading,
     add_counts,
@@ -102,13 +103,16 @@ def read(
                 part, source=source, keypoint_set=keypoint_set, category=category
             )
             places = [folder / inner for inner in (subset, name) if inner] + [folder]
-            if images:
+            names_read = dataset.frames["file_name"].tolist()
+            if not images:
+                require_inside(names_read, source)
+                dataset = replace(dataset, root=first_root([*places, beside], names_read, folder))
+                places = [dataset.root]
+            # Frames of a film are called frame_000000 in the file, and frame_000000.PNG outside.
+            if images or not all(name.lower().endswith(IMAGE_SUFFIXES) for name in names_read):
                 dataset = by_longest_end(dataset, places)
                 counts = add_counts(counts, dataset.left_out)
             require_inside(dataset.frames["file_name"], source)
-            if not images:
-                names_read = dataset.frames["file_name"].tolist()
-                dataset = replace(dataset, root=first_root([*places, beside], names_read, folder))
             datasets[name] = dataset
             left_out.append(counts)
     people = sum(map(len, datasets.values()))

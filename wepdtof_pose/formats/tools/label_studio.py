@@ -49,7 +49,11 @@ from wepdtof_pose.formats.fields import (
     whole,
 )
 from wepdtof_pose.formats.layout import SPELLED, Reading, add_counts, names_below, split_files
-from wepdtof_pose.formats.tools.label_studio_images import find_images, image_link
+from wepdtof_pose.formats.tools.label_studio_images import (
+    find_images,
+    image_link,
+    require_one_image,
+)
 from wepdtof_pose.formats.tools.tool_records import (
     ROTATED_LABEL,
     Person,
@@ -270,6 +274,7 @@ def from_tasks(
     counts: list[dict[str, int]] = []
     for row, (task, (result, regions), name) in enumerate(zip(tasks, parsed, names, strict=True)):
         where = f"{source}: task {row + 1} ({shown(name)[1:-1]})"
+        require_one_image(task["data"], (r for r, *_ in (*regions.boxes, *regions.points)), where)
         stated, path = frame_size(result, task["data"], where), image_file(root, name)
         size = image_size(path) if stated is None else _as_it_is(path, stated)
         found, left_out = people_of(regions, labels, row, size, where)

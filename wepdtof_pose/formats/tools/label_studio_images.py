@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.categories import listed
 from wepdtof_pose.formats.fields import require_file_name, shown
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, UPLOAD
 
@@ -25,8 +27,7 @@ def image_link(task: dict[str, Any], where: str) -> str:
             raise InputError(
                 f"{where}: {shown(key)} has {len(value)} images: only tasks of one image are read"
             )
-    texts = [value for value in data.values() if isinstance(value, str)]
-    found = [text for text in texts if path_of(text).lower().endswith(IMAGE_SUFFIXES)]
+    found = _images_of(data)
     link = data.get("image", found[0] if len(found) == 1 else None)
     if not isinstance(link, str) or not link.strip():
         video = " but a video" if isinstance(data.get("video"), str) else ""
@@ -38,6 +39,19 @@ def image_link(task: dict[str, Any], where: str) -> str:
         )
     require_file_name(path_of(link), where, key="image")
     return link
+
+
+def require_one_image(data: dict[str, Any], drawn: Iterable[dict[str, Any]], where: str) -> None:
+    """Refuse a task whose boxes or joints are drawn on several images: nothing says on which.
+
+    An image may be shown several times.
+    """
+    tags = {str(region["to_name"]) for region in drawn if "to_name" in region}
+    if len(tags) > 1 and len(_images_of(data)) > 1:
+        raise InputError(
+            f"{where}: has regions on several images ({listed(tags)}): only tasks of one image are "
+            "read"
+        )
 
 
 def path_of(link: str) -> str:
@@ -56,6 +70,12 @@ def path_of(link: str) -> str:
         path = urlsplit(_decoded(query["fileuri"][0])).path
     steps = path.replace("\\", "/").split("/")
     return "/".join(part for part in steps if part not in ("", ".", ".."))
+
+
+def _images_of(data: dict[str, Any]) -> list[str]:
+    """Return the values of a task's data that look like the link of an image."""
+    texts = [value for value in data.values() if isinstance(value, str)]
+    return [text for text in texts if path_of(text).lower().endswith(IMAGE_SUFFIXES)]
 
 
 def _decoded(text: str) -> str:

@@ -159,8 +159,9 @@ def joints_named(
     names = names or list(dict.fromkeys(name for person in people for name in person.joints))
     if not names:
         reasons = ", ".join(count_in_words(count, what) for what, count in (left_out or {}).items())
+        what = "names no joints of people" if people else "holds no people, and names no joints"
         raise InputError(
-            f"{source}: names no joints of people: say which set they have with --source-keypoints"
+            f"{source}: {what}: say which set they have with --source-keypoints"
             + (f" (left out: {reasons})" if reasons else "")
         )
     if not all(name.isprintable() for name in names):

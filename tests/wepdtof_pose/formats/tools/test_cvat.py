@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.formats.layout import TWICE
+from wepdtof_pose.formats.layout import SPELLED, TWICE
 from wepdtof_pose.formats.tools import cvat, cvat_writer
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -373,3 +373,14 @@ def test_a_folder_of_several_tasks_names_one_of_them(tmp_path: Path) -> None:
     first = tmp_path / "task_1" / "annotations.xml"
     with pytest.raises(InputError, match=rf"\*\.xml, but {first} is below it: name one of those"):
         cvat.read(tmp_path)
+
+
+def test_frames_of_a_film_that_are_named_without_a_suffix(tmp_path: Path) -> None:
+    head = '<image id="0" name="frame_000000" width="100" height="80">'
+    path = write(tmp_path, skeleton(point("nose")), image=head)
+    assert cvat.read(path).datasets["all"].frames["file_name"].tolist() == ["frame_000000"]
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "frame_000000.PNG").write_bytes(b"a picture")
+    reading = cvat.read(path)
+    assert reading.datasets["all"].frames["file_name"].tolist() == ["frame_000000.PNG"]
+    assert reading.left_out[SPELLED] == 1

@@ -398,6 +398,14 @@ def test_exports_of_another_kind(tmp_path: Path, task: dict[str, Any], error: st
         label_studio.read(tmp_path / "tasks.json")
 
 
+def test_regions_on_two_images_of_a_task(tmp_path: Path) -> None:
+    regions = [rectangle(to_name="one"), keypoint(parentID="r", to_name="two")]
+    label_studio.read(write(tmp_path, *regions))  # the same image, shown twice
+    data = {"image": "images/a.jpg", "other": "images/b.jpg"}
+    with pytest.raises(InputError, match=r"regions on several images \('one', 'two'\)"):
+        label_studio.read(write(tmp_path, *regions, data=data))
+
+
 def test_an_interface_that_is_a_link_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "other.xml").write_text("<View/>")
