@@ -43,6 +43,8 @@ from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
 
+JOINTS_UNREAD = "people whose keypoints are not read (their boxes alone are)"
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -54,6 +56,7 @@ class Frame:
         stem: the name without suffix.
         size: width and height in pixels, or None where the file does not say them.
         extra: other fields.
+        other_name: another name that the file gives, for an image that is not there by the first.
     """
 
     id: int | str
@@ -61,6 +64,7 @@ class Frame:
     stem: str = ""
     size: tuple[int, int] | None = None
     extra: dict[str, Any] | None = None
+    other_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -362,6 +366,8 @@ def _names(frame: Frame, *, by_end: bool) -> Iterator[str]:
     if not suffixed:
         suffixes = (*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES))
         yield from (form + suffix for form in forms for suffix in suffixes)
+    if frame.other_name is not None:
+        yield frame.other_name
 
 
 def _size_of(root: Path, name: str) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from typing import Any
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, require_inside
 from wepdtof_pose.formats.boxed_people import (
+    JOINTS_UNREAD,
     BoxedPerson,
     Sequence,
     only_people,
@@ -32,6 +33,7 @@ from wepdtof_pose.formats.layout import Reading, add_counts, first_root, names_b
 
 _PERSON_FIELDS = frozenset(
     {"id", "image_id", "bbox", "rotated_box", "area", "category_id", "person_id", "iscrowd"}
+    | {"keypoints", "num_keypoints"}
 )
 
 
@@ -98,6 +100,7 @@ def from_dict(content: Any, source: str) -> Sequence:
         "areas (0.53 of the rotated box is written)": sum(
             "area" in person for person in content["annotations"]
         ),
+        JOINTS_UNREAD: sum(bool(person.get("keypoints")) for person in content["annotations"]),
         "fields of the file": len(set(content) - {"images", "annotations", "categories"}),
     }
     return Sequence("", source, list(frames.values()), people, add_counts(left_out))

@@ -3,7 +3,8 @@
 The file is a list of `{image_id, bbox: [cx, cy, w, h, angle], score}`, in pixels and degrees
 clockwise, as `detect_imgSeq` of RAPiD returns it. An image without a detection is not in it, and so
 is not in the data set. Scores are kept as a field of people; nothing is left out for a low one.
-What becomes of boxes is said in `boxed_people`.
+Where there are several categories, people are those of category 1, or what `category` names. What
+becomes of boxes is said in `boxed_people`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def from_list(content: Any, name: str, source: str) -> Sequence:
     """Return the frames that have detections, in the order in which they come, and their boxes."""
     frames: dict[int | str, Frame] = {}
     people = []
-    for position, entry in enumerate(rows(content, source, "detections with image_id and bbox")):
+    entries = rows(content, source, "detections with image_id and bbox")
+    labels = _labels_of(entries)
+    for position, entry in enumerate(entries):
         where = f"{source}: [{position}]"
         identity: Any = entry.get("image_id")
         require_id(identity, f"{where}: 'image_id'")
@@ -62,6 +65,22 @@ def from_list(content: Any, name: str, source: str) -> Sequence:
             named = PurePosixPath(str(identity)).suffix.lower() in IMAGE_SUFFIXES
             frames[identity] = Frame(identity, str(identity) if named else None, str(identity))
         people.append(
-            BoxedPerson(identity, rotated=tuple(entry["bbox"]), extra=other_fields(entry, _FIELDS))
+            BoxedPerson(
+                identity,
+                rotated=tuple(entry["bbox"]),
+                label=labels.get(str(entry.get("category_id"))),
+                extra=other_fields(entry, _FIELDS),
+            )
         )
     return Sequence(name, source, list(frames.values()), people)
+
+
+def _labels_of(entries: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the labels of the categories by id as text; none where there is only one.
+
+    Detectors trained on COCO find several, of which 1 is people.
+    """
+    numbers = {str(entry["category_id"]) for entry in entries if "category_id" in entry}
+    if len(numbers) < 2:
+        return {}
+    return {number: "person" if number == "1" else f"category {number}" for number in numbers}

@@ -16,7 +16,13 @@ from typing import Any
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
-from wepdtof_pose.formats.boxed_people import BoxedPerson, Frame, Sequence, reading_of
+from wepdtof_pose.formats.boxed_people import (
+    JOINTS_UNREAD,
+    BoxedPerson,
+    Frame,
+    Sequence,
+    reading_of,
+)
 from wepdtof_pose.formats.fields import (
     objects,
     other_fields,
@@ -33,6 +39,7 @@ from wepdtof_pose.formats.tools import voc
 _FRAME_FIELDS = frozenset({"id", "file_name", "width", "height", "scene"})
 _PERSON_FIELDS = frozenset(
     {"id", "image_id", "image_name", "bbox", "area", "category_id", "person_id", "iscrowd"}
+    | {"keypoints", "num_keypoints"}
 )
 _AREAS = "areas of rotated boxes (0.53 of them is written)"
 
@@ -103,6 +110,7 @@ def from_dict(content: Any, name: str, source: str) -> Sequence:
         )
     left_out = {
         _AREAS: sum("area" in person for person in content["annotations"]),
+        JOINTS_UNREAD: sum(bool(person.get("keypoints")) for person in content["annotations"]),
         "fields of the file": len(set(content) - {"images", "annotations", "categories"}),
     }
     return Sequence(name, source, list(frames.values()), people, add_counts(left_out))

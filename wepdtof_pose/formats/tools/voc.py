@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
 from wepdtof_pose.errors import InputError
@@ -21,7 +21,7 @@ from wepdtof_pose.formats.boxed_people import (
     upright,
 )
 from wepdtof_pose.formats.fields import parse_number, parse_size, require_file_name, shown
-from wepdtof_pose.formats.layout import Reading, add_counts, files_in
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, Reading, add_counts, files_in
 from wepdtof_pose.formats.tools.xml_tree import read_xml
 from wepdtof_pose.images import require_own_file
 
@@ -98,7 +98,12 @@ def read_file(file: Path, *, base: Path | None = None) -> Sequence:
     name = file.parent.resolve().name
     if base is not None and file.parent != base:
         name = file.parent.relative_to(base).as_posix()
-    frame = Frame(file.stem, None, file.stem, _size(root, str(file)))
+    stated = PurePosixPath((root.findtext("filename") or "").strip().replace("\\", "/")).name
+    if stated.lower().endswith(IMAGE_SUFFIXES):
+        require_file_name(stated, str(file), key="filename")
+    else:
+        stated = ""
+    frame = Frame(file.stem, None, file.stem, _size(root, str(file)), other_name=stated or None)
     return Sequence(name, str(file), [frame], people, left_out)
 
 

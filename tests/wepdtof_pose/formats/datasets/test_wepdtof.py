@@ -9,6 +9,7 @@ import pytest
 
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.formats.boxed_people import JOINTS_UNREAD
 from wepdtof_pose.formats.datasets import wepdtof
 from wepdtof_pose.formats.layout import TWICE
 from wepdtof_pose.geometry import rotated_box_corners
@@ -92,11 +93,14 @@ def test_original_form(tmp_path: Path) -> None:
 
 
 def test_what_has_no_column_is_kept_or_counted(tmp_path: Path) -> None:
-    content = {**make_content(image={"light": "dim"}, person={"id": "x"}), "info": {"year": 2022}}
+    person = {"id": "x", "keypoints": [1, 2, 2], "num_keypoints": 1}
+    content = {**make_content(image={"light": "dim"}, person=person), "info": {"year": 2022}}
     reading = wepdtof.read(write(tmp_path, a=content))
     assert reading.datasets["all"].frames["extra"].tolist() == [{"light": "dim"}]
     assert reading.left_out["person ids (numbered anew)"] == 1
     assert reading.left_out["fields of the file"] == 1
+    assert reading.left_out[JOINTS_UNREAD] == 1
+    assert reading.datasets["all"].people["extra"].tolist() == [None]
 
 
 def test_a_positive_angle_turns_clockwise() -> None:

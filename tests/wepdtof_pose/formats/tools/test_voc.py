@@ -178,3 +178,12 @@ def test_corners_in_any_order(tmp_path: Path) -> None:
     dataset = voc.read(tmp_path).datasets["all"]
     assert dataset.boxes.tolist() == [[18, 8, 44, 84]]
     assert dataset.frames["file_name"].tolist() == ["a.JPG"]
+
+
+def test_an_image_that_the_file_alone_names(tmp_path: Path) -> None:
+    """Tools save labels under any name; where image and labels were renamed, theirs counts."""
+    path = write(tmp_path, f"<filename>D:\\\\f1.jpg</filename>{item(plain(9, 9, 30, 40))}")
+    (tmp_path / "f1.xml").rename(tmp_path / "labels.xml")
+    assert voc.read(path).datasets["all"].frames["file_name"].tolist() == ["f1.jpg"]
+    (tmp_path / "f1.jpg").rename(tmp_path / "labels.jpg")
+    assert voc.read(path).datasets["all"].frames["file_name"].tolist() == ["labels.jpg"]
