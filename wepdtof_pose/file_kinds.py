@@ -23,12 +23,16 @@ def kind_of_text(text: str) -> str:
     return next((what for test, what in _TEXTS if test.match(text)), "")
 
 
-def kind_of_no_picture(content: bytes) -> str:
+def kind_of_no_picture(content: bytes, *, films: bool = False) -> str:
     """Return what a file is that cannot be decoded as a picture; "" where nobody knows.
+
+    Films count as such where `films` says so.
 
     >>> kind_of_no_picture(b"<!DOCTYPE html><html>...")
     'a web page: download the file itself'
     """
+    if films and _FILM.match(content) and not _UNREAD_PICTURES[0][0].match(content):
+        return "a film: name it as the input of sspcm predict, or write its frames as pictures"
     for test, what in _UNREAD_PICTURES:
         if test.match(content):
             return f"{what}, which is not read: convert it to JPEG or PNG"
@@ -92,11 +96,14 @@ _PICTURES = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"RIFF", b"BM", *_TIFF)
 _UNREAD_PICTURES = (
     (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "HEIC, as phones take them"),
     (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "), "JPEG XL"),
+    (re.compile(rb".{128}DICM", re.DOTALL), "DICOM"),
     (re.compile(rb"8BPS"), "a Photoshop file"),
     (re.compile(rb"v/1\x01|#\?RADIANCE"), "a picture of high dynamic range"),
     (re.compile(rb"\s*(<\?xml[^>]*>\s*)?<svg"), "SVG"),
 )
 """What pictures that are not read begin with, and what they are."""
+
+_FILM = re.compile(rb"....ftyp(?!avi)|RIFF....AVI |\x1aE\xdf\xa3", re.DOTALL)
 
 _TEXTS = tuple(
     (re.compile(pattern, re.IGNORECASE), what)

@@ -33,6 +33,8 @@ MOST_PIXELS = 178_956_970
 """Pixels of the largest picture that is decoded, Pillow's own limit: 0.5 GB of memory."""
 _DEEP = frozenset({"PNG", "TIFF", "PPM", "JPEG2000"})
 """Formats that keep 10 or 12 bits in 16 and do not say so."""
+_DECODED = _DEEP | {"JPEG", "MPO", "WEBP", "BMP", "GIF", "AVIF"}
+"""Formats that are decoded; Pillow knows the headers of more."""
 _BITS = (8, 10, 12, 14, 16)
 _BITS_PER_SAMPLE, _EXTRA_SAMPLES, _UNASSOCIATED_ALPHA = 258, 338, 2
 """Fields of a TIFF, and what the second says of colours that are not multiplied with alpha."""
@@ -192,9 +194,15 @@ def decode_image(content: bytes, source: str, *, size: tuple[int, int] | None = 
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError(f"{source}: its pixels do not fit into memory") from None
-        raise InputError(f"{source}: is not a readable image: {error.err}") from None
+        what = kind_of_no_picture(content, films=True)
+        raise InputError(
+            f"{source}: is not a readable image: {f'it is {what}' if what else error.err}"
+        ) from None
     if image is None or image.dtype not in (np.uint8, np.uint16):
-        what = "cut short or damaged" if not whole_image(content) else kind_of_no_picture(content)
+        what = kind_of_no_picture(content, films=True)
+        what = what if whole_image(content) else "cut short or damaged"
+        if not what and header is not None and header.format not in _DECODED:
+            what = f"{header.format}, which is not read: convert it to JPEG or PNG"
         raise InputError(f"{source}: is not a readable image{f': it is {what}' if what else ''}")
     image = upper_bits(image)
     if header is not None and not tiff:

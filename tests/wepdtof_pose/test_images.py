@@ -245,3 +245,17 @@ def test_the_folder_of_the_images_may_be_a_link(tmp_path: Path, name: str) -> No
     (tmp_path / "elsewhere" / "b.png").symlink_to(tmp_path / "private.png")
     with pytest.raises(InputError, match="is a link out of the data set"):
         image_file(root, name.replace("a.png", "b.png"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("TGA", "TGA, which is not read"), ("MP4", "a film"), ("AVI", "a film"), ("EXR", "range")],
+)
+def test_pictures_that_are_not_read_are_named(kind: str, words: str) -> None:
+    stream = io.BytesIO()
+    if kind == "TGA":
+        Image.fromarray(CORNERS).save(stream, kind)
+    starts = {"MP4": b"\0\0\0\x18ftypmp42", "AVI": b"RIFF\0\0\0\0AVI LIST", "EXR": b"v/1\x01"}
+    content = stream.getvalue() or starts[kind] + bytes(200)
+    with pytest.raises(InputError, match=f"a: is not a readable image: it is .*{words}"):
+        decode_image(content, "a")

@@ -98,7 +98,7 @@ def read(path: Path, *, images: Path | None = None) -> Reading:
         raise InputError(f"{root / names[0]}: no such image: say where they lie with --images")
     sizes = [image_size(image_file(root, name)) for name in names]
     dataset = from_entries(entries, names, sizes, root=root)
-    without = sum(entry["scale"] <= 0 for entry in entries)
+    without = int(np.sum(_unplaced(*_crops_of(entries))))
     counts = add_counts(left_out, dataset.left_out, {BOXES_OF_JOINTS: without})
     return Reading({WHOLE: dataset}, [path], counts)
 
@@ -122,10 +122,10 @@ def from_entries(
     nowhere = (points == -1).all(axis=2) & (seen[..., 0] > 0)
     seen[nowhere] = 0
     keypoints = np.concatenate([np.where(seen > 0, points - 1, 0), seen], axis=-1)
-    scales = np.array([entry["scale"] for entry in entries], dtype=np.float64)
-    centers = np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2)
+    centers, scales = _crops_of(entries)
     boxes = crop_boxes(centers, scales)
-    boxes[scales <= 0] = joint_extents(keypoints[scales <= 0])
+    unplaced = _unplaced(centers, scales)
+    boxes[unplaced] = joint_extents(keypoints[unplaced])
     scenes = {entry["image"]: entry.get("scene") for entry in entries}
     return PoseDataset(
         frames=make_frames(
@@ -205,6 +205,17 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         layout.count_lost({EMPTY_FRAMES: int(empty.sum())})
         layout.count_lost({"sides of boxes (a square is kept)": int(oblong.sum())})
     return layout
+
+
+def _crops_of(entries: list[dict[str, Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres (people, 2) and scales (people,) of entries."""
+    centers = np.array([entry["center"] for entry in entries], dtype=np.float64).reshape(-1, 2)
+    return centers, np.array([entry["scale"] for entry in entries], dtype=np.float64)
+
+
+def _unplaced(centers: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Return the mask of people without a crop: -1, -1 stands for no centre."""
+    return np.asarray((scales <= 0) | (centers == -1).all(axis=1))
 
 
 def _crop_as_read(person: dict[Any, Any]) -> dict[str, Any] | None:

@@ -43,8 +43,9 @@ def test_coordinates_count_from_zero(tmp_path: Path) -> None:
     assert mpii.to_entries(dataset) == [make_entry()] * 2
 
 
-def test_who_has_no_scale_gets_the_box_of_the_joints(tmp_path: Path) -> None:
-    without = make_entry(scale=-1, center=[-1.0, -1.0])
+@pytest.mark.parametrize("scale", [-1, 0.35])
+def test_who_has_no_crop_gets_the_box_of_the_joints(tmp_path: Path, scale: float) -> None:
+    without = make_entry(scale=scale, center=[-1.0, -1.0])
     reading = mpii.read(write(tmp_path, [make_entry(), without]))
     assert reading.datasets["all"].boxes[1].tolist() == [20.5, 30, 14, 14]
     assert reading.left_out == {"boxes that are the extent of the joints": 1}
