@@ -31,6 +31,7 @@ from wepdtof_pose.formats.layout import (
     Layout,
     Reading,
     add_counts,
+    files_in,
     image_places,
     renamed_images,
     require_somebody,
@@ -41,6 +42,9 @@ from wepdtof_pose.validation.validate import doubts_about
 
 MANIFEST = "manifest.json"
 _TOOL = "wepdtof-pose convert"
+_ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar")
+_OF_IMAGES = ("image", "frame", "train", "val", "test")
+"""Words in the names of archives that hold images."""
 _UNPACKED = ".source"
 """Folder of the unpacked source inside the one that is made: it goes when that one does."""
 
@@ -196,6 +200,7 @@ def find_images(
                 film = "ffmpeg -i FILM -start_number 0 DIR/frame_%06d.png makes those of a film"
                 advice = f"{advice}; {film}"
             other = missing_image(missing[0]).partition(", but ")[2] if images is None else ""
+            advice = _packed(dataset.root) + advice
             raise InputError(
                 f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "
                 f"{missing[0].relative_to(dataset.root)} ({other or advice})"
@@ -203,6 +208,16 @@ def find_images(
         for path in paths:
             require_own_file(found.get(path, path), dataset.root)
     return found
+
+
+def _packed(root: Path) -> str:
+    """Return what to do where images lie packed at or beside their place; "" where none do."""
+    words = (root.name.lower(), *_OF_IMAGES)
+    for folder in (root, root.parent):
+        for path in files_in(folder, *_ARCHIVES):
+            if any(word in path.stem.lower() for word in words):
+                return f"unpack {path.name}, which lies in {folder}; or "
+    return ""
 
 
 def other_sizes(

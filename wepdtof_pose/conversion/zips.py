@@ -51,7 +51,9 @@ def unpacked(path: Path, place: Path) -> Iterator[Path]:
     try:
         yield folder
     except InputError as error:
-        text = str(error).replace(str(folder), str(path)).replace(str(place), str(path))
+        # The only file of a zip is named, too: it may be none of data.
+        inside = path / folder.relative_to(place) if folder.is_file() else path
+        text = str(error).replace(str(folder), str(inside)).replace(str(place), str(path))
         # What lies inside cannot be named as it is.
         raise InputError(re.sub("name one of those$", r"unpack it, and \g<0>", text)) from None
 

@@ -51,6 +51,10 @@ def _is_datumaro(entry: dict[str, Any]) -> bool:
     return "items" in entry and isinstance(entry.get("categories"), dict)
 
 
+def _is_test_list(entry: dict[str, Any]) -> bool:
+    return bool(entry.get("images")) and "categories" in entry and "annotations" not in entry
+
+
 _Forms = tuple[tuple[str | Callable[[dict[str, Any]], bool], str], ...]
 """Keys, or a test, and what has them; behind "which is not read" follows what to do."""
 
@@ -85,6 +89,13 @@ _OBJECTS: _Forms = (
     ("label_classes images", "is a Hasty export, which is not read"),
     ("classes tags", "is meta.json of Supervisely: export COCO keypoints from there"),
     ("skeletons videos", "is a SLEAP file, which is not read"),
+    ("asset regions", "is a VoTT file of one image, which is not read"),
+    ("assets tags", "is a VoTT project, which is not read"),
+    ("project attribute metadata", "is a VIA 3 project, which is not read"),
+    ("filename itemMetadata", "is a Dataloop file of one image, which is not read"),
+    ("source-ref", "is a SageMaker manifest, which is not read"),
+    ("bboxes scores", "is what MMDetection found on one image, which is not read"),
+    (_is_test_list, "lists images alone, as image_info of COCO's test images, without labels"),
     ("images annotations", f"is COCO JSON: {_READ}coco"),
 )
 """What an object is: the first test that holds decides."""
@@ -119,6 +130,14 @@ _LISTS: _Forms = (
     ("data_units", "is an Encord export, which is not read"),
     ("externalId labels", "is a Kili export, which is not read"),
     ("shapes tracks", "is CVAT's own backup: export 'CVAT for images 1.1' from there"),
+    (
+        "box confidence name",
+        "is what Ultralytics found on one image, and no annotations: sspcm predict --boxes takes "
+        "the text files that it writes with save_txt=True",
+    ),
+    ("task_id response", "is a Scale export, which is not read"),
+    ("reference_id annotations", "is a Scale Nucleus export, which is not read"),
+    (lambda entry: "Labeled Data" in entry, "is an old Labelbox export, which is not read"),
     ("data_row", "is a Labelbox export, which is not read"),
 )
 """What a list is, by its first entry: the first test that holds decides."""

@@ -1,3 +1,4 @@
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -101,3 +102,21 @@ def test_a_zip_in_a_zip_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"x\.zip: holds nothing but a zip: unpack it"):
         convert(file, tmp_path / "out", source_format="coco")
     assert not (tmp_path / "out").exists()
+
+
+def test_images_that_are_packed_once_more(
+    make_dataset: Callable, write_folder: Callable, tmp_path: Path
+) -> None:
+    source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
+    pack(source / "images", source / "images.zip")
+    shutil.rmtree(source / "images")
+    with pytest.raises(InputError, match=r"are missing, .*\(unpack images.zip, which lies in"):
+        convert(source, tmp_path / "out", source_format="coco")
+
+
+def test_the_only_file_of_a_zip_is_named(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "README.txt").write_text("hello")
+    file = pack(tmp_path / "in", tmp_path / "x.zip")
+    with pytest.raises(InputError, match=r"x\.zip.README\.txt: not valid JSON"):
+        convert(file, tmp_path / "out", source_format="coco")

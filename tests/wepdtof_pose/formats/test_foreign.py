@@ -38,6 +38,17 @@ FORMS: dict[str, tuple[Any, str]] = {
     "encord": ([{"data_title": "a.jpg", "data_units": {}}], "Encord"),
     "kili": ([{"externalId": "a.jpg", "labels": []}], "Kili"),
     "cvat_backup": ([{"version": 0, "shapes": [], "tracks": []}], "CVAT for images 1.1"),
+    "vott": ({"asset": {}, "regions": []}, "VoTT file"),
+    "vott_project": ({"assets": {}, "tags": []}, "VoTT project"),
+    "via3": ({"project": {}, "attribute": {}, "metadata": {}}, "VIA 3 project"),
+    "dataloop": ({"filename": "/a.jpg", "itemMetadata": {}, "annotations": []}, "Dataloop"),
+    "sagemaker": ({"source-ref": "s3://a.jpg"}, "SageMaker"),
+    "mmdetection": ({"labels": [0], "scores": [1], "bboxes": [[1, 2, 3, 4]]}, "MMDetection"),
+    "test_images": ({"images": [{"id": 1}], "categories": []}, "without labels"),
+    "ultralytics": ([{"name": "person", "confidence": 1, "box": {}}], "save_txt=True"),
+    "scale": ([{"task_id": "a", "response": {}}], "Scale export"),
+    "nucleus": ([{"reference_id": "a", "annotations": []}], "Scale Nucleus"),
+    "labelbox": ([{"ID": "a", "Labeled Data": "http://a"}], "old Labelbox"),
     "detectron2": ([{"file_name": "a", "annotations": []}], "convert_to_coco_json"),
 }
 
