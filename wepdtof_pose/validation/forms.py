@@ -61,7 +61,10 @@ _NAMES = ("name", "label", "joint")
 
 _SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "images": {
-        "file_name": ("filename", "fileName", "image_name", "img_name"),
+        "file_name": (
+            *("filename", "fileName", "image_name", "img_name"),
+            *("path", "filepath", "image_path", "img_path"),
+        ),
         "width": ("image_width", "img_width"),
         "height": ("image_height", "img_height"),
     },

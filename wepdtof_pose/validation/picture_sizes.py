@@ -96,10 +96,15 @@ def fill_sizes(edits: Edits, file: Path) -> None:
             edits.set("structure", "images", row, name, sizes[name], ", of the picture")
 
 
-def move_along(edits: Edits, file: Path) -> None:
-    """Move the labels of pictures that were resized or turned after they were annotated."""
+def move_along(edits: Edits, file: Path) -> frozenset[str]:
+    """Move the labels of pictures that were resized or turned after they were annotated.
+
+    Returns:
+        The ids, as `repr` writes them, of the images whose size stays another than the picture's.
+    """
     root, people = _root(edits, file), _people_of_images(edits)
     changed: dict[Any, list[tuple[int, Move]]] = defaultdict(list)
+    unsettled: set[str] = set()
     for row, image in edits.entries("images"):
         if entry_check("image")(image) is not None:
             continue
@@ -109,7 +114,9 @@ def move_along(edits: Edits, file: Path) -> None:
         move = _move(header, stated)
         if not people.get(repr(image["id"])) and "fisheye" not in image:
             _resize(edits, row, header.size, "nobody is on it")
-        elif move is not None:
+            continue
+        unsettled.add(repr(image["id"]))
+        if move is not None:
             scale = round(header.size[0] / stated[0], 2)
             changed[(move.words[:6], scale)].append((row, move))
     for (kind, scale), moves in changed.items():
@@ -124,6 +131,8 @@ def move_along(edits: Edits, file: Path) -> None:
             rows = people.get(repr(edits.entry("images", row)["id"]), [])
             if all(_is_movable(edits.entry("annotations", r)) for r in rows):
                 _apply(edits, row, rows, move)
+                unsettled.discard(repr(edits.entry("images", row)["id"]))
+    return frozenset(unsettled)
 
 
 def _move(header: ImageHeader, stated: tuple[int, int]) -> Move | None:

@@ -49,6 +49,7 @@ _DROPPED_IMAGES = ("file-name", "image-id-repeated")
 _DROPPED_PEOPLE = ("image-unknown", "not-finite", "box-missing", "box-empty", "box-outside")
 _WITHOUT_PLACE = ("image-unknown", "box-missing")
 """Faults that are none of a place: dropped also where the units of places are not believed."""
+_OUTSIDE = ("box-outside", "joint-outside-image")
 _NEEDED = ("image_id",)
 
 
@@ -99,13 +100,14 @@ def repair(
     before = count_labels(content, pairs=numbers_of_pairs(content, category))
     edits = Edits(content, source, category=category)
     read_forms(edits)
+    unsettled: frozenset[str] = frozenset()
     if file is not None:
         fill_sizes(edits, file)
         if images:
-            move_along(edits, file)
-    _Repair(edits).run()
+            unsettled = move_along(edits, file)
+    _Repair(edits, unsettled).run()
     if drop:
-        _drop_unusable(edits)
+        _drop_unusable(edits, unsettled)
     # Entries that are alike once they are repaired were one frame from the beginning.
     alike = count_frames(edits.all_entries("images"))
     before = before._replace(frames=min(before.frames, alike))
@@ -120,10 +122,14 @@ def repair(
 
 
 class _Repair:
-    """The repairs that the arrays of a file show, once its forms are read."""
+    """The repairs that the arrays of a file show, once its forms are read.
 
-    def __init__(self, edits: Edits) -> None:
+    On the images `unsettled` (see `move_along`) no label is moved for lying outside.
+    """
+
+    def __init__(self, edits: Edits, unsettled: frozenset[str]) -> None:
         self.edits = edits
+        self.unsettled = unsettled
         self.raw: RawFile = read_raw(edits.content, source=edits.source, category=edits.category)
         self.joints = self.raw.keypoints.shape[1]
         self.row_of = {int(row): i for i, row in enumerate(self.raw.rows)}
@@ -224,7 +230,8 @@ class _Repair:
             joints[:, 2] = 3 - before[:, 2]
         near = np.zeros(len(joints), dtype=bool)
         size = self.raw.sizes_of_people[self.row_of[row]]
-        if np.isfinite(size).all() and not crowd and not self.units - OF_ANGLES:
+        sized = np.isfinite(size).all() and not _is_on(self.edits, row, self.unsettled)
+        if sized and not crowd and not self.units - OF_ANGLES:
             beyond = np.maximum(-0.5 - joints[:, :2], joints[:, :2] - size + 0.5).max(axis=1)
             near = (joints[:, 2] > 0) & (beyond > 0) & (beyond <= NEAR)
             joints[near, :2] = joints[near, :2].clip(0, size - 1)
@@ -257,6 +264,8 @@ class _Repair:
         elif not (box[2:] > 0).all():
             code = "box-empty"
         elif ((box[:2] + box[2:] <= 0) | (box[:2] >= size)).any():
+            if _is_on(self.edits, row, self.unsettled):
+                return
             code = "box-outside"
         made = extent_of_joints(self.edits.entry("annotations", row).get("keypoints"))
         turned = np.append(np.minimum(box[:2], box[:2] + box[2:]), np.abs(box[2:]))
@@ -347,23 +356,29 @@ def _plain(values: np.ndarray) -> list[Any]:
     return [decimal(v) if np.isfinite(v) else str(v) for v in map(float, values)]
 
 
-def _drop_unusable(edits: Edits) -> None:
+def _is_on(edits: Edits, row: int, images: frozenset[str]) -> bool:
+    """Return whether a person is on one of these images, which are ids as `repr` writes them."""
+    entry = edits.entry("annotations", row)
+    return isinstance(entry, dict) and repr(entry.get("image_id")) in images
+
+
+def _drop_unusable(edits: Edits, unsettled: frozenset[str]) -> None:
     """Take out what no reader takes, people without a usable box, joints outside, exact copies.
 
     Fields go before people, and people before nothing else: of a person with one field that cannot
     be read the field is taken out. Where the whole file has other units than ours nobody is dropped
-    for a place.
+    for a place, and on the images `unsettled` (see `move_along`) nobody for lying outside.
     """
     # What goes may leave others without an image, and so on.
     for _ in range(5):
         taken = len(edits.changes)
-        _drop_once(edits)
+        _drop_once(edits, unsettled)
         if len(edits.changes) == taken:
             break
     _drop_copies(edits)
 
 
-def _drop_once(edits: Edits) -> None:
+def _drop_once(edits: Edits, unsettled: frozenset[str]) -> None:
     raw = read_raw(edits.content, source=edits.source, category=edits.category)
     problems = check_raw(raw)
     counts = set(raw.keypoint_numbers[raw.keypoint_numbers > 0].tolist())
@@ -376,7 +391,7 @@ def _drop_once(edits: Edits) -> None:
             if table == "images" and (code == "structure" or code in _DROPPED_IMAGES):
                 for each in _same_id(edits, row) if code == "image-id-repeated" else [row]:
                     edits.take_out(code, "images", each, problem.describe(i))
-            elif table != "annotations":
+            elif table != "annotations" or (code in _OUTSIDE and _is_on(edits, row, unsettled)):
                 continue
             elif code == "structure":
                 _drop_field(edits, row, problem.describe(i))

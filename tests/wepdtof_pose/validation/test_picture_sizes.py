@@ -19,7 +19,13 @@ PERSON = {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "num_keypoints
 
 
 def repaired(
-    tmp_path: Path, person: dict[str, Any], stated: tuple, stored: tuple, orientation: int = 1
+    tmp_path: Path,
+    person: dict[str, Any],
+    stated: tuple,
+    stored: tuple,
+    orientation: int = 1,
+    *,
+    drop: bool = False,
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """The content after repair, and what remains; the picture is stored with an orientation."""
     (tmp_path / "in" / "annotations").mkdir(parents=True)
@@ -35,7 +41,7 @@ def repaired(
         "categories": [{"id": 1, "name": "person", "keypoints": NAMES}],
     }
     (tmp_path / "in" / "annotations" / "a.json").write_text(json.dumps(content))
-    record = write_repaired(tmp_path / "in", tmp_path / "out", images=True)
+    record = write_repaired(tmp_path / "in", tmp_path / "out", images=True, drop=drop)
     return read_json(tmp_path / "out" / "annotations" / "a.json"), record["remaining"]
 
 
@@ -81,6 +87,17 @@ def test_nothing_is_touched(tmp_path: Path, person: dict, stated: tuple, stored:
     assert (content["images"][0]["width"], content["images"][0]["height"]) == stated
     for key, value in person.items():
         assert content["annotations"][0][key] == value
+    assert remaining["image-size"] == 1
+
+
+@pytest.mark.parametrize("drop", [False, True])
+def test_labels_outside_a_size_that_is_wrong_stay(tmp_path: Path, drop: bool) -> None:
+    """Width and height exchanged: what lies outside of that size may well lie in the picture."""
+    joints = [120.5, 60, 2, 150, 20, 2, 100, 40, 2, 0, 0, 0]
+    person = {"bbox": [125, 10, 30, 60], "area": 900, "keypoints": joints}
+    content, remaining = repaired(tmp_path, person, (120, 160), (160, 120), drop=drop)
+    (kept,) = content["annotations"]
+    assert (kept["bbox"], kept["keypoints"]) == (person["bbox"], joints)
     assert remaining["image-size"] == 1
 
 
