@@ -95,8 +95,8 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     """Return what says that places or angles are in another unit or convention than ours.
 
     So does a file that is several images: people may be those of another picture; and so do people
-    with the box and the joints of another. This is for commands that read data in whatever way: the
-    units are those of SAMPLED people, evenly spread.
+    with the box and the joints of another, or with a box of no size. This is for commands that read
+    data in whatever way: the units are those of SAMPLED people, evenly spread.
     """
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLED, len(dataset))).astype(int))
     raw = read_raw(to_dict(dataset.select_people(rows)), source=dataset.keypoint_set.name)
@@ -105,9 +105,14 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     if again:
         images = counted(len(again), "image has", "images have")
         found.append(f"{images} the file of another one, {again[0]!r} first: are all people its?")
+    people = dataset.people
+    empty = int(((people[["w", "h"]] <= 0).any(axis=1) & (people["iscrowd"] == 0)).sum())
+    if empty:
+        having = counted(empty, "person has", "people have")
+        found.append(f"{having} a box without width or height: training and scores leave them out")
     if copies := _copies(dataset):
-        people = counted(copies, "person has", "people have")
-        found.append(f"{people} the box and all joints of another one on the image: given twice?")
+        having = counted(copies, "person has", "people have")
+        found.append(f"{having} the box and all joints of another one on the image: given twice?")
     return found
 
 

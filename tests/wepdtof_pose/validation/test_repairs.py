@@ -422,7 +422,11 @@ def test_joints_that_somebody_counted_are_not_denied(keypoints: list[int] | None
 
 @pytest.mark.parametrize(
     ("name", "other", "value"),
-    [("file_name", "filename", "a.png"), ("width", "image_width", 64)],
+    [
+        ("file_name", "filename", "a.png"),
+        ("file_name", "path", "a.png"),
+        ("width", "image_width", 64),
+    ],
 )
 def test_a_field_of_an_image_under_the_name_of_another_tool(
     name: str, other: str, value: Any

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -455,6 +456,15 @@ def test_directions_along_the_radius_raise_no_alarm(findings_of: Callable) -> No
 def test_a_dataset_in_memory() -> None:
     dataset = load_dataset(sample_folder())["all"]
     assert not validate_dataset(dataset).counts
+
+
+def test_boxes_of_no_size_are_doubtful() -> None:
+    dataset = load_dataset(sample_folder())["all"]
+    people = dataset.people.copy()
+    people.loc[[1, 4], "w"] = [0, -8]
+    people.loc[5, ["h", "iscrowd"]] = [0, 1]
+    doubts = doubts_about(replace(dataset, people=people))
+    assert "2 people have a box without width or height" in " ".join(doubts)
 
 
 def test_people_who_are_given_twice_are_doubtful() -> None:
