@@ -52,7 +52,7 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: st
         return text
     names = " or ".join("UTF-8" if name == "utf-8-sig" else name.upper() for name in encodings)
     what = kind_of_bytes(content)
-    other = f": it is {what}" if what else ""
+    other = f": it is {what}" if what else ": save it as UTF-8" if b"\0" not in content else ""
     raise InputError(f"{path}: is not {names} text (byte {position}){other}")
 
 

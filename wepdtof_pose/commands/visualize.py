@@ -103,8 +103,8 @@ def visualize(
     found = None
     if predictions is not None:
         found = from_results(read_json(predictions), dataset, source=str(predictions))
-    pictures = [name for name in dataset.frames["file_name"] if name.lower().endswith(".png")]
-    folders = {path.resolve() for path in {(dataset.root / name).parent for name in pictures}}
+    names = dataset.frames["file_name"].tolist()
+    folders = {path.resolve() for path in {(dataset.root / name).parent for name in names}}
     if out.resolve() in folders:
         raise InputError(f"{out}: holds images of the data set: name another folder for pictures")
     rng = np.random.default_rng(seed)

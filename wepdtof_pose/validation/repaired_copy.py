@@ -70,7 +70,7 @@ def write_repaired(
             source = names_read[file]
             own = file.name if together else f"person_keypoints_{split}.json"
             content = read_json(file)
-            if not isinstance(content, dict):
+            if isinstance(content, list):
                 raise InputError(f"{file}: a list of boxes cannot be repaired: convert first")
             repaired = repair(
                 content, source, file=file, images=images, drop=drop, category=category
