@@ -119,9 +119,9 @@ def _doubts(
     alone = unpaired_joints(sets.test.keypoint_set)
     if alone:
         yield (
-            f"the joints {', '.join(alone)} say a side and have no partner in a mirror, but half "
-            "of all views are mirrored: name them left_... and right_..., or state 'flip_pairs' in "
-            "the category"
+            f"the joints {', '.join(alone)} are called left, right or a number and have no partner "
+            "in a mirror, but half of all views are mirrored: name them left_... and right_..., or "
+            "state 'flip_pairs' in the category"
         )
     seen = (sets.train.keypoints[sets.labelled][..., 2] > 0).any(axis=0)
     joints = zip(sets.train.keypoint_set.joints, seen, strict=True)

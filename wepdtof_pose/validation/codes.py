@@ -42,7 +42,8 @@ CODES: dict[str, Code] = {
     ),
     "joint-sides": Code(
         "warning",
-        "joints that are called left or right, but have no opposite: mirrored views keep them",
+        "joints that are called left or right, or numbered, and have no opposite: mirrored views "
+        "keep them",
         "call them left_x and right_x, or add 'flip_pairs' (counted from 1) to the category",
     ),
     "skeleton": Code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -36,6 +37,7 @@ _MIRRORED = (
     *(("izquierda", "derecha"), ("izquierdo", "derecho")),
     *(("sinistra", "destra"), ("sinistro", "destro")),
 )
+_NUMBERED = re.compile(r"((new_)?point|joint|landmark|label|key_?point|kpt?s?|p|j|node)?_?\d+")
 _PAIRED_PARTS = (
     *("eye", "ear", "shoulder", "elbow", "wrist", "hand", "hip", "knee", "ankle", "foot"),
     *("paw", "heel", "toe", "arm", "leg"),
@@ -43,7 +45,7 @@ _PAIRED_PARTS = (
 
 
 def check_joint_names(raw: RawFile) -> Iterator[Problem]:
-    """Find joints whose names say left or right, but that no other joint becomes in a mirror."""
+    """Find joints whose names say a side, or nothing, but that no other becomes in a mirror."""
     if raw.keypoint_set is None:
         return
     alone = unpaired_joints(raw.keypoint_set)
@@ -57,9 +59,13 @@ def unpaired_joints(keypoint_set: KeypointSet) -> list[str]:
     >>> from wepdtof_pose.keypoints import keypoint_set_from_names
     >>> unpaired_joints(keypoint_set_from_names(["nose", "LF_paw", "RF_paw", "left_ear"]))
     ['lf_paw', 'rf_paw', 'left_ear']
+
+    So do all where they are only numbered, as tools do that nobody told names.
     """
     paired = {joint for pair in keypoint_set.flip_pairs for joint in pair}
     names = [name for joint, name in enumerate(keypoint_set.joints) if joint not in paired]
+    if not paired and len(names) >= FEWEST_JOINTS and all(map(_NUMBERED.fullmatch, names)):
+        return names
     return [
         name
         for name in names

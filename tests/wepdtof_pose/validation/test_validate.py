@@ -429,6 +429,8 @@ def test_other_categories_are_nobody(findings_of: Callable) -> None:
         (["left_wing"], ["left_wing"]),
         (["eye1", "eye2", "spine1", "spine2"], ["eye1", "eye2"]),
         (["tail", "trail", "belly"], []),
+        (["new-point-0", "new-point-1", "2", "3"], ["new_point_0", "new_point_1", "2", "3"]),
+        (["spine1", "spine2", "spine3", "spine4"], []),
         (["left_eye", "right_eye", "neck", "collar", "roll", "lol"], []),
     ],
 )
