@@ -33,6 +33,7 @@ from wepdtof_pose.formats.fields import parse_number, require_file_name, shown, 
 from wepdtof_pose.formats.layout import (
     BOXES_ALONE,
     EMPTY_BOXES,
+    IMAGE_SUFFIXES,
     TWICE,
     WHOLE,
     Layout,
@@ -370,8 +371,8 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
     People of a file that is listed as several images of a split come together in its labels.
 
     Raises:
-        InputError: a split has no images, or two images differ only in their suffix, so that their
-            labels would collide.
+        InputError: a split has no images, an image has a suffix that is not read, or two images
+            differ only in their suffix, so that their labels would collide.
     """
     names_of_labels: dict[str, str] = {}
     layout = Layout()
@@ -387,6 +388,11 @@ def write(datasets: dict[str, PoseDataset]) -> Layout:
         whole = zip(frames["width"], frames["height"], strict=True)
         rows = people_of_frames(dataset)
         for name, size, people in zip(frames["file_name"], whole, rows, strict=True):
+            if not name.lower().endswith(IMAGE_SUFFIXES):
+                raise InputError(
+                    f"{name!r}: yolo finds images by their suffixes ({', '.join(IMAGE_SUFFIXES)}), "
+                    "of which this is none: store it as one of these"
+                )
             people = people[usable[people]]
             lines = to_lines(boxes[people], keypoints[people], size)
             label = label_file(Path(split_folder("images", split)), name).as_posix()

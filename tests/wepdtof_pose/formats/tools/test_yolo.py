@@ -182,6 +182,14 @@ def test_labels_of_a_split(make_dataset: Callable) -> None:
     assert set(files) == {"data.yaml", "labels/train/a.txt", "images/train/labels/b.txt"}
 
 
+@pytest.mark.parametrize("name", ["frame_1", "a.gif"])
+def test_images_that_yolo_would_not_find_are_refused(make_dataset: Callable, name: str) -> None:
+    dataset = make_dataset([1, 1])
+    dataset.frames["file_name"] = ["a.JPG", name]
+    with pytest.raises(InputError, match=f"'{name}': yolo finds images by their suffixes"):
+        yolo.write({"all": dataset})
+
+
 def test_images_that_differ_in_the_suffix_only(make_dataset: Callable) -> None:
     dataset = make_dataset([1, 1])
     dataset.frames["file_name"] = ["a.png", "a.jpg"]
