@@ -157,8 +157,11 @@ def _usual_name(number: int) -> str:
 
 
 def _is_outside(shape: Element, where: str) -> bool:
-    points = shape.findall("points") if shape.tag == "skeleton" else [shape]
-    return all(is_set(point, "outside", where) for point in points)
+    if shape.tag == "skeleton" and all(
+        is_set(point, "outside", where) for point in shape.findall("points")
+    ):
+        return True
+    return is_set(shape, "outside", where)
 
 
 def _between(first: Element, second: Element, share: float, where: str) -> Element:

@@ -52,8 +52,11 @@ def test_positions_between_keyframes_are_interpolated(tmp_path: Path) -> None:
     assert dataset.frames["file_name"].tolist()[:2] == ["frame_000000.PNG", "frame_000001.PNG"]
 
 
-def test_a_track_that_is_outside_is_not_there(tmp_path: Path) -> None:
-    shapes = (pose(1, 10), pose(3, 10, outside="11"), pose(5, 50))
+@pytest.mark.parametrize("whole", [False, True], ids=["its points", "the skeleton"])
+def test_a_track_that_is_outside_is_not_there(tmp_path: Path, whole: bool) -> None:
+    gone = pose(3, 10, outside="00" if whole else "11")
+    gone = gone.replace("<skeleton ", '<skeleton outside="1" ') if whole else gone
+    shapes = (pose(1, 10), gone, pose(5, 50))
     task = "<size>8</size>"
     dataset = cvat.read(write(tmp_path, track(*shapes), task=task)).datasets["all"]
     assert len(dataset.frames) == 8
