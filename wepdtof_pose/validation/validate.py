@@ -95,8 +95,9 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     """Return what says that places or angles are in another unit or convention than ours.
 
     So does a file that is several images: people may be those of another picture; and so do people
-    with the box and the joints of another, or with a box of no size. This is for commands that read
-    data in whatever way: the units are those of SAMPLED people, evenly spread.
+    with the box and the joints of another, or with a box of no size, and joints at 0, 0. This is
+    for commands that read data in whatever way: the units are those of SAMPLED people, evenly
+    spread.
     """
     rows = np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLED, len(dataset))).astype(int))
     raw = read_raw(to_dict(dataset.select_people(rows)), source=dataset.keypoint_set.name)
@@ -110,6 +111,11 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     if empty:
         having = counted(empty, "person has", "people have")
         found.append(f"{having} a box without width or height: training and scores leave them out")
+    places, seen = dataset.keypoints[..., :2], dataset.keypoints[..., 2] > 0
+    nowhere = int((seen & ((places == 0).all(axis=2) | (places == -1).all(axis=2))).sum())
+    if nowhere:
+        having = counted(nowhere, "labelled joint is", "labelled joints are")
+        found.append(f"{having} at 0, 0 or -1, -1, where programs put joints that are not there")
     if copies := _copies(dataset):
         having = counted(copies, "person has", "people have")
         found.append(f"{having} the box and all joints of another one on the image: given twice?")

@@ -3,7 +3,6 @@
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +58,7 @@ from wepdtof_pose.keypoints import keypoint_set_from_names
 from wepdtof_pose.validation.codes import CODES
 from wepdtof_pose.validation.findings import PLACES, Report
 from wepdtof_pose.validation.joints import unpaired_joints
-from wepdtof_pose.validation.validate import doubts_about, validate, validate_dataset
+from wepdtof_pose.validation.validate import validate, validate_dataset
 
 
 @pytest.fixture(scope="module")
@@ -458,25 +457,6 @@ def test_directions_along_the_radius_raise_no_alarm(findings_of: Callable) -> No
 def test_a_dataset_in_memory() -> None:
     dataset = load_dataset(sample_folder())["all"]
     assert not validate_dataset(dataset).counts
-
-
-def test_boxes_of_no_size_are_doubtful() -> None:
-    dataset = load_dataset(sample_folder())["all"]
-    people = dataset.people.copy()
-    people.loc[[1, 4], "w"] = [0, -8]
-    people.loc[5, ["h", "iscrowd"]] = [0, 1]
-    doubts = doubts_about(replace(dataset, people=people))
-    assert "2 people have a box without width or height" in " ".join(doubts)
-
-
-def test_people_who_are_given_twice_are_doubtful() -> None:
-    dataset = load_dataset(sample_folder())["all"]
-    assert doubts_about(dataset) == []
-    twice = dataset.select_people(np.array([0, 1, 1, 2, 2, 2]))
-    (doubt,) = doubts_about(twice)
-    assert doubt.startswith("3 people have the box and all joints of another one")
-    twice.keypoints[2, 0, 0] += 1
-    assert "2 people have" in doubts_about(twice)[0]
 
 
 @pytest.mark.parametrize("people", [1, 0], ids=["people", "nobody in one"])
