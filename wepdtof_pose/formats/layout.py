@@ -32,10 +32,8 @@ ANNOTATION_FOLDERS = ("annotations", "annot")
 
 SEARCHED = 20
 """Images that are looked for before a folder is taken for the wrong one: some may be missing."""
-
 FILE_NAME_READ = "file_name_read"
 """Other field of an image that was found by the end of its name: the name that its file has."""
-
 UPLOAD = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """What Label Studio puts before the name of an uploaded image."""
 
@@ -364,10 +362,12 @@ BOXES_OF_JOINTS = "boxes that are the extent of the joints"
 NUMBERED_ANEW = "ids of images and people (numbered anew: some are missing or not unique)"
 TRACKS_NUMBERED = "track ids (numbered anew: some are no whole numbers)"
 SPELLED = "image names (of files that are spelled in another way)"
+RESPELLED = "label files that are spelled in another way than their images"
 TWICE = "people who are given twice, with the same numbers (used once)"
 BOXES_ALONE = "people with a box and no joints"
 DERIVED = frozenset(
-    {BOXES_ALONE, BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED, SPELLED, WITHOUT_SCENE}
+    {BOXES_ALONE, BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED}
+    | {SPELLED, RESPELLED, WITHOUT_SCENE}
 )
 """Counts of a reader that say what it put in place of something missing: nothing is lost there."""
 

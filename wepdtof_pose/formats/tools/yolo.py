@@ -18,7 +18,7 @@ read; where `path` leads elsewhere, and that is meant, give the path of the YAML
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -34,6 +34,7 @@ from wepdtof_pose.formats.layout import (
     BOXES_ALONE,
     EMPTY_BOXES,
     IMAGE_SUFFIXES,
+    RESPELLED,
     TWICE,
     WHOLE,
     Layout,
@@ -55,7 +56,7 @@ from wepdtof_pose.formats.tools.yolo_images import (
 )
 from wepdtof_pose.formats.tools.yolo_yaml import DataFile, read_data_file, yaml_text
 from wepdtof_pose.geometry import joint_extents
-from wepdtof_pose.images import image_file, image_size, plain_name, require_own_file
+from wepdtof_pose.images import image_file, image_size, plain_name, require_own_file, spelling
 from wepdtof_pose.keypoints import KeypointSet
 
 TOLERANCE = 0.01
@@ -160,6 +161,10 @@ def split_labels(
         # Who lists images leaves others out on purpose.
         there = set() if split in data.listed else label_files(home)
         without = sorted(there - {label_file(home, name) for name in [*names, *others]})
+        alike = _spelled_alike(labels, without)
+        labels |= alike
+        without = [file for file in without if file not in alike.values()]
+        counts = add_counts(counts, {RESPELLED: len(alike)})
         unlabelled += [file for file in labels.values() if not file.is_file()]
         own = label_file(home, "x").parent
         above = own.resolve().is_relative_to(data.root.resolve())
@@ -184,6 +189,23 @@ def split_labels(
         )
     kind = "images without a label file (taken to have no people)"
     return splits, counts | {kind: len(unlabelled)}
+
+
+def _spelled_alike(labels: dict[str, Path], spare: list[Path]) -> dict[str, Path]:
+    """Return the label files of images that have none by their own name, but one that is spelled
+    alike (B.TXT of b.jpg, as Windows and Macs find them), where no other could be meant."""
+    files: dict[str, list[Path]] = defaultdict(list)
+    names: dict[str, list[str]] = defaultdict(list)
+    for file in spare:
+        files[spelling(str(file))].append(file)
+    for name, file in labels.items() if spare else ():
+        if not file.is_file():
+            names[spelling(str(file))].append(name)
+    return {
+        alone[0]: files[key][0]
+        for key, alone in names.items()
+        if len(alone) == len(files.get(key, ())) == 1
+    }
 
 
 def label_files(folder: Path) -> set[Path]:

@@ -8,6 +8,7 @@ from yolo_folder import CLASSES, LINE, NAMES, write
 from wepdtof_pose.conversion.convert import convert
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
+from wepdtof_pose.formats.layout import RESPELLED
 from wepdtof_pose.formats.tools import yolo
 
 
@@ -28,6 +29,22 @@ def test_images_without_people(tmp_path: Path, labels: str | None) -> None:
     dataset = reading.datasets["train"]
     assert (len(dataset), len(dataset.frames)) == (0, 1)
     assert sum(reading.left_out.values()) == (labels is None)
+
+
+@pytest.mark.parametrize("name", ["A.txt", "a.TXT"])
+def test_label_files_that_are_spelled_in_another_way(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path)
+    folder = path / "labels" / "train"
+    (folder / "a.txt").rename(folder / name)
+    reading = yolo.read(path)
+    assert len(reading.datasets["train"]) == 1
+    assert reading.left_out[RESPELLED] == 1
+    # What may be of two images is nobody's.
+    image = next((path / "images" / "train").iterdir())
+    (image.parent / f"A{image.suffix}").write_bytes(image.read_bytes())
+    (folder / name).rename(folder / "A.TXT")
+    with pytest.raises(InputError, match=r"no image has a label file.*1 label file without.*A.TXT"):
+        yolo.read(path)
 
 
 def test_without_any_label_file(tmp_path: Path) -> None:
@@ -240,18 +257,6 @@ def test_images_that_share_a_label_file(tmp_path: Path) -> None:
     path = write(tmp_path)
     (path / "images" / "train" / "a.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"a\.jpg and a\.png have one label file"):
-        yolo.read(path)
-
-
-def test_labels_in_upper_case_are_not_lost_without_a_word(tmp_path: Path) -> None:
-    path = write(tmp_path)
-    (path / "labels" / "val" / "a.TXT").write_text(LINE)
-    assert yolo.read(path).left_out == {
-        "label files without an image ('a.TXT' is the first)": 1,
-        "images without a label file (taken to have no people)": 1,
-    }
-    (path / "labels" / "train" / "a.txt").unlink()
-    with pytest.raises(InputError, match=r"no image has a label file.*1 label file without.*a.TXT"):
         yolo.read(path)
 
 
