@@ -53,9 +53,10 @@ def _is_datumaro(entry: dict[str, Any]) -> bool:
 
 def _is_test_list(entry: dict[str, Any]) -> bool:
     images = entry.get("images")
-    plain = isinstance(images, list) and bool(images)
-    plain = plain and not any(isinstance(one, dict) and "annotations" in one for one in images)
-    return plain and "categories" in entry and "annotations" not in entry
+    if not isinstance(images, list) or not images:
+        return False
+    nested = any(isinstance(one, dict) and "annotations" in one for one in images)
+    return "categories" in entry and "annotations" not in entry and not nested
 
 
 _Forms = tuple[tuple[str | Callable[[dict[str, Any]], bool], str], ...]

@@ -274,7 +274,8 @@ def from_tasks(
     counts: list[dict[str, int]] = []
     for row, (task, (result, regions), name) in enumerate(zip(tasks, parsed, names, strict=True)):
         where = f"{source}: task {row + 1} ({shown(name)[1:-1]})"
-        require_one_image(task["data"], (r for r, *_ in (*regions.boxes, *regions.points)), where)
+        drawn = [*(box[0] for box in regions.boxes), *(point[0] for point in regions.points)]
+        require_one_image(task["data"], drawn, where)
         stated, path = frame_size(result, task["data"], where), image_file(root, name)
         size = image_size(path) if stated is None else _as_it_is(path, stated)
         found, left_out = people_of(regions, labels, row, size, where)
