@@ -198,7 +198,7 @@ def test_errors_in_a_zip_file_name_it(tmp_path: Path) -> None:
     archive = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "in"))
     refused = run(archive, tmp_path / "out", "--from", "coco", "--to", "coco")
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
-    assert f"{archive}: expected a JSON object" in refused.stderr
+    assert f"{archive / 'a.json'}: expected a JSON object" in refused.stderr
     assert not (tmp_path / "out").exists()
 
 
