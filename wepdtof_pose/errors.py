@@ -10,9 +10,20 @@ import click
 SHOWN = 5
 """Inputs that could not be read that are named where a file has the others."""
 
+_NO_MEMORY = ("Insufficient memory", "can't allocate memory", "out of memory")
+
 
 class InputError(ValueError):
     """Input that cannot be used: the message says what is wrong, where, and what to do."""
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Return whether memory ran out in Python, OpenCV or torch, neither of which is imported here.
+
+    >>> lacks_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    True
+    """
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def echo(text: object = "", *, err: bool = False) -> None:

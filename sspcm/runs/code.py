@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from sspcm.config import TrainConfig
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, lacks_memory
 
 PREFIXES_OF_OURS = ("timm:",)
 """Names with a colon that import nothing of the user's."""
@@ -94,15 +94,15 @@ def import_named(name: str, *, kind: str) -> Any:
 def own_errors() -> Iterator[None]:
     """Raise what somebody's own network or method raises in the block as an InputError.
 
-    It says where in their code it came up; its `__cause__` is the error itself. Other errors, and
-    those that interrupt, pass as they are.
+    It says where in their code it came up; its `__cause__` is the error itself. Other errors, those
+    that interrupt, and a lack of memory, which is no fault of the code, pass as they are.
     """
     try:
         yield
-    except (InputError, MemoryError, OSError):
+    except (InputError, OSError):
         raise
     except Exception as error:
-        if not _IMPORTED or _own_place(error.__traceback__) is None:
+        if lacks_memory(error) or not _IMPORTED or _own_place(error.__traceback__) is None:
             raise
         raise InputError(f"code of your own fails: {in_words(error)}") from error
 

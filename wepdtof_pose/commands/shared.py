@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from wepdtof_pose.cores import Terminated, orderly_end
-from wepdtof_pose.errors import InputError, echo
+from wepdtof_pose.errors import InputError, echo, lacks_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,6 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "show_default": True}
 SEED = click.option("--seed", type=click.IntRange(min=0), default=0, help="Seed of the choice.")
 
 _LONGEST_MESSAGE = 2000
-_NO_MEMORY = ("Insufficient memory", "can't allocate memory", "out of memory")
 CATEGORY = click.option(
     "--category",
     metavar="NAME",
@@ -150,7 +149,7 @@ class CommandGroup(click.Group):
             # Compiled modules make an ImportError of it.
             if isinstance(cause := error.__cause__ or error.__context__, KeyboardInterrupt):
                 _end_interrupted(ctx, cause)
-            if not _lacks_memory(error):
+            if not lacks_memory(error):
                 raise
             message = f"not enough memory: {str(error).strip() or 'this needs a larger machine'}"
         if len(message) > _LONGEST_MESSAGE:
@@ -179,12 +178,6 @@ def _finite(_: click.Context, __: click.Parameter, value: float | None) -> float
     if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"{value} is no finite number.")
     return value
-
-
-def _lacks_memory(error: Exception) -> bool:
-    """Whether memory ran out in Python, OpenCV or torch, neither of which is imported here."""
-    text = str(error)
-    return isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY)
 
 
 def refuse_unused(what: str, names: Iterable[str]) -> None:

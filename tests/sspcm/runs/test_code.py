@@ -11,7 +11,7 @@ from sspcm.commands.main import main
 from sspcm.config_io import load_config
 from sspcm.inference.open import open_networks
 from sspcm.methods import method_class
-from sspcm.runs.code import import_named, require_allowed_code
+from sspcm.runs.code import import_named, own_errors, require_allowed_code
 from sspcm.training.train import train
 from wepdtof_pose.errors import InputError
 
@@ -239,6 +239,14 @@ def test_what_fails_in_code_of_ones_own_is_said_with_its_place(
     line = next((n for n, text in enumerate(lines, 1) if text.endswith(f"# {name}")), 0)
     with pytest.raises(InputError, match=said.replace("LINE", str(line))):
         train(load_config(overrides=settings), tmp_path / "run")
+
+
+def test_a_lack_of_memory_is_no_fault_of_code_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "greedy.py").write_text("import torch\n\ndef make():\n    torch.empty(10**15)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    make = import_named("greedy:make", kind="network")
+    with pytest.raises(RuntimeError, match="can't allocate memory"), own_errors():
+        make()
 
 
 @pytest.mark.usefixtures("own")
