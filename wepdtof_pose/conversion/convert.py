@@ -45,6 +45,8 @@ _TOOL = "wepdtof-pose convert"
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar")
 _OF_IMAGES = ("image", "frame", "train", "val", "test")
 """Words in the names of archives that hold images."""
+_OF_LABELS = ("annot", "label")
+"""Words in the names of archives that hold none, whatever else they are called."""
 _UNPACKED = ".source"
 """Folder of the unpacked source inside the one that is made: it goes when that one does."""
 
@@ -215,7 +217,8 @@ def _packed(root: Path) -> str:
     words = (root.name.lower(), *_OF_IMAGES)
     for folder in (root, root.parent):
         for path in files_in(folder, *_ARCHIVES):
-            if any(word in path.stem.lower() for word in words):
+            stem = path.stem.lower()  # COCO's labels are in annotations_trainval2017.zip
+            if any(word in stem for word in words) and not any(word in stem for word in _OF_LABELS):
                 return f"unpack {path.name}, which lies in {folder}; or "
     return ""
 

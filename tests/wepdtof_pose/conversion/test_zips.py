@@ -110,6 +110,8 @@ def test_images_that_are_packed_once_more(
     source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
     pack(source / "images", source / "images.zip")
     shutil.rmtree(source / "images")
+    for labels in ("annotations_trainval2017.zip", "train_labels.zip"):
+        (source / labels).write_bytes((source / "images.zip").read_bytes())
     with pytest.raises(InputError, match=r"are missing, .*\(unpack images.zip, which lies in"):
         convert(source, tmp_path / "out", source_format="coco")
 
