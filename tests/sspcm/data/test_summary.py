@@ -185,6 +185,9 @@ def test_unpaired_joints_and_unreached_milestones_are_doubts(changed):
     assert "leftshoulder" in found.joints_without_partner
     assert any("no partner in a mirror" in doubt for doubt in found.doubts)
     assert any("does not drop at 90, as the run has 80 epochs" in doubt for doubt in found.doubts)
+    never = {"easy_view.flip_probability": 0.0, "evaluation.flip_test": False}
+    plain = load_config(overrides={"data.path": config.data.path, "data.labels": "all", **never})
+    assert not any("mirror" in doubt for doubt in summary_of(plain).doubts)
 
 
 def test_joints_that_nobody_labelled_has_are_a_doubt(changed):
