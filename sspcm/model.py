@@ -244,6 +244,8 @@ def _pixels(image: Image) -> tuple[np.ndarray, str | None]:
             raise InputError(f"{image}: is a video, not an image: predict_video(path) takes it")
         return read_image(Path(image)), str(image)
     if hasattr(image, "convert") and hasattr(image, "getbands"):
+        if 0 in image.size:
+            raise InputError(f"an image of Pillow has no pixels: its size is {image.size}")
         return _of_pillow(image), None
     pixels = np.asarray(plain(image))
     if pixels.dtype == np.uint8 and pixels.ndim == 2 and pixels.size:

@@ -84,6 +84,9 @@ def test_a_pillow_image_is_what_its_file_is(model: sspcm.Model, tmp_path: Path) 
     Image.fromarray(pixels[..., 0] / np.float32(255)).save(real)
     with pytest.raises(InputError, match="mode 'F' has values that are no 8 or 16 bits"):
         model(Image.open(real))
+    for mode in ("RGB", "I"):
+        with pytest.raises(InputError, match="has no pixels"):
+            model(Image.new(mode, (0, 4)))
 
 
 class Found:
