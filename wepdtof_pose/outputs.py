@@ -22,10 +22,10 @@ _OF_OTHER_KINDS = {
 def require_json_name(path: Path) -> None:
     """Refuse a name for JSON that says that something else is in the file.
 
-    >>> require_json_name(Path("boxes.csv"))
+    >>> require_json_name(Path("b.csv"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    wepdtof_pose.errors.InputError: boxes.csv: is the name of a table, but what ...
+    wepdtof_pose.errors.InputError: b.csv: is the name of a table, but what is written is JSON: ...
     """
     suffix = path.suffix.lower()
     for what, suffixes in _OF_OTHER_KINDS.items():
