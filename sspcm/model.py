@@ -244,7 +244,7 @@ def _pixels(image: Image) -> tuple[np.ndarray, str | None]:
             raise InputError(f"{image}: is a video, not an image: predict_video(path) takes it")
         return read_image(Path(image)), str(image)
     if hasattr(image, "convert") and hasattr(image, "getbands"):
-        if 0 in image.size:
+        if 0 in np.asarray(image.size):
             raise InputError(f"an image of Pillow has no pixels: its size is {image.size}")
         return _of_pillow(image), None
     pixels = np.asarray(plain(image))
