@@ -17,7 +17,7 @@ class InputError(ValueError):
     """Input that cannot be used: the message says what is wrong, where, and what to do."""
 
 
-def lacks_memory(error: Exception) -> bool:
+def lacks_memory(error: BaseException) -> bool:
     """Return whether memory ran out in Python, OpenCV or torch, neither of which is imported here.
 
     >>> lacks_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))

@@ -26,7 +26,7 @@ from sspcm.methods.sspcm import Sspcm
 from sspcm.methods.sspcm_ema import SspcmEma
 from sspcm.methods.supervised import Supervised
 from sspcm.runs.code import import_named, in_words
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, lacks_memory
 
 METHODS: dict[str, Any] = {
     "supervised": Supervised,
@@ -55,9 +55,11 @@ def build_method(name: str, setting: MethodSetting, options: Mapping[str, Any]) 
     try:
         method = kind(setting, own_options)
         _require_kept(method, setting)
-    except (InputError, MemoryError):
+    except InputError:
         raise
     except (Exception, SystemExit) as error:
+        if lacks_memory(error):
+            raise
         raise InputError(f"method {name!r}: {in_words(error)}") from error
     return method
 

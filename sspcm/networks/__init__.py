@@ -34,7 +34,7 @@ from sspcm.networks.hrnet import HRNet
 from sspcm.networks.pyramid import PyramidPose
 from sspcm.networks.resnet import STAGES, PoseResNet
 from sspcm.runs.code import import_named, in_words
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, lacks_memory
 
 TIMM = "timm:"
 """Beginning of the names of timm's backbones."""
@@ -162,6 +162,8 @@ def _imported(name: str, joints: int, generator: torch.Generator | None) -> nn.M
             raise
         # Whatever the user's own code raises, sys.exit among it.
         except (Exception, SystemExit) as error:
+            if lacks_memory(error):
+                raise
             raise InputError(
                 f"network {name!r}: called with {joints}: {in_words(error)}"
             ) from error

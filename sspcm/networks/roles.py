@@ -16,7 +16,7 @@ from sspcm.networks import NETWORKS, TIMM, build_network
 from sspcm.networks.pyramid import Stages
 from sspcm.networks.weights import load_imagenet, load_initial, load_timm
 from sspcm.runs.code import in_words
-from wepdtof_pose.errors import InputError
+from wepdtof_pose.errors import InputError, lacks_memory
 
 _LOG = logging.getLogger(__name__)
 
@@ -134,10 +134,12 @@ def _require_heatmaps(
     try:
         with torch.no_grad():
             found = network(torch.zeros(1, 3, height, width))
-    except (InputError, MemoryError):
+    except InputError:
         raise
     # Whatever somebody's own code raises, sys.exit among it.
     except (Exception, SystemExit) as error:
+        if lacks_memory(error):
+            raise
         raise InputError(
             f"network {name!r} cannot be applied to images (1, 3, {height}, {width}): "
             f"{in_words(error)}"

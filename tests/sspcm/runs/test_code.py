@@ -249,6 +249,21 @@ def test_a_lack_of_memory_is_no_fault_of_code_of_ones_own(tmp_path, monkeypatch)
         make()
 
 
+@pytest.mark.parametrize("name", ["make", "Greedy"])
+def test_nor_is_it_where_a_network_is_made_and_tried(settings, tmp_path, monkeypatch, name):
+    (tmp_path / "greedily.py").write_text(
+        "import torch\n\ndef make(joints):\n    torch.empty(10**15)\n\n"
+        "class Greedy(torch.nn.Conv2d):\n    def __init__(self, joints):\n"
+        "        super().__init__(3, joints, 4, stride=4)\n\n"
+        "    def forward(self, x):\n        return torch.empty(10**15)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings |= {"method.name": "supervised", "network.name": f"greedily:{name}"}
+    del settings["network.width"], settings["network.deconv_channels"]
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        train(load_config(overrides=settings), tmp_path / "run")
+
+
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize(
     ("text", "said"),
