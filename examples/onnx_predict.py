@@ -164,7 +164,7 @@ def find_people(session, about, image, threshold):
     return boxes
 
 
-def look_twice(pose, finder, image):
+def look_again(pose, finder, image):
     """The joints of the people on an image, best first: those in a box tell where it ends."""
     threshold, names = json.loads(finder[1]["threshold"]), set(json.loads(pose[1]["joints"]))
     ankles, heads = {"left_ankle", "right_ankle"}, {"head_top", "neck", "nose"}
@@ -173,18 +173,35 @@ def look_twice(pose, finder, image):
         return [predict(*pose, image, list(box[:5])) for box in found]
     people = []
     for box in find_people(*finder, image, max(threshold**2, 0.05)):
-        joints = predict(*pose, image, list(box[:5]), flip=False)
-        points, scores = np.split(np.array(list(joints.values())), [2], axis=1)
-        score = np.sqrt(box[5] * np.clip(scores.mean(), 0, 1))
+        joints = joints_in(pose, image, box[:5])
+        score = np.sqrt(box[5] * np.clip(joints[:, 2].mean(), 0, 1))
         if score >= threshold:
-            people.append((score, towards_joints(box, points)))
+            people.append((score, towards_joints(box, whole_body(pose, image, box, joints))))
     people.sort(key=lambda person: -person[0])
-    return [predict(*pose, image, box) for _, box in people]
+    kept = []
+    for _, box in people:
+        if all(overlap(box, other) <= json.loads(finder[1]["overlap"]) for other in kept):
+            kept.append(box)
+    return [predict(*pose, image, box) for box in kept]
 
 
-def towards_joints(box, points):
-    """The box with each edge three quarters of the way to the joints' extent and a margin."""
+def whole_body(pose, image, box, joints):
+    """The joints seen half as large again, where a body goes on above or below its box."""
+    again = joints_in(pose, image, box[:5] * [1, 1, 1.5, 1.5, 1])
     turn = np.deg2rad(box[4])
+    ways = np.abs((again[:, :2] - box[:2]) @ [-np.sin(turn), np.cos(turn)])
+    beyond = ((ways > box[3] / 2) & (again[:, 2] > 0.2)).any()
+    return again if beyond and 0.9 * again[:, 2].mean() > joints[:, 2].mean() else joints
+
+
+def joints_in(pose, image, box):
+    """Joints (joints, 3), x, y and score, without a flip test."""
+    return np.array(list(predict(*pose, image, list(box), flip=False).values()))
+
+
+def towards_joints(box, joints):
+    """The box with each edge three quarters of the way to the joints' extent and a margin."""
+    turn, points = np.deg2rad(box[4]), joints[:, :2]
     axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     margin = 0.14 * np.sqrt(np.ptp(points, axis=0).clip(1).prod())
     along, middle = points @ axes.T, axes @ box[:2]
@@ -231,7 +248,7 @@ if __name__ == "__main__":
     if picture is None:
         sys.exit(f"{sys.argv[2]}: is not a readable image")
     if len(sys.argv) == 4:
-        people = look_twice((model, metadata), open_model(sys.argv[3], "finder"), picture)
+        people = look_again((model, metadata), open_model(sys.argv[3], "finder"), picture)
         print(json.dumps(people, indent=1))
     else:
         person = predict(model, metadata, picture, list(map(float, sys.argv[3:])))

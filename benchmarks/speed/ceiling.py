@@ -19,6 +19,7 @@ from sspcm.hardware import in_memory_format
 from sspcm.inference.chain import joints_in
 from sspcm.inference.finder import Finder
 from sspcm.inference.open import open_networks
+from sspcm.inference.refined import larger
 from sspcm.model import Model, load
 from sspcm.networks.finder import FinderNet, boxes_of_maps
 from sspcm.networks.weights import read_weights
@@ -37,8 +38,9 @@ PEOPLE = 7
 def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     """Return frames and poses per second of our chain, and of plain torch, on the CPU.
 
-    The chain finds people, looks at their joints a first time, which correct the boxes, and a
-    second time, with the flip test. In use the first look is at some candidates more.
+    The chain finds people, looks at their joints in the boxes found and in larger ones, by which
+    the boxes are corrected, and once more, with the flip test. In use the first look is at some
+    candidates more.
 
     Plain torch is a first implementation: networks as built, in fp32 and without a memory format,
     each person cut out and decoded in a loop; as in ours, the people of a frame are one batch. The
@@ -55,7 +57,7 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     assert isinstance(finder, Finder)
     folded = model.networks.folded()
     first = folded.with_settings(flip_test=False)
-    people = frame_boxes(boxes)
+    people, wider = frame_boxes(boxes), frame_boxes(larger(boxes))
     network = folded.method.predictor()
     width, height = folded.crop_size
     crops = torch.rand(PEOPLE, 3, height, width, generator=torch.Generator().manual_seed(0))
@@ -64,6 +66,7 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
         "chain": lambda: (
             finder.find([frame]),
             joints_in(first, frame, people),
+            joints_in(first, frame, wider),
             model(frame, boxes=boxes),
         ),
         "plain chain": lambda: plain.poses(frame, boxes),
@@ -101,10 +104,11 @@ class _Plain:
         self.flip = torch.from_numpy(networks.keypoint_set.flip_permutation)
 
     def poses(self, frame: np.ndarray, boxes: np.ndarray) -> list[np.ndarray]:
-        """Find people, and return the poses of those in `boxes`, looked at twice."""
+        """Find people, and return the poses of those in `boxes`, looked at three times."""
         small = cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA)
         boxes_of_maps(_pass(self.finder, _tensor(small)), threshold=self.threshold)
         self._look(frame, boxes, flip_test=False)
+        self._look(frame, larger(boxes), flip_test=False)
         return self._look(frame, boxes, flip_test=True)
 
     def _look(self, frame: np.ndarray, boxes: np.ndarray, *, flip_test: bool) -> list[np.ndarray]:

@@ -25,6 +25,12 @@ _NEW_HEAP, _HEAP = 0.3, 25.0
 _CUT_OUT, _DARK = 0.6, 0.6
 """Probabilities that a piece is cut out of another view, and that a plain one is dark."""
 _TRIES = 4
+_DOWN, _ACROSS, _AWRY = (0.1, 0.15), 0.1, 20.0
+"""Where a held thing is: mean and standard deviation of how far below the middle of the person's
+box, as a share of its height; standard deviations of how far aside, as a share of its width, and of
+the degrees by which it is turned against the box."""
+_OPEN, _KEYS = 0.5, 0.6
+"""Probabilities that a held thing is an open one, of two leaves, and that a leaf has a field."""
 
 
 def cluttered(
@@ -78,6 +84,61 @@ def cluttered(
         under = result[window]
         result[window] = (under + share * (piece - under)).clip(0, 255)
     return result
+
+
+def with_held_things(
+    view: np.ndarray, boxes: np.ndarray, share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Return a view (S, S, 3) uint8 with things held before, or lying on, some of its people.
+
+    Laptops, papers, bags: a thing across a body hides where one half of it goes on in the other.
+
+    Args:
+        view: the picture.
+        boxes: (n, 5) rotated boxes of its people.
+        share: probability that a person holds something.
+        rng: draws everything.
+    """
+    result = view.copy()
+    for box in boxes:
+        if rng.random() < share:
+            for leaf in _leaves(box, rng):
+                _lay(result, leaf, rng)
+    return result
+
+
+def _leaves(box: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return the outlines (points, 2) of the one or two leaves of a thing that a person holds."""
+    cx, cy, w, h, angle = box
+    turn = _turn(np.deg2rad(angle))
+    middle = np.array([cx, cy]) + turn @ [rng.normal(0, _ACROSS) * w, rng.normal(*_DOWN) * h]
+    turn = _turn(np.deg2rad(angle + rng.normal(0, _AWRY)))
+    width = w * rng.uniform(0.35, 0.9)
+    heights = width * rng.uniform(0.35, 0.9, 2)
+    top, bottom = width / 2 * np.exp(rng.normal(0, 0.12, 2))
+    edge = np.array([[-bottom, 0.0], [bottom, 0.0]])
+    near = np.array([[top, heights[0]], [-top, heights[0]]])
+    leaves = [np.concatenate([edge, near])]
+    if rng.random() < _OPEN:
+        leaves.append(np.concatenate([edge, near * [1, -heights[1] / heights[0]]]))
+    across = np.array([0, heights[0] / 2])
+    return [(leaf - across) @ turn.T + middle for leaf in leaves]
+
+
+def _lay(picture: np.ndarray, leaf: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw one leaf (4, 2) into a picture, with a field of another shade on it or without."""
+    inset = leaf.mean(axis=0) + (leaf - leaf.mean(axis=0)) * rng.uniform(0.6, 0.9)
+    for outline in [leaf, inset] if rng.random() < _KEYS else [leaf]:
+        corner = np.floor(outline.min(axis=0)).astype(int).clip(0, len(picture))
+        width, height = np.ceil(outline.max(axis=0) + 1).astype(int).clip(0, len(picture)) - corner
+        if width <= 0 or height <= 0:
+            continue
+        mask = np.zeros((height, width), np.uint8)
+        cv2.fillPoly(mask, [(outline - corner).round().astype(np.int32)], 255, cv2.LINE_AA)
+        under = picture[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
+        share = mask[:, :, None] / 255
+        piece = _plain(mask, float(max(width, height)), rng)
+        under[:] = (under + share * (piece - under)).clip(0, 255)
 
 
 def box_masks(boxes: np.ndarray, side: int) -> np.ndarray:

@@ -1,7 +1,9 @@
 """Boxes of found people, corrected by the poses in them.
 
 A finder sees whole frames and cannot tell where a body ends that is half hidden. A pose network
-sees each person large, and its joints tell; and where it sees none, there is nobody.
+sees each person large, and its joints tell; and where it sees none, there is nobody. A second look,
+at a larger piece of the frame, shows bodies that go on beyond their box: those that a thing cuts in
+two, as a laptop does on the lap of somebody who sits below the camera.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 from sspcm.choices import Up
 from sspcm.data.detections import frame_boxes
 from sspcm.inference import chain
-from sspcm.inference.finder import Finder
+from sspcm.inference.finder import Finder, without_doubles
 from sspcm.inference.networks import TrainedNetworks
 from wepdtof_pose.keypoints import KeypointSet
 
@@ -24,6 +26,11 @@ PADDING = 0.14
 """What that extent has beyond the joints on every side, over the root of the area they span."""
 LOWEST = 0.05
 """Boxes of a lower score of the finder are not looked at, unless its threshold is lower, too."""
+LARGER, SURER = 1.5, 0.9
+"""How much larger the second look's boxes are, and the factor on its mean joint score, whose joints
+are the blurrier ones: it counts where it is surer of the joints even so."""
+BEYOND = 0.2
+"""It counts only where a joint of a higher score lies beyond the upper or lower end of the box."""
 _HEADS = ("head_top", "neck", "nose")
 
 
@@ -31,8 +38,9 @@ _HEADS = ("head_top", "neck", "nose")
 class RefinedFinder:
     """A finder whose boxes and scores are corrected by a look at the pose in each.
 
-    The score is the geometric mean of the finder's and of the mean joint score; the finder's
-    threshold is the lowest of these.
+    The score is the geometric mean of the finder's and of the mean joint score in the box as it
+    was found; the finder's threshold is the lowest of these. Boxes that overlap too much once they
+    are corrected are the same person.
 
     Attributes:
         finder: finds the people.
@@ -58,13 +66,19 @@ class RefinedFinder:
         return [self._refined(*pair) for pair in zip(images, candidates, strict=True)]
 
     def _refined(self, image: np.ndarray, found: np.ndarray) -> np.ndarray:
-        joints = chain.joints_in(self.networks, image, frame_boxes(found), up=self.up)
-        boxes = found.copy()
-        boxes[:, :5] = towards_joints(found[:, :5], joints)
+        joints = self._joints(image, found)
         # Peaks have no upper bound.
-        boxes[:, 5] = np.sqrt(found[:, 5] * joints[:, :, 2].mean(axis=1).clip(0, 1))
-        boxes = boxes[boxes[:, 5] >= self.finder.threshold]
-        return boxes[np.argsort(-boxes[:, 5], kind="stable")]
+        scores = np.sqrt(found[:, 5] * joints[:, :, 2].mean(axis=1).clip(0, 1))
+        order = np.argsort(-scores, kind="stable")
+        order = order[scores[order] >= self.finder.threshold]
+        found, joints, scores = found[order, :5], joints[order], scores[order]
+        again = self._joints(image, larger(found))
+        joints = np.where(goes_on(found, joints, again)[:, None, None], again, joints)
+        boxes = towards_joints(found, joints)
+        return without_doubles(np.column_stack([boxes, scores]))
+
+    def _joints(self, image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        return chain.joints_in(self.networks, image, frame_boxes(boxes), up=self.up)
 
 
 def refined(
@@ -93,6 +107,31 @@ def spans_body(keypoint_set: KeypointSet) -> bool:
     return ankles and any(name in names for name in _HEADS)
 
 
+def larger(boxes: np.ndarray) -> np.ndarray:
+    """Return rotated boxes (people, 5) for the second look.
+
+    >>> larger(np.array([[10.0, 20.0, 10.0, 100.0, 30.0]])).tolist()
+    [[10.0, 20.0, 15.0, 150.0, 30.0]]
+    """
+    return boxes * [1, 1, LARGER, LARGER, 1]
+
+
+def goes_on(boxes: np.ndarray, joints: np.ndarray, again: np.ndarray) -> np.ndarray:
+    """Return a mask (people,) of bodies that go on beyond their box, as the second look shows.
+
+    Args:
+        boxes: (people, 5) cx, cy, w, h in pixels, and degrees clockwise from up.
+        joints: (people, joints, 3) x, y and a score, seen in these boxes.
+        again: the same, seen in `larger` ones.
+    """
+    _, down = _axes(boxes)
+    offsets = again[:, :, :2] - boxes[:, None, :2]
+    ways = np.abs(np.einsum("nd,njd->nj", down, offsets))
+    beyond = (ways > boxes[:, 3:4] / 2) & (again[:, :, 2] > BEYOND)
+    surer = SURER * again[:, :, 2].mean(axis=1) > joints[:, :, 2].mean(axis=1)
+    return beyond.any(axis=1) & surer
+
+
 def towards_joints(boxes: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """Return rotated boxes (people, 5) with each edge moved towards the extent of the joints.
 
@@ -106,10 +145,7 @@ def towards_joints(boxes: np.ndarray, joints: np.ndarray) -> np.ndarray:
     >>> towards_joints(np.array([[10.0, 20.0, 10.0, 100.0, 0.0]]), joints).round(2).tolist()
     [[10.0, 20.0, 23.44, 60.94, 0.0]]
     """
-    turn = np.deg2rad(boxes[:, 4])
-    across = np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    down = np.stack([-np.sin(turn), np.cos(turn)], axis=1)
-    axes = np.stack([across, down], axis=1)
+    axes = np.stack(_axes(boxes), axis=1)
     points = joints[:, :, :2].astype(np.float64)
     spans = np.ptp(points, axis=1).clip(1)
     padding = PADDING * np.sqrt(spans.prod(axis=1))[:, None]
@@ -124,3 +160,10 @@ def towards_joints(boxes: np.ndarray, joints: np.ndarray) -> np.ndarray:
     wide = moved[:, 2] > moved[:, 3]
     moved[wide, 2:4] = np.sqrt(moved[wide, 2] * moved[wide, 3])[:, None]
     return moved
+
+
+def _axes(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit vectors (people, 2) across and down rotated boxes."""
+    turn = np.deg2rad(boxes[:, 4])
+    across = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return across, np.stack([-across[:, 1], across[:, 0]], axis=1)

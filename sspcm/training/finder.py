@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sspcm.augment.cameras import draw_cameras, seen_by
-from sspcm.augment.clutter import cluttered
+from sspcm.augment.clutter import cluttered, with_held_things
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import choose_hardware
 from sspcm.inference.chain import Finder
@@ -57,6 +57,7 @@ class FinderConfig:
         decay: of the exponential average of the weights; the averaged weights are kept.
         frozen_stages: stages of the backbone that keep their ImageNet weights.
         clutter: probability that a view is cluttered (see `sspcm.augment.clutter`).
+        held: probability that a person holds something (see `sspcm.augment.clutter`).
         pretrained: initial weights: "imagenet" or a file of other networks' weights for the
             backbone, a file of a finder for all weights, or "" for none.
         save_every: steps between checkpoints.
@@ -74,6 +75,7 @@ class FinderConfig:
     decay: float = 0.995
     frozen_stages: int = 1
     clutter: float = 0.0
+    held: float = 0.0
     pretrained: str = "imagenet"
     save_every: int = 100
     seed: int = 0
@@ -85,8 +87,9 @@ class FinderConfig:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.window < 32 or self.window % 32:
             raise InputError(f"window must be a multiple of 32, not {self.window}")
-        if not 0 <= self.clutter <= 1:
-            raise InputError(f"clutter must be from 0 to 1, not {self.clutter}")
+        for name in ("clutter", "held"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
         if self.largest < self.smallest:
             raise InputError(f"largest ({self.largest}) is below smallest ({self.smallest})")
 
@@ -253,6 +256,8 @@ def draw_views_of_frames(frames: Frames, config: FinderConfig, step: int) -> tup
     pixels, targets = [], []
     cells = config.window // STRIDE
     for number, (view, boxes) in enumerate(views):
+        if config.held:
+            view = with_held_things(view, boxes, config.held, rng)
         if config.clutter and rng.random() < config.clutter:
             view = cluttered(view, boxes, views[:number] + views[number + 1 :], rng)
         inside = ((boxes[:, :2] > 0) & (boxes[:, :2] < config.window - 1)).all(axis=1)

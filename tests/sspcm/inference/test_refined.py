@@ -12,7 +12,14 @@ from sspcm.data.detections import frame_boxes
 from sspcm.hardware import choose_hardware
 from sspcm.inference.chain import joints_in
 from sspcm.inference.finder import Finder
-from sspcm.inference.refined import SHARE, RefinedFinder, refined, spans_body, towards_joints
+from sspcm.inference.refined import (
+    SHARE,
+    RefinedFinder,
+    goes_on,
+    refined,
+    spans_body,
+    towards_joints,
+)
 from sspcm.model import Model, load
 from sspcm.networks.finder import CHANNELS, STRIDE, FinderNet, finder_targets
 from sspcm.ready.names import finder_for
@@ -22,6 +29,7 @@ from wepdtof_pose.formats import coco
 from wepdtof_pose.geometry import rotated_box_corners
 from wepdtof_pose.images import read_image
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
+from wepdtof_pose.scores.rotated_boxes import rotated_iou
 from wepdtof_pose.synthetic.generate import ANNOTATIONS, generate
 
 
@@ -83,6 +91,47 @@ def test_a_box_that_gets_wide_is_a_square_of_that_area() -> None:
     assert moved[2] ** 2 == pytest.approx(
         (40 + SHARE * (80 + 2 * padding - 40)) * (44 + SHARE * (20 + 2 * padding - 44))
     )
+
+
+@pytest.mark.parametrize("angle", [0.0, 60.0, -170.0])
+def test_a_body_goes_on_where_the_larger_look_is_surer_of_a_joint_beyond(angle: float) -> None:
+    box = np.array([[50.0, 50.0, 20.0, 60.0, angle]])
+    turn = np.deg2rad(angle)
+    down, across = np.array([-np.sin(turn), np.cos(turn)]), np.array([np.cos(turn), np.sin(turn)])
+
+    def seen(way: np.ndarray, last: float, others: float = 0.6) -> np.ndarray:
+        return np.array([[[50, 50, others], [*(box[0, :2] + way), last]]])
+
+    first = seen(down * 20, 0.3)
+    assert goes_on(box, first, seen(down * 40, 0.6)).tolist() == [True]
+    assert goes_on(box, first, seen(-down * 40, 0.6)).tolist() == [True]
+    assert goes_on(box, first, seen(down * 25, 0.6)).tolist() == [False]
+    assert goes_on(box, first, seen(across * 25, 0.6)).tolist() == [False]
+    assert goes_on(box, first, seen(down * 40, 0.35)).tolist() == [False]
+    assert goes_on(box, first, seen(down * 40, 0.1, others=2.0)).tolist() == [False]
+
+
+def test_a_person_found_in_two_halves_is_one(office: Path, model: Model) -> None:
+    people = coco.read(office)
+    true = body_boxes(people.keypoints, people.keypoint_set)
+    # Somebody tall, all of whom is seen.
+    seen = (people.keypoints[:, :, 2] == 2).all(axis=1) & ~np.isnan(true).any(axis=1)
+    row = int(np.where(seen, true[:, 3], 0).argmax())
+    image = read_image(people.root / people.frames["file_name"].iloc[people.frame_rows[row]])
+    whole = true[row]
+    turn = np.deg2rad(whole[4])
+    down = np.array([-np.sin(turn), np.cos(turn)])
+    halves = np.stack([whole, whole])
+    halves[:, 3] *= 0.52
+    halves[:, :2] += np.outer([-0.24, 0.24], down) * whole[3]
+    halves[:, 2] = np.minimum(halves[:, 2], halves[:, 3])
+    finder = Finder(Told(halves), choose_hardware("cpu", "float32"), side=640, threshold=0.3)
+    (found,) = finder.find([image])
+    assert len(found) == 2
+    assert rotated_iou(found[:, :5], whole).max() < 0.55
+    (kept,) = RefinedFinder(finder, model.networks).find([image])
+    assert len(kept) == 1
+    assert rotated_iou(kept[:, :5], whole)[0, 0] > 0.6
 
 
 def test_what_points_up_is_up_in_the_first_look_too(office: Path, model: Model) -> None:
