@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -124,31 +125,20 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
     _require_different(grid, common)
     cells: dict[str, Cell] = {}
     every_seed = sorted({seed for seeds in grid.seeds.values() for seed in seeds})
-    for seed in every_seed:
-        for subset in grid.subsets:
-            for labels in grid.labels:
-                if seed not in grid.seeds[labels]:
-                    continue
-                for network, overrides in grid.networks.items():
-                    for keys in rows.values():
-                        config = load_config(
-                            overrides=common
-                            | dict(overrides)
-                            | keys
-                            | {
-                                "data.labels": labels,
-                                "data.subset_seed": subset,
-                                "seed": seed,
-                            }
-                        )
-                        suffix = "" if backbone_of(config) == backbone_of(plain) else f"-{network}"
-                        cell = Cell(cell_name(config) + suffix, config)
-                        if cell.name in cells:
-                            raise InputError(
-                                f"two cells of the grid are called {cell.name}: rename the network "
-                                f"{network!r}"
-                            )
-                        cells[cell.name] = cell
+    for seed, subset, labels, network, keys in product(
+        every_seed, grid.subsets, grid.labels, grid.networks, rows.values()
+    ):
+        if seed not in grid.seeds[labels]:
+            continue
+        own = {"data.labels": labels, "data.subset_seed": subset, "seed": seed}
+        config = load_config(overrides=common | dict(grid.networks[network]) | keys | own)
+        suffix = "" if backbone_of(config) == backbone_of(plain) else f"-{network}"
+        cell = Cell(cell_name(config) + suffix, config)
+        if cell.name in cells:
+            raise InputError(
+                f"two cells of the grid are called {cell.name}: rename the network {network!r}"
+            )
+        cells[cell.name] = cell
     configs = [cell.config for cell in cells.values()]
     for config in {config.method.shown: config for config in configs}.values():
         method_options(config.method.name, config.method.options)

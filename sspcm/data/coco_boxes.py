@@ -37,8 +37,8 @@ _BOXES = ("bbox", *_ROTATED, "poly")
 
 
 @dataclass(frozen=True)
-class CocoBoxes:
-    """The boxes of people in a file, an entry each.
+class PeopleBoxes:
+    """The boxes of people in a file, an entry each: in pixels as in COCO's files, or by `corners`.
 
     Attributes:
         image_ids: of the images, whole numbers or texts; None where only a file name is known.
@@ -46,6 +46,9 @@ class CocoBoxes:
         boxes: (n, 4) x, y, w, h in pixels, around the rotated box where there is no other.
         scores: (n,), 1 for annotations.
         rotated: (n, 5) cx, cy, w, h, and degrees clockwise from up; NaN where there is none.
+        corners: (n, 4, 2) corners relative to the width and height of the image, as in YOLO's
+            files, where boxes and rotated ones are NaN; NaN otherwise.
+        oriented: (n,) bool, whether the corners are those of a rotated box.
         stated: (n, 2) width and height that the file gives for the image; NaN where it does not.
         left_out: how many entries are no boxes of people, by reason.
     """
@@ -55,13 +58,15 @@ class CocoBoxes:
     boxes: np.ndarray
     scores: np.ndarray
     rotated: np.ndarray
+    corners: np.ndarray
+    oriented: np.ndarray
     stated: np.ndarray
     left_out: dict[str, int]
 
 
 def read_coco_boxes(
     path: Path, *, category: Any, person_id: Any, angles: str | None = None
-) -> CocoBoxes:
+) -> PeopleBoxes:
     """Return the boxes of people in a COCO results file or data set.
 
     Args:
@@ -109,12 +114,14 @@ def read_coco_boxes(
     turned[empty] = np.nan
     if empty.any():
         left_out["rotated boxes without sides, for which the plain box is used"] = int(empty.sum())
-    return CocoBoxes(
+    return PeopleBoxes(
         image_ids=[row.get("image_id") for row in chosen],
         file_names=[row.get("file_name") or names.get(row.get("image_id")) for row in chosen],
         boxes=boxes,
         scores=np.array([row.get("score", 1.0) for row in chosen], dtype=np.float64),
         rotated=turned,
+        corners=np.full((len(chosen), 4, 2), np.nan),
+        oriented=np.zeros(len(chosen), dtype=bool),
         stated=stated,
         left_out=left_out,
     )

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import numpy as np
 
 from sspcm.choices import Angles
-from sspcm.data.coco_boxes import CocoBoxes, as_id, read_coco_boxes
+from sspcm.data.coco_boxes import PeopleBoxes, as_id, read_coco_boxes
 from sspcm.data.yolo_boxes import read_yolo_boxes
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import leads_out
@@ -129,18 +129,9 @@ def repeated(frames: np.ndarray, found: FrameBoxes) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Detections(CocoBoxes):
-    """Boxes of people on images, in pixels as in COCO's files or by `corners`.
+class Detections(PeopleBoxes):
+    """Boxes of people, which are looked up by image; `source` names the file in errors."""
 
-    Attributes:
-        corners: (n, 4, 2) float64 corners relative to the width and height of the image, as in
-            YOLO's files, where boxes and rotated ones are NaN; NaN otherwise.
-        oriented: (n,) bool, whether the corners are those of a rotated box.
-        source: names the file in errors.
-    """
-
-    corners: np.ndarray
-    oriented: np.ndarray
     source: str
     _rows: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
@@ -242,13 +233,7 @@ def read_detections(
             raise InputError(f"{path}: its boxes have no angles: leave out their unit ({angles})")
         return _read_yolo(path, category)
     found = read_coco_boxes(path, category=category, person_id=person_id, angles=angles)
-    count = len(found.boxes)
-    return Detections(
-        **vars(found),
-        corners=np.full((count, 4, 2), np.nan),
-        oriented=np.zeros(count, dtype=bool),
-        source=str(path),
-    )
+    return Detections(**vars(found), source=str(path))
 
 
 def coverage_line(counts: dict[str, int]) -> str:
@@ -268,23 +253,11 @@ def _read_yolo(path: Path, category: Any) -> Detections:
     if not isinstance(wanted, int):
         raise InputError(f"{path}: its classes are numbers, not {category!r}: name people's number")
     found = read_yolo_boxes(path, wanted)
-    count = len(found.names)
-    if not count:
+    if not found.image_ids:
         raise InputError(
             f"{path}: holds no box of class {wanted}: name the class of people with --category"
         )
-    return Detections(
-        image_ids=list(found.names),
-        file_names=[None] * count,
-        boxes=np.full((count, 4), np.nan),
-        scores=np.array(found.scores),
-        rotated=np.full((count, 5), np.nan),
-        corners=np.array(found.corners, dtype=np.float64).reshape(count, 4, 2),
-        oriented=np.array(found.oriented),
-        stated=np.full((count, 2), np.nan),
-        left_out=dict(found.left_out),
-        source=str(path),
-    )
+    return Detections(**vars(found), source=str(path))
 
 
 def _of_supervision(value: Any) -> FrameBoxes:

@@ -14,7 +14,14 @@ import numpy as np
 
 from sspcm.config import DataConfig
 from sspcm.data.detection_forms import require_sides
-from sspcm.data.detections import TWICE, Detections, frame_boxes, read_detections, repeated
+from sspcm.data.detections import (
+    TWICE,
+    Detections,
+    FrameBoxes,
+    frame_boxes,
+    read_detections,
+    repeated,
+)
 from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
@@ -172,45 +179,47 @@ def _images(
             problems.append(str(error))
     if not names:
         raise InputError(f"no image can be read: {problems[0]}")
-    frames = make_frames(
-        id=np.arange(len(names)),
-        file_name=names,
-        sizes=sizes,
-    )
-    counts: dict[str, int] = {}
+    frame_ids, people, counts = _people_on_images(config, names, sizes)
     unread = {"images that cannot be read": len(problems)} if problems else {}
-    if config.unlabelled_detections:
-        found = read_detections(
-            Path(config.unlabelled_detections),
-            category=config.unlabelled_category or None,
-            angles=config.unlabelled_angles or None,
-        )
-        frame_ids, rows, counts = _on_images(found, names, config.unlabelled_detections)
-        shapes = np.array(sizes, dtype=np.float64)[frame_ids]
-        people = found.of_rows(rows, shapes)
-        require_sides(people.boxes, people.rotated, shapes, found.source)
-        twice = repeated(frame_ids, people)
-        frame_ids, people = frame_ids[~twice], people.select(~twice)
-        if twice.any():
-            counts[TWICE] = int(twice.sum())
-    else:
-        frame_ids = np.arange(len(names))
-        people = frame_boxes([(0, 0, width, height) for width, height in sizes])
-    boxes = people.boxes
     pool = PoseDataset(
-        frames=frames,
+        frames=make_frames(id=np.arange(len(names)), file_name=names, sizes=sizes),
         people=make_people(
-            id=np.arange(len(boxes)),
+            id=np.arange(len(people)),
             frame_id=frame_ids,
-            boxes=boxes,
+            boxes=people.boxes,
             rotated=people.rotated,
         ),
-        keypoints=np.zeros((len(boxes), len(keypoint_set), 3), dtype=np.float32),
+        keypoints=np.zeros((len(people), len(keypoint_set), 3), dtype=np.float32),
         keypoint_set=keypoint_set,
         root=folder,
         left_out=unread | counts,
     )
     return pool, problems
+
+
+def _people_on_images(
+    config: DataConfig, names: list[str], sizes: list[tuple[int, int]]
+) -> tuple[np.ndarray, FrameBoxes, dict[str, int]]:
+    """Return the number of the image of each person, their boxes, and how many boxes are not used.
+
+    Without detections each image is one person.
+    """
+    if not config.unlabelled_detections:
+        whole = [(0, 0, width, height) for width, height in sizes]
+        return np.arange(len(names)), frame_boxes(whole), {}
+    found = read_detections(
+        Path(config.unlabelled_detections),
+        category=config.unlabelled_category or None,
+        angles=config.unlabelled_angles or None,
+    )
+    frame_ids, rows, counts = _on_images(found, names, config.unlabelled_detections)
+    shapes = np.array(sizes, dtype=np.float64)[frame_ids]
+    people = found.of_rows(rows, shapes)
+    require_sides(people.boxes, people.rotated, shapes, found.source)
+    twice = repeated(frame_ids, people)
+    if twice.any():
+        counts[TWICE] = int(twice.sum())
+    return frame_ids[~twice], people.select(~twice), counts
 
 
 def _on_images(

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from sspcm.data.coco_boxes import PeopleBoxes
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.layout import files_in
@@ -30,26 +30,7 @@ _NEAR = 0.75
 _NEARLY_ALL = 0.95
 
 
-@dataclass
-class YoloBoxes:
-    """The boxes of people in text files.
-
-    Attributes:
-        names: of the images, without suffix.
-        corners: four of each, as shares of the image.
-        scores: of each; 1 where there is none.
-        oriented: whether the corners are those of an oriented box.
-        left_out: kinds of entries that are not boxes of people, with their counts.
-    """
-
-    names: list[str] = field(default_factory=list)
-    corners: list[list[float]] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    oriented: list[bool] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-
-
-def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
+def read_yolo_boxes(path: Path, person: int) -> PeopleBoxes:
     """Return the boxes of class `person` in a text file, or in those of a folder.
 
     Raises:
@@ -63,9 +44,11 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
         require_own_file(file, path if path.is_dir() else path.parent, kind="a text")
     if not files:
         raise InputError(f"{path}: the folder holds no text file of boxes (name.txt for name.jpg)")
-    found = YoloBoxes()
-    if notes:
-        found.left_out["text files that hold no boxes"] = len(notes)
+    left_out = Counter({"text files that hold no boxes": len(notes)} if notes else {})
+    names: list[str] = []
+    corners: list[list[float]] = []
+    scores: list[float] = []
+    turned: list[bool] = []
     poses: list[tuple[int, str, list[float]]] = []
     bare: list[str] = []
     for file in files:
@@ -78,31 +61,42 @@ def read_yolo_boxes(path: Path, person: int) -> YoloBoxes:
             where = f"{file}: line {number}"
             numbers = _without_track(_numbers(line, where))
             if int(numbers[0]) != person:
-                found.left_out["boxes of other classes"] += 1
+                left_out["boxes of other classes"] += 1
                 continue
             oriented = len(numbers) in _ORIENTED
             if not oriented and len(numbers) not in _PLAIN:
-                poses.append((len(found.names), where, numbers))
-            found.names.append(stem.with_suffix("").as_posix())
-            found.oriented.append(oriented)
-            found.corners.append(numbers[1:9] if oriented else _corners_of_plain(numbers[1:5]))
+                poses.append((len(names), where, numbers))
+            names.append(stem.with_suffix("").as_posix())
+            turned.append(oriented)
+            corners.append(numbers[1:9] if oriented else _corners_of_plain(numbers[1:5]))
             scored = len(numbers) in (_PLAIN[1], _ORIENTED[1])
-            found.scores.append(numbers[-1] if scored else 1.0)
+            scores.append(numbers[-1] if scored else 1.0)
             if len(numbers) in (_PLAIN[0], _ORIENTED[0]):
                 bare.append(where)
-    if any(score > 1 and score.is_integer() for score in found.scores):
+    if any(score > 1 and score.is_integer() for score in scores):
         # Numbers of tracks, which Ultralytics writes in place of scores, or behind them, and not
         # on frames where it follows nobody.
-        found.scores = [1.0] * len(found.names)
-    if bare and set(found.scores) != {1}:
+        scores = [1.0] * len(names)
+    if bare and set(scores) != {1}:
         raise InputError(
             f"{bare[0]}: has a number less than others, which end with a score: give it to all of "
             "them, or to none"
         )
     if poses and _have_scores(poses):
         for row, _, numbers in poses:
-            found.scores[row] = numbers[-1]
-    return found
+            scores[row] = numbers[-1]
+    count = len(names)
+    return PeopleBoxes(
+        image_ids=list(names),
+        file_names=[None] * count,
+        boxes=np.full((count, 4), np.nan),
+        scores=np.array(scores),
+        rotated=np.full((count, 5), np.nan),
+        corners=np.array(corners, dtype=np.float64).reshape(count, 4, 2),
+        oriented=np.array(turned, dtype=bool),
+        stated=np.full((count, 2), np.nan),
+        left_out=dict(left_out),
+    )
 
 
 def _numbers(line: str, where: str) -> list[float]:

@@ -114,9 +114,8 @@ class Method(nn.Module, ABC):
     def end_step(self) -> None:
         """Update the method's state after a step of the optimiser."""
 
-    @abstractmethod
     def end_epoch(self) -> None:
-        """Update the method's state after an epoch."""
+        """Update the method's state after an epoch; by default nothing changes."""
 
     @abstractmethod
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:

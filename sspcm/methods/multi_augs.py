@@ -181,9 +181,6 @@ class MultiAugs(Method):
         """Return A; as released, two networks are judged by the mean of both APs."""
         return tuple(self.networks) if released else (self.reported,)
 
-    def end_epoch(self) -> None:
-        """Nothing changes between epochs."""
-
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Return heatmaps of A; with two networks also of B and the mean of their maps."""
         maps = {role: network(images) for role, network in self.networks.items()}

@@ -129,9 +129,6 @@ class PoseCons(Method):
         consistency = heatmap_mse(self.network(view), target, w_u)
         return {"supervised": supervised, "consistency": consistency}
 
-    def end_epoch(self) -> None:
-        """Nothing changes between epochs."""
-
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Return heatmaps of the network."""
         return {"A": self.network(images)}

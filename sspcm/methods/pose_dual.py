@@ -90,9 +90,6 @@ class PoseDual(Method):
         )
         return {"supervised": supervised, "consistency": consistency}
 
-    def end_epoch(self) -> None:
-        """Nothing changes between epochs."""
-
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Return heatmaps of A, B and the mean of their maps."""
         a, b = self.network_a(images), self.network_b(images)

@@ -273,9 +273,6 @@ class SspcmEma(Method):
         ):
             average_towards(averaged_values(network), current, decay=decay, step=self.fresh_steps)
 
-    def end_epoch(self) -> None:
-        """Nothing changes between epochs."""
-
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Return heatmaps of A, E and L."""
         return {"A": self.network(images), "E": self.short(images), "L": self.long(images)}

@@ -53,9 +53,6 @@ class Supervised(Method):
         maps = self.network(images)
         return {"supervised": heatmap_mse(maps, batch.target, batch.target_weight)}
 
-    def end_epoch(self) -> None:
-        """Nothing changes between epochs."""
-
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Return heatmaps of the network, which is A to a comparison whatever its role."""
         return {"A": self.network(images)}

@@ -67,16 +67,8 @@ def train(
             method of one's own fails, whose error is the cause of this one.
     """
     require_loggers(loggers)
-    with own_errors(), joined_processes(config.device) as processes, ExitStack() as stack:
-        return _train(
-            config,
-            folder,
-            processes,
-            resume=resume,
-            loggers=loggers,
-            stack=stack,
-            burn_ins=burn_ins,
-        )
+    with own_errors(), joined_processes(config.device) as processes:
+        return _train(config, folder, processes, resume=resume, loggers=loggers, burn_ins=burn_ins)
 
 
 def _train(
@@ -85,8 +77,7 @@ def _train(
     processes: Processes,
     *,
     resume: bool,
-    loggers: Sequence[str],
-    stack: ExitStack,
+    loggers: Sequence[str] = (),
     burn_ins: Path | None = None,
     part: str = "",
 ) -> RunResult:
@@ -110,35 +101,58 @@ def _train(
     run = RunFolder(folder)
     if resume and run.config_file.is_file():
         _require_same_past(run, config, method, sets)
-    with processes.writer_first():
+    with ExitStack() as stack:
+        with processes.writer_first():
+            if processes.writes:
+                stack.enter_context(exclusive(folder))
+            run.prepare(config, resume=resume or not processes.writes, longer=resume)
         if processes.writes:
-            stack.enter_context(exclusive(folder))
-        run.prepare(config, resume=resume or not processes.writes, longer=resume)
-    if processes.writes:
-        sweep(folder)
-    hashes = {key: getattr(sets.record, key) for key in HASHES}
-    if run.ended(config):
-        run.require_same_conditions(hashes)
-        return run.read_result()
-    said = None if part else summary
-    _record_conditions(config, run, sets, hardware, processes, hashes, said)
-    learner = Learner(config, run, sets, hardware, processes, method)
-    method = learner.method
-    if processes.writes and not part:
+            sweep(folder)
+        hashes = {key: getattr(sets.record, key) for key in HASHES}
+        if run.ended(config):
+            run.require_same_conditions(hashes)
+            return run.read_result()
+        said = None if part else summary
+        _record_conditions(config, run, sets, hardware, processes, hashes, said)
+        learner = Learner(config, run, sets, hardware, processes, method)
+        if processes.writes:
+            _prepare_crops(learner, part)
+        progress, rows = _resumed(learner)
+        # As published, resuming the released schedule drops the rate one epoch early.
+        early = config.released and progress.epoch > 0
+        burn_ins = burn_ins or run.path / "burn_in"
+        if not part:
+            _say_forecast(learner, progress.epoch, burn_ins, hashes)
+        if progress.epoch < config.optimisation.burn_in_epochs:
+            rows = _burnt_in(learner, progress, burn_ins, hashes)
+        _train_epochs(learner, progress, rows, early=early, loggers=loggers, part=part)
+        result = _result(learner, summary, progress)
+        if processes.writes:
+            write_json(run.result_file, result.as_json(), indent=1)
+    return result
+
+
+def _prepare_crops(learner: Learner, part: str) -> None:
+    """Say how large the stores of crops are, and make that of the people to label in the end."""
+    config = learner.config
+    if not part:
         stores = (learner.train_store, learner.test_store)
         _LOG.info(
             "crops: %s in %s (sspcm cache shows and clears it)",
             size_in_words(sum(store.size for store in stores if store)),
             cache_folder(config.data.cache),
         )
-    if config.evaluation.pseudo_labels and processes.writes:
+    if config.evaluation.pseudo_labels:
         # Made now, so that too small a disk is noticed before anything is trained.
-        open_store(config, pool_people(config.data, sets)[0])
-    progress = restore(run, method, learner.optimiser, hardware, learner.averaged)
-    # As published, resuming the released schedule drops the rate one epoch early.
-    early = config.released and progress.epoch > 0
+        open_store(config, pool_people(config.data, learner.sets)[0])
+
+
+def _resumed(learner: Learner) -> tuple[Progress, list[dict[str, Any]]]:
+    """Restore the last checkpoint, if any; return the progress and its rows of metrics.jsonl."""
+    run = learner.run
+    progress = restore(run, learner.method, learner.optimiser, learner.hardware, learner.averaged)
     rows = run.read_metrics()[: progress.epoch]
-    if processes.writes and run.metrics_file.is_file() and not run.resumable:
+    if learner.processes.writes and run.metrics_file.is_file() and not run.resumable:
         _LOG.warning("%s is not there: the run begins anew", run.last_checkpoint)
     if len(rows) != progress.epoch:
         raise InputError(
@@ -146,40 +160,69 @@ def _train(
             f"{progress.epoch}: one of them was not copied or is of another run; bring it back, or "
             "remove both to begin anew"
         )
-    burnt_in = progress.epoch >= config.optimisation.burn_in_epochs
-    burn_ins = burn_ins or run.path / "burn_in"
-    roles = {method.roles[entry]: role for entry, role in method.burn_in_roles().items()}
-    alone = processes.count == 1 and not config.compile
-    if alone and not part and _LOG.isEnabledFor(logging.INFO):
-        missing = missing_burn_ins(config, () if burnt_in else roles.values(), burn_ins, hashes)
-        left = forecast(
-            method,
-            learner.batches,
-            learner.sampler,
-            config,
-            hardware,
-            epoch=progress.epoch,
-            burn_ins=missing,
-        )
-        _LOG.info("%s", left.line(config.method.shown))
-    if not burnt_in:
-        burnt = burn_in(
-            config,
-            roles,
-            burn_ins,
-            hashes=hashes,
-            train=partial(_train_burn_in, processes=processes),
-            processes=processes,
-        )
-        method.start_from(burnt.weights, epochs=config.optimisation.burn_in_epochs)
-        learner.begin_averages()
-        rows, progress.burn_in = burnt.rows, msgspec.to_builtins(burnt.record)
-        progress.epoch = config.optimisation.burn_in_epochs
-    about = about_networks(config, sets, method)
+    return progress, rows
+
+
+def _burn_in_roles(method: Method) -> dict[str, str]:
+    """Return, by the name of a network in scores, the role whose burnt-in network it starts as."""
+    return {method.roles[entry]: role for entry, role in method.burn_in_roles().items()}
+
+
+def _say_forecast(learner: Learner, epoch: int, burn_ins: Path, hashes: Mapping[str, Any]) -> None:
+    """Log how long the rest of the run will take, where a single process can time its steps."""
+    config = learner.config
+    if learner.processes.count > 1 or config.compile or not _LOG.isEnabledFor(logging.INFO):
+        return
+    burnt_in = epoch >= config.optimisation.burn_in_epochs
+    roles = () if burnt_in else _burn_in_roles(learner.method).values()
+    left = forecast(
+        learner.method,
+        learner.batches,
+        learner.sampler,
+        config,
+        learner.hardware,
+        epoch=epoch,
+        burn_ins=missing_burn_ins(config, roles, burn_ins, hashes),
+    )
+    _LOG.info("%s", left.line(config.method.shown))
+
+
+def _burnt_in(
+    learner: Learner, progress: Progress, burn_ins: Path, hashes: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Let the networks start as they were burnt in, and return the rows of the burn-in's epochs."""
+    epochs = learner.config.optimisation.burn_in_epochs
+    burnt = burn_in(
+        learner.config,
+        _burn_in_roles(learner.method),
+        burn_ins,
+        hashes=hashes,
+        train=partial(_train_burn_in, processes=learner.processes),
+        processes=learner.processes,
+    )
+    learner.method.start_from(burnt.weights, epochs=epochs)
+    learner.begin_averages()
+    progress.burn_in, progress.epoch = msgspec.to_builtins(burnt.record), epochs
+    return burnt.rows
+
+
+def _train_epochs(
+    learner: Learner,
+    progress: Progress,
+    rows: list[dict[str, Any]],
+    *,
+    early: bool,
+    loggers: Sequence[str],
+    part: str,
+) -> None:
+    """Train and score the epochs that are left, each followed by its row and its checkpoint."""
+    config, run, method = learner.config, learner.run, learner.method
+    processes = learner.processes
+    about = about_networks(config, learner.sets, method)
     stepped = distribute(method, processes, synchronise_batchnorm=config.synchronise_batchnorm)
     own = loggers if processes.writes else ()
-    log = stack.enter_context(open_loggers(own, folder, flatten(to_dict(config)), rows))
-    bar = stack.enter_context(
+    with (
+        open_loggers(own, run.path, flatten(to_dict(config)), rows) as log,
         tqdm(
             desc=part or config.method.shown,
             total=config.optimisation.epochs * learner.sampler.steps,
@@ -187,28 +230,22 @@ def _train(
             unit="step",
             leave=False,
             disable=None if processes.writes else True,
-        )
-    )
-
-    while progress.epoch < config.optimisation.epochs:
-        row = learner.learn(stepped, progress, early=early, bar=bar)
-        if (scores := learner.score(progress, about)) is not None:
-            row["scores"] = scores
-        row["seconds"] = round(progress.seconds, 3)
-        rows.append(row)
-        if processes.writes:
-            bar.clear()
-            _LOG.info("%s%s", part and f"{part}: ", _in_words(row, method, config))
-            bar.refresh()
-            run.write_metrics(rows)
-            log(row)
-            progress.peak_memory = max(progress.peak_memory, peak_memory(hardware))
-            save(run, method, learner.optimiser, progress, about, learner.averaged)
-
-    result = _result(learner, summary, progress)
-    if processes.writes:
-        write_json(run.result_file, result.as_json(), indent=1)
-    return result
+        ) as bar,
+    ):
+        while progress.epoch < config.optimisation.epochs:
+            row = learner.learn(stepped, progress, early=early, bar=bar)
+            if (scores := learner.score(progress, about)) is not None:
+                row["scores"] = scores
+            row["seconds"] = round(progress.seconds, 3)
+            rows.append(row)
+            if processes.writes:
+                bar.clear()
+                _LOG.info("%s%s", part and f"{part}: ", _in_words(row, method, config))
+                bar.refresh()
+                run.write_metrics(rows)
+                log(row)
+                progress.peak_memory = max(progress.peak_memory, peak_memory(learner.hardware))
+                save(run, method, learner.optimiser, progress, about, learner.averaged)
 
 
 def _record_conditions(
@@ -276,9 +313,8 @@ def _require_same_past(
 
 def _train_burn_in(config: TrainConfig, folder: Path, *, processes: Processes) -> None:
     """Train a burn-in in its own run folder, and release the folder afterwards."""
-    with ExitStack() as stack:
-        part = f"burn-in of {config.method.options['role']}"
-        _train(config, folder, processes, resume=True, loggers=(), stack=stack, part=part)
+    part = f"burn-in of {config.method.options['role']}"
+    _train(config, folder, processes, resume=True, part=part)
 
 
 def _in_words(row: dict[str, Any], method: Method, config: TrainConfig) -> str:

@@ -67,19 +67,20 @@ LEAVE_OUT_TEST = click.option(
 
 def output_option(
     help: str,
-    *,
+    *names: str,
     metavar: str = "DIR",
     default: str | None = None,
     callback: Callable[[Any, Any, Any], Any] | None = None,
 ) -> Callable[[Any], Any]:
     """Return the option -o of a command, which has to be given unless there is a default.
 
-    `callback` is click's: it gets the value, and returns it or refuses it.
+    `names` are others that it has, and the parameter's; `callback` is click's: it gets the value,
+    and returns it or refuses it.
     """
     # To click from 8.3 on, a default of None is a value, and an option that has it never missing.
     needed: dict[str, Any] = {"required": True} if default is None else {"default": default}
     return click.option(
-        "-o", "--output", metavar=metavar, type=PATH, callback=callback, help=help, **needed
+        "-o", "--output", *names, metavar=metavar, type=PATH, callback=callback, help=help, **needed
     )
 
 

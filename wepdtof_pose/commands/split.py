@@ -17,6 +17,7 @@ from wepdtof_pose.commands.shared import (
     SEED,
     left_by_training,
     one_split,
+    output_option,
     refuse_unused,
 )
 from wepdtof_pose.errors import counted, echo
@@ -51,15 +52,10 @@ _SHARE = click.FloatRange(min=0)
 )
 @click.option("--val", type=_SHARE, help="Share of the validation split.")
 @click.option("--test", type=_SHARE, help="Share of the test split.")
-@click.option(
-    "-o",
-    "--output",
-    "--out",
-    "out",
+@output_option(
+    "JSON list to write; for splits a data set folder where the name has no suffix .json.",
+    *("--out", "out"),
     metavar="OUT",
-    type=PATH,
-    required=True,
-    help="JSON list to write; for splits a data set folder where the name has no suffix .json.",
 )
 @click.option("--split", help="train, val or test, where PATH has several.  [default: train]")
 @SCENE_FROM

@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from wepdtof_pose.commands.shared import CATEGORY, PATH, SEED, one_split, refuse_unused
+from wepdtof_pose.commands.shared import (
+    CATEGORY,
+    PATH,
+    SEED,
+    one_split,
+    output_option,
+    refuse_unused,
+)
 from wepdtof_pose.errors import InputError, counted, echo
 
 _UNUSED = {
@@ -23,16 +30,7 @@ _UNUSED = {
 
 @click.command()
 @click.argument("path", type=PATH)
-@click.option(
-    "-o",
-    "--output",
-    "--out",
-    "out",
-    metavar="DIR",
-    type=PATH,
-    required=True,
-    help="Folder to write the pictures to.",
-)
+@output_option("Folder to write the pictures to.", "--out", "out")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),

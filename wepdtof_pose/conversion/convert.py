@@ -37,7 +37,7 @@ from wepdtof_pose.formats.layout import (
     require_somebody,
 )
 from wepdtof_pose.images import missing_image, other_size, require_own_file
-from wepdtof_pose.keypoints import get_keypoint_set
+from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
 from wepdtof_pose.validation.validate import doubts_about
 
 MANIFEST = "manifest.json"
@@ -117,25 +117,9 @@ def convert(
                 raise InputError(f"{source}: nothing to convert: it has no image and nobody")
             if choose is not None:
                 reading = _of_chosen(reading, choose)
-            converted = {
-                split: dataset.with_keypoint_set(target) if target else dataset
-                for split, dataset in reading.datasets.items()
-            }
-            left_out = reading.left_out
-            if scene_from or scene_field:
-                converted = {
-                    split: with_scenes(dataset, by=scene_from or "folder", field=scene_field)
-                    for split, dataset in converted.items()
-                }
-                scenes = [dataset.frames["scene"] for dataset in converted.values()]
-                unsaid = sum(int(column.isna().sum()) for column in scenes)
-                left_out = add_counts(left_out, {WITHOUT_SCENE: unsaid})
+            converted, without_scene = _converted(reading, target, scene_from, scene_field)
             renamed = find_images(reading.datasets, reading.renamed, images=folder_of_images)
-            of_shares = target_format in OF_SHARES
-            # Shares of a picture that is a pixel larger are right to a pixel.
-            sizes = other_sizes(reading.datasets, renamed, slack=1 if of_shares else 0)
-            if sizes and of_shares:
-                raise InputError(f"{sizes[0]}; {target_format} has shares of the picture's sides")
+            sizes = _sizes_that_differ(reading, renamed, target_format)
             layout = WRITERS[target_format](converted)
             require_somebody(sum(map(len, converted.values())), layout, target_format)
             place(layout, folder, renamed)
@@ -150,7 +134,7 @@ def convert(
                     split: _counts(dataset, converted[split])
                     for split, dataset in reading.datasets.items()
                 },
-                "left_out": add_counts(left_out),
+                "left_out": add_counts(reading.left_out, without_scene),
                 "not_held": layout.not_held,
                 **_remarks_on(reading, sizes),
             }
@@ -172,6 +156,39 @@ def _of_chosen(reading: Reading, choose: Callable[[PoseDataset], np.ndarray]) ->
     others = sum(map(len, reading.datasets.values())) - sum(map(len, datasets.values()))
     left_out = add_counts(reading.left_out, {"people who were not chosen": others})
     return replace(reading, datasets=datasets, left_out=left_out)
+
+
+def _converted(
+    reading: Reading,
+    target: KeypointSet | None,
+    scene_from: Literal["folder", "name"] | None,
+    scene_field: str | None,
+) -> tuple[dict[str, PoseDataset], dict[str, int]]:
+    """Return the splits with the wanted joints and scenes, and how many frames got no scene."""
+    converted = {
+        split: dataset.with_keypoint_set(target) if target else dataset
+        for split, dataset in reading.datasets.items()
+    }
+    if not (scene_from or scene_field):
+        return converted, {}
+    converted = {
+        split: with_scenes(dataset, by=scene_from or "folder", field=scene_field)
+        for split, dataset in converted.items()
+    }
+    scenes = [dataset.frames["scene"] for dataset in converted.values()]
+    return converted, {WITHOUT_SCENE: sum(int(column.isna().sum()) for column in scenes)}
+
+
+def _sizes_that_differ(
+    reading: Reading, renamed: Mapping[Path, Path], target_format: str
+) -> list[str]:
+    """Return what to say of each picture of another size; refuse one that makes labels wrong."""
+    of_shares = target_format in OF_SHARES
+    # Shares of a picture that is a pixel larger are right to a pixel.
+    sizes = other_sizes(reading.datasets, renamed, slack=1 if of_shares else 0)
+    if sizes and of_shares:
+        raise InputError(f"{sizes[0]}; {target_format} has shares of the picture's sides")
+    return sizes
 
 
 def find_images(

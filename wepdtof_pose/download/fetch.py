@@ -126,7 +126,8 @@ def fetch(
 
 def begun(path: Path) -> int:
     """Return how many bytes lie there of a file that is not whole."""
-    return _size_of(_part_of(path))
+    part = _part_of(path)
+    return part.stat().st_size if part.exists() else 0
 
 
 def mark(url: str) -> str:
@@ -162,8 +163,12 @@ def _try_once(
     note = _read_note(note_file)
     if note.url != mark(url) and sha256 is None:
         note = _Note()
-    offset = _offset(part, note, trusted=sha256 is not None)
-    with _opened(url, _headers(offset, note), patience) as response:
+    offset = _offset(begun(path), note, trusted=sha256 is not None)
+    headers = {"User-Agent": f"wepdtof-pose/{__version__}", "Accept-Encoding": "identity"}
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+        headers |= {"If-Range": note.version} if note.version else {}
+    with _opened(url, headers, patience) as response:
         new = _note_from(response, url)
         if response.status_code == 200:
             offset = 0
@@ -195,18 +200,9 @@ def _try_once(
             sink.flush()
             os.fsync(sink.fileno())
     wanted = new.total if new.total is not None else size
-    if wanted is not None and _size_of(part) < wanted:
-        raise Failed(f"the connection ended after {_size_of(part)} of {wanted} bytes")
+    if wanted is not None and begun(path) < wanted:
+        raise Failed(f"the connection ended after {begun(path)} of {wanted} bytes")
     return _kept(path, size, sha256, resumed=offset > 0)
-
-
-def _headers(offset: int, note: _Note) -> dict[str, str]:
-    headers = {"User-Agent": f"wepdtof-pose/{__version__}", "Accept-Encoding": "identity"}
-    if offset:
-        headers["Range"] = f"bytes={offset}-"
-        if note.version:
-            headers["If-Range"] = note.version
-    return headers
 
 
 def _goes_on(response: requests.Response, offset: int, old: _Note, new: _Note) -> bool:
@@ -235,11 +231,26 @@ def _kept(path: Path, size: int | None, sha256: str | None, *, resumed: bool) ->
     return digest
 
 
+class _Session(requests.Session):
+    """A session that sees no redirects: requests would read their bodies, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return that the answer leads nowhere else."""
+
+
 def _opened(url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
     """Return the answer at the end of all redirects; no body is read, nor those of redirects."""
+    timeout = (patience.connect, patience.stall)
     with _Session() as session:
         for _ in range(_MOST_REDIRECTS):
-            response = _answer(session, url, headers, patience)
+            try:
+                response = session.get(url, headers=headers, stream=True, timeout=timeout)
+            except requests.Timeout:
+                raise Failed("the server did not answer in time") from None
+            except (requests.exceptions.InvalidURL, UnicodeError) as error:
+                raise Refused(f"cannot be asked for: {error}") from None
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                raise Failed(f"no connection: {_reason(error)}") from None
             status = response.status_code
             if status in (200, 206, 416):
                 return response
@@ -252,27 +263,6 @@ def _opened(url: str, headers: dict[str, str], patience: Patience) -> requests.R
             except ValueError as error:
                 raise Refused(f"leads on to what is no URL: {error}") from None
     raise Refused(f"leads on and on, {_MOST_REDIRECTS} times")
-
-
-class _Session(requests.Session):
-    """A session that sees no redirects: requests would read their bodies, however long."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return that the answer leads nowhere else."""
-
-
-def _answer(
-    session: _Session, url: str, headers: dict[str, str], patience: Patience
-) -> requests.Response:
-    try:
-        timeout = (patience.connect, patience.stall)
-        return session.get(url, headers=headers, stream=True, timeout=timeout)
-    except requests.Timeout:
-        raise Failed("the server did not answer in time") from None
-    except (requests.exceptions.InvalidURL, UnicodeError) as error:
-        raise Refused(f"cannot be asked for: {error}") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise Failed(f"no connection: {_reason(error)}") from None
 
 
 def _blocks(response: requests.Response, patience: Patience) -> Iterator[bytes]:
@@ -309,16 +299,12 @@ def _counted(blocks: Iterable[bytes], name: str, have: int, total: int | None) -
 
 def _checked(file: Path, size: int | None, sha256: str | None) -> tuple[str, str]:
     """Return the SHA-256 of a file and how it differs from what is expected, "" for not at all."""
-    digest, found = file_sha256(file), _size_of(file)
+    digest, found = file_sha256(file), file.stat().st_size
     if size not in (None, found):
         return digest, f"has {found} bytes, expected {size}"
     if sha256 not in (None, digest):
         return digest, f"has SHA-256 {digest}, expected {sha256}"
     return digest, ""
-
-
-def _size_of(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
 
 
 def _part_of(path: Path) -> Path:
@@ -351,15 +337,14 @@ def _note_from(response: requests.Response, url: str) -> _Note:
     return _Note(mark(url), int(stated) if is_number else None, version)
 
 
-def _offset(part: Path, note: _Note, *, trusted: bool) -> int:
-    """Return the byte to go on from, or 0.
+def _offset(have: int, note: _Note, *, trusted: bool) -> int:
+    """Return the byte to go on from, or 0, where so many bytes are there.
 
     Without a version, only a known SHA-256 can tell whether old and new bytes belong to one file.
     A whole part asks for its last byte again: the server then says whether the file changed.
     """
     if not note.url or not (trusted or note.version):
         return 0
-    have = _size_of(part)
     if note.total is None:
         return have
     return 0 if have > note.total else min(have, note.total - 1)

@@ -14,25 +14,10 @@ import pandas as pd
 from wepdtof_pose.errors import InputError
 
 VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".avi",
-        ".mov",
-        ".mkv",
-        ".webm",
-        ".m4v",
-        ".mpg",
-        ".mpeg",
-        ".mjpeg",
-        ".mjpg",
-        ".wmv",
-        ".flv",
-        ".ts",
-        ".mts",
-        ".m2ts",
-        ".3gp",
-        ".ogv",
-    ]
+    {
+        *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".mjpeg", ".mjpg"),
+        *(".wmv", ".flv", ".ts", ".mts", ".m2ts", ".3gp", ".ogv"),
+    }
 )
 """Names of videos, which say nothing about the frame."""
 

@@ -86,7 +86,7 @@ def test_what_the_user_names_is_allowed():
     [
         ("own_code:number", "is no subclass of"),
         ("own_code:WithoutOptions", "has no dataclass Options"),
-        ("own_code:Half", "does not define end_epoch, heatmaps, predictor$"),
+        ("own_code:Half", "does not define heatmaps, predictor$"),
         ("own_code:Missing", "own_code has no 'Missing'"),
         ("nowhere_at_all:X", "on PYTHONPATH"),
         ("broken_code:X", r"cannot be imported: RuntimeError: at once \(.*broken_code.py:1\)"),
