@@ -24,7 +24,7 @@ from sspcm.networks.weights import read_weights
 from sspcm.runs.checkpoint import read_torch_file
 from sspcm.training.finder import FinderConfig, train_finder
 from sspcm.training.train import train
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
 from wepdtof_pose.files import replacing
 from wepdtof_pose.fisheye.body_boxes import Axis, body_boxes
 from wepdtof_pose.formats import coco
@@ -141,12 +141,24 @@ FIND_PHASES = {
         clutter=0.7,
         seed=4,
     ),
+    "find-held": replace(
+        _FIND,
+        steps=1000,
+        largest=900,
+        decay=0.995,
+        learning_rate=7e-4,
+        warm_up=30,
+        clutter=0.6,
+        held=0.35,
+        seed=5,
+    ),
 }
 """The second phase shows people as large as those right below a low camera are; the third is
-where most is learned; the last is where rooms are as full of things as real ones."""
+where most is learned; in the fourth rooms are as full of things as real ones, and in the last
+people hold things, too, which hide where one half of a body goes on in the other."""
 FIND_MEAN = ("find-long", "find-clutter")
-"""Phases whose networks' mean is the finished one: as sure as the last of what is nobody, and no
-less exact than the one before."""
+"""Phases from whose networks' mean the last one starts: as sure as the fourth of what is nobody,
+and no less exact than the third. The finished network is the mean of that and of the last."""
 GROWTH = 1.08
 """By how much the finished finder's boxes are larger than what it learned. Where it is unsure of an
 extent it tells the middle one, and a slightly larger box overlaps the true one more."""
@@ -193,21 +205,26 @@ def make_finder(work: Path) -> Path:
     """Train the finder and return its file in half precision."""
     data = coco.read(drawn(work, "people", PEOPLE, PEOPLE_SEED))
     weights = pose_phase(work, FIND_START)
+    *earlier, last = FIND_PHASES
     phases = {}
-    for name, phase in FIND_PHASES.items():
-        run = work / name
-        config = replace(phase, pretrained=str(weights))
-        weights = train_finder(data, run, config, resume=(run / "config.json").is_file())
-        phases[name] = weights
-    out = work / "ceiling-find.pt"
-    write_mean([phases[name] for name in FIND_MEAN], out)
+    for name in earlier:
+        weights = phases[name] = _find_phase(work, name, weights, data)
+    mean, out = work / "find-mean.pt", work / "ceiling-find.pt"
+    write_mean([phases[name] for name in FIND_MEAN], mean)
+    write_mean([mean, _find_phase(work, last, mean, data)], out, growth=GROWTH)
     return out
 
 
-def write_mean(weights: Sequence[Path], out: Path) -> None:
-    """Write the mean of several networks of one finder, with boxes larger by `GROWTH`."""
+def _find_phase(work: Path, name: str, start: Path, data: PoseDataset) -> Path:
+    run = work / name
+    config = replace(FIND_PHASES[name], pretrained=str(start))
+    return train_finder(data, run, config, resume=(run / "config.json").is_file())
+
+
+def write_mean(weights: Sequence[Path], out: Path, *, growth: float = 1.0) -> None:
+    """Write the mean of several networks of one finder, with boxes larger by `growth`."""
     mean = _mean([read_weights(file) for file in weights])
-    mean["final_layer.bias"][MAPS.index("log root")] += math.log(GROWTH)
+    mean["final_layer.bias"][MAPS.index("log root")] += math.log(growth)
     with replacing(out) as temporary:
         torch.save({"state_dict": mean}, temporary)
 

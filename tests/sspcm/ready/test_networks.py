@@ -115,8 +115,8 @@ def test_the_finished_finder_is_a_mean_and_draws_larger_boxes(tmp_path: Path) ->
         return network
 
     one, two = write("one.pt", 0), write("two.pt", 1)
-    for names in (["one.pt"], ["one.pt", "two.pt"]):
-        make.write_mean([tmp_path / name for name in names], tmp_path / f"mean_{len(names)}.pt")
+    make.write_mean([tmp_path / "one.pt"], tmp_path / "mean_1.pt", growth=make.GROWTH)
+    make.write_mean([tmp_path / "one.pt", tmp_path / "two.pt"], tmp_path / "mean_2.pt")
     mean = read_weights(tmp_path / "mean_2.pt")
     # What a fresh network has at random.
     for name in ("mix.0.weight", "final_layer.weight"):

@@ -58,11 +58,12 @@ def test_a_step_is_a_function_of_its_number(tiny_fisheye: Path) -> None:
     assert one[1].shape == (2, 7, 8, 8)
 
 
-def test_clutter_changes_views_and_no_target(tiny_fisheye: Path) -> None:
+@pytest.mark.parametrize("kind", ["clutter", "held"])
+def test_clutter_changes_views_and_no_target(tiny_fisheye: Path, kind: str) -> None:
     frames = Frames(coco.read(tiny_fisheye / ANNOTATIONS))
-    config = replace(TINY, batch_size=4, window=160, smallest=160, largest=160, clutter=1.0)
+    config = replace(TINY, batch_size=4, window=160, smallest=160, largest=160, **{kind: 1.0})
     one, two = (draw_views_of_frames(frames, config, 3) for _ in range(2))
-    tidy = draw_views_of_frames(frames, replace(config, clutter=0.0), 3)
+    tidy = draw_views_of_frames(frames, replace(config, **{kind: 0.0}), 3)
     assert torch.equal(one[0], two[0])
     assert not torch.equal(one[0], tidy[0])
     assert torch.equal(one[1], tidy[1])
@@ -116,7 +117,14 @@ def test_a_folder_holds_one_run(tiny_fisheye: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("steps", 0), ("window", 50), ("batch_size", 0), ("largest", 10), ("clutter", 1.5)],
+    [
+        ("steps", 0),
+        ("window", 50),
+        ("batch_size", 0),
+        ("largest", 10),
+        ("clutter", 1.5),
+        ("held", -0.1),
+    ],
 )
 def test_bad_settings_are_named(field: str, value: int) -> None:
     with pytest.raises(InputError, match=field):
