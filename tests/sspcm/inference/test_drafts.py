@@ -132,7 +132,7 @@ def move_in_label_studio(drafts: Path, to: tuple[float, float]) -> tuple[str, tu
     regions = tasks[0]["annotations"][0]["result"]
     moved = next(r for r in regions if r.get("value", {}).get("keypointlabels") == ["neck"])
     moved["value"] |= {"x": 100 * to[0], "y": 100 * to[1]}
-    write_json(drafts / "tasks.json", tasks)
+    (drafts / "tasks.json").write_text(json.dumps(tasks), encoding="utf-8")
     people = sum(r.get("value", {}).get("rectanglelabels") == ["person"] for r in regions)
     size = moved["original_width"], moved["original_height"]
     return unquote(tasks[0]["data"]["image"]), size, people
