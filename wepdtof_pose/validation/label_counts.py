@@ -80,9 +80,17 @@ def count_person(person: Any, *, pairs: int = 0) -> LabelCounts:
 
 
 def joints_in(keypoints: list[Any], *, pairs: bool) -> list[list[Any]]:
-    """Return the joints of a flat or a nested list, as they are written."""
+    """Return the joints of a flat or a nested list, as they are written.
+
+    Three lists longer than a joint are all x, all y and all visibilities.
+
+    >>> joints_in([[1, 2, 3, 4], [5, 6, 7, 8], [2, 2, 1, 0]], pairs=False)
+    [[1, 5, 2], [2, 6, 2], [3, 7, 1], [4, 8, 0]]
+    """
     if keypoints and all(isinstance(joint, list) for joint in keypoints):
-        return keypoints
+        return (
+            list(map(list, zip(*keypoints, strict=True))) if _are_columns(keypoints) else keypoints
+        )
     step = 2 if pairs else 3
     return [keypoints[at : at + step] for at in range(0, len(keypoints) - step + 1, step)]
 
@@ -172,6 +180,12 @@ def visibility_in(value: Any, *, placed: bool) -> float | None:
     if isinstance(value, str):
         return _WORDS.get(re.sub(r"[\s_-]", "", value.lower()), number_in(value))
     return number_in(value)
+
+
+def _are_columns(lists: list[list[Any]]) -> bool:
+    if len(lists) != 3 or len(lists[0]) <= 3 or len({len(column) for column in lists}) > 1:
+        return False
+    return all(visibility_in(seen, placed=True) in (0, 1, 2) for seen in lists[2])
 
 
 def _by_name(item: tuple[Any, Any]) -> str:

@@ -123,9 +123,15 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
 
 
 def _copies(dataset: PoseDataset) -> int:
-    """Return how many people have the box and the joints of an earlier one on their frame."""
+    """Return how many people have the box and the joints of an earlier one on their frame.
+
+    A box of no size without joints says nothing, and is found as such.
+    """
     boxes = dataset.people[["frame_id", *BOX_COLUMNS, *ROTATED_BOX_COLUMNS]]
-    rows = np.flatnonzero(boxes.duplicated(keep=False).to_numpy())
+    says = (dataset.people[["w", "h"]] > 0).all(axis=1) | (dataset.keypoints[..., 2] > 0).any(
+        axis=1
+    )
+    rows = np.flatnonzero(boxes.duplicated(keep=False).to_numpy() & says.to_numpy())
     joints = (dataset.keypoints[row].tobytes() for row in rows.tolist())
     return int(boxes.iloc[rows].assign(joints=list(joints)).duplicated().sum())
 

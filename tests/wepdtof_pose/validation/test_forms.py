@@ -59,6 +59,7 @@ def fixed(tmp_path: Path) -> Fix:
 
 PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nested joints": ({"keypoints": np.reshape(JOINTS, (4, 3)).tolist()}, {"keypoints": JOINTS}),
+    "lists of x, y, v": ({"keypoints": [JOINTS[i::3] for i in range(3)]}, {"keypoints": JOINTS}),
     "nested joints without visibility": (
         {"keypoints": [[30, 12], [32, 20], [0, 0], [44, 42]], "num_keypoints": 3},
         {"keypoints": [30, 12, 2, 32, 20, 2, 0, 0, 0, 44, 42, 2]},
