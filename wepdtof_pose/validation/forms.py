@@ -8,8 +8,6 @@ under another name; nobody loses a box or a joint for the sake of a field.
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +20,7 @@ from wepdtof_pose.validation.edits import Edits, Table
 from wepdtof_pose.validation.label_counts import (
     extent_of_joints,
     joints_in,
+    listed,
     number_in,
     sees_apart,
     visibility_in,
@@ -45,13 +44,6 @@ _MADE_ANEW = ("num_keypoints", "area")
 
 _OPTIONAL = ("scene", "fisheye", "track_id", "rotated_box", "area_from_box")
 """Fields that readers do without."""
-
-_NAMED_NUMBERS = (
-    *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
-    *(("cx", "cy", "w", "h", "angle"), ("cx", "cy", "width", "height", "angle")),
-    *(("x", "y", "v"), ("x", "y", "visibility"), ("x", "y", "visible")),
-)
-"""Keys of objects that stand for a box, a rotated box or a joint, in the order of the list."""
 
 _CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
 """Keys of objects that stand for a box by two corners."""
@@ -389,7 +381,7 @@ def _flag(value: Any) -> Any:
 
 def _numbers(value: Any) -> Any:
     """Read a list of numbers, some of which are texts."""
-    value = _listed(value)
+    value = listed(value)
     if not isinstance(value, list):
         return _LEAVE
     read = [_number(one) for one in value]
@@ -444,12 +436,14 @@ def _keypoints(value: Any, joints: int | None, unknown: int | None) -> Any:
     `unknown` is the visibility of joints that have a place and null for it; None where another
     field says it.
     """
-    if value in ({}, ""):
+    if value in ({}, "", [[]]):
         return []
-    value = _listed(value)
+    value = listed(value)
     if not isinstance(value, list):
         return _LEAVE
-    value = [_listed(joint) if isinstance(joint, dict) else joint for joint in value]
+    if len(value) == 1 and isinstance(value[0], list) and joints != 1:
+        value = value[0]
+    value = [_joint_as_list(joint) for joint in value]
     nested = bool(value) and all(isinstance(joint, list) for joint in value)
     found = joints_in(value, pairs=False)
     lengths = {len(joint) for joint in found}
@@ -465,6 +459,12 @@ def _keypoints(value: Any, joints: int | None, unknown: int | None) -> Any:
     return _LEAVE if _LEAVE in read else [number for joint in read for number in joint]
 
 
+def _joint_as_list(joint: Any) -> Any:
+    """Return the list that an object or a text of several numbers stands for, else the value."""
+    found = listed(joint)
+    return found if isinstance(found, list) and len(found) > 1 else joint
+
+
 def _joint(joint: list[Any], unknown: int | None) -> Any:
     x, y, visibility = joint
     if x is None or y is None:
@@ -477,23 +477,3 @@ def _joint(joint: list[Any], unknown: int | None) -> Any:
         return _LEAVE if unknown is None else [*place, unknown if placed else 0]
     seen = visibility_in(visibility, placed=placed)
     return _LEAVE if seen is None else [*place, seen]
-
-
-def _listed(value: Any) -> Any:
-    """Return the list that a text or an object stands for; the value itself where it is neither.
-
-    >>> _listed("5, 5, 40, 40"), _listed({"x": 5, "y": 5, "w": 40, "h": 40}), _listed("wide")
-    ([5, 5, 40, 40], [5, 5, 40, 40], 'wide')
-    """
-    if isinstance(value, dict):
-        keys = next((keys for keys in _NAMED_NUMBERS if set(keys) == set(value)), None)
-        return value if keys is None else [value[key] for key in keys]
-    if not isinstance(value, str):
-        return value
-    if value.startswith("["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            pass
-    numbers = [number_in(part) for part in re.split(r"[\s,;]+", value.strip("[]() \t\n"))]
-    return value if None in numbers else numbers

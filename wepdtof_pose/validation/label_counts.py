@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import Any, NamedTuple
@@ -136,6 +137,26 @@ def is_box(box: Any) -> bool:
     return len(numbers) == 4 and min(numbers[2:]) > 0
 
 
+def listed(value: Any) -> Any:
+    """Return the list that a text or an object stands for; the value itself where it is neither.
+
+    >>> listed("5, 5, 40, 40"), listed({"x": 5, "y": 5, "w": 40, "h": 40}), listed("wide")
+    ([5, 5, 40, 40], [5, 5, 40, 40], 'wide')
+    """
+    if isinstance(value, dict):
+        keys = next((keys for keys in _NAMED_NUMBERS if set(keys) == set(value)), None)
+        return value if keys is None else [value[key] for key in keys]
+    if not isinstance(value, str):
+        return value
+    if value.startswith("["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            pass
+    numbers = [number_in(part) for part in re.split(r"[\s,;]+", value.strip("[]() \t\n"))]
+    return value if None in numbers else numbers
+
+
 def number_in(value: Any) -> float | None:
     """Return the number that a value is or that a text spells; None where it is neither.
 
@@ -191,6 +212,13 @@ def _are_columns(lists: list[list[Any]]) -> bool:
 def _by_name(item: tuple[Any, Any]) -> str:
     return str(item[0])
 
+
+_NAMED_NUMBERS = (
+    *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
+    *(("cx", "cy", "w", "h", "angle"), ("cx", "cy", "width", "height", "angle")),
+    *(("x", "y", "v"), ("x", "y", "visibility"), ("x", "y", "visible"), ("x", "y")),
+)
+"""Keys of objects that stand for a box, a rotated box or a joint, in the order of the list."""
 
 _WORDS = {
     "visible": 2,

@@ -111,6 +111,10 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     if empty:
         having = counted(empty, "person has", "people have")
         found.append(f"{having} a box without width or height: training and scores leave them out")
+    turned = people[list(ROTATED_BOX_COLUMNS)]
+    if flat := int((turned.iloc[:, 2:4] <= 0).any(axis=1).sum()):
+        having = counted(flat, "person has", "people have")
+        found.append(f"{having} a rotated box without width or height")
     places, seen = dataset.keypoints[..., :2], dataset.keypoints[..., 2] > 0
     nowhere = int((seen & ((places == 0).all(axis=2) | (places == -1).all(axis=2))).sum())
     if nowhere:
