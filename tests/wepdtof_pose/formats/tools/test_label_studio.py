@@ -75,9 +75,10 @@ def test_the_last_annotation_that_was_not_cancelled(tmp_path: Path) -> None:
         "annotations that were skipped": 1,
     }
     skipped = {"result": [rectangle(), keypoint()], "was_cancelled": True}
+    data = {"image": "a.jpg", "width": 9, "height": 9}
+    path = write(tmp_path, annotations=[skipped], data=data)
     with pytest.raises(InputError, match=r"holds no people \(left out: 1 annotation .* skipped"):
-        data = {"image": "a.jpg", "width": 9, "height": 9}
-        label_studio.read(write(tmp_path, annotations=[skipped], data=data))
+        label_studio.read(path)
 
 
 def test_joints_that_say_whose_they_are(tmp_path: Path) -> None:
