@@ -17,6 +17,7 @@ from wepdtof_pose.validation.repaired_copy import write_repaired
 NAMES = ["nose", "neck", "left_hand", "right_hand"]
 JOINTS = [30, 12, 2, 32, 20, 2, 22, 40, 1, 44, 42, 2]
 EXTENT = [22, 12, 22, 30]
+JOINED = {"keypoints": JOINTS}
 
 
 def content() -> dict[str, Any]:
@@ -98,6 +99,8 @@ PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "joints in a text": ({"keypoints": ", ".join(map(str, JOINTS))}, {"keypoints": JOINTS}),
     "joints in a text of JSON": ({"keypoints": str(JOINTS)}, {"keypoints": JOINTS}),
+    "joint texts": ({"keypoints": ["30,12,2", "32 20 2", "22,40,1", "44,42,2"]}, JOINED),
+    "joints in a list of their own": ({"keypoints": [JOINTS]}, JOINED),
     "joints as objects": (
         {
             "keypoints": [
@@ -251,7 +254,7 @@ def test_a_side_that_contradicts_the_picture_stays(fixed: Fix) -> None:
 LEFT: dict[str, tuple[dict[str, Any], str]] = {
     "a visibility of two readings": ({"keypoints": [30, 12, "outside", *JOINTS[3:]]}, "structure"),
     "a joint that is a word": ({"keypoints": ["a", *JOINTS[1:]]}, "structure"),
-    "joints in objects": ({"keypoints": [{"x": 1, "y": 2}] * 4}, "structure"),
+    "joints in objects": ({"keypoints": [{"x": 1, "y": 2, "z": 3}] * 4}, "structure"),
     "a joint that the category does not name": ({"keypoints": {"tail": [1, 2, 2]}}, "structure"),
     "a list too short": ({"keypoints": JOINTS[:-1]}, "keypoint-count"),
     "a list of other joints": ({"keypoints": [*JOINTS, 1, 2, 2]}, "keypoint-count"),
