@@ -16,8 +16,7 @@ from wepdtof_pose.validation.repaired_copy import write_repaired
 
 NAMES = ["nose", "neck", "left_hand", "right_hand"]
 JOINTS = [30, 12, 2, 32, 20, 2, 22, 40, 1, 44, 42, 2]
-EXTENT = [22, 12, 22, 30]
-JOINED = {"keypoints": JOINTS}
+EXTENT, JOINED = [22, 12, 22, 30], {"keypoints": JOINTS}
 
 
 def content() -> dict[str, Any]:
