@@ -55,6 +55,9 @@ def keypoint_category(
         InputError: there is no such category, it names no joints but has to, or several have
             joints and nothing says which are people.
     """
+    stated = content.get("categories") if isinstance(content, dict) else None
+    if required and stated is not None and not isinstance(stated, list):
+        raise InputError(f"{source}: 'categories' is no list: put the category into [ ]")
     rows = categories_of(content)
     if name is not None:
         rows = _named(rows, name, source)

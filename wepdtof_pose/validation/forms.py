@@ -151,6 +151,9 @@ def _in_a_list(person: dict[str, Any]) -> bool:
 
 def _mend_categories(edits: Edits) -> None:
     categories = edits.content.get("categories")
+    if isinstance(categories, dict) and "id" in categories:
+        categories = [categories]
+        edits.set_member("category", "categories", categories, "'categories' -> a list of one")
     if not isinstance(categories, list):
         return
     for number, category in enumerate(categories):

@@ -145,7 +145,7 @@ def mirrored_angles(boxes: np.ndarray, sizes: np.ndarray, *, quadrants: int = 1)
     if mirrored < 0.5 or mirrored - stated < 1:
         return ""
     return (
-        f"{tells.sum()} boxes off the centre agree with the direction from it by {stated:.2f} (1 "
+        f"boxes off the centre ({tells.sum()}) agree with the direction from it by {stated:.2f} (1 "
         f"along it, -1 across it), and by {mirrored:.2f} if angles count counter-clockwise"
     )
 
