@@ -265,7 +265,11 @@ def _only_other_id(edits: Edits, category: dict[str, Any] | None) -> Any:
 
 
 def _images_meant(edits: Edits) -> Callable[[Any], Any]:
-    """Return what gives the id of the only image that an image_id can stand for, or None."""
+    """Return what gives the id of the only image that an image_id can stand for, or None.
+
+    Where all that are texts can be ids, and not all of them names of files, or the other way round,
+    that is what they are: `"1"` is image 1 then, whose file may be 0.jpg, and not that of 1.jpg.
+    """
     images = [image for _, image in edits.entries("images") if _is_id(image.get("id"))]
     known = {image["id"] for image in images}
     spelled: dict[str, set[Any]] = defaultdict(set)
@@ -273,12 +277,21 @@ def _images_meant(edits: Edits) -> Callable[[Any], Any]:
         spelled[_unpadded(number)].add(number)
     names = [(i["id"], i["file_name"]) for i in images if isinstance(i.get("file_name"), str)]
     asked = [person.get("image_id") for _, person in edits.entries("annotations")]
-    files = images_of_paths(names, {value for value in asked if isinstance(value, str)} - known)
+    texts = {value for value in asked if isinstance(value, str)} - known
+    files = images_of_paths(names, texts)
+
+    def by_id(value: Any) -> set[Any]:
+        spelling = spelled.get(_unpadded(value), set()) if _is_id(value) else set()
+        return ({_meant(value, known)} - {None}) | spelling
+
+    are_ids, are_files = (all(map(of, texts)) for of in (by_id, files.get))
 
     def meant(value: Any) -> Any:
-        found = {_meant(value, known)} - {None}
-        if _is_id(value):
-            found |= spelled.get(_unpadded(value), set()) | files.get(value, set())
+        found = set()
+        if are_ids or not are_files or not isinstance(value, str):
+            found |= by_id(value)
+        if isinstance(value, str) and (are_files or not are_ids):
+            found |= files.get(value, set())
         return found.pop() if len(found) == 1 else None
 
     return meant
