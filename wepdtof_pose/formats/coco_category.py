@@ -84,9 +84,13 @@ def keypoint_category(
         found = _people(found, used(), source)
     if len(found) > 1:
         names = ", ".join(shown(row.get("name", row["id"])) for row in found)
+        option = CATEGORY_OPTION
+        if len({_name(row) for row in found}) < len(found):
+            names = ", ".join(f"{shown(_name(row))} of id {shown(row['id'])}" for row in found)
+            option = CATEGORY_OPTION.replace("NAME", "ID")
         raise InputError(
             f"{source}: several categories have keypoints ({names}): say which are people with "
-            f"{CATEGORY_OPTION}"
+            f"{option}"
         )
     require_id(found[0]["id"], f"{source}: the category's 'id'")
     return found[0]

@@ -182,9 +182,14 @@ def _edges_by_name(names: list[Any], edges: Any) -> list[list[int]] | None:
     edges = [edge for edge in edges if edge != []]
     if any(not isinstance(edge, list) or len(edge) != 2 for edge in edges):
         return None
-    if any(type(joint) is not str or joint not in names for edge in edges for joint in edge):
-        return None if edges else []
-    return [[names.index(joint) + 1 for joint in edge] for edge in edges]
+    ends = [joint for edge in edges for joint in edge]
+    numbers = [names.index(one) + 1 if one in names else number_in(one) for one in ends]
+    # A 0 says that all are counted from 0.
+    start = 0 if 0 in numbers and not any(one in names for one in ends) else 1
+    if not set(numbers) <= set(range(start, start + len(names))):
+        return None
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    return [[int(a or 0) + 1 - start, int(b or 0) + 1 - start] for a, b in pairs]
 
 
 def _take_out_scalars(edits: Edits, table: Table) -> None:

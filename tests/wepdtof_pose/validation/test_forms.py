@@ -409,11 +409,11 @@ def test_an_unused_image_of_a_used_id(fixed: Fix) -> None:
     assert [image["id"] for image in after["images"]] == [1, 2, 3]
 
 
-def test_skeletons(fixed: Fix) -> None:
+@pytest.mark.parametrize("edges", [[["nose", "neck"], []], [[0, 1]], [["1", 2.0]], [["nose", 2]]])
+def test_skeletons(fixed: Fix, edges: list[Any]) -> None:
     before = content()
-    before["categories"][0]["skeleton"] = [["nose", "neck"], []]
-    after, _ = fixed(before)
-    assert after["categories"][0]["skeleton"] == [[1, 2]]
+    before["categories"][0]["skeleton"] = edges
+    assert fixed(before)[0]["categories"][0]["skeleton"] == [[1, 2]]
 
 
 def test_units_are_not_repaired_person_by_person(fixed: Fix) -> None:
