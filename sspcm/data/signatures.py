@@ -116,12 +116,12 @@ def same_pictures(known: np.ndarray, others: np.ndarray) -> np.ndarray:
                 if rows and found[first + place] < 0 and some["size"][place].all():
                     row = _first_same(some[place], known, blocks, np.sort(rows))
                     found[first + place] = -1 if row is None else readable[row]
-    shapes, coarse = _shapes(blocks), _cells(known, _BLOCKS)
+    shapes, joined = _shapes(blocks), _cells(known, _BLOCKS)
     for place in np.flatnonzero((found < 0) & others["size"].all(axis=1)).tolist():
         for view in _views(np.asarray(others[place : place + 1])):
             shape = _shapes(_joined(view["grey"], _BLOCKS))
             near = np.flatnonzero(shapes @ shape[0] >= _ALIKE)
-            row = _first_relit(view[0], known, coarse, near) if len(near) else None
+            row = _first_relit(view[0], known, joined, near) if len(near) else None
             if row is not None:
                 found[place] = readable[row]
                 break

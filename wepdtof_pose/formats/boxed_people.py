@@ -204,7 +204,9 @@ def only_people(
         kept.append(replace(sequence, people=once))
     tracks = [p.track for s in kept for p in s.people if p.track is not None]
     if any(isinstance(track, str) for track in tracks):
-        numbers = {track: number for number, track in enumerate(dict.fromkeys(tracks), start=1)}
+        numbers: dict[Any, int] = {}
+        for track in tracks:
+            numbers.setdefault(track, len(numbers) + 1)
         kept = [
             replace(s, people=[replace(p, track=numbers.get(p.track)) for p in s.people])
             for s in kept

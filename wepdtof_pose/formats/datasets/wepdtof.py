@@ -176,8 +176,8 @@ def _size_of(row: dict[str, Any], where: str) -> tuple[int, int] | None:
 def labels_of(content: dict[str, Any], source: str) -> tuple[list[str | None], int]:
     """Return the label of each annotation; None where categories say nothing.
 
-    Some programs count categories from 0 in one list and from 1 in the other: where one category is
-    listed, and all annotations are of one other, they are of that. The second value counts these.
+    Some programs count categories from 0 in one list and from 1 in the other: where only one is
+    listed, it is the one that is meant. The second value counts its annotations then.
 
     Raises:
         InputError: all ids of several categories are one more, or one less, than those listed.
@@ -190,15 +190,19 @@ def labels_of(content: dict[str, Any], source: str) -> tuple[list[str | None], i
     used = set(ids) - {None}
     if used <= names.keys():
         return [None if one is None else names[one] for one in ids], 0
-    if len(names) == 1 and used == set(ids) and len(used) == 1:
-        return list(names.values()) * len(people), len(people)
     numbers = [int(one) for one in used if one is not None and one.isdecimal()]
     moved = [{str(number + step) for number in numbers} for step in (1, -1)]
-    if len(numbers) == len(used) > 1 and any(ids_moved <= names.keys() for ids_moved in moved):
-        raise InputError(
-            f"{source}: annotations are of the categories {', '.join(map(str, sorted(numbers)))}, "
-            f"but 'categories' lists {', '.join(names)}: count both from 0, or both from 1"
-        )
+    apart = "0" in used | names.keys() and any(ids_moved <= names.keys() for ids_moved in moved)
+    if apart and len(numbers) == len(used):
+        if len(names) == 1:
+            (only,) = names.values()
+            return [one and only for one in ids], len(ids) - ids.count(None)
+        if len(numbers) > 1:
+            listed = ", ".join(map(str, sorted(numbers)))
+            raise InputError(
+                f"{source}: annotations are of the categories {listed}, but 'categories' lists "
+                f"{', '.join(names)}: count both from 0, or both from 1"
+            )
     return [one and names.get(one, f"category {shown(one)[1:-1]}") for one in ids], 0
 
 
