@@ -212,6 +212,8 @@ def with_scenes(
         scenes = [
             row.get(field) if isinstance(row.get(field), (int, str)) else None for row in rows
         ]
+        if any(isinstance(scene, str) for scene in scenes):  # '1' of one image is 1 of another
+            scenes = [None if scene is None else str(scene) for scene in scenes]
         known = ", ".join(sorted({key for row in rows for key in row})[:20]) or "none"
         wrong = f"no image has a number or a text as {field!r} (their other fields: {known})"
     else:

@@ -141,7 +141,10 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
         try:
             json.dump(content, stream, ensure_ascii=False, indent=indent, allow_nan=False)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: cannot be written as JSON: {error}") from None
+            hint = ""
+            if isinstance(content, dict) and "annotations" in content:
+                hint = " (wepdtof-pose validate on what was read names the field, --fix mends it)"
+            raise InputError(f"{path}: cannot be written as JSON: {error}{hint}") from None
         stream.write("\n")
 
 

@@ -60,7 +60,8 @@ class KnownImages:
         others = read_signatures([paths[row] for row in rest], cache=self._cache)
         for row, same in zip(rest, same_pictures(self._signatures, others).tolist(), strict=True):
             if same >= 0:
-                how = f"the same picture as the tested {known[same]}, encoded, sized or turned anew"
+                changed = "encoded, sized, turned or lit anew"
+                how = f"the same picture as the tested {known[same]}, {changed}"
                 found[row] = SameImage(known[same], how)
         return found
 

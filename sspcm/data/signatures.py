@@ -1,4 +1,4 @@
-"""Signatures of pictures, and which show the same one: encoded anew, resized, mirrored or turned.
+"""Signatures of pictures, and which show the same one: encoded anew, resized, turned or relit.
 
 A signature is the picture as shown in 64 x 64 grey cells, each the mean of its pixels. Frames of a
 ceiling camera differ only where people are, so every single cell counts: two are the same where
@@ -11,6 +11,11 @@ drawn ceiling frames (JPEG of quality 50 to 95, PNG, half and 1.5 times the size
 of photographs of 100 to 640 pixels 0.17, and 0.10 but for one way of resizing to half. Two frames
 of a real ceiling camera differ by at least 0.75. On drawn frames of 1,080 pixels a person who moves
 by 4 pixels makes 0.10: frames between which nobody moves farther count as the same picture.
+
+Copies in another light, whose brightness and contrast a program changed, lie within the 3 levels
+(half as large: up to 0.06 in small photographs) once the change is told. Two frames of the real
+camera differ by at least 0.45 then, drawn ones 0.08 seconds apart by 0.11. What changes the curve
+or the colours (gamma, hue, saturation) is not recognised, nor are parts of pictures.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -34,8 +40,11 @@ from wepdtof_pose.images import read_image
 from wepdtof_pose.locks import exclusive
 
 _CELLS = 64
-SIGNATURE = np.dtype([("size", "<i4", (2,)), ("grey", "u1", (_CELLS, _CELLS))])
-"""A picture: its width and height in pixels, 0 where it cannot be read, and its cells."""
+SIGNATURE = np.dtype(
+    [("size", "<i4", (2,)), *((name, "u1", (_CELLS, _CELLS)) for name in ("grey", "least", "most"))]
+)
+"""A picture: its width and height in pixels, 0 where it cannot be read, its cells, and the least
+and the largest value of a channel in each."""
 
 _BLOCKS = 16
 _COARSE = 8
@@ -48,6 +57,17 @@ _LEAST_PIXELS = 6
 _KEPT_FROM = 500
 """Fewer signatures than this are made in seconds, and not written to the cache."""
 _AT_ONCE = 64
+_ALIKE = 0.9
+"""Least correlation of 16 x 16 cells of copies of other brightness, most of which may be white."""
+_OF_CONTRAST_RELIT = 0.05
+_GAIN = 2.5
+"""Largest change of contrast that is looked for, and its inverse."""
+_CLIPPED = 6
+"""Values so near to 0 or 255 that they may have been cut there."""
+_LEAST_SPREAD = 6
+"""Standard deviation of cells below which pictures are too even to tell a change of light."""
+_LEAST_KEPT = 0.1
+"""Share of the cells from which brightness and contrast are told: none of their values is cut."""
 
 
 def read_signatures(paths: Sequence[Path], *, cache: Path) -> np.ndarray:
@@ -74,7 +94,8 @@ def read_signatures(paths: Sequence[Path], *, cache: Path) -> np.ndarray:
 def same_pictures(known: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return for each of `others` the row of a known one that shows the same picture, or -1.
 
-    It may be mirrored or turned by quarters, as copies that augment a data set are.
+    It may be mirrored or turned by quarters, as copies that augment a data set are, and of another
+    brightness and contrast.
 
     Args:
         known: (k,) signatures.
@@ -95,6 +116,15 @@ def same_pictures(known: np.ndarray, others: np.ndarray) -> np.ndarray:
                 if rows and found[first + place] < 0 and some["size"][place].all():
                     row = _first_same(some[place], known, blocks, np.sort(rows))
                     found[first + place] = -1 if row is None else readable[row]
+    shapes, joined = _shapes(blocks), _cells(known, _BLOCKS)
+    for place in np.flatnonzero((found < 0) & others["size"].all(axis=1)).tolist():
+        for view in _views(np.asarray(others[place : place + 1])):
+            shape = _shapes(_joined(view["grey"], _BLOCKS))
+            near = np.flatnonzero(shapes @ shape[0] >= _ALIKE)
+            row = _first_relit(view[0], known, joined, near) if len(near) else None
+            if row is not None:
+                found[place] = readable[row]
+                break
     return found
 
 
@@ -103,7 +133,8 @@ def _views(signatures: np.ndarray) -> Iterator[np.ndarray]:
     for quarters in range(4):
         for step in (1, -1):
             view = signatures.copy()
-            view["grey"] = np.rot90(signatures["grey"], quarters, axes=(1, 2))[:, :, ::step]
+            for name in ("grey", "least", "most"):
+                view[name] = np.rot90(signatures[name], quarters, axes=(1, 2))[:, :, ::step]
             if quarters % 2:
                 view["size"] = signatures["size"][:, ::-1]
             yield view
@@ -119,7 +150,7 @@ def _decoded(paths: Sequence[Path]) -> np.ndarray:
             return
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         cells = cv2.resize(grey, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
-        signatures[row] = image.shape[1::-1], cells
+        signatures[row] = image.shape[1::-1], cells, *_extremes(image)
 
     with (
         ThreadPoolExecutor(usable_cores()) as pool,
@@ -130,17 +161,118 @@ def _decoded(paths: Sequence[Path]) -> np.ndarray:
     return signatures
 
 
+class _Cells(NamedTuple):
+    """Mean, least and largest value of the cells (n, cells, cells) float32, and their contrast."""
+
+    grey: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+    contrast: np.ndarray
+
+    def of(self, rows: np.ndarray) -> _Cells:
+        """Return those of some of the pictures."""
+        return _Cells(*(part[rows] for part in self))
+
+
+def _extremes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the largest value of a channel in each cell of an image (h, w, 3)."""
+    starts = [np.arange(_CELLS) * side // _CELLS for side in image.shape[:2]]
+    ends = np.maximum(np.append(starts[0][1:], len(image)), starts[0] + 1)
+    found = []
+    for both, limit in ((cv2.min, np.minimum), (cv2.max, np.maximum)):
+        grey = both(both(image[..., 0], image[..., 1]), image[..., 2])
+        strips = [limit.reduce(grey[a:b]) for a, b in zip(starts[0], ends, strict=True)]
+        found.append(limit.reduceat(np.stack(strips), starts[1], axis=1))
+    return found[0], found[1]
+
+
+def _first_relit(
+    one: np.ndarray, known: np.ndarray, coarse: _Cells, rows: np.ndarray
+) -> int | None:
+    """Return the first of these rows that shows the same picture in another light; None if none.
+
+    `coarse` has the cells of all that are known, joined to 16 a side, as is seen much sooner.
+    """
+    rows = rows[_even(one, known["size"][rows])]
+    if not len(rows):
+        return None
+    apart, told = relit_apart(coarse.of(rows), _cells(one[None], _BLOCKS))
+    rows = rows[~told | (apart <= _OF_CONTRAST_RELIT)]
+    counts = _cells_for(np.minimum(known["size"][rows].min(axis=1), one["size"].min()))
+    for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
+        apart, told = relit_apart(_cells(known[row : row + 1], count), _cells(one[None], count))
+        if told[0] and apart[0] <= _OF_CONTRAST_RELIT:
+            return row
+    return None
+
+
+def relit_apart(theirs: _Cells, own: _Cells) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far pictures (n,) are from one in a light of its own.
+
+    Brightness and contrast change each value x to k x + m, cut at 0 and 255: told from the cells
+    in which nothing was cut, k and m have to give every single cell of the other picture.
+
+    Returns:
+        The difference beyond 3 levels over the contrast, at the worst cell; and whether enough
+        cells tell k and m.
+    """
+    kept = (np.minimum(theirs.least, own.least) > _CLIPPED) & (
+        np.maximum(theirs.most, own.most) < 255 - _CLIPPED
+    )
+    weights = kept.reshape(len(kept), -1) / np.maximum(kept.sum(axis=(1, 2)), 1)[:, None]
+    means, spreads = [], []
+    for grey in (theirs.grey, np.broadcast_to(own.grey, kept.shape)):
+        flat = grey.reshape(len(kept), -1)
+        means.append((flat * weights).sum(axis=1))
+        spreads.append(np.sqrt(((flat - means[-1][:, None]) ** 2 * weights).sum(axis=1)) + 1e-6)
+    gain = spreads[1] / spreads[0]
+    told = (kept.mean(axis=(1, 2)) >= _LEAST_KEPT) & (np.minimum(*spreads) > _LEAST_SPREAD)
+    told &= (gain < _GAIN) & (gain > 1 / _GAIN)
+    gain = np.where(told, gain, 1).astype(np.float32)
+    shift = (means[1] - gain * means[0]).astype(np.float32)
+    ways = (theirs, own, gain, shift), (own, theirs, 1 / gain, -shift / gain)
+    return np.minimum(*(_off(*way) for way in ways)), told
+
+
+def _off(one: _Cells, other: _Cells, gain: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Return the worst difference of cells from what a change of light may make of others.
+
+    The mean of values that are cut at 0 is at least the cut mean, and at most what two values, the
+    least and the largest, with that mean would have; where they are cut at 255 it is vice versa.
+    """
+    k, m = gain[:, None, None], shift[:, None, None]
+    share = (one.grey - one.least) / np.maximum(one.most - one.least, 1)
+    plain, least, most = k * one.grey + m, k * one.least + m, k * one.most + m
+    dark = np.maximum(least, 0) + share * (np.maximum(most, 0) - np.maximum(least, 0))
+    bright = np.minimum(least, 255) + share * (np.minimum(most, 255) - np.minimum(least, 255))
+    low = np.maximum(plain, 0) + bright - plain
+    high = dark + np.minimum(plain, 255) - plain
+    beyond = np.maximum(low - other.grey, other.grey - high) - _LEVELS * np.maximum(k, 1)
+    contrast = np.maximum(np.minimum(k * one.contrast, other.contrast), 1)
+    return np.asarray((beyond / contrast).reshape(len(beyond), -1).max(axis=1))
+
+
+def _cells(signatures: np.ndarray, count: int) -> _Cells:
+    step = _CELLS // count
+    shape = (len(signatures), count, step, count, step)
+    least = signatures["least"].reshape(shape).min(axis=4).min(axis=2).astype(np.float32)
+    most = signatures["most"].reshape(shape).max(axis=4).max(axis=2).astype(np.float32)
+    grey = _joined(signatures["grey"], count)
+    return _Cells(grey, least, most, _contrast(grey))
+
+
+def _shapes(blocks: np.ndarray) -> np.ndarray:
+    """Return cells (n, side, side) as vectors (n, side * side) of mean 0 and length 1."""
+    flat = blocks.reshape(len(blocks), -1) - blocks.mean(axis=(1, 2))[:, None]
+    return np.asarray(flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6))
+
+
 def _first_same(
     one: np.ndarray, known: np.ndarray, blocks: np.ndarray, rows: np.ndarray
 ) -> int | None:
     """Return the first of these rows that shows the same picture; None if none does."""
-    width, height = one["size"].astype(np.int64)
-    sizes = known["size"][rows].astype(np.int64)
-    # A resized side is right to a pixel.
-    uneven = np.abs(width * sizes[:, 1] - height * sizes[:, 0])
-    even = uneven <= np.maximum(sizes.max(axis=1), max(width, height))
-    rows = rows[even]
-    cells = _cells_for(np.minimum(sizes[even].min(axis=1), min(width, height)))
+    rows = rows[_even(one, known["size"][rows])]
+    cells = _cells_for(np.minimum(known["size"][rows].min(axis=1), one["size"].min()))
     same = np.zeros(len(rows), dtype=bool)
     for count in np.unique(cells).tolist():
         of = np.flatnonzero(cells == count)
@@ -162,6 +294,14 @@ def _first_same(
             if alike.any():
                 break
     return int(rows[same.argmax()]) if same.any() else None
+
+
+def _even(one: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return which of the sizes (n, 2) a resized picture may have, right to a pixel."""
+    width, height = one["size"].astype(np.int64)
+    sizes = sizes.astype(np.int64)
+    uneven = np.abs(width * sizes[:, 1] - height * sizes[:, 0])
+    return np.asarray(uneven <= np.maximum(sizes.max(axis=1), max(width, height)))
 
 
 def _cells_for(sides: np.ndarray) -> np.ndarray:
@@ -186,7 +326,7 @@ def _contrast(cells: np.ndarray) -> np.ndarray:
 
 
 def _source_hash(paths: Sequence[Path]) -> str:
-    digest = hashlib.sha256(b"signatures 1\0")
+    digest = hashlib.sha256(b"signatures 2\0")
     for path in paths:
         try:
             stat = path.stat()

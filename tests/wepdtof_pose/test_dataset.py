@@ -115,7 +115,7 @@ def test_keypoints_of_another_shape_are_refused(make_dataset: Make) -> None:
     [
         ("folder", None, ["cam0", "cam1", None]),
         ("name", None, ["cam0/night", "cam1", "night"]),
-        ("folder", "video_id", [3, "x", None]),
+        ("folder", "video_id", ["3", "x", None]),
     ],
 )
 def test_scenes_from_names_and_fields(

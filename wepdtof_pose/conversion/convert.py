@@ -26,6 +26,7 @@ from wepdtof_pose.files import (
     write_json,
     write_text,
 )
+from wepdtof_pose.formats.coco import require_pixels
 from wepdtof_pose.formats.layout import (
     FILE_NAME_READ,
     Layout,
@@ -115,6 +116,8 @@ def convert(
             reading = READERS[source_format](path, folder_of_images, joints, category)
             if not any(len(dataset.frames) for dataset in reading.datasets.values()):
                 raise InputError(f"{source}: nothing to convert: it has no image and nobody")
+            for dataset in reading.datasets.values():
+                require_pixels(dataset.people, dataset.keypoints, dataset.frames, str(source))
             if choose is not None:
                 reading = _of_chosen(reading, choose)
             converted, without_scene = _converted(reading, target, scene_from, scene_field)

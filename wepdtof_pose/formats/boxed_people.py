@@ -15,6 +15,7 @@ or upright, and no joints. Their readers give `Sequence`s; `reading_of` makes a 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Many
@@ -29,9 +30,10 @@ from wepdtof_pose.dataset import AREA_PER_BOX, PoseDataset, make_frames, make_pe
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import require_inside
 from wepdtof_pose.formats.categories import people_labels, require_people
-from wepdtof_pose.formats.fields import repeated, shown
+from wepdtof_pose.formats.fields import repeated, require_id, require_whole, shown
 from wepdtof_pose.formats.layout import (
     IMAGE_SUFFIXES,
+    TRACKS_NUMBERED,
     TWICE,
     WHOLE,
     Reading,
@@ -76,7 +78,7 @@ class BoxedPerson:
         rotated: cx, cy, w, h in pixels and degrees clockwise, where there is such a box.
         box: x, y, w, h in pixels; where there is none, the bounds of the rotated box are taken.
         label: what the file says it is; None where it says nothing, which means a person.
-        id, track: its ids, where there are any.
+        id, track: its ids, where there are any; a track may be named by a text.
         extra: other fields.
     """
 
@@ -85,7 +87,7 @@ class BoxedPerson:
     box: tuple[float, ...] | None = None
     label: str | None = None
     id: Any = None
-    track: int | None = None
+    track: int | str | None = None
     iscrowd: int = 0
     extra: dict[str, Any] | None = None
 
@@ -157,6 +159,21 @@ def reading_of(
     return Reading({WHOLE: dataset}, files, add_counts(others, left_out, *counts))
 
 
+def track_of(value: Any, what: str) -> int | str | None:
+    """Return the number of a track, or its name; None where there is none.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        require_whole(value, what)
+        return int(value)
+    require_id(value, what)
+    return int(value) if re.fullmatch(r"-?\d{1,15}", value) else value
+
+
 def images_without_labels(dataset: PoseDataset) -> dict[str, int]:
     """Count the images beside those of a data set that has a file of labels for each of its own."""
     own = {dataset.root / name for name in dataset.frames["file_name"]}
@@ -170,7 +187,10 @@ def images_without_labels(dataset: PoseDataset) -> dict[str, int]:
 def only_people(
     sequences: Many[Sequence], category: str | None, *, source: str
 ) -> tuple[list[Sequence], dict[str, int]]:
-    """Return the sequences with their people alone, each once, and how much else there was."""
+    """Return the sequences with their people alone, each once, and how much else there was.
+
+    Their tracks are numbered 1, 2, ... where one is no number.
+    """
     labels = Counter(p.label for s in sequences for p in s.people if p.label is not None)
     if category is not None and not labels:
         raise InputError(f"{source}: its boxes have no labels: no --category")
@@ -182,6 +202,16 @@ def only_people(
         once, again = each_once(people)
         others = add_counts(others, again)
         kept.append(replace(sequence, people=once))
+    tracks = [p.track for s in kept for p in s.people if p.track is not None]
+    if any(isinstance(track, str) for track in tracks):
+        numbers: dict[Any, int] = {}
+        for track in tracks:
+            numbers.setdefault(track, len(numbers) + 1)
+        kept = [
+            replace(s, people=[replace(p, track=numbers.get(p.track)) for p in s.people])
+            for s in kept
+        ]
+        others = add_counts(others, {TRACKS_NUMBERED: len(tracks)})
     return kept, others
 
 

@@ -189,6 +189,28 @@ def find_image_root(
     return first_root([*places, *others], file_names, base / "images", forms=forms)
 
 
+def require_pixels(
+    people: pd.DataFrame, keypoints: np.ndarray, frames: pd.DataFrame, source: str
+) -> None:
+    """Refuse a file whose boxes, or joints, are all shares of the image or of the box."""
+    single = (people["iscrowd"] == 0).to_numpy()
+    # In a picture of a few pixels shares and pixels look alike.
+    if not single.any() or frames[["width", "height"]].min(axis=None) < SMALLEST_SIDE:
+        return
+    boxes = people.loc[single, list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
+    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
+    labelled = keypoints[..., 2] > 0
+    joints = keypoints[labelled & (single & (labelled.sum(axis=1) > 1))[:, None], :2]
+    found = {"boxes": are_shares(boxes), "joints": are_shares(joints)}
+    if any(found.values()):
+        what = " and ".join(name for name, shares in found.items() if shares)
+        raise InputError(
+            f"{source}: all {what} lie between 0 and 1: they are shares of the image, not pixels; "
+            "multiply x and width by the width of the image, y and height by its height (joints "
+            "may be shares of their box: wepdtof-pose validate tells which)"
+        )
+
+
 def _of_content(content: Any, *, source: str, **options: Any) -> PoseDataset:
     if not isinstance(content, dict):
         otherwise = (
@@ -229,7 +251,7 @@ def _of_blocks(
     people, keypoints, from_joints = people_table(
         annotations, frames, keypoint_set, category_ids=ids
     )
-    _require_pixels(people, keypoints, frames, source)
+    require_pixels(people, keypoints, frames, source)
     others: dict[str, int] = {}
     if len(people) < len(annotations.rows):
         others = _others(counts(), ids, members)
@@ -257,28 +279,6 @@ def _of_blocks(
             },
         ),
     )
-
-
-def _require_pixels(
-    people: pd.DataFrame, keypoints: np.ndarray, frames: pd.DataFrame, source: str
-) -> None:
-    """Refuse a file whose boxes, or joints, are all shares of the image or of the box."""
-    single = (people["iscrowd"] == 0).to_numpy()
-    # In a picture of a few pixels shares and pixels look alike.
-    if not single.any() or frames[["width", "height"]].min(axis=None) < SMALLEST_SIDE:
-        return
-    boxes = people.loc[single, list(BOX_COLUMNS)].to_numpy(dtype=np.float64)
-    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
-    labelled = keypoints[..., 2] > 0
-    joints = keypoints[labelled & (single & (labelled.sum(axis=1) > 1))[:, None], :2]
-    found = {"boxes": are_shares(boxes), "joints": are_shares(joints)}
-    if any(found.values()):
-        what = " and ".join(name for name, shares in found.items() if shares)
-        raise InputError(
-            f"{source}: all {what} lie between 0 and 1: they are shares of the image, not pixels; "
-            "multiply x and width by the width of the image, y and height by its height (joints "
-            "may be shares of their box: wepdtof-pose validate tells which)"
-        )
 
 
 def _others(counts: Counter[Any], ids: tuple[Any, ...], members: dict[str, Any]) -> dict[str, int]:

@@ -55,6 +55,9 @@ def keypoint_category(
         InputError: there is no such category, it names no joints but has to, or several have
             joints and nothing says which are people.
     """
+    stated = content.get("categories") if isinstance(content, dict) else None
+    if required and stated is not None and not isinstance(stated, list):
+        raise InputError(f"{source}: 'categories' is no list: put the category into [ ]")
     rows = categories_of(content)
     if name is not None:
         rows = _named(rows, name, source)
@@ -81,9 +84,13 @@ def keypoint_category(
         found = _people(found, used(), source)
     if len(found) > 1:
         names = ", ".join(shown(row.get("name", row["id"])) for row in found)
+        option = CATEGORY_OPTION
+        if len({_name(row) for row in found}) < len(found):
+            names = ", ".join(f"{shown(_name(row))} of id {shown(row['id'])}" for row in found)
+            option = CATEGORY_OPTION.replace("NAME", "ID")
         raise InputError(
             f"{source}: several categories have keypoints ({names}): say which are people with "
-            f"{CATEGORY_OPTION}"
+            f"{option}"
         )
     require_id(found[0]["id"], f"{source}: the category's 'id'")
     return found[0]

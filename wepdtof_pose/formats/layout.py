@@ -29,7 +29,6 @@ ASIDE = frozenset({"__MACOSX", "@eaDir"})
 """Folders that a Mac's archives have, and a Synology server, beside the data."""
 
 ANNOTATION_FOLDERS = ("annotations", "annot")
-
 SEARCHED = 20
 """Images that are looked for before a folder is taken for the wrong one: some may be missing."""
 FILE_NAME_READ = "file_name_read"
@@ -359,6 +358,7 @@ def add_counts(*counts: dict[str, int]) -> dict[str, int]:
 
 
 BOXES_OF_JOINTS = "boxes that are the extent of the joints"
+CATEGORY_UNLISTED = "category ids that are not listed (taken for the only one that is)"
 NUMBERED_ANEW = "ids of images and people (numbered anew: some are missing or not unique)"
 TRACKS_NUMBERED = "track ids (numbered anew: some are no whole numbers)"
 SPELLED = "image names (of files that are spelled in another way)"
@@ -366,8 +366,8 @@ RESPELLED = "label files that are spelled in another way than their images"
 TWICE = "people who are given twice, with the same numbers (used once)"
 BOXES_ALONE = "people with a box and no joints"
 DERIVED = frozenset(
-    {BOXES_ALONE, BOXES_OF_JOINTS, NUMBERED_ANEW, TRACKS_NUMBERED}
-    | {SPELLED, RESPELLED, WITHOUT_SCENE}
+    {BOXES_ALONE, BOXES_OF_JOINTS, CATEGORY_UNLISTED, NUMBERED_ANEW, TRACKS_NUMBERED, SPELLED}
+    | {RESPELLED, WITHOUT_SCENE}
 )
 """Counts of a reader that say what it put in place of something missing: nothing is lost there."""
 

@@ -88,9 +88,10 @@ CODES: dict[str, Code] = {
     ),
     "units-per-cent": Code(
         "error",
-        "boxes, or boxes and joints, in per cent of the image, not in pixels",
-        "multiply x and width by the width of the image over 100, y and height by its height over "
-        "100 (Label Studio's unit: wepdtof-pose convert --from label_studio reads its own export)",
+        "boxes, or boxes and joints, in per cent or thousandths of the image, not in pixels",
+        "multiply x and width by the width of the image, y and height by its height, and divide by "
+        "100 or 1,000 (per cent are Label Studio's: wepdtof-pose convert --from label_studio reads "
+        "its own export)",
     ),
     "units-multiplied": Code(
         "error",

@@ -8,8 +8,6 @@ under another name; nobody loses a box or a joint for the sake of a field.
 
 from __future__ import annotations
 
-import json
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +20,7 @@ from wepdtof_pose.validation.edits import Edits, Table
 from wepdtof_pose.validation.label_counts import (
     extent_of_joints,
     joints_in,
+    listed,
     number_in,
     sees_apart,
     visibility_in,
@@ -45,13 +44,6 @@ _MADE_ANEW = ("num_keypoints", "area")
 
 _OPTIONAL = ("scene", "fisheye", "track_id", "rotated_box", "area_from_box")
 """Fields that readers do without."""
-
-_NAMED_NUMBERS = (
-    *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
-    *(("cx", "cy", "w", "h", "angle"), ("cx", "cy", "width", "height", "angle")),
-    *(("x", "y", "v"), ("x", "y", "visibility"), ("x", "y", "visible")),
-)
-"""Keys of objects that stand for a box, a rotated box or a joint, in the order of the list."""
 
 _CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
 """Keys of objects that stand for a box by two corners."""
@@ -159,6 +151,9 @@ def _in_a_list(person: dict[str, Any]) -> bool:
 
 def _mend_categories(edits: Edits) -> None:
     categories = edits.content.get("categories")
+    if isinstance(categories, dict) and "id" in categories:
+        categories = [categories]
+        edits.set_member("category", "categories", categories, "'categories' -> a list of one")
     if not isinstance(categories, list):
         return
     for number, category in enumerate(categories):
@@ -187,9 +182,14 @@ def _edges_by_name(names: list[Any], edges: Any) -> list[list[int]] | None:
     edges = [edge for edge in edges if edge != []]
     if any(not isinstance(edge, list) or len(edge) != 2 for edge in edges):
         return None
-    if any(type(joint) is not str or joint not in names for edge in edges for joint in edge):
-        return None if edges else []
-    return [[names.index(joint) + 1 for joint in edge] for edge in edges]
+    ends = [joint for edge in edges for joint in edge]
+    numbers = [names.index(one) + 1 if one in names else number_in(one) for one in ends]
+    # A 0 says that all are counted from 0.
+    start = 0 if 0 in numbers and not any(one in names for one in ends) else 1
+    if not set(numbers) <= set(range(start, start + len(names))):
+        return None
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    return [[int(a or 0) + 1 - start, int(b or 0) + 1 - start] for a, b in pairs]
 
 
 def _take_out_scalars(edits: Edits, table: Table) -> None:
@@ -270,7 +270,11 @@ def _only_other_id(edits: Edits, category: dict[str, Any] | None) -> Any:
 
 
 def _images_meant(edits: Edits) -> Callable[[Any], Any]:
-    """Return what gives the id of the only image that an image_id can stand for, or None."""
+    """Return what gives the id of the only image that an image_id can stand for, or None.
+
+    Where all that are texts can be ids, and not all of them names of files, or the other way round,
+    that is what they are: `"1"` is image 1 then, whose file may be 0.jpg, and not that of 1.jpg.
+    """
     images = [image for _, image in edits.entries("images") if _is_id(image.get("id"))]
     known = {image["id"] for image in images}
     spelled: dict[str, set[Any]] = defaultdict(set)
@@ -278,12 +282,21 @@ def _images_meant(edits: Edits) -> Callable[[Any], Any]:
         spelled[_unpadded(number)].add(number)
     names = [(i["id"], i["file_name"]) for i in images if isinstance(i.get("file_name"), str)]
     asked = [person.get("image_id") for _, person in edits.entries("annotations")]
-    files = images_of_paths(names, {value for value in asked if isinstance(value, str)} - known)
+    texts = {value for value in asked if isinstance(value, str)} - known
+    files = images_of_paths(names, texts)
+
+    def by_id(value: Any) -> set[Any]:
+        spelling = spelled.get(_unpadded(value), set()) if _is_id(value) else set()
+        return ({_meant(value, known)} - {None}) | spelling
+
+    are_ids, are_files = (all(map(of, texts)) for of in (by_id, files.get))
 
     def meant(value: Any) -> Any:
-        found = {_meant(value, known)} - {None}
-        if _is_id(value):
-            found |= spelled.get(_unpadded(value), set()) | files.get(value, set())
+        found = set()
+        if are_ids or not are_files or not isinstance(value, str):
+            found |= by_id(value)
+        if isinstance(value, str) and (are_files or not are_ids):
+            found |= files.get(value, set())
         return found.pop() if len(found) == 1 else None
 
     return meant
@@ -389,7 +402,7 @@ def _flag(value: Any) -> Any:
 
 def _numbers(value: Any) -> Any:
     """Read a list of numbers, some of which are texts."""
-    value = _listed(value)
+    value = listed(value)
     if not isinstance(value, list):
         return _LEAVE
     read = [_number(one) for one in value]
@@ -444,12 +457,14 @@ def _keypoints(value: Any, joints: int | None, unknown: int | None) -> Any:
     `unknown` is the visibility of joints that have a place and null for it; None where another
     field says it.
     """
-    if value in ({}, ""):
+    if value in ({}, "", [[]]):
         return []
-    value = _listed(value)
+    value = listed(value)
     if not isinstance(value, list):
         return _LEAVE
-    value = [_listed(joint) if isinstance(joint, dict) else joint for joint in value]
+    if len(value) == 1 and isinstance(value[0], list) and joints != 1:
+        value = value[0]
+    value = [_joint_as_list(joint) for joint in value]
     nested = bool(value) and all(isinstance(joint, list) for joint in value)
     found = joints_in(value, pairs=False)
     lengths = {len(joint) for joint in found}
@@ -465,6 +480,12 @@ def _keypoints(value: Any, joints: int | None, unknown: int | None) -> Any:
     return _LEAVE if _LEAVE in read else [number for joint in read for number in joint]
 
 
+def _joint_as_list(joint: Any) -> Any:
+    """Return the list that an object or a text of several numbers stands for, else the value."""
+    found = listed(joint)
+    return found if isinstance(found, list) and len(found) > 1 else joint
+
+
 def _joint(joint: list[Any], unknown: int | None) -> Any:
     x, y, visibility = joint
     if x is None or y is None:
@@ -477,23 +498,3 @@ def _joint(joint: list[Any], unknown: int | None) -> Any:
         return _LEAVE if unknown is None else [*place, unknown if placed else 0]
     seen = visibility_in(visibility, placed=placed)
     return _LEAVE if seen is None else [*place, seen]
-
-
-def _listed(value: Any) -> Any:
-    """Return the list that a text or an object stands for; the value itself where it is neither.
-
-    >>> _listed("5, 5, 40, 40"), _listed({"x": 5, "y": 5, "w": 40, "h": 40}), _listed("wide")
-    ([5, 5, 40, 40], [5, 5, 40, 40], 'wide')
-    """
-    if isinstance(value, dict):
-        keys = next((keys for keys in _NAMED_NUMBERS if set(keys) == set(value)), None)
-        return value if keys is None else [value[key] for key in keys]
-    if not isinstance(value, str):
-        return value
-    if value.startswith("["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            pass
-    numbers = [number_in(part) for part in re.split(r"[\s,;]+", value.strip("[]() \t\n"))]
-    return value if None in numbers else numbers

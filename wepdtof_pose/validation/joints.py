@@ -239,10 +239,14 @@ def similar_people(raw: RawFile, labelled: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def repeated_boxes(raw: RawFile) -> np.ndarray:
-    """Mask (people,) of those whose box is exactly that of an earlier person of the image."""
+    """Mask (people,) of those whose box is exactly that of an earlier person of the image.
+
+    Boxes of no size are alike because they say nothing, and are found as such.
+    """
     boxes = raw.rotated if raw.boxes_only else raw.boxes
     table = pd.DataFrame(boxes).assign(image=raw.image_of)
-    whole = np.isfinite(boxes).all(axis=1) & (raw.image_of >= 0) & ~raw.crowds
+    whole = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:4] != 0).all(axis=1)
+    whole &= (raw.image_of >= 0) & ~raw.crowds
     return table.duplicated().to_numpy() & whole
 
 

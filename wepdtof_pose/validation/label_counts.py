@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import Any, NamedTuple
@@ -80,9 +81,17 @@ def count_person(person: Any, *, pairs: int = 0) -> LabelCounts:
 
 
 def joints_in(keypoints: list[Any], *, pairs: bool) -> list[list[Any]]:
-    """Return the joints of a flat or a nested list, as they are written."""
+    """Return the joints of a flat or a nested list, as they are written.
+
+    Three lists longer than a joint are all x, all y and all visibilities.
+
+    >>> joints_in([[1, 2, 3, 4], [5, 6, 7, 8], [2, 2, 1, 0]], pairs=False)
+    [[1, 5, 2], [2, 6, 2], [3, 7, 1], [4, 8, 0]]
+    """
     if keypoints and all(isinstance(joint, list) for joint in keypoints):
-        return keypoints
+        return (
+            list(map(list, zip(*keypoints, strict=True))) if _are_columns(keypoints) else keypoints
+        )
     step = 2 if pairs else 3
     return [keypoints[at : at + step] for at in range(0, len(keypoints) - step + 1, step)]
 
@@ -126,6 +135,26 @@ def is_box(box: Any) -> bool:
         return False
     numbers = [n for n in map(number_in, box) if n is not None and abs(n) < LARGEST]
     return len(numbers) == 4 and min(numbers[2:]) > 0
+
+
+def listed(value: Any) -> Any:
+    """Return the list that a text or an object stands for; the value itself where it is neither.
+
+    >>> listed("5, 5, 40, 40"), listed({"x": 5, "y": 5, "w": 40, "h": 40}), listed("wide")
+    ([5, 5, 40, 40], [5, 5, 40, 40], 'wide')
+    """
+    if isinstance(value, dict):
+        keys = next((keys for keys in _NAMED_NUMBERS if set(keys) == set(value)), None)
+        return value if keys is None else [value[key] for key in keys]
+    if not isinstance(value, str):
+        return value
+    if value.startswith("["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            pass
+    numbers = [number_in(part) for part in re.split(r"[\s,;]+", value.strip("[]() \t\n"))]
+    return value if None in numbers else numbers
 
 
 def number_in(value: Any) -> float | None:
@@ -174,9 +203,22 @@ def visibility_in(value: Any, *, placed: bool) -> float | None:
     return number_in(value)
 
 
+def _are_columns(lists: list[list[Any]]) -> bool:
+    if len(lists) != 3 or len(lists[0]) <= 3 or len({len(column) for column in lists}) > 1:
+        return False
+    return all(visibility_in(seen, placed=True) in (0, 1, 2) for seen in lists[2])
+
+
 def _by_name(item: tuple[Any, Any]) -> str:
     return str(item[0])
 
+
+_NAMED_NUMBERS = (
+    *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
+    *(("cx", "cy", "w", "h", "angle"), ("cx", "cy", "width", "height", "angle")),
+    *(("x", "y", "v"), ("x", "y", "visibility"), ("x", "y", "visible"), ("x", "y")),
+)
+"""Keys of objects that stand for a box, a rotated box or a joint, in the order of the list."""
 
 _WORDS = {
     "visible": 2,

@@ -58,6 +58,7 @@ def check_units(raw: RawFile) -> Iterator[Problem]:
     for code, message in (
         ("units-boxes", _other_boxes(raw)),
         ("units-joints", _other_joints(raw)),
+        ("units-per-cent", _per_mille(raw)),
         ("units-rotated", _rotated_elsewhere(raw)),
     ):
         if message:
@@ -144,7 +145,7 @@ def mirrored_angles(boxes: np.ndarray, sizes: np.ndarray, *, quadrants: int = 1)
     if mirrored < 0.5 or mirrored - stated < 1:
         return ""
     return (
-        f"{tells.sum()} boxes off the centre agree with the direction from it by {stated:.2f} (1 "
+        f"boxes off the centre ({tells.sum()}) agree with the direction from it by {stated:.2f} (1 "
         f"along it, -1 across it), and by {mirrored:.2f} if angles count counter-clockwise"
     )
 
@@ -244,6 +245,24 @@ def _per_cent(raw: RawFile) -> str:
     return "boxes lie within 0 to 100 and off their joints, and as per cent of the image on them"
 
 
+def _per_mille(raw: RawFile) -> str:
+    """Describe boxes, and joints if there are, in thousandths of their images.
+
+    Taken for pixels, several people lie wholly outside images of less than 1,000 pixels.
+    """
+    counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
+    within = ((boxes[:, :2] >= -1) & (boxes[:, :2] + boxes[:, 2:] <= 1001)).all(axis=1)
+    outside = (boxes[:, :2] + boxes[:, 2:] / 2 > sizes).any(axis=1) & counted
+    if outside.sum() < _SEVERAL or outside.sum() < 0.1 * counted.sum():
+        return ""
+    if not _all(within, counted) or _hold_joints(raw, boxes, raw.keypoints) <= 0.5:
+        return ""
+    return (
+        f"{outside.sum()} of {counted.sum()} people lie outside their images, and nobody beyond "
+        "1,000: thousandths of the image, or pixels of larger pictures?"
+    )
+
+
 def _is_no_chance(sizes: np.ndarray) -> bool:
     """Whether too many people are in the first 100 x 100 pixels of images of sizes (people, 2).
 
@@ -339,6 +358,10 @@ def _other_boxes(raw: RawFile) -> str:
         ),
     }
     fit = _hold_joints(raw, raw.boxes, raw.keypoints) > 0.5
+    if not fit:
+        below = "x, y, w, h with y from the lower edge of the image, unless that of the joints is"
+        readings[below] = (x, raw.sizes_of_people[:, 1] - y - h, w, h)
+        readings["x, y, height, width"] = (x, y, h, w)
     across, down = _larger(raw)
     # Boxes that hold joints of the upper body alone would do for those of a flatter picture.
     if not fit and (not 0.8 < across < 1.25 or not 0.8 < down < 1.25):
@@ -402,6 +425,7 @@ def _other_joints(raw: RawFile) -> str:
     points = raw.keypoints[..., :2]
     for words, moved in {
         "y, x": points[..., ::-1],
+        "x, y with y from the lower edge of the image": _from_below(raw),
         "places from the corner of the box": points + near,
         "shares of the box": near + points * sides,
     }.items():
@@ -409,6 +433,12 @@ def _other_joints(raw: RawFile) -> str:
         if _are_of_boxes(raw, raw.boxes, keypoints):
             return f"joints lie in the boxes of their people as {words}, and not as x, y"
     return ""
+
+
+def _from_below(raw: RawFile) -> np.ndarray:
+    """Return the places of joints (people, joints, 2) with y counted the other way."""
+    x, y = raw.keypoints[..., 0], raw.keypoints[..., 1]
+    return np.stack([x, raw.sizes_of_people[:, 1:] - y], axis=-1)
 
 
 def _jointed(raw: RawFile) -> np.ndarray:

@@ -111,6 +111,10 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
     if empty:
         having = counted(empty, "person has", "people have")
         found.append(f"{having} a box without width or height: training and scores leave them out")
+    turned = people[list(ROTATED_BOX_COLUMNS)]
+    if flat := int((turned.iloc[:, 2:4] <= 0).any(axis=1).sum()):
+        having = counted(flat, "person has", "people have")
+        found.append(f"{having} a rotated box without width or height")
     places, seen = dataset.keypoints[..., :2], dataset.keypoints[..., 2] > 0
     nowhere = int((seen & ((places == 0).all(axis=2) | (places == -1).all(axis=2))).sum())
     if nowhere:
@@ -123,9 +127,15 @@ def doubts_about(dataset: PoseDataset) -> list[str]:
 
 
 def _copies(dataset: PoseDataset) -> int:
-    """Return how many people have the box and the joints of an earlier one on their frame."""
+    """Return how many people have the box and the joints of an earlier one on their frame.
+
+    A box of no size without joints says nothing, and is found as such.
+    """
     boxes = dataset.people[["frame_id", *BOX_COLUMNS, *ROTATED_BOX_COLUMNS]]
-    rows = np.flatnonzero(boxes.duplicated(keep=False).to_numpy())
+    says = (dataset.people[["w", "h"]] > 0).all(axis=1) | (dataset.keypoints[..., 2] > 0).any(
+        axis=1
+    )
+    rows = np.flatnonzero(boxes.duplicated(keep=False).to_numpy() & says.to_numpy())
     joints = (dataset.keypoints[row].tobytes() for row in rows.tolist())
     return int(boxes.iloc[rows].assign(joints=list(joints)).duplicated().sum())
 

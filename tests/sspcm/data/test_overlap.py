@@ -101,8 +101,9 @@ def test_people_on_copies_of_tested_images_are_not_learned_from(parted):
             cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
             [cv2.IMWRITE_JPEG_QUALITY, 90],
         ),
+        lambda image: (cv2.convertScaleAbs(image, alpha=1.2, beta=30), []),
     ],
-    ids=["encoded anew", "larger", "half"],
+    ids=["encoded anew", "larger", "half", "brighter"],
 )
 def test_people_on_another_version_of_a_tested_image_are_not_learned_from(parted, copied):
     path = parted(train=lambda one: one["image_id"] <= 6, val=lambda one: one["image_id"] in (5, 9))
@@ -114,7 +115,7 @@ def test_people_on_another_version_of_a_tested_image_are_not_learned_from(parted
     assert sets.left_out["training split: on an image of tested people"] > 0
     assert sets.shared.startswith("1 image of tested people among those to learn from")
     assert "train_5.jpg is the same picture as the tested " in sets.shared
-    assert sets.shared.endswith("val_5.jpg, encoded, sized or turned anew)")
+    assert sets.shared.endswith("val_5.jpg, encoded, sized, turned or lit anew)")
 
 
 def test_copies_that_roboflow_made_of_a_tested_picture_are_not_learned_from(tmp_path):

@@ -51,6 +51,46 @@ def test_a_copy_may_be_mirrored_and_turned(camera, tmp_path, quarters, mirrored)
     assert same([camera / "1.png", camera / "0.png"], [copy], tmp_path) == [1]
 
 
+RELIT = {
+    "brighter": (1, 60),
+    "darker": (0.5, 0),
+    "more contrast": (1.5, -70),
+    "less contrast": (0.7, 40),
+    "partly white": (1.6, 10),
+    "partly black": (1, -80),
+}
+
+
+def relit(image, name):
+    gain, shift = RELIT[name]
+    return np.clip(image * float(gain) + shift, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", RELIT)
+@pytest.mark.parametrize("zoom", [0.75, 1])
+def test_a_copy_may_be_of_another_brightness_and_contrast(camera, tmp_path, name, zoom):
+    image = cv2.resize(read_image(camera / "0.png"), None, fx=zoom, fy=zoom)
+    copy = written(tmp_path / "a.jpg", relit(image, name)[:, ::-1], cv2.IMWRITE_JPEG_QUALITY, 80)
+    assert same([camera / "1.png", camera / "0.png"], [copy], tmp_path) == [1]
+    # Whichever of the two was there first.
+    assert same([copy], [camera / "1.png", camera / "0.png"], tmp_path) == [-1, 0]
+
+
+@pytest.mark.parametrize("name", RELIT)
+def test_the_next_frame_in_another_light_is_another_picture(camera, tmp_path, name):
+    copy = written(tmp_path / "a.png", relit(read_image(camera / "1.png"), name))
+    assert same([camera / "0.png"], [copy], tmp_path) == [-1]
+
+
+def test_a_person_in_black_who_walks_in_the_dark_is_seen(camera, tmp_path):
+    paths = []
+    for number in (0, 1):
+        image = relit(read_image(camera / f"{number}.png"), "darker")
+        image[(image < 22).all(axis=2)] = 0
+        paths.append(written(tmp_path / f"{number}.png", image))
+    assert same([paths[0]], [paths[1]], tmp_path) == [-1]
+
+
 def test_the_next_frame_of_a_camera_is_another_picture(camera, tmp_path):
     assert same([camera / "0.png"], [camera / "1.png"], tmp_path) == [-1]
 

@@ -52,6 +52,15 @@ def test_one_file_for_several_images_is_said(
     assert doubt == "1 image has the file of another one, '66.png' first: are all people its?"
 
 
+def test_shares_of_the_image_are_refused_in_every_format(tmp_path: Path) -> None:
+    write_image(tmp_path / "in" / "a.png", np.zeros((90, 120, 3), dtype=np.uint8))
+    boxes = [[0.25, 0.4, 0.1, 0.3, 20], [0.75, 0.4, 0.1, 0.3, -20]]
+    (tmp_path / "in" / "a.json").write_text(json.dumps([{"img_name": "a", "bboxes": boxes}]))
+    with pytest.raises(InputError, match="all boxes lie between 0 and 1: they are shares"):
+        convert(tmp_path / "in", tmp_path / "out", source_format="wepdtof")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("target", "box", "crowd", "message"),
     [

@@ -110,3 +110,12 @@ def test_two_categories_of_which_none_says_person() -> None:
 def test_dogs_alone_are_nobody() -> None:
     with pytest.raises(InputError, match="nobody is left: 2 annotations of category 'dog'"):
         parse(of_categories(2, 2))
+
+
+def test_categories_of_one_name_are_told_apart_by_their_ids() -> None:
+    other = {"id": 2, "name": "person", "keypoints": JOINTS[:1]}
+    content = of_categories(1, 2, categories=[CATEGORIES[1], other])
+    with pytest.raises(InputError, match=r"'person' of id 1, 'person' of id 2.*--category ID"):
+        parse(content)
+    chosen = coco.from_dict(content, source="a.json", category="2", root=Path())
+    assert (len(chosen), len(chosen.keypoint_set)) == (1, 1)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 from wepdtof_pose.annotations import sample_folder
 
+from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.formats.loading import load_dataset
-from wepdtof_pose.validation.validate import doubts_about
+from wepdtof_pose.validation.validate import doubts_about, validate_dataset
 
 
 def test_boxes_of_no_size_are_doubtful() -> None:
@@ -36,3 +37,15 @@ def test_people_who_are_given_twice_are_doubtful() -> None:
     assert doubt.startswith("3 people have the box and all joints of another one")
     twice.keypoints[2, 0, 0] += 1
     assert "2 people have" in doubts_about(twice)[0]
+
+
+def test_boxes_of_no_size_without_joints_are_one_doubt() -> None:
+    dataset = load_dataset(sample_folder())["all"].select_people(np.array([0, 1, 1]))
+    people = dataset.people.copy()
+    people.loc[[1, 2], ["x", "y", "w", "h"]] = 0
+    people.loc[[1, 2], list(ROTATED_BOX_COLUMNS)] = np.nan
+    empty = replace(dataset, people=people, keypoints=dataset.keypoints.copy())
+    empty.keypoints[1:] = 0
+    (doubt,) = doubts_about(empty)
+    assert doubt.startswith("2 people have a box without width or height")
+    assert "box-repeated" not in validate_dataset(empty).counts

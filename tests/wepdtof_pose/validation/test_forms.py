@@ -16,7 +16,7 @@ from wepdtof_pose.validation.repaired_copy import write_repaired
 
 NAMES = ["nose", "neck", "left_hand", "right_hand"]
 JOINTS = [30, 12, 2, 32, 20, 2, 22, 40, 1, 44, 42, 2]
-EXTENT = [22, 12, 22, 30]
+EXTENT, JOINED = [22, 12, 22, 30], {"keypoints": JOINTS}
 
 
 def content() -> dict[str, Any]:
@@ -59,6 +59,7 @@ def fixed(tmp_path: Path) -> Fix:
 
 PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "nested joints": ({"keypoints": np.reshape(JOINTS, (4, 3)).tolist()}, {"keypoints": JOINTS}),
+    "lists of x, y, v": ({"keypoints": [JOINTS[i::3] for i in range(3)]}, {"keypoints": JOINTS}),
     "nested joints without visibility": (
         {"keypoints": [[30, 12], [32, 20], [0, 0], [44, 42]], "num_keypoints": 3},
         {"keypoints": [30, 12, 2, 32, 20, 2, 0, 0, 0, 44, 42, 2]},
@@ -97,6 +98,8 @@ PERSON_FORMS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "joints in a text": ({"keypoints": ", ".join(map(str, JOINTS))}, {"keypoints": JOINTS}),
     "joints in a text of JSON": ({"keypoints": str(JOINTS)}, {"keypoints": JOINTS}),
+    "joint texts": ({"keypoints": ["30,12,2", "32 20 2", "22,40,1", "44,42,2"]}, JOINED),
+    "joints in a list of their own": ({"keypoints": [JOINTS]}, JOINED),
     "joints as objects": (
         {
             "keypoints": [
@@ -250,7 +253,7 @@ def test_a_side_that_contradicts_the_picture_stays(fixed: Fix) -> None:
 LEFT: dict[str, tuple[dict[str, Any], str]] = {
     "a visibility of two readings": ({"keypoints": [30, 12, "outside", *JOINTS[3:]]}, "structure"),
     "a joint that is a word": ({"keypoints": ["a", *JOINTS[1:]]}, "structure"),
-    "joints in objects": ({"keypoints": [{"x": 1, "y": 2}] * 4}, "structure"),
+    "joints in objects": ({"keypoints": [{"x": 1, "y": 2, "z": 3}] * 4}, "structure"),
     "a joint that the category does not name": ({"keypoints": {"tail": [1, 2, 2]}}, "structure"),
     "a list too short": ({"keypoints": JOINTS[:-1]}, "keypoint-count"),
     "a list of other joints": ({"keypoints": [*JOINTS, 1, 2, 2]}, "keypoint-count"),
@@ -406,11 +409,11 @@ def test_an_unused_image_of_a_used_id(fixed: Fix) -> None:
     assert [image["id"] for image in after["images"]] == [1, 2, 3]
 
 
-def test_skeletons(fixed: Fix) -> None:
+@pytest.mark.parametrize("edges", [[["nose", "neck"], []], [[0, 1]], [["1", 2.0]], [["nose", 2]]])
+def test_skeletons(fixed: Fix, edges: list[Any]) -> None:
     before = content()
-    before["categories"][0]["skeleton"] = [["nose", "neck"], []]
-    after, _ = fixed(before)
-    assert after["categories"][0]["skeleton"] == [[1, 2]]
+    before["categories"][0]["skeleton"] = edges
+    assert fixed(before)[0]["categories"][0]["skeleton"] == [[1, 2]]
 
 
 def test_units_are_not_repaired_person_by_person(fixed: Fix) -> None:

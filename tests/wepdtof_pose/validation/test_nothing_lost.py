@@ -3,6 +3,7 @@
 WEPDTOF_EXAMPLES sets the number of data sets (12 by default).
 """
 
+import copy
 import json
 import shutil
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from generated import generated
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from wepdtof_pose.annotations import sample_folder
 
 from sspcm.config import DataConfig
 from sspcm.data.sets import make_sets
@@ -195,3 +197,22 @@ def read_by_the_engine(folder: Path, *, known: bool) -> None:
 
 FEW = ("usable", "of tested people", "nobody", "labelled people")
 """What training says where the people of so small a set do not suffice."""
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_ids_as_texts_are_no_files_that_are_numbered_from_0(tmp_path: Path, first: int) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    ids = [image["id"] for image in content["images"]]
+    assert ids == sorted(ids)
+    number = {one: at for at, one in enumerate(ids, start=1)}
+    for image in content["images"]:
+        image |= {"id": number[image["id"]], "file_name": f"{number[image['id']] - 1 + first}.jpg"}
+    for person in content["annotations"]:
+        person["image_id"] = number[person["image_id"]]
+    texts = copy.deepcopy(content)
+    for person in texts["annotations"]:
+        person["image_id"] = str(person["image_id"])
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(texts))
+    write_repaired(file, tmp_path / "out")
+    assert read_json(tmp_path / "out" / "annotations" / "a.json") == content

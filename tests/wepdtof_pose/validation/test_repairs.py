@@ -142,6 +142,17 @@ def test_repair(damaged: tuple[Path, dict], tmp_path: Path, drop: bool) -> None:
     assert {"structure", "person-id-zero", "not-finite", "box-empty"} <= codes
 
 
+def test_a_category_that_is_in_no_list(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    (category,) = content["categories"]
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({**content, "categories": category}))
+    with pytest.raises(InputError, match=r"a.json: 'categories' is no list: put .* into \[ \]"):
+        load_dataset(file)
+    assert write_repaired(file, tmp_path / "out")["remaining"] == {}
+    assert read_json(tmp_path / "out" / "annotations" / "a.json") == content
+
+
 def test_what_pycocotools_reads_of_everybody_is_filled_in(tmp_path: Path) -> None:
     content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
     rows = content["annotations"]

@@ -24,12 +24,20 @@ from wepdtof_pose.formats.boxed_people import (
     only_people,
     scenes_by_folder,
     to_dataset,
+    track_of,
     upright,
 )
 from wepdtof_pose.formats.categories import require_people
-from wepdtof_pose.formats.datasets.wepdtof import category_names, label_of, owner_of, read_frames
-from wepdtof_pose.formats.fields import objects, other_fields, require_numbers
-from wepdtof_pose.formats.layout import Reading, add_counts, first_root, names_below, split_files
+from wepdtof_pose.formats.datasets.wepdtof import labels_of, owner_of, read_frames
+from wepdtof_pose.formats.fields import other_fields, require_numbers
+from wepdtof_pose.formats.layout import (
+    CATEGORY_UNLISTED,
+    Reading,
+    add_counts,
+    first_root,
+    names_below,
+    split_files,
+)
 
 _PERSON_FIELDS = frozenset(
     {"id", "image_id", "bbox", "rotated_box", "area", "category_id", "person_id", "iscrowd"}
@@ -74,9 +82,9 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
 def from_dict(content: Any, source: str) -> Sequence:
     """Return the frames and boxes of a parsed file."""
     frames = read_frames(content, source)
-    names = category_names(content)
+    labels, unlisted = labels_of(content, source)
     people = []
-    for position, person in enumerate(objects(content, "annotations", source)):
+    for position, person in enumerate(content["annotations"]):
         where = f"{source}: annotations[{position}]"
         owner = owner_of(person, frames, where)
         if "rotated_box" not in person:
@@ -89,14 +97,15 @@ def from_dict(content: Any, source: str) -> Sequence:
                 owner,
                 rotated=(cx, cy, *upright(w, h, -angle)),
                 box=tuple(person["bbox"]),
-                label=label_of(person, names),
+                label=labels[position],
                 id=person.get("id"),
-                track=None if person.get("person_id") is None else int(person["person_id"]),
+                track=track_of(person.get("person_id"), f"{where}: 'person_id'"),
                 iscrowd=int(person.get("iscrowd") or 0),
                 extra=other_fields(person, _PERSON_FIELDS),
             )
         )
     left_out = {
+        CATEGORY_UNLISTED: unlisted,
         "areas (0.53 of the rotated box is written)": sum(
             "area" in person for person in content["annotations"]
         ),

@@ -27,7 +27,7 @@ from wepdtof_pose.dataset import PoseDataset, make_frames, make_people
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.datasets.matlab import read_array
 from wepdtof_pose.formats.fields import LARGEST
-from wepdtof_pose.formats.layout import WHOLE, Reading
+from wepdtof_pose.formats.layout import WHOLE, Reading, files_in
 from wepdtof_pose.geometry import joint_extents
 from wepdtof_pose.images import image_file, image_size
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -107,6 +107,7 @@ def read(path: Path, *, variant: Variant, images: Path | None = None) -> Reading
         "people with fewer than 2 labelled joints": int(few.sum()),
         "people with an empty box": int(empty.sum()),
         "labels of joints outside the image": outside,
+        "images without labels": len({p.name for p in files_in(images, ".jpg")} - set(names)),
     }
     return Reading({WHOLE: dataset}, [file], left_out)
 

@@ -3,8 +3,8 @@
 The file is a list of `{image_id, bbox: [cx, cy, w, h, angle], score}`, in pixels and degrees
 clockwise, as `detect_imgSeq` of RAPiD returns it. An image without a detection is not in it, and so
 is not in the data set. Scores are kept as a field of people; nothing is left out for a low one.
-Where there are several categories, people are those of category 1, or what `category` names. What
-becomes of boxes is said in `boxed_people`.
+Where there are several categories, people are those of the first (of category 0 where there is one,
+else of category 1), or what `category` names. What becomes of boxes is said in `boxed_people`.
 """
 
 from __future__ import annotations
@@ -78,9 +78,11 @@ def from_list(content: Any, name: str, source: str) -> Sequence:
 def _labels_of(entries: list[dict[str, Any]]) -> dict[str, str]:
     """Return the labels of the categories by id as text; none where there is only one.
 
-    Detectors trained on COCO find several, of which 1 is people.
+    Detectors trained on COCO find several, of which the first is people: 1 as COCO counts its
+    categories, and 0 as programs count their classes.
     """
     numbers = {str(entry["category_id"]) for entry in entries if "category_id" in entry}
     if len(numbers) < 2:
         return {}
-    return {number: "person" if number == "1" else f"category {number}" for number in numbers}
+    first = "0" if "0" in numbers else "1"
+    return {number: "person" if number == first else f"category {number}" for number in numbers}

@@ -22,6 +22,7 @@ from wepdtof_pose.formats.boxed_people import (
     Frame,
     Sequence,
     reading_of,
+    track_of,
 )
 from wepdtof_pose.formats.fields import (
     objects,
@@ -33,7 +34,7 @@ from wepdtof_pose.formats.fields import (
     require_whole,
     shown,
 )
-from wepdtof_pose.formats.layout import Reading, add_counts, files_in
+from wepdtof_pose.formats.layout import CATEGORY_UNLISTED, Reading, add_counts, files_in
 from wepdtof_pose.formats.tools import voc
 
 _FRAME_FIELDS = frozenset({"id", "file_name", "width", "height", "scene"})
@@ -89,26 +90,32 @@ def from_dict(content: Any, name: str, source: str) -> Sequence:
     """Return the sequence of the original form."""
     frames = read_frames(content, source)
     people = []
-    names = category_names(content)
-    for position, person in enumerate(objects(content, "annotations", source)):
+    labels, unlisted = labels_of(content, source)
+    for position, person in enumerate(content["annotations"]):
         where = f"{source}: annotations[{position}]"
         owner = owner_of(person, frames, where)
         if "rotated_box" in person and len(person.get("bbox") or ()) == 4:
             raise InputError(f"{where}: has an upright 'bbox' and 'rotated_box': --from loaf")
+        if len(person.get("bbox") or ()) == 4:
+            raise InputError(
+                f"{where}: 'bbox' has 4 numbers, not 5 (cx, cy, w, h, angle): upright boxes are "
+                "COCO's (--from coco --source-keypoints SET)"
+            )
         require_numbers(person.get("bbox"), 5, f"{where}: 'bbox' (cx, cy, w, h, angle)")
         others = other_fields(person, _PERSON_FIELDS) or {}
         people.append(
             BoxedPerson(
                 owner,
                 rotated=tuple(person["bbox"]),
-                label=label_of(person, names),
+                label=labels[position],
                 id=person.get("id"),
-                track=None if person.get("person_id") is None else int(person["person_id"]),
+                track=track_of(person.get("person_id"), f"{where}: 'person_id'"),
                 iscrowd=int(person.get("iscrowd") or 0),
                 extra={key: value for key, value in others.items() if value != []} or None,
             )
         )
     left_out = {
+        CATEGORY_UNLISTED: unlisted,
         _AREAS: sum("area" in person for person in content["annotations"]),
         JOINTS_UNREAD: sum(bool(person.get("keypoints")) for person in content["annotations"]),
         "fields of the file": len(set(content) - {"images", "annotations", "categories"}),
@@ -152,9 +159,8 @@ def owner_of(person: dict[str, Any], frames: dict[int | str, Frame], where: str)
     owner = image if image in frames else int(image) if digits else str(image)
     if owner not in frames:
         raise InputError(f"{where}: image {shown(image)} is not in 'images'")
-    for key in ("person_id", "iscrowd"):
-        if person.get(key) is not None:
-            require_whole(person[key], f"{where}: {key!r}")
+    if person.get("iscrowd") is not None:
+        require_whole(person["iscrowd"], f"{where}: 'iscrowd'")
     return owner
 
 
@@ -167,7 +173,40 @@ def _size_of(row: dict[str, Any], where: str) -> tuple[int, int] | None:
     return width, height
 
 
-def category_names(content: dict[str, Any]) -> dict[str, str]:
+def labels_of(content: dict[str, Any], source: str) -> tuple[list[str | None], int]:
+    """Return the label of each annotation; None where categories say nothing.
+
+    Some programs count categories from 0 in one list and from 1 in the other: where only one is
+    listed, it is the one that is meant. The second value counts its annotations then.
+
+    Raises:
+        InputError: all ids of several categories are one more, or one less, than those listed.
+    """
+    names = _category_names(content)
+    people = objects(content, "annotations", source)
+    if not names:
+        return [None] * len(people), 0
+    ids = [str(person["category_id"]) if "category_id" in person else None for person in people]
+    used = set(ids) - {None}
+    if used <= names.keys():
+        return [None if one is None else names[one] for one in ids], 0
+    numbers = [int(one) for one in used if one is not None and one.isdecimal()]
+    moved = [{str(number + step) for number in numbers} for step in (1, -1)]
+    apart = "0" in used | names.keys() and any(ids_moved <= names.keys() for ids_moved in moved)
+    if apart and len(numbers) == len(used):
+        if len(names) == 1:
+            (only,) = names.values()
+            return [one and only for one in ids], len(ids) - ids.count(None)
+        if len(numbers) > 1:
+            listed = ", ".join(map(str, sorted(numbers)))
+            raise InputError(
+                f"{source}: annotations are of the categories {listed}, but 'categories' lists "
+                f"{', '.join(names)}: count both from 0, or both from 1"
+            )
+    return [one and names.get(one, f"category {shown(one)[1:-1]}") for one in ids], 0
+
+
+def _category_names(content: dict[str, Any]) -> dict[str, str]:
     """Return the names of the categories that have one, by id as text."""
     rows = content.get("categories")
     return {
@@ -175,14 +214,6 @@ def category_names(content: dict[str, Any]) -> dict[str, str]:
         for row in (rows if isinstance(rows, list) else [])
         if isinstance(row, dict) and isinstance(row.get("name"), str)
     }
-
-
-def label_of(person: dict[str, Any], names: dict[str, str]) -> str | None:
-    """Return the name of an annotation's category; None where categories say nothing."""
-    if not names or "category_id" not in person:
-        return None
-    number = person["category_id"]
-    return names.get(str(number), f"category {shown(number)}")
 
 
 def from_list(content: list[Any], name: str, source: str) -> Sequence:
@@ -206,13 +237,11 @@ def from_list(content: list[Any], name: str, source: str) -> Sequence:
         frames.append(Frame(stem, None, stem))
         for row, (box, track) in enumerate(zip(boxes, tracks, strict=True)):
             require_numbers(box, 5, f"{where} ({stem}): 'bboxes'")
-            if track is not None:
-                require_whole(track, f"{where} ({stem}): 'id'")
             people.append(
                 BoxedPerson(
                     stem,
                     rotated=tuple(box),
-                    track=None if track is None else int(track),
+                    track=track_of(track, f"{where} ({stem}): 'id'"),
                     extra=None if scores is None else {"score": scores[row]},
                 )
             )

@@ -180,8 +180,8 @@ def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], 
     results = [rows(a.get("result"), f"{where}: 'result'", "regions") for a in valid]
     result: list[dict[str, Any]] = next((found for found in reversed(results) if found), [])
     regions = Regions()
-    unread = len(annotations) - bool(valid)
-    regions.left_out["annotations of a task beside the last with regions"] = unread
+    regions.left_out["annotations of a task beside the last with regions"] = max(len(valid) - 1, 0)
+    regions.left_out["annotations that were skipped"] = len(annotations) - len(valid)
     for what in ("predictions", "drafts") if not annotations else ():
         if isinstance(task.get(what), list):
             regions.left_out[f"{what} (only annotations are read)"] = len(task[what])
@@ -406,8 +406,9 @@ def _sort(region: dict[str, Any], number: int, regions: Regions, place: str) -> 
         else:
             regions.left_out["choices that are not 'hidden' or 'occluded'"] += 1
     elif kind == "keypointlabels" and labels:
-        if len(names) == 1:
-            joint = canonical_joint_name(names[0])
+        joints = [name for name in names if not says_person(name)] or names  # some say whose it is
+        if len(joints) == 1:
+            joint = canonical_joint_name(joints[0])
             regions.points.append((region, joint, len(names) < len(labels), place))
         else:
             regions.left_out["keypoints with no or several names of joints"] += 1

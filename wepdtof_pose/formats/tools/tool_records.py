@@ -159,6 +159,8 @@ def joints_named(
     names = names or list(dict.fromkeys(name for person in people for name in person.joints))
     if not names:
         reasons = ", ".join(count_in_words(count, what) for what, count in (left_out or {}).items())
+        if reasons and not people:
+            raise InputError(f"{source}: holds no people (left out: {reasons})")
         what = "names no joints of people" if people else "holds no people, and names no joints"
         raise InputError(
             f"{source}: {what}: say which set they have with --source-keypoints"

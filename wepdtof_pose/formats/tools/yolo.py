@@ -337,11 +337,13 @@ def to_pixels(
         seen = 2.0 * (joints != 0).any(axis=-1, keepdims=True)
     else:
         seen = joints[..., 2:]
-        if not np.isin(seen, (0, 1, 2)).all():
-            wrong = seen[~np.isin(seen, (0, 1, 2))][0]
+        odd = ~np.isin(seen, (0, 1, 2))
+        if odd.any():
+            wrong, line = seen[odd][0], labels[odd.any(axis=(1, 2))][0, :3]
             hint = ": confidences of predictions are no labels" if 0 < wrong < 1 else ""
             raise InputError(
-                f"{source}: visibilities are not all 0, 1 or 2 (one is {wrong:g}){hint}"
+                f"{source}: visibilities are not all 0, 1 or 2 (one is {wrong:g}, in the line that "
+                f"begins with {' '.join(f'{number:g}' for number in line)}){hint}"
             )
     return boxes, np.concatenate([joints[..., :2] * scale, seen], axis=-1).astype(np.float32)
 

@@ -65,7 +65,7 @@ def test_people_who_cannot_be_used_are_counted(tmp_path: Path) -> None:
     joints[1:, 2, 1] = 0
     joints[:, 0, 2] = 30
     joints[3, 0, 3] = 500
-    write_folder(tmp_path, joints, images=tuple(f"im0000{i}.jpg" for i in (1, 2, 3, 4)))
+    write_folder(tmp_path, joints, images=tuple(f"im0000{i}.jpg" for i in (1, 2, 3, 4, 5)))
     dataset, left_out = read(tmp_path, variant="lspet")
     assert dataset.people["id"].tolist() == [1, 4]
     assert left_out == {
@@ -73,6 +73,7 @@ def test_people_who_cannot_be_used_are_counted(tmp_path: Path) -> None:
         "people with fewer than 2 labelled joints": 1,
         "people with an empty box": 1,
         "labels of joints outside the image": 1,
+        "images without labels": 1,
     }
 
 

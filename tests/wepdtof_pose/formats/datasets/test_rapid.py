@@ -47,6 +47,15 @@ def test_of_several_categories_one_is_people(tmp_path: Path) -> None:
     assert chosen.people["extra"].tolist() == [{"score": 0.5}]
 
 
+def test_categories_that_count_from_0_have_people_first(tmp_path: Path) -> None:
+    path = write(tmp_path, [detection(category_id=0), detection(category_id=1, score=0.5)])
+    reading = rapid.read(path)
+    assert reading.datasets["all"].people["extra"].tolist() == [{"score": 0.9}]
+    assert reading.left_out == {"objects labelled 'category 1'": 1}
+    chosen = rapid.read(path, category="category 1").datasets["all"]
+    assert chosen.people["extra"].tolist() == [{"score": 0.5}]
+
+
 def test_the_only_file_of_a_folder(tmp_path: Path) -> None:
     write(tmp_path, [detection()])
     assert len(rapid.read(tmp_path).datasets["all"]) == 1

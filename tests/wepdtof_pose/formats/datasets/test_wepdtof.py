@@ -11,7 +11,7 @@ from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.boxed_people import JOINTS_UNREAD
 from wepdtof_pose.formats.datasets import wepdtof
-from wepdtof_pose.formats.layout import TWICE
+from wepdtof_pose.formats.layout import CATEGORY_UNLISTED, TRACKS_NUMBERED, TWICE
 from wepdtof_pose.geometry import rotated_box_corners
 
 BOX = [50, 40, 20, 30, -30]
@@ -171,9 +171,9 @@ def test_rolabelimg(tmp_path: Path, box: tuple, expected: tuple) -> None:
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        (make_content(person={"bbox": [1, 2, 3, 4]}), r"4 numbers instead of 5"),
         (make_content(person={"image_id": "b"}), r"annotations\[0\]: image 'b' is not in 'images'"),
         (make_content(person={"image_id": ...}), "'image_id' is neither"),
+        (make_content(person={"bbox": [1, 2, 3, 4]}), "4 numbers, not 5 .*--from coco"),
         (make_content(person={"person_id": 1.5}), "'person_id' holds 1.5, .* whole number"),
         (make_content(image={"width": "wide"}), "'width' is 'wide'"),
         (make_content(image={"file_name": ...}), "'file_name' is not"),
@@ -190,6 +190,29 @@ def test_broken_content(tmp_path: Path, content: Any, error: str) -> None:
     with pytest.raises(InputError, match=error) as raised:
         wepdtof.read(write(tmp_path, a=content))
     assert "a.json" in str(raised.value)
+
+
+def test_tracks_that_are_named_are_numbered(tmp_path: Path) -> None:
+    write_image(tmp_path / "a" / "a_000001.jpg")
+    content = make_content(person={"person_id": "p7"})
+    first = content["annotations"][0]
+    content["annotations"] += [{**first, "person_id": "p2"}, {**first, "bbox": [1, 2, 3, 4, 5]}]
+    reading = wepdtof.read(write(tmp_path, a=content))
+    assert reading.datasets["all"].people["track_id"].tolist() == [1, 2, 1]
+    assert reading.left_out[TRACKS_NUMBERED] == 3
+    whole = wepdtof.read(write(tmp_path / "b", a=make_content(person={"person_id": "12"})))
+    assert whole.datasets["all"].people["track_id"].tolist() == [12]
+
+
+def test_categories_of_the_list_and_of_the_boxes_may_count_from_elsewhere(tmp_path: Path) -> None:
+    content = make_content(person={"category_id": 0})
+    content["categories"] = [{"id": 1, "name": "person"}]
+    reading = wepdtof.read(write(tmp_path / "a", a=content))
+    assert len(reading.datasets["all"]) == reading.left_out[CATEGORY_UNLISTED] == 1
+    content["categories"].append({"id": 2, "name": "chair"})
+    content["annotations"] += [{**content["annotations"][0], "category_id": 1}]
+    with pytest.raises(InputError, match="of the categories 0, 1, but 'categories' lists 1, 2"):
+        wepdtof.read(write(tmp_path / "b", a=content))
 
 
 def test_two_sequences_that_number_their_frames_alike(tmp_path: Path) -> None:

@@ -70,7 +70,23 @@ def test_the_last_annotation_that_was_not_cancelled(tmp_path: Path) -> None:
     cancelled = {"result": [], "was_cancelled": True}
     reading = label_studio.read(write(tmp_path, annotations=[first, last, cancelled]))
     assert len(reading.datasets["all"]) == 1
-    assert reading.left_out == {"annotations of a task beside the last with regions": 2}
+    assert reading.left_out == {
+        "annotations of a task beside the last with regions": 1,
+        "annotations that were skipped": 1,
+    }
+    skipped = {"result": [rectangle(), keypoint()], "was_cancelled": True}
+    data = {"image": "a.jpg", "width": 9, "height": 9}
+    path = write(tmp_path, annotations=[skipped], data=data)
+    with pytest.raises(InputError, match=r"holds no people \(left out: 1 annotation .* skipped"):
+        label_studio.read(path)
+
+
+def test_joints_that_say_whose_they_are(tmp_path: Path) -> None:
+    joint = keypoint(parentID="r")
+    joint["value"]["keypointlabels"] = ["person", "nose"]
+    (dataset,) = label_studio.read(write(tmp_path, rectangle(), joint)).datasets.values()
+    assert dataset.keypoint_set.joints == ("nose",)
+    assert dataset.keypoints[..., 2].tolist() == [[2]]
 
 
 def test_an_annotation_that_is_ground_truth_goes_before_later_ones(tmp_path: Path) -> None:

@@ -242,8 +242,14 @@ def test_a_split_without_images_is_not_written(make_dataset: Callable) -> None:
         (LINE.replace("0.25", "-0.005"), "line 1 has a box of -0.005 x 0.5: a side is below 0"),
         (LINE.replace("0.25", "nan"), "line 1 is 'nan', not a finite"),
         (LINE.replace("0.25", "1e20"), "not relative to the image"),
-        (LINE.replace(" 1 0 0 0", " 3 0 0 0"), r"are not all 0, 1 or 2 \(one is 3\)$"),
-        (LINE.replace(" 1 0 0 0", " 0.75 0 0 0"), "one is 0.75.: confidences of predictions"),
+        (
+            LINE.replace(" 1 0 0 0", " 3 0 0 0"),
+            r"are not all 0, 1 or 2 \(one is 3, in the line that begins with 0 0.5 0.5\)$",
+        ),
+        (
+            LINE.replace(" 1 0 0 0", " 0.75 0 0 0"),
+            "one is 0.75, .* 0 0.5 0.5.: confidences of predictions",
+        ),
         (LINE.replace("\n", " 0.9\n"), "15 numbers instead of 14 .*: the last one, a confidence"),
     ],
     ids=str,
