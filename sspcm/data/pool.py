@@ -7,6 +7,7 @@ their names define its joints. With `data.unlabelled_boxes`, a box is enough.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,6 +87,15 @@ def left_out(dataset: PoseDataset, *, boxes_suffice: bool = False) -> dict[str, 
         counts[reason] = int((people & mask).sum())
         people &= ~mask
     return {reason: count for reason, count in counts.items() if count}
+
+
+def left_out_line(counts: Mapping[str, int]) -> str:
+    """Return who is not used, and why, as one line.
+
+    >>> left_out_line({"crowds": 2, "area 0": 1})
+    'people left out: 2 (crowds), 1 (area 0)'
+    """
+    return f"people left out: {', '.join(f'{count} ({why})' for why, count in counts.items())}"
 
 
 ONLY_A_BOX = "a box and no labelled joint"
@@ -193,6 +203,12 @@ def _images(
         frame_ids, people = frame_ids[~twice], people.select(~twice)
         if twice.any():
             counts[TWICE] = int(twice.sum())
+    elif config.upright:
+        raise InputError(
+            f"{folder}: has images without boxes, and crops that are turned head up cannot be cut "
+            f"of whole images: sspcm find {folder} -o boxes.json finds the people, and "
+            "data.unlabelled_detections=boxes.json takes them"
+        )
     else:
         frame_ids = np.arange(len(names))
         people = frame_boxes([(0, 0, width, height) for width, height in sizes])

@@ -1,10 +1,11 @@
-"""The journal of a prediction, which keeps its results if the program is stopped."""
+"""The journals of a prediction and of a search for people, which keep results if it is stopped."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,6 +17,10 @@ from sspcm.inference.poses import Poses
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256, make_folder, replacing
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.locks import exclusive, hidden_name
+
+_Found = dict[int | None, list[dict[str, Any]]]
+"""What was found on each frame of an input, as COCO results."""
 
 JOURNAL = "unfinished.jsonl"
 """Name of the journal in the folder of a prediction; removed when that is complete."""
@@ -216,6 +221,116 @@ class Journal:
             )
 
 
+class BoxJournal:
+    """The boxes found so far: one line per frame, in a hidden file beside the output to be.
+
+    Frames that an earlier, same call has searched are not searched again, unless the content of
+    their file is another now. Without an error, or without a frame, the file is gone afterwards.
+
+    Attributes:
+        again: number of frames that an earlier call had searched.
+    """
+
+    def __init__(self, out: Path, heading: dict[str, Any]) -> None:
+        """`out` is the output, and `heading` what this call must share with an earlier one."""
+        self._out = out
+        place = Path(os.path.realpath(out))
+        self._path = place.with_name(f"{hidden_name(place)}.unfinished")
+        self._heading = {"journal_of": "sspcm find", **heading}
+        self._earlier: dict[str, tuple[Any, _Found]] = {}
+        self._before: _Found = {}
+        self._frames = 0
+        self.again = 0
+
+    def __enter__(self) -> BoxJournal:
+        make_folder(self._path.parent)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(self._path))
+            except InputError as error:
+                raise type(error)(str(error).replace(str(self._path), str(self._out))) from None
+            kept = self._read()
+            try:
+                # Nobody else's file is written to through a link of this name.
+                flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+                handle = os.open(self._path, flags, 0o666)
+                self._stream = stack.enter_context(os.fdopen(handle, "r+b", buffering=0))
+                self._stream.seek(self._stream.truncate(kept))
+            except OSError as error:
+                raise self._cannot(error) from None
+            if not kept:
+                self._put(self._heading)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        with self._stack:
+            if error is None or not self._frames:
+                self._path.unlink(missing_ok=True)
+
+    def begin(self, source: Source) -> None:
+        """Find what an earlier call has found in an input that is about to be read."""
+        content = _content(source)
+        before, self._before = self._earlier.get(source.name, (None, {}))
+        if content is None or content != before:
+            self._before = {}
+            self._put({"source": source.name, "content": content})
+
+    def before(self, frame: Frame) -> list[dict[str, Any]] | None:
+        """Return what an earlier call has found on a frame of this input; None if it has not."""
+        found = self._before.get(frame.number)
+        self.again += found is not None
+        return found
+
+    def add(self, frame: Frame, found: list[dict[str, Any]]) -> None:
+        """Write what has been found on a frame."""
+        self._put({"source": frame.source.name, "frame": frame.number, "found": found})
+        self._frames += 1
+
+    def _put(self, entry: dict[str, Any]) -> None:
+        left = json.dumps(entry, allow_nan=False).encode() + b"\n"
+        try:
+            while left:
+                left = left[self._stream.write(left) :]
+        except OSError as error:
+            raise self._cannot(error) from None
+
+    def _read(self) -> int:
+        """Take over the entries of an earlier, same call; return how many bytes they are."""
+        if self._path.is_symlink() or (self._path.exists() and not self._path.is_file()):
+            raise self._foreign()
+        if not self._path.exists() or not self._path.stat().st_size:
+            return 0
+        with self._path.open("rb") as stream:
+            line = stream.readline()
+            heading = _json_or_none(line)
+            if not isinstance(heading, dict) or heading.get("journal_of") != "sspcm find":
+                raise self._foreign()
+            if heading != json.loads(json.dumps(self._heading)):
+                return 0
+            kept = len(line)
+            for line in stream:
+                entry = _json_or_none(line)
+                if entry is None:  # cut short when the program was stopped
+                    break
+                kept += len(line)
+                if "content" in entry:
+                    self._earlier[entry["source"]] = entry["content"], {}
+                else:
+                    self._earlier[entry["source"]][1][entry["frame"]] = entry["found"]
+                    self._frames += 1
+        return kept
+
+    def _cannot(self, error: OSError) -> InputError:
+        return InputError(f"{self._out}: cannot be written: {error.strerror}")
+
+    def _foreign(self) -> InputError:
+        return InputError(
+            f"{self._path}: is there already, and is not what sspcm find left there when it was "
+            "stopped: remove it, or name another output with -o"
+        )
+
+
 def _content(source: Source) -> Any:
     """Return what tells the content of a file from another under its name; None if it is gone.
 
@@ -247,7 +362,7 @@ def _poses_of(entry: dict[str, Any], keypoint_set: KeypointSet) -> Poses:
     )
 
 
-def _json_or_none(line: str) -> Any:
-    with suppress(json.JSONDecodeError):
+def _json_or_none(line: str | bytes) -> Any:
+    with suppress(ValueError):
         return json.loads(line)
     return None

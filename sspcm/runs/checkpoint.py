@@ -215,12 +215,10 @@ class _PutAside:
 
 
 class _NumberType:
-    """In place of numpy's dtype: of plain numbers only."""
+    """In place of numpy's dtype; what is no plain number, a text or a date, is NaN."""
 
     def __init__(self, name: str, *_: Any) -> None:
-        if not re.fullmatch(r"[biuf][1248]", name):
-            raise ValueError(name)
-        self._name = name
+        self._name = name if re.fullmatch(r"[biuf][1248]", name) else ""
         self._order = "="
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -228,6 +226,8 @@ class _NumberType:
 
     def number(self, content: bytes) -> float | int | bool:
         """Return the number in so many bytes."""
+        if not self._name:
+            return math.nan
         (value,) = np.frombuffer(content, np.dtype(self._order + self._name))
         return value.item()
 

@@ -72,6 +72,11 @@ def test_each_image_of_a_folder_is_a_person(photos):
         pool(photos, unlabelled_boxes=False)
 
 
+def test_whole_images_are_not_turned_head_up(photos):
+    with pytest.raises(InputError, match=rf"sspcm find {photos} -o boxes\.json finds the people"):
+        pool(photos, upright=True)
+
+
 @pytest.mark.parametrize("content", [b"<html>", None], ids=["another file", "cut short"])
 def test_images_that_cannot_be_read_are_left_out_and_counted(photos, content):
     bad = photos / "002.jpg"
