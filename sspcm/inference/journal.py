@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class Journal:
         self._sources = sources
         self._sequences = sequences or {}
         self._averaged = averaged
-        self._stream: TextIO | None = None
+        self._stream: BinaryIO | None = None
         self._offsets: dict[str, int] = {}
         self._indexed = 0
         self._contents: dict[str, Any] = {}
@@ -69,7 +69,7 @@ class Journal:
             self._go_on(path)
         else:
             self._write_heading(path)
-        self._stream = path.open("a", encoding="utf-8")
+        self._stream = path.open("ab", buffering=0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,8 +101,6 @@ class Journal:
                 name, record = reader.source.name, reader.record()
                 self.done[name] = record
                 self._put({"source": name, "end": record, "content": self._contents.get(name)})
-        if self._stream is not None:
-            self._stream.flush()
 
     def frames_before(self, source: Source) -> Iterator[tuple[int | None, tuple[int, int]]]:
         """Yield the number and the size (width, height) of each frame of an input done earlier."""
@@ -128,8 +126,6 @@ class Journal:
 
     def _places(self) -> dict[str, int]:
         """Return where in the file the lines of each input begin, in bytes."""
-        assert self._stream is not None
-        self._stream.flush()
         path = self._out / JOURNAL
         size = path.stat().st_size
         if size != self._indexed:
@@ -144,10 +140,7 @@ class Journal:
 
     def _put(self, entry: dict[str, Any]) -> None:
         assert self._stream is not None
-        try:
-            self._stream.write(json.dumps(entry, allow_nan=False) + "\n")
-        except OSError as error:
-            raise InputError(f"{self._out}: cannot be written: {error.strerror}") from None
+        _write_line(self._stream, entry, self._out)
 
     def _write_heading(self, path: Path, lines: Iterable[str] = ()) -> None:
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
@@ -257,9 +250,9 @@ class BoxJournal:
                 self._stream = stack.enter_context(os.fdopen(handle, "r+b", buffering=0))
                 self._stream.seek(self._stream.truncate(kept))
             except OSError as error:
-                raise self._cannot(error) from None
+                raise _unwritten(self._out, error) from None
             if not kept:
-                self._put(self._heading)
+                _write_line(self._stream, self._heading, self._out)
             self._stack = stack.pop_all()
         return self
 
@@ -274,7 +267,7 @@ class BoxJournal:
         before, self._before = self._earlier.get(source.name, (None, {}))
         if content is None or content != before:
             self._before = {}
-            self._put({"source": source.name, "content": content})
+            _write_line(self._stream, {"source": source.name, "content": content}, self._out)
 
     def before(self, frame: Frame) -> list[dict[str, Any]] | None:
         """Return what an earlier call has found on a frame of this input; None if it has not."""
@@ -284,16 +277,9 @@ class BoxJournal:
 
     def add(self, frame: Frame, found: list[dict[str, Any]]) -> None:
         """Write what has been found on a frame."""
-        self._put({"source": frame.source.name, "frame": frame.number, "found": found})
+        entry = {"source": frame.source.name, "frame": frame.number, "found": found}
+        _write_line(self._stream, entry, self._out)
         self._frames += 1
-
-    def _put(self, entry: dict[str, Any]) -> None:
-        left = json.dumps(entry, allow_nan=False).encode() + b"\n"
-        try:
-            while left:
-                left = left[self._stream.write(left) :]
-        except OSError as error:
-            raise self._cannot(error) from None
 
     def _read(self) -> int:
         """Take over the entries of an earlier, same call; return how many bytes they are."""
@@ -321,14 +307,25 @@ class BoxJournal:
                     self._frames += 1
         return kept
 
-    def _cannot(self, error: OSError) -> InputError:
-        return InputError(f"{self._out}: cannot be written: {error.strerror}")
-
     def _foreign(self) -> InputError:
         return InputError(
             f"{self._path}: is there already, and is not what sspcm find left there when it was "
             "stopped: remove it, or name another output with -o"
         )
+
+
+def _write_line(stream: BinaryIO, entry: dict[str, Any], out: Path) -> None:
+    """Write an entry to an unbuffered file: none is lost when the program is killed."""
+    left = json.dumps(entry, allow_nan=False).encode() + b"\n"
+    try:
+        while left:
+            left = left[stream.write(left) :]
+    except OSError as error:
+        raise _unwritten(out, error) from None
+
+
+def _unwritten(out: Path, error: OSError) -> InputError:
+    return InputError(f"{out}: cannot be written: {error.strerror}")
 
 
 def _content(source: Source) -> Any:

@@ -264,3 +264,28 @@ def test_what_another_has_put_in_its_place_stays(frames: list[Path], tmp_path: P
         name.unlink()
     find_inputs(Counting(), frames, out)
     assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["poses", "boxes"])
+def test_a_full_disk_is_one_line_with_the_output(
+    what: str, single_run: Path, frames: list[Path], tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    out = tmp_path / "out"
+    networks = open_networks(single_run).only("A")
+
+    def work() -> None:
+        if what == "poses":
+            predict_inputs(networks, frames, out)
+        else:
+            find_inputs(Counting(), frames, out / "boxes.json")
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(InputError, match=rf"^{out}\S*: cannot be written: File too large$"):
+            work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    work()
+    assert hidden(out) == []
