@@ -100,17 +100,22 @@ def is_finder_run(path: Path) -> bool:
     return (path / "config.json").is_file() and not (path / "config.yaml").exists()
 
 
+def is_run(folder: Path) -> bool:
+    """Return whether it is the folder of a run, of poses or of a finder, that has begun."""
+    if is_finder_run(folder):
+        files = ("weights.pt", "checkpoint.pt", "metrics.jsonl")
+        return any((folder / name).is_file() for name in files)
+    folders = (folder / "checkpoints", folder / "adaptation")
+    return (folder / "config.yaml").is_file() and any(path.is_dir() for path in folders)
+
+
 def require_no_run(folder: Path) -> None:
     """Refuse the folder of a run where frames are wanted: its pictures are of something else."""
-    if is_finder_run(folder) and any(
-        (folder / name).is_file() for name in ("weights.pt", "checkpoint.pt", "metrics.jsonl")
-    ):
-        networks = "its network that finds people with --finder (of sspcm find: --model)"
-    elif (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir():
+    if is_run(folder):
         networks = "its networks with --model"
-    else:
-        return
-    raise InputError(f"{folder}: is the folder of a run, not of frames: name {networks}")
+        if is_finder_run(folder):
+            networks = "its network that finds people with --finder (of sspcm find: --model)"
+        raise InputError(f"{folder}: is the folder of a run, not of frames: name {networks}")
 
 
 def weights_file(path: Path) -> Path:
