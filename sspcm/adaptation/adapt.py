@@ -8,7 +8,6 @@ ones.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +34,7 @@ from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes, asked
 from sspcm.inference.evaluate import TestPeople, load_test_people
 from sspcm.inference.frames import find_sources
+from sspcm.inference.journal import files_of_boxes, hash_of_files
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.poses import JOINT_THRESHOLD
@@ -43,8 +43,8 @@ from sspcm.training.train import train
 from wepdtof_pose.conversion.convert import find_images, place
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, counted, not_read
-from wepdtof_pose.files import file_sha256, read_json, replacing_folder, write_json
-from wepdtof_pose.formats.layout import counts_in_words, files_in
+from wepdtof_pose.files import read_json, replacing_folder, write_json
+from wepdtof_pose.formats.layout import counts_in_words
 from wepdtof_pose.formats.loading import annotation_files, load_dataset, write_coco
 from wepdtof_pose.locks import exclusive
 from wepdtof_pose.splits.hold_out import hold_out
@@ -248,22 +248,11 @@ def _content(inputs: Sequence[Path], options: AdaptOptions) -> dict[str, str]:
     """Return hashes of the frames, boxes and labels, by which changed files are noticed."""
     files = {"frames": [source.path for source in find_sources(inputs).sources]}
     if options.boxes is not None:
-        boxes = options.boxes
-        files["boxes"] = files_in(boxes, ".txt", deep=True) if boxes.is_dir() else [boxes]
+        files["boxes"] = files_of_boxes(options.boxes)
     for name, path in (("labels", options.labels), ("test", options.test)):
         if path is not None:
             files[name] = [*annotation_files(path).values()]
-    return {name: _hash_of(paths) for name, paths in files.items()}
-
-
-def _hash_of(files: Sequence[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        try:
-            digest.update(file_sha256(file).encode())
-        except OSError:  # reading it as a frame says why
-            digest.update(b"unreadable")
-    return digest.hexdigest()[:16]
+    return {name: hash_of_files(paths) for name, paths in files.items()}
 
 
 def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from sspcm.inference.frames import Frame, FrameReader, Source
 from sspcm.inference.poses import Poses
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256, make_folder, replacing
+from wepdtof_pose.formats.layout import files_in
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.locks import exclusive, hidden_name
 
@@ -312,6 +314,23 @@ class BoxJournal:
             f"{self._path}: is there already, and is not what sspcm find left there when it was "
             "stopped: remove it, or name another output with -o"
         )
+
+
+def files_of_boxes(path: Path) -> list[Path]:
+    """Return the files that are read where boxes are given: one, or YOLO's texts in a folder."""
+    return files_in(path, ".txt", deep=True) if path.is_dir() else [path]
+
+
+def hash_of_files(files: Iterable[Path]) -> str:
+    """Return a hash (16 hex digits) of the names and contents of files, in their order."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(os.fsencode(file.name) + b"\0")
+        try:
+            digest.update(file_sha256(file).encode())
+        except OSError:  # whoever reads it says why
+            digest.update(b"unreadable")
+    return digest.hexdigest()[:16]
 
 
 def _write_line(stream: BinaryIO, entry: dict[str, Any], out: Path) -> None:
