@@ -326,10 +326,9 @@ def hash_of_files(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(os.fsencode(file.name) + b"\0")
-        try:
-            digest.update(file_sha256(file).encode())
-        except OSError:  # whoever reads it says why
-            digest.update(b"unreadable")
+        # Whoever reads them says what is wrong with the others.
+        with suppress(OSError):
+            digest.update(file_sha256(file).encode() if file.is_file() else b"no file")
     return digest.hexdigest()[:16]
 
 
@@ -350,8 +349,11 @@ def _unwritten(out: Path, error: OSError) -> InputError:
 def _content(source: Source) -> Any:
     """Return what tells the content of a file from another under its name; None if it is gone.
 
-    The hash of an image; size and time of a video, which may be large.
+    The hash of an image; size and time of a video, which may be large. A pipe is never opened: to
+    read it might not end.
     """
+    if not source.path.is_file():
+        return None
     try:
         if source.kind != "video":
             return file_sha256(source.path)

@@ -12,7 +12,7 @@ import pytest
 from sspcm.inference import predict
 from sspcm.inference.finder import FindCount, find_inputs
 from sspcm.inference.frames import Frame, FrameReader
-from sspcm.inference.journal import Journal
+from sspcm.inference.journal import Journal, hash_of_files
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
 from sspcm.inference.tracks import Tracker
@@ -289,3 +289,19 @@ def test_a_full_disk_is_one_line_with_the_output(
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     work()
     assert hidden(out) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes")
+def test_a_pipe_among_the_images_is_named_and_not_waited_for(
+    single_run: Path, frames: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    frames[0].rename(tmp_path / "photos" / "a.png")
+    os.mkfifo(tmp_path / "photos" / "b.png")
+    assert len(hash_of_files(sorted((tmp_path / "photos").iterdir()))) == 16
+    found = find_inputs(Counting(), [tmp_path / "photos"], tmp_path / "boxes.json")
+    networks = open_networks(single_run).only("A")
+    predicted = predict_inputs(networks, [tmp_path / "photos"], tmp_path / "poses")
+    for count in (found, predicted):
+        assert count.frames == 1
+        assert [problem.partition(": ")[2][:9] for problem in count.problems] == ["is a pipe"]
