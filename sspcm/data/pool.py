@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,8 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.categories import people_labels
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, files_in
+from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, add_counts, files_in
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
 from wepdtof_pose.images import image_size, require_whole
 from wepdtof_pose.keypoints import KeypointSet
@@ -143,14 +145,19 @@ def _boxes(
     }
     people = people_labels(names.values(), category, source=str(file))
     annotations = content.get("annotations")
+    others: Counter[str] = Counter()
     if isinstance(annotations, list) and names:
-        annotations = [
-            {key: value for key, value in one.items() if key not in ("keypoints", "num_keypoints")}
-            for one in annotations
-            if isinstance(one, dict) and names.get(one.get("category_id"), "person") in people
-        ]
+        given, annotations = annotations, []
+        for one in given:
+            name = names.get(one.get("category_id"), "person") if isinstance(one, dict) else None
+            if name in people:
+                joints = ("keypoints", "num_keypoints")
+                annotations.append({key: one[key] for key in one if key not in joints})
+            else:
+                others[f"annotations of category {shown(name)}"] += 1
     content = {**content, "annotations": annotations, "categories": []}
-    return coco.of_file(content, file, keypoint_set=keypoint_set)
+    pool = coco.of_file(content, file, keypoint_set=keypoint_set)
+    return replace(pool, left_out=add_counts(pool.left_out, others))
 
 
 def _images(

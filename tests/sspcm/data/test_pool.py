@@ -40,6 +40,7 @@ def test_boxes_without_joint_names_are_a_pool(detected, tiny_fisheye):
     people, unusable, unread = pool(detected)
     assert (len(people), unusable, unread) == (43, {}, [])
     assert people.keypoint_set == JOINTS
+    assert people.left_out == {"annotations of category 'chair'": 5}
     wanted = load_dataset(tiny_fisheye)["all"].people["id"].tolist()[5:]
     assert people.people["id"].tolist() == wanted
     config = DataConfig(
