@@ -172,7 +172,8 @@ def evaluate_networks(
             scores[name] = _score_on_detections(truth, boxes, store, keypoints)
         scores[name]["data_hash"] = people.content_hash()
     first = next(iter(scores.values()))
-    labelled = (people.keypoints[..., 2] > 0).any(axis=1) & (people.people["iscrowd"] == 0)
+    crowd = (people.people["iscrowd"] != 0).to_numpy()
+    labelled = (people.keypoints[..., 2].max(axis=1, initial=0) > 0) & ~crowd
     unpredicted = {
         "people_left_out": left_out(people),
         "people_missed": int(labelled.sum() - labelled[tested].sum()),
