@@ -27,8 +27,16 @@ def lacks_memory(error: BaseException) -> bool:
 
 
 def echo(text: object = "", *, err: bool = False) -> None:
-    """Print a text for a person; see `printable`."""
-    click.echo(printable(str(text)), err=err)
+    """Print a text for a person; see `printable`.
+
+    Raises:
+        OSError: it cannot be written, to a full disk for one; its `filename` says where to.
+    """
+    try:
+        click.echo(printable(str(text)), err=err)
+    except OSError as error:
+        error.filename = error.filename or f"standard {'error' if err else 'output'}"
+        raise
 
 
 def printable(text: str) -> str:

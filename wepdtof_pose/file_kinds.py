@@ -23,6 +23,15 @@ def kind_of_text(text: str) -> str:
     return next((what for test, what in _TEXTS if test.match(text)), "")
 
 
+def kind_of_stand_in(text: str) -> str:
+    """Return what a text is that a server or Git gave in place of a file; "" for other texts.
+
+    >>> kind_of_stand_in("version https://git-lfs.github.com/spec/v1")
+    'a Git LFS pointer, not the file itself: git lfs pull'
+    """
+    return next((what for test, what in _TEXTS[:2] if test.match(text)), "")
+
+
 def kind_of_no_picture(content: bytes, *, films: bool = False) -> str:
     """Return what a file is that cannot be decoded as a picture; "" where nobody knows.
 

@@ -21,9 +21,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.file_kinds import kind_of_bytes, kind_of_text
+from wepdtof_pose.file_kinds import kind_of_bytes, kind_of_stand_in, kind_of_text
 from wepdtof_pose.locks import exclusive, hidden_name
-from wepdtof_pose.outputs import require_json_name
+from wepdtof_pose.outputs import require_json_name, require_plain_file
 
 FILES_OF_DESKTOPS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """What desktops leave in folders that somebody has looked at."""
@@ -37,7 +37,8 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: st
     """The text of a file, in the first of these encodings that fits; `kind` names it in errors.
 
     Raises:
-        InputError: it is missing, unreadable, empty, or in none of these encodings.
+        InputError: it is missing, unreadable, empty, in none of these encodings, or a Git LFS
+            pointer or a web page in place of the file.
     """
     content = read_bytes(Path(path), kind=kind)
     position = 0
@@ -49,6 +50,8 @@ def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: st
             continue
         if not text.strip():
             raise InputError(f"{path}: the file is empty")
+        if kind != "JSON" and (what := kind_of_stand_in(text)):
+            raise InputError(f"{path}: is {what}")
         return text
     names = " or ".join("UTF-8" if name == "utf-8-sig" else name.upper() for name in encodings)
     what = kind_of_bytes(content)
@@ -295,13 +298,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         InputError: it cannot be written there, or another process has been at it for a while.
     """
-    if Path(path).is_dir():
-        raise InputError(f"{path}: is a folder, not a file to write")
-    # Renamed there, a file would take the place of the device, for every program.
-    named, path = Path(path), Path(os.path.realpath(path))
-    places = (os.path.realpath(named.parent), str(path.parent))
-    if (path.exists() and not path.is_file()) or any(place in _DEVICES for place in places):
-        raise InputError(f"{named}: is a pipe or a device, not a file to write")
+    require_plain_file(Path(path))
+    path = Path(os.path.realpath(path))
     make_folder(path.parent)
     with exclusive(path) as left:
         if left:
@@ -478,7 +476,6 @@ def _umask() -> int:
 
 _LEADS_OUT = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:")
 _OPENED = ("/dev/fd/", "/dev/stdin", "/proc/")
-_DEVICES = ("/dev", "/dev/fd", f"/proc/{os.getpid()}/fd")
 _SCRATCH = "wepdtof-pose-"
 _HELD = "held"
 _TEMPORARY = re.compile(r"\.[a-z0-9_]{8}\.(?:part(?:\.\w+)?|old)")

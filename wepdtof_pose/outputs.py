@@ -17,6 +17,7 @@ _OF_OTHER_KINDS = {
     "an archive": ".zip .tar .gz",
 }
 """What files are that hold no JSON, and their suffixes."""
+_DEVICES = ("/dev", "/dev/fd", f"/proc/{os.getpid()}/fd")
 
 
 def require_json_name(path: Path) -> None:
@@ -40,13 +41,29 @@ def require_place(path: Path) -> None:
     """Refuse the name of a file that cannot be written, as far as that can be seen beforehand.
 
     Raises:
-        InputError: it is a folder, lies below a file, or nothing may be written there.
+        InputError: it is a folder, a pipe or a device, lies below a file, or nothing may be written
+            there. Of a link this is said of the file that it leads to.
     """
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder, not a file to write")
-    there = next((parent for parent in path.absolute().parents if os.path.lexists(parent)), None)
+    require_plain_file(path)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path.absolute()
+    there = next((parent for parent in target.parents if os.path.lexists(parent)), None)
     if there is not None and not there.is_dir():
         what = "a link to nothing" if there.is_symlink() and not there.exists() else "a file"
         raise InputError(f"{path}: cannot be written: {there} is {what}, not a folder")
     if there is not None and not os.access(there, os.W_OK):
         raise InputError(f"{path}: cannot be written: nothing may be written to {there}")
+
+
+def require_plain_file(path: Path) -> None:
+    """Refuse what is there already and is not a file that another may take the place of.
+
+    Raises:
+        InputError: it is a folder, a pipe or a device, or a link to one.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, not a file to write")
+    # Renamed there, a file would take the place of the device, for every program.
+    target = Path(os.path.realpath(path))
+    places = (os.path.realpath(path.parent), str(target.parent))
+    if (target.exists() and not target.is_file()) or any(place in _DEVICES for place in places):
+        raise InputError(f"{path}: is a pipe or a device, not a file to write")

@@ -169,7 +169,7 @@ def _require_networks(config: TrainConfig) -> None:
     from sspcm.networks.roles import IMAGENET, network_maker
     from sspcm.networks.weights import IMAGENET_NETWORKS
 
-    for role, network in (("A", config.network), ("C", config.student)):
+    for role, key, network in (("A", "network", config.network), ("C", "student", config.student)):
         if network is None:
             continue
         if network.name not in NETWORKS:
@@ -181,5 +181,5 @@ def _require_networks(config: TrainConfig) -> None:
         ):
             raise InputError(
                 f"no ImageNet file is known for {network.name} of width {network.width}: set "
-                "pretrained to a local file, or to null"
+                f"{key}.pretrained to a local file, or to null"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import sys
 import threading
@@ -23,7 +24,7 @@ from benchmarks.running.launching import Event, Launcher, make_task
 from sspcm.assembly import open_stores
 from sspcm.config import DataConfig, MethodConfig, TrainConfig
 from sspcm.config_io import to_yaml
-from sspcm.data.sets import make_sets
+from sspcm.data.sets import make_sets, splits_of
 from sspcm.presets import get_preset
 from sspcm.runs.folder import RunFolder, same_data_path
 from sspcm.runs.records import DataRecord
@@ -64,9 +65,11 @@ def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell
     """
     place = ComparisonFolder(output)
     place.check_preset(preset)
+    config = cells[0].config
+    data_hash = functools.cache(lambda: splits_of(config.data).data_hash)
     for path in sorted(place.cells.glob("*")):
         if RunFolder(path).finished:
-            _require_one_table(path, cells[0].config)
+            _require_one_table(path, config, data_hash)
     missing = []
     for cell in cells:
         run = RunFolder(place.cell(cell.name))
@@ -161,10 +164,15 @@ def _budgets(cells: Sequence[Cell]) -> dict[DataConfig, TrainConfig]:
     }
 
 
-def _require_one_table(folder: Path, config: TrainConfig) -> None:
-    """Check that existing cells have the same data, splits and recipe as the new ones."""
+def _require_one_table(folder: Path, config: TrainConfig, data_hash: Callable[[], str]) -> None:
+    """Check that existing cells have the same data, splits and recipe as the new ones.
+
+    Data of another name are the same where their hash is, which is asked for only then.
+    """
     earlier = RunFolder(folder).load_config()
-    if not same_data_path(earlier.data.path, config.data.path):
+    if not same_data_path(earlier.data.path, config.data.path) and not (
+        Path(config.data.path).exists() and read_cell(folder).result.data_hash == data_hash()
+    ):
         raise _no_table(folder, "data.path", earlier.data.path, config.data.path)
     for key in ("data.test_fraction", "data.test_seed", "method.recipe"):
         before, now = (attrgetter(key)(one) for one in (earlier, config))

@@ -33,6 +33,8 @@ from sspcm.data.detections import read_detections
 from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes, asked
 from sspcm.inference.evaluate import TestPeople, load_test_people
+from sspcm.inference.frames import find_sources
+from sspcm.inference.journal import files_of_boxes, hash_of_files
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.poses import JOINT_THRESHOLD
@@ -43,7 +45,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, counted, not_read
 from wepdtof_pose.files import read_json, replacing_folder, write_json
 from wepdtof_pose.formats.layout import counts_in_words
-from wepdtof_pose.formats.loading import load_dataset, write_coco
+from wepdtof_pose.formats.loading import annotation_files, load_dataset, write_coco
 from wepdtof_pose.locks import exclusive
 from wepdtof_pose.splits.hold_out import hold_out
 from wepdtof_pose.synthetic.generate import STYLES
@@ -154,7 +156,8 @@ def adapt(
         stack.enter_context(exclusive(own))
         if new:  # until here another process that began at the same moment may own the folder
             stack.push(partial(_remove_fruitless, run))
-        _require_same(own / _ASKED, asked(networks, inputs, options, finder), out)
+        now = asked(networks, inputs, options, finder) | {"content": _content(inputs, options)}
+        _require_same(own / _ASKED, now, out)
         if (own / REPORT).is_file() and run.ended(config):
             return _said(read_json(own / REPORT), say)
         write_start(networks, own / "start.pt")
@@ -236,9 +239,20 @@ def _require_same(file: Path, now: dict[str, Any], out: Path) -> None:
         write_json(file, now, indent=1)
     elif read_json(file) != now:
         raise InputError(
-            f"{out}: holds an adaptation of other networks, frames or options: repeat that command "
-            "to go on with it, or name another folder with -o"
+            f"{out}: holds an adaptation of other networks, frames or options, or their files were "
+            "changed since: repeat that command to go on with it, or name another folder with -o"
         )
+
+
+def _content(inputs: Sequence[Path], options: AdaptOptions) -> dict[str, str]:
+    """Return hashes of the frames, boxes and labels, by which changed files are noticed."""
+    files = {"frames": [source.path for source in find_sources(inputs).sources]}
+    if options.boxes is not None:
+        files["boxes"] = files_of_boxes(options.boxes)
+    for name, path in (("labels", options.labels), ("test", options.test)):
+        if path is not None:
+            files[name] = [*annotation_files(path).values()]
+    return {name: hash_of_files(paths) for name, paths in files.items()}
 
 
 def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:
@@ -338,6 +352,7 @@ def _report(
         "measured_people": len(frames.measured),
         "held_out": bool(frames.held_out.any()),
         "left_out": frames.counts,
+        "not_wholly_read": frames.problems,
         "labelled_people_measured": 0 if tested is None else int(tested.people.trainable().sum()),
         "labelled_people_seen": seen,
         "before": before.as_json(),

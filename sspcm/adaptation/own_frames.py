@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from sspcm.data.detections import FrameBoxes
 from sspcm.inference.chain import BoxSource, GivenBoxes
-from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
+from sspcm.inference.frames import Frame, FrameReader, find_sources
 from wepdtof_pose.dataset import (
     PoseDataset,
     make_frames,
@@ -139,14 +139,10 @@ def _people_of(frame: Frame, boxes: BoxSource, pictures: Path) -> _FramePeople:
     height, width = frame.image.shape[:2]
     path = frame.source.path
     if frame.number is not None:
-        path = pictures / _folder_name(frame.source) / f"{frame.number:06d}.jpg"
+        path = pictures / frame.source.film / f"{frame.number:06d}.jpg"
         make_folder(path.parent)
         write_image(path, frame.image)
     return _FramePeople(path.resolve(), (width, height), boxes.boxes(frame))
-
-
-def _folder_name(source: Source) -> str:
-    return "_".join(Path(source.name).with_suffix("").parts)
 
 
 def _dataset(frames: Sequence[_FramePeople], keypoint_set: KeypointSet) -> PoseDataset:

@@ -181,6 +181,7 @@ def rank(
     import numpy as np
 
     from sspcm.adaptation.ranking import rank_people, ranking_record
+    from sspcm.data.pool import left_out, left_out_line
     from wepdtof_pose.files import require_other_file, write_json
     from wepdtof_pose.formats.loading import annotation_files
     from wepdtof_pose.splits.hold_out import read_subset
@@ -189,6 +190,8 @@ def rank(
     people = one_split(
         path, split, category=category, scene_from=scene_from, scene_field=scene_field
     )
+    if unusable := left_out(people, boxes_suffice=True):
+        echo(left_out_line(unusable))
     free = people.boxed()
     if leave_out_test:
         free &= np.isin(np.arange(len(people)), left_by_training(path, people))

@@ -57,6 +57,7 @@ def find(
 
     INPUTS are images, videos and folders of them. The file holds COCO results with rotated boxes,
     which sspcm predict --boxes takes. What cannot be read is left out and named, with exit code 1.
+    After a stop the same command goes on.
 
     \b
     Example:
@@ -85,6 +86,8 @@ def find(
             )
         finder = refined(finder, networks)
     count = find_inputs(finder, inputs, output)
+    for note in count.notes:
+        echo(note)
     say_what_was_not_read(count.left_out, count.problems)
     echo(f"{counted(count.people, 'person', 'people')} on {counted(count.frames, 'frame')}")
     echo(f"written: {output}")

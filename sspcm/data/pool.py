@@ -7,6 +7,8 @@ their names define its joints. With `data.unlabelled_boxes`, a box is enough.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +29,8 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.categories import people_labels
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, files_in
+from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, add_counts, files_in
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
 from wepdtof_pose.images import image_size, require_whole
 from wepdtof_pose.keypoints import KeypointSet
@@ -95,6 +98,15 @@ def left_out(dataset: PoseDataset, *, boxes_suffice: bool = False) -> dict[str, 
     return {reason: count for reason, count in counts.items() if count}
 
 
+def left_out_line(counts: Mapping[str, int]) -> str:
+    """Return who is not used, and why, as one line.
+
+    >>> left_out_line({"crowds": 2, "area 0": 1})
+    'people left out: 2 (crowds), 1 (area 0)'
+    """
+    return f"people left out: {', '.join(f'{count} ({why})' for why, count in counts.items())}"
+
+
 ONLY_A_BOX = "a box and no labelled joint"
 """Reason for leaving out people whom `data.unlabelled_boxes` would put into the pool."""
 
@@ -140,14 +152,19 @@ def _boxes(
     }
     people = people_labels(names.values(), category, source=str(file))
     annotations = content.get("annotations")
+    others: Counter[str] = Counter()
     if isinstance(annotations, list) and names:
-        annotations = [
-            {key: value for key, value in one.items() if key not in ("keypoints", "num_keypoints")}
-            for one in annotations
-            if isinstance(one, dict) and names.get(one.get("category_id"), "person") in people
-        ]
+        given, annotations = annotations, []
+        for one in given:
+            name = names.get(one.get("category_id"), "person") if isinstance(one, dict) else None
+            if name in people:
+                joints = ("keypoints", "num_keypoints")
+                annotations.append({key: one[key] for key in one if key not in joints})
+            else:
+                others[f"annotations of category {shown(name)}"] += 1
     content = {**content, "annotations": annotations, "categories": []}
-    return coco.of_file(content, file, keypoint_set=keypoint_set)
+    pool = coco.of_file(content, file, keypoint_set=keypoint_set)
+    return replace(pool, left_out=add_counts(pool.left_out, others))
 
 
 def _images(
@@ -179,7 +196,7 @@ def _images(
             problems.append(str(error))
     if not names:
         raise InputError(f"no image can be read: {problems[0]}")
-    frame_ids, people, counts = _people_on_images(config, names, sizes)
+    frame_ids, people, counts = _people_on_images(config, folder, names, sizes)
     unread = {"images that cannot be read": len(problems)} if problems else {}
     pool = PoseDataset(
         frames=make_frames(id=np.arange(len(names)), file_name=names, sizes=sizes),
@@ -198,13 +215,20 @@ def _images(
 
 
 def _people_on_images(
-    config: DataConfig, names: list[str], sizes: list[tuple[int, int]]
+    config: DataConfig, folder: Path, names: list[str], sizes: list[tuple[int, int]]
 ) -> tuple[np.ndarray, FrameBoxes, dict[str, int]]:
     """Return the number of the image of each person, their boxes, and how many boxes are not used.
 
     Without detections each image is one person.
     """
     if not config.unlabelled_detections:
+        if config.upright:
+            raise InputError(
+                f"{folder}: has images without boxes, and crops that are turned head up cannot be "
+                f"cut of whole images: sspcm find {folder} -o boxes.json finds the people, and "
+                "data.unlabelled_detections=boxes.json takes them; where each image shows one "
+                "person, data.upright=false"
+            )
         whole = [(0, 0, width, height) for width, height in sizes]
         return np.arange(len(names)), frame_boxes(whole), {}
     found = read_detections(

@@ -11,7 +11,7 @@ import numpy as np
 
 from sspcm.config import OptimisationConfig, TrainConfig
 from sspcm.data.crop_places import places_of
-from sspcm.data.pool import ONLY_A_BOX
+from sspcm.data.pool import ONLY_A_BOX, left_out_line
 from sspcm.data.sets import TrainingSets
 from sspcm.runs.records import RunSummary
 from wepdtof_pose.dataset import PoseDataset
@@ -69,8 +69,7 @@ def summary_lines(summary: RunSummary) -> Iterator[str]:
     tested = f"{summary.test} to test on" if summary.test else "nobody to test on: no evaluation"
     yield f"{summary.labelled} labelled people, {summary.pool} in the unlabelled pool, {tested}"
     if summary.left_out:
-        counts = (f"{count} ({reason})" for reason, count in summary.left_out.items())
-        yield f"people left out: {', '.join(counts)}"
+        yield left_out_line(summary.left_out)
     if counts_read := counts_in_words(summary.reading):
         yield f"on reading {counts_read}"
     yield from not_read(summary.unread, see="result.json")

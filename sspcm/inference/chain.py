@@ -203,12 +203,17 @@ def asked(
         "networks": networks.record,
         "network": networks.reported,
         "inputs": [str(path) for path in inputs],
-        "finder": None if finder is None else str(getattr(finder, "source", "a finder")),
+        "finder": None if finder is None else record_of(finder),
         **{
             name: str(value) if isinstance(value, Path) else value
             for name, value in vars(options).items()
         },
     }
+
+
+def record_of(finder: Finder) -> dict[str, Any]:
+    """Return what decides which people a finder finds, as far as it says so, for JSON."""
+    return getattr(finder, "record", {"source": "a finder"})
 
 
 def poses_of_frames(

@@ -14,6 +14,7 @@ from sspcm.data.crop_store import CropStore, cache_folder
 from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections
 from sspcm.data.overlap import KnownImages, images_of, people_on
+from sspcm.data.pool import left_out, left_out_line
 from sspcm.data.sets import NOBODY_HELD_OUT, OWN_SPLIT, make_sets, require_run_data, splits_of
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
@@ -128,7 +129,8 @@ def evaluate_networks(
     "precision", "reported", "people_learned_from" (how many of the usable people are on images that
     the run learned from, None if unknown), and "networks" (name -> scores, see
     `wepdtof_pose.scores.coco.score`); with detections also "detections", which counts those used
-    and those not used.
+    and those not used; without, "people_left_out", the people who are not usable by reason, and
+    "people_missed", how many of these have labels and count as missed.
 
     Args:
         networks: all networks of a method, or one of them.
@@ -170,13 +172,19 @@ def evaluate_networks(
             scores[name] = _score_on_detections(truth, boxes, store, keypoints)
         scores[name]["data_hash"] = people.content_hash()
     first = next(iter(scores.values()))
+    crowd = (people.people["iscrowd"] != 0).to_numpy()
+    labelled = (people.keypoints[..., 2].max(axis=1, initial=0) > 0) & ~crowd
+    unpredicted = {
+        "people_left_out": left_out(people),
+        "people_missed": int(labelled.sum() - labelled[tested].sum()),
+    }
     return {
         **networks.record,
         "data": test.data,
         "split": test.split,
         "data_hash": first["data_hash"],
         "boxes": "annotated" if detections is None else str(detections),
-        **({} if detections is None else {"detections": counts}),
+        **(unpredicted if detections is None else {"detections": counts}),
         "keypoint_set": networks.keypoint_set.name,
         "joints_not_scored": [j for j in people.keypoint_set.joints if j not in scored.joints],
         "sigma_set": first["sigma_set"],
@@ -202,6 +210,13 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
     yield f"sigmas of {result['sigma_set']}, areas {result['area_rule']}"
     if "detections" in result:
         yield coverage_line(result["detections"])
+    elif result["people_left_out"]:
+        yield left_out_line(result["people_left_out"])
+        if missed := result["people_missed"]:
+            yield (
+                f"warning: {missed} of them have labelled joints and count as missed: "
+                f"wepdtof-pose validate {result['data']} says more"
+            )
     if result["joints_not_scored"]:
         yield (
             f"not scored, as the networks ({result['keypoint_set']}) lack them: "

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,18 +21,18 @@ from tqdm import tqdm
 from sspcm.data.detections import PERSON
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import Hardware, choose_hardware
-from sspcm.inference.frames import FrameReader, find_sources
+from sspcm.inference import chain
+from sspcm.inference.frames import Frame, FrameReader, find_sources
+from sspcm.inference.journal import BoxJournal
 from sspcm.networks.finder import FinderNet, boxes_of_maps, boxes_of_shapes, shapes_of_boxes
 from sspcm.networks.folding import folded
 from sspcm.networks.weights import read_weights
-from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import write_json
+from sspcm.runs.checkpoint import weights_file
+from wepdtof_pose.errors import InputError, counted
+from wepdtof_pose.files import file_sha256, write_json
 from wepdtof_pose.fisheye.people import head_outwards
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.scores.rotated_boxes import rotated_iou
-
-if TYPE_CHECKING:
-    from sspcm.inference import chain
 
 SIDE = 704
 """Longer side, in pixels, to which frames are resized."""
@@ -53,7 +53,8 @@ class Finder:
     Attributes:
         network: the `FinderNet`, folded (see `sspcm.networks.folding`), on the device.
         hardware: device and precision.
-        source: file that it was read from, and how it is used where that is not the default.
+        source: file that it was read from.
+        sha256: hash of that file.
         side: longer side, in pixels, to which frames are resized.
         threshold: lowest score of a person.
         turns: number of quarter turns in which each frame is searched; a person found in several
@@ -63,9 +64,16 @@ class Finder:
     network: nn.Module
     hardware: Hardware
     source: str = "a finder"
+    sha256: str = ""
     side: int = SIDE
     threshold: float = THRESHOLD
     turns: int = 1
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What decides which people it finds, by which unfinished work is known again."""
+        names = ("source", "sha256", "side", "threshold", "turns")
+        return {name: getattr(self, name) for name in names}
 
     def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the people of each image: (people, 6) cx, cy, w, h, angle, score.
@@ -143,17 +151,26 @@ def open_finder(
         reason = str(error).splitlines()[1:2] or [str(error)]
         raise InputError(f"{path}: finds no people: {reason[0].strip()}") from None
     hardware = choose_hardware(device or "auto", "float32")
-    return Finder(hardware.place(folded(network)), hardware, str(path), side, threshold, turns)
+    return Finder(
+        network=hardware.place(folded(network)),
+        hardware=hardware,
+        source=str(path),
+        sha256=file_sha256(weights_file(path)),
+        side=side,
+        threshold=threshold,
+        turns=turns,
+    )
 
 
 @dataclass
 class FindCount:
-    """Counts of `find_inputs`: frames searched, people found, and inputs not read."""
+    """Counts of `find_inputs`: frames searched, people found, inputs not read, and remarks."""
 
     frames: int = 0
     people: int = 0
     problems: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_inputs(finder: chain.Finder, inputs: Sequence[Path], out: Path) -> FindCount:
@@ -162,7 +179,7 @@ def find_inputs(finder: chain.Finder, inputs: Sequence[Path], out: Path) -> Find
     The file holds COCO results: `image_id`, `file_name`, `category_id` 1, `bbox` (x, y, w, h around
     the rotated box), `rotated_box` (cx, cy, w, h, angle) and `score`; frames of a video also have
     `frame`, counted from 1. `sspcm predict --boxes` takes the file. Unreadable inputs are left out
-    and counted.
+    and counted. If the program is stopped, the same call goes on after the last frame searched.
 
     Args:
         finder: finds them.
@@ -170,39 +187,53 @@ def find_inputs(finder: chain.Finder, inputs: Sequence[Path], out: Path) -> Find
         out: the JSON file to write; it appears whole or not at all.
 
     Raises:
-        InputError: an input is missing, or no frame can be read.
+        InputError: an input is missing, no frame can be read, or another process writes the file.
     """
     found = find_sources(inputs)
     count = FindCount(left_out=found.left_out)
     results: list[dict[str, Any]] = []
     silent = None if sys.stderr.isatty() else True
-    for source in tqdm(found.sources, desc="find", unit="file", leave=False, disable=silent):
-        reader = FrameReader(source)
-        for frame in reader:
-            boxes = finder.find([frame.image])[0]
-            count.frames += 1
-            count.people += len(boxes)
-            around = enclosing_boxes(boxes[:, :5])
-            number = {} if frame.number is None else {"frame": frame.number}
-            for box, upright in zip(boxes.tolist(), around.tolist(), strict=True):
-                results.append(
-                    {
-                        "image_id": frame.image_id,
-                        "file_name": source.name,
-                        **number,
-                        "category_id": PERSON,
-                        "bbox": [round(value, 2) for value in upright],
-                        "rotated_box": [round(value, 2) for value in box[:5]],
-                        "score": round(box[5], 4),
-                    }
-                )
-        if reader.problem:
-            count.problems.append(reader.problem)
-    if not count.frames:
-        reason = count.problems[0] if count.problems else "there are no images or videos"
-        raise InputError(f"no frame can be read: {reason}")
-    write_json(out, results)
+    with BoxJournal(out, chain.record_of(finder)) as journal:
+        for source in tqdm(found.sources, desc="find", unit="file", leave=False, disable=silent):
+            journal.begin(source)
+            reader = FrameReader(source)
+            for frame in reader:
+                people = journal.before(frame)
+                if people is None:
+                    people = _results(frame, finder.find([frame.image])[0])
+                    journal.add(frame, people)
+                count.frames += 1
+                count.people += len(people)
+                results += people
+            if reader.problem:
+                count.problems.append(reader.problem)
+        if not count.frames:
+            reason = count.problems[0] if count.problems else "there are no images or videos"
+            raise InputError(f"no frame can be read: {reason}")
+        write_json(out, results)
+    if journal.again:
+        count.notes.append(
+            f"{out}: goes on after {counted(journal.again, 'frame')} searched before"
+        )
     return count
+
+
+def _results(frame: Frame, boxes: np.ndarray) -> list[dict[str, Any]]:
+    """Return the COCO results of the people (people, 6) on a frame."""
+    around = enclosing_boxes(boxes[:, :5])
+    number = {} if frame.number is None else {"frame": frame.number}
+    return [
+        {
+            "image_id": frame.image_id,
+            "file_name": frame.source.name,
+            **number,
+            "category_id": PERSON,
+            "bbox": [round(value, 2) for value in upright],
+            "rotated_box": [round(value, 2) for value in box[:5]],
+            "score": round(box[5], 4),
+        }
+        for box, upright in zip(boxes.tolist(), around.tolist(), strict=True)
+    ]
 
 
 def is_finder(state: dict[str, torch.Tensor]) -> bool:

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from sspcm.inference.containers import has_video, is_mirrored, shown_seconds
-from sspcm.runs.checkpoint import require_no_run
+from sspcm.runs.checkpoint import is_run, require_no_run
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.file_kinds import kind_of_name, kind_of_no_picture
 from wepdtof_pose.formats.fields import repeated
@@ -462,17 +462,17 @@ def _files_of_folder(folder: Path, left_out: Counter[str]) -> list[tuple[Path, s
 def _files_below(folder: Path, left_out: Counter[str]) -> list[Path]:
     """Return what is in and below a folder, sorted, links followed, without what is no data.
 
-    Folders of predictions below it, which hold drawings of the others, are left out and counted.
+    Folders of predictions and runs below it, which have pictures of the others, are but counted.
     """
     found, seen = [], set()
     for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link to a folder above it or to one already visited
+        if (real := os.path.realpath(place)) in seen:  # linked from below, or visited already
             folders.clear()
             continue
         seen.add(real)
-        if Path(place) != folder and ("unfinished.jsonl" in files or _PREDICTED.issubset(files)):
-            left_out["folders of predictions"] += 1
+        predicted = "unfinished.jsonl" in files or _PREDICTED.issubset(files)
+        if (predicted or is_run(Path(place))) and Path(place) != folder:
+            left_out["folders of predictions" if predicted else "folders of runs"] += 1
             folders.clear()
             continue
         folders[:] = [name for name in folders if not is_aside(name)]

@@ -1,13 +1,15 @@
-"""The journal of a prediction, which keeps its results if the program is stopped."""
+"""The journals of a prediction and of a search for people, which keep results if it is stopped."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -15,7 +17,12 @@ from sspcm.inference.frames import Frame, FrameReader, Source
 from sspcm.inference.poses import Poses
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256, make_folder, replacing
+from wepdtof_pose.formats.layout import files_in
 from wepdtof_pose.keypoints import KeypointSet
+from wepdtof_pose.locks import exclusive, hidden_name
+
+_Found = dict[int | None, list[dict[str, Any]]]
+"""What was found on each frame of an input, as COCO results."""
 
 JOURNAL = "unfinished.jsonl"
 """Name of the journal in the folder of a prediction; removed when that is complete."""
@@ -50,7 +57,7 @@ class Journal:
         self._sources = sources
         self._sequences = sequences or {}
         self._averaged = averaged
-        self._stream: TextIO | None = None
+        self._stream: BinaryIO | None = None
         self._offsets: dict[str, int] = {}
         self._indexed = 0
         self._contents: dict[str, Any] = {}
@@ -64,7 +71,7 @@ class Journal:
             self._go_on(path)
         else:
             self._write_heading(path)
-        self._stream = path.open("a", encoding="utf-8")
+        self._stream = path.open("ab", buffering=0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,8 +103,6 @@ class Journal:
                 name, record = reader.source.name, reader.record()
                 self.done[name] = record
                 self._put({"source": name, "end": record, "content": self._contents.get(name)})
-        if self._stream is not None:
-            self._stream.flush()
 
     def frames_before(self, source: Source) -> Iterator[tuple[int | None, tuple[int, int]]]:
         """Yield the number and the size (width, height) of each frame of an input done earlier."""
@@ -123,8 +128,6 @@ class Journal:
 
     def _places(self) -> dict[str, int]:
         """Return where in the file the lines of each input begin, in bytes."""
-        assert self._stream is not None
-        self._stream.flush()
         path = self._out / JOURNAL
         size = path.stat().st_size
         if size != self._indexed:
@@ -139,10 +142,7 @@ class Journal:
 
     def _put(self, entry: dict[str, Any]) -> None:
         assert self._stream is not None
-        try:
-            self._stream.write(json.dumps(entry, allow_nan=False) + "\n")
-        except OSError as error:
-            raise InputError(f"{self._out}: cannot be written: {error.strerror}") from None
+        _write_line(self._stream, entry, self._out)
 
     def _write_heading(self, path: Path, lines: Iterable[str] = ()) -> None:
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
@@ -216,11 +216,144 @@ class Journal:
             )
 
 
+class BoxJournal:
+    """The boxes found so far: one line per frame, in a hidden file beside the output to be.
+
+    Frames that an earlier, same call has searched are not searched again, unless the content of
+    their file is another now. Without an error, or without a frame, the file is gone afterwards.
+
+    Attributes:
+        again: number of frames that an earlier call had searched.
+    """
+
+    def __init__(self, out: Path, heading: dict[str, Any]) -> None:
+        """`out` is the output, and `heading` what this call must share with an earlier one."""
+        self._out = out
+        place = Path(os.path.realpath(out))
+        self._path = place.with_name(f"{hidden_name(place)}.unfinished")
+        self._heading = {"journal_of": "sspcm find", **heading}
+        self._earlier: dict[str, tuple[Any, _Found]] = {}
+        self._before: _Found = {}
+        self._frames = 0
+        self.again = 0
+
+    def __enter__(self) -> BoxJournal:
+        make_folder(self._path.parent)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(exclusive(self._path))
+            except InputError as error:
+                raise type(error)(str(error).replace(str(self._path), str(self._out))) from None
+            kept = self._read()
+            try:
+                # Nobody else's file is written to through a link of this name.
+                flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+                handle = os.open(self._path, flags, 0o666)
+                self._stream = stack.enter_context(os.fdopen(handle, "r+b", buffering=0))
+                self._stream.seek(self._stream.truncate(kept))
+            except OSError as error:
+                raise _unwritten(self._out, error) from None
+            if not kept:
+                _write_line(self._stream, self._heading, self._out)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, error: object, *_: object) -> None:
+        with self._stack:
+            if error is None or not self._frames:
+                self._path.unlink(missing_ok=True)
+
+    def begin(self, source: Source) -> None:
+        """Find what an earlier call has found in an input that is about to be read."""
+        content = _content(source)
+        before, self._before = self._earlier.get(source.name, (None, {}))
+        if content is None or content != before:
+            self._before = {}
+            _write_line(self._stream, {"source": source.name, "content": content}, self._out)
+
+    def before(self, frame: Frame) -> list[dict[str, Any]] | None:
+        """Return what an earlier call has found on a frame of this input; None if it has not."""
+        found = self._before.get(frame.number)
+        self.again += found is not None
+        return found
+
+    def add(self, frame: Frame, found: list[dict[str, Any]]) -> None:
+        """Write what has been found on a frame."""
+        entry = {"source": frame.source.name, "frame": frame.number, "found": found}
+        _write_line(self._stream, entry, self._out)
+        self._frames += 1
+
+    def _read(self) -> int:
+        """Take over the entries of an earlier, same call; return how many bytes they are."""
+        if self._path.is_symlink() or (self._path.exists() and not self._path.is_file()):
+            raise self._foreign()
+        if not self._path.exists() or not self._path.stat().st_size:
+            return 0
+        with self._path.open("rb") as stream:
+            line = stream.readline()
+            heading = _json_or_none(line)
+            if not isinstance(heading, dict) or heading.get("journal_of") != "sspcm find":
+                raise self._foreign()
+            if heading != json.loads(json.dumps(self._heading)):
+                return 0
+            kept = len(line)
+            for line in stream:
+                entry = _json_or_none(line)
+                if entry is None:  # cut short when the program was stopped
+                    break
+                kept += len(line)
+                if "content" in entry:
+                    self._earlier[entry["source"]] = entry["content"], {}
+                else:
+                    self._earlier[entry["source"]][1][entry["frame"]] = entry["found"]
+                    self._frames += 1
+        return kept
+
+    def _foreign(self) -> InputError:
+        return InputError(
+            f"{self._path}: is there already, and is not what sspcm find left there when it was "
+            "stopped: remove it, or name another output with -o"
+        )
+
+
+def files_of_boxes(path: Path) -> list[Path]:
+    """Return the files that are read where boxes are given: one, or YOLO's texts in a folder."""
+    return files_in(path, ".txt", deep=True) if path.is_dir() else [path]
+
+
+def hash_of_files(files: Iterable[Path]) -> str:
+    """Return a hash (16 hex digits) of the names and contents of files, in their order."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(os.fsencode(file.name) + b"\0")
+        # Whoever reads them says what is wrong with the others.
+        with suppress(OSError):
+            digest.update(file_sha256(file).encode() if file.is_file() else b"no file")
+    return digest.hexdigest()[:16]
+
+
+def _write_line(stream: BinaryIO, entry: dict[str, Any], out: Path) -> None:
+    """Write an entry to an unbuffered file: none is lost when the program is killed."""
+    left = json.dumps(entry, allow_nan=False).encode() + b"\n"
+    try:
+        while left:
+            left = left[stream.write(left) :]
+    except OSError as error:
+        raise _unwritten(out, error) from None
+
+
+def _unwritten(out: Path, error: OSError) -> InputError:
+    return InputError(f"{out}: cannot be written: {error.strerror}")
+
+
 def _content(source: Source) -> Any:
     """Return what tells the content of a file from another under its name; None if it is gone.
 
-    The hash of an image; size and time of a video, which may be large.
+    The hash of an image; size and time of a video, which may be large. A pipe is never opened: to
+    read it might not end.
     """
+    if not source.path.is_file():
+        return None
     try:
         if source.kind != "video":
             return file_sha256(source.path)
@@ -247,7 +380,7 @@ def _poses_of(entry: dict[str, Any], keypoint_set: KeypointSet) -> Poses:
     )
 
 
-def _json_or_none(line: str) -> Any:
-    with suppress(json.JSONDecodeError):
+def _json_or_none(line: str | bytes) -> Any:
+    with suppress(ValueError):
         return json.loads(line)
     return None

@@ -36,13 +36,13 @@ from sspcm.inference.chain import (
 )
 from sspcm.inference.drafts import DRAFT_FORMATS, DraftFrame, draft_dataset, write_drafts
 from sspcm.inference.frames import Frame, FrameReader, Source, find_sources
-from sspcm.inference.journal import JOURNAL, Journal
+from sspcm.inference.journal import JOURNAL, Journal, files_of_boxes, hash_of_files
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.pictures import PoseWriter
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
 from sspcm.inference.tracks import IMAGE_STEP, Tracker, numbered, smoothed
 from wepdtof_pose.errors import InputError, counted
-from wepdtof_pose.files import file_sha256, make_folder, replacing, write_json
+from wepdtof_pose.files import make_folder, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.locks import exclusive
 
@@ -355,7 +355,7 @@ def _heading(
         **asked(networks, inputs, options, finder),
         "decoding": networks.evaluation.decoding,
         "flip_test": networks.evaluation.flip_test,
-        "boxes_sha256": file_sha256(boxes) if boxes is not None and boxes.is_file() else None,
+        "boxes_hash": None if boxes is None else hash_of_files(files_of_boxes(boxes)),
     }
 
 

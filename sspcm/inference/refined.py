@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -54,9 +55,9 @@ class RefinedFinder:
     up: Up | None = None
 
     @property
-    def source(self) -> str:
-        """Name both files, by which an unfinished prediction is known again."""
-        return f"{self.finder.source}, refined by {self.networks.record['source']}"
+    def record(self) -> dict[str, Any]:
+        """What decides which people it finds, by which unfinished work is known again."""
+        return {**self.finder.record, "refined_by": self.networks.record, "up": self.up}
 
     def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the people of each image as `Finder.find` does: (people, 6), best first."""

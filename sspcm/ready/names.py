@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +96,4 @@ def finder_for(
     threshold = THRESHOLD if threshold is None else threshold
     device = str(networks.hardware.device)
     finder = open_finder(path, device=device, threshold=threshold, turns=turns)
-    # A prediction that goes on must have been made alike.
-    how = [f"threshold {threshold:g}"] * (threshold != THRESHOLD) + [f"{turns} turns"] * (turns > 1)
-    finder = replace(finder, source=", ".join([str(path), *how]))
     return refined(finder, networks, up=up) if refine else finder

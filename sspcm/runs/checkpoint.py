@@ -100,17 +100,22 @@ def is_finder_run(path: Path) -> bool:
     return (path / "config.json").is_file() and not (path / "config.yaml").exists()
 
 
+def is_run(folder: Path) -> bool:
+    """Return whether it is the folder of a run, of poses or of a finder, that has begun."""
+    if is_finder_run(folder):
+        files = ("weights.pt", "checkpoint.pt", "metrics.jsonl")
+        return any((folder / name).is_file() for name in files)
+    folders = (folder / "checkpoints", folder / "adaptation")
+    return (folder / "config.yaml").is_file() and any(path.is_dir() for path in folders)
+
+
 def require_no_run(folder: Path) -> None:
     """Refuse the folder of a run where frames are wanted: its pictures are of something else."""
-    if is_finder_run(folder) and any(
-        (folder / name).is_file() for name in ("weights.pt", "checkpoint.pt", "metrics.jsonl")
-    ):
-        networks = "its network that finds people with --finder (of sspcm find: --model)"
-    elif (folder / "config.yaml").is_file() and (folder / "checkpoints").is_dir():
+    if is_run(folder):
         networks = "its networks with --model"
-    else:
-        return
-    raise InputError(f"{folder}: is the folder of a run, not of frames: name {networks}")
+        if is_finder_run(folder):
+            networks = "its network that finds people with --finder (of sspcm find: --model)"
+        raise InputError(f"{folder}: is the folder of a run, not of frames: name {networks}")
 
 
 def weights_file(path: Path) -> Path:
@@ -215,12 +220,10 @@ class _PutAside:
 
 
 class _NumberType:
-    """In place of numpy's dtype: of plain numbers only."""
+    """In place of numpy's dtype; what is no plain number, a text or a date, is NaN."""
 
     def __init__(self, name: str, *_: Any) -> None:
-        if not re.fullmatch(r"[biuf][1248]", name):
-            raise ValueError(name)
-        self._name = name
+        self._name = name if re.fullmatch(r"[biuf][1248]", name) else ""
         self._order = "="
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -228,6 +231,8 @@ class _NumberType:
 
     def number(self, content: bytes) -> float | int | bool:
         """Return the number in so many bytes."""
+        if not self._name:
+            return math.nan
         (value,) = np.frombuffer(content, np.dtype(self._order + self._name))
         return value.item()
 

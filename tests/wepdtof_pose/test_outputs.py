@@ -27,14 +27,21 @@ def test_places_where_nothing_can_be_written(
 ) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "through").symlink_to(tmp_path / "file" / "below.json")
+    (tmp_path / "null").symlink_to("/dev/null")
     for path, said in (
+        (tmp_path / "through", "file is a file, not a folder"),
+        (tmp_path / "null", "is a pipe or a device"),
+        (Path("/dev/stdout"), "is a pipe or a device"),
         (tmp_path, "is a folder, not a file to write"),
         (tmp_path / "file" / "below.json", "file is a file, not a folder"),
         (tmp_path / "link" / "below.json", "link is a link to nothing, not a folder"),
     ):
         with pytest.raises(InputError, match=said):
             require_place(path)
+    (tmp_path / "away").symlink_to(tmp_path.parent / "boxes.json")
     require_place(tmp_path / "new" / "folder" / "boxes.json")
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
     with pytest.raises(InputError, match=f"nothing may be written to {tmp_path}$"):
         require_place(tmp_path / "new" / "boxes.json")
+    require_place(tmp_path / "away")

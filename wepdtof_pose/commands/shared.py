@@ -124,6 +124,7 @@ class CommandGroup(click.Group):
         try:
             return super().main(*args, **extra)
         except OSError as error:
+            error.filename = error.filename or "standard output"
             _fail(extra.get("prog_name") or Path(sys.argv[0]).name, _of_file(error))
 
     @orderly_end()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -222,7 +223,7 @@ def find_images(
                 film = "ffmpeg -i FILM -start_number 0 DIR/frame_%06d.png makes those of a film"
                 advice = f"{advice}; {film}"
             other = missing_image(missing[0]).partition(", but ")[2] if images is None else ""
-            advice = _packed(dataset.root) + advice
+            advice = _packed(dataset.root, missing[0].name) + advice
             raise InputError(
                 f"{dataset.root}: {len(missing)} of {len(paths)} images are missing, the first is "
                 f"{missing[0].relative_to(dataset.root)} ({other or advice})"
@@ -232,15 +233,32 @@ def find_images(
     return found
 
 
-def _packed(root: Path) -> str:
-    """Return what to do where images lie packed at or beside their place; "" where none do."""
-    words = (root.name.lower(), *_OF_IMAGES)
+def _packed(root: Path, missing: str) -> str:
+    """Return what to do where images lie packed at or beside their place; "" where none do.
+
+    A zip says itself whether it holds the image `missing`; of other archives the name tells.
+    """
     for folder in (root, root.parent):
         for path in files_in(folder, *_ARCHIVES):
-            stem = path.stem.lower()  # COCO's labels are in annotations_trainval2017.zip
-            if any(word in stem for word in words) and not any(word in stem for word in _OF_LABELS):
+            if path.suffix.lower() == ".zip":
+                holds = missing in _names_in_zip(path)
+            else:
+                stem = path.stem.lower()
+                words = {root.name.lower()} & set(re.split(r"[\W_]+", stem))
+                named = words or any(word in stem for word in _OF_IMAGES)
+                holds = bool(named) and not any(word in stem for word in _OF_LABELS)
+            if holds:
                 return f"unpack {path.name}, which lies in {folder}; or "
     return ""
+
+
+def _names_in_zip(path: Path) -> set[str]:
+    """Return the names of the files in a zip, without folders; none of what is no zip."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {PurePosixPath(name).name for name in archive.namelist()}
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return set()
 
 
 def other_sizes(

@@ -136,7 +136,12 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: {error}") from error
     if known.joints != found.joints:
-        raise InputError(f"{source}: the category's keypoints are not those of {declared!r}")
+        own = [name for name in found.joints if name not in known.joints]
+        other = f"{shown(own[0])} is none of them" if own else "their number or order is another"
+        raise InputError(
+            f"{where}: 'keypoint_set' says {declared!r}, but the keypoints are not those: {other}; "
+            "take 'keypoint_set' out of the category, or name the keypoints as that set does"
+        )
     return KeypointSet(known.name, known.joints, known.flip_pairs, found.skeleton, known.sigmas)
 
 

@@ -17,7 +17,7 @@ from benchmarks.running import runner
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets
 from wepdtof_pose.commands.main import main as toolkit
-from wepdtof_pose.files import write_json
+from wepdtof_pose.files import read_json, write_json
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.locks import LockedError, exclusive
 from wepdtof_pose.splits.hold_out import subset_record
@@ -94,6 +94,24 @@ def test_a_comparison_is_the_same_by_another_path_and_after_a_move(
         assert "2 cells, 0 to run" in found.output
         for config in configs:
             config.write_text(config.read_text().replace(f"path: {path}", f"path: {tiny_fisheye}"))
+
+
+def test_data_that_were_renamed_are_the_same_and_changed_ones_are_not(
+    copied, tiny_fisheye, tmp_path, bench_arguments
+):
+    more = ("--ratio", "8", "--preset", "quick", "--dry-run")
+    renamed = tmp_path / "of_another_name"
+    shutil.copytree(tiny_fisheye, renamed)
+    found = CliRunner().invoke(main, bench_arguments(renamed, copied, *more))
+    assert found.exit_code == 0, found.output
+    assert "2 cells, 0 to run" in found.output
+    file = next((renamed / "annotations").glob("*.json"))
+    content = read_json(file)
+    content["annotations"][0]["area"] += 1
+    write_json(file, content)
+    found = CliRunner().invoke(main, bench_arguments(renamed, copied, *more))
+    assert found.exit_code == 2
+    assert "was made with data.path" in found.output
 
 
 def test_a_list_of_people_in_a_folder(tiny_fisheye, tmp_path, bench_arguments):

@@ -2,6 +2,7 @@
 
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -214,3 +215,51 @@ def test_two_at_once_do_not_remove_each_others_folder(networks, my_frames, tmp_p
     with pytest.raises(InputError, match="holds another run"):
         adapt(networks, [my_frames / "frames"], out, options)
     assert (out / "config.yaml").read_text() == "of another process"
+
+
+@pytest.mark.parametrize("changed", ["frames", "boxes"])
+def test_files_that_were_changed_are_not_said_to_be_learned_from(
+    networks, my_frames, tmp_path, monkeypatch, changed
+):
+    frames, boxes = tmp_path / "frames", tmp_path / "boxes.json"
+    shutil.copytree(my_frames / "frames", frames)
+    shutil.copy(my_frames / "boxes.json", boxes)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sspcm.adaptation.adapt.own_frames", stop)
+    options = AdaptOptions(boxes=boxes, **FEW)
+    # What a run keeps from its first step on; without one nothing is left of it.
+    monkeypatch.setattr(RunFolder, "resumable", True)
+    for _ in range(2):  # the same files are gone on with
+        with pytest.raises(KeyboardInterrupt):
+            adapt(networks, [frames], tmp_path / "out", options)
+    if changed == "frames":
+        shutil.copy(next(frames.iterdir()), frames / "one_more.jpg")
+    else:
+        boxes.write_text(boxes.read_text() + "\n")
+    with pytest.raises(InputError, match="or their files were changed since"):
+        adapt(networks, [frames], tmp_path / "out", options)
+
+
+def test_films_of_one_name_keep_their_pictures_apart(tmp_path):
+    from sspcm.adaptation.own_frames import own_frames
+    from sspcm.inference.chain import WholeFrames
+    from wepdtof_pose.keypoints import get_keypoint_set
+
+    (tmp_path / "films" / "a").mkdir(parents=True)
+    for name, grey in (("a.tif", 40), ("a.tiff", 120), ("a/b.tif", 200), ("a_b.tif", 250)):
+        pages = [np.full((16, 16, 3), grey, dtype=np.uint8)] * 2
+        assert cv2.imwritemulti(str(tmp_path / "films" / name), pages)
+    found = own_frames(
+        [tmp_path / "films"],
+        WholeFrames(),
+        get_keypoint_set("coco-17"),
+        most=99,
+        held_out=0,
+        pictures=tmp_path / "pictures",
+    )
+    people = found.people
+    greys = [cv2.imread(str(people.root / name)).mean() for name in people.frames["file_name"]]
+    assert sorted(np.round(greys)) == [40, 40, 120, 120, 200, 200, 250, 250]

@@ -1,5 +1,6 @@
 """Whom to label next: who is chosen, and that training reads the list."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -120,6 +121,22 @@ def test_nobody_left_to_choose_from_is_one_line(tiny_fisheye, tmp_path):
     said = f"{tiny_fisheye}: nobody is left to choose from: 48 people have boxes, and all of them"
     assert said in done.output
     assert not out.exists()
+
+
+def test_crowds_and_empty_boxes_are_counted(single_run, tiny_fisheye, tmp_path):
+    shutil.copytree(tiny_fisheye, tmp_path / "set")
+    file = next((tmp_path / "set" / "annotations").glob("*.json"))
+    content = read_json(file)
+    for person in content["annotations"][:2]:
+        person["iscrowd"] = 1
+    content["annotations"][2] |= {"bbox": [5, 5, 0, 9], "rotated_box": None}
+    file.write_text(json.dumps(content))
+    out = tmp_path / "next.json"
+    arguments = ["rank", str(tmp_path / "set"), "--model", str(single_run), "-n", "3"]
+    done = CliRunner().invoke(main, [*arguments, "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "people left out: 2 (crowds), 1 (boxes that are empty in the frame)\n" in done.output
+    assert "3 of 45 people" in done.output
 
 
 @pytest.mark.parametrize("bad", ["cut", "gone"])

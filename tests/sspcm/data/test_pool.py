@@ -40,6 +40,7 @@ def test_boxes_without_joint_names_are_a_pool(detected, tiny_fisheye):
     people, unusable, unread = pool(detected)
     assert (len(people), unusable, unread) == (43, {}, [])
     assert people.keypoint_set == JOINTS
+    assert people.left_out == {"annotations of category 'chair'": 5}
     wanted = load_dataset(tiny_fisheye)["all"].people["id"].tolist()[5:]
     assert people.people["id"].tolist() == wanted
     config = DataConfig(
@@ -70,6 +71,11 @@ def test_each_image_of_a_folder_is_a_person(photos):
     assert people.frames["file_name"].tolist() == ["001.jpg", "002.jpg", "003.jpg"]
     with pytest.raises(InputError, match=r"data\.unlabelled_boxes=true takes each whole image"):
         pool(photos, unlabelled_boxes=False)
+
+
+def test_whole_images_are_not_turned_head_up(photos):
+    with pytest.raises(InputError, match=rf"sspcm find {photos} -o boxes\.json finds the people"):
+        pool(photos, upright=True)
 
 
 @pytest.mark.parametrize("content", [b"<html>", None], ids=["another file", "cut short"])

@@ -238,6 +238,32 @@ def test_poses_on_people_without_labels_are_ignored_on_annotated_boxes_too(
     assert crowd["networks"]["A"]["AP"] == scores["AP"]
 
 
+def test_people_without_a_pose_are_counted_and_those_who_count_as_missed(
+    single_run: Path, test_people: PoseDataset
+) -> None:
+    rows = np.arange(len(test_people))
+    people = dataclasses.replace(
+        test_people,
+        keypoints=np.where((rows == 1)[:, None, None], 0, test_people.keypoints),
+        people=test_people.people.assign(
+            area=np.where(rows < 1, 0, test_people.people["area"]), iscrowd=(rows == 2).astype(int)
+        ),
+    )
+    poses = sure(test_people.keypoints)[3:]
+    result = evaluate_networks(oracle(single_run, poses), TestPeople(people, "set", ""))
+    reasons = {"crowds": 1, "a box and no labelled joint": 1, "area 0": 1}
+    assert (result["people_left_out"], result["people_missed"]) == (reasons, 1)
+    assert result["networks"]["A"]["PCK@0.2"] == pytest.approx((len(rows) - 3) / (len(rows) - 2))
+    lines = list(table_lines(result, per_joint=False))
+    said = "people left out: 1 (crowds), 1 (a box and no labelled joint), 1 (area 0)"
+    assert said in lines
+    assert any(line.startswith("warning: 1 of them have labelled joints") for line in lines)
+    usable = TestPeople(test_people.select_people(rows[3:]), "set", "")
+    whole = evaluate_networks(oracle(single_run, poses), usable)
+    assert (whole["people_left_out"], whole["people_missed"]) == ({}, 0)
+    assert not any("left out" in line for line in table_lines(whole, per_joint=False))
+
+
 def test_a_run_is_not_scored_on_the_people_it_learned_from(
     single_run: Path, tiny_fisheye: Path, tmp_path: Path
 ) -> None:

@@ -325,6 +325,18 @@ def test_drawings_of_earlier_predictions_are_no_inputs(
     assert [source.name for source in find_sources([drawings]).sources] == ["a.png"]
 
 
+@pytest.mark.parametrize("made", ["checkpoints", "adaptation"])
+def test_pictures_in_folders_of_runs_are_no_inputs(tmp_path: Path, made: str) -> None:
+    run = tmp_path / "photos" / "runs" / "mine"
+    (run / made / "frames").mkdir(parents=True)
+    (run / "config.yaml").touch()
+    for place in (tmp_path / "photos" / "a.png", run / "before_after.png", run / made / "b.png"):
+        cv2.imwrite(str(place), picture(1))
+    inputs = find_sources([tmp_path / "photos"])
+    assert [source.name for source in inputs.sources] == ["a.png"]
+    assert inputs.left_out == {"folders of runs": 1}
+
+
 def test_frames_are_taken_as_counted(tmp_path):
     names = [f"frame_{number}.png" for number in (1, 2, 9, 10, 11, 100)]
     for name in names:

@@ -1,7 +1,7 @@
-"""A prediction that was stopped, and goes on: nothing is other than without the stop."""
+"""What was stopped, and goes on: predictions and found people are those without the stop."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from sspcm.inference import predict
+from sspcm.inference.finder import FindCount, find_inputs
 from sspcm.inference.frames import Frame, FrameReader
-from sspcm.inference.journal import Journal
+from sspcm.inference.journal import Journal, hash_of_files
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
 from sspcm.inference.tracks import Tracker
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
 
 
@@ -165,3 +167,141 @@ def test_boxes_that_were_not_used_before_a_stop_stay_counted(
     assert count.boxes == predict_inputs(networks, images[:2], tmp_path / "new", options).boxes
     assert count.boxes is not None
     assert count.boxes["outside_their_frame"] == count.boxes["boxes below the threshold"] == 2
+
+
+class Counting:
+    """Finds one person as wide as the frame is bright; stops after so many frames."""
+
+    def __init__(self, most: int = 99, name: str = "counting") -> None:
+        self.record = {"source": name}
+        self.left = most
+        self.seen = 0
+
+    def find(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if self.seen == self.left:
+            raise KeyboardInterrupt
+        self.seen += 1
+        return [np.array([[8, 8, image.mean(), 300, 0, 0.5]]) for image in images]
+
+
+@pytest.fixture
+def frames(tmp_path: Path, write_video: Callable[..., Path]) -> list[Path]:
+    for name, grey in (("a.png", 40), ("b.png", 60)):
+        cv2.imwrite(str(tmp_path / name), np.full((16, 16, 3), grey, dtype=np.uint8))
+    return [tmp_path / "a.png", tmp_path / "b.png", write_video("film.mp4", frames=6)]
+
+
+def hidden(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+
+
+def stopped(frames: list[Path], out: Path, most: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        find_inputs(Counting(most), frames, out)
+
+
+def go_on(frames: list[Path], out: Path, finder: Counting) -> FindCount:
+    whole = out.with_name("whole.json")
+    find_inputs(Counting(), frames, whole)
+    count = find_inputs(finder, frames, out)
+    assert out.read_bytes() == whole.read_bytes()
+    assert hidden(out.parent) == []
+    assert (count.frames, count.people) == (8, 8)
+    return count
+
+
+def test_a_stopped_search_goes_on_within_a_film(frames: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out" / "boxes.json"
+    stopped(frames, out, 3)
+    stopped(frames, out, 2)
+    assert (hidden(out.parent), out.exists()) == ([".boxes.json.unfinished"], False)
+    with (out.parent / ".boxes.json.unfinished").open("a") as journal:  # as if killed at a line
+        journal.write('{"source": "film.mp4", "fra')
+    finder = Counting()
+    count = go_on(frames, out, finder)
+    assert (finder.seen, count.notes) == (3, [f"{out}: goes on after 5 frames searched before"])
+    assert len(read_json(out)) == 8
+
+
+def test_what_has_changed_since_is_searched_anew(frames: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out" / "boxes.json"
+    stopped(frames, out, 5)
+    cv2.imwrite(str(frames[0]), np.full((16, 16, 3), 90, dtype=np.uint8))
+    finder = Counting()
+    go_on(frames, out, finder)
+    assert finder.seen == 4
+    assert read_json(out)[0]["rotated_box"][2] == 90
+    stopped(frames, out, 5)
+    os.utime(frames[2], (1, 1))
+    finder = Counting()
+    go_on(frames, out, finder)
+    assert finder.seen == 6
+
+
+def test_another_finder_begins_anew(frames: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "out" / "boxes.json"
+    stopped(frames, out, 5)
+    finder = Counting(name="another")
+    assert go_on(frames, out, finder).notes == []
+    assert finder.seen == 8
+
+
+def test_without_a_frame_nothing_is_left(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("no picture")
+    with pytest.raises(InputError, match="no frame can be read"):
+        find_inputs(Counting(), [tmp_path / "a.png"], tmp_path / "out" / "boxes.json")
+    assert hidden(tmp_path / "out") == []
+
+
+def test_what_another_has_put_in_its_place_stays(frames: list[Path], tmp_path: Path) -> None:
+    out, name = tmp_path / "boxes.json", tmp_path / ".boxes.json.unfinished"
+    write_json(tmp_path / "mine.json", [1, 2])
+    for make in (lambda: name.write_text("[1, 2]"), lambda: name.symlink_to("mine.json")):
+        make()
+        with pytest.raises(InputError, match="is not what sspcm find left there"):
+            find_inputs(Counting(), frames, out)
+        assert read_json(name) == [1, 2]
+        name.unlink()
+    find_inputs(Counting(), frames, out)
+    assert hidden(tmp_path) == []
+
+
+@pytest.mark.parametrize("what", ["poses", "boxes"])
+def test_a_full_disk_is_one_line_with_the_output(
+    what: str, single_run: Path, frames: list[Path], tmp_path: Path
+) -> None:
+    resource = pytest.importorskip("resource")
+    out = tmp_path / "out"
+    networks = open_networks(single_run).only("A")
+
+    def work() -> None:
+        if what == "poses":
+            predict_inputs(networks, frames, out)
+        else:
+            find_inputs(Counting(), frames, out / "boxes.json")
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(InputError, match=rf"^{out}\S*: cannot be written: File too large$"):
+            work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    work()
+    assert hidden(out) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes")
+def test_a_pipe_among_the_images_is_named_and_not_waited_for(
+    single_run: Path, frames: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "photos").mkdir()
+    frames[0].rename(tmp_path / "photos" / "a.png")
+    os.mkfifo(tmp_path / "photos" / "b.png")
+    assert len(hash_of_files(sorted((tmp_path / "photos").iterdir()))) == 16
+    found = find_inputs(Counting(), [tmp_path / "photos"], tmp_path / "boxes.json")
+    networks = open_networks(single_run).only("A")
+    predicted = predict_inputs(networks, [tmp_path / "photos"], tmp_path / "poses")
+    for count in (found, predicted):
+        assert count.frames == 1
+        assert [problem.partition(": ")[2][:9] for problem in count.problems] == ["is a pipe"]

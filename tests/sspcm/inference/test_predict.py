@@ -256,6 +256,24 @@ def cut_short(path: Path) -> bytes:
     return content
 
 
+def test_texts_of_boxes_that_were_changed_since_are_not_mixed(
+    single_run: Path, tmp_path: Path
+) -> None:
+    for folder in ("photos", "labels"):
+        (tmp_path / folder).mkdir()
+    for name in ("1.png", "2.png"):
+        cv2.imwrite(str(tmp_path / "photos" / name), np.full((40, 40, 3), 90, dtype=np.uint8))
+        (tmp_path / "labels" / name).with_suffix(".txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    cut_short(tmp_path / "photos" / "2.png")
+    command = ("predict", single_run, tmp_path / "photos", "--boxes", tmp_path / "labels")
+    for _ in range(2):
+        assert run(*command, "-o", tmp_path / "out").exit_code == 1
+    (tmp_path / "labels" / "2.txt").write_text("0 0.5 0.5 0.9 0.9\n")
+    other = run(*command, "-o", tmp_path / "out")
+    assert other.exit_code == 2
+    assert "unfinished prediction of other networks, inputs or options" in other.output
+
+
 def test_prediction_goes_on_past_bad_photos_and_can_be_continued(
     single_run: Path, tmp_path: Path
 ) -> None:

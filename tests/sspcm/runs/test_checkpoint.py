@@ -51,6 +51,14 @@ def test_numbers_of_numpy_are_read_as_plain_ones(tmp_path, value, zipped):
     assert type(found) in (float, int, bool)
 
 
+@pytest.mark.parametrize("value", [np.str_("val"), np.complex64(1j), np.datetime64("2024-05-01")])
+def test_other_values_of_numpy_do_not_make_a_file_unreadable(tmp_path, value):
+    file = save(tmp_path, {"extra": value, "state_dict": {"a": torch.ones(2)}})
+    found = read_torch_file(file)
+    assert np.isnan(found["extra"])
+    assert found["state_dict"]["a"].tolist() == [1, 1]
+
+
 @pytest.mark.usefixtures("mmengine")
 def test_records_of_a_logger_are_put_aside(tmp_path):
     file = save(

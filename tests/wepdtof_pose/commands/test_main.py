@@ -48,16 +48,18 @@ def test_a_damaged_picture_is_named_by_us_alone(data: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full")
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["stats", "--help"]])
-def test_a_disk_that_is_full_is_one_line(arguments: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "wepdtof_pose", *arguments]
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["stats", "--help"], ["stats"]])
+def test_a_disk_that_is_full_is_one_line(arguments: list[str], data: Path, tmp_path: Path) -> None:
+    named = [str(data)] if arguments == ["stats"] else []
+    command = [sys.executable, "-m", "wepdtof_pose", *arguments, *named]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
         )
         unheard = subprocess.run([*command[:3], "stats", "nowhere"], stderr=full, check=False)
     assert (done.returncode, unheard.returncode) == (2, 2)
-    assert done.stderr == "wepdtof-pose: error: No space left on device\n"
+    where = "" if arguments == ["stats", "--help"] else "standard output: "
+    assert done.stderr == f"wepdtof-pose: error: {where}No space left on device\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals")

@@ -110,8 +110,11 @@ def test_images_that_are_packed_once_more(
     source = write_folder(tmp_path / "in", person_keypoints=make_dataset())
     pack(source / "images", source / "images.zip")
     shutil.rmtree(source / "images")
-    for labels in ("annotations_trainval2017.zip", "train_labels.zip"):
-        (source / labels).write_bytes((source / "images.zip").read_bytes())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.jpg").write_bytes(b"x")
+    for others in (source / "a_train_images.zip", tmp_path / "in_2024.zip"):
+        pack(tmp_path / "other", others)
+    (source / "aimages.zip").write_bytes(b"no zip")
     with pytest.raises(InputError, match=r"are missing, .*\(unpack images.zip, which lies in"):
         convert(source, tmp_path / "out", source_format="coco")
 

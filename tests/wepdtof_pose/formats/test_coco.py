@@ -377,7 +377,10 @@ def test_keypoint_set_can_be_given_where_the_file_has_none() -> None:
         ({"category": {"flip_pairs": [[1, 2, 3]]}}, "'flip_pairs' is not a list of pairs"),
         ({"category": {"flip_pairs": [[1, 2]]}}, "category 'person'"),
         ({"category": {"flip_pairs": [[0, 1]]}}, "category 'person'.*from 1 to 3"),
-        ({"category": {"keypoint_set": "lsp-14"}}, "are not those of 'lsp-14'"),
+        (
+            {"category": {"keypoint_set": "lsp-14"}},
+            "says 'lsp-14', but the keypoints are not those: .* take 'keypoint_set'",
+        ),
     ],
     ids=str,
 )
