@@ -62,3 +62,14 @@ def test_places_in_another_convention(
     found = [finding for finding in validate_dataset(moved).findings if finding.code == code]
     assert len(found) == 1
     assert words in found[0].message
+
+
+def test_images_on_their_side_are_no_thousandths(sample: PoseDataset) -> None:
+    frames = sample.frames.assign(width=sample.frames["height"] * 2)
+    wide = replace(sample, frames=frames, people=sample.people.copy())
+    wide.people["x"] += sample.frames["height"].iloc[0]
+    assert "units-per-cent" not in validate_dataset(wide).counts
+    sides = {"width": frames["height"], "height": frames["width"]}
+    report = validate_dataset(replace(wide, frames=frames.assign(**sides)))
+    assert report.counts["box-outside"] > 5
+    assert "units-per-cent" not in report.counts
