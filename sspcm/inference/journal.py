@@ -21,6 +21,7 @@ from wepdtof_pose.formats.layout import files_in
 from wepdtof_pose.keypoints import KeypointSet
 from wepdtof_pose.locks import exclusive, hidden_name
 
+_OF_FIND = b'{"journal_of": "sspcm find"'
 _Found = dict[int | None, list[dict[str, Any]]]
 """What was found on each frame of an input, as COCO results."""
 
@@ -260,6 +261,7 @@ class BoxJournal:
 
     def __exit__(self, error: object, *_: object) -> None:
         with self._stack:
+            self._stream.close()  # Windows removes no open file.
             if error is None or not self._frames:
                 self._path.unlink(missing_ok=True)
 
@@ -291,15 +293,14 @@ class BoxJournal:
             return 0
         with self._path.open("rb") as stream:
             line = stream.readline()
-            heading = _json_or_none(line)
-            if not isinstance(heading, dict) or heading.get("journal_of") != "sspcm find":
+            if not line.startswith(_OF_FIND):
                 raise self._foreign()
-            if heading != json.loads(json.dumps(self._heading)):
+            if line != _line_of(self._heading):  # of another finder, or cut short on a full disk
                 return 0
             kept = len(line)
             for line in stream:
                 entry = _json_or_none(line)
-                if entry is None:  # cut short when the program was stopped
+                if entry is None or not line.endswith(b"\n"):  # cut short by a stop
                     break
                 kept += len(line)
                 if "content" in entry:
@@ -334,12 +335,16 @@ def hash_of_files(files: Iterable[Path]) -> str:
 
 def _write_line(stream: BinaryIO, entry: dict[str, Any], out: Path) -> None:
     """Write an entry to an unbuffered file: none is lost when the program is killed."""
-    left = json.dumps(entry, allow_nan=False).encode() + b"\n"
+    left = _line_of(entry)
     try:
         while left:
             left = left[stream.write(left) :]
     except OSError as error:
         raise _unwritten(out, error) from None
+
+
+def _line_of(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry, allow_nan=False).encode() + b"\n"
 
 
 def _unwritten(out: Path, error: OSError) -> InputError:

@@ -248,10 +248,14 @@ def _per_cent(raw: RawFile) -> str:
 def _per_mille(raw: RawFile) -> str:
     """Describe boxes, and joints if there are, in thousandths of their images.
 
-    Taken for pixels, several people lie wholly outside images of less than 1,000 pixels.
+    Taken for pixels, several people lie wholly outside images of less than 1,000 pixels. That all
+    fit images on their side says that it is the images whose width and height are exchanged.
     """
     counted, boxes, sizes = _with_box(raw), raw.boxes, raw.sizes_of_people
-    within = ((boxes[:, :2] >= -1) & (boxes[:, :2] + boxes[:, 2:] <= 1001)).all(axis=1)
+    ends = boxes[:, :2] + boxes[:, 2:]
+    if _all((ends <= sizes[:, ::-1] + 1).all(axis=1), counted):
+        return ""
+    within = ((boxes[:, :2] >= -1) & (ends <= 1001)).all(axis=1)
     outside = (boxes[:, :2] + boxes[:, 2:] / 2 > sizes).any(axis=1) & counted
     if outside.sum() < _SEVERAL or outside.sum() < 0.1 * counted.sum():
         return ""

@@ -246,6 +246,22 @@ def test_another_finder_begins_anew(frames: list[Path], tmp_path: Path) -> None:
     assert finder.seen == 8
 
 
+@pytest.mark.parametrize(("lines", "again"), [(1, 0), (3, 0), (5, 1)])
+def test_a_line_that_lacks_its_end_is_written_anew(
+    lines: int, again: int, frames: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out" / "boxes.json"
+    stopped(frames, out, 3)
+    journal = out.parent / ".boxes.json.unfinished"
+    for end in (1, 10):
+        kept = b"".join(journal.read_bytes().splitlines(keepends=True)[:lines])
+        journal.write_bytes(kept[:-end])
+        stopped(frames, out, 3 - again)
+    finder = Counting()
+    go_on(frames, out, finder)
+    assert finder.seen == 5
+
+
 def test_without_a_frame_nothing_is_left(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("no picture")
     with pytest.raises(InputError, match="no frame can be read"):

@@ -62,3 +62,16 @@ def test_places_in_another_convention(
     found = [finding for finding in validate_dataset(moved).findings if finding.code == code]
     assert len(found) == 1
     assert words in found[0].message
+
+
+def test_images_on_their_side_are_no_thousandths(sample: PoseDataset) -> None:
+    side = int(sample.frames["height"].iloc[0])
+    keypoints = sample.keypoints + np.float32([side / 2, 0, 0])
+    people = sample.people.assign(x=sample.people["x"] + side / 2)
+    wide = sample.frames.assign(width=side + side // 2)
+    high = sample.frames.assign(height=side + side // 2)
+    for frames, outside in ((wide, False), (high, True)):
+        moved = replace(sample, frames=frames, people=people, keypoints=keypoints)
+        report = validate_dataset(moved)
+        assert (report.counts.get("box-outside", 0) > 0) == outside
+        assert "units-per-cent" not in report.counts
