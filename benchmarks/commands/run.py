@@ -118,6 +118,8 @@ def run(
     from benchmarks.running.launching import get_launcher
     from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
     from sspcm.config_io import parse_override, parse_overrides
+    from sspcm.data.crop_places import TURN, from_ceiling
+    from sspcm.data.sets import splits_of
     from sspcm.hardware import choose_hardware
     from sspcm.presets import get_preset
 
@@ -155,6 +157,9 @@ def run(
     if grid.data is None or dry_run:
         people = get_preset(grid.preset).people if grid.data is None else None
         require_budgets(cells, people=people)
+    unstated = grid.data is not None and "data.upright" not in grid.settings
+    if unstated and from_ceiling(splits_of(cells[0].config.data).train):
+        echo(TURN)
     if dry_run:
         from benchmarks.running.estimate import estimate, estimate_lines
 

@@ -154,14 +154,11 @@ def train(
 
 def _advise(config: TrainConfig, *, stated: set[str]) -> None:
     """Say what a configuration leaves open that its data suggest."""
-    from sspcm.data.crop_places import from_ceiling
+    from sspcm.data.crop_places import TURN, from_ceiling
     from sspcm.data.sets import splits_of
 
     if "data.upright" not in stated and from_ceiling(splits_of(config.data).train):
-        _say(
-            "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): --set "
-            "data.upright=true would turn their crops head up"
-        )
+        _say(TURN)
 
 
 def _say(line: str) -> None:

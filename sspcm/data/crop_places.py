@@ -109,6 +109,13 @@ def has_sides(rotated: np.ndarray) -> np.ndarray:
     return ~np.isnan(rotated).any(axis=1) & ((sides > 0) & (sides < _LONGEST)).all(axis=1)
 
 
+TURN = (
+    "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): --set "
+    "data.upright=true would turn their crops head up"
+)
+"""What to say where `from_ceiling` holds and crops are not turned."""
+
+
 def from_ceiling(dataset: PoseDataset) -> bool:
     """Return whether a data set shows people from a ceiling, so that crops should be turned.
 

@@ -144,6 +144,15 @@ def test_impossible_budgets_and_data_are_refused_at_once(tmp_path, monkeypatch, 
     assert (found.exit_code, message in found.output) == (2, True), found.output
 
 
+def test_people_seen_from_a_ceiling_are_said_to_lie_in_all_directions(tiny_fisheye, tmp_path):
+    arguments = ["run", "--data", str(tiny_fisheye), "--labels", "8", "--preset", "quick"]
+    arguments += ["--methods", "supervised", "-o", str(tmp_path / "out"), "--dry-run"]
+    for more, said in (([], 1), (["--set", "data.upright=true"], 0)):
+        done = CliRunner().invoke(main, arguments + more)
+        assert done.exit_code == 0, done.output
+        assert done.output.count("would turn their crops head up") == said
+
+
 def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(
     tiny_fisheye, tmp_path, bench_arguments, monkeypatch
 ):

@@ -81,7 +81,7 @@ def test_exported_networks_are_timed_and_scored_in_each_precision(tmp_path):
 def test_the_plain_chain_places_a_crop_where_the_box_is(tmp_path):
     frame = np.zeros((96, 96, 3), np.uint8)
     model = load("ceiling-pose", device="cpu", refine=False)
-    box = [[40.0, 50.0, 20.0, 40.0, 30.0]]
+    box = np.array([[40.0, 50.0, 20.0, 40.0, 30.0]])
     ((found,),) = [ceiling._Plain(model).poses(frame, box)]
     assert found.shape == (14, 2)
     # A crop is a quarter larger than its box, and of 4 : 5.

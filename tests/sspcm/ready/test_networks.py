@@ -1,4 +1,5 @@
 import json
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -156,9 +157,10 @@ def test_a_finder_of_a_lower_threshold_and_more_looks(office: Path) -> None:
     few, many, _, alone = (len(finder.find([image])[0]) for finder in finders)
     assert 0 < few < many
     assert few < alone
-    assert len({finder.source for finder in finders}) == 4
-    assert finders[2].source.endswith("ceiling-pose.pt")
-    assert "2 turns" in finders[2].source
+    records = [finder.record for finder in finders]
+    assert all(one != other for one, other in combinations(records, 2))
+    assert records[2]["refined_by"]["source"].endswith("ceiling-pose.pt")
+    assert records[2]["turns"] == 2
 
 
 def test_the_finished_pose_network_is_the_mean_of_checkpoints_and_files(tmp_path: Path) -> None:
