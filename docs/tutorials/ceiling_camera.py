@@ -120,4 +120,4 @@ import sspcm
 model = sspcm.load("mine")
 frame = sorted(Path("camera/images").rglob("*.jpg"))[0]
 poses = model(str(frame))
-poses.joint("head_top").round(1)
+poses.joint("head_top")[:, :2].round(1)
