@@ -158,13 +158,13 @@ def run(
         people = get_preset(grid.preset).people if grid.data is None else None
         require_budgets(cells, people=people)
     unstated = grid.data is not None and "data.upright" not in grid.settings
-    if unstated and from_ceiling(splits_of(cells[0].config.data).train):
-        echo(TURN)
     if dry_run:
         from benchmarks.running.estimate import estimate, estimate_lines
 
         for line in estimate_lines(estimate(cells, place), jobs=jobs or 1):
             echo(line)
+        if unstated and from_ceiling(splits_of(cells[0].config.data).train):
+            echo(TURN)
         return
 
     if grid.data is None:
@@ -183,5 +183,7 @@ def run(
     ):
         if names:
             echo(f"{title}: {', '.join(names)}", err=True)
+    if unstated and from_ceiling(splits_of(cells[0].config.data).train):
+        echo(TURN, err=True)
     if outcome.failed:
         sys.exit(1)

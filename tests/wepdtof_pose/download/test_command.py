@@ -148,7 +148,7 @@ BAD_WEPDTOF: dict[str, tuple[dict[str, Any], str]] = {
             "WEPDTOF/annotations/it_office.json": b'{"images": [{"id": 1, "file_name": "a.jpg", '
             b'"width": 9, "height": 9}], "annotations": [{"image_id": 1, "bbox": [1, 2, 3, 4]}]}'
         },
-        "(cx, cy, w, h, angle) has 4 numbers instead of 5",
+        "'bbox' has 4 numbers, not 5 (cx, cy, w, h, angle)",
     ),
 }
 
