@@ -125,33 +125,24 @@ people draw them."""
 _FIND = FinderConfig(
     batch_size=8, window=320, decay=0.99, frozen_stages=2, save_every=50, threads=1
 )
+_CLUTTER = replace(
+    _FIND,
+    steps=1000,
+    largest=900,
+    decay=0.995,
+    learning_rate=7e-4,
+    warm_up=30,
+    clutter=0.7,
+    seed=4,
+)
 FIND_PHASES = {
     "find": replace(_FIND, steps=1000, seed=1),
     "find-large": replace(
         _FIND, steps=150, smallest=340, largest=1000, learning_rate=7e-4, warm_up=10, seed=2
     ),
     "find-long": replace(_FIND, steps=2400, largest=800, decay=0.995, seed=3),
-    "find-clutter": replace(
-        _FIND,
-        steps=1000,
-        largest=900,
-        decay=0.995,
-        learning_rate=7e-4,
-        warm_up=30,
-        clutter=0.7,
-        seed=4,
-    ),
-    "find-held": replace(
-        _FIND,
-        steps=1000,
-        largest=900,
-        decay=0.995,
-        learning_rate=7e-4,
-        warm_up=30,
-        clutter=0.6,
-        held=0.35,
-        seed=5,
-    ),
+    "find-clutter": _CLUTTER,
+    "find-held": replace(_CLUTTER, clutter=0.6, held=0.35, seed=5),
 }
 """The second phase shows people as large as those right below a low camera are; the third is
 where most is learned; in the fourth rooms are as full of things as real ones, and in the last
