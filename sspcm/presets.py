@@ -162,7 +162,7 @@ def fitting_config(
     Raises:
         InputError: no such preset, a key cannot be used, or the data cannot be read.
     """
-    from sspcm.data.crop_places import from_ceiling
+    from sspcm.data.crop_places import TURNED, from_ceiling
     from sspcm.data.sets import all_labelled, splits_of
     from sspcm.hardware import choose_hardware
 
@@ -191,10 +191,7 @@ def fitting_config(
             "no other method has people without labels to learn from; --method chooses otherwise"
         )
     if "data.upright" not in settings and from_ceiling(splits.train):
-        say(
-            "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): crops "
-            "are turned head up; not so with --set data.upright=false"
-        )
+        say(TURNED)
         config = load_config(overrides=settings | {"data.upright": True})
     return config
 

@@ -49,20 +49,24 @@ def rank(
     Example:
       sspcm-bench rank --first 60 --labels 120 --seeds 5 -o runs/ranking
     """
+    from benchmarks.grid.grid import upright_setting
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.label_choice import ChoiceSetting, choice_table, compare_choices
     from benchmarks.running.runner import make_fisheye
     from sspcm.config_io import parse_overrides
+    from sspcm.data.crop_places import TURNED
     from sspcm.presets import get_preset
     from wepdtof_pose.files import write_text
 
     overrides = parse_overrides(settings)
+    turned = upright_setting({**get_preset(preset).overrides, **overrides}, data)
     path = data
     if path is None:
-        overrides = {"data.upright": True, **overrides}
         make_fisheye(output, preset=preset)
         path = ComparisonFolder(output).fisheye(get_preset(preset).people)
-    setting = ChoiceSetting(first, labels, range(seeds), preset, overrides)
+    elif turned:
+        echo(TURNED)
+    setting = ChoiceSetting(first, labels, range(seeds), preset, {**turned, **overrides})
     table = choice_table(compare_choices(setting, path, output, say=echo))
     write_text(output / "label_choice.md", table + "\n")
     echo(table)

@@ -112,14 +112,13 @@ def run(
       sspcm-bench run --grid grid.yaml --jobs 2 -o runs/fisheye --dry-run
       sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
     """
-    from benchmarks.grid.grid import make_cells
+    from benchmarks.grid.grid import make_cells, upright_setting
     from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.launching import get_launcher
     from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
     from sspcm.config_io import parse_override, parse_overrides
-    from sspcm.data.crop_places import TURN, from_ceiling
-    from sspcm.data.sets import splits_of
+    from sspcm.data.crop_places import TURNED
     from sspcm.hardware import choose_hardware
     from sspcm.presets import get_preset
 
@@ -140,13 +139,16 @@ def run(
     options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)
     launch = get_launcher(launcher, options)
     grid = make_grid(content)
-    # The procedural set is seen from the ceiling: people lie along the image radius.
-    upright = {"data.upright": True} if grid.data is None else {}
-    grid = replace(grid, settings={**upright, **grid.settings, **overrides})
+    grid = replace(grid, settings={**grid.settings, **overrides})
     place = ComparisonFolder(output)
     fisheye = place.fisheye(get_preset(grid.preset).people)
     path = fisheye if grid.data is None else Path(grid.data)
     cells = make_cells(grid, data=path, cache=place.crops)
+    settled = {**get_preset(grid.preset).overrides, **grid.settings}
+    turned = upright_setting(settled, None if grid.data is None else path)
+    if turned:
+        grid = replace(grid, settings={**turned, **grid.settings})
+        cells = make_cells(grid, data=path, cache=place.crops)
     if launcher == "local":
         choose_hardware(
             cells[0].config.device,
@@ -154,17 +156,16 @@ def run(
             by="--device, or device in the grid or preset",
         )
     unfinished(cells, output, preset=grid.preset)
-    if grid.data is None or dry_run:
+    if grid.data is None or dry_run or turned:
         people = get_preset(grid.preset).people if grid.data is None else None
         require_budgets(cells, people=people)
-    unstated = grid.data is not None and "data.upright" not in grid.settings
+    if turned and grid.data is not None:
+        echo(TURNED)
     if dry_run:
         from benchmarks.running.estimate import estimate, estimate_lines
 
         for line in estimate_lines(estimate(cells, place), jobs=jobs or 1):
             echo(line)
-        if unstated and from_ceiling(splits_of(cells[0].config.data).train):
-            echo(TURN)
         return
 
     if grid.data is None:
@@ -183,7 +184,5 @@ def run(
     ):
         if names:
             echo(f"{title}: {', '.join(names)}", err=True)
-    if unstated and from_ceiling(splits_of(cells[0].config.data).train):
-        echo(TURN, err=True)
     if outcome.failed:
         sys.exit(1)

@@ -147,6 +147,28 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
     return list(cells.values())
 
 
+def upright_setting(settings: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
+    """Return the setting that turns crops head up, if people are seen from a ceiling.
+
+    Args:
+        settings: configuration keys of all cells; nothing is returned if they say it themselves.
+        data: path of the grid's data; None means the procedural set, which is seen from a ceiling.
+
+    Raises:
+        InputError: the data cannot be read, or a configuration key is unknown.
+    """
+    from sspcm.data.crop_places import from_ceiling
+    from sspcm.data.sets import splits_of
+
+    if "data.upright" in settings:
+        return {}
+    if data is not None:
+        config = load_config(overrides={**settings, "data.path": str(data)}).data
+        if not from_ceiling(splits_of(config).train):
+            return {}
+    return {"data.upright": True}
+
+
 def cell_name(config: TrainConfig) -> str:
     """Return the name of a cell with the preset's networks; others append `-NETWORK`."""
     # A file that lists people is a path, of which no part may become a folder.

@@ -101,7 +101,9 @@ def _settings(comparison: Comparison, cell: CellResult) -> _Settings:
     options = [] if procedural else ["--data", config.data.path]
     keys = {}
     for key, value in flatten(to_dict(config)).items():
-        if key in AXES or key == "data.cache" or base.get(key) == value:
+        # Data decide by themselves whether crops are turned: the command names what was chosen.
+        chosen = key == "data.upright" and not procedural
+        if key in AXES or key == "data.cache" or (base.get(key) == value and not chosen):
             continue
         if network and key.startswith(NETWORK_KEYS):
             keys[key] = value

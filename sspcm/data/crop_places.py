@@ -114,6 +114,11 @@ TURN = (
     "data.upright=true would turn their crops head up"
 )
 """What to say where `from_ceiling` holds and crops are not turned."""
+TURNED = (
+    "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): crops are turned "
+    "head up; not so with --set data.upright=false"
+)
+"""What to say where `from_ceiling` holds and crops are turned for it."""
 
 
 def from_ceiling(dataset: PoseDataset) -> bool:

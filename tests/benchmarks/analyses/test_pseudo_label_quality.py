@@ -62,7 +62,7 @@ def dual(tiny_fisheye, bench_arguments, tmp_path_factory):
     """A finished cell of PoseDual with a pool of its own."""
     output = tmp_path_factory.mktemp("dual") / "out"
     more = ("--methods", "pose_dual", "--ratio", "8", "--preset", "quick")
-    pool = ("--set", f"data.unlabelled={tiny_fisheye}")
+    pool = ("--set", f"data.unlabelled={tiny_fisheye}", "--set", "data.upright=false")
     found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, output, *more, *pool))
     assert found.exit_code == 0, found.output
     return read_cell(output / "cells" / "pose_dual-8-seed0")

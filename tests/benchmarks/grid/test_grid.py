@@ -211,7 +211,7 @@ def test_a_dry_run_estimates_from_finished_cells(copied, change, tiny_fisheye, b
     more = ("--preset", "quick", "--ratio", "8", "--ratio", "16", "--seeds", "1", "--dry-run")
     found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, copied, *more))
     assert found.exit_code == 0, found.output
-    rows = {line.split()[0]: line.split()[1:] for line in found.output.splitlines()[1:5]}
+    rows = {line.split()[0]: line.split()[1:] for line in found.output.splitlines()[2:6]}
     assert rows["sspcm-8-seed0"] == ["finished", "6", "0.0"]
     # As many steps as those that took ten minutes.
     assert rows["sspcm-16-seed0"] == ["missing", "6", "10.0"]

@@ -144,13 +144,19 @@ def test_impossible_budgets_and_data_are_refused_at_once(tmp_path, monkeypatch, 
     assert (found.exit_code, message in found.output) == (2, True), found.output
 
 
-def test_people_seen_from_a_ceiling_are_said_to_lie_in_all_directions(tiny_fisheye, tmp_path):
-    arguments = ["run", "--data", str(tiny_fisheye), "--labels", "8", "--preset", "quick"]
-    arguments += ["--methods", "supervised", "-o", str(tmp_path / "out"), "--dry-run"]
-    for more, said in (([], 1), (["--set", "data.upright=true"], 0)):
-        done = CliRunner().invoke(main, arguments + more)
-        assert done.exit_code == 0, done.output
-        assert done.output.count("would turn their crops head up") == said
+@pytest.mark.parametrize("more", [[], ["--set", "data.upright=false"]], ids=["unsaid", "not so"])
+def test_crops_of_people_seen_from_a_ceiling_are_turned(
+    tiny_fisheye, tmp_path, bench_arguments, more
+):
+    arguments = bench_arguments(tiny_fisheye, tmp_path / "out", "--methods", "supervised", *more)
+    done = CliRunner().invoke(main, [*arguments, "--preset", "quick", "--labels", "8"])
+    assert done.exit_code == 0, done.output
+    assert done.output.count("crops are turned head up") == (not more)
+    comparison = read_results(tmp_path / "out")
+    (cell,) = comparison.cells
+    assert cell.config.data.upright == (not more)
+    (again,) = commands(comparison)
+    assert f"data.upright={'false' if more else 'true'}" in again
 
 
 def test_a_failed_cell_leaves_its_log_and_a_second_run_does_what_is_missing(
@@ -209,7 +215,7 @@ def test_data_of_another_folder_are_refused_before_anything_is_made(
     monkeypatch.setattr(runner, "generate", lambda *_, **__: pytest.fail("made data"))
     before = sorted(comparison.rglob("*"))
     for more, message in (
-        (("--data", "elsewhere"), "was made with data.path"),
+        (("--data", "elsewhere"), "elsewhere: no such file or folder"),
         (("--set", "data.test_seed=1"), "was made with data.test_seed = 0, not 1"),
         (("--preset", "small"), "comparison at preset 'quick'"),
     ):
