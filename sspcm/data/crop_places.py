@@ -115,8 +115,8 @@ TURN = (
 )
 """What to say where `from_ceiling` holds and crops are not turned."""
 TURNED = (
-    "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): crops are turned "
-    "head up; not so with --set data.upright=false"
+    "people are seen from a ceiling (rotated boxes or a fisheye lens in the file): crops are "
+    "turned head up; not so with --set data.upright=false"
 )
 """What to say where `from_ceiling` holds and crops are turned for it."""
 
