@@ -15,6 +15,7 @@ from sspcm.data.crop_places import CropPlaces, places_of
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store, region_size
 from sspcm.data.sets import TrainingSets
 from sspcm.hardware import Hardware
+from sspcm.inference.looks import LOOKS
 from sspcm.methods import build_method
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.networks.roles import network_maker
@@ -76,6 +77,7 @@ def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> d
         "sigma": config.sigma,
         "decoding": config.evaluation.decoding,
         "flip_test": config.evaluation.flip_test,
+        "looks": config.evaluation.looks,
         "method": config.method.name,
         "recipe": config.method.recipe,
         "roles": dict(method.roles),
@@ -91,10 +93,10 @@ def labelled_joints(sets: TrainingSets) -> np.ndarray:
     return np.isin(sets.train.keypoint_set.joints, sets.vocabulary)
 
 
-def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore | None]:
+def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, list[CropStore]]:
     """Stores of the training people (room for every view) and the tested people (exact crops).
 
-    The second is None where nobody is tested.
+    The second has one for each look (`evaluation.looks`), and none where nobody is tested.
     """
     side = region_size(
         config.data.crop_size,
@@ -102,14 +104,20 @@ def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, Cro
         largest_shift=largest_shift(config.easy_view),
     )
     tested = sets.test.select_people(sets.tested)
+    looks = LOOKS[config.evaluation.looks] if len(tested) else ()
     store = open_store(config, sets.train, window=(side, side))
-    return store, open_store(config, tested) if len(tested) else None
+    return store, [open_store(config, tested, grown=look.size) for look in looks]
 
 
 def open_store(
-    config: TrainConfig, people: PoseDataset, *, window: tuple[int, int] | None = None
+    config: TrainConfig,
+    people: PoseDataset,
+    *,
+    window: tuple[int, int] | None = None,
+    grown: float = 1.0,
 ) -> CropStore:
-    """Return the store of people in a run's cache: windows of this size, or exact crops."""
+    """Return the store of people in a run's cache: windows of this size, or exact crops, whose
+    sides are `grown` times as long."""
     return open_crop_store(
         people,
         crop_size=config.data.crop_size,
@@ -118,6 +126,7 @@ def open_store(
         upright=config.data.upright,
         up=config.data.up,
         released=config.released,
+        grown=grown,
     )
 
 

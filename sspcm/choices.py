@@ -15,6 +15,9 @@ Angles = Literal["degrees", "radians", "counter-clockwise"]
 Decoding = Literal["shift", "dark", "none"]
 """How positions are read from heatmaps; see `sspcm.heatmaps.decoding.decode`."""
 
+Looks = Literal[1, 3]
+"""Crops in which a person is looked at; see `sspcm.inference.looks`."""
+
 LabelOrder = Literal["file", "random"]
 Recipe = Literal["corrected", "released"]
 Optimiser = Literal["adam", "adamw"]

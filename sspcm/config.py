@@ -14,6 +14,7 @@ from sspcm.choices import (
     ComputePrecision,
     Decoding,
     LabelOrder,
+    Looks,
     Optimiser,
     Recipe,
     Schedule,
@@ -204,6 +205,8 @@ class EvaluationConfig:
         batch_size: people per pass.
         decoding: how positions are read from heatmaps: `shift`, `dark` or `none`.
         flip_test: also look at each crop mirrored, and average.
+        looks: crops in which each person is looked at: 1, or 3 of other sizes, two of them
+            mirrored, whose joints must agree; in place of a flip test.
         pseudo_labels: also write what the unlabelled people were taught in the last epoch, for
             methods that have such labels.
     """
@@ -212,6 +215,7 @@ class EvaluationConfig:
     batch_size: int = 64
     decoding: Decoding = "shift"
     flip_test: bool = False
+    looks: int = 1
     pseudo_labels: bool = False
 
 
@@ -331,6 +335,7 @@ _BOUNDS: dict[str, tuple[Callable[[Any], bool], tuple[str, ...]]] = {
             "optimisation.factor",
         ),
     ),
+    "1 or 3": (lambda value: value in get_args(Looks), ("evaluation.looks",)),
     "at most 1024": (lambda value: value <= 1024, ("threads",)),
     "at most 100": (lambda value: value is None or value <= 100, ("data.sigma",)),
     "epochs from 0 on": (
@@ -394,6 +399,11 @@ def _contradictions(config: TrainConfig) -> Iterator[str]:
         yield (
             "config key 'hard_view.translation' must be 0: the easy view is shifted, the hard one "
             "is made from it and never is (use easy_view.translation)"
+        )
+    if config.evaluation.flip_test and config.evaluation.looks > 1:
+        yield (
+            "config key 'evaluation.flip_test' must be false with evaluation.looks=3: two of the "
+            "looks are mirrored"
         )
     if data.unlabelled and data.exclude_labelled:
         yield (

@@ -180,6 +180,7 @@ def load(
     keypoints: str | None = None,
     decoding: Decoding | None = None,
     flip_test: bool | None = None,
+    looks: int | None = None,
     device: str | None = None,
     precision: str | None = None,
     allow_code: Collection[str] = (),
@@ -198,6 +199,8 @@ def load(
         keypoints: name of the keypoint set, where nothing beside the weights says so.
         decoding: from heatmaps to coordinates: `shift`, `dark` or `none`; the run's if None.
         flip_test: average with the mirror image's heatmaps; as the run did if None.
+        looks: crops in which each person is looked at, 1 or 3 (see `sspcm.inference.looks`); as the
+            run did if None, and 1 where a flip test is asked for or not.
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
         precision: `auto`, `float32`, `bfloat16`; if None the run's own, and float32 for a file of
             weights.
@@ -221,7 +224,7 @@ def load(
         precision=precision,
         allow_code=allow_code,
     )
-    networks = networks.with_settings(decoding=decoding, flip_test=flip_test)
+    networks = networks.with_settings(decoding=decoding, flip_test=flip_test, looks=looks)
     networks = networks.only(network or networks.reported)
     if finder is None or isinstance(finder, str | Path):
         return Model(networks, finder_for(networks, finder, refine=refine))

@@ -113,6 +113,7 @@ def _facts(cell: CellResult) -> dict[str, Any]:
         "easy view": config.easy_view,
         "hard view": config.hard_view,
         "flip test": config.evaluation.flip_test,
+        "looks": config.evaluation.looks,
         "decoding": config.evaluation.decoding,
         "upright crops": config.data.upright,
         "labelled order": result.labelled_order,

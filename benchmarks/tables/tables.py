@@ -13,6 +13,7 @@ from benchmarks.results.results import Comparison, Group, difference
 from benchmarks.results.scores import SCORES, require_score
 from benchmarks.results.statistics import mean_and_spread, p_text, summarise
 from sspcm.config import OptimisationConfig
+from sspcm.inference.looks import looks_in_words
 from wepdtof_pose.errors import InputError, one_line
 
 _NUMBER = re.compile(r"(n/a|[-+<]? ?[\d,.]+%?( (±|to) [-+]?[\d,.]+)?)?")
@@ -139,7 +140,7 @@ def _provenance(comparison: Comparison, score: str) -> list[str]:
     schedule, evaluation = config.optimisation, config.evaluation
     # Older results, from before burn-ins had a schedule of their own, used a single one.
     rates = schedule if result.burn_in else replace(schedule, burn_in_epochs=0)
-    flips = "flip test" if evaluation.flip_test else "no flip test"
+    flips = looks_in_words(evaluation.flip_test, evaluation.looks)
     shared = shared_steps(comparison)
     shown = any(published_ap(g.cells[0].config, g.cells[0].result) for g in comparison.groups)
     return [

@@ -97,6 +97,7 @@ def learning_config(
             "optimisation.warm_up_epochs": WARM_UP * epochs,
             "evaluation.decoding": networks.evaluation.decoding,
             "evaluation.flip_test": networks.evaluation.flip_test,
+            "evaluation.looks": networks.evaluation.looks,
             "seed": seed,
             "device": str(networks.hardware.device),
             "precision": str(networks.hardware.precision).removeprefix("torch."),
@@ -157,6 +158,7 @@ def write_start(networks: TrainedNetworks, file: Path) -> None:
         "sigma": networks.sigma,
         "decoding": networks.evaluation.decoding,
         "flip_test": networks.evaluation.flip_test,
+        "looks": networks.evaluation.looks,
         "source": _source(networks),
         "source_sha256": networks.record["checkpoint_sha256"],
     }

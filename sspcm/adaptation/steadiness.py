@@ -98,8 +98,9 @@ def views_of_people(
 ) -> np.ndarray:
     """Return keypoints (`VIEWS`, people, joints, 3) in frame pixels of each view of people.
 
-    Of `problems` see `steadiness`.
+    Each view is a single look. Of `problems` see `steadiness`.
     """
+    networks = networks.with_settings(looks=1)
     plain = places_of(
         people,
         networks.crop_size,
@@ -155,7 +156,7 @@ def _people_of_frames(people: PoseDataset) -> Iterator[np.ndarray]:
 def _predict(networks: TrainedNetworks, crops: np.ndarray, places: CropPlaces) -> np.ndarray:
     nothing = np.zeros((len(crops), 0, 3), dtype=np.float32)
     store = CropStore(crops, nothing, places, networks.crop_size)
-    return networks.predict(store)[networks.reported]
+    return networks.predict([store])[networks.reported]
 
 
 def _predict_mirrored(

@@ -157,6 +157,12 @@ _INFERENCE = (
         default=None,
         help="Also look at each crop mirrored, and average.  [default: the run's]",
     ),
+    network_option(
+        "--looks",
+        type=click.Choice(["1", "3"]),
+        help="Crops in which each person is looked at; of 3, two are mirrored, and none is flipped "
+        "as well.  [default: the run's; 1 with --flip-test or --no-flip-test]",
+    ),
     network_option("--device", help="auto, cpu, cuda or cuda:N.  [default: the run's, else auto]"),
     network_option(
         "--precision",
@@ -172,7 +178,8 @@ def opens_networks(
     """Return a decorator of a command: it opens the trained networks that are named.
 
     The command is called with `TrainedNetworks` as `networks`. With `inference` the options
-    `--flip-test`, `--device` and `--precision` are there too; without, the networks are on the CPU.
+    `--flip-test`, `--looks`, `--device` and `--precision` are there too; without, the networks are
+    on the CPU.
     With `model_option` an option `--model` names the networks, or else the first of the arguments
     INPUTS if it is a run folder or a file of weights; the command gets the others as `inputs`. A
     command without INPUTS has the option alone. With `finders` a network that finds people may be
@@ -191,6 +198,7 @@ def opens_networks(
             run: Path | None = None,
             model: Path | None = None,
             flip_test: bool | None = None,
+            looks: str | None = None,
             device: str | None = None if inference else "cpu",
             precision: str | None = None,
             **rest: Any,
@@ -228,7 +236,11 @@ def opens_networks(
                 networks.hardware.keep_freed_memory()
                 for note in networks.notes:
                     echo(note, err=True)
-                networks = networks.with_settings(decoding=decoding, flip_test=flip_test)
+                networks = networks.with_settings(
+                    decoding=decoding,
+                    flip_test=flip_test,
+                    looks=None if looks is None else int(looks),
+                )
                 command(networks=networks, **rest)
 
         named: tuple[Callable[..., Any], ...] = (_RUN,)

@@ -39,6 +39,10 @@ class CropPlaces:
         """Return the places of these people."""
         return CropPlaces(self.center[rows], self.scale[rows], self.rotation[rows])
 
+    def grown(self, size: float) -> CropPlaces:
+        """Return crops with the same centres and sides `size` times as long."""
+        return CropPlaces(self.center, self.scale * np.float32(size), self.rotation)
+
     def matrices(self, crop_size: tuple[int, int], window: tuple[int, int]) -> np.ndarray:
         """Return matrices (people, 2, 3) from frame pixels to the window around each crop."""
         matrices = crop_matrices(self.center, self.scale, self.rotation, crop_size)

@@ -118,6 +118,7 @@ def open_crop_store(
     upright: bool = False,
     up: Up = "radius",
     released: bool = False,
+    grown: float = 1.0,
     workers: int | None = None,
 ) -> CropStore:
     """Return the crop store of all people of a data set, building it if it does not exist.
@@ -131,13 +132,14 @@ def open_crop_store(
         upright: turn each person's crop (fisheye).
         up: the direction that points up in a turned crop; see `sspcm.data.crop_places`.
         released: clip boxes to their frames as the released code does.
+        grown: factor on the crops' sides.
         workers: decoding threads; by default one per core.
 
     Raises:
         InputError: an image is missing or cannot be decoded, the folder cannot be made, or the disk
             has no room for the store.
     """
-    places = places_of(dataset, crop_size, upright=upright, up=up, released=released)
+    places = places_of(dataset, crop_size, upright=upright, up=up, released=released).grown(grown)
     matrices = places.matrices(crop_size, window_size)
     path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
     if not path.is_file():

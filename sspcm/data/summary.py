@@ -116,12 +116,14 @@ def _doubts(
         if share < _FEW_IN_CROPS:
             yield f"only {100 * share:.1f} % of the joints of {people} people lie in their crops"
     alone = unpaired_joints(sets.test.keypoint_set)
-    if alone and (config.easy_view.flip_probability or config.evaluation.flip_test):
+    scored = config.evaluation
+    mirrored = config.easy_view.flip_probability or scored.flip_test or scored.looks > 1
+    if alone and mirrored:
         yield (
             f"the joints {', '.join(alone)} are called left, right or a number and have no partner "
             "in a mirror, but views are mirrored: name them left_... and right_..., or state "
             "'flip_pairs' in the category (easy_view.flip_probability=0 with "
-            "evaluation.flip_test=false mirrors none)"
+            "evaluation.flip_test=false and evaluation.looks=1 mirrors none)"
         )
     seen = (sets.train.keypoints[sets.labelled][..., 2] > 0).any(axis=0)
     joints = zip(sets.train.keypoint_set.joints, seen, strict=True)

@@ -43,6 +43,19 @@ def average_flipped(
 ) -> torch.Tensor:
     """Return the mean (N, J, H, W) of heatmaps and of those of the mirror images, flipped back.
 
+    Of `align` see `flipped_back`.
+
+    Raises:
+        InputError: unknown alignment.
+    """
+    return (heatmaps + flipped_back(heatmaps_of_flipped, permutation, align=align)) * 0.5
+
+
+def flipped_back(
+    heatmaps_of_flipped: torch.Tensor, permutation: Permutation, *, align: Alignment
+) -> torch.Tensor:
+    """Return the heatmaps (N, J, H, W) of mirror images as those of the images.
+
     Heatmap pixel i lies on crop pixel 4 i, so mirroring the crop and mirroring its heatmap back
     leaves peaks 3/4 of a heatmap pixel too far left. "pixel" moves them by a whole pixel (as
     published), "subpixel" by exactly 3/4, "none" not at all.
@@ -52,12 +65,12 @@ def average_flipped(
     """
     back = flip_heatmaps(heatmaps_of_flipped, permutation)
     if align == "pixel":
-        back = shift_right(back)
-    elif align == "subpixel":
-        back = shift_right_by(back, 0.75)
-    elif align != "none":
+        return shift_right(back)
+    if align == "subpixel":
+        return shift_right_by(back, 0.75)
+    if align != "none":
         raise InputError(f"unknown alignment {align!r}: choose one of {get_args(Alignment)}")
-    return (heatmaps + back) * 0.5
+    return back
 
 
 def _index(permutation: Permutation, device: torch.device) -> torch.Tensor:

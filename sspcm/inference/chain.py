@@ -251,7 +251,8 @@ def poses_of_frames(
 
 @dataclass(frozen=True)
 class _Cut:
-    """The people of one frame: boxes, places, RGB crops (people, H, W, 3), and frame size."""
+    """The people of one frame: boxes, places of the plain crops, RGB crops (looks, people, H, W, 3)
+    and frame size."""
 
     boxes: FrameBoxes
     places: CropPlaces
@@ -270,10 +271,12 @@ def _cut(networks: TrainedNetworks, image: np.ndarray, boxes: FrameBoxes, up: Up
         up=up or networks.up,
         rotated=boxes.rotated,
     )
-    matrices = places.matrices(size, size)
-    crops = np.zeros((len(matrices), size[1], size[0], 3), dtype=np.uint8)
-    for crop, matrix in zip(crops, matrices, strict=True):
-        crop[:] = cut_window(image, matrix, size)[..., ::-1]
+    looks = networks.looks
+    crops = np.zeros((len(looks), len(boxes), size[1], size[0], 3), dtype=np.uint8)
+    for look, of_look in zip(looks, crops, strict=True):
+        matrices = places.grown(look.size).matrices(size, size)
+        for crop, matrix in zip(of_look, matrices, strict=True):
+            crop[:] = cut_window(image, matrix, size)[..., ::-1]
     return _Cut(boxes, places, crops, (width, height))
 
 
@@ -298,14 +301,17 @@ def _joints(networks: TrainedNetworks, parts: list[_Cut]) -> tuple[np.ndarray, C
         np.concatenate([part.places.scale for part in parts]),
         np.concatenate([part.places.rotation for part in parts]),
     )
-    crops = CropStore(
-        pixels=np.concatenate([part.crops for part in parts]),
-        keypoints=np.zeros((len(places.scale), 0, 3), dtype=np.float32),
-        places=places,
-        crop_size=networks.crop_size,
-    )
-    if not len(crops):
+    if not len(places.scale):
         return np.zeros((0, len(networks.keypoint_set), 3), dtype=np.float32), places
+    crops = [
+        CropStore(
+            pixels=np.concatenate([part.crops[number] for part in parts]),
+            keypoints=np.zeros((len(places.scale), 0, 3), dtype=np.float32),
+            places=places.grown(look.size),
+            crop_size=networks.crop_size,
+        )
+        for number, look in enumerate(networks.looks)
+    ]
     return networks.predict(crops)[networks.reported], places
 
 

@@ -16,6 +16,7 @@ from sspcm.data.detections import PERSON, Detections, coverage_line, read_detect
 from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.data.pool import left_out, left_out_line
 from sspcm.data.sets import NOBODY_HELD_OUT, OWN_SPLIT, make_sets, require_run_data, splits_of
+from sspcm.inference.looks import looks_in_words
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
 from sspcm.runs.folder import RunFolder
@@ -126,8 +127,8 @@ def evaluate_networks(
 
     Keys: those of `TrainedNetworks.record`; "data", "split", "data_hash", "boxes", "keypoint_set"
     (of the networks), "joints_not_scored", "sigma_set", "area_rule", "decoding", "flip_test",
-    "precision", "reported", "people_learned_from" (how many of the usable people are on images that
-    the run learned from, None if unknown), and "networks" (name -> scores, see
+    "looks", "precision", "reported", "people_learned_from" (how many of the usable people are on
+    images that the run learned from, None if unknown), and "networks" (name -> scores, see
     `wepdtof_pose.scores.coco.score`); with detections also "detections", which counts those used
     and those not used; without, "people_left_out", the people who are not usable by reason, and
     "people_missed", how many of these have labels and count as missed.
@@ -160,9 +161,10 @@ def evaluate_networks(
         found = read_detections(detections, category=category, person_id=person, angles=angles)
         boxes, counts = _detected_people(people, found)
     released = networks.released and detections is None
-    store = networks.crops_of(boxes, _cache_of(networks), up=up, released=released)
+    stores = networks.crops_of(boxes, _cache_of(networks), up=up, released=released)
+    store = stores[0]
     scores = {}
-    for name, values in networks.predict(store).items():
+    for name, values in networks.predict(stores).items():
         keypoints = values
         if scored.joints != networks.keypoint_set.joints:
             keypoints = convert_keypoints(values, networks.keypoint_set, scored)
@@ -191,6 +193,7 @@ def evaluate_networks(
         "area_rule": first["area_rule"],
         "decoding": networks.evaluation.decoding,
         "flip_test": networks.evaluation.flip_test,
+        "looks": networks.evaluation.looks,
         "precision": str(networks.hardware.precision).removeprefix("torch."),
         "reported": networks.reported,
         "people_learned_from": None if test.learned is None else int(test.learned[tested].sum()),
@@ -204,7 +207,7 @@ def table_lines(result: dict[str, Any], *, per_joint: bool) -> Iterator[str]:
     boxes = "annotated boxes" if result["boxes"] == "annotated" else f"boxes of {result['boxes']}"
     if "detections" in result:
         boxes += " (rotated)" if result["detections"]["rotated"] else ""
-    flip = "flip test" if result["flip_test"] else "no flip test"
+    flip = looks_in_words(result["flip_test"], result["looks"])
     yield f"{result['data']} ({result['split']}, hash {result['data_hash']}), {boxes}"
     yield f"{result['source']} ({result['checkpoint']}), {result['decoding']} decoding, {flip}"
     yield f"sigmas of {result['sigma_set']}, areas {result['area_rule']}"

@@ -26,6 +26,7 @@ from sspcm.hardware import in_memory_format
 from sspcm.heatmaps.decoding import fitting_blur
 from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.inference.finder import MULTIPLE, OVERLAP, Finder
+from sspcm.inference.looks import REACH
 from sspcm.inference.networks import OneNetwork, TrainedNetworks
 from sspcm.inference.scores import alignment
 from sspcm.networks.finder import MAPS, STRIDE
@@ -148,7 +149,9 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
     `stride` i. With `flip_test`, the maps are averaged with those of the mirror image, which are
     mirrored back, with left and right joints exchanged, and moved right by `flip_shift` heatmap
     pixels. `decoding` is a method of `sspcm.heatmaps.decoding.decode`, "dark" with its `blur_size`;
-    `sigma` is that of the Gaussians the network was trained on, in heatmap pixels.
+    `sigma` is that of the Gaussians the network was trained on, in heatmap pixels. With several
+    `looks` (of each a factor on the crop's sides, and whether it is mirrored) the joints of all are
+    merged as by `sspcm.inference.looks.agreed`, with `reach` over the root of the crop's area.
     """
     joints = networks.keypoint_set
     values: dict[str, Any] = {
@@ -167,6 +170,8 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
         "mean": list(IMAGENET_MEAN),
         "std": list(IMAGENET_STD),
         "flip_test": networks.evaluation.flip_test,
+        "looks": [list(look) for look in networks.looks],
+        "reach": REACH,
         "flip_shift": 0.75 if alignment(networks.record["recipe"]) == "subpixel" else 1,
         "decoding": networks.evaluation.decoding,
         "sigma": networks.sigma,
@@ -333,7 +338,7 @@ def _crops_of(people: PoseDataset, networks: TrainedNetworks, folder: Path) -> t
     usable = np.flatnonzero(people.trainable())[:CROPS]
     if not len(usable):
         raise InputError("nobody usable")
-    store = networks.crops_of(people.select_people(usable), folder)
+    store = networks.crops_of(people.select_people(usable), folder)[0]
     pixels = torch.from_numpy(store.pixels[:]).permute(0, 3, 1, 2).float()
     return normalise(pixels, bgr=networks.bgr).contiguous()
 

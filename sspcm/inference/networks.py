@@ -5,6 +5,7 @@ They consist of networks by name, the joints of their heatmaps, and the form of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sspcm.config import EvaluationConfig, TrainConfig
 from sspcm.data.batches import Batch
 from sspcm.data.crop_store import CropStore, open_crop_store
 from sspcm.hardware import Hardware
+from sspcm.inference.looks import LOOKS, Look
 from sspcm.inference.scores import alignment, predict_people
 from sspcm.methods.method import Method, mean_map, mode_of
 from sspcm.networks.folding import folded
@@ -35,7 +37,7 @@ class TrainedNetworks:
         keypoint_set: the joints of the heatmaps.
         crop_size: (width, height) of crops in pixels.
         bgr: whether the networks take channels in BGR order.
-        evaluation: batch size, decoding and flip test of the run, or the defaults.
+        evaluation: batch size, decoding, looks and flip test of the run, or the defaults.
         hardware: device and precision of the networks.
         config: of the run; None if there is no run.
         record: the source of the networks, for a result.
@@ -68,6 +70,11 @@ class TrainedNetworks:
         """Whether to score as the released code does; also true for files that do not say."""
         return self.record["recipe"] != "corrected"
 
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """The crops in which each person is looked at; the first is the plain one."""
+        return LOOKS[self.evaluation.looks]
+
     def names(self) -> list[str]:
         """Return the names of all networks, and of means of networks."""
         blank = torch.zeros(1, 3, *self.crop_size[::-1], device=self.hardware.device)
@@ -88,13 +95,33 @@ class TrainedNetworks:
         return replace(self, method=OneNetwork(self.method, name))
 
     def with_settings(
-        self, *, decoding: Decoding | None = None, flip_test: bool | None = None
+        self,
+        *,
+        decoding: Decoding | None = None,
+        flip_test: bool | None = None,
+        looks: int | None = None,
     ) -> TrainedNetworks:
-        """Return a copy with the given decoding and flip test; None keeps the setting."""
+        """Return a copy with the given settings; None keeps one.
+
+        A flip test, asked for or not, goes with a single look, and three looks with none.
+
+        Raises:
+            InputError: the looks are neither 1 nor 3, or both three and a flip test are asked for.
+        """
+        before = self.evaluation
+        if looks is not None and looks not in LOOKS:
+            raise InputError(f"looks must be {' or '.join(map(str, LOOKS))}, not {looks!r}")
+        if looks is not None and looks > 1 and flip_test:
+            raise InputError("three looks are taken without a flip test: two of them are mirrored")
+        if looks is None:
+            looks = before.looks if flip_test is None else 1
+        if flip_test is None:
+            flip_test = before.flip_test and looks == 1
         evaluation = replace(
-            self.evaluation,
-            decoding=self.evaluation.decoding if decoding is None else decoding,
-            flip_test=self.evaluation.flip_test if flip_test is None else flip_test,
+            before,
+            decoding=before.decoding if decoding is None else decoding,
+            flip_test=flip_test,
+            looks=looks,
         )
         return replace(self, evaluation=evaluation)
 
@@ -104,20 +131,28 @@ class TrainedNetworks:
 
     def crops_of(
         self, people: PoseDataset, folder: Path, *, up: Up | None = None, released: bool = False
-    ) -> CropStore:
-        """Return a store, in `folder`, of people's crops as the networks take them."""
-        return open_crop_store(
-            people,
-            crop_size=self.crop_size,
-            window_size=self.crop_size,
-            folder=folder,
-            upright=self.upright,
-            up=up or self.up,
-            released=released,
-        )
+    ) -> list[CropStore]:
+        """Return stores, in `folder`, of people's crops as the networks take them: one a look."""
+        return [
+            open_crop_store(
+                people,
+                crop_size=self.crop_size,
+                window_size=self.crop_size,
+                folder=folder,
+                upright=self.upright,
+                up=up or self.up,
+                released=released,
+                grown=look.size,
+            )
+            for look in self.looks
+        ]
 
-    def predict(self, crops: CropStore) -> dict[str, np.ndarray]:
-        """Return keypoints (people, joints, 3) by network: x, y in frame pixels, joint score."""
+    def predict(self, crops: Sequence[CropStore]) -> dict[str, np.ndarray]:
+        """Return keypoints (people, joints, 3) by network: x, y in frame pixels, joint score.
+
+        Args:
+            crops: exact crops of the people, one store for each of the `looks`.
+        """
         return predict_people(
             self.method,
             crops,

@@ -221,7 +221,9 @@ def _open_weights(
         keypoint_set=keypoint_set,
         crop_size=crop_size or about.crop_size,
         bgr=about.bgr if bgr is None else bgr,
-        evaluation=EvaluationConfig(decoding=about.decoding, flip_test=about.flip_test),
+        evaluation=EvaluationConfig(
+            decoding=about.decoding, flip_test=about.flip_test, looks=about.looks
+        ),
         hardware=hardware,
         config=None,
         record={

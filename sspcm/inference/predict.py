@@ -355,6 +355,7 @@ def _heading(
         **asked(networks, inputs, options, finder),
         "decoding": networks.evaluation.decoding,
         "flip_test": networks.evaluation.flip_test,
+        "looks": networks.evaluation.looks,
         "boxes_hash": None if boxes is None else hash_of_files(files_of_boxes(boxes)),
     }
 

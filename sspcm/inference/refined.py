@@ -45,8 +45,8 @@ class RefinedFinder:
 
     Attributes:
         finder: finds the people.
-        networks: their joints say where each person ends; without the flip test, which for this
-            gains nothing.
+        networks: their joints say where each person ends; in a single look without flip test, for
+            more gain nothing here.
         up: the direction that points up in turned crops; as the networks were trained if None.
     """
 
@@ -92,7 +92,7 @@ def refined(
     """
     if isinstance(finder, Finder) and spans_body(networks.keypoint_set):
         alone = networks.only(networks.reported).folded()
-        return RefinedFinder(finder, alone.with_settings(flip_test=False), up)
+        return RefinedFinder(finder, alone.with_settings(looks=1, flip_test=False), up)
     return finder
 
 

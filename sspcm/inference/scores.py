@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from sspcm.data.crop_store import CropStore
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import Hardware
 from sspcm.heatmaps.decoding import decode, fitting_blur
-from sspcm.heatmaps.flips import Alignment, average_flipped
+from sspcm.heatmaps.flips import Alignment, average_flipped, flipped_back
+from sspcm.inference.looks import LOOKS, agreed
 from sspcm.methods.method import Method, mode_of
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -30,7 +32,7 @@ NMS_THRESHOLD = 0.9
 
 def predict_people(
     method: Method,
-    store: CropStore,
+    stores: Sequence[CropStore],
     config: EvaluationConfig,
     hardware: Hardware,
     *,
@@ -44,41 +46,46 @@ def predict_people(
 
     Args:
         method: its networks are in evaluation mode during the prediction.
-        store: crops of the people, windows of exactly the crop size.
-        config: batch size, decoding and flip test.
+        stores: crops of the people for each look, windows of exactly the crop size.
+        config: batch size, decoding, looks and flip test.
         hardware: device and precision.
         flip_permutation: joint order of a mirrored person.
         bgr: whether the networks take channels in BGR order.
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
-        align: how the flip test moves mirrored maps; see `average_flipped`.
+        align: how the flip test moves mirrored maps; see `flipped_back`.
         share: the people to predict; all of them by default.
 
     Raises:
         InputError: a network gives numbers that are not finite.
     """
+    looks = list(zip(LOOKS[config.looks], stores, strict=True))
     parts: dict[str, list[np.ndarray]] = {}
     with mode_of([method], training=False), torch.inference_mode():
-        first, last, _ = share.indices(len(store))
+        first, last, _ = share.indices(len(stores[0]))
         for start in range(first, last, config.batch_size):
             rows = slice(start, min(start + config.batch_size, last))
-            images = crop_images(store.pixels[rows], hardware, bgr=bgr)
-            for name, maps in _heatmaps(
-                method, images, hardware, flip_permutation if config.flip_test else None, align
-            ).items():
-                keypoints = decode(
-                    maps,
-                    store.places.center[rows],
-                    store.places.scale[rows],
-                    rotation=store.places.rotation[rows],
-                    method=config.decoding,
-                    blur_size=fitting_blur(sigma),
-                )
-                if not np.isfinite(keypoints).all():
-                    raise InputError(
-                        f"network {name} gives heatmaps that are no finite numbers: its training "
-                        "diverged, or its weights are damaged or of another network"
+            seen: dict[str, list[np.ndarray]] = {}
+            for look, store in looks:
+                images = crop_images(store.pixels[rows], hardware, bgr=bgr)
+                flips = _Flips(config.flip_test, look.mirrored, flip_permutation, align)
+                for name, maps in _heatmaps(method, images, hardware, flips).items():
+                    keypoints = decode(
+                        maps,
+                        store.places.center[rows],
+                        store.places.scale[rows],
+                        rotation=store.places.rotation[rows],
+                        method=config.decoding,
+                        blur_size=fitting_blur(sigma),
                     )
-                parts.setdefault(name, []).append(keypoints)
+                    if not np.isfinite(keypoints).all():
+                        raise InputError(
+                            f"network {name} gives heatmaps that are no finite numbers: its "
+                            "training diverged, or its weights are damaged or of another network"
+                        )
+                    seen.setdefault(name, []).append(keypoints)
+            roots = np.sqrt(crop_areas(stores[0].places.select(rows)))
+            for name, positions in seen.items():
+                parts.setdefault(name, []).append(agreed(np.stack(positions), roots))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 
@@ -155,19 +162,32 @@ def _is_fisheye(test: PoseDataset, store: CropStore) -> bool:
     return bool(stated or rotated or store.places.rotation.any())
 
 
+class _Flips(NamedTuple):
+    """Whether crops are looked at mirrored as well (the flip test), or mirrored alone."""
+
+    both: bool
+    mirrored: bool
+    permutation: np.ndarray
+    align: Alignment
+
+
 def _heatmaps(
-    method: Method,
-    images: Tensor,
-    hardware: Hardware,
-    flip_permutation: np.ndarray | None,
-    align: Alignment,
+    method: Method, images: Tensor, hardware: Hardware, flips: _Flips
 ) -> dict[str, Tensor]:
     with hardware.autocast():
-        maps = method.heatmaps(images)
-        if flip_permutation is None:
-            return {name: value.float() for name, value in maps.items()}
-        mirrored = method.heatmaps(images.flip(3))
+        maps = None if flips.mirrored else method.heatmaps(images)
+        of_flipped = method.heatmaps(images.flip(3)) if flips.mirrored or flips.both else None
+    if maps is None:
+        assert of_flipped is not None
+        return {
+            name: flipped_back(value.float(), flips.permutation, align=flips.align)
+            for name, value in of_flipped.items()
+        }
+    if of_flipped is None:
+        return {name: value.float() for name, value in maps.items()}
     return {
-        name: average_flipped(value.float(), mirrored[name].float(), flip_permutation, align=align)
+        name: average_flipped(
+            value.float(), of_flipped[name].float(), flips.permutation, align=flips.align
+        )
         for name, value in maps.items()
     }

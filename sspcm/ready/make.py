@@ -264,7 +264,7 @@ def write_pose_mean(networks: Sequence[Path], out: Path) -> None:
     state = {
         name: value.half() if value.is_floating_point() else value for name, value in mean.items()
     }
-    about = contents[-1]["about"] | {"decoding": "dark", "flip_test": True}
+    about = contents[-1]["about"] | {"decoding": "dark", "flip_test": False, "looks": 3}
     with replacing(out) as temporary:
         torch.save({"state_dict": state, "about": about}, temporary)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sspcm.choices import Decoding, Up
+from sspcm.choices import Decoding, Looks, Up
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.keypoints import KeypointSet
@@ -259,6 +259,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
         sigma: standard deviation of the Gaussians they were trained on, in heatmap pixels.
         decoding: from heatmaps to coordinates, as their run was scored.
         flip_test: heatmaps are averaged with those of the mirror image, as their run was scored.
+        looks: crops in which each person is looked at, as their run was scored.
         method: name of the method that trained them.
         recipe: its recipe.
         roles: entry of the state dictionary -> name of the network.
@@ -275,6 +276,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
     sigma: Annotated[float, msgspec.Meta(gt=0, le=100)] = 2.0
     decoding: Decoding = "shift"
     flip_test: bool = False
+    looks: Looks = 1
     method: str | None = None
     recipe: str | None = None
     roles: dict[str, str] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -48,7 +49,7 @@ class Learner:
         processes: those that share the run.
         method: the networks, and how they learn.
         train_store: crops of the training people, with room for every view.
-        test_store: crops of the tested people; None where nobody is tested.
+        test_stores: crops of the tested people for each look; none where nobody is tested.
         sampler: chooses the people of each step.
         batches: makes the batches.
         optimiser: over the parameters of the networks.
@@ -66,7 +67,7 @@ class Learner:
     ) -> None:
         self.config, self.run, self.sets = config, run, sets
         self.hardware, self.processes = hardware, processes
-        self.train_store, self.test_store = open_stores(config, sets)
+        self.train_store, self.test_stores = open_stores(config, sets)
         self.sampler = PairSampler(
             sets.labelled_draws(config.data.more_share),
             sets.unlabelled,
@@ -161,10 +162,10 @@ class Learner:
         """
         evaluation = self.config.evaluation
         final = progress.epoch == self.config.optimisation.epochs
-        if self.test_store is None or not (final or progress.epoch % evaluation.every == 0):
+        if not self.test_stores or not (final or progress.epoch % evaluation.every == 0):
             return None
         with self._evaluated():
-            scores = self._evaluate(self.test_store, written=final)
+            scores = self._evaluate(self.test_stores, written=final)
         selected_by = self.method.selected_by(released=self.config.released)
         if progress.add_scores(scores, selected_by) and self.processes.writes:
             with self._evaluated():
@@ -176,7 +177,7 @@ class Learner:
         """Give the method the weights that are evaluated, for the time of the block."""
         return nullcontext() if self.averaged is None else self.averaged.applied()
 
-    def _evaluate(self, store: CropStore, *, written: bool) -> dict[str, Any]:
+    def _evaluate(self, stores: Sequence[CropStore], *, written: bool) -> dict[str, Any]:
         """Return the scores of every network; the reported one's predictions are `written` or not.
 
         Each process predicts its share of the test people, and every process scores all of them.
@@ -185,14 +186,14 @@ class Learner:
         everywhere = processes.gather(
             predict_people(
                 self.method,
-                store,
+                stores,
                 config.evaluation,
                 self.hardware,
                 flip_permutation=sets.train.keypoint_set.flip_permutation,
                 bgr=config.released,
                 sigma=config.sigma,
                 align=alignment(config.method.recipe),
-                share=processes.share(len(store)),
+                share=processes.share(len(sets.tested)),
             )
         )
         # With fewer people than processes, some process has predicted nobody.
@@ -203,7 +204,9 @@ class Learner:
             in_test_joints = convert_keypoints(
                 values, sets.train.keypoint_set, sets.test.keypoint_set
             )
-            scores[name], predictions = score_people(sets.test, sets.tested, store, in_test_joints)
+            scores[name], predictions = score_people(
+                sets.test, sets.tested, stores[0], in_test_joints
+            )
             if written and processes.writes and name == self.method.reported:
                 category = sets.test.meta.get("category", {}).get("id", PERSON)
                 results = to_results(predictions, category_id=category)

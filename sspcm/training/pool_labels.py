@@ -45,12 +45,14 @@ def run_labels(
 
     Raises:
         InputError: there is no run, its data are missing or have changed, its method has no
-            pseudo-labels, or a flip test is asked for.
+            pseudo-labels, or a flip test or several looks are asked for.
     """
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run, so it has taught nobody")
     if networks.evaluation.flip_test and not networks.config.evaluation.flip_test:
         raise InputError("--flip-test: people are taught from one view, which is not mirrored")
+    if networks.evaluation.looks > networks.config.evaluation.looks:
+        raise InputError("--looks 3: people are taught from one view")
     before = networks.config.data
     places = replace(
         before,

@@ -136,10 +136,10 @@ def _prepare_crops(learner: Learner, part: str) -> None:
     """Say how large the stores of crops are, and make that of the people to label in the end."""
     config = learner.config
     if not part:
-        stores = (learner.train_store, learner.test_store)
+        stores = (learner.train_store, *learner.test_stores)
         _LOG.info(
             "crops: %s in %s (sspcm cache shows and clears it)",
-            size_in_words(sum(store.size for store in stores if store)),
+            size_in_words(sum(store.size for store in stores)),
             cache_folder(config.data.cache),
         )
     if config.evaluation.pseudo_labels:
