@@ -56,21 +56,22 @@ def crop_matrix(center, sides, turn, about):
     return np.concatenate([linear, offset[:, None]], axis=1)
 
 
-def heatmaps(session, about, tensor, flip):
-    """Maps (joints, h, w) of a crop; with a flip test their mean with those of its mirror image."""
-    maps = session.run(["heatmaps"], {"images": tensor})[0][0]
-    if not (flip and json.loads(about["flip_test"])):
-        return maps
-    order = list(range(len(maps)))
+def heatmaps(session, about, tensor):
+    """Maps (joints, h, w) of a crop."""
+    return session.run(["heatmaps"], {"images": tensor})[0][0]
+
+
+def mirrored_heatmaps(session, about, tensor):
+    """Maps (joints, h, w) of a crop, from its mirror image."""
+    order = list(range(len(json.loads(about["joints"]))))
     for left, right in json.loads(about["flip_pairs"]):
         order[left], order[right] = right, left
-    mirrored = np.ascontiguousarray(tensor[..., ::-1])
-    back = session.run(["heatmaps"], {"images": mirrored})[0][0][order, :, ::-1]
+    back = heatmaps(session, about, np.ascontiguousarray(tensor[..., ::-1]))[order, :, ::-1]
     # A heatmap pixel lies on the first of its crop pixels, so the mirror's are off to the left.
     shift = json.loads(about["flip_shift"])
     sides = ((0, 0), (0, 0), (1, 0))
     before = np.pad(back, sides, mode="edge" if shift == 1 else "constant")[..., :-1]
-    return (maps + (1 - shift) * back + shift * before) / 2
+    return (1 - shift) * back + shift * before
 
 
 def shift(heatmap, u, v, about):
@@ -103,24 +104,53 @@ def dark(heatmap, u, v, about):
     return (dxy * dy - dyy * dx) / determinant, (dxy * dx - dxx * dy) / determinant
 
 
-def predict(session, about, image, box, flip=True):
+def predict(session, about, image, box):
     """The joints of the person in the box: name -> x, y, score."""
-    matrix = crop_matrix(*place_crop(box, image.shape[1::-1], about), about)
+    looks = json.loads(about["looks"])
+    seen = [look_at(session, about, image, box, *look) for look in looks]
+    joints = seen[0] if len(looks) == 1 else agreed(np.stack(seen), box, image, about)
+    names = json.loads(about["joints"])
+    return {
+        name: [round(float(value), 3) for value in joint]
+        for name, joint in zip(names, joints, strict=True)
+    }
+
+
+def agreed(seen, box, image, about):
+    """Joints (joints, 3) of looks (looks, joints, 3): those near each other count."""
+    center, sides, turn = place_crop(box, image.shape[1::-1], about)
+    zoom = np.sqrt(np.linalg.det(crop_matrix(center, sides, turn, about)[:, :2]))
+    root = np.sqrt(np.prod(json.loads(about["crop_size"]))) / zoom
+    places, scores = seen[..., :2], seen[..., 2].clip(1e-6)
+    apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    support = np.exp(-((apart / (json.loads(about["reach"]) * root)) ** 2) / 2) * scores
+    best = support.sum(axis=1).argmax(axis=0)
+    weights = support[best, :, np.arange(len(best))].T
+    middle = (weights[..., None] * places).sum(axis=0) / weights.sum(axis=0)[:, None]
+    return np.column_stack([middle, seen[..., 2].mean(axis=0)])
+
+
+def look_at(session, about, image, box, size=1.0, mirrored=False, flip=True):
+    """Joints (joints, 3), x, y and score, in a crop whose sides are `size` times as long."""
+    center, sides, turn = place_crop(box, image.shape[1::-1], about)
+    matrix = crop_matrix(center, sides * size, turn, about)
     crop = cv2.warpAffine(image, matrix, tuple(json.loads(about["crop_size"])))
     pixels = crop if about["color_order"] == "BGR" else crop[..., ::-1]
     mean, std = np.array(json.loads(about["mean"])), np.array(json.loads(about["std"]))
     tensor = ((pixels / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
-    maps = heatmaps(session, about, tensor, flip)
+    maps = (mirrored_heatmaps if mirrored else heatmaps)(session, about, tensor)
+    if flip and json.loads(about["flip_test"]):
+        maps = (maps + mirrored_heatmaps(session, about, tensor)) / 2
     refine = {"shift": shift, "dark": dark, "none": lambda *_: (0.0, 0.0)}[about["decoding"]]
     back = np.linalg.inv(matrix[:, :2])
-    found = {}
-    for joint, heatmap in zip(json.loads(about["joints"]), maps, strict=True):
+    found = []
+    for heatmap in maps:
         v, u = np.unravel_index(heatmap.argmax(), heatmap.shape)
         step = refine(heatmap, u, v, about) if heatmap.max() > 0 else (-u, -v)
         in_crop = json.loads(about["stride"]) * (np.array([u, v]) + step)
         point = back @ (in_crop - matrix[:, 2])
-        found[joint] = [round(float(value), 3) for value in (*point, heatmap.max())]
-    return found
+        found.append([*point, heatmap.max()])
+    return np.array(found)
 
 
 def find_people(session, about, image, threshold):
@@ -173,7 +203,7 @@ def look_again(pose, finder, image):
         return [predict(*pose, image, list(box[:5])) for box in found]
     people = []
     for box in find_people(*finder, image, max(threshold**2, 0.05)):
-        joints = joints_in(pose, image, box[:5])
+        joints = look_at(*pose, image, box[:5], flip=False)
         score = np.sqrt(box[5] * np.clip(joints[:, 2].mean(), 0, 1))
         if score >= threshold:
             people.append((score, towards_joints(box, whole_body(pose, image, box, joints))))
@@ -187,16 +217,11 @@ def look_again(pose, finder, image):
 
 def whole_body(pose, image, box, joints):
     """The joints seen half as large again, where a body goes on above or below its box."""
-    again = joints_in(pose, image, box[:5] * [1, 1, 1.5, 1.5, 1])
+    again = look_at(*pose, image, box[:5] * [1, 1, 1.5, 1.5, 1], flip=False)
     turn = np.deg2rad(box[4])
     ways = np.abs((again[:, :2] - box[:2]) @ [-np.sin(turn), np.cos(turn)])
     beyond = ((ways > box[3] / 2) & (again[:, 2] > 0.2)).any()
     return again if beyond and 0.9 * again[:, 2].mean() > joints[:, 2].mean() else joints
-
-
-def joints_in(pose, image, box):
-    """Joints (joints, 3), x, y and score, without a flip test."""
-    return np.array(list(predict(*pose, image, list(box), flip=False).values()))
 
 
 def towards_joints(box, joints):

@@ -39,8 +39,8 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     """Return frames and poses per second of our chain, and of plain torch, on the CPU.
 
     The chain finds people, looks at their joints in the boxes found and in larger ones, by which
-    the boxes are corrected, and once more, with the flip test. In use the first look is at some
-    candidates more.
+    the boxes are corrected, and in these three times more (`sspcm.inference.looks`). In use the
+    first look is at some candidates more.
 
     Plain torch is a first implementation: networks as built, in fp32 and without a memory format,
     each person cut out and decoded in a loop; as in ours, the people of a frame are one batch. The
@@ -56,7 +56,7 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     finder = model.finder
     assert isinstance(finder, Finder)
     folded = model.networks.folded()
-    first = folded.with_settings(flip_test=False)
+    first = folded.with_settings(looks=1)
     people, wider = frame_boxes(boxes), frame_boxes(larger(boxes))
     network = folded.method.predictor()
     width, height = folded.crop_size
@@ -101,25 +101,32 @@ class _Plain:
         finder.load_state_dict(read_weights(network_path(FINDER_NETWORK)))
         self.finder = _contiguous(finder)
         self.size = networks.crop_size
+        self.looks = networks.looks
         self.flip = torch.from_numpy(networks.keypoint_set.flip_permutation)
 
     def poses(self, frame: np.ndarray, boxes: np.ndarray) -> list[np.ndarray]:
-        """Find people, and return the poses of those in `boxes`, looked at three times."""
+        """Find people, and return poses of those in `boxes`: the mean of all looks but two."""
         small = cv2.resize(frame, (self.side, self.side), interpolation=cv2.INTER_AREA)
         boxes_of_maps(_pass(self.finder, _tensor(small)), threshold=self.threshold)
-        self._look(frame, boxes, flip_test=False)
-        self._look(frame, larger(boxes), flip_test=False)
-        return self._look(frame, boxes, flip_test=True)
+        self._look(frame, boxes)
+        self._look(frame, larger(boxes))
+        seen = [
+            self._look(frame, boxes * [1, 1, size, size, 1], mirrored=mirrored)
+            for size, mirrored in self.looks
+        ]
+        return [np.mean(person, axis=0) for person in zip(*seen, strict=True)]
 
-    def _look(self, frame: np.ndarray, boxes: np.ndarray, *, flip_test: bool) -> list[np.ndarray]:
+    def _look(
+        self, frame: np.ndarray, boxes: np.ndarray, *, mirrored: bool = False
+    ) -> list[np.ndarray]:
         matrices = [upright_matrix(box, self.size, padding=1.25) for box in boxes]
         crops = [_tensor(cv2.warpAffine(frame, matrix, self.size)) for matrix in matrices]
         found = []
         images = torch.cat(crops)
-        maps = _pass(self.network, images)
-        if flip_test:
-            mirrored = _pass(self.network, images.flip(3))[:, self.flip].flip(3).roll(1, 3)
-            maps = (maps + mirrored) / 2
+        if mirrored:
+            maps = _pass(self.network, images.flip(3))[:, self.flip].flip(3).roll(1, 3)
+        else:
+            maps = _pass(self.network, images)
         for person, matrix in zip(maps.numpy(), matrices, strict=True):
             joints = []
             for heatmap in person:

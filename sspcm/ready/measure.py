@@ -46,6 +46,7 @@ def pose_scores(
     find: Path | None = None,
     refine: bool = True,
     moved: int | None = None,
+    flip_test: bool | None = None,
 ) -> dict[str, float]:
     """Return AP, AP50 and PCK@0.2 of a pose network on a data set.
 
@@ -58,8 +59,9 @@ def pose_scores(
             `sspcm predict` does; people whom it does not find count as missed.
         refine: correct these boxes by the network's joints.
         moved: seed of random changes of the annotated boxes; None leaves them.
+        flip_test: a flip test, or none, in place of the looks that the file asks for.
     """
-    networks = open_networks(file, device="cpu")
+    networks = open_networks(file, device="cpu").with_settings(flip_test=flip_test)
     networks = networks.only(networks.reported)
     test = load_test_people(data, None, networks=networks)
     if moved is not None:
@@ -182,12 +184,14 @@ def main(unseen: Path, poses: Path | None, boxes: Path | None, only: str | None)
         find = files[FINDER_NETWORK]
         scores = {
             "drawn people of unseen rooms": pose_scores(file, along_bodies(data)),
+            "the same, --flip-test": pose_scores(file, along_bodies(data), flip_test=True),
             "the same, boxes moved at random": moved_pose_scores(file, along_bodies(data)),
             "the same, in boxes that ceiling-find finds": pose_scores(file, data, find=find),
             "the same, --no-refine": pose_scores(file, data, find=find, refine=False),
         }
         if poses is not None:
             scores["real people (CEPDOF)"] = pose_scores(file, poses)
+            scores["real people, --flip-test"] = pose_scores(file, poses, flip_test=True)
             scores["real people, boxes moved at random"] = moved_pose_scores(file, poses)
             scores["real people, in boxes found"] = pose_scores(file, poses, find=find)
             name = "real people, --no-refine"

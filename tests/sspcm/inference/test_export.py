@@ -83,12 +83,16 @@ class Peaks(torch.nn.Module):
         return torch.exp(torch.nn.functional.conv2d(grey, self.kernels, padding=4))
 
 
-@pytest.fixture(scope="module")
-def turned(single_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
+@pytest.fixture(
+    scope="module", params=[{"flip_test": True}, {"looks": 3}], ids=["flip test", "three looks"]
+)
+def turned(
+    request: pytest.FixtureRequest, single_run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Model, Path]:
     """A network of turned crops with DARK decoding, and its file."""
     pytest.importorskip("onnxruntime", reason="needs the extra 'export'")
     networks = dataclasses.replace(
-        open_networks(single_run, device="cpu").with_settings(decoding="dark", flip_test=True),
+        open_networks(single_run, device="cpu").with_settings(decoding="dark", **request.param),
         method=FixedNetworks({"A": Peaks()}),
         upright=True,
     )

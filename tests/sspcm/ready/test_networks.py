@@ -72,7 +72,7 @@ def test_pose_network_places_joints_of_drawn_people(office: Path) -> None:
     networks = open_networks(ready_networks()["ceiling-pose"], device="cpu")
     assert networks.upright
     assert networks.evaluation.decoding == "dark"
-    assert networks.evaluation.flip_test
+    assert networks.evaluation.looks == 3
 
 
 def test_boxes_along_bodies_keep_everything_else(office: Path) -> None:
