@@ -15,7 +15,7 @@ from sspcm.data.crop_places import CropPlaces, places_of
 from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store, region_size
 from sspcm.data.sets import TrainingSets
 from sspcm.hardware import Hardware
-from sspcm.inference.looks import LOOKS
+from sspcm.heatmaps.looks import LOOKS
 from sspcm.methods import build_method
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.networks.roles import network_maker

@@ -16,7 +16,7 @@ Decoding = Literal["shift", "dark", "none"]
 """How positions are read from heatmaps; see `sspcm.heatmaps.decoding.decode`."""
 
 Looks = Literal[1, 3]
-"""Crops in which a person is looked at; see `sspcm.inference.looks`."""
+"""Crops in which a person is looked at; see `sspcm.heatmaps.looks`."""
 
 LabelOrder = Literal["file", "random"]
 Recipe = Literal["corrected", "released"]

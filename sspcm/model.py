@@ -199,7 +199,7 @@ def load(
         keypoints: name of the keypoint set, where nothing beside the weights says so.
         decoding: from heatmaps to coordinates: `shift`, `dark` or `none`; the run's if None.
         flip_test: average with the mirror image's heatmaps; as the run did if None.
-        looks: crops in which each person is looked at, 1 or 3 (see `sspcm.inference.looks`); as the
+        looks: crops in which each person is looked at, 1 or 3 (see `sspcm.heatmaps.looks`); as the
             run did if None, and 1 where a flip test is asked for or not.
         device: `auto`, `cpu`, `cuda`, `cuda:N`; the run's own if None.
         precision: `auto`, `float32`, `bfloat16`; if None the run's own, and float32 for a file of

@@ -39,7 +39,7 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     """Return frames and poses per second of our chain, and of plain torch, on the CPU.
 
     The chain finds people, looks at their joints in the boxes found and in larger ones, by which
-    the boxes are corrected, and in these three times more (`sspcm.inference.looks`). In use the
+    the boxes are corrected, and in these three times more (`sspcm.heatmaps.looks`). In use the
     first look is at some candidates more.
 
     Plain torch is a first implementation: networks as built, in fp32 and without a memory format,

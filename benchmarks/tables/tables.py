@@ -13,7 +13,7 @@ from benchmarks.results.results import Comparison, Group, difference
 from benchmarks.results.scores import SCORES, require_score
 from benchmarks.results.statistics import mean_and_spread, p_text, summarise
 from sspcm.config import OptimisationConfig
-from sspcm.inference.looks import looks_in_words
+from sspcm.heatmaps.looks import looks_in_words
 from wepdtof_pose.errors import InputError, one_line
 
 _NUMBER = re.compile(r"(n/a|[-+<]? ?[\d,.]+%?( (±|to) [-+]?[\d,.]+)?)?")

@@ -16,7 +16,7 @@ from sspcm.data.detections import PERSON, Detections, coverage_line, read_detect
 from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.data.pool import left_out, left_out_line
 from sspcm.data.sets import NOBODY_HELD_OUT, OWN_SPLIT, make_sets, require_run_data, splits_of
-from sspcm.inference.looks import looks_in_words
+from sspcm.heatmaps.looks import looks_in_words
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.scores import percent, score_detected, score_people
 from sspcm.runs.folder import RunFolder

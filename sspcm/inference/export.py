@@ -24,9 +24,9 @@ from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD, normalise
 from sspcm.data.sets import splits_of
 from sspcm.hardware import in_memory_format
 from sspcm.heatmaps.decoding import fitting_blur
+from sspcm.heatmaps.looks import REACH
 from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.inference.finder import MULTIPLE, OVERLAP, Finder
-from sspcm.inference.looks import REACH
 from sspcm.inference.networks import OneNetwork, TrainedNetworks
 from sspcm.inference.scores import alignment
 from sspcm.networks.finder import MAPS, STRIDE
@@ -151,7 +151,7 @@ def metadata(networks: TrainedNetworks) -> dict[str, str]:
     pixels. `decoding` is a method of `sspcm.heatmaps.decoding.decode`, "dark" with its `blur_size`;
     `sigma` is that of the Gaussians the network was trained on, in heatmap pixels. With several
     `looks` (of each a factor on the crop's sides, and whether it is mirrored) the joints of all are
-    merged as by `sspcm.inference.looks.agreed`, with `reach` over the root of the crop's area.
+    merged as by `sspcm.heatmaps.looks.agreed`, with `reach` over the root of the crop's area.
     """
     joints = networks.keypoint_set
     values: dict[str, Any] = {

@@ -19,7 +19,7 @@ from sspcm.config import EvaluationConfig, TrainConfig
 from sspcm.data.batches import Batch
 from sspcm.data.crop_store import CropStore, open_crop_store
 from sspcm.hardware import Hardware
-from sspcm.inference.looks import LOOKS, Look
+from sspcm.heatmaps.looks import LOOKS, Look
 from sspcm.inference.scores import alignment, predict_people
 from sspcm.methods.method import Method, mean_map, mode_of
 from sspcm.networks.folding import folded

@@ -16,7 +16,7 @@ from sspcm.data.normalisation import normalise
 from sspcm.hardware import Hardware
 from sspcm.heatmaps.decoding import decode, fitting_blur
 from sspcm.heatmaps.flips import Alignment, average_flipped, flipped_back
-from sspcm.inference.looks import LOOKS, agreed
+from sspcm.heatmaps.looks import LOOKS, agreed
 from sspcm.methods.method import Method, mode_of
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -59,6 +59,7 @@ def predict_people(
         InputError: a network gives numbers that are not finite.
     """
     looks = list(zip(LOOKS[config.looks], stores, strict=True))
+    roots = np.sqrt(crop_areas(stores[0].places))
     parts: dict[str, list[np.ndarray]] = {}
     with mode_of([method], training=False), torch.inference_mode():
         first, last, _ = share.indices(len(stores[0]))
@@ -83,9 +84,8 @@ def predict_people(
                             "training diverged, or its weights are damaged or of another network"
                         )
                     seen.setdefault(name, []).append(keypoints)
-            roots = np.sqrt(crop_areas(stores[0].places.select(rows)))
             for name, positions in seen.items():
-                parts.setdefault(name, []).append(agreed(np.stack(positions), roots))
+                parts.setdefault(name, []).append(agreed(np.stack(positions), roots[rows]))
     return {name: np.concatenate(arrays) for name, arrays in parts.items()}
 
 

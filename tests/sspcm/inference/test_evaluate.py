@@ -37,6 +37,7 @@ class Oracle(TrainedNetworks):
     poses: Any = None
 
     def predict(self, crops: Any) -> dict[str, np.ndarray]:
+        (crops,) = crops
         assert len(crops) == len(self.poses)
         return {"A": self.poses}
 

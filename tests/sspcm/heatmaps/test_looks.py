@@ -11,8 +11,8 @@ from torch import Tensor
 
 from sspcm.config_io import load_config
 from sspcm.data.detections import frame_boxes
+from sspcm.heatmaps.looks import LOOKS, REACH, Look, agreed
 from sspcm.inference.chain import joints_in
-from sspcm.inference.looks import LOOKS, REACH, Look, agreed
 from sspcm.inference.networks import FixedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.scores import crop_areas
