@@ -97,7 +97,8 @@ def run(
 ) -> None:
     """Train every method at every label budget, and print the table.
 
-    Everything that can be checked is checked before the first cell starts.
+    Everything that can be checked is checked before the first cell starts. Crops are turned head up
+    where the data are seen from a ceiling.
 
     Run it again to continue: finished cells stay, an interrupted one resumes from its checkpoint, a
     failed one is tried again, and one that another process is running is left alone. Run it with
