@@ -34,9 +34,7 @@ def test_teacher_and_student_share_the_steps(comparison, burn_in, options, said)
             replace(
                 cell,
                 config=replace(cell.config, method=method, optimisation=schedule),
-                result=msgspec.structs.replace(
-                    cell.result, method="pseudo_pose", burn_in=record
-                ),
+                result=msgspec.structs.replace(cell.result, method="pseudo_pose", burn_in=record),
             )
             for cell in group.cells
         ]
