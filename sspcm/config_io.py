@@ -28,7 +28,7 @@ from wepdtof_pose.plain_yaml import parse_yaml
 def load_config(
     path: Path | None = None, *, overrides: Mapping[str, Any] | None = None
 ) -> TrainConfig:
-    """The configuration of a YAML file (or the defaults) with overrides `{"a.b": value}` applied.
+    """Return the configuration of a YAML file, or the defaults, with overrides `{"a.b": value}`.
 
     Raises:
         InputError: no such file, no YAML, an unknown key, or a value of the wrong type.
@@ -54,7 +54,11 @@ def stated_keys(path: Path) -> set[str]:
 
 
 def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
-    """The key and value of `a.b=c`; the value is read as YAML, and `option` named in errors."""
+    """Return the key and value of `a.b=c`, read as YAML; `option` is named in errors.
+
+    Raises:
+        InputError: it has no `=` or no key, or the value is no YAML.
+    """
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise InputError(f"{option} {text!r}: expected KEY=VALUE")
@@ -92,7 +96,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys and values as `a.b` -> value; a group without keys is left out."""
+    """Return the nested keys and values as `a.b` -> value; a group without keys is left out."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, Mapping):
@@ -108,9 +112,12 @@ _Config = TypeVar("_Config")
 def from_dict(
     kind: type[_Config], content: Mapping[str, Any], *, prefix: str = "", start: Any = None
 ) -> _Config:
-    """A configuration dataclass from nested dictionaries.
+    """Return a configuration dataclass from nested dictionaries.
 
     Keys left out keep the values of `start`, a `kind`, or their defaults if it is None.
+
+    Raises:
+        InputError: a key is unknown or lacks a value, or a value has the wrong type.
     """
     hints = typing.get_type_hints(kind)
     unknown = [str(key) for key in content if key not in hints]

@@ -20,7 +20,7 @@ _HIDDEN_COLOR = INK
 
 
 def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> None:
-    """Skeletons, colours and shown fields of a FiftyOne data set.
+    """Set skeletons, colours and shown fields of a FiftyOne data set.
 
     Args:
         dataset: the FiftyOne data set, all of its fields declared.

@@ -120,7 +120,11 @@ def read_line(dataset: PoseDataset) -> str:
 
 
 def annotation_files(path: Path) -> dict[str, Path]:
-    """Return the annotation files under a path by split name; rules as in `load_dataset`."""
+    """Return the annotation files under a path by split name; rules as in `load_dataset`.
+
+    Raises:
+        InputError: there are none, or the path is an archive or missing.
+    """
     if path.is_dir():
         return _annotation_files_of_folder(path)
     if path.suffix.lower() == ".zip" and path.is_file():
