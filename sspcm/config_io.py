@@ -175,6 +175,14 @@ def _require_usable(path: Path) -> None:
         raise InputError(f"{path}: {error}") from None
 
 
+def _group(value: Any, key: str) -> Mapping[str, Any]:
+    if value is None:  # a group whose keys are all comments
+        return {}
+    if not isinstance(value, Mapping):
+        raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
+    return value
+
+
 def _convert(value: Any, hint: Any, *, key: str, start: Any = None) -> Any:
     if typing.get_origin(hint) is typing.Literal:
         hint = str  # which words it may be, TrainConfig checks
@@ -185,20 +193,14 @@ def _convert(value: Any, hint: Any, *, key: str, start: Any = None) -> Any:
         hint = next(a for a in arguments if a is not type(None))
         return _convert(value, hint, key=key)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        value = {} if value is None else value  # a group whose keys are all comments
-        if not isinstance(value, Mapping):
-            raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
         start = start if isinstance(start, hint) else None
-        return from_dict(hint, value, prefix=key + ".", start=start)
+        return from_dict(hint, _group(value, key), prefix=key + ".", start=start)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise InputError(f"config key {key!r} must be a list, not {shown(value)}: write [a, b]")
         return tuple(_convert(item, arguments[0], key=key) for item in value)
     if origin is not None and issubclass(origin, Mapping):
-        value = {} if value is None else value
-        if not isinstance(value, Mapping):
-            raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
-        return dict(value)
+        return dict(_group(value, key))
     # YAML reads 1e-3, without a dot, as text.
     if isinstance(value, numbers.Real) and hasattr(value, "item"):  # of NumPy
         value = value.item()

@@ -8,7 +8,7 @@ from typing import Any
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.categories import CATEGORY_OPTION, listed, people_labels, says_person
-from wepdtof_pose.formats.fields import require_id, shown
+from wepdtof_pose.formats.fields import are_joint_names, require_id, shown
 from wepdtof_pose.keypoints import (
     KeypointSet,
     canonical_joint_name,
@@ -119,9 +119,7 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
     """
     names = category["keypoints"]
     where = f"{source}: category {shown(category.get('name'))}"
-    if not isinstance(names, list) or not all(
-        isinstance(name, str) and name.isprintable() for name in names
-    ):
+    if not are_joint_names(names):
         raise InputError(f"{where}: 'keypoints' is not a list of joint names")
     try:
         skeleton, _ = _edges(category)
