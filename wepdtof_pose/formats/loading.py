@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from wepdtof_pose.dataset import PoseDataset
@@ -98,6 +99,11 @@ def require_same_joints(datasets: dict[str, PoseDataset], files: dict[str, Path]
                 f"and {files[name].name} ({dataset.keypoint_set.name}) differ: "
                 "convert them to one keypoint set first"
             )
+
+
+def usual_split(datasets: Collection[str]) -> str:
+    """Return the split that is taken where none is named: "train", else the first."""
+    return "train" if "train" in datasets else next(iter(datasets))
 
 
 def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str) -> PoseDataset:
