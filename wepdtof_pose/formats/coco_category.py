@@ -71,8 +71,9 @@ def keypoint_category(
     if not found:
         if not required:
             return None
+        which = "no category" if name is None else f"no category {shown(name)}"
         raise InputError(
-            f"{source}: {_which(name)} names its keypoints: add 'keypoints', the list of joint "
+            f"{source}: {which} names its keypoints: add 'keypoints', the list of joint "
             "names, to the category, or say which set they are: wepdtof-pose convert "
             "--source-keypoints SET (boxes of WEPDTOF and CEPDOF have none: wepdtof-pose convert "
             "--from wepdtof first)"
@@ -274,7 +275,3 @@ def _is_id(value: Any) -> bool:
 
 def _name(row: dict[str, Any]) -> str:
     return str(row.get("name", row["id"]))
-
-
-def _which(name: str | None) -> str:
-    return "no category" if name is None else f"no category {shown(name)}"
