@@ -92,7 +92,7 @@ def labelled_joints(sets: TrainingSets) -> np.ndarray:
 
 
 def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, CropStore | None]:
-    """Return the stores of training people (room for every view) and tested people (exact crops).
+    """Stores of the training people (room for every view) and the tested people (exact crops).
 
     The second is None where nobody is tested.
     """

@@ -20,8 +20,7 @@ Permutation = np.ndarray | torch.Tensor
 
 def flip_heatmaps(heatmaps: torch.Tensor, permutation: Permutation) -> torch.Tensor:
     """Return heatmaps (N, J, H, W) mirrored, with left and right joints exchanged."""
-    index = torch.as_tensor(permutation, dtype=torch.int64, device=heatmaps.device)
-    return heatmaps[:, index].flip(3)
+    return heatmaps[:, _index(permutation, heatmaps.device)].flip(3)
 
 
 def shift_right(heatmaps: torch.Tensor) -> torch.Tensor:
@@ -59,3 +58,7 @@ def average_flipped(
     elif align != "none":
         raise InputError(f"unknown alignment {align!r}: choose one of {get_args(Alignment)}")
     return (heatmaps + back) * 0.5
+
+
+def _index(permutation: Permutation, device: torch.device) -> torch.Tensor:
+    return torch.as_tensor(permutation, dtype=torch.int64, device=device)

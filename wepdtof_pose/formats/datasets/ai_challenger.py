@@ -140,9 +140,11 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
             person, human = people[row], humans[row]
             x, y, w, h = (person[key] for key in "xywh")
             boxes[human] = [decimal(v) for v in (x, y, x + w, y + h)]
-            joints[human] = []
-            for x, y, visibility in dataset.keypoints[row]:
-                joints[human] += [decimal(x), decimal(y), 3 - int(visibility)]
+            joints[human] = [
+                value
+                for x, y, visibility in dataset.keypoints[row]
+                for value in (decimal(x), decimal(y), 3 - int(visibility))
+            ]
         entry = {"image_id": Path(file_name).with_suffix("").as_posix()}
         extra = other_fields(dataset.frames["extra"].iloc[position] or {}, _FIELDS) or {}
         entries.append(
