@@ -47,7 +47,7 @@ def commands(module: str) -> str:
             info_name=f"{program} {sub}",
             terminal_width=90,
             max_content_width=90,
-            help_option_names=["-h", "--help"],
+            **group.context_settings,
         )
         text = group.commands[sub].get_help(context)
         parts.append(f"### {program} {sub}\n\n```text\n{text}\n```\n")
@@ -154,9 +154,9 @@ def found(method: str) -> str:
             baseline = comparison.find("supervised", group.labels, group.backbone)
             assert baseline is not None
             gain = None if baseline is group else difference(group, baseline, "PCK@0.2")
-            times = (
-                group.facts("training_seconds").mean() / baseline.facts("training_seconds").mean()
-            )
+            times = [one.facts("training_seconds").mean() for one in (group, baseline)]
+            # Minutes of two machines cannot be compared.
+            machines = {cell.environment["device"] for cell in (*group.cells, *baseline.cells)}
             rows.append(
                 [
                     about,
@@ -166,7 +166,7 @@ def found(method: str) -> str:
                     "" if gain is None else f"{100 * gain.mean:+.1f}",
                     "" if gain is None else interval(gain.low, gain.high, sign="+"),
                     mean_and_spread(group.values("AP")),
-                    f"{times:.1f} x",
+                    f"{times[0] / times[1]:.1f} x" if len(machines) == 1 else "n/a",
                 ]
             )
     heads = ["comparison", "labels", "runs", "PCK@0.2", "Δ to supervised", "95 % interval of Δ"]

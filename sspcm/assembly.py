@@ -67,7 +67,7 @@ def method_of(
 
 
 def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> dict[str, Any]:
-    """What a checkpoint says of its networks, so that it can be used without its run folder."""
+    """Return what a checkpoint says of its networks, to be used without its run folder."""
     return {
         "keypoint_set": dataclasses.asdict(sets.train.keypoint_set),
         "crop_size": list(config.data.crop_size),
@@ -86,7 +86,7 @@ def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> d
 
 
 def labelled_joints(sets: TrainingSets) -> np.ndarray:
-    """Mask (joints,) of those of the labelled data set, as published: not of its union with others.
+    """Return which joints (joints,) the labelled data set has, as published, not its union.
 
     A joint that none of the labelled people has still learns from the pool's consistency.
     """

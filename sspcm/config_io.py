@@ -28,7 +28,7 @@ from wepdtof_pose.plain_yaml import parse_yaml
 def load_config(
     path: Path | None = None, *, overrides: Mapping[str, Any] | None = None
 ) -> TrainConfig:
-    """The configuration of a YAML file (or the defaults) with overrides `{"a.b": value}` applied.
+    """Return the configuration of a YAML file, or the defaults, with overrides `{"a.b": value}`.
 
     Raises:
         InputError: no such file, no YAML, an unknown key, or a value of the wrong type.
@@ -54,7 +54,11 @@ def stated_keys(path: Path) -> set[str]:
 
 
 def parse_override(text: str, *, option: str = "--set") -> tuple[str, Any]:
-    """The key and value of `a.b=c`; the value is read as YAML, and `option` named in errors."""
+    """Return the key and value of `a.b=c`, read as YAML; `option` is named in errors.
+
+    Raises:
+        InputError: it has no `=` or no key, or the value is no YAML.
+    """
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise InputError(f"{option} {text!r}: expected KEY=VALUE")
@@ -92,7 +96,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 
 def flatten(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys and values as `a.b` -> value; a group without keys is left out."""
+    """Return the nested keys and values as `a.b` -> value; a group without keys is left out."""
     flat: dict[str, Any] = {}
     for key, value in content.items():
         if isinstance(value, Mapping):
@@ -108,9 +112,12 @@ _Config = TypeVar("_Config")
 def from_dict(
     kind: type[_Config], content: Mapping[str, Any], *, prefix: str = "", start: Any = None
 ) -> _Config:
-    """A configuration dataclass from nested dictionaries.
+    """Return a configuration dataclass from nested dictionaries.
 
     Keys left out keep the values of `start`, a `kind`, or their defaults if it is None.
+
+    Raises:
+        InputError: a key is unknown or lacks a value, or a value has the wrong type.
     """
     hints = typing.get_type_hints(kind)
     unknown = [str(key) for key in content if key not in hints]
@@ -168,6 +175,14 @@ def _require_usable(path: Path) -> None:
         raise InputError(f"{path}: {error}") from None
 
 
+def _group(value: Any, key: str) -> Mapping[str, Any]:
+    if value is None:  # a group whose keys are all comments
+        return {}
+    if not isinstance(value, Mapping):
+        raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
+    return value
+
+
 def _convert(value: Any, hint: Any, *, key: str, start: Any = None) -> Any:
     if typing.get_origin(hint) is typing.Literal:
         hint = str  # which words it may be, TrainConfig checks
@@ -178,20 +193,14 @@ def _convert(value: Any, hint: Any, *, key: str, start: Any = None) -> Any:
         hint = next(a for a in arguments if a is not type(None))
         return _convert(value, hint, key=key)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        value = {} if value is None else value  # a group whose keys are all comments
-        if not isinstance(value, Mapping):
-            raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
         start = start if isinstance(start, hint) else None
-        return from_dict(hint, value, prefix=key + ".", start=start)
+        return from_dict(hint, _group(value, key), prefix=key + ".", start=start)
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise InputError(f"config key {key!r} must be a list, not {shown(value)}: write [a, b]")
         return tuple(_convert(item, arguments[0], key=key) for item in value)
     if origin is not None and issubclass(origin, Mapping):
-        value = {} if value is None else value
-        if not isinstance(value, Mapping):
-            raise InputError(f"config key {key!r} must hold keys and values, not {shown(value)}")
-        return dict(value)
+        return dict(_group(value, key))
     # YAML reads 1e-3, without a dot, as text.
     if isinstance(value, numbers.Real) and hasattr(value, "item"):  # of NumPy
         value = value.item()

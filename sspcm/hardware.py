@@ -47,7 +47,7 @@ class Hardware:
     memory_format: torch.memory_format = torch.channels_last
 
     def autocast(self) -> torch.autocast:
-        """Autocast context of the networks' passes; it does nothing in float32."""
+        """Return the autocast context of the networks' passes; it does nothing in float32."""
         enabled = self.precision is not torch.float32
         return torch.autocast(self.device.type, dtype=self.precision, enabled=enabled)
 
@@ -80,7 +80,7 @@ def in_memory_format(module: Module, layout: torch.memory_format) -> Module:
 
 
 def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
-    """Context in which pixels and positions are computed in their own precision.
+    """Return a context in which pixels and positions are computed in their own precision.
 
     Under autocast a convolution of pixels or maps would run in bfloat16, of which 8 bits are exact.
     """
@@ -161,7 +161,7 @@ def environment(hardware: Hardware) -> dict[str, Any]:
 
 
 def peak_memory(hardware: Hardware) -> int:
-    """Peak memory of this process in bytes: of the GPU where one is used, else resident."""
+    """Return the peak memory of this process in bytes: of the GPU in use, else resident."""
     if hardware.device.type == "cuda":
         return torch.cuda.max_memory_allocated(hardware.device)
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -187,7 +187,7 @@ def _cpu_name() -> str:
 
 
 def _source_hash() -> str:
-    """Hash of the code that makes the numbers: versions of one name differ during development."""
+    """Return the hash of the code that makes the numbers: in development a version has several."""
     digest = hashlib.sha256()
     for package in ("sspcm", "wepdtof_pose"):
         root = Path(__file__).resolve().parents[1] / package

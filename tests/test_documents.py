@@ -62,6 +62,20 @@ def test_the_documents_have_commands() -> None:
     assert sum(len(list(typed(page))) for page in PAGES) > 70
 
 
+def test_the_page_of_commands_says_what_help_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("latex2mathml")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    pages = import_module("pages")
+    for program in PROGRAMS:
+        group = main_of(program)
+        name, command = sorted(group.commands.items())[0]
+        parent = click.Context(group, info_name=program, **group.context_settings)
+        shown = click.Context(
+            command, parent, name, terminal_width=90, max_content_width=90
+        ).get_help()
+        assert shown in pages.commands(group.callback.__module__)
+
+
 def test_each_method_has_its_page_and_is_in_the_list_of_all() -> None:
     folder = ROOT / "docs" / "methods"
     listed = (folder / "index.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on; all of the machine's where the system does not tell."""
+    """Return how many cores this process may run on; all of the machine where that is unknown."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

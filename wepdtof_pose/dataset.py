@@ -343,6 +343,6 @@ def rows_of_groups(groups: np.ndarray) -> dict[int, np.ndarray]:
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
-    """Slices of up to 16,384 rows each: what is computed of a million people at once takes hundreds
-    of megabytes on its way."""
+    """Return slices of up to 16,384 rows each: what is computed of a million people at once takes
+    hundreds of megabytes on its way."""
     return (slice(first, min(first + 16_384, rows)) for first in range(0, rows, 16_384))

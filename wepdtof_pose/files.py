@@ -34,7 +34,7 @@ class NoRoomError(InputError):
 
 
 def read_text(path: Path, *, encodings: Sequence[str] = ("utf-8-sig",), kind: str = "text") -> str:
-    """The text of a file, in the first of these encodings that fits; `kind` names it in errors.
+    """Return a file's text in the first of these encodings that fits; `kind` names it in errors.
 
     Raises:
         InputError: it is missing, unreadable, empty, in none of these encodings, or a Git LFS
@@ -166,7 +166,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, 64 hex digits."""
+    """Return the SHA-256 of a file, 64 hex digits."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
@@ -459,7 +459,7 @@ def _new_folder(path: Path, end: str) -> Path:
 
 
 def _about(path: Path, temporary: Path, error: OSError) -> OSError | InputError:
-    """The error in the words of the output: temporary names say nothing, and some have no name."""
+    """Return the error with the name of the output: temporary names say nothing, some have none."""
     named = [str(name) for name in (error.filename, error.filename2) if name is not None]
     ours = not named or any(name.startswith(str(temporary)) for name in named)
     if not ours and error.errno not in _CANNOT_WRITE:

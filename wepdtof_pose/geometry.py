@@ -69,7 +69,7 @@ def boxes_to_center_scale(
 def crop_matrices(
     center: np.ndarray, scale: np.ndarray, rotation: np.ndarray, crop_size: tuple[int, int]
 ) -> np.ndarray:
-    """Affine matrices (people, 2, 3) float64 from image pixels to crop pixels.
+    """Return the affine matrices (people, 2, 3) float64 from image pixels to crop pixels.
 
     A crop pixel is k R (p - centre) + (width/2, height/2) with k = width / (200 scale_w) and
     R = [[cos t, sin t], [-sin t, cos t]].
@@ -128,7 +128,7 @@ def enclosing_boxes(rotated: np.ndarray) -> np.ndarray:
 
 
 def rotated_box_corners(boxes: np.ndarray) -> np.ndarray:
-    """Corners (..., 4, 2) of rotated boxes (..., 5): upper left, upper right, lower right, left.
+    """Return corners (..., 4, 2) of rotated boxes (..., 5), clockwise from the upper left.
 
     A box is cx, cy, w, h in pixels and the angle in degrees, clockwise from the vertical that
     points up; "upper" is the side that the angle points to. Angles of WEPDTOF lie in [-90, 90], so

@@ -304,7 +304,10 @@ def frame_image(dataset: PoseDataset, row: int) -> np.ndarray:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write an image (height, width, 3) uint8, BGR, in the format of the path's suffix."""
+    """Write an image (height, width, 3) uint8, BGR, in the format of the path's suffix.
+
+    Raises InputError if it does not fit the format, or cannot be written.
+    """
     import cv2
 
     encoded, content = cv2.imencode(path.suffix, image)

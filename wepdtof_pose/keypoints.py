@@ -138,7 +138,7 @@ def canonical_joint_name(name: str) -> str:
 
 
 def flip_pairs_by_name(joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Index pairs, lower index first, of the joints whose names differ in left and right only."""
+    """Return index pairs, lower first, of joints whose names differ in left and right only."""
     index = {name: i for i, name in enumerate(joints)}
     pairs = []
     for name, i in index.items():

@@ -42,8 +42,8 @@ def rank(
     """Compare labels that sspcm rank chose with random ones.
 
     For every seed, a network learns from a few random labels; more are chosen, by its ranking and
-    at random, up to the same budget, and a network is trained on each choice. Run it again to
-    continue.
+    at random, up to the same budget, and a network is trained on each choice. Crops are turned
+    head up where the data are seen from a ceiling. Run it again to continue.
 
     \b
     Example:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wepdtof_pose.commands.shared import PATH, names_of, output_option
 from wepdtof_pose.errors import echo
+
+if TYPE_CHECKING:
+    from benchmarks.grid.grid import Cell, Grid
 
 
 @click.command()
@@ -97,7 +100,8 @@ def run(
 ) -> None:
     """Train every method at every label budget, and print the table.
 
-    Everything that can be checked is checked before the first cell starts.
+    Everything that can be checked is checked before the first cell starts. Crops are turned head up
+    where the data are seen from a ceiling.
 
     Run it again to continue: finished cells stay, an interrupted one resumes from its checkpoint, a
     failed one is tried again, and one that another process is running is left alone. Run it with
@@ -112,7 +116,6 @@ def run(
       sspcm-bench run --grid grid.yaml --jobs 2 -o runs/fisheye --dry-run
       sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
     """
-    from benchmarks.grid.grid import make_cells, upright_setting
     from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.launching import get_launcher
@@ -143,12 +146,7 @@ def run(
     place = ComparisonFolder(output)
     fisheye = place.fisheye(get_preset(grid.preset).people)
     path = fisheye if grid.data is None else Path(grid.data)
-    cells = make_cells(grid, data=path, cache=place.crops)
-    settled = {**get_preset(grid.preset).overrides, **grid.settings}
-    turned = upright_setting(settled, None if grid.data is None else path)
-    if turned:
-        grid = replace(grid, settings={**turned, **grid.settings})
-        cells = make_cells(grid, data=path, cache=place.crops)
+    cells, turned = _cells_of(grid, path, place.crops)
     if launcher == "local":
         choose_hardware(
             cells[0].config.device,
@@ -186,3 +184,17 @@ def run(
             echo(f"{title}: {', '.join(names)}", err=True)
     if outcome.failed:
         sys.exit(1)
+
+
+def _cells_of(grid: Grid, path: Path, cache: Path) -> tuple[list[Cell], bool]:
+    """Return the cells of a grid, and whether its data are why their crops are turned head up."""
+    from benchmarks.grid.grid import make_cells, upright_setting
+    from sspcm.presets import get_preset
+
+    cells = make_cells(grid, data=path, cache=cache)
+    settled = {**get_preset(grid.preset).overrides, **grid.settings}
+    turned = upright_setting(settled, None if grid.data is None else path)
+    if turned:
+        grid = replace(grid, settings={**turned, **grid.settings})
+        cells = make_cells(grid, data=path, cache=cache)
+    return cells, bool(turned)

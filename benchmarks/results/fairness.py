@@ -58,10 +58,12 @@ def shared_steps(comparison: Comparison) -> str:
 
     shares: dict[tuple[int, bool], list[str]] = {}
     schedule = comparison.cells[0].config.optimisation
-    for method, _, options in _options(comparison):
+    for method, cell, options in _options(comparison):
         if isinstance(options, PseudoPose.Options):
-            teacher = options.teacher_epochs or schedule.burn_in_epochs or schedule.epochs // 2
-            fresh = options.fresh_student or not schedule.burn_in_epochs
+            # Older results, from before these methods had a burn-in, have none.
+            burn_in = schedule.burn_in_epochs if cell.result.burn_in else 0
+            teacher = options.teacher_epochs or burn_in or schedule.epochs // 2
+            fresh = options.fresh_student or not burn_in
             shares.setdefault((teacher, fresh), []).append(method)
     return "; ".join(
         f"{' and '.join(methods)}: of these steps the first {teacher} epochs are a teacher's, "

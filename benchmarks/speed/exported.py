@@ -173,7 +173,7 @@ def _rows(
     repeats: int,
     score: Callable[[Run], dict[str, float | None]],
 ) -> list[dict[str, Any]]:
-    """Times, taken in turn, and scores of the same network in several runtimes."""
+    """Return the times, taken in turn, and scores of the same network in several runtimes."""
     images = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     tasks = {str(number): partial(one.run, images) for number, one in enumerate(runners)}
     seconds = list(interleaved(tasks, repeats).values())

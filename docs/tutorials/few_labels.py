@@ -28,7 +28,7 @@ os.environ.setdefault("LABELS", "40")
 os.environ.setdefault("STEPS", "250")
 os.environ.setdefault("SIZE", "512")
 os.environ["SETTINGS"] = (
-    "--set data.upright=true --set optimisation.epochs=3 --set optimisation.burn_in_epochs=2 "
+    "--set optimisation.epochs=3 --set optimisation.burn_in_epochs=2 "
     "--set optimisation.burn_in_milestones=[] --set optimisation.milestones=[] "
     f"--set optimisation.epoch_steps={os.environ['STEPS']} --set network.frozen_stages=2 "
     "--set evaluation.pseudo_labels=false"

@@ -45,7 +45,7 @@ from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, counted, not_read
 from wepdtof_pose.files import read_json, replacing_folder, write_json
 from wepdtof_pose.formats.layout import counts_in_words
-from wepdtof_pose.formats.loading import annotation_files, load_dataset, write_coco
+from wepdtof_pose.formats.loading import annotation_files, load_dataset, usual_split, write_coco
 from wepdtof_pose.locks import exclusive
 from wepdtof_pose.splits.hold_out import hold_out
 from wepdtof_pose.synthetic.generate import STYLES
@@ -261,7 +261,7 @@ def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:
     if options.labels is None:
         return tested
     splits = load_dataset(options.labels)
-    labelled = splits["train"] if "train" in splits else next(iter(splits.values()))
+    labelled = splits[usual_split(splits)]
     people = labelled.select_people(labelled.trainable())
     if options.test is not None and tested is not None:
         _require_other_images(people, tested.people, options)

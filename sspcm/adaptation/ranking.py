@@ -160,7 +160,7 @@ def _different(
 
 
 def _middles_of_groups(poses: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
-    """Rows (count,) of those nearest to the middles of groups; the first ones where groups lack."""
+    """Return the rows (count,) nearest to the middles of groups; the first where groups lack."""
     if not 0 < count < len(poses):
         return np.arange(len(poses))[:count]
     middles, groups = kmeans2(poses, count, minit="++", rng=random)

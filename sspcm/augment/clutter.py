@@ -59,14 +59,10 @@ def cluttered(
             heap = rng.uniform(0, side, 2)
         place = heap + rng.normal(0, _HEAP, 2)
         size = float(np.exp(rng.uniform(*np.log(SIZES))))
-        outline = _outline(size, rng) + place
-        corner = np.floor(outline.min(axis=0)).clip(0, side).astype(int)
-        width, height = np.ceil(outline.max(axis=0) + 1).clip(0, side).astype(int) - corner
-        if width <= 0 or height <= 0:
+        covered = _covered(_outline(size, rng) + place, side)
+        if covered is None:
             continue
-        mask = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(mask, [(outline - corner).round().astype(np.int32)], 255, cv2.LINE_AA)
-        window = slice(corner[1], corner[1] + height), slice(corner[0], corner[0] + width)
+        mask, window = covered
         here = seen[:, window[0], window[1]]
         hidden = here & (mask > 0)
         lost = hidden.sum(axis=(1, 2))
@@ -77,6 +73,7 @@ def cluttered(
         piece = None
         if donors and rng.random() < _CUT_OUT:
             chosen = int(rng.integers(len(donors)))
+            corner = window[1].start, window[0].start
             piece = _cut_out(donors[chosen][0], taken[chosen], mask, place - corner, rng)
         if piece is None:
             piece = _plain(mask, size, rng)
@@ -129,16 +126,28 @@ def _lay(picture: np.ndarray, leaf: np.ndarray, rng: np.random.Generator) -> Non
     """Draw one leaf (4, 2) into a picture, with a field of another shade on it or without."""
     inset = leaf.mean(axis=0) + (leaf - leaf.mean(axis=0)) * rng.uniform(0.6, 0.9)
     for outline in [leaf, inset] if rng.random() < _KEYS else [leaf]:
-        corner = np.floor(outline.min(axis=0)).astype(int).clip(0, len(picture))
-        width, height = np.ceil(outline.max(axis=0) + 1).astype(int).clip(0, len(picture)) - corner
-        if width <= 0 or height <= 0:
+        covered = _covered(outline, len(picture))
+        if covered is None:
             continue
-        mask = np.zeros((height, width), np.uint8)
-        cv2.fillPoly(mask, [(outline - corner).round().astype(np.int32)], 255, cv2.LINE_AA)
-        under = picture[corner[1] : corner[1] + height, corner[0] : corner[0] + width]
+        mask, window = covered
+        under = picture[window]
         share = mask[:, :, None] / 255
-        piece = _plain(mask, float(max(width, height)), rng)
+        piece = _plain(mask, float(max(mask.shape)), rng)
         under[:] = (under + share * (piece - under)).clip(0, 255)
+
+
+def _covered(outline: np.ndarray, side: int) -> tuple[np.ndarray, tuple[slice, slice]] | None:
+    """Return how a polygon (n, 2) covers a square view, 0..255, and in which window of it.
+
+    None where it lies outside the view.
+    """
+    corner = np.floor(outline.min(axis=0)).clip(0, side).astype(int)
+    width, height = np.ceil(outline.max(axis=0) + 1).clip(0, side).astype(int) - corner
+    if width <= 0 or height <= 0:
+        return None
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(mask, [(outline - corner).round().astype(np.int32)], 255, cv2.LINE_AA)
+    return mask, (slice(corner[1], corner[1] + height), slice(corner[0], corner[0] + width))
 
 
 def box_masks(boxes: np.ndarray, side: int) -> np.ndarray:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     metavar="SECONDS",
     default=0.0,
-    help="Average joints over time along each track.",
+    help="Average joints along each track, with a Gaussian of so many seconds.",
 )
 @click.option(
     "--drafts",

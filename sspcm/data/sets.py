@@ -18,7 +18,7 @@ from wepdtof_pose.dataset import PoseDataset, concatenate
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256
 from wepdtof_pose.formats.layout import add_counts
-from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.formats.loading import load_dataset, usual_split
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set
 from wepdtof_pose.splits.hold_out import (
     TEST_FRACTION,
@@ -386,7 +386,7 @@ def _with_pool(
 def _more_labelled(path: str, joints: KeypointSet, sources: _Sources) -> PoseDataset:
     """Return the usable people of a further labelled data set, converted to these joints."""
     splits = load_dataset(Path(path))
-    dataset = splits["train"] if "train" in splits else next(iter(splits.values()))
+    dataset = splits[usual_split(splits)]
     usable = dataset.trainable()
     named = np.isin(dataset.keypoint_set.joints, joints.joints)
     learned = (dataset.keypoints[:, named, 2] > 0).any(axis=1)

@@ -291,7 +291,7 @@ def _held_out_people(people: PoseDataset, data: str, split: str) -> TestPeople:
 
 
 def _compared(test: TestPeople, networks: TrainedNetworks) -> TestPeople:
-    """The same people, and which of them are on images that the networks' run learned from."""
+    """Return the same people, and which are on images that the networks' run learned from."""
     if networks.config is None:
         return test
     try:

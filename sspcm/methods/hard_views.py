@@ -30,7 +30,7 @@ class Operation(Protocol):
         """Return the random draws for a batch, a dataclass of CPU tensors."""
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
-        """Images (N, 3, H, W) after it; positions (N, J, 2) are the taught joints in pixels."""
+        """Return images (N, 3, H, W) after it; `positions` (N, J, 2) are of taught joints."""
 
 
 HardView = tuple[Operation, ...]
@@ -44,11 +44,11 @@ class JointCutout:
     joints: int = 5
 
     def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
-        """Patches around the joints that occlusion may draw."""
+        """Draw patches around the joints that occlusion may draw."""
         return _draw_patches(setting, people, self.joints, generator)
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
-        """Images with the patches blanked."""
+        """Return the images with the patches blanked."""
         draw = _moved(draw, images.device)
         return occlusion.joint_cutout(images, positions, draw, released=setting.released)
 
@@ -60,11 +60,11 @@ class CutOcclude:
     patches: int = 2
 
     def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
-        """Patches around the joints that occlusion may draw."""
+        """Draw patches around the joints that occlusion may draw."""
         return _draw_patches(setting, people, self.patches, generator)
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
-        """Images with the joints covered."""
+        """Return the images with the joints covered."""
         draw = _moved(draw, images.device)
         return occlusion.cut_occlude(images, positions, draw, released=setting.released)
 
@@ -76,11 +76,11 @@ class Cutout:
     holes: int = 5
 
     def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
-        """Windows anywhere in the crop."""
+        """Draw windows anywhere in the crop."""
         return _draw_windows(setting, people, self.holes, generator)
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
-        """Images with the windows blanked."""
+        """Return the images with the windows blanked."""
         return mixing.cutout(images, _moved(draw, images.device), released=setting.released)
 
 
@@ -91,11 +91,11 @@ class CutMix:
     windows: int = 2
 
     def draw(self, setting: MethodSetting, people: int, generator: Generator) -> Any:
-        """Windows anywhere in the crop, and the donors."""
+        """Draw windows anywhere in the crop, and the donors."""
         return _draw_windows(setting, people, self.windows, generator)
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
-        """Images with the windows filled."""
+        """Return the images with the windows filled."""
         return mixing.cutmix(images, _moved(draw, images.device), released=setting.released)
 
 
@@ -124,7 +124,7 @@ class RandAugment:
         return colour.draw_colours(people, self.operations, generator=generator)
 
     def apply(self, setting: MethodSetting, images: Tensor, positions: Tensor, draw: Any) -> Tensor:
-        """Images after them; channels keep the order that the network sees."""
+        """Return the images after them; channels keep the order that the network sees."""
         levels = colour.rand_augment(
             denormalise(images), draw, magnitude=self.magnitude, released=setting.released
         )
@@ -148,7 +148,7 @@ def draw_hard_view(
 
 @torch.no_grad()
 def as_other_cameras(images: Tensor, generator: Generator) -> Tensor:
-    """Normalised images (N, 3, H, W), each as a camera of its own shows it."""
+    """Return normalised images (N, 3, H, W), each as a camera of its own shows it."""
     draw = draw_cameras(len(images), generator=generator)
     return normalise(seen_by(denormalise(images), draw), bgr=False)
 
@@ -193,12 +193,12 @@ def make_hard_views(
 
 
 def peaks_of(maps: Sequence[Tensor]) -> list[Tensor]:
-    """The joints that maps (N, J, h, w) show: highest pixels (N, J, 2), in pixels of the view."""
+    """Return the joints of maps (N, J, h, w): highest pixels (N, J, 2), in pixels of the view."""
     return [argmax_positions(one)[0] * HEATMAP_STRIDE for one in maps]
 
 
 def warp_targets(setting: MethodSetting, maps: Sequence[Tensor], view: ViewDraw) -> list[Tensor]:
-    """Teachers' maps (N, J, h, w) in the hard view."""
+    """Return the teachers' maps (N, J, h, w) in the hard view."""
     return list(setting.warp_heatmaps(torch.cat(list(maps), dim=1), view).chunk(len(maps), dim=1))
 
 

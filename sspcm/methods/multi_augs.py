@@ -138,7 +138,7 @@ class MultiAugs(Method):
         )
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Supervised and consistency loss of one step, with fresh draws."""
+        """Return the supervised and consistency loss of one step, with fresh draws."""
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
@@ -151,7 +151,7 @@ class MultiAugs(Method):
         return HardDraw(operations, draw_views(people, self.setting.hard_view, generator=generator))
 
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
-        """Supervised and consistency loss of one step with given draws."""
+        """Return the supervised and consistency loss of one step with given draws."""
         x_s, x_u, w_u = batch.labelled, batch.unlabelled, batch.unlabelled_weight
         networks = list(self.networks.values())
         supervised = sum(

@@ -82,7 +82,7 @@ def averaged_maps(
     transforms: Sequence[Transform],
     flip_permutation: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Maps (N, J, h, w) of upright crops, averaged over views, and the crops' matrices (N, 2, 3).
+    """Return maps (N, J, h, w) of upright crops, the mean over views, and crop matrices (N, 2, 3).
 
     The maps of each view are warped back into the upright crop; where a view does not show a part
     of the crop, the mean is over those that do (Radosavovic et al., CVPR 2018).
@@ -116,7 +116,7 @@ def offline_targets(
     exact: bool,
     device: torch.device,
 ) -> tuple[Tensor, Tensor]:
-    """Target maps (N, J, h, w) and weights (N, J) of pseudo-labels in easy views.
+    """Return the target maps (N, J, h, w) and weights (N, J) of pseudo-labels in easy views.
 
     Args:
         labels: of all training people.

@@ -105,7 +105,7 @@ class PoseCons(Method):
         self.network = setting.make_network("A")
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Supervised and consistency loss of one step, with fresh draws."""
+        """Return the supervised and consistency loss of one step, with fresh draws."""
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
@@ -116,7 +116,7 @@ class PoseCons(Method):
         )
 
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
-        """Supervised and consistency loss of one step with given draws."""
+        """Return the supervised and consistency loss of one step with given draws."""
         x_s, x_u, w_u = batch.labelled, batch.unlabelled, batch.unlabelled_weight
         supervised = heatmap_mse(self.network(x_s), batch.target, batch.target_weight)
         if x_u is None:
@@ -135,7 +135,7 @@ class PoseCons(Method):
 
     @torch.no_grad()
     def taught(self, images: Tensor) -> Taught:
-        """T; there is no second network to differ from."""
+        """Return T; there is no second network to differ from."""
         (maps,) = teacher_maps([self.network], images, mode="eval")
         return taught_by(maps)
 

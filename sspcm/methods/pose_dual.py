@@ -51,7 +51,7 @@ class PoseDual(Method):
         self.network_b = setting.make_network("B")
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Supervised and consistency loss of one step, with fresh draws."""
+        """Return the supervised and consistency loss of one step, with fresh draws."""
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
@@ -69,7 +69,7 @@ class PoseDual(Method):
         )
 
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
-        """Supervised and consistency loss of one step with given draws."""
+        """Return the supervised and consistency loss of one step with given draws."""
         x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
         w_u = batch.unlabelled_weight
         supervised = 0.5 * (
@@ -97,7 +97,7 @@ class PoseDual(Method):
 
     @torch.no_grad()
     def taught(self, images: Tensor) -> Taught:
-        """T_B, from which A learns, and how far T_A is from it."""
+        """Return T_B, from which A learns, and how far T_A is from it."""
         t_a, t_b = teacher_maps([self.network_a, self.network_b], images, mode="eval")
         return taught_by(t_b, t_a)
 

@@ -57,23 +57,23 @@ def most_consistent_pair(a: Tensor, b: Tensor, a_past: Tensor, b_past: Tensor) -
 
 
 def score_mask(a: Tensor, b: Tensor, *, threshold: float) -> Tensor:
-    """Mask (N, J) of joints whose mean peak height (max A + max B) / 2 is above the threshold."""
+    """Return which joints (N, J) have a mean peak (max A + max B) / 2 above the threshold."""
     return (_peak(a) + _peak(b)) / 2 > threshold
 
 
 def score_agreement(a: Tensor, b: Tensor) -> Tensor:
-    """Agreement (N, J) of the two peak heights: clip(1 - |max A - max B|, 0, 1)."""
+    """Return the agreement (N, J) of the two peak heights: clip(1 - |max A - max B|, 0, 1)."""
     return (1 - (_peak(a) - _peak(b)).abs()).clamp(0, 1)
 
 
 def position_mask(a: Tensor, b: Tensor, *, threshold: float) -> Tensor:
-    """Mask (N, J) of joints whose position inconsistency is below that share of the diagonal."""
+    """Return which joints (N, J) have a position inconsistency below that share of the diagonal."""
     distance, diagonal = _clipped_distance(a, b)
     return distance / diagonal < threshold
 
 
 def position_agreement(a: Tensor, b: Tensor) -> Tensor:
-    """Agreement (N, J) in position: (D - d) / D with D the heatmap's diagonal, d cut to D - 1."""
+    """Return the agreement (N, J) in position: (D - d) / D; D is the diagonal, d cut to D - 1."""
     distance, diagonal = _clipped_distance(a, b)
     return (diagonal - distance) / diagonal
 

@@ -105,7 +105,7 @@ class PseudoPose(Method):
         self.epochs_done = 0
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Losses of the network whose turn it is."""
+        """Return the losses of the network whose turn it is."""
         y, w_s = batch.target, batch.target_weight
         if self.epochs_done < self.teacher_epochs:
             return {"supervised": heatmap_mse(self.teacher(batch.labelled), y, w_s)}
@@ -187,7 +187,7 @@ class PseudoPose(Method):
         return self.student
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Epochs done and the pseudo-labels, kept in the checkpoint beside the weights."""
+        """Return the epochs done and the pseudo-labels, kept in a checkpoint beside the weights."""
         labels = None if self.labels is None else dict(vars(self.labels))
         return {"epochs_done": self.epochs_done, "labels": labels}
 
@@ -205,7 +205,7 @@ class PseudoPose(Method):
         return torch.arange(self.setting.joints) if permutation is None else permutation
 
     def _pseudo_targets(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Targets (N, J, h, w) and weights (N, J) of the batch's unlabelled people."""
+        """Return the targets (N, J, h, w) and weights (N, J) of the batch's unlabelled people."""
         assert self.labels is not None
         assert batch.pool_view is not None
         target, weight = offline_targets(

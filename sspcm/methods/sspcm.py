@@ -65,7 +65,7 @@ def consistency_weights(
     score_filter: bool = True,
     either_filter: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Joint weights (N, J) of the teachers' and of the student's consistency loss.
+    """Return the joint weights (N, J) of the teachers' and of the student's consistency loss.
 
     The position mask and the position weight reach the student only, unless `either_filter` keeps
     joints that pass the score or the position mask: that is for all three networks alike.
@@ -173,11 +173,11 @@ class Sspcm(Method):
         self.epochs_done = 0
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Supervised and consistency loss of one step, with fresh draws."""
+        """Return the supervised and consistency loss of one step, with fresh draws."""
         return self.losses(batch, self.draw(len(batch.labelled), batch.generator))
 
     def draw(self, people: int, generator: torch.Generator) -> HardDraw:
-        """The draws of a step: the patches of A's view, those of B's, of C's, then the warp."""
+        """Return the draws of a step: patches of A's view, of B's, of C's, then the warp."""
         of_a, of_b, of_c = (
             draw_hard_view(self.setting, self.options.hard_view, people, generator)
             for _ in range(3)
@@ -187,7 +187,7 @@ class Sspcm(Method):
         )
 
     def losses(self, batch: Batch, draw: HardDraw) -> dict[str, Tensor]:
-        """Supervised and consistency loss of one step with given draws."""
+        """Return the supervised and consistency loss of one step with given draws."""
         x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
         students = (self.teacher_a, self.teacher_b, self.student)
         past = None if x_u is None else self._past_maps(x_u)
@@ -225,13 +225,13 @@ class Sspcm(Method):
         return {"supervised": supervised, "consistency": consistency}
 
     def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], *, epochs: int) -> None:
-        """A, B and C as they were burnt in; A', B' are then equal to A, B."""
+        """Start A, B and C as they were burnt in; A', B' are then equal to A, B."""
         super().start_from(networks, epochs=epochs)
         self.past_a.load_state_dict(self.teacher_a.state_dict())
         self.past_b.load_state_dict(self.teacher_b.state_dict())
 
     def end_epoch(self) -> None:
-        """A', B' become what A, B are now, BatchNorm statistics included."""
+        """Make A', B' what A, B are now, BatchNorm statistics included."""
         self.past_a.load_state_dict(self.teacher_a.state_dict())
         self.past_b.load_state_dict(self.teacher_b.state_dict())
         self.epochs_done += 1
@@ -247,7 +247,7 @@ class Sspcm(Method):
 
     @torch.no_grad()
     def taught(self, images: Tensor) -> Taught:
-        """T_E with the mean peak of A and B; the inconsistency is that of the chosen pair."""
+        """Return T_E with the mean peak of A and B, and the inconsistency of the chosen pair."""
         t_a, t_b = teacher_maps([self.teacher_a, self.teacher_b], images, mode="eval")
         peaks = 0.5 * (taught_by(t_a).confidence + taught_by(t_b).confidence)
         past = [t_a, t_b]
@@ -258,7 +258,7 @@ class Sspcm(Method):
         return Taught(pair.heatmaps, peaks, pair.distance.amin(dim=0), weights > 0)
 
     def get_extra_state(self) -> dict[str, int]:
-        """Epochs done, kept in the checkpoint beside the weights."""
+        """Return the epochs done, kept in the checkpoint beside the weights."""
         return {"epochs_done": self.epochs_done}
 
     def set_extra_state(self, state: Any) -> None:
@@ -276,7 +276,7 @@ class Sspcm(Method):
         return self.options.time_correction and self.epochs_done > self.options.warmup_epochs
 
     def _weights(self, t_a: Tensor, t_b: Tensor, w_u: Tensor) -> tuple[Tensor, Tensor]:
-        """Joint weights (N, J) of the teachers' and of the student's consistency loss."""
+        """Return the joint weights (N, J) of the teachers' and the student's consistency loss."""
         options = self.options
         by_position = options.position_threshold > 0
         return consistency_weights(

@@ -186,7 +186,7 @@ class SspcmEma(Method):
         return self
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Supervised and pseudo-label loss of one step, with fresh draws."""
+        """Return the supervised and pseudo-label loss of one step, with fresh draws."""
         people = len(batch.labelled)
         draws = [self.draw(people, batch.generator) for _ in range(self.options.views)]
         return self.losses(batch, draws)
@@ -200,7 +200,7 @@ class SspcmEma(Method):
         return HardDraw((operations,), view)
 
     def losses(self, batch: Batch, draws: Sequence[HardDraw]) -> dict[str, Tensor]:
-        """Supervised and pseudo-label loss of one step with the draws of each hard view."""
+        """Return the supervised and pseudo-label loss of a step with the hard views' draws."""
         x_s, x_u, y, w_s = batch.labelled, batch.unlabelled, batch.target, batch.target_weight
         if self.options.cameras:
             x_s = as_other_cameras(x_s, batch.generator)
@@ -225,7 +225,7 @@ class SspcmEma(Method):
     def pseudo_labelled(
         self, batch: Batch, draws: Sequence[HardDraw]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Hard views (V N, 3, H, W) of the pool, what they show (V N, J, h, w), weights (V N, J).
+        """Return hard views (V N, 3, H, W) of the pool, targets (V N, J, h, w), weights (V N, J).
 
         One hard view of each of the N people is made with each of the V draws.
         """
@@ -278,12 +278,12 @@ class SspcmEma(Method):
         return {"A": self.network(images), "E": self.short(images), "L": self.long(images)}
 
     def predictor(self) -> nn.Module:
-        """E."""
+        """Return E."""
         return self.short
 
     @torch.no_grad()
     def taught(self, images: Tensor) -> Taught:
-        """T with its peaks and s, and the joints that are kept of this batch."""
+        """Return T with its peaks and s, and the joints that are kept of this batch."""
         views = self._teacher_maps(images)
         maps = torch.stack(views).mean(dim=0)
         peaks = argmax_positions(maps)[1]
@@ -300,7 +300,7 @@ class SspcmEma(Method):
         return Taught(maps, peaks, inconsistency, kept)
 
     def get_extra_state(self) -> dict[str, int | None]:
-        """Steps since fresh weights, kept in the checkpoint beside the weights."""
+        """Return the steps since fresh weights, kept in the checkpoint beside the weights."""
         return {"fresh_steps": self.fresh_steps}
 
     def set_extra_state(self, state: Any) -> None:
@@ -308,7 +308,7 @@ class SspcmEma(Method):
         self.fresh_steps = state["fresh_steps"]
 
     def _looked_at(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """The pool as the teachers see it: images, matrices from stored pixels, and mirroring."""
+        """Return the pool as teachers see it: images, matrices from stored pixels, mirroring."""
         pool = batch.pool_view
         assert batch.unlabelled is not None
         assert pool is not None
@@ -327,7 +327,7 @@ class SspcmEma(Method):
             yield replace(batch, unlabelled=pool.through(matrices), pool_view=view)
 
     def _teacher_maps(self, images: Tensor) -> list[Tensor]:
-        """Maps (N, J, h, w) float32 of E, and of L on each of its views, mapped back."""
+        """Return the maps (N, J, h, w) float32 of E, and of L on each of its views, mapped back."""
         with mode_of([self.short, self.long], training=False):
             # Float32 also under autocast, as in `teacher_maps`.
             maps = [self.short(images).float()]
@@ -348,13 +348,13 @@ class SspcmEma(Method):
             return maps
 
     def _look(self, images: Tensor, scale: float, mirrored: bool) -> Tensor:
-        """Images (N, 3, H, W) zoomed about the centre, then mirrored."""
+        """Return the images (N, 3, H, W) zoomed about the centre, then mirrored."""
         if scale != 1:
             images = self.setting.warp_images(images, zoomed_views(len(images), scale))
         return images.flip(3) if mirrored else images
 
     def _look_back(self, maps: Tensor, scale: float, mirrored: bool) -> Tensor:
-        """Maps (N, J, h, w) of such images as maps of the images themselves."""
+        """Return the maps (N, J, h, w) of such images as maps of the images themselves."""
         if mirrored:
             # A heatmap pixel i lies on crop pixel 4 i: see `average_flipped`.
             maps = shift_right_by(flip_heatmaps(maps, self._permutation(maps.device)), 0.75)
@@ -363,20 +363,20 @@ class SspcmEma(Method):
         return maps
 
     def _permutation(self, device: torch.device) -> Tensor:
-        """Joint order of a mirrored person."""
+        """Return the joint order of a mirrored person."""
         permutation = self.setting.flip_permutation
         if permutation is None:
             permutation = torch.arange(self.setting.joints)
         return permutation.to(device, non_blocking=True)
 
     def _positions(self, taught: Taught) -> Tensor:
-        """T's refined positions (N, J, 2) float64, in pixels of the crops."""
+        """Return T's refined positions (N, J, 2) float64, in pixels of the crops."""
         maps = taught.heatmaps
         blurred = blur_heatmaps(maps, size=fitting_blur(self.setting.sigma))
         return newton_positions(blurred, argmax_positions(maps)[0]).double() * HEATMAP_STRIDE
 
     def _targets(self, joints: Tensor, kept: Tensor, view: ViewDraw) -> tuple[Tensor, Tensor]:
-        """Gaussians (N, J, h, w) at joints of the easy view, in the hard view; weights (N, J)."""
+        """Return Gaussians (N, J, h, w) at joints, in the hard view, and their weights (N, J)."""
         width, height = self.setting.crop_size
         to_hard = invert(view_matrices(view.scale, view.rotation, self.setting.crop_size))
         return gaussian_targets(
@@ -388,7 +388,7 @@ class SspcmEma(Method):
         )
 
     def _warped(self, maps: Tensor, to_easy: Tensor, mirrored: Tensor, view: ViewDraw) -> Tensor:
-        """T's own maps (N, J, h, w) in the hard view."""
+        """Return T's own maps (N, J, h, w) in the hard view."""
         easy = warp(maps, heatmap_matrices(invert(to_easy)), (maps.shape[3], maps.shape[2]))
         exchanged = easy[:, self._permutation(maps.device)]
         easy = torch.where(mirrored[:, None, None, None], exchanged, easy)

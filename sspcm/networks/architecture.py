@@ -44,7 +44,7 @@ def network_of_state(state: Mapping[str, torch.Tensor], *, source: str) -> nn.Mo
 def architecture_of(
     state: Mapping[str, torch.Tensor], *, source: str
 ) -> tuple[str, dict[str, Any]]:
-    """The network's name and the sizes that `build_network` takes, of such a state dictionary.
+    """Return network's name and the sizes that `build_network` takes, of such a state dictionary.
 
     Raises:
         InputError: it is that of no such network, or has no head.

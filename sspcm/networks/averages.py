@@ -39,7 +39,7 @@ class AveragedWeights:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within the block the method has the averages as its weights."""
+        """Give the method the averages as its weights within the block."""
         self.exchange()
         try:
             yield

@@ -76,7 +76,7 @@ class EfficientNetLite0(nn.Module):
         return [nn.ModuleList([self.conv_stem, self.bn0, *parts[0]]), *parts[1:]]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Four features, finest first, of normalised images (N, 3, H, W)."""
+        """Return the four features, finest first, of normalised images (N, 3, H, W)."""
         x = self.relu(self.bn0(self.conv_stem(x)))
         features = []
         for start, end in PYRAMID:

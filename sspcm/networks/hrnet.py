@@ -99,7 +99,7 @@ class Exchange(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Branch features, finest first, (N, width_i, H_i, W_i); with as many or fewer outputs."""
+        """Return features (N, width_i, H_i, W_i), finest first, of as many branches as outputs."""
         features = [branch(x) for branch, x in zip(self.branches, features, strict=True)]
         fused = []
         for layers in self.fuse_layers:
@@ -125,7 +125,7 @@ def _add_branch(widths: list[int]) -> nn.ModuleList:
 
 
 def _resample(widths: list[int], source: int, target: int) -> nn.Module:
-    """From branch `source` to `target`: 1x1 and upsampling, or strided 3x3 convolutions."""
+    """Return the way from branch `source` to `target`: 1x1 and upsampling, or strided 3x3."""
     if source == target:
         return nn.Identity()
     if source > target:

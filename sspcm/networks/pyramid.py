@@ -120,7 +120,7 @@ class PyramidPose(Stages):
 
 
 def deconvolutions(inputs: int, channels: int, *, count: int = 3) -> nn.Sequential:
-    """`count` transposed convolutions 4x4/2 with BatchNorm and ReLU, in a flat row."""
+    """Return `count` transposed convolutions 4x4/2 with BatchNorm and ReLU, in a flat row."""
     layers: list[nn.Module] = []
     for before in (inputs, *[channels] * (count - 1)):
         layers += [
@@ -142,7 +142,7 @@ def lateral_connections(inputs: Sequence[int], channels: int) -> nn.ModuleList:
 def climb(
     x: Tensor, features: Sequence[Tensor], layers: nn.Sequential, laterals: nn.ModuleList
 ) -> Tensor:
-    """From the coarsest features up, joined by those of each size (coarsest first)."""
+    """Climb from the coarsest features up, joined by those of each size (coarsest first)."""
     parts = list(layers)
     for k, (feature, lateral) in enumerate(zip(features, laterals, strict=True)):
         deconvolution, norm, relu = parts[3 * k : 3 * k + 3]

@@ -175,7 +175,7 @@ class PoseResNet(Stages):
 
 
 def residual_stage(block: Block, inputs: int, width: int, count: int, stride: int) -> nn.Sequential:
-    """`count` residual blocks in a row, the first of which has the stride."""
+    """Return `count` residual blocks in a row, the first of which has the stride."""
     blocks = [block(inputs, width, stride)]
     blocks += [block(width * block.expansion, width) for _ in range(count - 1)]
     return nn.Sequential(*blocks)

@@ -242,7 +242,7 @@ class WeightsFile:
         return self.about.keypoint_set.joints
 
     def otherwise(self, bgr: bool | None, upright: bool | None) -> list[str]:
-        """What a network trained on these crops would see otherwise than those of the file did."""
+        """Return what a network trained on these crops would see otherwise than the file's."""
         if self.about is None:
             return []
         notes = []

@@ -148,7 +148,7 @@ class RunFolder:
                 )
 
     def threads_of_its_beginning(self) -> int | None:
-        """CPU threads of a run that goes on: sums depend on how they are divided."""
+        """Return the CPU threads of a run that goes on: sums depend on how they are divided."""
         return self.read_environment().get("threads") if self.resumable else None
 
     def read_environment(self) -> dict[str, Any]:
@@ -165,7 +165,11 @@ class RunFolder:
         return self.last_checkpoint.is_file()
 
     def load_config(self) -> TrainConfig:
-        """Return the configuration the run was made with."""
+        """Return the configuration the run was made with.
+
+        Raises:
+            InputError: it is no run folder, or its configuration cannot be read.
+        """
         if not self.config_file.is_file():
             raise InputError(f"{self.path}: is no run folder (it has no config.yaml)")
         return load_config(self.config_file)

@@ -286,7 +286,7 @@ class AboutNetworks(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_about(content: Any, *, source: str) -> AboutNetworks:
-    """The record in the entry `about` of a file of weights; `source` names the file in errors.
+    """Return the record in the entry `about` of a file of weights, named `source` in errors.
 
     Raises:
         InputError: it is of another form; the message names the entry.

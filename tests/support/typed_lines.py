@@ -27,6 +27,7 @@ NOT_TYPED = {
     "make ": "makes an environment of its own; the continuous integration runs most targets",
     ". .venv/bin/activate": "the environment that make has made",
     "pip install ": "needs a package index",
+    "docker ": "needs a container engine; tests/test_documents.py reads the Dockerfiles",
     "pre-commit install": "writes into the clone; what it runs is what make lint runs",
     "python -m wepdtof_pose.annotations.make": (
         "writes into the clone; tests/wepdtof_pose/test_annotations.py has it write elsewhere"

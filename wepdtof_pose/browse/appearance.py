@@ -20,7 +20,7 @@ _HIDDEN_COLOR = INK
 
 
 def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> None:
-    """Skeletons, colours and shown fields of a FiftyOne data set.
+    """Set skeletons, colours and shown fields of a FiftyOne data set.
 
     Args:
         dataset: the FiftyOne data set, all of its fields declared.
@@ -67,7 +67,8 @@ def set_appearance(dataset: Any, joints: KeypointSet, *, runs: list[str]) -> Non
     shown = [fields.HIDDEN, fields.RIGHT, fields.LEFT, *predicted]
     if fields.PSEUDO_LABELS in schema:
         shown.append(fields.PSEUDO_LABELS)
-    shown += [fields.KEYPOINTS, _boxes_to_show(dataset)]
+    rotated = dataset.count(fields.label_path(fields.ROTATED_BOXES, "row"))
+    shown += [fields.KEYPOINTS, fields.ROTATED_BOXES if rotated else fields.BOXES]
     dataset.app_config.active_fields = fiftyone.ActiveFields(paths=shown)
     dataset.app_config.sidebar_groups = _sidebar(dataset, shown)
     dataset.save()
@@ -85,11 +86,6 @@ def _edges_between(joints: KeypointSet, start: str) -> list[list[int]]:
         for a, b in joints.skeleton
         if joints.joints[a].startswith(start) and joints.joints[b].startswith(start)
     ]
-
-
-def _boxes_to_show(dataset: Any) -> str:
-    rotated = fields.label_path(fields.ROTATED_BOXES, "row")
-    return fields.ROTATED_BOXES if dataset.count(rotated) else fields.BOXES
 
 
 def _sidebar(dataset: Any, shown: list[str]) -> list[Any]:

@@ -15,7 +15,7 @@ DECIMALS = 3
 
 
 def relative_points(keypoints: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Points (people, joints, 2) float64 relative to the frame; NaN where a joint is not labelled.
+    """Return points (people, joints, 2) float64 relative to the frame; NaN where not labelled.
 
     Args:
         keypoints: (people, joints, 3) x, y in pixels and visibility.
@@ -34,7 +34,7 @@ def relative_boxes(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 def changed_keypoints(
     keypoints: np.ndarray, points: np.ndarray, visibility: np.ndarray, size: np.ndarray
 ) -> np.ndarray:
-    """Keypoints (joints, 3) after corrections: what was not touched keeps its numbers exactly.
+    """Return the keypoints (joints, 3) after corrections; what was not touched keeps its numbers.
 
     A joint without a point is not labelled. A joint that got a point without a visibility above 0
     is visible.
@@ -56,7 +56,7 @@ def changed_keypoints(
 
 
 def changed_box(box: np.ndarray, relative: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """The box (4,) in pixels after corrections: exactly as imported where it was not touched.
+    """Return the box (4,) in pixels after corrections: as imported where it was not touched.
 
     Args:
         box: (4,) x, y, w, h as imported, in pixels.

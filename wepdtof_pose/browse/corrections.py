@@ -86,7 +86,7 @@ def corrected_content(dataset: Any, split: str) -> dict[str, Any]:
 
 
 def corrections(dataset: Any) -> int:
-    """How many people and frames were corrected, deleted, added or tagged since the import."""
+    """Return how many people and frames were corrected, deleted, added or tagged since."""
     record = dataset.info.get(fields.INFO, {})
     count = 0
     for split in record.get("files", {}):
@@ -135,7 +135,7 @@ def _frames(dataset: Any, split: str) -> Iterator[FrameNow]:
 
 
 def _people_of(frame: FrameNow) -> dict[int, dict[str, Any]]:
-    """The annotations, by place in the file, of the imported people who are still on the frame."""
+    """Return the annotations, by place in the file, of imported people still on the frame."""
     labels = _by_row(frame)
     imported = zip(frame.source["rows"], frame.source["annotations"], strict=True)
     return {row: _corrected(a, labels[row], frame) for row, a in imported if row in labels}
@@ -250,7 +250,7 @@ def _new_person(
 
 
 def _pose(label: dict[str, Any] | None, joints: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points (joints, 2), NaN where there is none, and visibility (joints,), 0 where not said."""
+    """Return points (joints, 2), NaN for none, and visibility (joints,), 0 where not said."""
     if label is None:
         return np.full((joints, 2), np.nan), np.zeros(joints)
     points = np.array(
@@ -271,8 +271,8 @@ def _tags_of(labels: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def _with_tags(entry: dict[str, Any], tags: list[str], split: str | None = None) -> dict[str, Any]:
-    """The entry with those of these tags that are no findings, and not the split unless the file
-    had that too; as it is where they are those that it was imported with."""
+    """Return the entry with those of these tags that are no findings, and not the split unless the
+    file had that too; as it is where they are those that it was imported with."""
     imported = own_tags(entry)
     set_by_people = [tag for tag in tags if tag not in CODES and tag != split]
     if set(set_by_people) == {tag for tag in imported if tag not in CODES and tag != split}:

@@ -105,7 +105,7 @@ def label_list(items: str, labels: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def own_tags(entry: dict[str, Any]) -> list[str]:
-    """The tags that an image or annotation of a file has; none where they are no list of texts."""
+    """Return the tags that an image or annotation of a file has; none if they are no texts."""
     tags = entry.get("tags")
     return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
@@ -212,7 +212,7 @@ def _people(
 
 
 def joint_masks(joints: tuple[str, ...], visibility: np.ndarray) -> dict[str, np.ndarray]:
-    """Which joints (people, joints) the fields that copy a part of the pose show, by field."""
+    """Return which joints (people, joints) the fields that copy part of the pose show."""
     sides = {
         name: np.array([joint.startswith(side) for joint in joints])
         for name, side in ((fields.RIGHT, "right_"), (fields.LEFT, "left_"))

@@ -35,7 +35,7 @@ class Split:
 
 
 def dataset_name(path: Path, category: str | None = None) -> str:
-    """The name in FiftyOne of the data set of a path: the path's own, and a hash of where it is.
+    """Return the name in FiftyOne of the data set of a path: its own, and a hash of where it is.
 
     People of each category that the user names are a data set of their own.
     """
@@ -48,7 +48,7 @@ def dataset_name(path: Path, category: str | None = None) -> str:
 def open_dataset(
     fiftyone: Any, path: Path, *, reload: bool = False, category: str | None = None
 ) -> Any:
-    """The FiftyOne data set of a path, imported if it is not there or its files have changed.
+    """Return FiftyOne data set of a path, imported if it is not there or its files have changed.
 
     Args:
         fiftyone: the module, from `start_fiftyone`.

@@ -130,7 +130,7 @@ def _pose(result: dict[str, Any], size: np.ndarray, *, text_ids: bool) -> dict[s
 
 
 def _per_joint(values: list[float | None]) -> list[float] | None:
-    """The list as FiftyOne takes it: NaN for joints without a number, None where none has one."""
+    """Return the list as FiftyOne takes it: NaN for a joint without a number, None for none."""
     known = [math.nan if value is None else float(value) for value in values]
     return None if all(map(math.isnan, known)) else known
 

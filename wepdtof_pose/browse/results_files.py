@@ -15,7 +15,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 def named_files(texts: Sequence[str]) -> dict[str, Path]:
-    """Files by name; `FILE` alone is named by its stem, `predictions.json` of a run by its folder.
+    """Return files by name; `FILE` alone has its stem's, `predictions.json` of a run its folder's.
 
     A folder stands for the `predictions.json` in it.
 

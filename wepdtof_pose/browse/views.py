@@ -78,8 +78,8 @@ def save_difference_view(dataset: Any, field: str) -> None:
 
 
 def _kept_apart(names: Iterable[str]) -> Iterator[str]:
-    """The names, with a number after those that FiftyOne would take for one before: it looks at
-    letters and digits of the Latin alphabet alone, and not at their case."""
+    """Yield the names, with a number after those that FiftyOne would take for one before: it looks
+    at letters and digits of the Latin alphabet alone, and not at their case."""
     from fiftyone.core.utils import to_slug
 
     taken: set[str] = set()

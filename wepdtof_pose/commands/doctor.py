@@ -93,7 +93,7 @@ def doctor() -> None:
 
 
 def check_up(folder: Path) -> Iterator[Line]:
-    """The lines, in order, each as soon as it is known; `folder` is where data would be written."""
+    """Yield the lines, each as soon as it is known; data would be written into `folder`."""
     yield check_opencv()
     yield check_torch()
     yield check_disk(folder)

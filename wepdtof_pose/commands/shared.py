@@ -219,12 +219,11 @@ def one_split(
 
     What was left out, if anything was, is said in a line, and so is what units are doubtful.
     """
-    from wepdtof_pose.formats.loading import load_dataset, read_line, take_split
+    from wepdtof_pose.formats.loading import load_dataset, read_line, take_split, usual_split
     from wepdtof_pose.validation.validate import doubts_about
 
     datasets = load_dataset(path, category=category)
-    if name is None:
-        name = "train" if "train" in datasets else next(iter(datasets))
+    name = usual_split(datasets) if name is None else name
     dataset = scenes_of(take_split(datasets, name, path=path), scene_from, scene_field)
     if dataset.left_out:
         echo(f"{name}: {read_line(dataset)}")

@@ -287,7 +287,7 @@ def place(layout: Layout, folder: Path, renamed: Mapping[Path, Path]) -> None:
 
 
 def _remarks_on(reading: Reading, other_sizes: Sequence[str]) -> dict[str, Any]:
-    """What the manifest says where images are of other sizes or names, or units are doubtful."""
+    """Return what the manifest says of images of other sizes or names, and of doubtful units."""
     doubts = {split: doubts_about(part) for split, part in reading.datasets.items()}
     found = {
         "other_sizes": len(other_sizes),
@@ -318,7 +318,7 @@ def _counts(source: PoseDataset, converted: PoseDataset) -> dict[str, Any]:
 
 
 def _names_read(reading: Reading) -> dict[str, str]:
-    """The names that the source has for images that go by the end of these, by the new names."""
+    """Return the names in the source of images that go by the end of these, by new names."""
     return {
         name: extra[FILE_NAME_READ]
         for dataset in reading.datasets.values()
@@ -363,6 +363,6 @@ def _is_untouched(out: Path) -> bool:
 
 
 def _names_and_sizes(folder: Path, names: Iterable[str]) -> str:
-    """SHA-256 of the names of files below a folder and of their sizes in bytes."""
+    """Return the SHA-256 of the names of files below a folder and of their sizes in bytes."""
     lines = (f"{name}\t{(folder / name).lstat().st_size}\n" for name in sorted(names))
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()

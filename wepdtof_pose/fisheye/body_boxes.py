@@ -65,7 +65,7 @@ def body_boxes(
 
 
 def _spine(joints: NDArray[np.float64], keypoint_set: KeypointSet) -> NDArray[np.float64] | None:
-    """The way to the head from the hips, or from the middle of all joints where none is labelled.
+    """Return the way to the head from the hips, or from the middle of all joints without those.
 
     None without a labelled joint of the head.
     """
@@ -81,7 +81,7 @@ def _spine(joints: NDArray[np.float64], keypoint_set: KeypointSet) -> NDArray[np
 
 
 def _longest(points: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The direction in which points (n, 2) spread most, as long as they do; None without points."""
+    """Return the direction and length in which points (n, 2) spread most; None without points."""
     if not len(points):
         return None
     apart = points - points.mean(axis=0)

@@ -32,11 +32,11 @@ class _Fisheye(ABC):
 
     @abstractmethod
     def radius_at(self, theta: ArrayLike) -> Floats:
-        """Distance in pixels from the principal point, for angles in radians."""
+        """Return the distance in pixels from the principal point, for angles in radians."""
 
     @abstractmethod
     def angle_at(self, radius: ArrayLike) -> Floats:
-        """Inverse of `radius_at`: angles in radians, for distances in pixels."""
+        """Return the inverse of `radius_at`: angles in radians, for distances in pixels."""
 
     @property
     def radius(self) -> float:
@@ -86,11 +86,11 @@ class EquidistantLens(_Fisheye):
     max_angle: float = np.pi / 2
 
     def radius_at(self, theta: ArrayLike) -> Floats:
-        """Distance in pixels from the principal point, for angles in radians."""
+        """Return the distance in pixels from the principal point, for angles in radians."""
         return self.focal * np.asarray(theta, dtype=np.float64)
 
     def angle_at(self, radius: ArrayLike) -> Floats:
-        """Inverse of `radius_at`: angles in radians, for distances in pixels."""
+        """Return the inverse of `radius_at`: angles in radians, for distances in pixels."""
         return np.asarray(radius, dtype=np.float64) / self.focal
 
 
@@ -126,14 +126,14 @@ class KannalaBrandtLens(_Fisheye):
             )
 
     def radius_at(self, theta: ArrayLike) -> Floats:
-        """Distance in pixels from the principal point, for angles in radians."""
+        """Return the distance in pixels from the principal point, for angles in radians."""
         theta = np.asarray(theta, dtype=np.float64)
         within = np.minimum(theta, self.max_angle)
         beyond = (theta - within) * self._slope(np.float64(self.max_angle))
         return self.focal * (self._polynomial(within) + beyond)
 
     def angle_at(self, radius: ArrayLike) -> Floats:
-        """Inverse of `radius_at` by Newton's method: angles in radians, for pixels."""
+        """Return the inverse of `radius_at` by Newton's method: angles in radians, for pixels."""
         scaled = np.asarray(radius, dtype=np.float64) / self.focal
         end = np.float64(self.max_angle)
         rim = self._polynomial(end)

@@ -58,13 +58,13 @@ def lens_of_frame(dataset: PoseDataset, row: int) -> tuple[Lens, bool]:
 
 
 def lens_of_zoomed(lens: Lens, zoom: float) -> Lens:
-    """The lens of the image enlarged `zoom` times; its corner at -0.5 is what does not move."""
+    """Return the lens of the image enlarged `zoom` times; its corner at -0.5 does not move."""
     cx, cy = (zoom * (value + 0.5) - 0.5 for value in (lens.cx, lens.cy))
     return replace(lens, cx=cx, cy=cy, focal=zoom * lens.focal)
 
 
 def radial_angle(points: ArrayLike, center: ArrayLike) -> Floats:
-    """Direction (...) from the centre to points (..., 2): clockwise from up, in (-pi, pi].
+    """Return directions (...) from the centre to points (..., 2): clockwise from up, (-pi, pi].
 
     The centre itself has 0. A person who stands at a point points that way, feet to head.
 
@@ -83,7 +83,7 @@ def angle_difference(first: ArrayLike, second: ArrayLike) -> Floats:
 
 
 def body_angle(keypoints: np.ndarray, joints: tuple[str, ...]) -> Floats:
-    """Direction (people,) in which people point in the image, hips to neck (or shoulders).
+    """Return directions (people,) in which people point in the image, hips to neck or shoulders.
 
     Clockwise from up, as `radial_angle`; NaN where the joints for it are not labelled.
 
@@ -99,7 +99,7 @@ def body_angle(keypoints: np.ndarray, joints: tuple[str, ...]) -> Floats:
 
 
 def upright_matrix(box: ArrayLike, size: tuple[int, int], *, padding: float = 1.0) -> Floats:
-    """Affine matrix (2, 3) from image pixels to a crop in which a rotated box stands upright.
+    """Return the affine matrix (2, 3) from the image to a crop in which a rotated box is upright.
 
     The box fills the crop but for what its shape leaves over; the side of the head is up.
 
@@ -107,6 +107,9 @@ def upright_matrix(box: ArrayLike, size: tuple[int, int], *, padding: float = 1.
         box: (5,) cx, cy, w, h in pixels, and degrees clockwise from the vertical that points up.
         size: width and height of the crop in pixels.
         padding: crop size over box size.
+
+    Raises:
+        InputError: the box or the crop is empty.
 
     >>> matrix = upright_matrix([50, 40, 10, 20, 90], (100, 200))
     >>> (matrix @ [60, 40, 1]).round(6).tolist()
@@ -126,13 +129,13 @@ def upright_matrix(box: ArrayLike, size: tuple[int, int], *, padding: float = 1.
 def upright_crop(
     image: np.ndarray, box: ArrayLike, size: tuple[int, int], *, padding: float = 1.0
 ) -> np.ndarray:
-    """The crop (height, width, 3) of a rotated box, upright; arguments as in `upright_matrix`."""
+    """Return the upright crop (height, width, 3) of a rotated box; see `upright_matrix`."""
     matrix = upright_matrix(box, size, padding=padding)
     return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
 
 
 def head_outwards(boxes: ArrayLike, center: ArrayLike) -> Floats:
-    """Rotated boxes (..., 5) turned by half where their head side points to the centre.
+    """Return the rotated boxes (..., 5) turned by half where their head side points to the centre.
 
     Angles of WEPDTOF and CEPDOF lie in [-90, 90] and so do not tell the head from the feet; below a
     ceiling camera the head of whoever stands or sits is the end away from the image centre.
@@ -166,20 +169,20 @@ class PerspectiveView:
     size: tuple[int, int]
 
     def to_view(self, pixels: ArrayLike) -> Floats:
-        """View pixels (..., 2) of fisheye pixels (..., 2); NaN for what is behind the view."""
+        """Return view pixels (..., 2) of fisheye pixels (..., 2); NaN behind the view."""
         rays = self.lens.unproject(pixels) @ self.rotation.T
         ahead = rays[..., 2:] > 1e-9
         flat = rays[..., :2] / np.where(ahead, rays[..., 2:], 1.0)
         return np.where(ahead, self.focal * flat + self._middle, np.nan)
 
     def to_image(self, pixels: ArrayLike) -> Floats:
-        """Fisheye pixels (..., 2) of view pixels (..., 2)."""
+        """Return the fisheye pixels (..., 2) of view pixels (..., 2)."""
         flat = (np.asarray(pixels, dtype=np.float64) - self._middle) / self.focal
         rays = np.concatenate([flat, np.ones_like(flat[..., :1])], axis=-1)
         return self.lens.project(rays @ self.rotation)
 
     def render(self, image: np.ndarray) -> np.ndarray:
-        """The view (height, width, 3) of a fisheye image; black where the image has nothing."""
+        """Return the view (height, width, 3) of a fisheye image; black where it has nothing."""
         columns, rows = np.meshgrid(np.arange(self.size[0]), np.arange(self.size[1]))
         source = self.to_image(np.stack([columns, rows], axis=-1)).astype(np.float32)
         return cv2.remap(image, source[..., 0], source[..., 1], cv2.INTER_LINEAR)
@@ -246,7 +249,7 @@ def _box_corners(box: np.ndarray) -> np.ndarray:
 def _middle(
     keypoints: np.ndarray, joints: tuple[str, ...], choices: list[tuple[str, ...]]
 ) -> np.ndarray:
-    """Middle (people, 2) of the first choice of joints that is labelled, NaN where none is."""
+    """Return the middle (people, 2) of the first choice of labelled joints, NaN for none."""
     found = np.full((len(keypoints), 2), np.nan)
     for names in reversed(choices):
         if set(names) <= set(joints):

@@ -163,7 +163,7 @@ def to_dict(dataset: PoseDataset) -> dict[str, Any]:
 
 
 def hidden_fields(dataset: PoseDataset) -> dict[str, int]:
-    """How many images and people have other fields that are not written: they have COCO's names."""
+    """Return how many images and people have fields that are not written, by COCO's names."""
     pairs = ((dataset.frames, FRAME_FIELDS), (dataset.people, PERSON_FIELDS))
     hidden = (bool(known & set(extra or ())) for table, known in pairs for extra in table["extra"])
     return {"other fields with names of COCO's own": sum(hidden)}
@@ -176,7 +176,7 @@ def find_image_root(
     others: Iterable[Path] = (),
     forms: Callable[[str], Iterable[str]] = name_forms,
 ) -> Path:
-    """The folder under which one of these images lies (see `first_root`), out of the usual layouts.
+    """Return the folder under which one of these images lies (see `first_root`), of the usual ones.
 
     Beside an annotation file `<root>/annotations/person_keypoints_train2017.json` these are
     `<root>/images/train2017`, `<root>/images`, `<root>/train2017`, `<root>`, the file's own folder
@@ -231,7 +231,7 @@ def _of_blocks(
     category: str | None,
     root: Path,
 ) -> PoseDataset:
-    """The data set of a file's images and annotations, some at a time, and its other members."""
+    """Return the data set of a file's images and annotations, read in blocks, and other members."""
     annotations = lists["annotations"]
     source = annotations.source
     counts = cache(partial(count_categories, annotations))

@@ -8,7 +8,7 @@ from typing import Any
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.categories import CATEGORY_OPTION, listed, people_labels, says_person
-from wepdtof_pose.formats.fields import require_id, shown
+from wepdtof_pose.formats.fields import are_joint_names, require_id, shown
 from wepdtof_pose.keypoints import (
     KeypointSet,
     canonical_joint_name,
@@ -71,8 +71,9 @@ def keypoint_category(
     if not found:
         if not required:
             return None
+        which = "no category" if name is None else f"no category {shown(name)}"
         raise InputError(
-            f"{source}: {_which(name)} names its keypoints: add 'keypoints', the list of joint "
+            f"{source}: {which} names its keypoints: add 'keypoints', the list of joint "
             "names, to the category, or say which set they are: wepdtof-pose convert "
             "--source-keypoints SET (boxes of WEPDTOF and CEPDOF have none: wepdtof-pose convert "
             "--from wepdtof first)"
@@ -119,9 +120,7 @@ def keypoint_set_of(category: dict[str, Any], source: str) -> KeypointSet:
     """
     names = category["keypoints"]
     where = f"{source}: category {shown(category.get('name'))}"
-    if not isinstance(names, list) or not all(
-        isinstance(name, str) and name.isprintable() for name in names
-    ):
+    if not are_joint_names(names):
         raise InputError(f"{where}: 'keypoints' is not a list of joint names")
     try:
         skeleton, _ = _edges(category)
@@ -276,7 +275,3 @@ def _is_id(value: Any) -> bool:
 
 def _name(row: dict[str, Any]) -> str:
     return str(row.get("name", row["id"]))
-
-
-def _which(name: str | None) -> str:
-    return "no category" if name is None else f"no category {shown(name)}"

@@ -286,7 +286,7 @@ def _record(row: dict[str, Any], kind: type[Record], position: int, blocks: Bloc
 
 
 def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.ndarray:
-    """Keypoints (people, joints, 3) float32; a person without them has all visibilities 0."""
+    """Return keypoints (people, joints, 3) float32; who has none has all visibilities 0."""
     count = 3 * len(keypoint_set)
     nothing = [0.0] * count
     rows = [record.keypoints or nothing for record in entries.records]
@@ -308,7 +308,7 @@ def _keypoints(entries: _Entries[CocoPerson], keypoint_set: KeypointSet) -> np.n
 
 
 def _boxes(entries: _Entries[CocoPerson], keypoints: np.ndarray) -> tuple[np.ndarray, list[int]]:
-    """Boxes (people, 4) float64, and the rows of those that are the extent of the labelled joints.
+    """Return boxes (people, 4) float64, and the rows of those made of the labelled joints' extent.
 
     They are where the file gives none, or four zeros, as tools write them for joints alone.
     """

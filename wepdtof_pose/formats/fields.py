@@ -77,6 +77,13 @@ def wrong_field(row: Mapping[str, Any], kind: type[msgspec.Struct]) -> str:
     return ""
 
 
+def are_joint_names(names: Any) -> bool:
+    """Return whether this is a list of printable texts."""
+    return isinstance(names, list) and all(
+        isinstance(name, str) and name.isprintable() for name in names
+    )
+
+
 def require_id(value: Any, what: str) -> None:
     """Refuse an id that is neither a whole number nor a printable text."""
     # True would be taken for 1.

@@ -89,12 +89,12 @@ def image_places(dataset: PoseDataset, folder: str) -> dict[str, Path]:
 
 
 def split_folder(folder: str, split: str) -> str:
-    """`folder/split`, or `folder` for the only split."""
+    """Return `folder/split`, or `folder` for the only split."""
     return folder if split == WHOLE else f"{folder}/{split}"
 
 
 def name_forms(name: str) -> tuple[str, ...]:
-    """The names under which an image may lie: its own, and with / where it has \\ of Windows."""
+    """Return the names that an image may have: its own, and with / where that has \\ of Windows."""
     return (name, name.replace("\\", "/")) if "\\" in name else (name,)
 
 
@@ -139,7 +139,7 @@ def first_root(
 def renamed_images(
     root: Path, names: Iterable[str], *, forms: Callable[[str], Sequence[str]] = name_forms
 ) -> dict[Path, Path]:
-    """Where the images lie that are not at `root / name`, but are under another form of it."""
+    """Return where images lie that are not at `root / name`, but under another form of it."""
     found = {}
     for name in names:
         own, *others = (root / form for form in forms(name))
@@ -263,7 +263,7 @@ def _own_forms(name: str) -> tuple[str, ...]:
 
 
 def longest_ends(name: str) -> list[str]:
-    """The ends of a path, or of the path of a URL, from the longest to the mere file name."""
+    """Return the ends of a path, or of that of a URL, from the longest to the mere file name."""
     path = unquote(urlsplit(name).path) if "://" in name else re.sub(r"^[A-Za-z]:", "", name)
     parts = [part for part in re.split(r"[/\\]+", path) if part not in ("", ".")]
     after = max(
@@ -428,7 +428,7 @@ def require_somebody(people: int, layout: Layout, target: str) -> None:
 
 
 def without_crowds(dataset: PoseDataset) -> tuple[PoseDataset, dict[str, int]]:
-    """All frames with their people alone, for formats that would make people of crowd regions.
+    """Return all frames with single people alone, for formats that would make people of crowds.
 
     The second value counts the regions left out.
     """

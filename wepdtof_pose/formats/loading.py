@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from wepdtof_pose.dataset import PoseDataset
@@ -100,6 +101,11 @@ def require_same_joints(datasets: dict[str, PoseDataset], files: dict[str, Path]
             )
 
 
+def usual_split(datasets: Collection[str]) -> str:
+    """Return the split that is taken where none is named: "train", else the first."""
+    return "train" if "train" in datasets else next(iter(datasets))
+
+
 def take_split(datasets: dict[str, PoseDataset], name: str, *, path: Path | str) -> PoseDataset:
     """Return the data set of that split; `path` names their origin in the error.
 
@@ -120,7 +126,11 @@ def read_line(dataset: PoseDataset) -> str:
 
 
 def annotation_files(path: Path) -> dict[str, Path]:
-    """Return the annotation files under a path by split name; rules as in `load_dataset`."""
+    """Return the annotation files under a path by split name; rules as in `load_dataset`.
+
+    Raises:
+        InputError: there are none, or the path is an archive or missing.
+    """
     if path.is_dir():
         return _annotation_files_of_folder(path)
     if path.suffix.lower() == ".zip" and path.is_file():

@@ -36,7 +36,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def line_width(width: float, height: float) -> float:
-    """Line width in pixels for a picture, or for a person of that extent, so that it stays legible.
+    """Return the line width in pixels for a picture, or a person, of that extent.
 
     One 150th of the shorter side, at least 1.
     """
@@ -44,7 +44,7 @@ def line_width(width: float, height: float) -> float:
 
 
 def person_width(image: np.ndarray, box: np.ndarray) -> float:
-    """Line width for a person with this box (4,): thin on a small one, and what fits the image."""
+    """Return the line width for a person with this box (4,): thin on a small one."""
     person = line_width(*[2.0 * box[2:].max()] * 2)
     return min(person, line_width(*image.shape[1::-1]))
 
@@ -86,7 +86,7 @@ def draw_poses(
 
 
 def joint_color(joint: str) -> Color:
-    """RIGHT, LEFT or MIDDLE, by the joint's canonical name."""
+    """Return RIGHT, LEFT or MIDDLE, by the joint's canonical name."""
     if joint.startswith("right_"):
         return RIGHT
     return LEFT if joint.startswith("left_") else MIDDLE
@@ -171,7 +171,7 @@ def with_caption(image: np.ndarray, text: str, *, size: float) -> np.ndarray:
 
 
 def grid(images: Sequence[np.ndarray], *, columns: int, gap: int) -> np.ndarray:
-    """The images in rows on white, `gap` pixels apart; each cell has the size of the largest."""
+    """Return the images in rows on white, `gap` pixels apart; cells are as large as the largest."""
     height = max(image.shape[0] for image in images) + gap
     width = max(image.shape[1] for image in images) + gap
     columns = min(columns, len(images))
@@ -270,7 +270,7 @@ def _polygon(image: np.ndarray, corners: np.ndarray, color: Color, width: float)
 
 
 def _fixed(point: np.ndarray) -> tuple[int, int]:
-    """OpenCV's fixed-point form of a point; one far outside is moved in, so as not to overflow."""
+    """Return OpenCV's fixed-point form of a point; one far outside is moved in."""
     x, y = np.round(np.clip(point, -1e6, 1e6) * (1 << _SHIFT)).astype(int).tolist()
     return x, y
 

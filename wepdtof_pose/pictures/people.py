@@ -27,7 +27,7 @@ def frame_picture(
     joint_threshold: float = 0.2,
     rings: bool = False,
 ) -> np.ndarray:
-    """Frame `row` with its people: skeletons, boxes (rotated where known) and track ids.
+    """Return frame `row` with its people: skeletons, boxes (rotated where known) and track ids.
 
     Args:
         dataset: frames and people.
@@ -50,7 +50,7 @@ def frame_picture(
 def person_picture(
     dataset: PoseDataset, row: int, pose: np.ndarray | None, *, size: tuple[int, int] = CROP_SIZE
 ) -> np.ndarray:
-    """The crop of person `row`, `size` (width, height) pixels, with a pose of (joints, 3)."""
+    """Return the crop of person `row`, `size` (width, height) pixels, with a pose (joints, 3)."""
     image = frame_image(dataset, int(dataset.frame_rows[row]))
     crop = _cut(image, _crop_matrix(dataset, row, size)[0], size)
     return crop if pose is None else with_pose(crop, dataset, row, pose)
@@ -88,7 +88,7 @@ def gaussian_heatmaps(pose: np.ndarray, size: tuple[int, int], sigma: float) -> 
 
 
 def as_visible(pose: np.ndarray, joint_threshold: float) -> np.ndarray:
-    """Predicted poses (..., joints, 3) with a visibility for the score: 2 if drawn, 0 if not."""
+    """Return predicted poses (..., joints, 3) with visibilities for scores: 2 drawn, 0 not."""
     visible = np.where(pose[..., 2:] >= joint_threshold, 2.0, 0.0)
     return np.concatenate([pose[..., :2], visible], axis=-1)
 

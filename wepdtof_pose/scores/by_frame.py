@@ -86,7 +86,7 @@ def frame_scores(dataset: PoseDataset, predictions: Predictions) -> FrameScores:
 def _matches(
     truth: dict[str, Any], results: dict[str, Any], sigmas: np.ndarray, images: np.ndarray
 ) -> COCOeval:
-    """pycocotools' matches of people of all sizes together, on these images alone, in order."""
+    """Return pycocotools' matches of people of all sizes, on these images alone, in order."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(_indexed(truth), _indexed(results), "keypoints")
         evaluation.params.kpt_oks_sigmas = sigmas
@@ -105,7 +105,7 @@ def _indexed(content: dict[str, Any]) -> COCO:
 
 
 def _average_precision(entry: dict[str, Any], recall_levels: np.ndarray) -> float:
-    """Mean over thresholds of the interpolated precision at COCO's 101 recall levels."""
+    """Return the mean over thresholds of the interpolated precision at COCO's 101 recall levels."""
     people = int((~np.asarray(entry["gtIgnore"], dtype=bool)).sum())
     matches, ignored = np.asarray(entry["dtMatches"]), np.asarray(entry["dtIgnore"], dtype=bool)
     right = np.cumsum((matches > 0) & ~ignored, axis=1, dtype=np.float64)

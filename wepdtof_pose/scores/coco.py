@@ -210,7 +210,7 @@ def _results(predictions: Predictions, number: dict[Any, int]) -> list[dict[str,
 
 
 def _prediction_boxes(predictions: Predictions) -> np.ndarray:
-    """Detection boxes (predictions, 4); the extent of the joints where there were none (COCO)."""
+    """Return detection boxes (predictions, 4); the extent of the joints where there are none."""
     if predictions.boxes is not None:
         return np.asarray(predictions.boxes, dtype=np.float64)
     points = predictions.keypoints[..., :2].astype(np.float64)

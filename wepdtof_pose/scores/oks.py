@@ -34,7 +34,7 @@ def oks_matrix(
     boxes: np.ndarray,
     sigmas: np.ndarray,
 ) -> np.ndarray:
-    """OKS (predictions, people) of every predicted pose with every annotated person of a frame.
+    """Return the OKS (predictions, people) of each predicted with each annotated pose of a frame.
 
     A person without labelled joints (a crowd region) is compared by position: the distance of a
     predicted joint is that to the person's box grown by its own size on each side, 0 inside.
@@ -64,7 +64,7 @@ def oks_matrix(
 
 
 def pose_oks(keypoints: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """OKS (poses, poses) of predicted poses with one another, over all joints.
+    """Return the OKS (poses, poses) of predicted poses with one another, over all joints.
 
     The area of a pair is the mean of its two areas, as in the released evaluation.
 

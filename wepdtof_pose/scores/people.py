@@ -50,7 +50,7 @@ class PeopleScores:
         return self.distances / self.sizes[:, None]
 
     def right(self, threshold: float) -> np.ndarray:
-        """Mask (people, joints) of joints within `threshold` times the root of the box area."""
+        """Return which joints (people, joints) are within `threshold` roots of the box area."""
         return self.distances <= threshold * self.sizes[:, None]
 
 
@@ -113,7 +113,7 @@ def match_people(dataset: PoseDataset, predictions: Predictions) -> np.ndarray:
 
 
 def countable_joints(dataset: PoseDataset) -> np.ndarray:
-    """Mask (people, joints) of the joints that count: labelled, and the person is no crowd."""
+    """Return which joints (people, joints) count: labelled ones of people who are no crowd."""
     return (dataset.keypoints[..., 2] > 0) & _countable(dataset)[:, None]
 
 
@@ -126,7 +126,7 @@ def exact_keypoints(dataset: PoseDataset) -> np.ndarray:
 
 
 def head_sizes(dataset: PoseDataset) -> np.ndarray:
-    """Head lengths (people,) in pixels from head top to (upper) neck; NaN where not annotated.
+    """Return head lengths (people,) in pixels, head top to (upper) neck; NaN where not annotated.
 
     MPII's own PCKh takes 0.6 of the diagonal of a rectangle around the head instead.
     """

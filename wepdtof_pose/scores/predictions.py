@@ -79,6 +79,9 @@ def predictions_of_people(
         keypoints: (predictions, joints, 3) x, y in image pixels and a joint score.
         rows: (predictions,) the people's rows in the data set; all of them, in order, if None.
         scores: (predictions,) pose scores; the mean of the joint scores if None.
+
+    Raises:
+        InputError: there are not as many rows as poses.
     """
     rows = np.arange(len(dataset)) if rows is None else np.asarray(rows)
     if len(rows) != len(keypoints):

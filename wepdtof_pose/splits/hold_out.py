@@ -82,7 +82,7 @@ def label_budget(text: str, people: int) -> int:
 
 
 def first_people(dataset: PoseDataset, count: int) -> np.ndarray:
-    """Rows (count,) int64 of the first usable people in file order: the published label budgets.
+    """Return rows (count,) int64 of the first usable people in the file: published label budgets.
 
     File order is that of the frames, then of the annotations within a frame. Usable are the people
     of `PoseDataset.trainable`.
@@ -147,7 +147,7 @@ def hold_out(dataset: PoseDataset, *, fraction: float = TEST_FRACTION, seed: int
 def subset_record(
     dataset: PoseDataset, rows: np.ndarray, *, labels: str, order: str, seed: int | None
 ) -> dict[str, Any]:
-    """The content of a label subset file: who is labelled, how they were chosen, out of what."""
+    """Return the content of a label subset file: who is labelled, how chosen, out of what."""
     return {
         "labels": labels,
         "order": order,
@@ -188,7 +188,7 @@ def _require_people(count: int, people: int) -> None:
 
 
 def _groups_nearest_to(target: float, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A random choice of groups whose sizes add up to about the target; never none, never all."""
+    """Return a random choice of groups of about the target's size; never none, never all."""
     order = rng.permutation(np.flatnonzero(sizes))
     chosen: list[int] = []
     total = 0

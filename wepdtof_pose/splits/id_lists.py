@@ -16,7 +16,7 @@ from wepdtof_pose.formats.fields import shown
 
 
 def hashes_of(dataset: PoseDataset) -> dict[str, str]:
-    """The hashes that a file of person ids names: of the annotations, and of the ids themselves.
+    """Return the hashes that a file of person ids names: of the annotations, and of the ids.
 
     Raises:
         InputError: an id is used twice, so that it names nobody.

@@ -72,7 +72,7 @@ def upright_poses(dataset: PoseDataset) -> np.ndarray:
 
 
 def pose_modes(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean pose (joints, 2), principal modes (modes, joints, 2), and the variance along each.
+    """Return the mean pose (joints, 2), principal modes (modes, joints, 2) and their variances.
 
     A mode has unit length; the variances are in squared units of the poses, largest first.
     """

@@ -53,7 +53,7 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
 
 
 def draw_people_per_frame(dataset: PoseDataset, figure: Figure) -> bool:
-    """Bars: frames with so many people."""
+    """Draw bars: frames with so many people."""
     people = np.bincount(dataset.frame_rows, minlength=len(dataset.frames))
     if not len(people):
         return False
@@ -74,7 +74,7 @@ def draw_people_per_frame(dataset: PoseDataset, figure: Figure) -> bool:
 
 
 def draw_joints(dataset: PoseDataset, figure: Figure) -> bool:
-    """Bars: how often each joint is visible, hidden, or not labelled."""
+    """Draw bars: how often each joint is visible, hidden, or not labelled."""
     if not len(dataset):
         return False
     table = joint_table(dataset) / len(dataset)
@@ -102,7 +102,7 @@ def draw_joints(dataset: PoseDataset, figure: Figure) -> bool:
 
 
 def draw_boxes(dataset: PoseDataset, figure: Figure) -> bool:
-    """Histogram of box sizes of the usable people, on a logarithmic axis."""
+    """Draw a histogram of box sizes of the usable people, on a logarithmic axis."""
     measures = person_measures(dataset)
     size = measures.loc[measures["usable"] & (measures["size"] > 0), "size"].to_numpy()
     if not len(size):
@@ -129,7 +129,7 @@ def draw_boxes(dataset: PoseDataset, figure: Figure) -> bool:
 
 
 def draw_places(dataset: PoseDataset, figure: Figure) -> bool:
-    """Histogram of the distance from the image centre, and sizes over it."""
+    """Draw a histogram of the distance from the image centre, and sizes over it."""
     measures = person_measures(dataset)
     measures = measures[np.isfinite(measures["radius"])]
     if not len(measures):
@@ -156,7 +156,7 @@ def draw_places(dataset: PoseDataset, figure: Figure) -> bool:
 
 
 def draw_directions(dataset: PoseDataset, figure: Figure) -> bool:
-    """Histogram of the direction of bodies against the radius; 0 is head outwards."""
+    """Draw a histogram of the direction of bodies against the radius; 0 is head outwards."""
     measures = person_measures(dataset)
     turn, tilt = measures["turn"].dropna(), measures["tilt"].dropna()
     known = bool(len(turn))
@@ -175,7 +175,7 @@ def draw_directions(dataset: PoseDataset, figure: Figure) -> bool:
 
 
 def draw_poses(dataset: PoseDataset, figure: Figure) -> bool:
-    """Skeletons: the mean upright pose among the joints of all, and the first two modes."""
+    """Draw skeletons: the mean upright pose among the joints of all, and the first two modes."""
     poses = upright_poses(dataset)
     if len(poses) < 10:
         return False
@@ -205,7 +205,7 @@ def draw_poses(dataset: PoseDataset, figure: Figure) -> bool:
 
 
 def draw_scenes(dataset: PoseDataset, figure: Figure) -> bool:
-    """Bars: people of each scene, at most the 40 largest."""
+    """Draw bars: people of each scene, at most the 40 largest."""
     table = scene_table(dataset).sort_values("people", ascending=False, kind="stable")
     if len(table) < 2:
         return False

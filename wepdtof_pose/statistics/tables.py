@@ -15,7 +15,7 @@ RINGS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0, np.inf)
 
 
 def counts(dataset: PoseDataset) -> dict[str, int | None]:
-    """People, frames, scenes, tracks and labels of a data set; None where that is not known."""
+    """Return how many people, frames, scenes, tracks and labels there are; None if not known."""
     frames = dataset.frames
     people_of_frame = np.bincount(dataset.frame_rows, minlength=len(frames))
     tracks = pd.DataFrame(
@@ -39,7 +39,7 @@ def counts(dataset: PoseDataset) -> dict[str, int | None]:
 
 
 def joint_table(dataset: PoseDataset) -> pd.DataFrame:
-    """People for whom each joint is labelled, and of those how often it is hidden and visible."""
+    """Return for how many people each joint is labelled, and how often it is hidden and visible."""
     visibility = dataset.keypoints[..., 2]
     return pd.DataFrame(
         {
@@ -80,7 +80,7 @@ def people_per_frame(dataset: PoseDataset) -> pd.DataFrame:
 
 
 def place_table(dataset: PoseDataset) -> pd.DataFrame:
-    """People by distance from the image centre, with their sizes, hidden joints and directions."""
+    """Return people by distance from the image centre: sizes, hidden joints and directions."""
     measures = person_measures(dataset)
     rows = []
     for low, high in pairwise(RINGS):
@@ -92,7 +92,7 @@ def place_table(dataset: PoseDataset) -> pd.DataFrame:
 
 
 def direction_table(dataset: PoseDataset) -> pd.DataFrame:
-    """People by the direction of the body against the radius: head outwards, inwards, sideways."""
+    """Return people by direction of the body against the radius: outwards, inwards, sideways."""
     turn = person_measures(dataset)["turn"].dropna().to_numpy()
     names = ["outwards", "clockwise", "inwards", "counter-clockwise"]
     quarter = ((turn + 45) // 90 % 4).astype(int)
@@ -121,7 +121,7 @@ def pose_table(dataset: PoseDataset) -> pd.DataFrame:
 
 
 def scene_table(dataset: PoseDataset) -> pd.DataFrame:
-    """Frames, people and their measures by scene, in the order of the file; empty where unknown."""
+    """Return frames, people and their measures by scene, in file order; empty where unknown."""
     scenes = dataset.frames["scene"]
     measures = person_measures(dataset)
     of_people = scenes.to_numpy(dtype=object)[dataset.frame_rows]

@@ -87,7 +87,7 @@ class _Sheet:
         self.v_start = -self.v_sign * [high[2], high[2], high[2], high[2], low[1], low[1]]
 
     def look_up(self, surface: Array, points: Array) -> Array:
-        """Colours (..., 3) at `points` (3, ...) of the faces numbered in `surface` (...)."""
+        """Return colours (..., 3) at `points` (3, ...) of the faces numbered in `surface` (...)."""
         face = np.minimum(surface, 5)
         u = np.where(face < 2, points[1], points[0]) * self.u_sign[face]
         v = np.where(face < 4, points[2], points[1]) * self.v_sign[face]
@@ -114,7 +114,7 @@ def _normals(room: Room, surface: Array, points: Array) -> Array:
 
 
 def _box_side(room: Room, index: int, points: Array) -> tuple[Array, Array, Array]:
-    """Local coordinates (3, n), axis of the side (n,) and normals (3, n) on a box's surface."""
+    """Return local coordinates (3, n), axis of the side (n,) and normals (3, n) on a box."""
     local = room.boxes.local(index, points).astype(np.float32)
     half = room.boxes.half[index].astype(np.float32)
     axis = np.abs(local / half[:, None]).argmax(axis=0)

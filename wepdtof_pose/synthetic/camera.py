@@ -77,7 +77,7 @@ class Camera:
         return np.clip(self.lens.radius - radius + 0.5, 0, 1).astype(np.float32)
 
     def bounds(self, points: Array, *, pad: float = 1.0) -> tuple[slice, slice] | None:
-        """Rows and columns of samples that hold the image of `points` (m, 3); None if outside."""
+        """Return the rows and columns of samples that show `points` (m, 3); None if outside."""
         pixels = self.project(points)
         low = np.floor(pixels.min(axis=0) - pad).astype(int)
         high = np.ceil(pixels.max(axis=0) + pad).astype(int) + 1

@@ -46,7 +46,7 @@ class Build:
 
 
 def draw_build(rng: np.random.Generator, *, office: bool = False) -> Build:
-    """A random adult, now and then a child; with `office`, also thin limbs, coats, hats, hair."""
+    """Draw a random adult, now and then a child; with `office` also thin limbs, coats, hats."""
     woman = rng.random() < 0.5
     child = rng.random() < 0.06
     stature = rng.normal(1.64, 0.06) if woman else rng.normal(1.77, 0.07)

@@ -114,7 +114,7 @@ def desk(rng: np.random.Generator) -> Piece:
 
 
 def office_table(rng: np.random.Generator) -> Piece:
-    """A long table crowded with papers, laptops and screens, chairs close along both sides."""
+    """Return a long table with papers, laptops and screens, and chairs close along both sides."""
     length, depth, top = rng.uniform(0.9, 2.2), rng.uniform(0.35, 0.75), rng.uniform(0.7, 0.78)
     blocks = [_block(0, 0, top - 0.02, length, depth, 0.02, rng.choice(["wood", "wood", "plain"]))]
     blocks += _legs(length - 0.06, depth - 0.06, top - 0.04, 0.022)

@@ -139,7 +139,7 @@ def render_scene(out: Path, plan: ScenePlan, *, seed: int, size: int, office: bo
 
 
 def frame_record(file_name: str, scene: str, frame: SceneFrame) -> dict[str, Any]:
-    """The image and the people of one frame, as fields of a COCO keypoint file without ids."""
+    """Return image and people of one frame, as fields of a COCO keypoint file without ids."""
     size = frame.camera.size
     people = [
         {
@@ -161,7 +161,7 @@ def frame_record(file_name: str, scene: str, frame: SceneFrame) -> dict[str, Any
 def join_records(
     scenes: Iterable[list[dict[str, Any]]], *, root: Path, info: dict[str, Any]
 ) -> PoseDataset:
-    """The data set of all scenes' records, with ids from 1 on and tracks unique over scenes."""
+    """Return the data set of all scenes' records, ids from 1 on and tracks unique over scenes."""
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     first_track = 0
@@ -191,7 +191,7 @@ def join_records(
 
 
 def _claim(out: Path, parameters: dict[str, Any]) -> bool:
-    """True for a folder that the same parameters began; a new one gets its manifest."""
+    """Return True for a folder that the same parameters began; a new one gets its manifest."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; name a folder to write the data set to")
     manifest = out / MANIFEST

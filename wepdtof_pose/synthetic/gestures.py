@@ -196,7 +196,7 @@ AT_TABLES = {
 
 
 def draw_pose(rng: np.random.Generator, *, legs: bool = False) -> Pose:
-    """A pose like no other: random angles of back, head and arms, with `legs` also of the legs."""
+    """Draw a pose like no other: random angles of back, head and arms; with `legs` of legs too."""
     angles: dict[str, float] = {
         "bow": float(np.clip(rng.normal(0.08, 0.2), -0.25, 0.7)),
         "lean": float(np.clip(rng.normal(0.2, 0.3), -0.35, 1.0)),

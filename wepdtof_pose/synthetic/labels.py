@@ -68,7 +68,7 @@ def label_figures(
 
 
 def figure_mask(picture: Picture, index: int) -> tuple[Array, int, int]:
-    """Pixels (h, w) bool at least half covered by a figure, and the left and top of that patch."""
+    """Return which pixels (h, w) a figure covers by half or more, and left and top of the patch."""
     where = picture.places[index]
     if where is None:
         return np.zeros((0, 0), bool), 0, 0
@@ -147,7 +147,7 @@ def rotated_box(
 
 
 def _tolerance() -> Array:
-    """Depth (parts, joints) in metres by which a part may lie before a joint without hiding it."""
+    """Return by how many metres (parts, joints) a part may lie before a joint without hiding it."""
     margins = np.full((len(PARTS), len(JOINTS)), _TOUCH)
     own = {
         "shoulder": ("upper_arm",),

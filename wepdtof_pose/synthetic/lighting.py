@@ -15,7 +15,7 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114])
 
 
 def light_shares(lights: tuple[Light, ...], points: Array, normals: Array) -> Array:
-    """Irradiance (lights, ...) of each panel of unit power, without shadows."""
+    """Return the irradiance (lights, ...) of each panel of unit power, without shadows."""
     shares = []
     for light in lights:
         x, y, z = (np.float32(light.position[i]) - points[i] for i in range(3))
@@ -27,7 +27,7 @@ def light_shares(lights: tuple[Light, ...], points: Array, normals: Array) -> Ar
 
 
 def irradiance(lights: tuple[Light, ...], ambient: Array, shares: Array, open_sky: Array) -> Array:
-    """RGB light (..., 3) from `light_shares` and the unblocked share of the surroundings."""
+    """Return RGB light (..., 3) from `light_shares` and the unblocked share of the surroundings."""
     total = open_sky[..., None] * ambient.astype(np.float32)
     for light, share in zip(lights, shares, strict=True):
         total = total + share[..., None] * light.power.astype(np.float32)
@@ -74,7 +74,7 @@ def shadow_spheres(cones: Cones, steps: tuple[float, ...]) -> Array:
 def sphere_shadows(
     lights: tuple[Light, ...], points: Array, normals: Array, spheres: Array
 ) -> tuple[Array, Array]:
-    """How much of each panel, (lights, m), and of the surroundings, (m,), spheres leave visible.
+    """Return how much of each panel (lights, m), and of the surroundings (m,), spheres let through.
 
     `points` and `normals` (3, m). The panel's edge is blurred in proportion to the distance
     of the sphere from the point, as a penumbra is; the surroundings lose the cosine-weighted
@@ -105,5 +105,5 @@ def sphere_shadows(
 
 
 def luminance(colour: Array) -> Array:
-    """Luminance (...) of RGB (..., 3)."""
+    """Return the luminance (...) of RGB (..., 3)."""
     return (colour * _LUMINANCE).sum(axis=-1)

@@ -48,7 +48,7 @@ OFFICE_SHARES = {"walk": 0.17, "stand": 0.2, "sit": 0.45, "reach": 0.08, "low": 
 def draw_moments(
     rng: np.random.Generator, room: Room, people: int, *, office: bool = False
 ) -> Iterator[list[Moment]]:
-    """Endless frames, each a list of one moment per person; people keep their place in the list.
+    """Yield endless frames, each a list of a moment per person; people keep their place in it.
 
     `people` may come out smaller in a room without enough free floor, but never 0. With
     `office` most sit, poses are of all kinds, and frames are `OFFICE_STEPS` times further apart.

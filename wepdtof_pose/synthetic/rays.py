@@ -83,7 +83,7 @@ class Boxes:
 
 
 def hit_cone(cones: Cones, index: int | slice, origin: Array, direction: Array) -> Array:
-    """Nearest hit (...) of rays from one `origin` (3,) with `direction` (3, ...).
+    """Return the nearest hit (...) of rays from one `origin` (3,) with `direction` (3, ...).
 
     With a slice of n cones, `direction` is broadcast against a leading axis of n cones, and
     `origin` is still one point: the result is (n, ...).
@@ -128,7 +128,7 @@ def hit_cone(cones: Cones, index: int | slice, origin: Array, direction: Array) 
 
 
 def hit_box(boxes: Boxes, index: int, origin: Array, direction: Array) -> Array:
-    """Nearest hit (...) of rays from `origin` (3,), outside the box, with `direction`."""
+    """Return the nearest hit (...) of rays from `origin` (3,) outside the box, with `direction`."""
     dtype = direction.dtype
     c, s = dtype.type(np.cos(boxes.yaw[index])), dtype.type(np.sin(boxes.yaw[index]))
     o = boxes.local(index, np.asarray(origin, dtype=np.float64))
@@ -146,7 +146,7 @@ def hit_box(boxes: Boxes, index: int, origin: Array, direction: Array) -> Array:
 
 
 def hit_room(low: Array, high: Array, origin: Array, direction: Array) -> tuple[Array, Array]:
-    """Hit and face (0 to 5: x low, x high, y low, y high, z low, z high) inside an empty room."""
+    """Return hit and face (0 to 5: x low, x high, y low, y high, z low, z high) in a bare room."""
     nearest = np.full(direction.shape[1:], np.inf, direction.dtype)
     face = np.zeros(direction.shape[1:], np.uint8)
     for axis in range(3):
@@ -161,6 +161,6 @@ def hit_room(low: Array, high: Array, origin: Array, direction: Array) -> tuple[
 
 
 def _enter(a: Array, b: Array, c: Array) -> Array:
-    """The root of `a t^2 + 2 b t + c` at which a ray from outside comes in; NaN where none."""
+    """Return the root of `a t^2 + 2 b t + c` where a ray from outside comes in; NaN for none."""
     # c / (sqrt - b) is the entering root whatever the sign of a, and loses no digits.
     return c / (np.sqrt(b * b - a * c) - b)

@@ -43,7 +43,7 @@ class Room:
     blocked: Array
 
     def is_free(self, x: float, y: float, radius: float) -> bool:
-        """True where a disc of `radius` metres on the floor touches nothing."""
+        """Return True where a disc of `radius` metres on the floor touches nothing."""
         steps = np.linspace(0, 2 * np.pi, 13)
         xs, ys = x + radius * np.cos(steps), y + radius * np.sin(steps)
         xs[0], ys[0] = x, y
@@ -93,7 +93,7 @@ def draw_room(rng: np.random.Generator, *, office: bool = False) -> Room:
 
 
 def floor_plan(low: Array, high: Array, boxes: Boxes) -> Array:
-    """Cells (rows along y, columns along x) that a box below 1.9 m or the wall takes, bool."""
+    """Return which cells (rows along y, columns along x) a box below 1.9 m or the wall takes."""
     columns, rows = (int(np.ceil((high[axis] - low[axis]) / CELL)) for axis in range(2))
     x = low[0] + (np.arange(columns) + 0.5) * CELL
     y = low[1] + (np.arange(rows) + 0.5) * CELL

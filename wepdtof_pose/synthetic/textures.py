@@ -15,7 +15,7 @@ PIXELS_PER_METRE = 80
 
 
 def rough(rng: np.random.Generator, height: int, width: int, *, cell: int, grain: float) -> Array:
-    """Smooth noise (height, width) of mean 0: blotches `cell` pixels wide and fine grain."""
+    """Return smooth noise (height, width) of mean 0: blotches `cell` pixels wide and fine grain."""
     coarse = rng.standard_normal((height // cell + 3, width // cell + 3)).astype(np.float32)
     blotches = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     fine = rng.standard_normal((height, width), dtype=np.float32)
@@ -23,7 +23,7 @@ def rough(rng: np.random.Generator, height: int, width: int, *, cell: int, grain
 
 
 def paint_floor(rng: np.random.Generator, size: tuple[float, float]) -> Array:
-    """A floor of `size` (x, y) metres: carpet, carpet tiles, stone tiles, wood or concrete."""
+    """Return a floor of `size` (x, y) metres: carpet, carpet or stone tiles, wood, concrete."""
     width, height = (round(length * PIXELS_PER_METRE) for length in size)
     kind = rng.choice(["carpet", "carpet tiles", "tiles", "wood", "concrete"])
     base = _floor_colour(rng, kind)
@@ -57,7 +57,7 @@ def paint_floor(rng: np.random.Generator, size: tuple[float, float]) -> Array:
 def paint_wall(
     rng: np.random.Generator, length: float, height: float, base: Array, *, office: bool = False
 ) -> Array:
-    """A wall seen from inside, top row first: paint, skirting, doors, boards, windows, posters.
+    """Return a wall from inside, top row first: paint, skirting, doors, boards, windows, posters.
 
     With `office` there are curtains, and windows through which the day shines in.
     """

@@ -90,7 +90,7 @@ class Report:
             self.findings.append(Finding(code, kind.severity, where, message, kind.fix))
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything as plain data, for JSON."""
+        """Return everything as plain data, for JSON."""
         return {
             "checked": self.checked,
             "errors": self.errors,
@@ -101,7 +101,7 @@ class Report:
         }
 
     def as_text(self, *, places: int = 3, width: int = 100) -> str:
-        """A table for people: codes with counts, the first few places of each, and the remedy."""
+        """Return a table for people: codes with counts, first places of each, and the remedy."""
         lines = []
         for file in self.checked:
             people = counted(file["people"], "person", "people")

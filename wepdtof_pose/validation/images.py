@@ -75,7 +75,7 @@ def check_image_files(raw: RawFile, file: Path) -> list[Problem]:
 
 
 def check_leaks(report: Report, files: dict[Path, RawFile], *, contents: bool) -> None:
-    """Images that are in several splits, by file and, with `contents`, byte by byte."""
+    """Find images that are in several splits, by file and, with `contents`, byte by byte."""
     if len(files) < 2:
         return
     seen: dict[str, tuple[str, str]] = {}

@@ -239,7 +239,7 @@ def similar_people(raw: RawFile, labelled: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def repeated_boxes(raw: RawFile) -> np.ndarray:
-    """Mask (people,) of those whose box is exactly that of an earlier person of the image.
+    """Return which people (people,) have exactly the box of an earlier person of the image.
 
     Boxes of no size are alike because they say nothing, and are found as such.
     """
@@ -296,7 +296,7 @@ def short(numbers: np.ndarray) -> str:
 
 
 def _out_of_place(raw: RawFile) -> tuple[np.ndarray, np.ndarray]:
-    """Masks (people, joints) of labelled joints outside the image, and of others beside the box."""
+    """Return which labelled joints (people, joints) are outside the image, which beside the box."""
     labelled = raw.labelled & ~raw.crowds[:, None]
     outside, beside = np.zeros_like(labelled), np.zeros_like(labelled)
     for block in row_blocks(len(raw)):

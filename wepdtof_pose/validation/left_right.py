@@ -48,7 +48,7 @@ LINKS = (
 def exchanged_sides(
     keypoints: np.ndarray, keypoint_set: KeypointSet, box_areas: np.ndarray
 ) -> list[tuple[Link, np.ndarray]]:
-    """For each link that the keypoint set has, the mask (people,) of those that cross it.
+    """Return, for each link that the keypoint set has, the mask (people,) of those that cross it.
 
     Args:
         keypoints: (people, joints, 3) x, y, visibility.
@@ -79,7 +79,7 @@ def exchanged_sides(
 
 
 def _across(keypoints: np.ndarray, keypoint_set: KeypointSet, part: str) -> np.ndarray | None:
-    """Vectors (people, 2) from the left joint to the right one, NaN where one is not labelled."""
+    """Return vectors (people, 2) from left to right joint, NaN where one is not labelled."""
     names = [f"right_{part}", f"left_{part}"]
     if not set(names) <= set(keypoint_set.joints):
         return None

@@ -319,7 +319,7 @@ def _keypoint_set(
 
 
 def _keypoints(people: list[dict[str, Any]], joints: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (people, joints, 3) and how many numbers each person has, (people,) int64."""
+    """Return keypoints (people, joints, 3), and how many numbers each has, (people,) int64."""
     nothing: list[float] = []
     values = [a.get("keypoints") or nothing for a in people]
     numbers = np.fromiter(map(len, values), dtype=np.int64, count=len(values))
@@ -360,10 +360,10 @@ def _column(values: list[Any]) -> np.ndarray:
 
 
 def numbers_of(column: np.ndarray) -> np.ndarray:
-    """A column of numbers and None as float64, NaN for None; what does not fit is infinite."""
+    """Return a column of numbers and None as float64, NaN for None, infinite for what fits not."""
     return _floats([[np.nan if value is None else value] for value in column], 1)[:, 0]
 
 
 def codes_of(column: np.ndarray) -> np.ndarray:
-    """Whole numbers for the ids of a column, -1 for None; 1 and "1" are different ids."""
+    """Return whole numbers for the ids of a column, -1 for None; 1 and "1" are different ids."""
     return pd.factorize(column)[0].astype(np.int64)

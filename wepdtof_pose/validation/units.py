@@ -181,7 +181,7 @@ def _of_file(code: str, message: str) -> Problem:
 
 
 def _counted(raw: RawFile) -> np.ndarray:
-    """Mask (people,) of those in images whose size is known and large enough to tell units."""
+    """Return which people (people,) are on images of known size, large enough to tell units."""
     return (raw.sizes_of_people >= SMALLEST_SIDE).all(axis=1) & ~raw.crowds
 
 

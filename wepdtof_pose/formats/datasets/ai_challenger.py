@@ -141,7 +141,9 @@ def to_entries(dataset: PoseDataset) -> list[dict[str, Any]]:
             x, y, w, h = (person[key] for key in "xywh")
             boxes[human] = [decimal(v) for v in (x, y, x + w, y + h)]
             joints[human] = [
-                value for x, y, v in dataset.keypoints[row] for value in _theirs(x, y, v)
+                value
+                for x, y, visibility in dataset.keypoints[row]
+                for value in (decimal(x), decimal(y), 3 - int(visibility))
             ]
         entry = {"image_id": Path(file_name).with_suffix("").as_posix()}
         extra = other_fields(dataset.frames["extra"].iloc[position] or {}, _FIELDS) or {}
@@ -227,7 +229,3 @@ def _people(entry: dict[str, Any], where: str) -> list[dict[str, Any]]:
             }
         )
     return people
-
-
-def _theirs(x: np.float32, y: np.float32, visibility: np.float32) -> list[float | int]:
-    return [decimal(x), decimal(y), 3 - int(visibility)]

@@ -458,7 +458,7 @@ def _person(region: dict[str, Any], frame: int, size: tuple[int, int], where: st
 
 
 def _rotated_box(value: dict[str, Any], size: tuple[int, int], where: str) -> list[float]:
-    """Centre, sides and angle of a rectangle that is turned about its upper left corner."""
+    """Return centre, sides and angle of a rectangle that is turned about its upper left corner."""
     x, y, w, h = _rectangle(value, size, where)
     require_numbers([value.get("rotation", 0)], 1, f"{where}: 'rotation'")
     degrees = math.remainder(value.get("rotation", 0), 360)

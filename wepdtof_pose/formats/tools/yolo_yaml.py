@@ -15,7 +15,7 @@ import yaml
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_text
 from wepdtof_pose.formats.categories import people_labels, says_person
-from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.fields import are_joint_names, shown
 from wepdtof_pose.formats.layout import SPLITS, WHOLE, files_in, longest_ends, split_folder
 from wepdtof_pose.keypoints import KeypointSet, keypoint_set_from_names, with_flip_pairs
 from wepdtof_pose.plain_yaml import parse_yaml
@@ -233,9 +233,7 @@ def _joints(content: dict[Any, Any], classes: frozenset[int], file: Path) -> Key
             f"{file}: does not name its joints: add 'kpt_names', or say which set they are with "
             "--source-keypoints"
         )
-    if not isinstance(named, list) or not all(
-        isinstance(name, str) and name.isprintable() for name in named
-    ):
+    if not are_joint_names(named):
         raise InputError(f"{file}: 'kpt_names' is no list of joint names")
     try:
         return keypoint_set_from_names(named)
