@@ -29,7 +29,7 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.categories import people_labels
-from wepdtof_pose.formats.fields import shown
+from wepdtof_pose.formats.fields import objects, shown
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, add_counts, files_in
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
 from wepdtof_pose.images import image_size, require_whole
@@ -151,12 +151,12 @@ def _boxes(
         if isinstance(row, dict) and isinstance(row.get("id"), (int, str))
     }
     people = people_labels(names.values(), category, source=str(file))
-    annotations = content.get("annotations")
+    annotations = objects(content, "annotations", str(file))
     others: Counter[str] = Counter()
-    if isinstance(annotations, list) and names:
+    if names:
         given, annotations = annotations, []
         for one in given:
-            name = names.get(one.get("category_id"), "person") if isinstance(one, dict) else None
+            name = names.get(one.get("category_id"), "person")
             if name in people:
                 joints = ("keypoints", "num_keypoints")
                 annotations.append({key: one[key] for key in one if key not in joints})

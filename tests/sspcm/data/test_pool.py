@@ -49,6 +49,15 @@ def test_boxes_without_joint_names_are_a_pool(detected, tiny_fisheye):
     assert len(make_sets(config).unlabelled) > 30
 
 
+def test_what_is_no_annotation_of_a_pool_is_said(detected):
+    file = detected / "annotations" / "detections.json"
+    content = read_json(file)
+    content["annotations"] += [None, 7]
+    write_json(file, content)
+    with pytest.raises(InputError, match="'annotations' lists None, which is no JSON object"):
+        pool(detected)
+
+
 def test_without_the_option_joints_must_be_named(detected):
     with pytest.raises(InputError, match="no category names its keypoints"):
         pool(detected, unlabelled_boxes=False)

@@ -110,7 +110,7 @@ def test_errors_name_the_place_in_the_file(tmp_path: Path, monkeypatch: pytest.M
     errors = [
         r"annotations\[4\] \(id 1\): 'bbox' is a list of 1; expected a list of 4 finite numbers",
         r"images\[1\] \(id 7\): 'width' is 0; expected a positive whole number of pixels",
-        "'annotations' is missing or is not a list of objects",
+        "'annotations' lists 5, which is no JSON object: take it out",
         "'images' is missing or is not a list of objects",
     ]
     for block in (1 << 20, 10):
