@@ -401,7 +401,7 @@ def test_content_of_another_kind(content: Any) -> None:
 def test_repeated_image_id() -> None:
     content = make_content()
     content["images"] *= 2
-    with pytest.raises(InputError, match="image id 7 is used twice"):
+    with pytest.raises(InputError, match=r"image id 7 is used twice .*--fix mends"):
         parse(content)
 
 
