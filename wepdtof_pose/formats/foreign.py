@@ -53,8 +53,8 @@ def _is_datumaro(entry: dict[str, Any]) -> bool:
 
 def _is_fiftyone(entry: dict[str, Any]) -> bool:
     samples = entry.get("samples")
-    listed = isinstance(samples, list) and samples and isinstance(samples[0], dict)
-    return bool(listed and "filepath" in samples[0]) or "sample_fields" in entry
+    first = samples[0] if isinstance(samples, list) and samples else None
+    return (isinstance(first, dict) and "filepath" in first) or "sample_fields" in entry
 
 
 def _is_of_coco(entry: dict[str, Any]) -> bool:
