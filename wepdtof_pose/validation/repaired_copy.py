@@ -110,7 +110,9 @@ def summary(record: dict[str, Any], out: Path) -> str:
     else:
         lines += [f"labels before: {before}", f"labels after:  {after}"]
     if others := record["of_other_categories"]:
-        lines.append(f"{counted(others, 'annotation')} of other categories counted among the people")
+        lines.append(
+            f"{counted(others, 'annotation')} of other categories counted among the people"
+        )
     if any(dropped):
         lines.append(f"dropped, as --drop says: {dropped}")
     if other := record["images_spelled_otherwise"]:
