@@ -53,7 +53,7 @@ def kind_of_no_picture(content: bytes, *, films: bool = False) -> str:
     if content.startswith(_PICTURES):
         return ""
     if not content.strip(b"\0"):
-        return "nothing but zeros, as of a copy that broke off: copy it again"
+        return _ZEROS
     text = content[:_LOOKED_AT].decode(errors="replace")
     if text.isascii() and all(letter.isprintable() or letter.isspace() for letter in text):
         page = next((what for test, what in _TEXTS[:2] if test.match(text)), "")
@@ -73,6 +73,9 @@ def kind_of_name(name: str) -> str:
 _LOOKED_AT = 200
 """Bytes that say whether a file is a text."""
 
+_UTF_16 = "UTF-16 text: save it as UTF-8"
+_ZEROS = "nothing but zeros, as of a copy that broke off: copy it again"
+
 _STARTS = (
     (b"\x1f\x8b", "a gzip file, unpack it"),
     (b"PK\x03\x04", "a zip file: unpack it, or wepdtof-pose convert it"),
@@ -83,7 +86,7 @@ _STARTS = (
     (b"\x93NUMPY", "a NumPy file, which is not read"),
     (b"\x80", "a Python pickle, which is never read: it could run code"),
     (b"SQLite", "an SQLite database, which is not read"),
-    ((b"\xff\xfe", b"\xfe\xff"), "UTF-16 text: save it as UTF-8"),
+    ((b"\xff\xfe", b"\xfe\xff"), _UTF_16),
     (b"%PDF", "a PDF document, which is not read"),
 )
 """What files that are no text begin with, and what they are."""
@@ -119,6 +122,8 @@ _TEXTS = tuple(
     for pattern, what in (
         (r"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull"),
         (r"\s*<(!doctype html|html)", "a web page: download the file itself"),
+        (r"\0+\Z", _ZEROS),
+        (r"\S\0\S\0|\0\S\0\S", _UTF_16),
         (
             r"MATLAB",
             "a MATLAB file: wepdtof-pose convert --from lsp, lspet or mpii reads those sets",

@@ -86,7 +86,11 @@ def read_coco_boxes(
     category_id = as_id(category, person_id)
     if whole and content.get("categories"):
         category_id = _person_category(content["categories"], category, str(path))
-    if not isinstance(entries, list) or not all(isinstance(row, dict) for row in entries):
+    listed = entries if isinstance(entries, list) else []
+    others = [row for row in listed if not isinstance(row, dict)]
+    if 0 < len(others) < len(listed):
+        raise InputError(f"{path}: lists {shown(others[0])}, which is no JSON object: take it out")
+    if not isinstance(entries, list) or others:
         raise InputError(
             f"{path}: neither a COCO results file (a list of objects with image_id, bbox and "
             "score) nor a COCO data set"

@@ -29,8 +29,9 @@ from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.formats import coco
 from wepdtof_pose.formats.categories import people_labels
-from wepdtof_pose.formats.fields import shown
-from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, add_counts, files_in
+from wepdtof_pose.formats.coco_category import key_of
+from wepdtof_pose.formats.fields import objects, shown
+from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, add_counts, count_in_words, files_in
 from wepdtof_pose.formats.loading import annotation_files, load_dataset
 from wepdtof_pose.images import image_size, require_whole
 from wepdtof_pose.keypoints import KeypointSet
@@ -71,6 +72,7 @@ def unlabelled_people(config: DataConfig, keypoint_set: KeypointSet) -> PoolPeop
             "box: data.unlabelled_boxes=true takes people with a box alone"
             if boxed and not config.unlabelled_boxes
             else f"{config.unlabelled}: nobody for the unlabelled pool has a box"
+            + _of(pool.left_out)
         )
     unusable = left_out(pool, boxes_suffice=config.unlabelled_boxes)
     return PoolPeople(pool.select_people(usable), unusable, unread)
@@ -105,6 +107,12 @@ def left_out_line(counts: Mapping[str, int]) -> str:
     'people left out: 2 (crowds), 1 (area 0)'
     """
     return f"people left out: {', '.join(f'{count} ({why})' for why, count in counts.items())}"
+
+
+def _of(counts: Mapping[str, int]) -> str:
+    """Return what a reader left out, to go behind that nobody is there."""
+    listed = ", ".join(count_in_words(count, what) for what, count in counts.items())
+    return listed and f" (left out: {listed})"
 
 
 ONLY_A_BOX = "a box and no labelled joint"
@@ -151,17 +159,21 @@ def _boxes(
         if isinstance(row, dict) and isinstance(row.get("id"), (int, str))
     }
     people = people_labels(names.values(), category, source=str(file))
-    annotations = content.get("annotations")
+    annotations = objects(content, "annotations", str(file))
     others: Counter[str] = Counter()
-    if isinstance(annotations, list) and names:
+    if names:
         given, annotations = annotations, []
         for one in given:
-            name = names.get(one.get("category_id"), "person") if isinstance(one, dict) else None
-            if name in people:
+            number = key_of(one.get("category_id"))
+            # The id of a lone category is of no use: some files count it from 0, some from 1.
+            if "category_id" not in one or len(names) == 1 or names.get(number) in people:
                 joints = ("keypoints", "num_keypoints")
                 annotations.append({key: one[key] for key in one if key not in joints})
+            elif number in names:
+                others[f"annotations of category {shown(names[number])}"] += 1
             else:
-                others[f"annotations of category {shown(name)}"] += 1
+                what = shown(one["category_id"])
+                others[f"annotations of category {what}, which 'categories' does not list"] += 1
     content = {**content, "annotations": annotations, "categories": []}
     pool = coco.of_file(content, file, keypoint_set=keypoint_set)
     return replace(pool, left_out=add_counts(pool.left_out, others))

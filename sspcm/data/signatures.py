@@ -24,8 +24,9 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -117,14 +118,21 @@ def same_pictures(known: np.ndarray, others: np.ndarray) -> np.ndarray:
                     row = _first_same(some[place], known, blocks, np.sort(rows))
                     found[first + place] = -1 if row is None else readable[row]
     shapes, joined = _shapes(blocks), _cells(known, _BLOCKS)
-    for place in np.flatnonzero((found < 0) & others["size"].all(axis=1)).tolist():
-        for view in _views(np.asarray(others[place : place + 1])):
-            shape = _shapes(_joined(view["grey"], _BLOCKS))
-            near = np.flatnonzero(shapes @ shape[0] >= _ALIKE)
-            row = _first_relit(view[0], known, joined, near) if len(near) else None
-            if row is not None:
-                found[place] = readable[row]
-                break
+    rest = np.flatnonzero((found < 0) & others["size"].all(axis=1))
+    for first in range(0, len(rest), _AT_ONCE):
+        places = rest[first : first + _AT_ONCE]
+        for some in _views(np.asarray(others[places])):
+            alike = shapes @ _shapes(_joined(some["grey"], _BLOCKS)).T >= _ALIKE
+            rows = np.flatnonzero(alike.any(axis=1))
+            if not len(rows):
+                continue
+            light = _light_changes(joined.of(rows), _cells(some, _BLOCKS))
+            for number, place in enumerate(places.tolist()):
+                of = alike[rows, number]
+                if found[place] < 0 and of.any():
+                    change = _Change(*(part[of, number] for part in light))
+                    row = _first_relit(some[number], known, joined, rows[of], change)
+                    found[place] = -1 if row is None else readable[row]
     return found
 
 
@@ -162,16 +170,20 @@ def _decoded(paths: Sequence[Path]) -> np.ndarray:
 
 
 class _Cells(NamedTuple):
-    """Mean, least and largest value of the cells (n, cells, cells) float32, and their contrast."""
+    """Mean, least and largest value of the cells (n, cells, cells) float32."""
 
     grey: np.ndarray
     least: np.ndarray
     most: np.ndarray
-    contrast: np.ndarray
 
     def of(self, rows: np.ndarray) -> _Cells:
         """Return those of some of the pictures."""
         return _Cells(*(part[rows] for part in self))
+
+    def at(self, cells: np.ndarray) -> _Cells:
+        """Return one cell (n, 1, 1) of each picture, or of the only one, by their numbers (n,)."""
+        rows = np.arange(len(cells)) if len(self.grey) > 1 else 0
+        return _Cells(*(part.reshape(len(part), -1)[rows, cells, None, None] for part in self))
 
 
 def _extremes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -186,55 +198,117 @@ def _extremes(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
+class _Change(NamedTuple):
+    """k and m by which light changes values x to k x + m, and whether enough cells tell them."""
+
+    gain: np.ndarray
+    shift: np.ndarray
+    told: np.ndarray
+
+
 def _first_relit(
-    one: np.ndarray, known: np.ndarray, coarse: _Cells, rows: np.ndarray
+    one: np.ndarray, known: np.ndarray, coarse: _Cells, rows: np.ndarray, light: _Change
 ) -> int | None:
     """Return the first of these rows that shows the same picture in another light; None if none.
 
-    `coarse` has the cells of all that are known, joined to 16 a side, as is seen much sooner.
+    `coarse` has the cells of all that are known, joined to 16 a side, as is seen much sooner, and
+    `light` the change of light of each row in these cells.
     """
-    rows = rows[_even(one, known["size"][rows])]
-    if not len(rows):
-        return None
-    apart, told = relit_apart(coarse.of(rows), _cells(one[None], _BLOCKS))
-    rows = rows[~told | (apart <= _OF_CONTRAST_RELIT)]
-    counts = _cells_for(np.minimum(known["size"][rows].min(axis=1), one["size"].min()))
-    for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
-        apart, told = relit_apart(_cells(known[row : row + 1], count), _cells(one[None], count))
-        if told[0] and apart[0] <= _OF_CONTRAST_RELIT:
-            return row
+
+    @cache
+    def own(count: int) -> tuple[_Cells, np.ndarray]:
+        cells = _cells(one[None], count)
+        return cells, _contrast(cells.grey)
+
+    even = np.flatnonzero(_even(one, known["size"][rows]))
+    for first in range(0, len(even), _AT_ONCE):
+        of = even[first : first + _AT_ONCE]
+        change = _Change(*(part[of] for part in light))
+        same = _in_its_light(coarse.of(rows[of]), *own(_BLOCKS), change)
+        some = rows[of][same | ~change.told]
+        counts = _cells_for(np.minimum(known["size"][some].min(axis=1), one["size"].min()))
+        found = np.zeros(len(some), dtype=bool)
+        for count in np.unique(counts).tolist():
+            those = np.flatnonzero(counts == count)
+            theirs = _cells(known[some[those]], count)
+            change = _Change(*(part[:, 0] for part in _light_changes(theirs, own(count)[0])))
+            found[those] = _in_its_light(theirs, *own(count), change) & change.told
+        if found.any():
+            return int(some[found.argmax()])
     return None
 
 
-def relit_apart(theirs: _Cells, own: _Cells) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far pictures (n,) are from one in a light of its own.
+def _light_changes(theirs: _Cells, others: _Cells) -> _Change:
+    """Return the changes of light (n, others) from pictures (n,) to others.
 
-    Brightness and contrast change each value x to k x + m, cut at 0 and 255: told from the cells
-    in which nothing was cut, k and m have to give every single cell of the other picture.
-
-    Returns:
-        The difference beyond 3 levels over the contrast, at the worst cell; and whether enough
-        cells tell k and m.
+    They are told from the cells in which nothing was cut at 0 or 255.
     """
-    kept = (np.minimum(theirs.least, own.least) > _CLIPPED) & (
-        np.maximum(theirs.most, own.most) < 255 - _CLIPPED
-    )
-    weights = kept.reshape(len(kept), -1) / np.maximum(kept.sum(axis=(1, 2)), 1)[:, None]
-    means, spreads = [], []
-    for grey in (theirs.grey, np.broadcast_to(own.grey, kept.shape)):
-        flat = grey.reshape(len(kept), -1)
-        means.append((flat * weights).sum(axis=1))
-        spreads.append(np.sqrt(((flat - means[-1][:, None]) ** 2 * weights).sum(axis=1)) + 1e-6)
+    whole = []
+    for cells in (theirs, others):
+        uncut = (cells.least > _CLIPPED) & (cells.most < 255 - _CLIPPED)
+        kept, grey = (
+            part.reshape(len(part), -1).astype(np.float64) for part in (uncut, cells.grey)
+        )
+        whole.append((kept, kept * grey, kept * grey * grey))
+    (mine, *my_sums), (yours, *your_sums) = whole
+    counts = mine @ yours.T
+    sums = [part @ yours.T for part in my_sums], [mine @ part.T for part in your_sums]
+    least = np.maximum(counts, 1)
+    means = [first / least for first, _ in sums]
+    spreads = [
+        np.sqrt(np.maximum(second / least - mean**2, 0)) + 1e-6
+        for (_, second), mean in zip(sums, means, strict=True)
+    ]
     gain = spreads[1] / spreads[0]
-    told = (kept.mean(axis=(1, 2)) >= _LEAST_KEPT) & (np.minimum(*spreads) > _LEAST_SPREAD)
+    told = (counts >= _LEAST_KEPT * mine.shape[1]) & (np.minimum(*spreads) > _LEAST_SPREAD)
     told &= (gain < _GAIN) & (gain > 1 / _GAIN)
-    gain = np.where(told, gain, 1).astype(np.float32)
-    shift = (means[1] - gain * means[0]).astype(np.float32)
-    ways = (theirs, own, gain, shift), (own, theirs, 1 / gain, -shift / gain)
-    return np.minimum(*(_off(*way) for way in ways)), told
+    gain = np.where(told, gain, 1)
+    shift = means[1] - gain * means[0]
+    return _Change(gain.astype(np.float32), shift.astype(np.float32), told)
 
 
-def _off(one: _Cells, other: _Cells, gain: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def _in_its_light(
+    theirs: _Cells, own: _Cells, own_contrast: np.ndarray, change: _Change
+) -> np.ndarray:
+    """Return which pictures (n,) are the same as one once their light is changed to its.
+
+    k and m have to give every single cell of the other picture, cut at 0 and 255.
+    """
+    k, m, _ = change
+    # The cell that fits worst tells nearly all other pictures apart, much sooner than all cells do.
+    off = np.abs(k[:, None, None] * theirs.grey + m[:, None, None] - own.grey)
+    worst = off.reshape(len(k), own.grey.size).argmax(axis=1)
+    at_most = own_contrast.reshape(-1)[worst, None, None]
+    apart = _apart(theirs.at(worst), own.at(worst), k, m, (np.inf, at_most))
+    rows = np.flatnonzero(apart <= _OF_CONTRAST_RELIT)
+    same = np.zeros(len(k), dtype=bool)
+    if len(rows):
+        theirs = theirs.of(rows)
+        contrasts = _contrast(theirs.grey), own_contrast
+        same[rows] = _apart(theirs, own, k[rows], m[rows], contrasts) <= _OF_CONTRAST_RELIT
+    return same
+
+
+def _apart(
+    theirs: _Cells, own: _Cells, k: np.ndarray, m: np.ndarray, contrasts: tuple[Any, np.ndarray]
+) -> np.ndarray:
+    """Return how far pictures (n,) are at the worst cell, as a share of the contrast there.
+
+    k and m are of the change from them to the picture's own light, or back: the better way counts.
+    """
+    there = _off(theirs, own, k, m, *contrasts)
+    back = _off(own, theirs, 1 / k, -m / k, *contrasts[::-1])
+    return np.asarray(np.minimum(there, back))
+
+
+def _off(
+    one: _Cells,
+    other: _Cells,
+    gain: np.ndarray,
+    shift: np.ndarray,
+    one_contrast: np.ndarray | float,
+    other_contrast: np.ndarray | float,
+) -> np.ndarray:
     """Return the worst difference of cells from what a change of light may make of others.
 
     The mean of values that are cut at 0 is at least the cut mean, and at most what two values, the
@@ -248,8 +322,8 @@ def _off(one: _Cells, other: _Cells, gain: np.ndarray, shift: np.ndarray) -> np.
     low = np.maximum(plain, 0) + bright - plain
     high = dark + np.minimum(plain, 255) - plain
     beyond = np.maximum(low - other.grey, other.grey - high) - _LEVELS * np.maximum(k, 1)
-    contrast = np.maximum(np.minimum(k * one.contrast, other.contrast), 1)
-    return np.asarray((beyond / contrast).reshape(len(beyond), -1).max(axis=1))
+    contrast = np.maximum(np.minimum(k * one_contrast, other_contrast), 1)
+    return np.asarray((beyond / contrast).max(axis=(1, 2)))
 
 
 def _cells(signatures: np.ndarray, count: int) -> _Cells:
@@ -257,8 +331,7 @@ def _cells(signatures: np.ndarray, count: int) -> _Cells:
     shape = (len(signatures), count, step, count, step)
     least = signatures["least"].reshape(shape).min(axis=4).min(axis=2).astype(np.float32)
     most = signatures["most"].reshape(shape).max(axis=4).max(axis=2).astype(np.float32)
-    grey = _joined(signatures["grey"], count)
-    return _Cells(grey, least, most, _contrast(grey))
+    return _Cells(_joined(signatures["grey"], count), least, most)
 
 
 def _shapes(blocks: np.ndarray) -> np.ndarray:

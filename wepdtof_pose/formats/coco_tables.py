@@ -107,7 +107,7 @@ def frames_table(images: Blocks) -> pd.DataFrame:
     frames = parts.table()
     repeated = frames["id"][frames["id"].duplicated()].tolist()
     if repeated:
-        raise InputError(f"{images.source}: image id {shown(repeated[0])} is used twice")
+        raise InputError(f"{images.source}: image id {shown(repeated[0])} is used twice ({FIX})")
     return frames
 
 

@@ -23,10 +23,16 @@ Value = TypeVar("Value", bound=Hashable)
 def objects(content: Any, key: str, source: str) -> list[dict[str, Any]]:
     """Return the list of objects under `key` of a JSON object."""
     rows = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list):
         known = key not in content if isinstance(content, dict) else True
         otherwise = f"{key!r} is missing or is not a list of objects"
         raise InputError(f"{source}: {instead_of(content, otherwise) if known else otherwise}")
+    for row in rows:
+        if not isinstance(row, dict):
+            raise InputError(
+                f"{source}: {key!r} lists {shown(row)}, which is no JSON object: take it out (of a "
+                "COCO file wepdtof-pose validate --fix OUT --drop does)"
+            )
     return rows
 
 

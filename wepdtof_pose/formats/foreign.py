@@ -51,6 +51,17 @@ def _is_datumaro(entry: dict[str, Any]) -> bool:
     return "items" in entry and isinstance(entry.get("categories"), dict)
 
 
+def _is_fiftyone(entry: dict[str, Any]) -> bool:
+    samples = entry.get("samples")
+    first = samples[0] if isinstance(samples, list) and samples else None
+    return (isinstance(first, dict) and "filepath" in first) or "sample_fields" in entry
+
+
+def _is_of_coco(entry: dict[str, Any]) -> bool:
+    own = {"iscrowd", "num_keypoints"} & entry.keys()
+    return "image_id" in entry and bool(own) and "score" not in entry
+
+
 def _is_test_list(entry: dict[str, Any]) -> bool:
     images = entry.get("images")
     if not isinstance(images, list) or not images:
@@ -58,6 +69,8 @@ def _is_test_list(entry: dict[str, Any]) -> bool:
     nested = any(isinstance(one, dict) and "annotations" in one for one in images)
     return "categories" in entry and "annotations" not in entry and not nested
 
+
+_CVAT = "is CVAT's own backup: export 'CVAT for images 1.1' from there"
 
 _Forms = tuple[tuple[str | Callable[[dict[str, Any]], bool], str], ...]
 """Keys, or a test, and what has them; behind "which is not read" follows what to do."""
@@ -93,6 +106,12 @@ _OBJECTS: _Forms = (
     ("label_classes images", "is a Hasty export, which is not read"),
     ("classes tags", "is meta.json of Supervisely: export COCO keypoints from there"),
     ("skeletons videos", "is a SLEAP file, which is not read"),
+    ("shapes tracks", _CVAT),
+    (
+        _is_fiftyone,
+        "is FiftyOne's own form, which is not read: export fo.types.COCODetectionDataset with the "
+        "field of the keypoints as label_field",
+    ),
     ("asset regions", "is a VoTT file of one image, which is not read"),
     ("assets tags", "is a VoTT project, which is not read"),
     ("project attribute metadata", "is a VIA 3 project, which is not read"),
@@ -118,6 +137,11 @@ _LISTS: _Forms = (
     ("img_name bboxes", f"has boxes of frames: {_READ}wepdtof"),
     (_has_boxes_of_5, f"has detections in rotated boxes: {_READ}rapid"),
     (
+        _is_of_coco,
+        "has the annotations of a COCO file alone: write an object with 'images', 'categories' and "
+        "these as 'annotations'",
+    ),
+    (
         "image_id keypoints",
         "has predictions, not annotations: wepdtof-pose visualize DATA --predictions FILE draws "
         "them; sspcm predict --drafts coco writes them as a data set, into the folder drafts",
@@ -130,10 +154,11 @@ _LISTS: _Forms = (
         "file_name annotations",
         "has dataset dicts of Detectron2: its convert_to_coco_json writes COCO JSON",
     ),
+    ("file_name width height", "has the images of a COCO file alone, without labels"),
     ("image annotations", "is a CreateML file, which is not read"),
     ("data_units", "is an Encord export, which is not read"),
     ("externalId labels", "is a Kili export, which is not read"),
-    ("shapes tracks", "is CVAT's own backup: export 'CVAT for images 1.1' from there"),
+    ("shapes tracks", _CVAT),
     (
         "box confidence name",
         "is what Ultralytics found on one image, and no annotations: sspcm predict --boxes takes "

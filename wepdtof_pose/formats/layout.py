@@ -402,7 +402,7 @@ def _singular(noun: re.Match[str]) -> str:
     return singular.get(noun[0], noun[0].removesuffix("s"))
 
 
-_VERBS = {"are": "is", "say": "says", "name": "names", "hold": "holds"}
+_VERBS = {"are": "is", "were": "was", "say": "says", "name": "names", "hold": "holds"}
 _NOUN_AND_VERB = re.compile(rf"^(\w+(?: \w+)?(?: of the \w+)? (?:that|who)) ({'|'.join(_VERBS)})\b")
 
 

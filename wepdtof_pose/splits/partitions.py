@@ -56,7 +56,7 @@ def partition(
     if len(filled) < len(wanted):
         raise InputError(
             f"{len(wanted)} splits need as many {by}s with usable people, but there are "
-            f"{len(filled)}: ask for fewer splits, or split --by frame"
+            f"{len(filled)}" + _advice(len(filled), by)
         )
     total = sum(wanted.values())
     targets = {split: share / total * sizes.sum() for split, share in wanted.items()}
@@ -65,6 +65,12 @@ def partition(
         split: np.flatnonzero(np.isin(groups, [g for g, s in split_of.items() if s == split]))
         for split in wanted
     }
+
+
+def _advice(groups: int, by: str) -> str:
+    if not groups:
+        return ": usable are people with labelled joints, a box and an area"
+    return ": ask for fewer splits" + (", or split --by frame" if by == "scene" else "")
 
 
 def partition_record(

@@ -93,6 +93,7 @@ def write_repaired(
             "dropped": dropped._asdict(),
         }
         report = validate(folder, images=images, category=category)
+        record["of_other_categories"] = sum(file["others"] for file in report.checked)
         record["remaining"] = report.as_dict()["counts"]
         write_json(folder / CHANGES, record, indent=1)
     return record
@@ -108,6 +109,10 @@ def summary(record: dict[str, Any], out: Path) -> str:
         lines.append(f"labels before and after: {before}")
     else:
         lines += [f"labels before: {before}", f"labels after:  {after}"]
+    if others := record["of_other_categories"]:
+        lines.append(
+            f"{counted(others, 'annotation')} of other categories counted among the people"
+        )
     if any(dropped):
         lines.append(f"dropped, as --drop says: {dropped}")
     if other := record["images_spelled_otherwise"]:

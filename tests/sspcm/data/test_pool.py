@@ -12,6 +12,7 @@ from sspcm.data.sets import make_sets
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.formats.fields import shown
 from wepdtof_pose.formats.loading import load_dataset
 from wepdtof_pose.keypoints import get_keypoint_set
 
@@ -47,6 +48,43 @@ def test_boxes_without_joint_names_are_a_pool(detected, tiny_fisheye):
         path=str(tiny_fisheye), labels="8", unlabelled=str(detected), unlabelled_boxes=True
     )
     assert len(make_sets(config).unlabelled) > 30
+
+
+def test_what_is_no_annotation_of_a_pool_is_said(detected):
+    file = detected / "annotations" / "detections.json"
+    content = read_json(file)
+    content["annotations"] += [None, 7]
+    write_json(file, content)
+    with pytest.raises(InputError, match="'annotations' lists None, which is no JSON object"):
+        pool(detected)
+
+
+@pytest.mark.parametrize("number", [9, None, "7", [7]])
+def test_categories_that_a_pool_does_not_list_are_left_out(detected, number):
+    file = detected / "annotations" / "detections.json"
+    content = read_json(file)
+    del content["annotations"][10]["category_id"]
+    content["annotations"][20]["category_id"] = number
+    write_json(file, content)
+    people, _, _ = pool(detected)
+    what = f"annotations of category {shown(number)}, which 'categories' does not list"
+    assert people.left_out == {"annotations of category 'chair'": 5, what: 1}
+    # The id of a lone category says nothing.
+    content["annotations"][20]["category_id"] = 9
+    write_json(file, {**content, "categories": [{"id": 1, "name": "head"}]})
+    assert len(pool(detected).people) == 48
+
+
+def test_who_is_left_out_is_said_where_nobody_stays(detected):
+    file = detected / "annotations" / "detections.json"
+    content = read_json(file)
+    for one in content["annotations"]:
+        one["category_id"] = 8
+    write_json(file, content)
+    with pytest.raises(
+        InputError, match=r"nobody .* \(left out: 48 annotations of category 8, which"
+    ):
+        pool(detected)
 
 
 def test_without_the_option_joints_must_be_named(detected):
@@ -175,8 +213,9 @@ def test_the_unit_of_angles_may_be_said(photos, tmp_path):
         ([{"image_id": 1, "bbox": [1, 2, 3]}], "entry 0: 'bbox' is not a list of 4 numbers"),
         ({"images": []}, "neither a COCO results file .* nor a COCO data set"),
         ([{"image_id": 99, "bbox": [1, 2, 3, 4]}], "none of its 1 boxes is on an image"),
+        ([{"image_id": 1, "bbox": [1, 2, 3, 4]}, None], "lists None, which is no JSON object"),
     ],
-    ids=["three numbers", "no list", "unknown images"],
+    ids=["three numbers", "no list", "unknown images", "no object"],
 )
 def test_unusable_boxes_are_one_line(photos, tmp_path, rows, said):
     write_json(tmp_path / "boxes.json", rows)

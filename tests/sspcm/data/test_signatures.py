@@ -77,6 +77,30 @@ def test_a_copy_may_be_of_another_brightness_and_contrast(camera, tmp_path, name
 
 
 @pytest.mark.parametrize("name", RELIT)
+def test_the_worst_cell_never_hides_what_all_cells_show(camera, tmp_path, name):
+    """Of frames with ever more noise in one place the same ones are found by all cells."""
+    rng = np.random.default_rng(3)
+    frames = []
+    for number, levels in enumerate((0, 2, 4, 8, 16, 32, 64)):
+        image = read_image(camera / "0.png").astype(int)
+        image[100:130, 60:90] += rng.integers(-levels, levels + 1, (30, 30, 1))
+        image = np.clip(image, 0, 255).astype(np.uint8)
+        frames.append(written(tmp_path / f"{number}.png", image))
+    own = written(tmp_path / "own.png", relit(read_image(camera / "0.png"), name))
+    known, one = (read_signatures(paths, cache=tmp_path) for paths in (frames, [own]))
+    theirs, own = (signatures._cells(some, 64) for some in (known, one))
+    gain, shift, told = (part[:, 0] for part in signatures._light_changes(theirs, own))
+    assert told.all()
+    contrasts = [signatures._contrast(some.grey) for some in (theirs, own)]
+    apart = signatures._apart(theirs, own, gain, shift, tuple(contrasts))
+    change = signatures._Change(gain, shift, told)
+    same = signatures._in_its_light(theirs, own, contrasts[1], change)
+    assert same.tolist() == (apart <= signatures._OF_CONTRAST_RELIT).tolist()
+    assert same[0]
+    assert not same[-1]
+
+
+@pytest.mark.parametrize("name", RELIT)
 def test_the_next_frame_in_another_light_is_another_picture(camera, tmp_path, name):
     copy = written(tmp_path / "a.png", relit(read_image(camera / "1.png"), name))
     assert same([camera / "0.png"], [copy], tmp_path) == [-1]

@@ -87,7 +87,8 @@ def test_a_repair_leaves_the_other_category_alone(data: Path) -> None:
     content["annotations"][0]["num_keypoints"] = 9
     (data / "annotations.json").write_text(json.dumps(content))
     words = ["validate", str(data), "--fix", str(data.parent / "out"), "--category", "adult"]
-    CliRunner().invoke(main, words)
+    said = CliRunner().invoke(main, words).output
+    assert "3 people, 3 boxes, 8 labelled joints\n1 annotation of other categories counted" in said
     fixed = read_json(data.parent / "out" / "annotations" / "annotations.json")
     assert [person["num_keypoints"] for person in fixed["annotations"]] == [3, 3, 2]
     assert fixed["annotations"][2] == content["annotations"][2]

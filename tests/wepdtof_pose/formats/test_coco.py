@@ -110,7 +110,7 @@ def test_errors_name_the_place_in_the_file(tmp_path: Path, monkeypatch: pytest.M
     errors = [
         r"annotations\[4\] \(id 1\): 'bbox' is a list of 1; expected a list of 4 finite numbers",
         r"images\[1\] \(id 7\): 'width' is 0; expected a positive whole number of pixels",
-        "'annotations' is missing or is not a list of objects",
+        "'annotations' lists 5, which is no JSON object: take it out",
         "'images' is missing or is not a list of objects",
     ]
     for block in (1 << 20, 10):
@@ -401,7 +401,7 @@ def test_content_of_another_kind(content: Any) -> None:
 def test_repeated_image_id() -> None:
     content = make_content()
     content["images"] *= 2
-    with pytest.raises(InputError, match="image id 7 is used twice"):
+    with pytest.raises(InputError, match=r"image id 7 is used twice .*--fix mends"):
         parse(content)
 
 

@@ -111,7 +111,8 @@ def test_unusable_files(make_dataset: Make, tmp_path: Path, change: dict, error:
 @pytest.mark.parametrize(
     ("scenes", "shares", "by", "error"),
     [
-        (["a", "b", "a"], SHARES, "scene", "3 splits need as many scenes"),
+        (["a", "b", "a"], SHARES, "scene", "3 splits need as many scenes.* or split --by frame"),
+        (None, dict.fromkeys("abcdefghi", 1), "frame", "ask for fewer splits$"),
         (None, SHARES, "scene", "no scenes are known"),
         (["a", "b", "a"], {"train": 0}, "scene", "one above 0"),
         (["a", "b", "a"], {"train": -1, "test": 2}, "scene", "one above 0"),

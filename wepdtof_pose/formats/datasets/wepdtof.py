@@ -56,6 +56,8 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     """
     files = annotation_files(path)
     sequences = [read_sequence(file) for file in files]
+    if any(file.suffix.lower() == ".xml" for file in files):
+        sequences = voc.from_corners(sequences, str(path))
     base = files[0].parent
     base = base.parent if base.name == "annotations" else base
     roots = [base / "frames", base / "images", base]

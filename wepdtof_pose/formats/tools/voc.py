@@ -1,6 +1,7 @@
 """Pascal VOC XML and roLabelImg's extension of it: the boxes of one image a file.
 
-An object has a name and a `bndbox` (xmin, ymin, xmax, ymax in pixels, in any order) or
+An object has a name and a `bndbox` (xmin, ymin, xmax, ymax in pixels, in any order; a whole set of
+x, y, width, height in their place is refused) or
 roLabelImg's `robndbox` (cx, cy, w, h and an angle in radians, clockwise). The image has the name of
 the XML file: `filename` in it is often outdated. What becomes of boxes is said in `boxed_people`.
 """
@@ -8,9 +9,12 @@ the XML file: `filename` in it is often outdated. What becomes of boxes is said 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence as Many
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
+
+import numpy as np
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.boxed_people import (
@@ -28,6 +32,8 @@ from wepdtof_pose.images import require_own_file
 _MARKS = ("difficult", "truncated", "occluded")
 _OUTLINES = ("polygon", "segmentation", "points", "keypoints")
 _FOLDERS = ("Annotations", "annotations")
+_SEVERAL = 3
+"""Least number of boxes whose corners cross for which that is no chance."""
 
 
 def read(path: Path, *, images: Path | None = None, category: str | None = None) -> Reading:
@@ -43,7 +49,7 @@ def read(path: Path, *, images: Path | None = None, category: str | None = None)
     base = path.parent if path.is_file() else inner or path
     above = base.parent if base.name in _FOLDERS else base
     roots = [base, *(above / n for n in ("JPEGImages", "images", "frames"))]
-    found = [read_file(file, base=base) for file in files]
+    found = from_corners([read_file(file, base=base) for file in files], str(path))
     lists = len(list(above.glob("ImageSets/Main/*.txt"))) if path.is_dir() else 0
     reading = reading_of(
         found,
@@ -73,8 +79,41 @@ def xml_files(folder: Path) -> list[Path]:
     return files
 
 
+def from_corners(sequences: Many[Sequence], source: str) -> list[Sequence]:
+    """Return the sequences of `read_file` with boxes of which no side is below 0.
+
+    Raises:
+        InputError: only as x, y, width, height do all boxes fit their images the right way round.
+    """
+    given = [
+        (*person.box, *sequence.frames[0].size)
+        for sequence in sequences
+        for person in sequence.people
+        if person.box is not None and sequence.frames[0].size is not None
+    ]
+    x, y, w, h, width, height = np.array(given, dtype=np.float64).reshape(-1, 6).T
+    crossed = (w < 0) | (h < 0)
+    fit = (np.minimum(x + w, y + h) > 0) & (2 * x + w <= width + 1) & (2 * y + h <= height + 1)
+    if crossed.sum() >= _SEVERAL and crossed.mean() >= 0.25 and fit.mean() >= 0.95:
+        raise InputError(
+            f"{source}: in {crossed.sum()} of {len(given)} objects <xmax> is below <xmin>, or "
+            "<ymax> below <ymin>, and as x, y, width, height nearly all fit their images: write "
+            "x + width into <xmax> and y + height into <ymax>"
+        )
+    return [replace(s, people=[_right_way_round(p) for p in s.people]) for s in sequences]
+
+
+def _right_way_round(person: BoxedPerson) -> BoxedPerson:
+    if person.box is None:
+        return person
+    x, y, w, h = person.box
+    return replace(person, box=(min(x, x + w), min(y, y + h), abs(w), abs(h)))
+
+
 def read_file(file: Path, *, base: Path | None = None) -> Sequence:
     """Return the frame and the boxes of one file; its folder, below `base`, is its sequence.
+
+    Sides of boxes are below 0 where the second corner comes first: see `from_corners`.
 
     Raises:
         InputError: the file is not usable.
@@ -128,7 +167,7 @@ def _person(item: Element, frame: str, where: str) -> BoxedPerson | None:
     if plain is None:
         return None
     xmin, ymin, xmax, ymax = _numbers(plain, ("xmin", "ymin", "xmax", "ymax"), where)
-    box = (min(xmin, xmax), min(ymin, ymax), abs(xmax - xmin), abs(ymax - ymin))
+    box = (xmin, ymin, xmax - xmin, ymax - ymin)
     return BoxedPerson(frame, box=box, label=label, extra=extra)
 
 

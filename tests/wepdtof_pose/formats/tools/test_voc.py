@@ -50,6 +50,23 @@ def test_what_of_a_folder_is_not_read_is_counted(tmp_path: Path, whole: bool) ->
     assert counts == ({without: 1} if whole else {})
 
 
+PEOPLE = [(10, 10, 30, 40), (60, 20, 20, 50), (90, 30, 25, 60), (120, 5, 35, 30), (40, 70, 20, 45)]
+
+
+@pytest.mark.parametrize("read", [voc.read, wepdtof.read], ids=["voc", "wepdtof"])
+def test_width_and_height_in_place_of_the_second_corner_are_told_from_the_set(
+    tmp_path: Path, read: object
+) -> None:
+    assert callable(read)
+    sides = write(tmp_path / "sides", *(item(plain(*box)) for box in PEOPLE))
+    with pytest.raises(InputError, match=r"in 4 of 5 objects .* write x \+ width into <xmax>"):
+        read(sides)
+    ends = [(x + w, y + h, x, y) for x, y, w, h in PEOPLE]
+    dataset = read(write(tmp_path / "ends", *(item(plain(*box)) for box in ends))).datasets["all"]
+    boxes = dataset.people[["x", "y", "w", "h"]].to_numpy()
+    assert boxes.tolist() == [list(map(float, box)) for box in PEOPLE]
+
+
 BOTH = (item(turned(40, 50, 30, 80, 0.26)), item(plain(90, 10, 130, 90)))
 
 
