@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +34,11 @@ class FruitlessError(InputError):
 
 
 class Finder(Protocol):
-    """Finds people in whole frames."""
+    """Finds people in whole frames.
+
+    One whose work can go on after a stop also has `record`: a dictionary, for JSON, of what decides
+    which people it finds. Work that another finder began is not gone on with.
+    """
 
     def find(self, images: list[np.ndarray]) -> list[np.ndarray]:
         """Return an array (people, 6) for each image (height, width, 3) uint8 BGR: cx, cy, w, h in
@@ -212,8 +217,23 @@ def asked(
 
 
 def record_of(finder: Finder) -> dict[str, Any]:
-    """Return what decides which people a finder finds, as far as it says so, for JSON."""
-    return getattr(finder, "record", {"source": "a finder"})
+    """Return what decides which people a finder finds, for JSON.
+
+    Raises:
+        InputError: it does not say so.
+    """
+    record = getattr(finder, "record", None)
+    try:
+        usable = isinstance(record, dict) and bool(json.dumps(record, allow_nan=False))
+    except (TypeError, ValueError):
+        usable = False
+    if usable:
+        return record
+    raise InputError(
+        f"the finder {type(finder).__name__} has no usable attribute 'record': give it a "
+        "dictionary for JSON of what decides which people it finds (file, threshold, ...), by "
+        "which work that was stopped is known again"
+    )
 
 
 def poses_of_frames(
@@ -223,6 +243,7 @@ def poses_of_frames(
     *,
     up: Up | None = None,
     keep_images: bool = False,
+    end_group: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Frame, Poses]]:
     """Yield the frames with their poses, in order, holding few frames in memory.
 
@@ -234,6 +255,8 @@ def poses_of_frames(
         people: gives the boxes of the people.
         up: the direction that points up in turned crops; as the networks were trained if None.
         keep_images: keep the pixels of the frames rather than release them once crops are cut.
+        end_group: called when the caller is done with all frames that went through the networks at
+            once.
     """
     held: list[Frame] = []
     parts: list[_Cut] = []
@@ -244,9 +267,11 @@ def poses_of_frames(
         count = sum(len(part.boxes) for part in parts)
         if len(held) == FRAMES_AT_ONCE or count >= networks.evaluation.batch_size:
             yield from _predict(networks, held, parts)
+            end_group()
             held, parts = [], []
     if held:
         yield from _predict(networks, held, parts)
+        end_group()
 
 
 @dataclass(frozen=True)
