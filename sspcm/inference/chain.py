@@ -14,7 +14,7 @@ from sspcm.choices import Up
 from sspcm.data.crop_places import CropPlaces, crop_places
 from sspcm.data.crop_store import CropStore, cut_window
 from sspcm.data.detection_forms import require_sides
-from sspcm.data.detections import TWICE, Detections, FrameBoxes, frame_boxes, repeated
+from sspcm.data.detections import TWICE, Detections, FrameBoxes, frame_boxes, plain, repeated
 from sspcm.inference.frames import Frame, Source
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.poses import Poses
@@ -186,7 +186,7 @@ class FoundBoxes:
     def boxes(self, frame: Frame) -> FrameBoxes:
         """Return the people that the finder detects."""
         height, width = frame.image.shape[:2]
-        found = frame_boxes(self.finder.find([frame.image])[0])
+        found = frame_boxes(found_on(self.finder, frame.image))
         return found.select((found.scores >= self.threshold) & found.on_frame((width, height)))
 
 
@@ -214,6 +214,27 @@ def asked(
             for name, value in vars(options).items()
         },
     }
+
+
+def found_on(finder: Finder, image: np.ndarray) -> np.ndarray:
+    """Return the people (people, 6) that a finder finds on an image.
+
+    Raises:
+        InputError: it gives something else (see `Finder`).
+    """
+    found = finder.find([image])
+    try:
+        (boxes,) = (np.asarray(plain(one), dtype=np.float64) for one in found)
+    except (TypeError, ValueError):
+        boxes = np.zeros(1)
+    if boxes.shape == (0,):
+        boxes = boxes.reshape(0, 6)
+    if boxes.ndim != 2 or boxes.shape[1] != 6 or not np.isfinite(boxes).all():
+        raise InputError(
+            f"the finder {type(finder).__name__} must give, for each image, one array (people, 6) "
+            "of finite cx, cy, w, h, angle and score"
+        )
+    return boxes
 
 
 def record_of(finder: Finder) -> dict[str, Any]:
@@ -292,7 +313,7 @@ def _cut(networks: TrainedNetworks, image: np.ndarray, boxes: FrameBoxes, up: Up
         np.array([width, height]),
         size,
         upright=networks.upright,
-        up=up or networks.up,
+        up=networks.up if up is None else up,
         rotated=boxes.rotated,
     )
     matrices = places.matrices(size, size)

@@ -202,7 +202,7 @@ def find_inputs(finder: chain.Finder, inputs: Sequence[Path], out: Path) -> Find
             for frame in reader:
                 people = journal.before(frame)
                 if people is None:
-                    people = _results(frame, finder.find([frame.image])[0])
+                    people = _results(frame, chain.found_on(finder, frame.image))
                     journal.add(frame, people)
                 count.frames += 1
                 count.people += len(people)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -88,8 +89,8 @@ class PredictionOptions:
             raise InputError(
                 f"unknown form of drafts {self.drafts!r}: one of {', '.join(DRAFT_FORMATS)}"
             )
-        if self.smooth < 0:
-            raise InputError(f"smoothing over {self.smooth} seconds: must be 0 or more")
+        if not 0 <= self.smooth < math.inf:
+            raise InputError(f"smoothing over {self.smooth} seconds: must be 0 or more, and finite")
         if self.smooth and not self.track:
             raise InputError("smoothing goes along tracks: not without tracking")
 
