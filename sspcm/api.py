@@ -84,17 +84,18 @@ def train(
         )
     overrides = flat_overrides(settings or {})
     overrides |= {key: value for key, value in named.items() if value is not None}
-    own = Path(out) / "config.yaml"
+    folder = _path(out, "out")
+    own = folder / "config.yaml"
     if config is None and resume and own.is_file():
         config = own
-        require_allowed_code(load_config(own), (), named=overrides, source=Path(out))
+        require_allowed_code(load_config(own), (), named=overrides, source=folder)
     if config is None:
         made = fitting_config(overrides, preset, say=_LOG.info)
     elif preset is not None:
         raise InputError(f"preset {preset} and {config} both say all settings: give one of them")
     else:
-        made = load_config(Path(config), overrides=overrides)
-    return training.train(made, Path(out), resume=resume)
+        made = load_config(_path(config, "config"), overrides=overrides)
+    return training.train(made, folder, resume=resume)
 
 
 def evaluate(
@@ -139,12 +140,12 @@ def evaluate(
     test = (
         own_test_people(networks)
         if data is None
-        else load_test_people(Path(_path(data)), split, networks=networks, category=data_category)
+        else load_test_people(_path(data), split, networks=networks, category=data_category)
     )
     return evaluate_networks(
         networks,
         test,
-        detections=None if detections is None else Path(detections),
+        detections=_path_or_none(detections, "detections"),
         category=category,
         angles=angles,
         up=up,
@@ -199,13 +200,13 @@ def adapt(
     True
     """
     opened = model if isinstance(model, Model) else load(model)
-    paths = [data] if isinstance(data, str | Path) else data
+    paths = data if isinstance(data, list | tuple) else [data]
     options = adaptation.AdaptOptions(
-        boxes=None if boxes is None else Path(boxes),
+        boxes=_path_or_none(boxes, "boxes"),
         category=category,
         angles=angles,
-        labels=None if labels is None else Path(labels),
-        test=None if test is None else Path(test),
+        labels=_path_or_none(labels, "labels"),
+        test=_path_or_none(test, "test"),
         steps=steps,
         people=people,
         style=style,
@@ -215,18 +216,20 @@ def adapt(
     )
     return adaptation.adapt(
         opened.networks,
-        [Path(path) for path in paths],
-        Path(out),
+        [_path(path, "data") for path in paths],
+        _path(out, "out"),
         options,
         finder=None if boxes is not None else opened.finder,
     )
 
 
-def _path(data: str | Path) -> str | Path:
-    """Return the path, where it is one; a loaded data set is none."""
-    if not isinstance(data, str | Path):
-        raise InputError(
-            f"data is of type {type(data).__name__}: give the path of a COCO keypoint JSON or of a "
-            "data set folder"
-        )
-    return data
+def _path(place: str | Path, what: str = "data") -> Path:
+    """Return what is given as a path, where it is one; a loaded data set is none."""
+    if isinstance(place, str | Path):
+        return Path(place)
+    kind = " of a COCO keypoint JSON or of a data set folder" if what == "data" else ""
+    raise InputError(f"{what} is of type {type(place).__name__}: give the path{kind}")
+
+
+def _path_or_none(place: str | Path | None, what: str) -> Path | None:
+    return None if place is None else _path(place, what)

@@ -113,6 +113,8 @@ class Model:
         """
         _require_threshold(threshold)
         PredictionOptions(track=track, smooth=smooth)  # refuses what does not go together
+        if not isinstance(path, str | Path):
+            raise InputError(f"a video must be a path, not {type(path).__name__}")
         sources = find_sources([Path(path)]).sources
         if len(sources) > 1:
             raise InputError(f"{path}: holds {len(sources)} images and videos: name one video")
@@ -228,7 +230,7 @@ def load(
     networks = networks.only(network or networks.reported)
     if finder is None or isinstance(finder, str | Path):
         return Model(networks, finder_for(networks, finder, refine=refine))
-    if not callable(getattr(finder, "find", None)):
+    if isinstance(finder, type) or not callable(getattr(finder, "find", None)):
         raise InputError(
             f"a finder must be a name, a file or an object with find(images), not {finder!r}"
         )
@@ -269,6 +271,10 @@ def _of_pillow(image: Any) -> np.ndarray:
     Of 16 bits the upper 8 that it uses are kept, as of files: Pillow would cut off what is above
     255.
     """
+    try:
+        image.load()
+    except Exception as error:  # Pillow raises a dozen types
+        raise InputError(f"an image of Pillow cannot be read: {error}") from None
     if image.mode[0] in "IF":
         values = np.asarray(image)
         if values.dtype.kind == "f" or values.min() < 0 or values.max() > np.iinfo(np.uint16).max:

@@ -34,7 +34,7 @@ from sspcm.data.overlap import KnownImages, images_of, people_on
 from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes, asked
 from sspcm.inference.evaluate import TestPeople, load_test_people
 from sspcm.inference.frames import find_sources
-from sspcm.inference.journal import files_of_boxes, hash_of_files
+from sspcm.inference.journal import files_of_boxes, hash_of_files, state_of_files
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.poses import JOINT_THRESHOLD
@@ -156,8 +156,8 @@ def adapt(
         stack.enter_context(exclusive(own))
         if new:  # until here another process that began at the same moment may own the folder
             stack.push(partial(_remove_fruitless, run))
-        now = asked(networks, inputs, options, finder) | {"content": _content(inputs, options)}
-        _require_same(own / _ASKED, now, out)
+        now, files = asked(networks, inputs, options, finder), _files_read(inputs, options)
+        _require_same(own / _ASKED, now, files, out)
         if (own / REPORT).is_file() and run.ended(config):
             return _said(read_json(own / REPORT), say)
         write_start(networks, own / "start.pt")
@@ -234,25 +234,33 @@ def _box_source(
     return FoundBoxes(finder, options.box_threshold)
 
 
-def _require_same(file: Path, now: dict[str, Any], out: Path) -> None:
-    if not file.is_file():
-        write_json(file, now, indent=1)
-    elif read_json(file) != now:
+def _require_same(file: Path, now: dict[str, Any], files: dict[str, list[Path]], out: Path) -> None:
+    """Note what is asked for and the files that it reads, or check that they are as noted."""
+    known = read_json(file) if file.is_file() else None
+    states = {name: state_of_files(paths) for name, paths in files.items()}
+    if known is not None and known.get("states") == states:
+        content = known["content"]
+    else:
+        content = {name: hash_of_files(paths) for name, paths in files.items()}
+    now |= {"content": content, "states": states}
+    if known is not None and known | {"states": states} != now:
         raise InputError(
             f"{out}: holds an adaptation of other networks, frames or options, or their files were "
             "changed since: repeat that command to go on with it, or name another folder with -o"
         )
+    if known != now:
+        write_json(file, now, indent=1)
 
 
-def _content(inputs: Sequence[Path], options: AdaptOptions) -> dict[str, str]:
-    """Return hashes of the frames, boxes and labels, by which changed files are noticed."""
+def _files_read(inputs: Sequence[Path], options: AdaptOptions) -> dict[str, list[Path]]:
+    """Return the files of frames, boxes and labels."""
     files = {"frames": [source.path for source in find_sources(inputs).sources]}
     if options.boxes is not None:
         files["boxes"] = files_of_boxes(options.boxes)
     for name, path in (("labels", options.labels), ("test", options.test)):
         if path is not None:
             files[name] = [*annotation_files(path).values()]
-    return {name: hash_of_files(paths) for name, paths in files.items()}
+    return files
 
 
 def _place_labels(folder: Path, options: AdaptOptions) -> TestPeople | None:

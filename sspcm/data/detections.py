@@ -80,7 +80,10 @@ def frame_boxes(value: Any) -> FrameBoxes:
     if hasattr(value, "xyxy"):
         return _of_supervision(value)
     try:
-        numbers = np.asarray(plain(value), dtype=np.float64)
+        given = np.asarray(plain(value))
+        if given.dtype.kind == "c":
+            raise TypeError
+        numbers = given.astype(np.float64)
     except (TypeError, ValueError):
         raise InputError("boxes must be an array of numbers, one row per person") from None
     if not numbers.size:
@@ -100,7 +103,11 @@ def frame_boxes(value: Any) -> FrameBoxes:
 
 def plain(value: Any) -> Any:
     """Return a tensor of torch as an array, from whatever device; anything else as it is."""
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
+    if not (hasattr(value, "detach") and hasattr(value, "cpu")):  # streams have the first, too
+        return value
+    value = value.detach().cpu()
+    # NumPy has no bfloat16.
+    return (value.float() if "bfloat16" in str(value.dtype) else value).numpy()
 
 
 TWICE = "boxes given twice for their frame, of which one is used"
@@ -261,6 +268,20 @@ def _read_yolo(path: Path, category: Any) -> Detections:
 
 
 def _of_supervision(value: Any) -> FrameBoxes:
+    try:
+        corners, scores, rotated = _people_of_supervision(value)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{type(value).__name__}: its xyxy, scores and corners are not of the same people"
+        ) from None
+    if not np.isfinite(corners).all() or not np.isfinite(scores).all():
+        raise InputError("boxes hold numbers that are not finite")
+    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
+    return FrameBoxes(boxes, scores, rotated)
+
+
+def _people_of_supervision(value: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return corners (people, 4), scores and rotated boxes (people, 5)."""
     corners = np.asarray(plain(value.xyxy), dtype=np.float64).reshape(-1, 4)
     count = len(corners)
     # Boxes of Ultralytics call it conf, and have their numbers alone as `data`.
@@ -277,7 +298,4 @@ def _of_supervision(value: Any) -> FrameBoxes:
         rotated = rotated_boxes_of_corners(
             np.asarray(plain(oriented), dtype=np.float64).reshape(count, 4, 2)
         )
-    if not np.isfinite(corners).all() or not np.isfinite(scores).all():
-        raise InputError("boxes hold numbers that are not finite")
-    boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-    return FrameBoxes(boxes, scores, rotated)
+    return corners, scores, rotated

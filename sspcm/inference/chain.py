@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from sspcm.choices import Up
 from sspcm.data.crop_places import CropPlaces, crop_places
 from sspcm.data.crop_store import CropStore, cut_window
 from sspcm.data.detection_forms import require_sides
-from sspcm.data.detections import TWICE, Detections, FrameBoxes, frame_boxes, repeated
+from sspcm.data.detections import TWICE, Detections, FrameBoxes, frame_boxes, plain, repeated
 from sspcm.inference.frames import Frame, Source
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.poses import Poses
@@ -33,7 +34,11 @@ class FruitlessError(InputError):
 
 
 class Finder(Protocol):
-    """Finds people in whole frames."""
+    """Finds people in whole frames.
+
+    One whose work can go on after a stop also has `record`: a dictionary, for JSON, of what decides
+    which people it finds. Work that another finder began is not gone on with.
+    """
 
     def find(self, images: list[np.ndarray]) -> list[np.ndarray]:
         """Return an array (people, 6) for each image (height, width, 3) uint8 BGR: cx, cy, w, h in
@@ -181,7 +186,7 @@ class FoundBoxes:
     def boxes(self, frame: Frame) -> FrameBoxes:
         """Return the people that the finder detects."""
         height, width = frame.image.shape[:2]
-        found = frame_boxes(self.finder.find([frame.image])[0])
+        found = frame_boxes(found_on(self.finder, frame.image))
         return found.select((found.scores >= self.threshold) & found.on_frame((width, height)))
 
 
@@ -211,9 +216,45 @@ def asked(
     }
 
 
+def found_on(finder: Finder, image: np.ndarray) -> np.ndarray:
+    """Return the people (people, 6) that a finder finds on an image.
+
+    Raises:
+        InputError: it gives something else (see `Finder`).
+    """
+    found = finder.find([image])
+    try:
+        (boxes,) = (np.asarray(plain(one), dtype=np.float64) for one in found)
+    except (TypeError, ValueError):
+        boxes = np.zeros(1)
+    if boxes.shape == (0,):
+        boxes = boxes.reshape(0, 6)
+    if boxes.ndim != 2 or boxes.shape[1] != 6 or not np.isfinite(boxes).all():
+        raise InputError(
+            f"the finder {type(finder).__name__} must give, for each image, one array (people, 6) "
+            "of finite cx, cy, w, h, angle and score"
+        )
+    return boxes
+
+
 def record_of(finder: Finder) -> dict[str, Any]:
-    """Return what decides which people a finder finds, as far as it says so, for JSON."""
-    return getattr(finder, "record", {"source": "a finder"})
+    """Return what decides which people a finder finds, for JSON.
+
+    Raises:
+        InputError: it does not say so.
+    """
+    record = getattr(finder, "record", None)
+    try:
+        usable = isinstance(record, dict) and bool(json.dumps(record, allow_nan=False))
+    except (TypeError, ValueError):
+        usable = False
+    if usable:
+        return record
+    raise InputError(
+        f"the finder {type(finder).__name__} has no usable attribute 'record': give it a "
+        "dictionary for JSON of what decides which people it finds (file, threshold, ...), by "
+        "which work that was stopped is known again"
+    )
 
 
 def poses_of_frames(
@@ -223,6 +264,7 @@ def poses_of_frames(
     *,
     up: Up | None = None,
     keep_images: bool = False,
+    end_group: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Frame, Poses]]:
     """Yield the frames with their poses, in order, holding few frames in memory.
 
@@ -234,6 +276,8 @@ def poses_of_frames(
         people: gives the boxes of the people.
         up: the direction that points up in turned crops; as the networks were trained if None.
         keep_images: keep the pixels of the frames rather than release them once crops are cut.
+        end_group: called when the caller is done with all frames that went through the networks at
+            once.
     """
     held: list[Frame] = []
     parts: list[_Cut] = []
@@ -244,9 +288,11 @@ def poses_of_frames(
         count = sum(len(part.boxes) for part in parts)
         if len(held) == FRAMES_AT_ONCE or count >= networks.evaluation.batch_size:
             yield from _predict(networks, held, parts)
+            end_group()
             held, parts = [], []
     if held:
         yield from _predict(networks, held, parts)
+        end_group()
 
 
 @dataclass(frozen=True)
@@ -268,7 +314,7 @@ def _cut(networks: TrainedNetworks, image: np.ndarray, boxes: FrameBoxes, up: Up
         np.array([width, height]),
         size,
         upright=networks.upright,
-        up=up or networks.up,
+        up=networks.up if up is None else up,
         rotated=boxes.rotated,
     )
     looks = networks.looks

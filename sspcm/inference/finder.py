@@ -187,20 +187,22 @@ def find_inputs(finder: chain.Finder, inputs: Sequence[Path], out: Path) -> Find
         out: the JSON file to write; it appears whole or not at all.
 
     Raises:
-        InputError: an input is missing, no frame can be read, or another process writes the file.
+        InputError: an input is missing, no frame can be read, another process writes the file, or
+            another call was stopped at it.
     """
     found = find_sources(inputs)
     count = FindCount(left_out=found.left_out)
     results: list[dict[str, Any]] = []
     silent = None if sys.stderr.isatty() else True
-    with BoxJournal(out, chain.record_of(finder)) as journal:
+    asked = {"inputs": [str(path) for path in inputs], **chain.record_of(finder)}
+    with BoxJournal(out, asked) as journal:
         for source in tqdm(found.sources, desc="find", unit="file", leave=False, disable=silent):
             journal.begin(source)
             reader = FrameReader(source)
             for frame in reader:
                 people = journal.before(frame)
                 if people is None:
-                    people = _results(frame, finder.find([frame.image])[0])
+                    people = _results(frame, chain.found_on(finder, frame.image))
                     journal.add(frame, people)
                 count.frames += 1
                 count.people += len(people)

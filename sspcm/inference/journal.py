@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,11 +37,18 @@ class Journal:
     Inputs that have their end line, and could be read, are not read again unless their content is
     another now. Of a sequence of images, what follows the first that has to be read is read again,
     too: it would not get the track numbers of an uninterrupted prediction. If joints are averaged
-    along tracks, the whole sequence is.
+    along tracks, the whole sequence is. Of a video without its end line the frames that have theirs
+    are decoded again, but not predicted, unless joints are averaged.
+
+    Another line ends each group of frames that went through the networks at once, and what comes
+    after the last of them does not count: a network's last digits vary with the group, and an
+    uninterrupted prediction has whole ones.
 
     Attributes:
         heading: what this call must have in common with the one that it continues.
         done: the records of inputs that need not be read, by name.
+        begun: the video of which an earlier call has predicted some frames; None for none.
+        frames_of_begun: how many these are.
         notes: what was found to have changed since an earlier call, one line each.
     """
 
@@ -59,10 +68,13 @@ class Journal:
         self._sequences = sequences or {}
         self._averaged = averaged
         self._stream: BinaryIO | None = None
-        self._offsets: dict[str, int] = {}
+        self._offsets: dict[str, list[int]] = {}
         self._indexed = 0
         self._contents: dict[str, Any] = {}
+        self._last: Source | None = None
         self.done: dict[str, dict[str, Any]] = {}
+        self.begun: Source | None = None
+        self.frames_of_begun = self._left = 0
         self.notes: list[str] = []
 
     def __enter__(self) -> Journal:
@@ -84,7 +96,11 @@ class Journal:
         self._contents[source.name] = _content(source)
 
     def add(self, frame: Frame, poses: Poses) -> None:
-        """Write the poses of a frame."""
+        """Write the poses of a frame, unless an earlier call has."""
+        self._last = frame.source
+        if frame.source is self.begun and self._left:
+            self._left -= 1
+            return
         self._put(
             {
                 "source": frame.source.name,
@@ -94,6 +110,11 @@ class Journal:
                 "poses": poses.to_coco(),
             }
         )
+
+    def end_group(self) -> None:
+        """Write that what was written so far counts."""
+        if self._last is not None:
+            self._put(_end_of_group(self._last.name, self._contents.get(self._last.name)))
 
     def finish_before(self, source: Source | None, readers: list[FrameReader]) -> None:
         """Write the end line of all inputs before this one; of all inputs if None."""
@@ -106,37 +127,45 @@ class Journal:
                 self._put({"source": name, "end": record, "content": self._contents.get(name)})
 
     def frames_before(self, source: Source) -> Iterator[tuple[int | None, tuple[int, int]]]:
-        """Yield the number and the size (width, height) of each frame of an input done earlier."""
-        if source.name in self.done:
-            for entry in self.entries(source):
-                yield entry["frame"], (entry["size"][0], entry["size"][1])
+        """Yield the number and the size (width, height) of each frame predicted earlier."""
+        for entry in self._entries_before(source):
+            yield entry["frame"], (entry["size"][0], entry["size"][1])
 
     def poses_before(self, source: Source, keypoint_set: KeypointSet) -> Iterator[Poses]:
-        """Yield the poses on each frame of an input done earlier."""
-        if source.name in self.done:
-            for entry in self.entries(source):
-                yield _poses_of(entry, keypoint_set)
+        """Yield the poses on each frame of an input that were predicted earlier."""
+        for entry in self._entries_before(source):
+            yield _poses_of(entry, keypoint_set)
+
+    def _entries_before(self, source: Source) -> Iterator[dict[str, Any]]:
+        if source.name in self.done or source is self.begun:
+            frames = None if source.name in self.done else self.frames_of_begun
+            yield from islice(self.entries(source), frames)
 
     def entries(self, source: Source) -> Iterator[dict[str, Any]]:
         """Yield the entries for the frames of an input."""
         with (self._out / JOURNAL).open("rb") as stream:
-            stream.seek(self._places()[source.name])
-            for line in stream:
-                entry = json.loads(line)
-                if entry.get("source") != source.name or "end" in entry:
-                    return
-                yield entry
+            for place in self._places()[source.name]:
+                stream.seek(place)
+                for line in stream:
+                    entry = json.loads(line)
+                    if entry["source"] != source.name:
+                        break
+                    if "poses" in entry:
+                        yield entry
 
-    def _places(self) -> dict[str, int]:
-        """Return where in the file the lines of each input begin, in bytes."""
+    def _places(self) -> dict[str, list[int]]:
+        """Return where in the file lines of each input begin, after those of others, in bytes."""
         path = self._out / JOURNAL
         size = path.stat().st_size
         if size != self._indexed:
             self._offsets.clear()
             with path.open("rb") as stream:
-                place = len(stream.readline())
+                place, before = len(stream.readline()), None
                 for line in stream:
-                    self._offsets.setdefault(json.loads(line)["source"], place)
+                    name = json.loads(line)["source"]
+                    if name != before:
+                        self._offsets.setdefault(name, []).append(place)
+                    before = name
                     place += len(line)
             self._indexed = size
         return self._offsets
@@ -156,8 +185,9 @@ class Journal:
             raise InputError(
                 f"{self._out}: is there already and not an empty folder; name another with -o"
             )
-        kept: dict[str, list[str]] = {}
+        lines: dict[str, list[str]] = defaultdict(list)
         ends: dict[str, dict[str, Any]] = {}
+        contents: dict[str, Any] = {}
         with path.open(encoding="utf-8") as stream:
             before = _json_or_none(stream.readline())
             if before != json.loads(json.dumps(self.heading)):
@@ -165,18 +195,29 @@ class Journal:
                     f"{self._out}: holds an unfinished prediction of other networks, inputs or "
                     "options: repeat that command to go on with it, or name another folder with -o"
                 )
-            lines: list[str] = []
-            for line in stream:
-                entry = _json_or_none(line)
-                if entry is None:  # cut short when the program was stopped
-                    break
-                lines.append(line)
-                if "end" in entry:
-                    if not entry["end"]["problem"]:
-                        kept[entry["source"]], ends[entry["source"]] = lines, entry
-                    lines = []
+            for entry, line in _until_last_group(stream):
+                name = entry["source"]
+                if "group" in entry:
+                    contents[name] = entry["content"]
+                elif "end" in entry and entry["end"]["problem"]:
+                    lines.pop(name, None)
+                else:
+                    lines[name].append(line)
+                    if "end" in entry:
+                        ends[name] = entry
         self._take_over(ends)
-        self._write_heading(path, [line for name in self.done for line in kept[name]])
+        kept = [line for name in self.done for line in lines[name]]
+        for source in self._sources if not self._averaged else ():
+            name = source.name
+            if lines[name] and name not in ends and contents.get(name) == _content(source):
+                self.begun, self.frames_of_begun = source, len(lines[name])
+                kept += lines[name]
+                break
+        self._left = self.frames_of_begun
+        if kept:
+            name = json.loads(kept[-1])["source"]
+            kept.append(json.dumps(_end_of_group(name, contents.get(name))) + "\n")
+        self._write_heading(path, kept)
 
     def _take_over(self, ends: Mapping[str, dict[str, Any]]) -> None:
         """Find, among the inputs that an earlier call finished, those that need not be read."""
@@ -221,7 +262,8 @@ class BoxJournal:
     """The boxes found so far: one line per frame, in a hidden file beside the output to be.
 
     Frames that an earlier, same call has searched are not searched again, unless the content of
-    their file is another now. Without an error, or without a frame, the file is gone afterwards.
+    their file is another now; another call is refused. Without an error, or without a frame, the
+    file is gone afterwards.
 
     Attributes:
         again: number of frames that an earlier call had searched.
@@ -295,8 +337,14 @@ class BoxJournal:
             line = stream.readline()
             if not line.startswith(_OF_FIND):
                 raise self._foreign()
-            if line != _line_of(self._heading):  # of another finder, or cut short on a full disk
+            if not line.endswith(b"\n"):  # cut short on a full disk, before the first frame
                 return 0
+            if line != _line_of(self._heading):
+                raise InputError(
+                    f"{self._out}: {self._path} holds an unfinished search with other networks, "
+                    "inputs or options: repeat that command to go on with it, name another output "
+                    "with -o, or remove that file"
+                )
             kept = len(line)
             for line in stream:
                 entry = _json_or_none(line)
@@ -331,6 +379,38 @@ def hash_of_files(files: Iterable[Path]) -> str:
         with suppress(OSError):
             digest.update(file_sha256(file).encode() if file.is_file() else b"no file")
     return digest.hexdigest()[:16]
+
+
+def state_of_files(files: Iterable[Path]) -> str:
+    """Return a hash (16 hex digits) of the names, sizes and times of files, in their order.
+
+    As stores of crops do, it takes a file of the same size and time for unchanged.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(os.fsencode(file.name) + b"\0")
+        with suppress(OSError):
+            state = file.stat()
+            digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _end_of_group(name: str, content: Any) -> dict[str, Any]:
+    """Return the entry that ends a group of frames: the last one's input and its content."""
+    return {"source": name, "group": "end", "content": content}
+
+
+def _until_last_group(stream: Iterable[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the entries, and their lines, before the frames of a group that has no end."""
+    waiting: list[tuple[dict[str, Any], str]] = []
+    for line in stream:
+        entry = _json_or_none(line)
+        if entry is None or not line.endswith("\n"):  # cut short when the program was stopped
+            return
+        waiting.append((entry, line))
+        if "group" in entry or "poses" not in waiting[0][0]:
+            yield from waiting
+            waiting = []
 
 
 def _write_line(stream: BinaryIO, entry: dict[str, Any], out: Path) -> None:
@@ -370,7 +450,8 @@ def _content(source: Source) -> Any:
 
 def _poses_of(entry: dict[str, Any], keypoint_set: KeypointSet) -> Poses:
     """Return the poses of a frame's entry."""
-    nobody, poses = Poses.nobody(keypoint_set, size=tuple(entry["size"])), entry["poses"]
+    poses = entry["poses"]
+    nobody = replace(Poses.nobody(keypoint_set, size=tuple(entry["size"])), frame=entry["frame"])
     if not poses:
         return nobody
     keypoints = np.array([pose["keypoints"] for pose in poses], dtype=np.float32)

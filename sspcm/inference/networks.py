@@ -140,7 +140,7 @@ class TrainedNetworks:
                 window_size=self.crop_size,
                 folder=folder,
                 upright=self.upright,
-                up=up or self.up,
+                up=self.up if up is None else up,
                 released=released,
                 grown=look.size,
             )

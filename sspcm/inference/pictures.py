@@ -8,7 +8,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from sspcm.inference.frames import Frame
+from sspcm.inference.frames import Frame, Source
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import make_folder
 from wepdtof_pose.images import write_image
@@ -36,9 +36,17 @@ class PoseWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close_video(keep=kind is None)
+
+    def finish_before(self, source: Source) -> None:
+        """Complete the video of another source."""
+        if self._video is not None and self._video.name != source.name:
+            self._close_video(keep=True)
+
+    def _close_video(self, *, keep: bool) -> None:
         video, self._video = self._video, None
         if video is not None:
-            video.close(keep=kind is None)
+            video.close(keep=keep)
 
     def write(self, frame: Frame, picture: np.ndarray) -> None:
         """Write a drawn frame.
@@ -47,9 +55,7 @@ class PoseWriter:
             InputError: it cannot be encoded or written.
         """
         name = frame.source.name
-        if self._video is not None and self._video.name != name:
-            self._video.close(keep=True)
-            self._video = None
+        self.finish_before(frame.source)
         if frame.source.kind == "video":
             if self._video is None:
                 self._video = _Video(self._folder, frame, picture)

@@ -121,6 +121,10 @@ class Poses:
         """Return the same poses without the frame's pixels."""
         return replace(self, image=None)
 
+    def rounded(self) -> Poses:
+        """Return the poses with joints as a COCO results file has them: of three decimals."""
+        return replace(self, keypoints=_decimals(self.keypoints).astype(np.float32))
+
     def draw(
         self, image: np.ndarray | None = None, *, threshold: float = JOINT_THRESHOLD
     ) -> np.ndarray:
@@ -174,7 +178,7 @@ class Poses:
         for row in range(len(self)):
             entry = about | {
                 "category_id": category_id,
-                "keypoints": self.keypoints[row].astype(np.float64).round(3).ravel().tolist(),
+                "keypoints": _decimals(self.keypoints[row]).ravel().tolist(),
                 "score": float(self.scores[row]),
                 "bbox": self.boxes[row].tolist(),
             }
@@ -222,3 +226,7 @@ class Poses:
                 )
             )
         return fiftyone.Keypoints(keypoints=labels)
+
+
+def _decimals(keypoints: np.ndarray) -> np.ndarray:
+    return keypoints.astype(np.float64).round(3)

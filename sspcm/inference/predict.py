@@ -1,20 +1,20 @@
 """Predict poses in images, folders and videos, and write them to a folder.
 
 During the work the folder holds a journal with one line per frame: if the program is stopped, no
-prediction is lost, and the same command continues after the last finished input. The files that
-users read are written at the end, each whole or not at all.
+prediction is lost, and the same command goes on, within a video too. The files that users read are
+written at the end, each whole or not at all.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from sspcm.inference.journal import JOURNAL, Journal, files_of_boxes, hash_of_fi
 from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.pictures import PoseWriter
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
-from sspcm.inference.tracks import IMAGE_STEP, Tracker, numbered, smoothed
+from sspcm.inference.tracks import Numbering, sequences_of
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import make_folder, replacing, write_json
 from wepdtof_pose.keypoints import KeypointSet
@@ -89,8 +89,8 @@ class PredictionOptions:
             raise InputError(
                 f"unknown form of drafts {self.drafts!r}: one of {', '.join(DRAFT_FORMATS)}"
             )
-        if self.smooth < 0:
-            raise InputError(f"smoothing over {self.smooth} seconds: must be 0 or more")
+        if not 0 <= self.smooth < math.inf:
+            raise InputError(f"smoothing over {self.smooth} seconds: must be 0 or more, and finite")
         if self.smooth and not self.track:
             raise InputError("smoothing goes along tracks: not without tracking")
 
@@ -139,8 +139,8 @@ def predict_inputs(
     folder `drawings`. Frames are decoded once, and few are held in memory. Scores and suppression
     are those of the evaluation.
 
-    Unreadable inputs are left out and counted. The same call on the same folder continues with the
-    inputs that were unfinished or unreadable.
+    Unreadable inputs are left out and counted. The same call on the same folder goes on with what
+    was unfinished or unreadable; with `options.smooth` a video begins again.
 
     Args:
         networks: see `sspcm.inference.open`.
@@ -170,21 +170,22 @@ def predict_inputs(
         existed = out.exists()
         if not existed or (out.is_dir() and not any(out.iterdir())):
             stack.push(partial(_remove_fruitless, out, existed))
-        sequences = _sequences(found.sources) if options.track else {}
+        sequences = sequences_of(found.sources) if options.track else {}
         journal = stack.enter_context(
             Journal(out, asked, found.sources, sequences, averaged=options.smooth > 0)
         )
         todo = [source for source in found.sources if source.name not in journal.done]
         count.notes += journal.notes
-        if done := len(found.sources) - len(todo):
-            count.notes.append(f"{out}: goes on after {counted(done, 'input')} done before")
-        count.frames_before = sum(record["frames"] for record in journal.done.values())
+        if before := _done_before(journal):
+            count.notes.append(f"{out}: goes on after {before} done before")
+        count.frames_before = journal.frames_of_begun
+        count.frames_before += sum(record["frames"] for record in journal.done.values())
         if isinstance(people, GivenBoxes):
             for source in found.sources:
                 for number, size in journal.frames_before(source):
                     people.count_before(source, number, size)
         started = time.perf_counter()
-        tracks = _Tracks(
+        tracks = Numbering(
             sequences, options.smooth, partial(_before, found.sources, sequences, journal, networks)
         )
         _predict(networks, todo, people, options, journal, out, tracks)
@@ -214,7 +215,7 @@ def _predict(
     options: PredictionOptions,
     journal: Journal,
     out: Path,
-    tracks: _Tracks,
+    tracks: Numbering,
 ) -> None:
     readers = [FrameReader(source) for source in sources]
     with ExitStack() as stack:
@@ -222,9 +223,10 @@ def _predict(
         bar = stack.enter_context(
             tqdm(total=_frames_in(readers), desc="frames", unit="", disable=None, leave=False)
         )
-        decoded = _decoded(readers, journal)
-        stream = poses_of_frames(networks, decoded, people, up=options.up, keep_images=options.draw)
+        stream = _poses(networks, readers, people, options, journal)
         for frame, poses in tracks.of(stream) if options.track else stream:
+            if pictures is not None:  # An input is at its end once it is drawn.
+                pictures.finish_before(frame.source)
             journal.finish_before(frame.source, readers)
             journal.add(frame, poses)
             bar.update()
@@ -233,49 +235,66 @@ def _predict(
                 pictures.write(frame, picture)
             # Release this frame's pixels before the next group is decoded.
             del frame, poses
-        journal.finish_before(None, readers)
+    journal.finish_before(None, readers)
+
+
+def _poses(
+    networks: TrainedNetworks,
+    readers: list[FrameReader],
+    people: BoxSource,
+    options: PredictionOptions,
+    journal: Journal,
+) -> Iterator[tuple[Frame, Poses]]:
+    """Yield the frames with poses; those predicted before a stop are taken from the journal."""
+    predicted = partial(
+        poses_of_frames,
+        networks,
+        people=people,
+        up=options.up,
+        keep_images=options.draw,
+        end_group=journal.end_group,
+    )
+    begun = next((n for n, reader in enumerate(readers) if reader.source is journal.begun), 0)
+    # Rounded as the journal has them, so that tracks and drawings are the same after a stop.
+    for frame, poses in predicted(_decoded(readers[:begun], journal)):
+        yield frame, poses.rounded()
+        del frame, poses
+    frames = _decoded(readers[begun:], journal)
+    if journal.begun is not None:
+        for poses in journal.poses_before(journal.begun, networks.keypoint_set):
+            yield _of_frame(next(frames, None), poses, journal.begun)
+    for frame, poses in predicted(frames):
+        yield frame, poses.rounded()
+        del frame, poses
+
+
+def _of_frame(frame: Frame | None, poses: Poses, source: Source) -> tuple[Frame, Poses]:
+    """Return a frame with the poses predicted on it before a stop."""
+    if frame is None or (frame.source, frame.number) != (source, poses.frame):
+        raise InputError(
+            f"{source.path}: its frames are others than before the stop: name another folder with "
+            "-o to begin anew"
+        )
+    return frame, replace(
+        poses,
+        image_id=frame.image_id,
+        file_name=source.name,
+        time=frame.time,
+    )
+
+
+def _done_before(journal: Journal) -> str:
+    """Return in words what earlier calls have done; nothing if there is nothing."""
+    parts = [counted(len(journal.done), "input")] if journal.done else []
+    if journal.begun is not None:
+        parts.append(f"{counted(journal.frames_of_begun, 'frame')} of {journal.begun.name}")
+    return " and ".join(parts)
 
 
 def _decoded(readers: list[FrameReader], journal: Journal) -> Iterator[Frame]:
     for reader in readers:
         journal.begin(reader.source)
         yield from reader
-
-
-@dataclass(frozen=True)
-class _Tracks:
-    """Numbers people, and smooths their joints, along videos and numbered images.
-
-    Attributes:
-        sequences: by source name, the video or the images to which it belongs.
-        smooth: standard deviation, in seconds, of the average over time; 0 for none.
-        before: returns the poses on the images of a sequence that an earlier call predicted.
-    """
-
-    sequences: dict[str, str]
-    smooth: float
-    before: Callable[[str], Iterator[Poses]]
-    _trackers: dict[str, Tracker] = field(default_factory=dict)
-
-    def of(self, stream: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses]]:
-        """Yield frames and poses with track numbers, smoothed if asked for."""
-        for key, group in _runs(stream, self.sequences):
-            if key is None:
-                yield from group
-            elif self.smooth:
-                yield from smoothed(numbered(group), self.smooth)
-            else:
-                for frame, poses, _ in numbered(group, self._tracker(key)):
-                    yield frame, poses
-                    del frame, poses
-
-    def _tracker(self, key: str) -> Tracker:
-        """Return what tracks a sequence, which other inputs may interrupt."""
-        if key not in self._trackers:
-            tracker = self._trackers[key] = Tracker()
-            for poses in self.before(key):
-                tracker.update(poses, tracker.frames * IMAGE_STEP)
-        return self._trackers[key]
 
 
 def _before(
@@ -287,54 +306,8 @@ def _before(
 ) -> Iterator[Poses]:
     """Yield the poses on the images of a sequence that an earlier call predicted."""
     for source in sources:
-        if sequences.get(source.name) == key:
+        if sequences.get(source.name) == key and source is not journal.begun:
             yield from journal.poses_before(source, networks.keypoint_set)
-
-
-def _runs(
-    stream: Iterable[tuple[Frame, Poses]], sequences: dict[str, str]
-) -> Iterator[tuple[str | None, Iterator[tuple[Frame, Poses]]]]:
-    """Yield the frames in runs: each video or image sequence is one run, as are frames between."""
-    source = iter(stream)
-    ahead: list[tuple[Frame, Poses]] = []
-
-    def run_of(key: str | None) -> Iterator[tuple[Frame, Poses]]:
-        while True:
-            item = ahead.pop() if ahead else next(source, None)
-            if item is None:
-                return
-            if sequences.get(item[0].source.name) != key:
-                ahead.append(item)
-                return
-            yield item
-            del item
-
-    while True:
-        item = ahead.pop() if ahead else next(source, None)
-        if item is None:
-            return
-        key = sequences.get(item[0].source.name)
-        ahead.append(item)
-        del item
-        yield key, run_of(key)
-
-
-def _sequences(sources: list[Source]) -> dict[str, str]:
-    """Return, by source name, its sequence: a video, or numbered images of one folder."""
-    of_name: dict[str, str] = {}
-    images: dict[str, list[str]] = defaultdict(list)
-    for source in sources:
-        if source.kind != "image":
-            of_name[source.name] = source.name
-            continue
-        stem = source.path.stem
-        prefix = stem.rstrip("0123456789")
-        if prefix != stem:
-            images[f"{source.path.parent}/{prefix}"].append(source.name)
-    for key, names in images.items():
-        if len(names) > 1:
-            of_name |= dict.fromkeys(names, key)
-    return of_name
 
 
 def _frames_in(readers: list[FrameReader]) -> int | None:
@@ -457,8 +430,8 @@ def _remove_fruitless(out: Path, existed: bool, _: Any, error: Any, __: Any) -> 
     if error is None or not journal.is_file():
         return
     with journal.open(encoding="utf-8") as stream:
-        finished = any('"end"' in line and '"problem": null' in line for line in stream)
-    if finished and not isinstance(error, FruitlessError):
+        predicted = any('"group": "end"' in line for line in stream)
+    if predicted and not isinstance(error, FruitlessError):
         return
     shutil.rmtree(out, ignore_errors=True)
     if existed:

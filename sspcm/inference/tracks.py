@@ -8,15 +8,15 @@ distances, solved exactly.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from sspcm.inference.frames import Frame
+from sspcm.inference.frames import Frame, Source
 from sspcm.inference.poses import JOINT_THRESHOLD, Poses
 
 MEMORY = 2.0
@@ -186,6 +186,60 @@ def smoothed(
         yield next_one()
 
 
+@dataclass(frozen=True)
+class Numbering:
+    """Numbers people, and smooths their joints, along videos and numbered images.
+
+    Attributes:
+        sequences: by source name, the video or the images to which it belongs.
+        smooth: standard deviation, in seconds, of the average over time; 0 for none.
+        before: returns the poses on the images of a sequence that an earlier call predicted.
+    """
+
+    sequences: dict[str, str]
+    smooth: float
+    before: Callable[[str], Iterator[Poses]]
+    _trackers: dict[str, Tracker] = field(default_factory=dict)
+
+    def of(self, stream: Iterable[tuple[Frame, Poses]]) -> Iterator[tuple[Frame, Poses]]:
+        """Yield frames and poses with track numbers, smoothed if asked for."""
+        for key, group in _runs(stream, self.sequences):
+            if key is None:
+                yield from group
+            elif self.smooth:
+                yield from smoothed(numbered(group), self.smooth)
+            else:
+                for frame, poses, _ in numbered(group, self._tracker(key)):
+                    yield frame, poses
+                    del frame, poses
+
+    def _tracker(self, key: str) -> Tracker:
+        """Return what tracks a sequence, which other inputs may interrupt."""
+        if key not in self._trackers:
+            tracker = self._trackers[key] = Tracker()
+            for poses in self.before(key):
+                tracker.update(poses, tracker.frames * IMAGE_STEP)
+        return self._trackers[key]
+
+
+def sequences_of(sources: list[Source]) -> dict[str, str]:
+    """Return, by source name, its sequence: a video, or numbered images of one folder."""
+    of_name: dict[str, str] = {}
+    images: dict[str, list[str]] = defaultdict(list)
+    for source in sources:
+        if source.kind != "image":
+            of_name[source.name] = source.name
+            continue
+        stem = source.path.stem
+        prefix = stem.rstrip("0123456789")
+        if prefix != stem:
+            images[f"{source.path.parent}/{prefix}"].append(source.name)
+    for key, names in images.items():
+        if len(names) > 1:
+            of_name |= dict.fromkeys(names, key)
+    return of_name
+
+
 def _smoothed(
     poses: Poses, time: float, near: Iterable[tuple[Poses, float]], seconds: float
 ) -> Poses:
@@ -225,3 +279,31 @@ def _assign(distances: np.ndarray) -> list[tuple[int, int]]:
     rows, columns = linear_sum_assignment(np.where(np.isfinite(distances), distances, far))
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return [(row, column) for row, column in pairs if np.isfinite(distances[row, column])]
+
+
+def _runs(
+    stream: Iterable[tuple[Frame, Poses]], sequences: dict[str, str]
+) -> Iterator[tuple[str | None, Iterator[tuple[Frame, Poses]]]]:
+    """Yield the frames in runs: each video or image sequence is one run, as are frames between."""
+    source = iter(stream)
+    ahead: list[tuple[Frame, Poses]] = []
+
+    def run_of(key: str | None) -> Iterator[tuple[Frame, Poses]]:
+        while True:
+            item = ahead.pop() if ahead else next(source, None)
+            if item is None:
+                return
+            if sequences.get(item[0].source.name) != key:
+                ahead.append(item)
+                return
+            yield item
+            del item
+
+    while True:
+        item = ahead.pop() if ahead else next(source, None)
+        if item is None:
+            return
+        key = sequences.get(item[0].source.name)
+        ahead.append(item)
+        del item
+        yield key, run_of(key)

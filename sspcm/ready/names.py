@@ -31,8 +31,10 @@ def network_path(name: str | Path) -> Path:
             of weights. What lies at a path goes before a name.
 
     Raises:
-        InputError: there is no such path and no ready-trained network of that name.
+        InputError: it is no name, or there is no such path and no ready-trained network called so.
     """
+    if not isinstance(name, str | Path):
+        raise InputError(f"networks are named by a text or a path, not by {type(name).__name__}")
     path = Path(name)
     ready = ready_networks()
     if path.exists() or str(name) not in ready:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -13,6 +14,7 @@ import torch
 
 import sspcm
 from sspcm.config_io import load_config
+from sspcm.inference.finder import find_inputs
 from sspcm.inference.predict import PredictionOptions, predict_inputs
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
@@ -64,6 +66,8 @@ def test_forms_of_an_image(model: sspcm.Model, image: Path) -> None:
     for wrong, found in ((image.read_bytes(), "bytes"), (None, "NoneType"), ([pixels], "list")):
         with pytest.raises(InputError, match=f"in BGR, not {found}$"):
             model(wrong)
+    with image.open("rb") as stream, pytest.raises(InputError, match="not BufferedReader"):
+        model(stream)
     torch_pixels = torch.from_numpy(pixels)
     np.testing.assert_array_equal(model(torch_pixels, boxes=BOXES).keypoints, wanted)
 
@@ -87,6 +91,9 @@ def test_a_pillow_image_is_what_its_file_is(model: sspcm.Model, tmp_path: Path) 
     for mode in ("RGB", "I"):
         with pytest.raises(InputError, match="has no pixels"):
             model(Image.new(mode, (0, 4)))
+    real.write_bytes(sideways.read_bytes()[:700])
+    with pytest.raises(InputError, match="Pillow cannot be read: image file is truncated"):
+        model(Image.open(real))
 
 
 class Found:
@@ -118,8 +125,20 @@ def test_forms_of_boxes(model: sspcm.Model, image: Path) -> None:
     for threshold in ("0.5", float("nan")):
         with pytest.raises(InputError, match="threshold of boxes must be a number"):
             model(image, threshold=threshold)
-    with pytest.raises(InputError, match=r"an object with find\(images\), not 3"):
-        sspcm.load("ceiling-pose", finder=3)
+    for finder in (3, Found):
+        with pytest.raises(InputError, match=r"an object with find\(images\), not "):
+            sspcm.load("ceiling-pose", finder=finder)
+
+
+@pytest.mark.parametrize("found", [None, [], [np.zeros((1, 4))], [np.full((1, 6), np.nan)], [1], 3])
+def test_a_finder_must_give_boxes_of_each_image(image: Path, tmp_path: Path, found: Any) -> None:
+    finder = SimpleNamespace(find=lambda images: found, record={"source": "mine"})
+    with pytest.raises(InputError, match=r"must give, for each image, one array \(people, 6\)"):
+        sspcm.load("ceiling-pose", finder=finder)(image)
+    with pytest.raises(InputError, match=r"must give, for each image, one array \(people, 6\)"):
+        find_inputs(finder, [image], tmp_path / "boxes.json")
+    finder.find = lambda images: [[]]
+    assert len(sspcm.load("ceiling-pose", finder=finder)(image)) == 0
 
 
 def test_turned_crops_need_boxes(model: sspcm.Model, image: Path) -> None:
@@ -149,7 +168,8 @@ def test_a_video_gives_poses_with_numbers_and_times(model: sspcm.Model, tmp_path
     assert bare.tracks.tolist() == [0]
     with pytest.raises(InputError, match="without keeping their frame"):
         bare.draw()
-    for wrong in ({"smooth": -1.0}, {"smooth": 0.2, "track": False}):
+    nan = float("nan")
+    for wrong in ({"smooth": -1.0}, {"smooth": nan}, {"smooth": 0.2, "track": False}):
         with pytest.raises(InputError, match="smoothing"):
             next(model.predict_video(path, **wrong))
     with pytest.raises(InputError, match="is a video, not an image: predict_video"):
@@ -240,6 +260,20 @@ def test_a_loaded_data_set_is_no_path(tiny_fisheye: Path, tmp_path: Path) -> Non
         with pytest.raises(InputError, match=r"of type PoseDataset: give the path"):
             refused()
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("place", [None, 5, b"data", ["data"]])
+def test_what_is_no_path_is_refused(model: sspcm.Model, tmp_path: Path, place: Any) -> None:
+    for call in (
+        lambda: sspcm.load(place),
+        lambda: next(model.predict_video(place)),
+        lambda: sspcm.evaluate(model, tmp_path, detections=place or 5),
+        lambda: sspcm.train("data", place),
+        lambda: sspcm.adapt([tmp_path], tmp_path, boxes=place or 5),
+        lambda: sspcm.adapt([place], tmp_path),
+    ):
+        with pytest.raises(InputError, match=r"named by a text or a path|path"):
+            call()
 
 
 def test_unknown_networks_are_refused_with_what_there_is() -> None:

@@ -44,6 +44,8 @@ VOLATILE = {
 """Files that hold times, places or hashes of such: their names are compared, not their bytes."""
 PLACES = ("TMPDIR", "WEPDTOF_CACHE_DIR")
 """Folders beside those in which commands run; each try begins with empty ones."""
+ENDS = ((signal.SIGKILL, os.kill), (signal.SIGTERM, os.kill), (signal.SIGINT, os.killpg))
+"""How a command is stopped; Ctrl-C in a terminal reaches its workers, too."""
 LONGEST = 1200.0
 """Seconds after which a command hangs and is killed."""
 
@@ -126,6 +128,7 @@ WRITERS = (
     ),
     Writer("pseudo-labels", engine, words("pseudo-labels {student} -o out.json"), "out.json"),
     Writer("find", engine, words("find {set}/images --side 64 -o out.json"), "out.json"),
+    Writer("find film", engine, words("find {film} --side 64 -o out.json"), "out.json"),
     Writer(
         "predict",
         engine,
@@ -264,6 +267,8 @@ def start(command: Callable[..., object], arguments: Iterable[str], folder: Path
     code = 1
     try:
         os.setsid()
+        # A shell starts what it runs in the background deaf to Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(folder)
         for name in PLACES:
             os.environ[name] = str(folder.with_name(name))
@@ -407,9 +412,10 @@ class Campaign:
         process = start(writer.command, arguments, folder)
         self._first_change(process, folder)
         time.sleep(self.random.uniform(0, duration))
+        end, told = self.random.choice(ENDS)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
-        self.met_work += ended(process) == -9
+            told(process, end)
+        self.met_work += ended(process) != 0
         # Workers end with their parent, in a moment of their own.
         time.sleep(0.05)
         if not is_whole_or_absent(writer, folder, calm, old):

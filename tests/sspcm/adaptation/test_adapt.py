@@ -11,6 +11,7 @@ import sspcm
 from sspcm.adaptation.adapt import AdaptOptions, adapt
 from sspcm.adaptation.learning import learning_config
 from sspcm.commands.main import main
+from sspcm.inference.journal import hash_of_files
 from sspcm.inference.open import open_networks
 from sspcm.runs.folder import RunFolder
 from wepdtof_pose.errors import InputError
@@ -232,9 +233,17 @@ def test_files_that_were_changed_are_not_said_to_be_learned_from(
     options = AdaptOptions(boxes=boxes, **FEW)
     # What a run keeps from its first step on; without one nothing is left of it.
     monkeypatch.setattr(RunFolder, "resumable", True)
-    for _ in range(2):  # the same files are gone on with
+    hashed = []
+    monkeypatch.setattr(
+        "sspcm.adaptation.adapt.hash_of_files",
+        lambda files: (hashed.append(len(files)), hash_of_files(files))[1],
+    )
+    for touched in (False, False, True, False):  # the same files are gone on with
+        if touched:
+            next(frames.iterdir()).touch()
         with pytest.raises(KeyboardInterrupt):
             adapt(networks, [frames], tmp_path / "out", options)
+    assert len(hashed) == 4  # frames and boxes: at first, and after the change of time
     if changed == "frames":
         shutil.copy(next(frames.iterdir()), frames / "one_more.jpg")
     else:

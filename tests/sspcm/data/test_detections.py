@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import frame_boxes, read_detections
@@ -195,7 +196,12 @@ def test_boxes_of_one_frame_in_any_form() -> None:
     assert frame_boxes([[*TURNED, 0.25]]).scores.tolist() == [0.25]
     assert len(frame_boxes([])) == 0
     assert frame_boxes(found) is found
-    for wrong in ([[1, 2, 3]], "boxes", [[1, 2, 3, float("nan")]]):
+    half = torch.tensor([[1, 2, 3, 4]], dtype=torch.bfloat16)
+    assert frame_boxes(half).boxes.tolist() == [[1, 2, 3, 4]]
+    Detections.confidence = np.array([0.5, 0.5])
+    with pytest.raises(InputError, match="scores and corners are not of the same people"):
+        frame_boxes(Detections())
+    for wrong in ([[1, 2, 3]], "boxes", [[1, 2, 3, float("nan")]], [[1, 2, 3, 4j]]):
         with pytest.raises(InputError, match="boxes"):
             frame_boxes(wrong)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sspcm.inference import predict
 from sspcm.inference.finder import FindCount, find_inputs
 from sspcm.inference.frames import Frame, FrameReader
 from sspcm.inference.journal import Journal, hash_of_files
+from sspcm.inference.networks import TrainedNetworks
 from sspcm.inference.open import open_networks
 from sspcm.inference.predict import PredictionOptions, predict_inputs
 from sspcm.inference.tracks import Tracker
@@ -24,11 +26,16 @@ def rows_of(out: Path) -> list[dict[str, Any]]:
     return read_json(out / "predictions.json")
 
 
+def frame_by_frame(networks: TrainedNetworks) -> TrainedNetworks:
+    """Let each frame go through the networks alone, so that each counts when it is written."""
+    return replace(networks, evaluation=replace(networks.evaluation, batch_size=1))
+
+
 def test_a_stopped_prediction_goes_on_where_it_was(
     single_run: Path, write_video: Callable[..., Path], tmp_path: Path, monkeypatch: Any
 ) -> None:
     inputs = [write_video("a.mp4", frames=6), write_video("b.mp4", frames=6)]
-    networks = open_networks(single_run).only("A")
+    networks = frame_by_frame(open_networks(single_run).only("A"))
     predict_inputs(networks, inputs, tmp_path / "whole")
     real = Tracker.update
 
@@ -55,25 +62,113 @@ def test_a_stopped_prediction_goes_on_where_it_was(
     monkeypatch.setattr(predict, "FrameReader", Reader)
     count = predict_inputs(networks, inputs, tmp_path / "out")
     assert opened == ["b.mp4"]
-    assert (count.frames, count.poses) == (12, 12)
+    assert count.notes == [
+        f"{tmp_path / 'out'}: goes on after 1 input and 2 frames of b.mp4 done before"
+    ]
+    assert (count.frames, count.poses, count.frames_before) == (12, 12, 8)
     assert rows_of(tmp_path / "out") == rows_of(tmp_path / "whole")
 
 
 def half_done(
-    networks: Any, inputs: list[Path], out: Path, stop_at: str, options: PredictionOptions
+    networks: Any,
+    inputs: list[Path],
+    out: Path,
+    stop_at: str,
+    options: PredictionOptions,
+    frame: int | None = None,
 ) -> None:
-    """Predict until the image of this name has been predicted, and be stopped there."""
+    """Predict until this image, or this frame of a film, has been predicted; be stopped there."""
     real = Journal.add
 
-    def stop(journal: Journal, frame: Frame, poses: Any) -> None:
-        if frame.source.name == stop_at:
+    def stop(journal: Journal, reached: Frame, poses: Any) -> None:
+        if reached.source.name == stop_at and frame in (None, reached.number):
             raise KeyboardInterrupt
-        real(journal, frame, poses)
+        real(journal, reached, poses)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Journal, "add", stop)
         with pytest.raises(KeyboardInterrupt):
             predict_inputs(networks, inputs, out, options)
+
+
+WRITTEN = ("predictions.json", "joints.csv", "frames.csv", "drawings/film.mp4")
+
+
+@pytest.mark.parametrize("stop", [1, 4, 11, 12, 13, 25])
+@pytest.mark.parametrize("options", [{"draw": True}, {"track": False, "draw": True}])
+def test_a_prediction_that_goes_on_within_a_film_is_the_same_to_the_byte(
+    stop: int,
+    options: dict[str, Any],
+    single_run: Path,
+    write_video: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: Any,
+) -> None:
+    (tmp_path / "a.png").write_text("no picture")  # is tried again before the film
+    inputs = [tmp_path / "a.png", write_video("film.mp4", frames=26)]
+    networks = open_networks(single_run).only("A")
+    networks = replace(networks, evaluation=replace(networks.evaluation, batch_size=4))
+    how = PredictionOptions(**options)
+    predict_inputs(networks, inputs, tmp_path / "whole", how)
+    real, seen = Journal.add, 0
+    sizes: list[int] = []
+
+    def stopping(journal: Journal, frame: Frame, poses: Any) -> None:
+        nonlocal seen
+        seen += 1
+        if seen > stop:
+            raise KeyboardInterrupt
+        real(journal, frame, poses)
+
+    monkeypatch.setattr(Journal, "add", stopping)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            predict_inputs(networks, inputs, tmp_path / "out", how)
+        seen = 0
+    monkeypatch.undo()
+    looked_at = TrainedNetworks.predict
+
+    def counting(self: TrainedNetworks, crops: Any) -> Any:
+        sizes.append(len(crops))
+        return looked_at(self, crops)
+
+    monkeypatch.setattr(TrainedNetworks, "predict", counting)
+    predict_inputs(networks, inputs, tmp_path / "out", how)
+    assert sizes == [4] * (6 - stop // 4) + [2]
+    for name in WRITTEN:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_film_whose_joints_are_averaged_begins_again(
+    single_run: Path, write_video: Callable[..., Path], tmp_path: Path
+) -> None:
+    inputs, options = [write_video("film.mp4", frames=6)], PredictionOptions(smooth=0.2)
+    networks = frame_by_frame(open_networks(single_run).only("A"))
+    half_done(networks, inputs, tmp_path / "out", "film.mp4", options, frame=4)
+    count = predict_inputs(networks, inputs, tmp_path / "out", options)
+    assert (count.frames_before, count.notes) == (0, [])
+    predict_inputs(networks, inputs, tmp_path / "whole", options)
+    assert rows_of(tmp_path / "out") == rows_of(tmp_path / "whole")
+
+
+def test_a_film_is_drawn_before_it_counts_as_done(
+    single_run: Path, write_video: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+) -> None:
+    inputs = [write_video("a.mp4"), write_video("b.mp4")]
+    networks = frame_by_frame(open_networks(single_run).only("A"))
+    options = PredictionOptions(draw=True)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for done in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr("sspcm.inference.pictures.require_whole_film", killed)
+            with pytest.raises(KeyboardInterrupt):
+                predict_inputs(networks, inputs[: 1 + done], tmp_path / str(done), options)
+        predict_inputs(networks, inputs[: 1 + done], tmp_path / str(done), options)
+        drawn = sorted(path.name for path in (tmp_path / str(done) / "drawings").iterdir())
+        assert drawn == ["a.mp4", "b.mp4"][: 1 + done]
 
 
 def walk(folder: Path) -> list[dict[str, Any]]:
@@ -97,7 +192,7 @@ def test_people_on_numbered_images_keep_their_numbers_after_a_stop(
 ) -> None:
     boxes = walk(tmp_path / "frames")
     write_json(tmp_path / "boxes.json", boxes)
-    networks = open_networks(single_run).only("A")
+    networks = frame_by_frame(open_networks(single_run).only("A"))
     inputs = [tmp_path / "frames"]
     options = PredictionOptions(boxes=tmp_path / "boxes.json", smooth=smooth)
     predict_inputs(networks, inputs, tmp_path / "whole", options)
@@ -116,7 +211,7 @@ def test_an_image_that_changed_since_a_stop_is_predicted_anew(
     rng = np.random.default_rng(0)
     for name in "abcd":
         cv2.imwrite(str(folder / f"{name}.bmp"), rng.integers(0, 255, (64, 48, 3), dtype=np.uint8))
-    networks = open_networks(single_run).only("A")
+    networks = frame_by_frame(open_networks(single_run).only("A"))
     out, options = tmp_path / "out", PredictionOptions()
     half_done(networks, [folder], out, "d.bmp", options)
     before = (folder / "b.bmp").stat()
@@ -138,7 +233,7 @@ def test_a_video_that_changed_since_a_stop_is_predicted_anew(
     single_run: Path, write_video: Callable[..., Path], images: list[Path], tmp_path: Path
 ) -> None:
     inputs = [write_video("a.mp4", frames=3), write_video("b.mp4", frames=3)]
-    networks = open_networks(single_run).only("A")
+    networks = frame_by_frame(open_networks(single_run).only("A"))
     half_done(networks, inputs, tmp_path / "out", "b.mp4", PredictionOptions())
     write_video("a.mp4", frames=5)
     count = predict_inputs(networks, inputs, tmp_path / "out")
@@ -160,7 +255,7 @@ def test_boxes_that_were_not_used_before_a_stop_stay_counted(
         )
     ]
     write_json(tmp_path / "boxes.json", boxes)
-    networks = open_networks(single_run).only("A")
+    networks = frame_by_frame(open_networks(single_run).only("A"))
     options = PredictionOptions(boxes=tmp_path / "boxes.json", threshold=0.5, track=False)
     half_done(networks, images[:2], tmp_path / "out", images[1].name, options)
     count = predict_inputs(networks, images[:2], tmp_path / "out", options)
@@ -238,12 +333,38 @@ def test_what_has_changed_since_is_searched_anew(frames: list[Path], tmp_path: P
     assert finder.seen == 6
 
 
-def test_another_finder_begins_anew(frames: list[Path], tmp_path: Path) -> None:
+def test_another_search_is_refused_while_one_is_unfinished(
+    frames: list[Path], tmp_path: Path
+) -> None:
     out = tmp_path / "out" / "boxes.json"
     stopped(frames, out, 5)
-    finder = Counting(name="another")
-    assert go_on(frames, out, finder).notes == []
-    assert finder.seen == 8
+    journal = out.parent / ".boxes.json.unfinished"
+    for finder, inputs in ((Counting(name="another"), frames), (Counting(), frames[:2])):
+        with pytest.raises(InputError, match=f"{journal} holds an unfinished search with other"):
+            find_inputs(finder, inputs, out)
+    finder = Counting()
+    go_on(frames, out, finder)
+    assert finder.seen == 3
+    stopped(frames, out, 5)
+    journal.unlink()
+    find_inputs(Counting(name="another"), frames[:2], out)
+    assert (hidden(out.parent), len(read_json(out))) == ([], 2)
+
+
+@pytest.mark.parametrize("record", [None, "mine", {"when": np.datetime64("now")}, {"t": np.nan}])
+def test_a_finder_must_say_by_what_it_is_known_again(
+    record: Any, single_run: Path, frames: list[Path], tmp_path: Path
+) -> None:
+    finder = Counting()
+    finder.record = record
+    networks = open_networks(single_run).only("A")
+    for work in (
+        lambda: find_inputs(finder, frames, tmp_path / "out" / "boxes.json"),
+        lambda: predict_inputs(networks, frames, tmp_path / "out" / "poses", finder=finder),
+    ):
+        with pytest.raises(InputError, match="finder Counting has no usable attribute 'record'"):
+            work()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("lines", "again"), [(1, 0), (3, 0), (5, 1)])

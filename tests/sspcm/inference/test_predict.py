@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -396,13 +397,11 @@ def test_turned_crops_refuse_whole_frames(
 def test_a_finder_says_where_people_are(
     single_run: Path, images: list[Path], tmp_path: Path
 ) -> None:
-    class Finder:
-        def find(self, pictures: list[np.ndarray]) -> list[np.ndarray]:
-            return [np.array([[90.0, 60, 40, 80, 30, 0.9], [9, 9, 9, 9, 0, 0.1]]) for _ in pictures]
-
+    found = np.array([[90.0, 60, 40, 80, 30, 0.9], [9, 9, 9, 9, 0, 0.1]])
+    finder = SimpleNamespace(record={"source": "told"}, find=lambda pictures: [found])
     networks = replace(open_networks(single_run).only("A"), upright=True)
     options = PredictionOptions(threshold=0.5)
-    predict_inputs(networks, images[:2], tmp_path / "out", options, finder=Finder())
+    predict_inputs(networks, images[:2], tmp_path / "out", options, finder=finder)
     rows = rows_of(tmp_path / "out")
     assert [row["rotated_box"] for row in rows] == [[90, 60, 40, 80, 30]] * 2
     # The same boxes out of the file that was written.
