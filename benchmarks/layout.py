@@ -41,7 +41,9 @@ class ComparisonFolder:
         return self.path / "data" / f"fisheye-{people}"
 
     def check_preset(self, preset: str) -> None:
-        """Check that the folder holds no comparison at another preset."""
+        """Check that the folder is no run's, and holds no comparison at another preset."""
+        if self._is_single_run():
+            raise InputError(f"{self.path}: is the folder of a single run; name another folder")
         if self.record_file.is_file() and self.read_preset() != preset:
             raise InputError(
                 f"{self.path}: holds a comparison at preset {self.read_preset()!r}, not "
@@ -64,14 +66,16 @@ class ComparisonFolder:
             InputError: there is no comparison.
         """
         if not self.record_file.is_file():
-            single = (self.path / "config.yaml").is_file()
             raise InputError(
                 f"{self.path}: is a single run, not a comparison: sspcm evaluate shows its scores, "
                 "sspcm-bench compare those of two runs"
-                if single
+                if self._is_single_run()
                 else f"{self.path}: holds no comparison (run: sspcm-bench run -o {self.path})"
             )
         content = read_json(self.record_file)
         if not isinstance(content, dict) or not isinstance(content.get("preset"), str):
             raise InputError(f"{self.record_file}: names no preset")
         return content["preset"]
+
+    def _is_single_run(self) -> bool:
+        return (self.path / "config.yaml").is_file() and not self.record_file.is_file()

@@ -200,7 +200,7 @@ def adapt(
     True
     """
     opened = model if isinstance(model, Model) else load(model)
-    paths = data if isinstance(data, list | tuple) else [data]
+    paths: Sequence[Any] = data if isinstance(data, list | tuple) else [data]
     options = adaptation.AdaptOptions(
         boxes=_path_or_none(boxes, "boxes"),
         category=category,

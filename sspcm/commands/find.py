@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--side",
-    type=click.IntRange(32),
+    type=click.IntRange(32, 8192),
     help="Longer side, in pixels, to which frames are scaled for it.  [default: 704]",
 )
 @TURNS

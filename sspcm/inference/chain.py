@@ -243,7 +243,7 @@ def record_of(finder: Finder) -> dict[str, Any]:
     Raises:
         InputError: it does not say so.
     """
-    record = getattr(finder, "record", None)
+    record: Any = getattr(finder, "record", None)
     try:
         usable = isinstance(record, dict) and bool(json.dumps(record, allow_nan=False))
     except (TypeError, ValueError):

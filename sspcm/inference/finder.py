@@ -42,6 +42,8 @@ OVERLAP = 0.45
 """Overlap (IoU) above which two boxes are the same person; the higher-scored one stays."""
 SAME = 0.5
 """Overlap (IoU) above which the boxes of several looks at a person are averaged."""
+LARGEST_SIDE = 8192
+"""Larger frames need more memory than machines have."""
 MULTIPLE = 32
 """The sides of the network's input are multiples of this."""
 
@@ -141,8 +143,8 @@ def open_finder(
         raise InputError(f"turns must be from 1 to 4, not {turns}")
     if not 0 <= threshold <= 1:
         raise InputError(f"the finder's threshold must be from 0 to 1, not {threshold:g}")
-    if side < MULTIPLE:
-        raise InputError(f"the side must be at least {MULTIPLE} pixels, not {side}")
+    if not MULTIPLE <= side <= LARGEST_SIDE:
+        raise InputError(f"the side must be from {MULTIPLE} to {LARGEST_SIDE} pixels, not {side}")
     state = read_weights(path)
     network = FinderNet(width=finder_width(state, source=str(path)))
     try:

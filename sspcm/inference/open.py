@@ -96,10 +96,14 @@ def import_weights(
             for files in its layout, and RGB for mmpose's.
 
     Raises:
-        InputError: the file holds no such networks, their heatmaps are of other joints, or it would
-            be written over.
+        InputError: the file holds no such networks, their heatmaps are of other joints, it needs no
+            import, or it would be written over.
     """
     require_other_file(out, [source])
+    if open_weights(weights_file(source)).about is not None:
+        raise InputError(
+            f"{source}: says itself what import-weights would add: every command takes it as it is"
+        )
     found = _open_weights(source, keypoints, crop_size, bgr, "cpu")
     assert isinstance(found.method, FixedNetworks)
     about = {

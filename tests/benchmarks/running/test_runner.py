@@ -209,6 +209,18 @@ def test_another_preset_or_configuration_needs_another_folder(
     assert "holds a run with optimisation.learning_rate" in found.output
 
 
+def test_the_folder_of_a_single_run_is_none_of_a_comparison(
+    comparison, tiny_fisheye, bench_arguments
+):
+    run = next(path for path in (comparison / "cells").iterdir() if path.is_dir())
+    before = sorted(run.rglob("*"))
+    more = ("--ratio", "8", "--preset", "quick")
+    found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, run, *more))
+    assert found.exit_code == 2
+    assert f"{run}: is the folder of a single run" in found.output
+    assert sorted(run.rglob("*")) == before
+
+
 def test_data_of_another_folder_are_refused_before_anything_is_made(
     comparison, tiny_fisheye, bench_arguments, monkeypatch
 ):

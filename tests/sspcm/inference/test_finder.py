@@ -128,6 +128,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     write_finder(network, poses)
     with pytest.raises(InputError, match="turns must be from 1 to 4"):
         open_finder(poses, turns=5)
+    with pytest.raises(InputError, match="the side must be from 32 to 8192 pixels, not 99999"):
+        open_finder(poses, side=99999)
     state = torch.load(poses, weights_only=True)["state_dict"]
     del state["final_layer.bias"]
     torch.save({"state_dict": state}, poses)

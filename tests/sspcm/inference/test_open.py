@@ -106,6 +106,8 @@ def test_a_released_file_is_evaluated(triple: Path, tiny_fisheye: Path, tmp_path
         assert done.exit_code == 2
         assert "says itself that it takes crops of 64x64 in bgr" in done.output
     assert "is no run: name a data set with --data" in run("evaluate", imported).output
+    again = run("import-weights", imported, "-o", tmp_path / "again.pt")
+    assert (again.exit_code, "every command takes it as it is" in again.output) == (2, True)
 
 
 def test_imported_weights_are_the_files(triple: Path, tmp_path: Path) -> None:
