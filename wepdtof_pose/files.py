@@ -356,7 +356,7 @@ def replacing_folder(
         except InputError as error:
             raise InputError(str(error).replace(str(temporary), str(path))) from None
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            _remove(temporary)
 
 
 @contextmanager
@@ -418,13 +418,21 @@ def _exchange(path: Path, new: Path) -> None:
         new.replace(path)
         return
     old = _new_folder(path, ".old")
-    path.replace(old)
     try:
+        path.replace(old)
         new.replace(path)
-    except BaseException:
-        old.replace(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    finally:
+        if not path.exists():
+            old.replace(path)
+        _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, to the end even where a signal comes meanwhile."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _clear_up(path: Path) -> None:

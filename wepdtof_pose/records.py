@@ -56,7 +56,7 @@ class CocoPerson(Struct, gc=False):
 
     image_id: Annotated[int | str, _IS_ID]
     id: Annotated[int | str | UnsetType, _IS_ID] = UNSET
-    category_id: int | str | float | UnsetType | None = UNSET
+    category_id: Annotated[int | str | float | UnsetType | None, _IS_ID] = UNSET
     bbox: Annotated[
         Annotated[list[Number], Meta(min_length=4, max_length=4)] | None,
         _IS_BOX,

@@ -1,11 +1,13 @@
 import contextlib
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -423,3 +425,31 @@ def test_pipes_and_devices_are_not_replaced_by_files(tmp_path: Path) -> None:
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     assert (tmp_path / "link").is_symlink()
+
+
+@pytest.mark.parametrize("moment", ["rmtree", "replace"])
+def test_a_signal_while_folders_are_exchanged_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").write_text("old")
+    place = shutil if moment == "rmtree" else Path
+    real, came = getattr(place, moment), []
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        done = real(*args, **kwargs) if moment == "replace" else None
+        if not came:
+            came.append(moment)
+            raise SystemExit(143)
+        return done if moment == "replace" else real(*args, **kwargs)
+
+    def write() -> None:
+        with replacing_folder(tmp_path / "out") as folder:
+            (folder / "new.txt").write_text("new")
+
+    monkeypatch.setattr(place, moment, once)
+    with pytest.raises(SystemExit):
+        write()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    found = "new.txt" if moment == "rmtree" else "old.txt"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [found]

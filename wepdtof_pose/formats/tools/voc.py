@@ -1,9 +1,9 @@
 """Pascal VOC XML and roLabelImg's extension of it: the boxes of one image a file.
 
-An object has a name and a `bndbox` (xmin, ymin, xmax, ymax in pixels, in any order; a whole set of
-x, y, width, height in their place is refused) or
-roLabelImg's `robndbox` (cx, cy, w, h and an angle in radians, clockwise). The image has the name of
-the XML file: `filename` in it is often outdated. What becomes of boxes is said in `boxed_people`.
+An object has a name and a `bndbox` (xmin, ymin, xmax, ymax in pixels, in any order) or
+roLabelImg's `robndbox` (cx, cy, w, h and an angle in radians, clockwise). A set that has x, y,
+width and height in place of the corners is refused. The image has the name of the XML file:
+`filename` in it is often outdated. What becomes of boxes is said in `boxed_people`.
 """
 
 from __future__ import annotations

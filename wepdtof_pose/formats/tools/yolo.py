@@ -273,6 +273,16 @@ def without_padding(numbers: np.ndarray, data: DataFile, source: str) -> np.ndar
     return own
 
 
+def hint_of_count(line: str, columns: int) -> str:
+    """Return what to do with a line that has not so many numbers; "" where nobody knows."""
+    words = line.split()
+    if words[0].startswith("#"):
+        return ": remove the comment"
+    if len(words) == 1:
+        return without_commas(line)
+    return ": the last one, a confidence, is no label" if len(words) == columns + 1 else ""
+
+
 def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.ndarray:
     """Return the numbers of a label file, (people, 5 + joints * channels) float64.
 
@@ -289,11 +299,9 @@ def parse_labels(text: str, *, joints: int, channels: int, source: str) -> np.nd
         if not words:
             continue
         if len(words) not in (5, columns):
-            hint = ": the last one, a confidence, is no label" if len(words) == columns + 1 else ""
-            hint = without_commas(line) if len(words) == 1 else hint
             raise InputError(
-                f"{source}: line {number} has {len(words)} numbers instead of {columns} "
-                f"(a class, 4 of the box, {channels} each of {joints} joints){hint}"
+                f"{source}: line {number} has {len(words)} numbers instead of {columns} (a class, "
+                f"4 of the box, {channels} each of {joints} joints){hint_of_count(line, columns)}"
             )
         where = f"{source}: line {number}"
         row = [parse_number(word, where) for word in words]

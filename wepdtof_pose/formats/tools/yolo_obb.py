@@ -29,6 +29,7 @@ from wepdtof_pose.formats.fields import parse_number, shown
 from wepdtof_pose.formats.layout import Reading, add_counts
 from wepdtof_pose.formats.tools.yolo import (
     TOLERANCE,
+    hint_of_count,
     reading_of_splits,
     require_shares,
     split_labels,
@@ -94,8 +95,10 @@ def parse(
         if not values:
             continue
         if len(values) not in (5, 9):
+            angle = ": with an angle? Give the corners" if len(values) == 6 else ""
             raise InputError(
                 f"{where} has {len(values)} numbers instead of 9 (a class and 4 corners)"
+                + (angle or hint_of_count(line, 9))
             )
         require_shares(values[1:], where, tolerance=TOLERANCE if len(values) == 5 else BEYOND)
         if values[0] not in data.classes:

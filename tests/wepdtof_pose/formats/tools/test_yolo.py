@@ -238,6 +238,7 @@ def test_a_split_without_images_is_not_written(make_dataset: Callable) -> None:
         (LINE.replace("0.25", "wide"), "line 1 is 'wide', not a number"),
         (LINE.replace("0.25", "0,25"), "is '0,25', not a number: write a point in place of"),
         (LINE.replace("0.25", "0.2_5"), "is '0.2_5', not a number$"),
+        ("# by me\n" + LINE, "line 1 has 3 numbers instead of 14 .*: remove the comment"),
         (LINE.replace(" ", ","), "1 numbers instead of 14 .*: put spaces between numb"),
         (LINE.replace("0.25", "-0.005"), "line 1 has a box of -0.005 x 0.5: a side is below 0"),
         (LINE.replace("0.25", "nan"), "line 1 is 'nan', not a finite"),

@@ -79,6 +79,8 @@ def test_other_classes_are_counted(tmp_path: Path) -> None:
     ("text", "error"),
     [
         ("0 1 2", r"a\.txt: line 1 has 3 numbers instead of 9"),
+        ("0 .5 .5 .2 .3 .1", r"instead of 9 \(a class and 4 corners\): with an angle\?"),
+        ("0 .2 .2 .4 .2 .4 .8 .2 .8 .9", "a confidence, is no label"),
         (f"{line()}\n0 40 10 60 10 60 50 40 50", "line 2 has the coordinate 40, .*pixels"),
         (line(number=1), r"nobody is left: left out 1 object of class 'chair'"),
     ],
