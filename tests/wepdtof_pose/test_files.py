@@ -434,7 +434,8 @@ def test_a_signal_while_folders_are_exchanged_leaves_nothing(
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old.txt").write_text("old")
     place = shutil if moment == "rmtree" else Path
-    real, came = getattr(place, moment), []
+    real = getattr(place, moment)
+    came: list[str] = []
 
     def once(*args: Any, **kwargs: Any) -> Any:
         done = real(*args, **kwargs) if moment == "replace" else None
