@@ -85,7 +85,7 @@ def test_the_label_of_pose_dual_is_that_of_b_on_the_pool(dual):
     store = open_crop_store(
         people, crop_size=size, window_size=size, folder=Path(dual.config.data.cache)
     )
-    poses = networks.predict(store)
+    poses = networks.predict([store])
     labelled = people.keypoints[..., 2] > 0
     reach = 0.2 * np.sqrt(np.prod(people.boxes[:, 2:], axis=1))[:, None]
 
@@ -97,7 +97,7 @@ def test_the_label_of_pose_dual_is_that_of_b_on_the_pool(dual):
     confidence = sum(part["value"] for part in found["by"]["confidence"]["bins"]) / 10
     assert confidence == pytest.approx(poses["B"][..., 2][labelled].mean(), rel=0.01)
     # The positions of the networks are compared as they are, without shifts between pixels.
-    poses = networks.with_settings(decoding="none").predict(store)
+    poses = networks.with_settings(decoding="none").predict([store])
     distance = np.linalg.norm(poses["A"][..., :2] - poses["B"][..., :2], axis=2)
     apart = (distance / (reach / 0.2))[labelled].mean()
     inconsistency = sum(part["value"] for part in found["by"]["inconsistency"]["bins"]) / 10
