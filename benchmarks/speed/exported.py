@@ -27,6 +27,7 @@ from sspcm.ready.measure import UNSEEN_SEED
 from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, network_path
 from sspcm.training.finder import EVALUATION_THRESHOLD, evaluate_finder
 from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats import coco
 from wepdtof_pose.synthetic.generate import ANNOTATIONS, generate
 
@@ -154,7 +155,15 @@ def _openvino(file: Path) -> Run:
     import openvino
 
     core = openvino.Core()
-    model = core.compile_model(file, "CPU", {"INFERENCE_NUM_THREADS": torch.get_num_threads()})
+    threads = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    try:
+        model = core.compile_model(file, "CPU", threads)
+    except RuntimeError as error:
+        last = str(error).strip().splitlines()[-1]
+        raise InputError(
+            f"openvino cannot run {file.name} on this CPU ({last}): measure where it is not "
+            "installed, or another version of it"
+        ) from None
 
     def run(images: np.ndarray) -> np.ndarray:
         maps: np.ndarray = model(images)[0]
