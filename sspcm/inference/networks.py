@@ -109,7 +109,7 @@ class TrainedNetworks:
             InputError: the looks are neither 1 nor 3, or both three and a flip test are asked for.
         """
         before = self.evaluation
-        if looks is not None and looks not in LOOKS:
+        if looks is not None and looks not in list(LOOKS):
             raise InputError(f"looks must be {' or '.join(map(str, LOOKS))}, not {looks!r}")
         if looks is not None and looks > 1 and flip_test:
             raise InputError("three looks are taken without a flip test: two of them are mirrored")
