@@ -106,7 +106,7 @@ def dark(heatmap, u, v, about):
 
 def predict(session, about, image, box):
     """The joints of the person in the box: name -> x, y, score."""
-    looks = json.loads(about["looks"])
+    looks = json.loads(about.get("looks", "[[1, false]]"))  # none in files of older versions
     seen = [look_at(session, about, image, box, *look) for look in looks]
     joints = seen[0] if len(looks) == 1 else agreed(np.stack(seen), box, image, about)
     names = json.loads(about["joints"])

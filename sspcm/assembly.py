@@ -94,9 +94,9 @@ def labelled_joints(sets: TrainingSets) -> np.ndarray:
 
 
 def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, list[CropStore]]:
-    """Stores of the training people (room for every view) and the tested people (exact crops).
+    """Return a store of the training people, with room for every view, and those of the tested.
 
-    The second has one for each look (`evaluation.looks`), and none where nobody is tested.
+    Of these there is one of exact crops for each look (`evaluation.looks`), and none for nobody.
     """
     side = region_size(
         config.data.crop_size,

@@ -391,8 +391,7 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
 def sweep(folder: Path, *, older_than: float = 0) -> None:
     """Remove what processes that were killed left below a folder that this one works on alone.
 
-    These are temporary files of `replacing`, and its locks. Where others write there too,
-    `older_than` (seconds) spares what they may be writing.
+    These are files of `replacing` and locks; `older_than` (seconds) spares what others may write.
     """
     now = time.time()
     for path in (*folder.rglob(".*.part*"), *folder.rglob(".*.lock")):
@@ -424,7 +423,8 @@ def _exchange(path: Path, new: Path) -> None:
     finally:
         if not path.exists():
             old.replace(path)
-        _remove(old)
+        elif not new.exists() or not any(old.iterdir()):
+            _remove(old)
 
 
 def _remove(folder: Path) -> None:

@@ -52,7 +52,7 @@ def run_labels(
     if networks.evaluation.flip_test and not networks.config.evaluation.flip_test:
         raise InputError("--flip-test: people are taught from one view, which is not mirrored")
     if networks.evaluation.looks > networks.config.evaluation.looks:
-        raise InputError("--looks 3: people are taught from one view")
+        raise InputError("--looks 3: people are taught from one view: leave it out")
     before = networks.config.data
     places = replace(
         before,

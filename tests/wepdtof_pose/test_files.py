@@ -454,3 +454,26 @@ def test_a_signal_while_folders_are_exchanged_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     found = "new.txt" if moment == "rmtree" else "old.txt"
     assert [path.name for path in (tmp_path / "out").iterdir()] == [found]
+
+
+def test_an_old_folder_whose_place_is_taken_meanwhile_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").write_text("old")
+    real = Path.replace
+
+    def taken(path: Path, target: Path) -> Path:
+        moved = real(path, target)
+        if path == tmp_path / "out":  # somebody else puts a folder there
+            path.mkdir()
+            (path / "foreign.txt").write_text("foreign")
+        return moved
+
+    monkeypatch.setattr(Path, "replace", taken)
+    with (
+        pytest.raises((OSError, InputError)),
+        replacing_folder(tmp_path / "out") as folder,
+    ):
+        (folder / "new.txt").write_text("new")
+    assert {path.name for path in tmp_path.rglob("*.txt")} == {"old.txt", "foreign.txt"}
