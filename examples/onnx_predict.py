@@ -56,7 +56,7 @@ def crop_matrix(center, sides, turn, about):
     return np.concatenate([linear, offset[:, None]], axis=1)
 
 
-def heatmaps(session, about, tensor):
+def heatmaps(session, tensor):
     """Maps (joints, h, w) of a crop."""
     return session.run(["heatmaps"], {"images": tensor})[0][0]
 
@@ -66,7 +66,7 @@ def mirrored_heatmaps(session, about, tensor):
     order = list(range(len(json.loads(about["joints"]))))
     for left, right in json.loads(about["flip_pairs"]):
         order[left], order[right] = right, left
-    back = heatmaps(session, about, np.ascontiguousarray(tensor[..., ::-1]))[order, :, ::-1]
+    back = heatmaps(session, np.ascontiguousarray(tensor[..., ::-1]))[order, :, ::-1]
     # A heatmap pixel lies on the first of its crop pixels, so the mirror's are off to the left.
     shift = json.loads(about["flip_shift"])
     sides = ((0, 0), (0, 0), (1, 0))
@@ -138,7 +138,7 @@ def look_at(session, about, image, box, size=1.0, mirrored=False, flip=True):
     pixels = crop if about["color_order"] == "BGR" else crop[..., ::-1]
     mean, std = np.array(json.loads(about["mean"])), np.array(json.loads(about["std"]))
     tensor = ((pixels / 255 - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
-    maps = (mirrored_heatmaps if mirrored else heatmaps)(session, about, tensor)
+    maps = mirrored_heatmaps(session, about, tensor) if mirrored else heatmaps(session, tensor)
     if flip and json.loads(about["flip_test"]):
         maps = (maps + mirrored_heatmaps(session, about, tensor)) / 2
     refine = {"shift": shift, "dark": dark, "none": lambda *_: (0.0, 0.0)}[about["decoding"]]

@@ -50,7 +50,7 @@ def run_labels(
     if networks.config is None:
         raise InputError(f"{networks.record['source']}: is no run, so it has taught nobody")
     if networks.evaluation.flip_test and not networks.config.evaluation.flip_test:
-        raise InputError("--flip-test: people are taught from one view, which is not mirrored")
+        raise InputError("--flip-test: people are taught from one view, not mirrored: leave it out")
     if networks.evaluation.looks > networks.config.evaluation.looks:
         raise InputError("--looks 3: people are taught from one view: leave it out")
     before = networks.config.data
