@@ -1,9 +1,10 @@
 """Boxes of found people, corrected by the poses in them.
 
 A finder sees whole frames and cannot tell where a body ends that is half hidden. A pose network
-sees each person large, and its joints tell; and where it sees none, there is nobody. A second look,
-at a larger piece of the frame, shows bodies that go on beyond their box: those that a thing cuts in
-two, as a laptop does on the lap of somebody who sits below the camera.
+sees each person large, and its joints tell; and where it sees none, there is nobody. It looks at a
+larger piece of the frame as well: that tells people whom their box cuts off from things, and shows
+bodies that go on beyond it, such as those that a thing cuts in two, as a laptop does on the lap of
+somebody who sits below the camera.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ PADDING = 0.14
 LOWEST = 0.05
 """Boxes of a lower score of the finder are not looked at, unless its threshold is lower, too."""
 LARGER, SURER = 1.5, 0.9
-"""How much larger the second look's boxes are, and the factor on its mean joint score, whose joints
-are the blurrier ones: it counts where it is surer of the joints even so."""
+"""How much larger the boxes of the wide look are, and the factor on its mean joint score, whose
+joints are the blurrier ones: they count where it is surer of them even so."""
 BEYOND = 0.2
-"""It counts only where a joint of a higher score lies beyond the upper or lower end of the box."""
+"""They count only where one of a higher score lies beyond the upper or lower end of the box."""
 _HEADS = ("head_top", "neck", "nose")
 
 
@@ -39,9 +40,9 @@ _HEADS = ("head_top", "neck", "nose")
 class RefinedFinder:
     """A finder whose boxes and scores are corrected by a look at the pose in each.
 
-    The score is the geometric mean of the finder's and of the mean joint score in the box as it
-    was found; the finder's threshold is the lowest of these. Boxes that overlap too much once they
-    are corrected are the same person.
+    The score is the geometric mean of the finder's and of the mean joint score in the wide look;
+    the finder's threshold is the lowest of these. Boxes that overlap too much once they are
+    corrected are the same person.
 
     Attributes:
         finder: finds the people.
@@ -67,14 +68,14 @@ class RefinedFinder:
         return [self._refined(*pair) for pair in zip(images, candidates, strict=True)]
 
     def _refined(self, image: np.ndarray, found: np.ndarray) -> np.ndarray:
-        joints = self._joints(image, found)
+        wide = self._joints(image, larger(found[:, :5]))
         # Peaks have no upper bound.
-        scores = np.sqrt(found[:, 5] * joints[:, :, 2].mean(axis=1).clip(0, 1))
+        scores = np.sqrt(found[:, 5] * wide[:, :, 2].mean(axis=1).clip(0, 1))
         order = np.argsort(-scores, kind="stable")
         order = order[scores[order] >= self.finder.threshold]
-        found, joints, scores = found[order, :5], joints[order], scores[order]
-        again = self._joints(image, larger(found))
-        joints = np.where(goes_on(found, joints, again)[:, None, None], again, joints)
+        found, wide, scores = found[order, :5], wide[order], scores[order]
+        joints = self._joints(image, found)
+        joints = np.where(goes_on(found, joints, wide)[:, None, None], wide, joints)
         boxes = towards_joints(found, joints)
         return without_doubles(np.column_stack([boxes, scores]))
 
@@ -109,7 +110,7 @@ def spans_body(keypoint_set: KeypointSet) -> bool:
 
 
 def larger(boxes: np.ndarray) -> np.ndarray:
-    """Return rotated boxes (people, 5) for the second look.
+    """Return rotated boxes (people, 5) for the wide look.
 
     >>> larger(np.array([[10.0, 20.0, 10.0, 100.0, 30.0]])).tolist()
     [[10.0, 20.0, 15.0, 150.0, 30.0]]
@@ -117,19 +118,19 @@ def larger(boxes: np.ndarray) -> np.ndarray:
     return boxes * [1, 1, LARGER, LARGER, 1]
 
 
-def goes_on(boxes: np.ndarray, joints: np.ndarray, again: np.ndarray) -> np.ndarray:
-    """Return a mask (people,) of bodies that go on beyond their box, as the second look shows.
+def goes_on(boxes: np.ndarray, joints: np.ndarray, wide: np.ndarray) -> np.ndarray:
+    """Return a mask (people,) of bodies that go on beyond their box, as the wide look shows.
 
     Args:
         boxes: (people, 5) cx, cy, w, h in pixels, and degrees clockwise from up.
         joints: (people, joints, 3) x, y and a score, seen in these boxes.
-        again: the same, seen in `larger` ones.
+        wide: the same, seen in `larger` ones.
     """
     _, down = _axes(boxes)
-    offsets = again[:, :, :2] - boxes[:, None, :2]
+    offsets = wide[:, :, :2] - boxes[:, None, :2]
     ways = np.abs(np.einsum("nd,njd->nj", down, offsets))
-    beyond = (ways > boxes[:, 3:4] / 2) & (again[:, :, 2] > BEYOND)
-    surer = SURER * again[:, :, 2].mean(axis=1) > joints[:, :, 2].mean(axis=1)
+    beyond = (ways > boxes[:, 3:4] / 2) & (wide[:, :, 2] > BEYOND)
+    surer = SURER * wide[:, :, 2].mean(axis=1) > joints[:, :, 2].mean(axis=1)
     return beyond.any(axis=1) & surer
 
 

@@ -16,6 +16,7 @@ from sspcm.inference.refined import (
     SHARE,
     RefinedFinder,
     goes_on,
+    larger,
     refined,
     spans_body,
     towards_joints,
@@ -177,8 +178,8 @@ def test_scores_are_geometric_means_and_none_is_below_the_threshold(
     assert 0 < len(kept) < len(found)
     assert (kept[:, 5] >= 0.4).all()
     assert (np.diff(kept[:, 5]) <= 0).all()
-    first = joints_in(model.networks, image, frame_boxes(found))
-    means = np.sqrt(found[:, 5] * first[:, :, 2].mean(axis=1).clip(0, 1))
+    wide = joints_in(model.networks, image, frame_boxes(larger(found[:, :5])))
+    means = np.sqrt(found[:, 5] * wide[:, :, 2].mean(axis=1).clip(0, 1))
     np.testing.assert_allclose(kept[:, 5], np.sort(means[means >= 0.4])[::-1])
 
 
