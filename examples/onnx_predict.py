@@ -203,10 +203,11 @@ def look_again(pose, finder, image):
         return [predict(*pose, image, list(box[:5])) for box in found]
     people = []
     for box in find_people(*finder, image, max(threshold**2, 0.05)):
-        joints = look_at(*pose, image, box[:5], flip=False)
-        score = np.sqrt(box[5] * np.clip(joints[:, 2].mean(), 0, 1))
+        # Half as large again, it tells people whom their box cuts off from things.
+        wide = look_at(*pose, image, box[:5] * [1, 1, 1.5, 1.5, 1], flip=False)
+        score = np.sqrt(box[5] * np.clip(wide[:, 2].mean(), 0, 1))
         if score >= threshold:
-            people.append((score, towards_joints(box, whole_body(pose, image, box, joints))))
+            people.append((score, towards_joints(box, whole_body(pose, image, box, wide))))
     people.sort(key=lambda person: -person[0])
     kept = []
     for _, box in people:
@@ -215,13 +216,13 @@ def look_again(pose, finder, image):
     return [predict(*pose, image, box) for box in kept]
 
 
-def whole_body(pose, image, box, joints):
-    """The joints seen half as large again, where a body goes on above or below its box."""
-    again = look_at(*pose, image, box[:5] * [1, 1, 1.5, 1.5, 1], flip=False)
+def whole_body(pose, image, box, wide):
+    """The joints in a box, or those of the wide look, where a body goes on above or below it."""
+    joints = look_at(*pose, image, box[:5], flip=False)
     turn = np.deg2rad(box[4])
-    ways = np.abs((again[:, :2] - box[:2]) @ [-np.sin(turn), np.cos(turn)])
-    beyond = ((ways > box[3] / 2) & (again[:, 2] > 0.2)).any()
-    return again if beyond and 0.9 * again[:, 2].mean() > joints[:, 2].mean() else joints
+    ways = np.abs((wide[:, :2] - box[:2]) @ [-np.sin(turn), np.cos(turn)])
+    beyond = ((ways > box[3] / 2) & (wide[:, 2] > 0.2)).any()
+    return wide if beyond and 0.9 * wide[:, 2].mean() > joints[:, 2].mean() else joints
 
 
 def towards_joints(box, joints):

@@ -13,7 +13,7 @@ from sspcm.config_io import load_config
 from sspcm.inference.networks import FixedNetworks, OneNetwork, TrainedNetworks
 from sspcm.networks.architecture import architecture_of
 from sspcm.networks.pyramid import Stages
-from sspcm.runs.checkpoint import save_checkpoint
+from sspcm.runs.checkpoint import require_not_exported, save_checkpoint
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -109,10 +109,11 @@ def require_adaptable(networks: TrainedNetworks) -> None:
     """Refuse networks that cannot learn from drawn people.
 
     Raises:
-        InputError: they take BGR, predict other joints, or are of an architecture that no file of
-            weights can start.
+        InputError: they take BGR, predict other joints, are exported, or are of an architecture
+            that no file of weights can start.
     """
     source = _source(networks)
+    require_not_exported(Path(source))
     architecture_of(network_alone(networks).state_dict(), source=source)
     if networks.bgr:
         raise InputError(

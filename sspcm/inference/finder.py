@@ -24,7 +24,15 @@ from sspcm.hardware import Hardware, choose_hardware
 from sspcm.inference import chain
 from sspcm.inference.frames import Frame, FrameReader, find_sources
 from sspcm.inference.journal import BoxJournal
-from sspcm.networks.finder import FinderNet, boxes_of_maps, boxes_of_shapes, shapes_of_boxes
+from sspcm.networks.exported import is_exported, open_exported, unlike
+from sspcm.networks.finder import (
+    MAPS,
+    STRIDE,
+    FinderNet,
+    boxes_of_maps,
+    boxes_of_shapes,
+    shapes_of_boxes,
+)
 from sspcm.networks.folding import folded
 from sspcm.networks.weights import read_weights
 from sspcm.runs.checkpoint import weights_file
@@ -53,7 +61,8 @@ class Finder:
     """A network that finds people.
 
     Attributes:
-        network: the `FinderNet`, folded (see `sspcm.networks.folding`), on the device.
+        network: the `FinderNet`, folded (see `sspcm.networks.folding`), on the device; or an
+            exported one.
         hardware: device and precision.
         source: file that it was read from.
         sha256: hash of that file.
@@ -130,7 +139,8 @@ def open_finder(
     """Open a network that finds people.
 
     Args:
-        path: a file that `sspcm.training.finder` wrote.
+        path: a file that `sspcm.training.finder` wrote, or an ONNX file that `sspcm export` wrote,
+            which onnxruntime runs on the CPU.
         device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` if None.
         side: longer side, in pixels, to which frames are resized.
         threshold: lowest score of a person.
@@ -145,16 +155,17 @@ def open_finder(
         raise InputError(f"the finder's threshold must be from 0 to 1, not {threshold:g}")
     if not MULTIPLE <= side <= LARGEST_SIDE:
         raise InputError(f"the side must be from {MULTIPLE} to {LARGEST_SIDE} pixels, not {side}")
-    state = read_weights(path)
-    network = FinderNet(width=finder_width(state, source=str(path)))
-    try:
-        network.load_state_dict({name: value.float() for name, value in state.items()})
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1:2] or [str(error)]
-        raise InputError(f"{path}: finds no people: {reason[0].strip()}") from None
-    hardware = choose_hardware(device or "auto", "float32")
+    network: nn.Module
+    if is_exported(path):
+        network, about, hardware = open_exported(path, "finder", device=device)
+        form = {"boxes": list(MAPS), "stride": STRIDE, "multiple": MULTIPLE}
+        if form != {key: about.get(key) for key in form}:
+            raise unlike(path)
+    else:
+        hardware = choose_hardware(device or "auto", "float32")
+        network = hardware.place(folded(_finder_net(path)))
     return Finder(
-        network=hardware.place(folded(network)),
+        network=network,
         hardware=hardware,
         source=str(path),
         sha256=file_sha256(weights_file(path)),
@@ -238,6 +249,17 @@ def _results(frame: Frame, boxes: np.ndarray) -> list[dict[str, Any]]:
         }
         for box, upright in zip(boxes.tolist(), around.tolist(), strict=True)
     ]
+
+
+def _finder_net(path: Path) -> FinderNet:
+    state = read_weights(path)
+    network = FinderNet(width=finder_width(state, source=str(path)))
+    try:
+        network.load_state_dict({name: value.float() for name, value in state.items()})
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1:2] or [str(error)]
+        raise InputError(f"{path}: finds no people: {reason[0].strip()}") from None
+    return network
 
 
 def is_finder(state: dict[str, torch.Tensor]) -> bool:

@@ -186,7 +186,7 @@ class FixedNetworks(Method):
     def heatmaps(self, images: Tensor) -> dict[str, Tensor]:
         """Return the heatmaps of each network, and the mean of those of A and B."""
         maps = {name: network(images) for name, network in self.networks.items()}
-        if "B" in maps:
+        if {"A", "B"} <= maps.keys():
             maps["mean"] = mean_map(maps["A"], maps["B"])
         return maps
 

@@ -1,4 +1,4 @@
-"""Open trained networks from a run folder, one of its checkpoints, or a file of weights."""
+"""Open trained networks from a run folder, its checkpoints, files of weights, or exported ones."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import dataclasses
 from collections.abc import Collection
 from pathlib import Path
 
+import msgspec
 import numpy as np
+from torch import nn
 
 from sspcm.assembly import method_of
 from sspcm.config import EvaluationConfig
-from sspcm.hardware import choose_hardware
+from sspcm.hardware import Hardware, choose_hardware
+from sspcm.heatmaps.looks import LOOKS, REACH
 from sspcm.inference.networks import FixedNetworks, TrainedNetworks
 from sspcm.networks.architecture import network_of_state
+from sspcm.networks.exported import is_exported, open_exported, unlike
 from sspcm.networks.weights import open_weights
 from sspcm.runs.checkpoint import (
     is_finder_run,
@@ -24,7 +28,7 @@ from sspcm.runs.checkpoint import (
 )
 from sspcm.runs.code import require_allowed_code
 from sspcm.runs.folder import RunFolder
-from sspcm.runs.records import AboutNetworks
+from sspcm.runs.records import AboutNetworks, read_about
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, require_other_file
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
@@ -45,7 +49,8 @@ def open_networks(
 
     Args:
         path: a run folder, a checkpoint inside one, or a file of weights: a checkpoint copied out
-            of its run, a file that `sspcm import-weights` wrote, or a released checkpoint.
+            of its run, a file that `sspcm import-weights` wrote, or a released checkpoint; or an
+            ONNX file that `sspcm export` wrote, which onnxruntime runs on the CPU.
         checkpoint: of a run folder, `last` or `best`.
         keypoints: name of the keypoint set of the heatmaps, if the weights come without one.
         crop_size: (width, height) of crops in pixels, for a file of weights that does not state it
@@ -61,11 +66,14 @@ def open_networks(
         InputError: there is nothing usable, the run needs code that was not allowed, or the joints
             of the heatmaps are unknown.
     """
-    folder = run_folder_of(path)
     if checkpoint != "last" and path.is_file():
         raise InputError(
             f"{path}: --checkpoint chooses from a run folder; leave it out for a single file"
         )
+    if is_exported(path) and not path.is_dir():
+        _require_no_form(path, keypoints, crop_size, bgr)
+        return _open_exported(path, device, precision)
+    folder = run_folder_of(path)
     if folder is None:
         return _open_weights(
             path, keypoints, crop_size, bgr, device or "auto", precision or "float32"
@@ -220,11 +228,34 @@ def _open_weights(
                 f"{path}: network {name} has {count} heatmaps, but keypoint set "
                 f"{keypoint_set.name!r} has {len(keypoint_set)} joints"
             )
+    about = msgspec.structs.replace(
+        about, bgr=about.bgr if bgr is None else bgr, crop_size=crop_size or about.crop_size
+    )
+    return _of_file(
+        path,
+        about,
+        {name: hardware.place(network) for name, network in networks.items()},
+        keypoint_set,
+        hardware=hardware,
+        notes=tuple(weights.notes),
+    )
+
+
+def _of_file(
+    path: Path,
+    about: AboutNetworks,
+    networks: dict[str, nn.Module],
+    keypoint_set: KeypointSet,
+    *,
+    hardware: Hardware,
+    notes: tuple[str, ...] = (),
+) -> TrainedNetworks:
+    """Return the networks of one file, used as it says."""
     return TrainedNetworks(
-        method=hardware.place(FixedNetworks(networks, reported=about.reported)).eval(),
+        method=FixedNetworks(networks, reported=about.reported).eval(),
         keypoint_set=keypoint_set,
-        crop_size=crop_size or about.crop_size,
-        bgr=about.bgr if bgr is None else bgr,
+        crop_size=about.crop_size,
+        bgr=about.bgr,
         evaluation=EvaluationConfig(
             decoding=about.decoding, flip_test=about.flip_test, looks=about.looks
         ),
@@ -240,7 +271,46 @@ def _open_weights(
         upright=about.upright,
         up=about.up,
         sigma=about.sigma,
-        notes=tuple(weights.notes),
+        notes=notes,
+    )
+
+
+def _require_no_form(
+    path: Path, keypoints: str | None, crop_size: tuple[int, int] | None, bgr: bool | None
+) -> None:
+    if keypoints is not None or crop_size is not None or bgr is not None:
+        raise InputError(
+            f"{path}: an exported network says itself what it takes: leave out --keypoints, "
+            "--crop-size and --colour"
+        )
+
+
+def _open_exported(path: Path, device: str | None, precision: str | None) -> TrainedNetworks:
+    network, facts, hardware = open_exported(path, "poses", device=device, precision=precision)
+    joints = ("joints", "flip_pairs", "skeleton", "sigmas")
+    same = ("crop_size", "upright", "up", "sigma", "decoding", "flip_test", "method", "recipe")
+    try:
+        content = {name: facts[name] for name in same} | {
+            "keypoint_set": {name: facts[name] for name in joints}
+            | {"name": facts["keypoint_set"]},
+            "bgr": facts["color_order"] == "BGR",
+            "looks": len(facts["looks"]),
+            "reported": facts["network"],
+        }
+    except (KeyError, TypeError):
+        raise unlike(path) from None
+    about = read_about(content, source=str(path))
+    assert about.keypoint_set is not None
+    (width, height), (taken, given) = about.crop_size, network.shapes
+    looks = [list(look) for look in LOOKS[about.looks]]
+    if (
+        taken[1:] != [3, height, width]
+        or given[1:2] != [len(about.keypoint_set)]
+        or (facts["looks"], facts.get("reach")) != (looks, REACH)
+    ):
+        raise unlike(path)
+    return _of_file(
+        path, about, {str(about.reported): network}, about.keypoint_set, hardware=hardware
     )
 
 

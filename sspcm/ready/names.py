@@ -49,13 +49,14 @@ def network_path(name: str | Path) -> Path:
 
 
 def is_networks(path: Path) -> bool:
-    """Tell whether a path looks like trained networks: a run, a file of weights, a known name."""
+    """Tell whether a path looks like trained networks: a run, a file of them, a known name."""
     if path.is_dir():
         return (path / "config.yaml").is_file()
     if path.exists():
-        return path.suffix.lower() in (".pt", ".pth", ".ckpt", ".safetensors", ".tar", ".npz")
+        others = (".ckpt", ".safetensors", ".tar", ".npz")
+        return path.suffix.lower() in (".pt", ".pth", ".onnx", *others)
     known = {POSE_NETWORK, *ready_networks()}
-    return str(path) in known or path.suffix.lower() in (".pt", ".pth")
+    return str(path) in known or path.suffix.lower() in (".pt", ".pth", ".onnx")
 
 
 def finder_for(

@@ -152,7 +152,17 @@ def _no_weights(folder: Path) -> str:
     return "is a folder without weights: name a file of weights, or the folder of a finder's run"
 
 
+def require_not_exported(path: Path) -> None:
+    """Refuse a file of `sspcm export`, which has no weights that anything could be done with."""
+    if path.suffix.lower() == ".onnx":
+        raise InputError(
+            f"{path}: is an exported network, which predicts and is scored but learns no more and "
+            "is not exported again: name what it was exported from"
+        )
+
+
 def _require_torch_file(path: Path) -> None:
+    require_not_exported(path)
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
