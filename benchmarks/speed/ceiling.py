@@ -1,9 +1,11 @@
-"""Speed of the ready-trained networks: from whole frames to poses, and the pose network alone."""
+"""Speed of the ready-trained networks, as they are and exported: from whole frames to poses, and
+the pose network alone."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from sspcm.data.detections import frame_boxes
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import in_memory_format
 from sspcm.inference.chain import joints_in
+from sspcm.inference.export import export_finder, export_onnx
 from sspcm.inference.finder import Finder
 from sspcm.inference.open import open_networks
 from sspcm.inference.refined import larger
@@ -36,11 +39,12 @@ PEOPLE = 7
 
 
 def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
-    """Return frames and poses per second of our chain, and of plain torch, on the CPU.
+    """Return frames and poses per second of our chain and of plain torch, on the CPU.
 
     The chain finds people, looks at their joints in the boxes found and in larger ones, by which
     the boxes are corrected, and in these three times more (`sspcm.heatmaps.looks`). In use the
-    first look is at some candidates more.
+    first look is at some candidates more. Where the extra `export` is installed, the chain of
+    exported networks is measured as well.
 
     Plain torch is a first implementation: networks as built, in fp32 and without a memory format,
     each person cut out and decoded in a loop; as in ours, the people of a frame are one batch. The
@@ -53,40 +57,55 @@ def measure_ceiling(folder: Path, *, repeats: int) -> dict[str, Any]:
     """
     frame, boxes = _drawn_frame(folder / "frame")
     model = load(POSE_NETWORK, device="cpu", precision="float32", refine=False)
-    finder = model.finder
-    assert isinstance(finder, Finder)
-    folded = model.networks.folded()
-    first = folded.with_settings(looks=1)
-    people, wider = frame_boxes(boxes), frame_boxes(larger(boxes))
-    network = folded.method.predictor()
-    width, height = folded.crop_size
+    network = model.networks.folded().method.predictor()
+    width, height = model.networks.crop_size
     crops = torch.rand(PEOPLE, 3, height, width, generator=torch.Generator().manual_seed(0))
     plain = _Plain(model)
     tasks: dict[str, Callable[[], object]] = {
-        "chain": lambda: (
-            finder.find([frame]),
-            joints_in(first, frame, people),
-            joints_in(first, frame, wider),
-            model(frame, boxes=boxes),
-        ),
+        "ours chain": _chain(model, frame, boxes),
         "plain chain": lambda: plain.poses(frame, boxes),
-        "poses": lambda: _pass(network, crops.to(memory_format=torch.channels_last)),
+        "ours poses": lambda: _pass(network, crops.to(memory_format=torch.channels_last)),
         "plain poses": lambda: _pass(plain.network, crops),
     }
+    if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+        exported = _exported(folder)
+        inside = exported.networks.method.predictor()
+        tasks |= {
+            "exported chain": _chain(exported, frame, boxes),
+            "exported poses": lambda: _pass(inside, crops),
+        }
     seconds = interleaved(tasks, repeats)
-    return {
-        "frame_side": SIDE,
-        "people": PEOPLE,
-        "crop_size": [width, height],
-        "rows": {
-            name: {
-                "plain": count / median(seconds[f"plain {name}"]),
-                "ours": count / median(seconds[name]),
-                "ratio": ratio(seconds[f"plain {name}"], seconds[name]),
-            }
-            for name, count in {"chain": 1, "poses": PEOPLE}.items()
-        },
-    }
+    rows: dict[str, dict[str, float]] = {}
+    for name, count in {"chain": 1, "poses": PEOPLE}.items():
+        times = {kind: seconds.get(f"{kind} {name}") for kind in ("plain", "ours", "exported")}
+        rows[name] = {kind: count / median(time) for kind, time in times.items() if time}
+        rows[name]["ratio"] = ratio(seconds[f"plain {name}"], seconds[f"ours {name}"])
+        if times["exported"]:
+            rows[name]["exported_ratio"] = ratio(seconds[f"plain {name}"], times["exported"])
+    return {"frame_side": SIDE, "people": PEOPLE, "crop_size": [width, height], "rows": rows}
+
+
+def _chain(model: Model, frame: np.ndarray, boxes: np.ndarray) -> Callable[[], object]:
+    """Return the chain from a frame to the poses of those in `boxes`."""
+    finder = model.finder
+    assert isinstance(finder, Finder)
+    first = model.networks.folded().with_settings(looks=1)
+    people, wider = frame_boxes(boxes), frame_boxes(larger(boxes))
+    return lambda: (
+        finder.find([frame]),
+        joints_in(first, frame, wider),
+        joints_in(first, frame, people),
+        model(frame, boxes=boxes),
+    )
+
+
+def _exported(folder: Path) -> Model:
+    """Return the ready-trained networks as `sspcm export` writes them."""
+    model = load(POSE_NETWORK, device="cpu", precision="float32", refine=False)
+    assert isinstance(model.finder, Finder)
+    export_onnx(model.networks, folder / "pose.onnx")
+    export_finder(model.finder, folder / "find.onnx")
+    return load(folder / "pose.onnx", finder=folder / "find.onnx", refine=False)
 
 
 class _Plain:

@@ -98,6 +98,8 @@ class _CeilingRow(msgspec.Struct):
     plain: float
     ours: float
     ratio: float
+    exported: float | None = None
+    exported_ratio: float | None = None
 
 
 class _Ceiling(msgspec.Struct):
@@ -242,10 +244,13 @@ def _ceiling(one: _Ceiling) -> list[str]:
         "poses": f"pose network, {width} x {height}, poses a second",
     }
     lines = ["**Ready-trained networks**, on the CPU, float32", ""]
-    lines += _head("", "plain torch", "ours", "ratio")
+    lines += _head("", "plain torch", "ours", "ratio", "ours, exported", "ratio")
     for name, title in titles.items():
         row = one.rows[name]
-        lines.append(_row(title, f"{row.plain:.2f}", f"{row.ours:.2f}", f"{row.ratio:.2f} x"))
+        cells = [f"{row.plain:.2f}", f"{row.ours:.2f}", f"{row.ratio:.2f} x", "n/a", "n/a"]
+        if row.exported is not None and row.exported_ratio is not None:
+            cells[3:] = [f"{row.exported:.2f}", f"{row.exported_ratio:.2f} x"]
+        lines.append(_row(title, *cells))
     return lines
 
 

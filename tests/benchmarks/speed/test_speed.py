@@ -43,13 +43,19 @@ def trainer(folder, method, **changes):
     return Trainer(config)
 
 
-def test_ready_networks_are_timed_beside_plain_torch(tmp_path, monkeypatch):
+@pytest.mark.parametrize("export", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_ready_networks_are_timed_beside_plain_torch(export, tmp_path, monkeypatch):
     monkeypatch.setattr(ceiling, "SIDE", 128)
+    if not export:
+        monkeypatch.setattr(ceiling, "find_spec", lambda package: None)
     found = ceiling.measure_ceiling(tmp_path, repeats=1)
     assert found["people"] == 7
     for row in found["rows"].values():
         assert 0 < row["ours"] < 1e5
         assert row["ratio"] == pytest.approx(row["ours"] / row["plain"])
+        assert ("exported" in row) == export
+        if export:
+            assert row["exported_ratio"] == pytest.approx(row["exported"] / row["plain"])
     environment = {"device": "this", "cores": 2, "threads": 1, "precision": "float32"}
     result = {"environment": environment | {"packages": {"torch": "2"}}, "ceiling": found}
     table = speed_tables(result | {"peak_memory_bytes": 2**20})
