@@ -190,8 +190,8 @@ def load(
     """Return trained networks, ready to predict.
 
     Args:
-        name: a ready-trained network (`ceiling-pose`), a run folder, a checkpoint or a file of
-            weights.
+        name: a ready-trained network (`ceiling-pose`), a run folder, a checkpoint, a file of
+            weights, or what `sspcm export` wrote.
         finder: finds people: a ready-trained network, a file, or an object with `find(images)`
             (see `sspcm.inference.chain.Finder`). If None, networks of turned crops get
             `ceiling-find` where that is there, and others get none.

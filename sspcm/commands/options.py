@@ -120,8 +120,8 @@ _MODEL = network_option(
     "--model",
     metavar="NAME|RUN|FILE",
     type=PATH,
-    help="Trained networks: a ready one by name, a run folder or a file of weights.  "
-    "[default: ceiling-pose]",
+    help="Trained networks: a ready one by name, a run folder, a file of weights or an exported "
+    "one.  [default: ceiling-pose]",
 )
 
 _SOURCE = (

@@ -144,7 +144,8 @@ def finder_scores(
         finder = refined(finder, open_networks(pose, device="cpu"))
     scores = evaluate_finder(Turned(finder, quarters), data, boxes=boxes, threshold=THRESHOLD)
     counts = {name: scores[name] for name in ("frames", "people")}
-    shares = {name: 100 * scores[name] for name in ("AP50", "AP30", "precision", "recall")}
+    names = ("AP50", "AP30", "precision", "recall", "precision30", "recall30")
+    shares = {name: 100 * scores[name] for name in names}
     return (
         counts
         | {name: round(value, 1) for name, value in shares.items()}

@@ -200,7 +200,8 @@ def evaluate_finder(
     """Return the scores of a finder on a data set, and its numbers of frames and people.
 
     "AP50" and "AP30" are average precisions at overlaps of 0.5 and 0.3; "precision" and "recall"
-    are those at overlap 0.5 and the threshold; "best_threshold" has the highest F1.
+    are those at overlap 0.5 and the threshold, "precision30" and "recall30" those at overlap 0.3;
+    "best_threshold" has the highest F1 at overlap 0.5.
 
     Args:
         finder: should have a low threshold: boxes that it drops cannot be counted.
@@ -211,17 +212,16 @@ def evaluate_finder(
     frames = Frames(dataset, boxes=boxes)
     found = [finder.find([read_image(path)])[0] for path in frames.paths]
     people = sum(map(len, frames.boxes))
-    scores, hits = ranked_hits(found, frames.boxes)
-    kept = scores >= threshold
-    return {
-        "frames": len(frames.paths),
-        "people": people,
-        "AP50": average_precision(found, frames.boxes),
-        "AP30": average_precision(found, frames.boxes, least_iou=0.3),
-        "precision": float(hits[kept].mean()) if kept.any() else 0.0,
-        "recall": float(hits[kept].sum() / people),
-        "best_threshold": best_threshold(scores, hits, people),
-    }
+    result: dict[str, float] = {"frames": len(frames.paths), "people": people}
+    for name, overlap in {"": 0.5, "30": 0.3}.items():
+        scores, hits = ranked_hits(found, frames.boxes, least_iou=overlap)
+        kept = scores >= threshold
+        result[f"AP{name or 50}"] = average_precision(found, frames.boxes, least_iou=overlap)
+        result[f"precision{name}"] = float(hits[kept].mean()) if kept.any() else 0.0
+        result[f"recall{name}"] = float(hits[kept].sum() / people)
+        if not name:
+            result["best_threshold"] = best_threshold(scores, hits, people)
+    return result
 
 
 class Frames:
