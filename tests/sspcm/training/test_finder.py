@@ -160,6 +160,6 @@ def test_scores_of_a_finder_that_knows(tiny_fisheye: Path) -> None:
 
     scores = evaluate_finder(Knows(), dataset, threshold=0.5)  # type: ignore[arg-type]
     assert scores["people"] == len(dataset)
-    for name in ("AP50", "AP30", "precision", "recall"):
+    for name in ("AP50", "AP30", "precision", "recall", "precision30", "recall30"):
         assert scores[name] == pytest.approx(1)
     assert scores["best_threshold"] == 0.8
