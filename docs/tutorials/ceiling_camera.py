@@ -103,7 +103,8 @@ Image(filename="mine/adaptation/before_after.png", width=720)
 # ## Export
 #
 # One ONNX file holds the network with what a program must know to use it. `examples/onnx_predict.py` is such a
-# program; it needs onnxruntime, NumPy and OpenCV only.
+# program; it needs onnxruntime, NumPy and OpenCV only. Where this project is installed, `--model mine.onnx` and
+# `sspcm.load("mine.onnx")` take the file, too, and are faster on a CPU.
 
 # %% language="bash"
 # sspcm export mine -o mine.onnx
