@@ -18,6 +18,7 @@ from wepdtof_pose.files import read_bytes
 SUFFIX = ".onnx"
 _KINDS = {"poses": "--model", "finder": "--finder (sspcm find: --model)"}
 """What an exported network is for, and the options that name it."""
+_TEXTS = ("keypoint_set", "color_order", "up", "decoding", "network", "method", "recipe")
 
 
 class ExportedNetwork(nn.Module):
@@ -112,7 +113,7 @@ def open_exported(
     if found != kind:
         verb = "predicts poses" if found == "poses" else "finds people"
         raise InputError(f"{path}: {verb}: name it with {_KINDS[found]}")
-    about = {key: _value(text) for key, text in network.about.items()}
+    about = {key: _value(key, text) for key, text in network.about.items()}
     if (about.get("mean"), about.get("std")) != (list(IMAGENET_MEAN), list(IMAGENET_STD)):
         raise unlike(path)
     hardware = Hardware(torch.device("cpu"), torch.float32, torch.contiguous_format)
@@ -124,10 +125,13 @@ def unlike(path: Path) -> InputError:
     return InputError(f"{path}: was exported by another version: export the network again")
 
 
-def _value(text: str) -> Any:
+def _value(key: str, text: str) -> Any:
+    """Return what a text of the file's metadata stands for: texts are as they are, but for none."""
+    if key in _TEXTS and text != "null":
+        return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
