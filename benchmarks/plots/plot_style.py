@@ -106,8 +106,8 @@ def mean_with_bars(
     mean = runs.mean(axis=0)
     spread = runs.std(axis=0, ddof=1) if len(runs) > 1 else None
     places = (mean, at) if across else (at, mean)
-    options: dict[str, Any] = {"elinewidth": 0.8, "label": plain(method), **look}
-    options |= {"xerr" if across else "yerr": spread, **colour_and_marker(method)}
+    options: dict[str, Any] = {"xerr" if across else "yerr": spread, "elinewidth": 0.8}
+    options |= {"label": plain(method), **colour_and_marker(method), **look}
     panel.errorbar(*places, **options)
 
 

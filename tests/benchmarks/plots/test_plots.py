@@ -143,6 +143,14 @@ def test_a_joint_ap_that_is_missing_leaves_out_its_method_and_says_so(comparison
         assert len(drawn.left_out) == 2 if reasons is None else drawn.left_out == reasons
         assert set(legend_of(drawn)) == {"supervised", "sspcm"}
         assert titles_of(drawn) == {"8 labels"}
+        # The joints are no steps of anything: dots, and no line from one to the next.
+        dots = [
+            line
+            for axes in drawn.figure.axes
+            for line in axes.get_lines()
+            if line.get_marker() in "os^vDPX"
+        ]
+        assert {line.get_linestyle() for line in dots} == {"None"}
 
 
 def test_pck_curves_pass_through_the_score_and_the_baseline_has_no_difference(comparison):
