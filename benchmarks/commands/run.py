@@ -6,12 +6,15 @@ import sys
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wepdtof_pose.commands.shared import PATH, names_of, output_option
 from wepdtof_pose.errors import echo
+
+if TYPE_CHECKING:
+    from benchmarks.grid.grid import Grid
 
 
 @click.command()
@@ -115,17 +118,15 @@ def run(
       sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
     """
     from benchmarks.grid.grid import make_cells, turned
-    from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.launching import get_launcher
     from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
-    from sspcm.config_io import parse_override, parse_overrides
+    from sspcm.config_io import parse_override
     from sspcm.data.crop_places import TURNED, from_ceiling
     from sspcm.data.sets import splits_of
     from sspcm.hardware import choose_hardware
     from sspcm.presets import get_preset
 
-    content = read_grid_file(grid_file) if grid_file is not None else {}
     given: dict[str, Any] = {
         "labels": list(ratios) or None,
         "methods": None if methods is None else names_of(methods, option="--methods"),
@@ -135,14 +136,9 @@ def run(
         "data": data,
         "preset": preset,
     }
-    content = overrule(content, {k: value for k, value in given.items() if value is not None})
-    overrides = parse_overrides(settings)
-    if device is not None:
-        overrides["device"] = device
     options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)
     launch = get_launcher(launcher, options)
-    grid = make_grid(content)
-    grid = replace(grid, settings={**grid.settings, **overrides})
+    grid = _grid(grid_file, given, settings, device)
     place = ComparisonFolder(output)
     drawn = get_preset(grid.preset).people if grid.data is None else None
     path = place.fisheye(drawn) if drawn else Path(str(grid.data))
@@ -194,3 +190,19 @@ def run(
             echo(f"{title}: {', '.join(names)}", err=True)
     if outcome.failed:
         sys.exit(1)
+
+
+def _grid(
+    file: Path | None, given: dict[str, Any], settings: tuple[str, ...], device: str | None
+) -> Grid:
+    """Return the grid of a file, or the default one, overruled by what was given beside it."""
+    from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
+    from sspcm.config_io import parse_overrides
+
+    content = read_grid_file(file) if file is not None else {}
+    content = overrule(content, {k: value for k, value in given.items() if value is not None})
+    overrides = parse_overrides(settings)
+    if device is not None:
+        overrides["device"] = device
+    grid = make_grid(content)
+    return replace(grid, settings={**grid.settings, **overrides})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed.timing import interleaved, median, ratio
+from benchmarks.speed.timing import interleaved, ratio
 from sspcm.data.detections import frame_boxes
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import in_memory_format

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from benchmarks.speed.frames import SMALL, make_frames
 from benchmarks.speed.pipeline import batch_maker
-from benchmarks.speed.timing import Task, interleaved, median, resident_bytes
+from benchmarks.speed.timing import Task, interleaved, resident_bytes
 from sspcm.augment.views import EASY_VIEW
 from sspcm.config_io import load_config
 from sspcm.data.crop_store import open_crop_stores, region_size

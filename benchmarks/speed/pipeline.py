@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, FrameKind, make_frames
-from benchmarks.speed.timing import interleaved, median, ratio
+from benchmarks.speed.timing import interleaved, ratio
 from sspcm.augment.views import EASY_VIEW, draw_views, region_to_crop
 from sspcm.data.batches import BatchMaker
 from sspcm.data.crop_places import CropPlaces, places_of
