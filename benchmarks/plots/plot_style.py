@@ -112,6 +112,12 @@ def mean_with_bars(
 
 
 def spread_lines(panel: Axes) -> None:
-    """Start the y axis at 0, unless all lines would be crowded in the upper half."""
+    """Start the y axis, in percent, at 0, unless all lines would be crowded in the upper half."""
     low, high = panel.get_ylim()
-    panel.set_ylim(bottom=0 if low < high / 2 else low)
+    panel.set_ylim(0 if low < high / 2 else low, max(high, 1))
+
+
+def epoch_axis(panel: Axes) -> None:
+    """Label the x axis, and give it whole numbers, also where there is one epoch alone."""
+    panel.set_xlabel("epoch")
+    panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)

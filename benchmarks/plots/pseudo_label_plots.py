@@ -12,6 +12,7 @@ from benchmarks.analyses.analyses import Measured
 from benchmarks.plots.plot_style import (
     Drawn,
     colour_and_marker,
+    epoch_axis,
     legend_above,
     mean_with_bars,
     new_figure,
@@ -106,9 +107,8 @@ def draw_selection(comparison: Comparison) -> Drawn | str:
     axes[2].set_ylabel("position inconsistency of the\nchosen pair (heatmap pixels)")
     axes[1].set_ylim(top=104)
     for panel in axes:
-        panel.set_xlabel("epoch")
         panel.set_ylim(bottom=0)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        epoch_axis(panel)
     axes[1].legend()
     return Drawn(figure)
 
