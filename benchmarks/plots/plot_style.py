@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.results.published import METHOD_ORDER
 from wepdtof_pose.errors import one_line
@@ -120,4 +121,4 @@ def spread_lines(panel: Axes) -> None:
 def epoch_axis(panel: Axes) -> None:
     """Label the x axis, and give it whole numbers, also where there is one epoch alone."""
     panel.set_xlabel("epoch")
-    panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    panel.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
