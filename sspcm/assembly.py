@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sspcm.augment.views import largest_shift
 from sspcm.config import TrainConfig
 from sspcm.data.batches import BatchMaker
 from sspcm.data.crop_places import CropPlaces, places_of
-from sspcm.data.crop_store import CropStore, cache_folder, open_crop_store, region_size
+from sspcm.data.crop_store import CropStore, cache_folder, open_crop_stores, region_size
 from sspcm.data.sets import TrainingSets
 from sspcm.hardware import Hardware
 from sspcm.heatmaps.looks import LOOKS
@@ -105,20 +106,20 @@ def open_stores(config: TrainConfig, sets: TrainingSets) -> tuple[CropStore, lis
     )
     tested = sets.test.select_people(sets.tested)
     looks = LOOKS[config.evaluation.looks] if len(tested) else ()
-    store = open_store(config, sets.train, window=(side, side))
-    return store, [open_store(config, tested, grown=look.size) for look in looks]
+    (store,) = crops_in_run(config, sets.train, window=(side, side))
+    return store, crops_in_run(config, tested, sizes=[look.size for look in looks])
 
 
-def open_store(
+def crops_in_run(
     config: TrainConfig,
     people: PoseDataset,
     *,
     window: tuple[int, int] | None = None,
-    grown: float = 1.0,
-) -> CropStore:
-    """Return the store of people in a run's cache: windows of this size, or exact crops, whose
-    sides are `grown` times as long."""
-    return open_crop_store(
+    sizes: Sequence[float] = (1.0,),
+) -> list[CropStore]:
+    """Return stores of people in a run's cache: windows of this size, or exact crops, one store for
+    each of their sizes."""
+    return open_crop_stores(
         people,
         crop_size=config.data.crop_size,
         window_size=window or config.data.crop_size,
@@ -126,7 +127,7 @@ def open_store(
         upright=config.data.upright,
         up=config.data.up,
         released=config.released,
-        grown=grown,
+        sizes=sizes,
     )
 
 

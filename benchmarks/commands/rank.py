@@ -49,24 +49,27 @@ def rank(
     Example:
       sspcm-bench rank --first 60 --labels 120 --seeds 5 -o runs/ranking
     """
-    from benchmarks.grid.grid import upright_setting
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.label_choice import ChoiceSetting, choice_table, compare_choices
     from benchmarks.running.runner import make_fisheye
-    from sspcm.config_io import parse_overrides
-    from sspcm.data.crop_places import TURNED
+    from sspcm.config_io import load_config, parse_overrides
+    from sspcm.data.crop_places import TURNED, from_ceiling
+    from sspcm.data.sets import splits_of
     from sspcm.presets import get_preset
     from wepdtof_pose.files import write_text
 
     overrides = parse_overrides(settings)
-    turned = upright_setting({**get_preset(preset).overrides, **overrides}, data)
     path = data
     if path is None:
         make_fisheye(output, preset=preset)
         path = ComparisonFolder(output).fisheye(get_preset(preset).people)
-    elif turned:
-        echo(TURNED)
-    setting = ChoiceSetting(first, labels, range(seeds), preset, {**turned, **overrides})
+        overrides = {"data.upright": True, **overrides}
+    elif "data.upright" not in overrides:
+        named = {**get_preset(preset).overrides, **overrides, "data.path": str(path)}
+        if from_ceiling(splits_of(load_config(overrides=named).data).train):
+            echo(TURNED)
+            overrides["data.upright"] = True
+    setting = ChoiceSetting(first, labels, range(seeds), preset, overrides)
     table = choice_table(compare_choices(setting, path, output, say=echo))
     write_text(output / "label_choice.md", table + "\n")
     echo(table)

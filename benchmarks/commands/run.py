@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from wepdtof_pose.commands.shared import PATH, names_of, output_option
 from wepdtof_pose.errors import echo
 
 if TYPE_CHECKING:
-    from benchmarks.grid.grid import Cell, Grid
+    from benchmarks.grid.grid import Grid
 
 
 @click.command()
@@ -116,16 +117,16 @@ def run(
       sspcm-bench run --grid grid.yaml --jobs 2 -o runs/fisheye --dry-run
       sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
     """
-    from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
+    from benchmarks.grid.grid import make_cells, turned
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.launching import get_launcher
     from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
-    from sspcm.config_io import parse_override, parse_overrides
-    from sspcm.data.crop_places import TURNED
+    from sspcm.config_io import parse_override
+    from sspcm.data.crop_places import TURNED, from_ceiling
+    from sspcm.data.sets import splits_of
     from sspcm.hardware import choose_hardware
     from sspcm.presets import get_preset
 
-    content = read_grid_file(grid_file) if grid_file is not None else {}
     given: dict[str, Any] = {
         "labels": list(ratios) or None,
         "methods": None if methods is None else names_of(methods, option="--methods"),
@@ -135,29 +136,28 @@ def run(
         "data": data,
         "preset": preset,
     }
-    content = overrule(content, {k: value for k, value in given.items() if value is not None})
-    overrides = parse_overrides(settings)
-    if device is not None:
-        overrides["device"] = device
     options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)
     launch = get_launcher(launcher, options)
-    grid = make_grid(content)
-    grid = replace(grid, settings={**grid.settings, **overrides})
+    grid = _grid(grid_file, given, settings, device)
     place = ComparisonFolder(output)
-    fisheye = place.fisheye(get_preset(grid.preset).people)
-    path = fisheye if grid.data is None else Path(grid.data)
-    cells, turned = _cells_of(grid, path, place.crops)
+    drawn = get_preset(grid.preset).people if grid.data is None else None
+    path = place.fisheye(drawn) if drawn else Path(str(grid.data))
+    cells = make_cells(grid, data=path, cache=place.crops)
+    # All cells have the same splits: one read of the data is enough.
+    splits = cache(partial(splits_of, cells[0].config.data))
+    upright = "data.upright" not in grid.settings and (drawn or from_ceiling(splits().train))
+    if upright:
+        cells = turned(cells)
     if launcher == "local":
         choose_hardware(
             cells[0].config.device,
             cells[0].config.precision,
             by="--device, or device in the grid or preset",
         )
-    unfinished(cells, output, preset=grid.preset)
-    if grid.data is None or dry_run or turned:
-        people = get_preset(grid.preset).people if grid.data is None else None
-        require_budgets(cells, people=people)
-    if turned and grid.data is not None:
+    unfinished(cells, output, preset=grid.preset, splits=splits)
+    if drawn or dry_run or upright:
+        require_budgets(cells, splits, people=drawn)
+    if upright and not drawn:
         echo(TURNED)
     if dry_run:
         from benchmarks.running.estimate import estimate, estimate_lines
@@ -166,10 +166,16 @@ def run(
             echo(line)
         return
 
-    if grid.data is None:
+    if drawn:
         make_fisheye(output, preset=grid.preset)
     outcome = run_cells(
-        cells, output, preset=grid.preset, launcher=launch, jobs=jobs or 0, options=options
+        cells,
+        output,
+        preset=grid.preset,
+        splits=splits,
+        launcher=launch,
+        jobs=jobs or 0,
+        options=options,
     )
     if len(outcome.failed + outcome.busy + outcome.queued) < len(cells):
         from benchmarks.commands.results import print_tables
@@ -186,15 +192,17 @@ def run(
         sys.exit(1)
 
 
-def _cells_of(grid: Grid, path: Path, cache: Path) -> tuple[list[Cell], bool]:
-    """Return the cells of a grid, and whether its data are why their crops are turned head up."""
-    from benchmarks.grid.grid import make_cells, upright_setting
-    from sspcm.presets import get_preset
+def _grid(
+    file: Path | None, given: dict[str, Any], settings: tuple[str, ...], device: str | None
+) -> Grid:
+    """Return the grid of a file, or the default one, overruled by what was given beside it."""
+    from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
+    from sspcm.config_io import parse_overrides
 
-    cells = make_cells(grid, data=path, cache=cache)
-    settled = {**get_preset(grid.preset).overrides, **grid.settings}
-    turned = upright_setting(settled, None if grid.data is None else path)
-    if turned:
-        grid = replace(grid, settings={**turned, **grid.settings})
-        cells = make_cells(grid, data=path, cache=cache)
-    return cells, bool(turned)
+    content = read_grid_file(file) if file is not None else {}
+    content = overrule(content, {k: value for k, value in given.items() if value is not None})
+    overrides = parse_overrides(settings)
+    if device is not None:
+        overrides["device"] = device
+    grid = make_grid(content)
+    return replace(grid, settings={**grid.settings, **overrides})

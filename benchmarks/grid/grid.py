@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -147,26 +147,12 @@ def make_cells(grid: Grid, *, data: Path, cache: Path) -> list[Cell]:
     return list(cells.values())
 
 
-def upright_setting(settings: Mapping[str, Any], data: Path | None) -> dict[str, Any]:
-    """Return the setting that turns crops head up, if people are seen from a ceiling.
-
-    Args:
-        settings: configuration keys of all cells; nothing is returned if they say it themselves.
-        data: path of the grid's data; None means the procedural set, which is seen from a ceiling.
-
-    Raises:
-        InputError: the data cannot be read, or a configuration key is unknown.
-    """
-    from sspcm.data.crop_places import from_ceiling
-    from sspcm.data.sets import splits_of
-
-    if "data.upright" in settings:
-        return {}
-    if data is not None:
-        config = load_config(overrides={**settings, "data.path": str(data)}).data
-        if not from_ceiling(splits_of(config).train):
-            return {}
-    return {"data.upright": True}
+def turned(cells: Sequence[Cell]) -> list[Cell]:
+    """Return the cells with crops that are turned head up."""
+    return [
+        replace(cell, config=replace(cell.config, data=replace(cell.config.data, upright=True)))
+        for cell in cells
+    ]
 
 
 def cell_name(config: TrainConfig) -> str:

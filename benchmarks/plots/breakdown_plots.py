@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from benchmarks.analyses.analyses import Measured
-from benchmarks.plots.plot_style import Drawn, legend_above, mean_with_bars, new_figure, plain
+from benchmarks.plots.plot_style import (
+    Drawn,
+    legend_above,
+    mean_with_bars,
+    new_figure,
+    plain,
+    spread_lines,
+)
 from benchmarks.results.records import JointAP
 from benchmarks.results.results import Comparison, Group, numbers
 from wepdtof_pose.palette import COLUMN, PAGE
@@ -42,7 +49,7 @@ def draw_joints(comparison: Comparison, joint_ap: Measured[JointAP]) -> Drawn:
         panel.set_xlabel(title)
         panel.set_title(plain(comparison.place(groups[0])))
     axes[0].set_yticks(range(len(joints)), [plain(joint.replace("_", " ")) for joint in joints])
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(joints) - 0.5, -0.5)
     legend_above(figure, columns=4 if len(panels) == 1 else 8)
     return Drawn(figure, tuple(f"AP of the joints of {text}" for text in reasons))
 
@@ -70,7 +77,7 @@ def draw_radius(comparison: Comparison) -> Drawn | str:
         )
         panel.set_xlabel("distance from the image centre over its radius")
         panel.set_ylabel("AP (%)" if score_name == "AP" else "PCK@0.2 (%)")
-        panel.set_ylim(bottom=0)
+        spread_lines(panel)
         panel.set_title(plain(comparison.place(groups[0])))
     legend_above(figure, columns=8)
     return Drawn(figure)

@@ -13,6 +13,7 @@ from benchmarks.analyses.analyses import Measured
 from benchmarks.plots.plot_style import (
     Drawn,
     colour_and_marker,
+    epoch_axis,
     legend_above,
     new_figure,
     plain,
@@ -95,8 +96,7 @@ def draw_learning_curves(comparison: Comparison) -> Drawn:
             spread_lines(panel)
             _shade_burn_in(panel, comparison)
     for panel in axes[-1]:
-        panel.set_xlabel("epoch")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        epoch_axis(panel)
     legend_above(figure, columns=8)
     left_out += [
         f"{cell.folder.name} after epoch {len(cell.metrics)} of {cell.result.epochs}: its "
@@ -121,13 +121,19 @@ def draw_pck_curves(comparison: Comparison, measured: Measured[PckCurve]) -> Dra
     figure = new_figure(PAGE, 0.4 + 2.1 * len(rows))
     axes = figure.subplots(len(rows), 2, squeeze=False, sharex=True)
     for (place, shown), (whole, difference) in zip(rows.items(), axes, strict=True):
-        means = {group.method: _mean_pck(group, measured) for group in shown}
         thresholds = measured.found[shown[0].cells[0].folder].thresholds
-        for method, values in means.items():
-            look = colour_and_marker(method) | {"markevery": 8, "markersize": 3}
-            whole.plot(thresholds, values, label=plain(method), **look)
-            if baseline in means:
-                difference.plot(thresholds, values - means[baseline], **look)
+        # With all labels the baseline may be the upper bound.
+        base = [
+            _mean_pck(group, measured)
+            for group in (*shown, *bounds)
+            if group.method == baseline and comparison.place(group) == place
+        ]
+        for group in shown:
+            values = _mean_pck(group, measured)
+            look = colour_and_marker(group.method) | {"markevery": 8, "markersize": 3}
+            whole.plot(thresholds, values, label=plain(group.method), **look)
+            if base:
+                difference.plot(thresholds, values - base[0], **look)
         for bound in bounds:
             if bound.backbone == shown[0].backbone:
                 whole.plot(thresholds, _mean_pck(bound, measured), **_UPPER_BOUND)
@@ -137,11 +143,13 @@ def draw_pck_curves(comparison: Comparison, measured: Measured[PckCurve]) -> Dra
         for panel in (whole, difference):
             panel.set_title(plain(place))
             panel.set_xlim(0, thresholds[-1])
-        if baseline not in means:
-            difference.set_axis_off()
+        if not base:
+            difference.set_visible(False)
             reasons.append(f"differences with {place}: the baseline is not measured")
-    for panel in axes[-1]:
-        panel.set_xlabel("threshold (distance over √ box area)")
+    for column in axes.T:
+        for panel in [panel for panel in column if panel.get_visible()][-1:]:
+            panel.set_xlabel("threshold (distance over √ box area)")
+            panel.tick_params(labelbottom=True)
     legend_above(figure, columns=8)
     return Drawn(figure, tuple(reasons))
 

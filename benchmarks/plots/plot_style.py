@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from benchmarks.results.published import METHOD_ORDER
 from wepdtof_pose.errors import one_line
@@ -106,12 +107,18 @@ def mean_with_bars(
     mean = runs.mean(axis=0)
     spread = runs.std(axis=0, ddof=1) if len(runs) > 1 else None
     places = (mean, at) if across else (at, mean)
-    options: dict[str, Any] = {"elinewidth": 0.8, "label": plain(method), **look}
-    options |= {"xerr" if across else "yerr": spread, **colour_and_marker(method)}
+    options: dict[str, Any] = {"xerr" if across else "yerr": spread, "elinewidth": 0.8}
+    options |= {"label": plain(method), **colour_and_marker(method), **look}
     panel.errorbar(*places, **options)
 
 
 def spread_lines(panel: Axes) -> None:
-    """Start the y axis at 0, unless all lines would be crowded in the upper half."""
+    """Start the y axis, in percent, at 0, unless all lines would be crowded in the upper half."""
     low, high = panel.get_ylim()
-    panel.set_ylim(bottom=0 if low < high / 2 else low)
+    panel.set_ylim(0 if low < high / 2 else low, max(high, 1))
+
+
+def epoch_axis(panel: Axes) -> None:
+    """Label the x axis, and give it whole numbers, also where there is one epoch alone."""
+    panel.set_xlabel("epoch")
+    panel.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))

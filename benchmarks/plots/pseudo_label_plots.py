@@ -6,15 +6,18 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from benchmarks.analyses.analyses import Measured
 from benchmarks.plots.plot_style import (
     Drawn,
     colour_and_marker,
+    epoch_axis,
     legend_above,
     mean_with_bars,
     new_figure,
     plain,
+    spread_lines,
 )
 from benchmarks.results.records import LabelBin, LabelQuality
 from benchmarks.results.results import Comparison, Group
@@ -59,12 +62,15 @@ def draw_pseudo_label_quality(
     by_confidence.set_xlabel("confidence (height of the peak)")
     by_position.set_xlabel("position inconsistency (distance over √ box area)")
     by_position.set_xscale("symlog", linthresh=0.05)
+    by_position.xaxis.set_major_locator(FixedLocator((0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)))
+    by_position.xaxis.set_major_formatter("{x:g}")
+    by_position.xaxis.set_minor_locator(NullLocator())
     kept.set_xlabel("share of joints kept")
     kept.set_xlim(0, 1.02)
     _explain_lines(kept)
     for panel in (by_confidence, by_position, kept):
         panel.set_ylabel("right joints (%)")
-        panel.set_ylim(bottom=0)
+        spread_lines(panel)
     for panel in (by_confidence, by_position):
         panel.set_title(plain(comparison.place(groups[0])))
     areas.set_xlabel("AUC: right joints ranked above wrong ones")
@@ -89,7 +95,7 @@ def draw_selection(comparison: Comparison) -> Drawn | str:
         axes[0].plot(epochs, 100 * values, color=colour, marker=marker, markersize=3, label=name)
     axes[0].set_ylabel("joints whose pair is chosen (%)")
     axes[0].set_title(plain(f"{groups[0].method}, {comparison.place(groups[0])}"))
-    axes[0].legend(title="pair (' of the past)")
+    axes[0].legend(title="pair (' of the past)", title_fontsize=7)
     for place, group in enumerate(groups):
         look = {"color": _PAIR_COLOURS[place % 4], "marker": _PAIR_MARKERS[place % 4]}
         for panel, key, factor in ((axes[1], "joints_kept", 100), (axes[2], "inconsistency", 1)):
@@ -101,9 +107,8 @@ def draw_selection(comparison: Comparison) -> Drawn | str:
     axes[2].set_ylabel("position inconsistency of the\nchosen pair (heatmap pixels)")
     axes[1].set_ylim(top=104)
     for panel in axes:
-        panel.set_xlabel("epoch")
         panel.set_ylim(bottom=0)
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        epoch_axis(panel)
     axes[1].legend()
     return Drawn(figure)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import sys
 import threading
@@ -24,7 +23,7 @@ from benchmarks.running.launching import Event, Launcher, make_task
 from sspcm.assembly import open_stores
 from sspcm.config import DataConfig, MethodConfig, TrainConfig
 from sspcm.config_io import to_yaml
-from sspcm.data.sets import make_sets, splits_of
+from sspcm.data.sets import Splits, make_sets
 from sspcm.presets import get_preset
 from sspcm.runs.folder import RunFolder, same_data_path
 from sspcm.runs.records import DataRecord
@@ -56,8 +55,12 @@ def make_fisheye(output: Path, *, preset: str) -> None:
         generate(place.fisheye(people), people=people, seed=0, workers=usable_cores())
 
 
-def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell]:
+def unfinished(
+    cells: Sequence[Cell], output: Path, *, preset: str, splits: Callable[[], Splits]
+) -> list[Cell]:
     """Return the cells that are still to be run, after checking the folder.
+
+    `splits` are those of the cells' data.
 
     Raises:
         InputError: the folder holds a comparison with another preset, other data, splits or recipe,
@@ -66,10 +69,9 @@ def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell
     place = ComparisonFolder(output)
     place.check_preset(preset)
     config = cells[0].config
-    data_hash = functools.cache(lambda: splits_of(config.data).data_hash)
     for path in sorted(place.cells.glob("*")):
         if RunFolder(path).finished:
-            _require_one_table(path, config, data_hash)
+            _require_one_table(path, config, splits)
     missing = []
     for cell in cells:
         run = RunFolder(place.cell(cell.name))
@@ -80,11 +82,13 @@ def unfinished(cells: Sequence[Cell], output: Path, *, preset: str) -> list[Cell
     return missing
 
 
-def require_budgets(cells: Sequence[Cell], *, people: int | None) -> None:
+def require_budgets(
+    cells: Sequence[Cell], splits: Callable[[], Splits], *, people: int | None
+) -> None:
     """Check the cells' data, or, where these are yet to be made of so many people, the budgets."""
     for data, config in _budgets(cells).items():
         if people is None:
-            make_sets(data, released=config.released)
+            make_sets(data, released=config.released, splits=splits())
         elif not data.labels_file:
             label_budget(data.labels, people)
 
@@ -94,6 +98,7 @@ def run_cells(
     output: Path,
     *,
     preset: str,
+    splits: Callable[[], Splits],
     launcher: Launcher,
     jobs: int = 0,
     options: Mapping[str, Any] | None = None,
@@ -107,6 +112,7 @@ def run_cells(
         cells: of the grid.
         output: folder of the comparison.
         preset: its name, for the record.
+        splits: those of the cells' data.
         launcher: runs the cells.
         jobs: cells at a time; 0 uses the launcher's default.
         options: of the launcher.
@@ -116,8 +122,8 @@ def run_cells(
             cell has been run in this case.
     """
     place = ComparisonFolder(output)
-    missing = unfinished(cells, output, preset=preset)
-    _prepare_data(missing, place)
+    missing = unfinished(cells, output, preset=preset, splits=splits)
+    _prepare_data(missing, place, splits)
     place.write_preset(preset)
     for number, cell in enumerate(cells, start=1):
         if cell not in missing:
@@ -164,14 +170,14 @@ def _budgets(cells: Sequence[Cell]) -> dict[DataConfig, TrainConfig]:
     }
 
 
-def _require_one_table(folder: Path, config: TrainConfig, data_hash: Callable[[], str]) -> None:
+def _require_one_table(folder: Path, config: TrainConfig, splits: Callable[[], Splits]) -> None:
     """Check that existing cells have the same data, splits and recipe as the new ones.
 
     Data of another name are the same where their hash is, which is asked for only then.
     """
     earlier = RunFolder(folder).load_config()
     if not same_data_path(earlier.data.path, config.data.path) and not (
-        Path(config.data.path).exists() and read_cell(folder).result.data_hash == data_hash()
+        Path(config.data.path).exists() and read_cell(folder).result.data_hash == splits().data_hash
     ):
         raise _no_table(folder, "data.path", earlier.data.path, config.data.path)
     for key in ("data.test_fraction", "data.test_seed", "method.recipe"):
@@ -203,14 +209,16 @@ def _no_table(folder: Path, key: str, before: object, now: object) -> InputError
     )
 
 
-def _prepare_data(cells: Sequence[Cell], place: ComparisonFolder) -> None:
+def _prepare_data(
+    cells: Sequence[Cell], place: ComparisonFolder, splits: Callable[[], Splits]
+) -> None:
     """Check every label budget, and decode the crops that the cells share."""
     decoded = set()
     waiting = "waiting for another process that decodes crops"
     with exclusive(place.lock("crops"), patience=math.inf, waiting=waiting):
         sweep(place.crops, older_than=DAY)
         for data, config in _budgets(cells).items():
-            sets = make_sets(data, released=config.released)
+            sets = make_sets(data, released=config.released, splits=splits())
             _require_same_data(place, data.labels, sets.record)
             crops = (data.crop_size, data.upright, data.path, data.unlabelled, config.easy_view)
             if crops not in decoded:

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed.timing import interleaved, median, ratio
+from benchmarks.speed.timing import interleaved, ratio
 from sspcm.data.detections import frame_boxes
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import in_memory_format

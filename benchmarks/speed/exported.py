@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import median
 from typing import Any, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.speed.timing import interleaved, median, ratio
+from benchmarks.speed.timing import interleaved, ratio
 from sspcm.inference.evaluate import TestPeople, evaluate_networks, load_test_people
 from sspcm.inference.export import Precision, export_finder, export_onnx
 from sspcm.inference.finder import open_finder

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from benchmarks.speed.frames import SMALL, make_frames
 from benchmarks.speed.pipeline import batch_maker
-from benchmarks.speed.timing import Task, interleaved, median, resident_bytes
+from benchmarks.speed.timing import Task, interleaved, resident_bytes
 from sspcm.augment.views import EASY_VIEW
 from sspcm.config_io import load_config
-from sspcm.data.crop_store import open_crop_store, region_size
+from sspcm.data.crop_store import open_crop_stores, region_size
 from sspcm.data.pixel_file import PixelFile
 from sspcm.data.sampler import PairSampler, step_generator
 from sspcm.data.sets import make_sets
@@ -170,7 +171,7 @@ class _Growing:
 
     def build(self) -> None:
         shutil.rmtree(self._folder / "store", ignore_errors=True)
-        store = open_crop_store(
+        (store,) = open_crop_stores(
             self._people,
             crop_size=self._crop,
             window_size=self._window,

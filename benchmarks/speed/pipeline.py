@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import cv2
@@ -13,11 +14,11 @@ import torch
 from torch import Tensor
 
 from benchmarks.speed.frames import FISHEYE, PHOTOGRAPHS, FrameKind, make_frames
-from benchmarks.speed.timing import interleaved, median, ratio
+from benchmarks.speed.timing import interleaved, ratio
 from sspcm.augment.views import EASY_VIEW, draw_views, region_to_crop
 from sspcm.data.batches import BatchMaker
 from sspcm.data.crop_places import CropPlaces, places_of
-from sspcm.data.crop_store import CropStore, open_crop_store, region_size
+from sspcm.data.crop_store import CropStore, open_crop_stores, region_size
 from sspcm.data.normalisation import IMAGENET_MEAN, IMAGENET_STD
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.geometry import crop_matrices
@@ -65,13 +66,14 @@ def _measure(
     built = iter(range(repeats + 2))
 
     def build() -> CropStore:
-        return open_crop_store(
+        (store,) = open_crop_stores(
             dataset,
             crop_size=crop_size,
             window_size=(side, side),
             folder=folder / f"store-{next(built)}",
             workers=1,
         )
+        return store
 
     store = build()
     loader = PlainLoader(dataset, crop_size, sigma=2.0)

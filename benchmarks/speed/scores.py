@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.speed.timing import interleaved, median, ratio
+from benchmarks.speed.timing import interleaved, ratio
 from sspcm.heatmaps.decoding import decode
 from wepdtof_pose.geometry import crop_matrices, invert_affine
 from wepdtof_pose.keypoints import get_keypoint_set

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.speed.frames import PHOTOGRAPHS, make_frames
-from benchmarks.speed.timing import interleaved, median, ratio
+from benchmarks.speed.timing import interleaved, ratio
 from sspcm.assembly import make_batch_maker, make_method, open_stores
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from statistics import median
 
 Task = Callable[[], object]
 
@@ -24,12 +24,7 @@ def interleaved(tasks: Mapping[str, Task], repeats: int) -> dict[str, list[float
 
 def ratio(slow: list[float], fast: list[float]) -> float:
     """Return how many times longer `slow` took: the median over pairs of repetitions."""
-    return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
-
-
-def median(values: list[float]) -> float:
-    """Return the median in seconds."""
-    return statistics.median(values)
+    return median(a / b for a, b in zip(slow, fast, strict=True))
 
 
 def resident_bytes(*, peak: bool = False) -> int:

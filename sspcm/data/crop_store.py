@@ -16,7 +16,7 @@ import hashlib
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +109,7 @@ def region_size(
     return 2 * int(np.ceil(diagonal / 2)) + 2
 
 
-def open_crop_store(
+def open_crop_stores(
     dataset: PoseDataset,
     *,
     crop_size: tuple[int, int],
@@ -118,10 +118,12 @@ def open_crop_store(
     upright: bool = False,
     up: Up = "radius",
     released: bool = False,
-    grown: float = 1.0,
+    sizes: Sequence[float] = (1.0,),
     workers: int | None = None,
-) -> CropStore:
-    """Return the crop store of all people of a data set, building it if it does not exist.
+) -> list[CropStore]:
+    """Return crop stores of all people of a data set, one for each size of their crops.
+
+    Those that do not exist are built together, so that every frame is decoded once.
 
     Args:
         dataset: the people; all of them must be trainable.
@@ -132,17 +134,19 @@ def open_crop_store(
         upright: turn each person's crop (fisheye).
         up: the direction that points up in a turned crop; see `sspcm.data.crop_places`.
         released: clip boxes to their frames as the released code does.
-        grown: factor on the crops' sides.
+        sizes: the crops' sides over those of the plain crop.
         workers: decoding threads; by default one per core.
 
     Raises:
         InputError: an image is missing or cannot be decoded, the folder cannot be made, or the disk
-            has no room for the store.
+            has no room for the stores.
     """
-    places = places_of(dataset, crop_size, upright=upright, up=up, released=released).grown(grown)
-    matrices = places.matrices(crop_size, window_size)
-    path = folder / f"{_source_hash(dataset, matrices, window_size)}.npy"
-    if not path.is_file():
+    plain = places_of(dataset, crop_size, upright=upright, up=up, released=released)
+    places = [plain.grown(size) for size in sizes]
+    matrices = [place.matrices(crop_size, window_size) for place in places]
+    paths = [folder / f"{name}.npy" for name in _source_hashes(dataset, matrices, window_size)]
+    wanted = dict(zip(paths, matrices, strict=True))
+    if not all(path.is_file() for path in wanted):
         try:
             make_folder(folder)
             if not os.access(folder, os.W_OK):
@@ -152,21 +156,24 @@ def open_crop_store(
                 f"{error}: name another place for crops with --set data.cache=FOLDER, or with "
                 "WEPDTOF_CACHE_DIR=FOLDER in the environment"
             ) from None
-        # If several processes want the same store, one builds it and the others wait.
-        with exclusive(path.with_suffix(""), patience=math.inf):
-            if not path.is_file():
-                _build(dataset, matrices, window_size, path, workers or usable_cores())
-    _note_use(path)
-    pixels = PixelFile(path)
-    shape = (len(dataset), window_size[1], window_size[0], 3)
-    if pixels.shape != shape:
-        raise InputError(f"{path}: the crop store is {pixels.shape}, not {shape}; delete it")
-    return CropStore(
-        pixels=pixels,
-        keypoints=dataset.keypoints,
-        places=places,
-        crop_size=crop_size,
-    )
+        with contextlib.ExitStack() as locks:
+            # If several processes want the same stores, one builds them and the others wait; all
+            # take the locks in one order, or two would wait for each other.
+            for path in sorted(wanted):
+                if not path.is_file():
+                    locks.enter_context(exclusive(path.with_suffix(""), patience=math.inf))
+            missing = {path: of for path, of in wanted.items() if not path.is_file()}
+            if missing:
+                _build(dataset, missing, window_size, workers or usable_cores())
+    return [
+        CropStore(
+            pixels=_opened(path, (len(dataset), window_size[1], window_size[0], 3)),
+            keypoints=dataset.keypoints,
+            places=place,
+            crop_size=crop_size,
+        )
+        for path, place in zip(paths, places, strict=True)
+    ]
 
 
 def cut_window(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -196,39 +203,48 @@ def default_cache() -> Path:
     return Path(base) / "wepdtof-pose" / "crops"
 
 
-def _note_use(store: Path) -> None:
-    """Set a store's access time to now; some file systems do not record reads."""
-    # A cache owned by somebody else can still be read.
+def _opened(path: Path, shape: tuple[int, int, int, int]) -> PixelFile:
+    # Its access time is set to now, as some file systems do not record reads. A cache owned by
+    # somebody else can still be read.
     with contextlib.suppress(OSError):
-        os.utime(store, ns=(time.time_ns(), store.stat().st_mtime_ns))
+        os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    pixels = PixelFile(path)
+    if pixels.shape != shape:
+        raise InputError(f"{path}: the crop store is {pixels.shape}, not {shape}; delete it")
+    return pixels
 
 
 def _build(
     dataset: PoseDataset,
-    matrices: np.ndarray,
+    matrices: Mapping[Path, np.ndarray],
     window: tuple[int, int],
-    path: Path,
     workers: int,
 ) -> None:
+    """Write stores: file -> matrices (people, 2, 3) from frame pixels to its windows."""
     frames, people_of_frame = _by_frame(dataset.frame_rows)
     shape = (len(dataset), window[1], window[0], 3)
 
     def cut_people(number: int) -> None:
         image = frame_image(dataset, int(frames[number]))
         for person in people_of_frame(number):
-            cut = cut_window(image, matrices[person], window)
-            pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))
+            for path, pixels in files.items():
+                cut = cut_window(image, matrices[path][person], window)
+                pixels.write(person, cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))
 
     what, advice = f"the crops of {len(dataset)} people", "name another folder as data.cache"
-    require_room(path.parent, math.prod(shape), what=what, advice=advice)
-    with replacing(path) as temporary, ThreadPoolExecutor(workers) as pool:
-        pixels = PixelFile.create(temporary, shape)
+    needed = math.prod(shape) * len(matrices)
+    require_room(next(iter(matrices)).parent, needed, what=what, advice=advice)
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(workers) as pool:
+        files = {
+            path: PixelFile.create(stack.enter_context(replacing(path)), shape) for path in matrices
+        }
         with tqdm(total=len(frames), desc="crops", disable=None) as bar:
             for first in range(0, len(frames), _QUEUED_FRAMES):
                 queued = range(first, min(first + _QUEUED_FRAMES, len(frames)))
                 for _ in pool.map(cut_people, queued):
                     bar.update()
-        pixels.flush()
+        for pixels in files.values():
+            pixels.flush()
 
 
 def _by_frame(frame_rows: np.ndarray) -> tuple[np.ndarray, Callable[[int], np.ndarray]]:
@@ -239,19 +255,25 @@ def _by_frame(frame_rows: np.ndarray) -> tuple[np.ndarray, Callable[[int], np.nd
     return frames, lambda number: order[starts[number] : ends[number]]
 
 
-def _source_hash(dataset: PoseDataset, matrices: np.ndarray, window: tuple[int, int]) -> str:
-    # Version 2: images as shown (EXIF applied), of the stated size.
-    digest = hashlib.sha256(f"2 {window!r}".encode())
-    digest.update(np.ascontiguousarray(matrices).tobytes())
-    digest.update(np.ascontiguousarray(dataset.frame_rows).tobytes())
+def _source_hashes(
+    dataset: PoseDataset, matrices: Sequence[np.ndarray], window: tuple[int, int]
+) -> Iterator[str]:
+    """Yield what names the store of each of the matrices."""
+    images = []
     for name in dataset.frames["file_name"]:
         path = dataset.root / name
         try:
             stat = path.stat()
         except OSError:
             raise InputError(missing_image(path)) from None
-        digest.update(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-    return digest.hexdigest()[:24]
+        images.append(f"{path.resolve()}\0{stat.st_size}\0{stat.st_mtime_ns}\0")
+    for of_people in matrices:
+        # Version 2: images as shown (EXIF applied), of the stated size.
+        digest = hashlib.sha256(f"2 {window!r}".encode())
+        digest.update(np.ascontiguousarray(of_people).tobytes())
+        digest.update(np.ascontiguousarray(dataset.frame_rows).tobytes())
+        digest.update("".join(images).encode())
+        yield digest.hexdigest()[:24]
 
 
 _QUEUED_FRAMES = 1024

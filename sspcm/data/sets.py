@@ -104,7 +104,9 @@ class TrainingSets:
         return np.concatenate([self.labelled, np.tile(self.more, max(repeats - 1, 0))])
 
 
-def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
+def make_sets(
+    config: DataConfig, *, released: bool = False, splits: Splits | None = None
+) -> TrainingSets:
     """Return the sets that a configuration describes.
 
     A data set with annotation files for training and testing keeps its own splits; from a single
@@ -113,13 +115,14 @@ def make_sets(config: DataConfig, *, released: bool = False) -> TrainingSets:
     keypoints. Training people, including the pool and `data.more_labelled`, are left out if they
     are on an image of tested people (see `sspcm.data.overlap`). Training people have the data set's
     own joints, or the 24-joint union if labelled and unlabelled data differ (always, as
-    released); test people keep their own joints.
+    released); test people keep their own joints. `splits` are the `splits_of` the configuration,
+    where these are known.
 
     Raises:
         InputError: there are no such data, the label budget is impossible, the list of labelled
             people is unusable, or there is nobody to test on.
     """
-    splits = splits_of(config)
+    splits = splits or splits_of(config)
     boxes_suffice = not config.unlabelled and config.unlabelled_boxes
     tested = np.flatnonzero(splits.test.trainable())
     if not len(tested) and splits.split != NOBODY_HELD_OUT:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from sspcm.choices import Decoding, Up
 from sspcm.config import EvaluationConfig, TrainConfig
 from sspcm.data.batches import Batch
-from sspcm.data.crop_store import CropStore, open_crop_store
+from sspcm.data.crop_store import CropStore, open_crop_stores
 from sspcm.hardware import Hardware
 from sspcm.heatmaps.looks import LOOKS, Look
 from sspcm.inference.scores import alignment, predict_people
@@ -133,19 +133,16 @@ class TrainedNetworks:
         self, people: PoseDataset, folder: Path, *, up: Up | None = None, released: bool = False
     ) -> list[CropStore]:
         """Return stores, in `folder`, of people's crops as the networks take them: one a look."""
-        return [
-            open_crop_store(
-                people,
-                crop_size=self.crop_size,
-                window_size=self.crop_size,
-                folder=folder,
-                upright=self.upright,
-                up=self.up if up is None else up,
-                released=released,
-                grown=look.size,
-            )
-            for look in self.looks
-        ]
+        return open_crop_stores(
+            people,
+            crop_size=self.crop_size,
+            window_size=self.crop_size,
+            folder=folder,
+            upright=self.upright,
+            up=self.up if up is None else up,
+            released=released,
+            sizes=[look.size for look in self.looks],
+        )
 
     def predict(self, crops: Sequence[CropStore]) -> dict[str, np.ndarray]:
         """Return keypoints (people, joints, 3) by network: x, y in frame pixels, joint score.

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sspcm.assembly import labelled_joints, open_store
+from sspcm.assembly import crops_in_run, labelled_joints
 from sspcm.config import TrainConfig
 from sspcm.data.sets import TrainingSets, make_sets, pool_people, require_run_data
 from sspcm.hardware import Hardware
@@ -112,7 +112,7 @@ def label_people(
     without a second teacher), and 1 if the method keeps the joint. The networks are in evaluation
     mode, and crops are upright.
     """
-    store = open_store(config, people)
+    (store,) = crops_in_run(config, people)
     parts = []
     starts = range(0, len(store), config.evaluation.batch_size)
     with mode_of([method], training=False), torch.inference_mode():

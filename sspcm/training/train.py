@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from sspcm.assembly import about_networks, make_method, method_of, open_store
+from sspcm.assembly import about_networks, crops_in_run, make_method, method_of
 from sspcm.config import TrainConfig
 from sspcm.config_io import flatten, to_dict
 from sspcm.data.crop_store import cache_folder
@@ -144,7 +144,7 @@ def _prepare_crops(learner: Learner, part: str) -> None:
         )
     if config.evaluation.pseudo_labels:
         # Made now, so that too small a disk is noticed before anything is trained.
-        open_store(config, pool_people(config.data, learner.sets)[0])
+        crops_in_run(config, pool_people(config.data, learner.sets)[0])
 
 
 def _resumed(learner: Learner) -> tuple[Progress, list[dict[str, Any]]]:

@@ -13,7 +13,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import make_folder, replacing
@@ -111,6 +111,8 @@ def draw_boxes(dataset: PoseDataset, figure: Figure) -> bool:
     low, high = np.log2([size.min() / 1.05, size.max() * 1.05])
     axes.hist(size, bins=np.logspace(low, high, 36, base=2).tolist(), color=BLUE)
     axes.set_xscale("log", base=2)
+    if high - low < 3:  # powers of 2 alone would be one or two
+        axes.xaxis.set_major_locator(LogLocator(base=2, subs=(1.0, 1.5)))
     axes.xaxis.set_major_formatter("{x:.0f}")
     for edge, text in ((32 / 0.53**0.5, "medium"), (96 / 0.53**0.5, "large")):
         if size.min() < edge < size.max():

@@ -16,7 +16,7 @@ from benchmarks.analyses.pseudo_label_quality import (
 )
 from benchmarks.commands.main import main
 from benchmarks.results.results import read_cell
-from sspcm.data.crop_store import open_crop_store
+from sspcm.data.crop_store import open_crop_stores
 from sspcm.data.sets import make_sets
 from sspcm.inference.open import open_networks
 from wepdtof_pose.errors import InputError
@@ -82,7 +82,7 @@ def test_the_label_of_pose_dual_is_that_of_b_on_the_pool(dual):
     sets = make_sets(dual.config.data)
     people = sets.train.select_people(sets.unlabelled)
     size = networks.crop_size
-    store = open_crop_store(
+    (store,) = open_crop_stores(
         people, crop_size=size, window_size=size, folder=Path(dual.config.data.cache)
     )
     poses = networks.predict([store])

@@ -18,7 +18,13 @@ from benchmarks.plots.curve_plots import (
     draw_learning_curves,
     draw_pck_curves,
 )
-from benchmarks.plots.plot_style import STYLE, colour_and_marker, legend_above, new_figure
+from benchmarks.plots.plot_style import (
+    STYLE,
+    colour_and_marker,
+    epoch_axis,
+    legend_above,
+    new_figure,
+)
 from benchmarks.plots.plots import write_plots
 from benchmarks.plots.pseudo_label_plots import statistic_of
 from benchmarks.report.people_pictures import SHOWN, hardest_and_samples
@@ -86,6 +92,13 @@ def test_a_curve_has_the_epochs_of_all_runs_and_no_0_for_what_is_undefined():
     np.testing.assert_allclose(values, [[10, 30], [20, np.nan]])
 
 
+def test_a_lone_epoch_is_a_whole_number():
+    panel = new_figure(2, 2).subplots()
+    panel.plot([3], [1])
+    epoch_axis(panel)
+    assert all(float(place).is_integer() for place in panel.get_xticks())
+
+
 def test_a_statistic_is_the_mean_over_the_runs_that_have_it():
     found = group_of([row(1), row(2, pair_0=0.5)], [row(1), row(2, pair_0=1.0), row(3, pair_0=0.2)])
     epochs, values = statistic_of(found, "pair_0")
@@ -143,6 +156,14 @@ def test_a_joint_ap_that_is_missing_leaves_out_its_method_and_says_so(comparison
         assert len(drawn.left_out) == 2 if reasons is None else drawn.left_out == reasons
         assert set(legend_of(drawn)) == {"supervised", "sspcm"}
         assert titles_of(drawn) == {"8 labels"}
+        # The joints are no steps of anything: dots, and no line from one to the next.
+        dots = [
+            line
+            for axes in drawn.figure.axes
+            for line in axes.get_lines()
+            if line.get_marker() in "os^vDPX"
+        ]
+        assert {line.get_linestyle() for line in dots} == {"None"}
 
 
 def test_pck_curves_pass_through_the_score_and_the_baseline_has_no_difference(comparison):
@@ -176,6 +197,12 @@ def test_the_upper_bound_is_a_line_in_every_panel_of_whole_curves(copied, change
     lines = {line.get_label(): line for line in drawn.figure.axes[0].lines}
     curves = [measured.found[cell.folder].PCK for cell in bound.cells]
     np.testing.assert_allclose(lines[last].get_ydata(), 100 * np.mean(curves, axis=0))
+    # Where it is the baseline's own budget, it is what others are compared with.
+    whole, difference = drawn.figure.axes[2:]
+    lines = {line.get_label(): line.get_ydata() for line in whole.lines}
+    (gain,) = (line.get_ydata() for line in difference.lines)
+    np.testing.assert_allclose(gain, lines["sspcm"] - lines[last])
+    assert drawn.left_out == ()
 
 
 def test_pck_curves_without_the_baseline_or_predictions_say_so(comparison):
@@ -186,6 +213,8 @@ def test_pck_curves_without_the_baseline_or_predictions_say_so(comparison):
     drawn = draw_pck_curves(found, Measured(others, dict.fromkeys(supervised, "no disk")))
     assert sum("the baseline is not measured" in text for text in drawn.left_out) == 2
     assert sum("supervised with 8 labels" in text for text in drawn.left_out) == 1
+    whole, difference = drawn.figure.axes[2:]
+    assert (whole.get_xlabel() != "", difference.get_visible()) == (True, False)
     nothing = Measured({}, dict.fromkeys(measured.found, "no disk"))
     assert "no disk" in draw_pck_curves(found, nothing)
 

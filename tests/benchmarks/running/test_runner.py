@@ -15,6 +15,7 @@ from benchmarks.report.reproduce import commands
 from benchmarks.results.results import read_results
 from benchmarks.running import runner
 from sspcm.config_io import load_config
+from sspcm.data import sets as sets_module
 from sspcm.data.sets import make_sets
 from wepdtof_pose.commands.main import main as toolkit
 from wepdtof_pose.files import read_json, write_json
@@ -146,15 +147,21 @@ def test_impossible_budgets_and_data_are_refused_at_once(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize("more", [[], ["--set", "data.upright=false"]], ids=["unsaid", "not so"])
 def test_crops_of_people_seen_from_a_ceiling_are_turned(
-    tiny_fisheye, tmp_path, bench_arguments, more
+    tiny_fisheye, tmp_path, bench_arguments, more, monkeypatch
 ):
+    read = []
+    monkeypatch.setattr(
+        sets_module, "load_dataset", lambda *of, **how: read.append(of) or load_dataset(*of, **how)
+    )
     arguments = bench_arguments(tiny_fisheye, tmp_path / "out", "--methods", "supervised", *more)
-    done = CliRunner().invoke(main, [*arguments, "--preset", "quick", "--labels", "8"])
+    done = CliRunner().invoke(
+        main, [*arguments, "--preset", "quick", "--labels", "8", "--labels", "50%"]
+    )
     assert done.exit_code == 0, done.output
+    assert len(read) == 1
     assert done.output.count("crops are turned head up") == (not more)
     comparison = read_results(tmp_path / "out")
-    (cell,) = comparison.cells
-    assert cell.config.data.upright == (not more)
+    assert [cell.config.data.upright for cell in comparison.cells] == [not more] * 2
     (again,) = commands(comparison)
     assert f"data.upright={'false' if more else 'true'}" in again
 

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from sspcm.data.crop_store import default_cache, open_crop_store, region_size
+from sspcm.data import crop_store
+from sspcm.data.crop_store import default_cache, open_crop_stores, region_size
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.formats.loading import load_dataset
+from wepdtof_pose.images import frame_image
 from wepdtof_pose.locks import lock_of
 
 SIZE = (64, 96)
@@ -23,7 +25,8 @@ def people(tiny_fisheye):
 
 def open_store(dataset, folder):
     side = region_size(SIZE, largest_scale=1.25)
-    return open_crop_store(dataset, crop_size=SIZE, window_size=(side, side), folder=folder)
+    (store,) = open_crop_stores(dataset, crop_size=SIZE, window_size=(side, side), folder=folder)
+    return store
 
 
 def test_a_built_store_is_opened_again_and_a_changed_frame_makes_a_new_one(tiny_fisheye, tmp_path):
@@ -92,7 +95,38 @@ def test_a_folder_that_cannot_be_made_is_named(tiny_fisheye, tmp_path):
         open_store(people(tiny_fisheye), tmp_path / "file" / "crops")
 
 
-def test_processes_that_want_the_same_store_build_it_once(tiny_fisheye, tmp_path):
+def test_stores_of_several_sizes_decode_every_frame_once(tiny_fisheye, tmp_path, monkeypatch):
+    dataset = people(tiny_fisheye)
+    decoded = []
+
+    def counted(*of):
+        decoded.append(of[1])
+        return frame_image(*of)
+
+    monkeypatch.setattr(crop_store, "frame_image", counted)
+
+    def stores(folder, *sizes):
+        return open_crop_stores(
+            dataset, crop_size=SIZE, window_size=SIZE, folder=tmp_path / folder, sizes=sizes
+        )
+
+    sizes = (1.0, 0.8, 1.15)
+    alone = {size: stores("alone", size)[0] for size in sizes}
+    # One of the stores exists already, and one is asked for twice.
+    before = stores("together", 0.8)[0]
+    decoded.clear()
+    together = dict(zip((*sizes, 1.0), stores("together", *sizes, 1.0), strict=True))
+    assert sorted(decoded) == sorted(set(dataset.frame_rows))
+    names = [sorted(p.name for p in (tmp_path / f).iterdir()) for f in ("alone", "together")]
+    assert names[0] == names[1]
+    for size in sizes:
+        np.testing.assert_array_equal(together[size].pixels[:], alone[size].pixels[:])
+        np.testing.assert_array_equal(together[size].places.scale, alone[size].places.scale)
+    np.testing.assert_array_equal(together[0.8].pixels[:], before.pixels[:])
+    assert stores("together") == []
+
+
+def test_processes_that_want_the_same_stores_build_each_once(tiny_fisheye, tmp_path):
     program = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -100,19 +134,23 @@ from pathlib import Path
 from sspcm.data import crop_store
 from wepdtof_pose.formats.loading import load_dataset
 build, built = crop_store._build, []
-crop_store._build = lambda *values: (built.append(1), build(*values))
+crop_store._build = lambda *values: (built.extend(values[1]), build(*values))
 people = next(iter(load_dataset(Path({str(tiny_fisheye)!r})).values()))
-store = crop_store.open_crop_store(
-    people, crop_size=(64, 96), window_size=(64, 96), folder=Path({str(tmp_path)!r})
+stores = crop_store.open_crop_stores(
+    people,
+    crop_size=(64, 96),
+    window_size=(64, 96),
+    folder=Path({str(tmp_path)!r}),
+    sizes=[float(size) for size in sys.argv[1:]],
 )
-print(len(built), int(store.pixels[:].astype(int).sum()))
+print(len(built), sum(int(store.pixels[:].astype(int).sum()) for store in stores))
 """
     started = [
-        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
+        subprocess.Popen([sys.executable, "-c", program, *sizes], stdout=subprocess.PIPE, text=True)
+        for sizes in (("1", "0.8"), ("0.8", "1"), ("1", "0.8"))
     ]
     found = [process.communicate()[0].split() for process in started]
-    assert sum(int(built) for built, _ in found) == 1
+    assert sum(int(built) for built, _ in found) == 2
     assert len({total for _, total in found}) == 1
 
 

@@ -208,11 +208,9 @@ def test_photographs(page: Page, realdata_dir: Path) -> None:
         assert pixels_of(page.picture(page.named("fo-grid")), ORANGE) > 500
         page.choose_view("split train")
         page.until(lambda: page.count() == len(datasets["train"].frames))
-        # A second start shows what is there, without another import.
-    started = time.monotonic()
+    # A second start shows what is there; test_opening.py has that nothing is imported twice.
     with served(realdata_dir / "tiny_coco") as again:
         assert again.rpartition("/")[2] == address.rpartition("/")[2]
-        assert time.monotonic() - started < PATIENCE
 
 
 @pytest.mark.slow
