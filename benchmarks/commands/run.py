@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from wepdtof_pose.commands.shared import PATH, names_of, output_option
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import InputError, echo
 
 if TYPE_CHECKING:
     from benchmarks.grid.grid import Cell, Grid
+    from benchmarks.layout import ComparisonFolder
 
 
 @click.command()
@@ -116,14 +120,13 @@ def run(
       sspcm-bench run --grid grid.yaml --jobs 2 -o runs/fisheye --dry-run
       sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
     """
-    from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
+    from benchmarks.grid.grid_file import overrule, read_grid_file
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.launching import get_launcher
-    from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
+    from benchmarks.running.runner import make_fisheye, run_cells, unfinished
     from sspcm.config_io import parse_override, parse_overrides
     from sspcm.data.crop_places import TURNED
     from sspcm.hardware import choose_hardware
-    from sspcm.presets import get_preset
 
     content = read_grid_file(grid_file) if grid_file is not None else {}
     given: dict[str, Any] = {
@@ -135,28 +138,26 @@ def run(
         "data": data,
         "preset": preset,
     }
-    content = overrule(content, {k: value for k, value in given.items() if value is not None})
+    given = {key: value for key, value in given.items() if value is not None}
     overrides = parse_overrides(settings)
     if device is not None:
         overrides["device"] = device
     options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)
     launch = get_launcher(launcher, options)
-    grid = make_grid(content)
-    grid = replace(grid, settings={**grid.settings, **overrides})
     place = ComparisonFolder(output)
-    fisheye = place.fisheye(get_preset(grid.preset).people)
-    path = fisheye if grid.data is None else Path(grid.data)
-    cells, turned = _cells_of(grid, path, place.crops)
+    named = partial(_file_named, grid_file, content, place)
+    with named():
+        grid, cells, turned = _grid_of(overrule(content, given), overrides, place)
     if launcher == "local":
         choose_hardware(
             cells[0].config.device,
             cells[0].config.precision,
             by="--device, or device in the grid or preset",
         )
-    unfinished(cells, output, preset=grid.preset)
+    missing = unfinished(cells, output, preset=grid.preset)
     if grid.data is None or dry_run or turned:
-        people = get_preset(grid.preset).people if grid.data is None else None
-        require_budgets(cells, people=people)
+        with named():
+            _require_budgets(grid, missing, place)
     if turned and grid.data is not None:
         echo(TURNED)
     if dry_run:
@@ -168,9 +169,10 @@ def run(
 
     if grid.data is None:
         make_fisheye(output, preset=grid.preset)
-    outcome = run_cells(
-        cells, output, preset=grid.preset, launcher=launch, jobs=jobs or 0, options=options
-    )
+    with named():
+        outcome = run_cells(
+            cells, output, preset=grid.preset, launcher=launch, jobs=jobs or 0, options=options
+        )
     if len(outcome.failed + outcome.busy + outcome.queued) < len(cells):
         from benchmarks.commands.results import print_tables
 
@@ -186,15 +188,49 @@ def run(
         sys.exit(1)
 
 
-def _cells_of(grid: Grid, path: Path, cache: Path) -> tuple[list[Cell], bool]:
-    """Return the cells of a grid, and whether its data are why their crops are turned head up."""
+def _grid_of(
+    content: dict[str, Any], overrides: dict[str, Any], place: ComparisonFolder
+) -> tuple[Grid, list[Cell], bool]:
+    """Return a grid, its cells, and whether its data are why their crops are turned head up."""
     from benchmarks.grid.grid import make_cells, upright_setting
+    from benchmarks.grid.grid_file import make_grid
     from sspcm.presets import get_preset
 
+    grid = make_grid(content)
+    grid = replace(grid, settings={**grid.settings, **overrides})
+    fisheye = place.fisheye(get_preset(grid.preset).people)
+    path = fisheye if grid.data is None else Path(grid.data)
+    cache = place.crops
     cells = make_cells(grid, data=path, cache=cache)
     settled = {**get_preset(grid.preset).overrides, **grid.settings}
     turned = upright_setting(settled, None if grid.data is None else path)
     if turned:
         grid = replace(grid, settings={**turned, **grid.settings})
         cells = make_cells(grid, data=path, cache=cache)
-    return cells, bool(turned)
+    return grid, cells, bool(turned)
+
+
+def _require_budgets(grid: Grid, cells: list[Cell], place: ComparisonFolder) -> None:
+    from benchmarks.running.runner import require_budgets
+    from sspcm.presets import get_preset
+
+    people = get_preset(grid.preset).people if grid.data is None else None
+    require_budgets(cells, place, people=people)
+
+
+@contextmanager
+def _file_named(
+    file: Path | None, content: dict[str, Any], place: ComparisonFolder
+) -> Iterator[None]:
+    """Put the name of the grid file before an error that its content has without any option."""
+    try:
+        yield
+    except InputError as error:
+        if file is not None and not str(error).startswith(str(file)):
+            try:
+                grid, cells, _ = _grid_of(content, {}, place)
+                _require_budgets(grid, cells, place)
+            except InputError as own:
+                if str(own) == str(error):
+                    raise InputError(f"{file}: {error}") from None
+        raise
