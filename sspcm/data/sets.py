@@ -11,7 +11,7 @@ import pandas as pd
 
 from sspcm.config import DataConfig
 from sspcm.data.crop_store import cache_folder
-from sspcm.data.overlap import KnownImages, SameImage, images_of, people_on
+from sspcm.data.overlap import KnownImages, SameImage, known_images, people_on
 from sspcm.data.pool import left_out, unlabelled_people
 from sspcm.runs.records import DataRecord
 from wepdtof_pose.dataset import PoseDataset, concatenate
@@ -331,7 +331,7 @@ class _Sources:
 
 
 def _known_images(config: DataConfig, tested: PoseDataset) -> KnownImages:
-    return KnownImages(images_of(tested), cache=cache_folder(config.cache))
+    return known_images(tested, cache=cache_folder(config.cache))
 
 
 def _labelled_people(
