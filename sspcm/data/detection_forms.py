@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.fisheye.angles import are_radians, other_angles
 from wepdtof_pose.formats.fields import are_shares
 from wepdtof_pose.geometry import enclosing_boxes
-from wepdtof_pose.validation.units import are_corners, are_radians, mirrored_angles
+from wepdtof_pose.validation.units import are_corners
 
 _SCORES = ("confidence", "conf", "scores", "prob", "probability")
 """What results call a score that is no COCO result's."""
@@ -67,12 +68,12 @@ def require_radians(angles: np.ndarray, source: str) -> None:
 def require_clockwise(rotated: np.ndarray, sizes: np.ndarray, source: str) -> None:
     """Refuse rotated boxes (n, 5) on images (n, 2) all over which they stand across the radius.
 
-    As people below a ceiling camera do not, their angles count counter-clockwise.
+    As people below a ceiling camera do not, their angles count counter-clockwise, or otherwise.
     """
-    if found := mirrored_angles(rotated, sizes, quadrants=3):
+    if found := other_angles(rotated, sizes, quadrants=3):
         raise InputError(
-            f"{source}: {found}: --angles counter-clockwise says that they do (in degrees, as "
-            "LOAF's), --angles degrees that they do not (in a configuration, "
+            f"{source}: {found}: --angles counter-clockwise says that angles count so (in degrees, "
+            "as LOAF's), --angles degrees that they are as they should be (in a configuration, "
             "data.unlabelled_angles)"
         )
 

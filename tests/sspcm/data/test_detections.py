@@ -343,7 +343,7 @@ def test_angles_that_count_counter_clockwise(tmp_path: Path, spread: bool) -> No
     }
     write_json(tmp_path / "a.json", content)
     if spread:
-        with pytest.raises(InputError, match="--angles counter-clockwise says that they do"):
+        with pytest.raises(InputError, match="--angles counter-clockwise says that angles"):
             read_detections(tmp_path / "a.json")
     else:
         assert read_detections(tmp_path / "a.json").rotated.tolist() == turned
