@@ -57,7 +57,7 @@ def other_angles(boxes: np.ndarray, sizes: np.ndarray, *, quadrants: int = 1) ->
             return _message(tells, stated, f"{mirrored:.2f} if angles count counter-clockwise")
     if len(boxes) >= _SEVERAL and wide.mean() >= _NEARLY_ALL:
         return (
-            f"rotated boxes are wider than high ({wide.sum()} of {len(boxes)}), and people are not: "
+            f"rotated boxes are wider than high ({wide.sum()} of {len(boxes)}), people are not: "
             "width and height are exchanged, or angles count from the horizontal"
         )
     if away.sum() >= _SEVERAL and len(np.unique(outwards[away] // 90)) >= max(quadrants, 2):

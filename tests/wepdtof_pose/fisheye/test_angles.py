@@ -50,7 +50,7 @@ def test_conventions(change: Callable[[np.ndarray], np.ndarray], said: str) -> N
 
 
 def test_people_who_lie_on_the_floor_in_one_place_tell_nothing() -> None:
-    lying = turned(np.tile(standing()[1], (12, 1)), 90)
+    lying = turned(np.tile(standing()[0], (12, 1)), 90)
     assert other_angles(lying, SIZES) == ""
     few = turned(standing()[[0, 4, 8]], 90)
     assert other_angles(few, SIZES[:3]) == ""
