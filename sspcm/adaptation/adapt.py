@@ -287,7 +287,8 @@ def _require_other_images(
     labelled: PoseDataset, tested: PoseDataset, options: AdaptOptions
 ) -> None:
     """Check that nobody to learn from is on an image to measure on."""
-    _, shared = people_on(labelled, known_images(tested, cache=default_cache()))
+    known = known_images(tested, cache=default_cache())
+    _, shared = people_on(labelled, known, parts=True)
     if shared:
         first, same = next(iter(shared.items()))
         raise InputError(

@@ -151,8 +151,16 @@ def known_images(people: PoseDataset, *, cache: Path) -> KnownImages:
     return KnownImages(paths, cache=cache, boxes=boxes)
 
 
-def people_on(dataset: PoseDataset, known: KnownImages) -> tuple[np.ndarray, dict[Path, SameImage]]:
+def people_on(
+    dataset: PoseDataset, known: KnownImages, *, parts: bool = False
+) -> tuple[np.ndarray, dict[Path, SameImage]]:
     """Return who of a data set is on images that are known.
+
+    Args:
+        dataset: the people.
+        known: the images.
+        parts: images of one person may be parts of known ones: of data from elsewhere. It takes a
+            while to see.
 
     Returns:
         Mask (people,), and the known image by the path of each such frame.
@@ -161,7 +169,7 @@ def people_on(dataset: PoseDataset, known: KnownImages) -> tuple[np.ndarray, dic
     shared = np.zeros(len(dataset.frames), dtype=bool)
     paths, found = images_of(dataset), {}
     with_people, people = np.unique(rows, return_counts=True)
-    looked_up = known.find(paths, of_one=people == 1)
+    looked_up = known.find(paths, of_one=people == 1 if parts else None)
     for row, path, same in zip(with_people.tolist(), paths, looked_up, strict=True):
         if same is not None:
             shared[row] = True

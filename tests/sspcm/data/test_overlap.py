@@ -10,7 +10,7 @@ import pytest
 from sspcm.config import DataConfig
 from sspcm.data import overlap
 from sspcm.data.overlap import KnownImages
-from sspcm.data.sets import make_sets
+from sspcm.data.sets import make_sets, pool_people
 from sspcm.data.signatures import read_signatures
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
@@ -154,6 +154,8 @@ def test_people_cut_out_of_tested_images_are_not_in_the_pool(large_frames, tmp_p
     assert found.left_out["pool: on an image of tested people"] == len(sets.test)
     assert found.record.people_unlabelled == len(sets.train)
     assert "cut out of the tested " in found.shared
+    people, rows = pool_people(config, found)
+    assert len(people) == len(rows) == len(sets.train)
 
 
 def test_copies_that_roboflow_made_of_a_tested_picture_are_not_learned_from(tmp_path):
