@@ -62,6 +62,27 @@ def orderly_end() -> Iterator[None]:
 
 
 @contextmanager
+def signals_after() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the block has ended: what it does is done whole."""
+    if current_thread() is not main_thread():
+        yield  # signals raise nothing in other threads
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda got, _: came.append(got))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not None  # else it is handled outside of Python
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextmanager
 def unheard_interrupts() -> Iterator[None]:
     """Start processes in the block that Ctrl-C does not reach: their parent hears it and ends them.
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from wepdtof_pose.cores import signals_after
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.file_kinds import kind_of_bytes, kind_of_stand_in, kind_of_text
 from wepdtof_pose.locks import exclusive, hidden_name
@@ -350,13 +351,15 @@ def replacing_folder(
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
-            _exchange(path, temporary)
+            with signals_after():
+                _exchange(path, temporary)
         except OSError as error:
             raise _about(path, temporary, error) from None
         except InputError as error:
             raise InputError(str(error).replace(str(temporary), str(path))) from None
         finally:
-            _remove(temporary)
+            with signals_after():
+                shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
@@ -384,8 +387,9 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
         (folder / "files").mkdir()
         yield folder / "files"
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+        with signals_after():
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
 
 
 def sweep(folder: Path, *, older_than: float = 0) -> None:
@@ -424,15 +428,7 @@ def _exchange(path: Path, new: Path) -> None:
         if not path.exists():
             old.replace(path)
         elif not new.exists() or not any(old.iterdir()):
-            _remove(old)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, to the end even where a signal comes meanwhile."""
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _clear_up(path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from wepdtof_pose.errors import InputError
 
-_BETWEEN_WORDS = re.compile(r"[\s_.-]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_BETWEEN_WORDS = re.compile(r"[\s_.()-]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
 _OPPOSITE = {"left": "right", "right": "left"}
 

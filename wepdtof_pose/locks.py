@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import current_process
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -53,7 +54,9 @@ def exclusive(path: Path, *, patience: float = PATIENCE, waiting: str = "") -> I
         except Timeout:
             if time.monotonic() >= until and not file.exists():
                 raise InputError(f"{path}: cannot be locked: no file can be made there") from None
-            if time.monotonic() >= until:
+            # A script that does not guard its calls is run anew by each process that it starts:
+            # that would wait for the lock of this script, which waits for the process.
+            if time.monotonic() >= until or getattr(current_process(), "_inheriting", False):
                 raise LockedError(
                     f"{path}: another process is writing it: wait until that has ended, "
                     "or name another output"

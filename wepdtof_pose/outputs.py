@@ -28,13 +28,14 @@ def require_json_name(path: Path) -> None:
         ...
     wepdtof_pose.errors.InputError: b.csv: is the name of a table, but what is written is JSON: ...
     """
-    suffix = path.suffix.lower()
-    for what, suffixes in _OF_OTHER_KINDS.items():
-        if suffix in suffixes.split():
-            raise InputError(
-                f"{path}: is the name of {what}, but what is written is JSON: give that of a "
-                ".json file"
-            )
+    _require_name(path, kinds=_OF_OTHER_KINDS, written="JSON", as_of="a .json file")
+
+
+def require_weights_name(path: Path) -> None:
+    """Refuse a name for a torch file that says that something else is in the file."""
+    others = {"other weights": ".onnx .safetensors .json", "an archive": ".zip .gz"}
+    kinds = {**_OF_OTHER_KINDS, **others, "weights": ""}
+    _require_name(path, kinds=kinds, written="a torch file", as_of="a .pt file")
 
 
 def require_place(path: Path) -> None:
@@ -67,3 +68,13 @@ def require_plain_file(path: Path) -> None:
     places = (os.path.realpath(path.parent), str(target.parent))
     if (target.exists() and not target.is_file()) or any(place in _DEVICES for place in places):
         raise InputError(f"{path}: is a pipe or a device, not a file to write")
+
+
+def _require_name(path: Path, *, kinds: dict[str, str], written: str, as_of: str) -> None:
+    suffix = path.suffix.lower()
+    for what, suffixes in kinds.items():
+        if suffix in suffixes.split():
+            raise InputError(
+                f"{path}: is the name of {what}, but what is written is {written}: give that of "
+                f"{as_of}"
+            )

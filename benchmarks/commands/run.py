@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from wepdtof_pose.commands.shared import PATH, names_of, output_option
-from wepdtof_pose.errors import echo
+from wepdtof_pose.errors import InputError, echo
 
 if TYPE_CHECKING:
-    from benchmarks.grid.grid import Grid
+    from benchmarks.grid.grid import Cell
+    from benchmarks.layout import ComparisonFolder
+    from sspcm.data.sets import Splits
 
 
 @click.command()
@@ -117,15 +121,13 @@ def run(
       sspcm-bench run --grid grid.yaml --jobs 2 -o runs/fisheye --dry-run
       sspcm-bench run --grid grid.yaml --launcher slurm --launcher-set slurm_partition=gpu
     """
-    from benchmarks.grid.grid import make_cells, turned
+    from benchmarks.grid.grid_file import overrule, read_grid_file
     from benchmarks.layout import ComparisonFolder
     from benchmarks.running.launching import get_launcher
     from benchmarks.running.runner import make_fisheye, require_budgets, run_cells, unfinished
-    from sspcm.config_io import parse_override
-    from sspcm.data.crop_places import TURNED, from_ceiling
-    from sspcm.data.sets import splits_of
+    from sspcm.config_io import parse_override, parse_overrides
+    from sspcm.data.crop_places import TURNED
     from sspcm.hardware import choose_hardware
-    from sspcm.presets import get_preset
 
     given: dict[str, Any] = {
         "labels": list(ratios) or None,
@@ -136,28 +138,29 @@ def run(
         "data": data,
         "preset": preset,
     }
+    given = {key: value for key, value in given.items() if value is not None}
+    overrides = parse_overrides(settings)
+    if device is not None:
+        overrides["device"] = device
     options = dict(parse_override(text, option="--launcher-set") for text in launcher_settings)
     launch = get_launcher(launcher, options)
-    grid = _grid(grid_file, given, settings, device)
+    content = read_grid_file(grid_file) if grid_file is not None else {}
     place = ComparisonFolder(output)
-    drawn = get_preset(grid.preset).people if grid.data is None else None
-    path = place.fisheye(drawn) if drawn else Path(str(grid.data))
-    cells = make_cells(grid, data=path, cache=place.crops)
-    # All cells have the same splits: one read of the data is enough.
-    splits = cache(partial(splits_of, cells[0].config.data))
-    upright = "data.upright" not in grid.settings and (drawn or from_ceiling(splits().train))
-    if upright:
-        cells = turned(cells)
+    named = partial(_file_named, grid_file, content, place)
+    with named():
+        plan = _planned(overrule(content, given), overrides, place)
+    cells, preset = plan.cells, plan.preset
     if launcher == "local":
         choose_hardware(
             cells[0].config.device,
             cells[0].config.precision,
             by="--device, or device in the grid or preset",
         )
-    unfinished(cells, output, preset=grid.preset, splits=splits)
-    if drawn or dry_run or upright:
-        require_budgets(cells, splits, people=drawn)
-    if upright and not drawn:
+    missing = unfinished(cells, output, preset=preset, splits=plan.splits)
+    if plan.drawn or dry_run or plan.turned:
+        with named():
+            require_budgets(missing, place, plan.splits, people=plan.drawn)
+    if plan.turned and not plan.drawn:
         echo(TURNED)
     if dry_run:
         from benchmarks.running.estimate import estimate, estimate_lines
@@ -166,17 +169,18 @@ def run(
             echo(line)
         return
 
-    if drawn:
-        make_fisheye(output, preset=grid.preset)
-    outcome = run_cells(
-        cells,
-        output,
-        preset=grid.preset,
-        splits=splits,
-        launcher=launch,
-        jobs=jobs or 0,
-        options=options,
-    )
+    if plan.drawn:
+        make_fisheye(output, preset=preset)
+    with named():
+        outcome = run_cells(
+            cells,
+            output,
+            preset=preset,
+            splits=plan.splits,
+            launcher=launch,
+            jobs=jobs or 0,
+            options=options,
+        )
     if len(outcome.failed + outcome.busy + outcome.queued) < len(cells):
         from benchmarks.commands.results import print_tables
 
@@ -192,17 +196,51 @@ def run(
         sys.exit(1)
 
 
-def _grid(
-    file: Path | None, given: dict[str, Any], settings: tuple[str, ...], device: str | None
-) -> Grid:
-    """Return the grid of a file, or the default one, overruled by what was given beside it."""
-    from benchmarks.grid.grid_file import make_grid, overrule, read_grid_file
-    from sspcm.config_io import parse_overrides
+class _Plan(NamedTuple):
+    """The cells of a grid, its preset, how many people are to be drawn for it (None: it has data of
+    its own), the splits of the data, and whether crops are turned for what they show."""
 
-    content = read_grid_file(file) if file is not None else {}
-    content = overrule(content, {k: value for k, value in given.items() if value is not None})
-    overrides = parse_overrides(settings)
-    if device is not None:
-        overrides["device"] = device
+    cells: list[Cell]
+    preset: str
+    drawn: int | None
+    splits: Callable[[], Splits]
+    turned: bool
+
+
+def _planned(content: dict[str, Any], overrides: dict[str, Any], place: ComparisonFolder) -> _Plan:
+    """Return what a grid asks for, whose settings are overruled by `overrides`."""
+    from benchmarks.grid.grid import make_cells, turned
+    from benchmarks.grid.grid_file import make_grid
+    from sspcm.data.crop_places import from_ceiling
+    from sspcm.data.sets import splits_of
+    from sspcm.presets import get_preset
+
     grid = make_grid(content)
-    return replace(grid, settings={**grid.settings, **overrides})
+    grid = replace(grid, settings={**grid.settings, **overrides})
+    drawn = get_preset(grid.preset).people if grid.data is None else None
+    path = place.fisheye(drawn) if drawn else Path(str(grid.data))
+    cells = make_cells(grid, data=path, cache=place.crops)
+    # All cells have the same splits: one read of the data is enough.
+    splits = cache(partial(splits_of, cells[0].config.data))
+    upright = "data.upright" not in grid.settings and bool(drawn or from_ceiling(splits().train))
+    return _Plan(turned(cells) if upright else cells, grid.preset, drawn, splits, upright)
+
+
+@contextmanager
+def _file_named(
+    file: Path | None, content: dict[str, Any], place: ComparisonFolder
+) -> Iterator[None]:
+    """Put the name of the grid file before an error that its content has without any option."""
+    from benchmarks.running.runner import require_budgets
+
+    try:
+        yield
+    except InputError as error:
+        if file is not None and not str(error).startswith(str(file)):
+            try:
+                plan = _planned(content, {}, place)
+                require_budgets(plan.cells, place, plan.splits, people=plan.drawn)
+            except InputError as own:
+                if str(own) == str(error):
+                    raise InputError(f"{file}: {error}") from None
+        raise

@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.results.results import numbers
 from benchmarks.results.statistics import mean_and_spread
 from sspcm.adaptation.ranking import rank_people, ranking_record
+from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
 from sspcm.data.sets import make_sets, splits_of
 from sspcm.inference.open import open_networks
@@ -64,6 +65,10 @@ def compare_choices(
     Raises:
         InputError: budgets or data are unusable, or `out` holds runs of another setting.
     """
+    # Before anything is trained: who is trained on last needs the most labels.
+    sets = make_sets(_config(setting, data, out, str(setting.labels), setting.seeds[0]).data)
+    if not len(sets.tested):
+        raise InputError(f"{data}: nobody is held out, and the choices need people to test on")
     rows = []
     for seed in setting.seeds:
         results = {"first": _trained(setting, data, out, "first", str(setting.first), seed)}
@@ -125,7 +130,12 @@ def choice_table(found: Mapping[str, Any]) -> str:
 def _trained(
     setting: ChoiceSetting, data: Path, out: Path, choice: str, labels: str, seed: int
 ) -> RunResult:
-    folder = out / f"{choice}-seed{seed}"
+    config = _config(setting, data, out, labels, seed)
+    return train(config, out / f"{choice}-seed{seed}", resume=True, burn_ins=out / "burn_ins")
+
+
+def _config(setting: ChoiceSetting, data: Path, out: Path, labels: str, seed: int) -> TrainConfig:
+    # Random subsets of a seed are nested: the random choice includes the first network's labels.
     listed = labels.endswith(".json")
     overrides = {
         **get_preset(setting.preset).overrides,
@@ -138,8 +148,7 @@ def _trained(
         "data.subset_seed": 0 if listed else seed,
         "seed": seed,
     }
-    # Random subsets of a seed are nested: the random choice includes the first network's labels.
-    return train(load_config(overrides=overrides), folder, resume=True, burn_ins=out / "burn_ins")
+    return load_config(overrides=overrides)
 
 
 def _rank(setting: ChoiceSetting, first: Path, out: Path, seed: int) -> None:

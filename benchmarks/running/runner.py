@@ -31,6 +31,7 @@ from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError, echo
 from wepdtof_pose.files import sweep
 from wepdtof_pose.locks import exclusive
+from wepdtof_pose.outputs import require_place
 from wepdtof_pose.splits.hold_out import label_budget
 from wepdtof_pose.synthetic.generate import generate
 
@@ -63,10 +64,12 @@ def unfinished(
     `splits` are those of the cells' data.
 
     Raises:
-        InputError: the folder holds a comparison with another preset, other data, splits or recipe,
-            or a cell with another configuration.
+        InputError: nothing may be written to the folder, or it holds a comparison with another
+            preset, other data, splits or recipe, or a cell with another configuration, or files
+            where a cell is to be.
     """
     place = ComparisonFolder(output)
+    require_place(place.record_file)
     place.check_preset(preset)
     config = cells[0].config
     for path in sorted(place.cells.glob("*")):
@@ -77,18 +80,29 @@ def unfinished(
         run = RunFolder(place.cell(cell.name))
         if run.config_file.is_file():
             run.prepare(cell.config, resume=True)
+        else:
+            run.require_new()
         if not run.finished:
             missing.append(cell)
     return missing
 
 
 def require_budgets(
-    cells: Sequence[Cell], splits: Callable[[], Splits], *, people: int | None
+    cells: Sequence[Cell],
+    place: ComparisonFolder,
+    splits: Callable[[], Splits],
+    *,
+    people: int | None,
 ) -> None:
-    """Check the cells' data, or, where these are yet to be made of so many people, the budgets."""
+    """Check the data of cells, or, where these are yet to be made of so many people, the budgets.
+
+    Raises:
+        InputError: they cannot be used, or the folder holds cells of other data.
+    """
     for data, config in _budgets(cells).items():
         if people is None:
-            make_sets(data, released=config.released, splits=splits())
+            sets = make_sets(data, released=config.released, splits=splits())
+            _require_same_data(place, data.labels, sets.record)
         elif not data.labels_file:
             label_budget(data.labels, people)
 

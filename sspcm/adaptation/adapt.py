@@ -30,7 +30,7 @@ from sspcm.adaptation.learning import (
 from sspcm.adaptation.own_frames import OwnFrames, own_frames
 from sspcm.data.crop_store import default_cache
 from sspcm.data.detections import read_detections
-from sspcm.data.overlap import KnownImages, images_of, people_on
+from sspcm.data.overlap import known_images, people_on
 from sspcm.inference.chain import BoxSource, Finder, FoundBoxes, GivenBoxes, asked
 from sspcm.inference.evaluate import TestPeople, load_test_people
 from sspcm.inference.frames import find_sources
@@ -287,7 +287,8 @@ def _require_other_images(
     labelled: PoseDataset, tested: PoseDataset, options: AdaptOptions
 ) -> None:
     """Check that nobody to learn from is on an image to measure on."""
-    _, shared = people_on(labelled, KnownImages(images_of(tested), cache=default_cache()))
+    known = known_images(tested, cache=default_cache())
+    _, shared = people_on(labelled, known, parts=True)
     if shared:
         first, same = next(iter(shared.items()))
         raise InputError(
@@ -307,7 +308,7 @@ def _place(folder: Path, parts: dict[str, PoseDataset]) -> None:
 
 def _without_images_of(frames: OwnFrames, people: PoseDataset) -> OwnFrames:
     """Return the frames, with images of these people held out as well."""
-    known = KnownImages(images_of(people), cache=default_cache())
+    known = known_images(people, cache=default_cache())
     root, names = frames.people.root, frames.people.frames["file_name"].tolist()
     found = known.find([root / name for name in names])
     frames.held_out |= np.array([same is not None for same in found], dtype=bool)
@@ -318,7 +319,7 @@ def _learned_without_labels(frames: OwnFrames, tested: TestPeople | None) -> int
     """Return how many of the labelled people to measure on are on frames to learn from."""
     if tested is None:
         return 0
-    learned = KnownImages(images_of(frames.learned_from), cache=default_cache())
+    learned = known_images(frames.learned_from, cache=default_cache())
     seen, _ = people_on(tested.people, learned)
     return int((seen & tested.people.trainable()).sum())
 

@@ -11,12 +11,13 @@ from sspcm.commands.options import (
     NETWORK,
     PATH,
     opens_networks,
-    replaceable,
     replaceable_json,
+    replaceable_onnx,
+    replaceable_weights,
     size_of,
 )
 from wepdtof_pose.commands.shared import SectionedCommand, output_option, refuse_unused
-from wepdtof_pose.errors import InputError, counted, echo
+from wepdtof_pose.errors import counted, echo
 
 if TYPE_CHECKING:
     from sspcm.inference.export import Precision
@@ -58,7 +59,7 @@ def pseudo_labels(
 
 
 @click.command(cls=SectionedCommand)
-@output_option("ONNX file.", metavar="FILE", callback=replaceable)
+@output_option("ONNX file.", metavar="FILE", callback=replaceable_onnx)
 @NETWORK
 @click.option(
     "--weights",
@@ -90,10 +91,6 @@ def export(
     from sspcm.inference.export import export_finder, export_onnx
     from sspcm.inference.networks import TrainedNetworks
 
-    if output.suffix.lower() in (".pt", ".pth"):
-        raise InputError(f"{output}: is the name of a torch file: give that of an .onnx file")
-    if output.suffix.lower() != ".onnx" and output.is_file():
-        raise InputError(f"{output}: is there already: give the name of an .onnx file")
     if isinstance(networks, TrainedNetworks):
         check = export_onnx(networks, output, name=network, precision=weights)
     else:
@@ -108,7 +105,7 @@ def export(
 
 @click.command("import-weights")
 @click.argument("file", type=PATH)
-@output_option("File to write.", metavar="FILE", callback=replaceable)
+@output_option("File to write.", metavar="FILE", callback=replaceable_weights)
 @click.option("--keypoints", metavar="SET", default="union-24", help="Joints of the heatmaps.")
 @click.option("--crop-size", metavar="WxH", default="192x256", help="Crop in pixels.")
 @click.option(

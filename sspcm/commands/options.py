@@ -38,6 +38,30 @@ def replaceable(ctx: click.Context, option: click.Parameter, out: Path | None) -
     return out
 
 
+def replaceable_onnx(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
+    """Return the ONNX file that -o names; refuse what `replaceable` does, and other suffixes."""
+    out = replaceable(ctx, option, out)
+    if out is not None and out.suffix.lower() not in ("", ".onnx"):
+        raise InputError(
+            f"{out}: {out.suffix} is no format of an export: give the name of an .onnx file"
+        )
+    if out is not None and not out.suffix and out.is_file():
+        raise InputError(f"{out}: is there already: give the name of an .onnx file")
+    return out
+
+
+def replaceable_weights(
+    ctx: click.Context, option: click.Parameter, out: Path | None
+) -> Path | None:
+    """Return the torch file that -o names; refuse what `replaceable` does, and other names."""
+    out = replaceable(ctx, option, out)
+    if out is not None:
+        from wepdtof_pose.outputs import require_weights_name
+
+        require_weights_name(out)
+    return out
+
+
 def replaceable_json(ctx: click.Context, option: click.Parameter, out: Path | None) -> Path | None:
     """Return the file of JSON that -o names; refuse what `replaceable` does, and other names."""
     out = replaceable(ctx, option, out)

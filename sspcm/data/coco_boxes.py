@@ -16,6 +16,7 @@ import numpy as np
 from sspcm.data.crop_places import has_sides
 from sspcm.data.detection_forms import (
     require_angles,
+    require_angles_in_boxes,
     require_clockwise,
     require_degrees,
     require_pixels,
@@ -106,6 +107,7 @@ def read_coco_boxes(
     _require_one_form(people, path)
     chosen = [row for _, row in people]
     require_scores(chosen, str(path), annotations=whole)
+    require_angles_in_boxes(chosen, str(path))
     unknown = (np.nan, np.nan)
     stated = np.array([sizes.get(row.get("image_id"), unknown) for row in chosen], dtype=float)
     boxes = np.array([_plain(row) for row in chosen], dtype=np.float64)

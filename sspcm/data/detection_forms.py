@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.fisheye.angles import are_radians, other_angles
+from wepdtof_pose.formats.coco import ANGLES
 from wepdtof_pose.formats.fields import are_shares
 from wepdtof_pose.geometry import enclosing_boxes
-from wepdtof_pose.validation.units import are_corners, are_radians, mirrored_angles
+from wepdtof_pose.validation.units import are_corners
 
 _SCORES = ("confidence", "conf", "scores", "prob", "probability")
 """What results call a score that is no COCO result's."""
@@ -55,6 +57,21 @@ def require_degrees(rotated: np.ndarray, upright: np.ndarray, source: str) -> No
         )
 
 
+def require_angles_in_boxes(entries: Sequence[dict[str, Any]], source: str) -> None:
+    """Refuse boxes of four numbers with an angle beside them, which nothing reads."""
+    for number, row in enumerate(entries):
+        box = row.get("bbox")
+        rotated = any(row.get(key) is not None for key in ("rotated_box", "rbox", "poly"))
+        if not rotated and isinstance(box, list) and len(box) == 4:
+            key = next((key for key in ANGLES if isinstance(row.get(key), (int, float))), None)
+            if key is not None and row[key]:
+                raise InputError(
+                    f"{source}: box {number + 1} has an angle of its own ({key!r}: {row[key]!r}) "
+                    "beside four numbers: write [cx, cy, w, h, angle] as 'bbox', or, where the "
+                    f"boxes are upright ones around the people, take {key!r} out"
+                )
+
+
 def require_radians(angles: np.ndarray, source: str) -> None:
     """Refuse angles (n,) that are said to be radians where one is larger than a whole turn."""
     if (largest := np.abs(angles).max()) > 2 * np.pi + 0.01:
@@ -67,12 +84,12 @@ def require_radians(angles: np.ndarray, source: str) -> None:
 def require_clockwise(rotated: np.ndarray, sizes: np.ndarray, source: str) -> None:
     """Refuse rotated boxes (n, 5) on images (n, 2) all over which they stand across the radius.
 
-    As people below a ceiling camera do not, their angles count counter-clockwise.
+    As people below a ceiling camera do not, their angles count counter-clockwise, or otherwise.
     """
-    if found := mirrored_angles(rotated, sizes, quadrants=3):
+    if found := other_angles(rotated, sizes, quadrants=3):
         raise InputError(
-            f"{source}: {found}: --angles counter-clockwise says that they do (in degrees, as "
-            "LOAF's), --angles degrees that they do not (in a configuration, "
+            f"{source}: {found}: --angles counter-clockwise says that angles count so (in degrees, "
+            "as LOAF's), --angles degrees that they are as they should be (in a configuration, "
             "data.unlabelled_angles)"
         )
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from sspcm.data.signatures import read_signatures, same_pictures
+from sspcm.data.signatures import (
+    SIGNATURE,
+    read_cuts,
+    read_signatures,
+    same_in_light,
+    same_pictures,
+)
+from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.files import file_sha256
 from wepdtof_pose.formats.layout import source_picture
@@ -29,12 +37,27 @@ class KnownImages:
     their names say that both are copies of one picture (see `source_picture`), or where both show
     the same picture (see `sspcm.data.signatures`). Only files of one size whose last
     bytes agree are read whole; only images that are not found so are decoded, and only where there
-    are any known ones. Images that are not there are no image's copy.
+    are any known ones. Images that are not there are no image's copy. An image of one person may
+    also be a part of a known one: what the box of somebody there cuts out.
     """
 
-    def __init__(self, paths: Iterable[Path], *, cache: Path) -> None:
-        """Take the images `paths`; `cache` is the folder of crops, which keeps signatures, too."""
+    def __init__(
+        self,
+        paths: Iterable[Path],
+        *,
+        cache: Path,
+        boxes: Mapping[Path, np.ndarray] | None = None,
+    ) -> None:
+        """Take the images `paths`.
+
+        Args:
+            paths: the known images.
+            cache: the folder of crops, which keeps signatures, too.
+            boxes: those of the people (n, 4) on the images, by their paths.
+        """
         self._cache = cache
+        self._boxes = boxes or {}
+        self._cuts: tuple[np.ndarray, list[Path]] | None = None
         self._places: dict[str, Path] = {}
         self._by_size: dict[int, list[Path]] = {}
         self._sources: dict[str, Path] = {}
@@ -48,8 +71,16 @@ class KnownImages:
             if size:
                 self._by_size.setdefault(size, []).append(path)
 
-    def find(self, paths: Sequence[Path]) -> list[SameImage | None]:
-        """Return for each image the known one that it is; None where it is none of them."""
+    def find(
+        self, paths: Sequence[Path], *, of_one: np.ndarray | None = None
+    ) -> list[SameImage | None]:
+        """Return for each image the known one that it is; None where it is none of them.
+
+        Args:
+            paths: the images.
+            of_one: mask of those that show one person and may be parts of known ones; None: nobody
+                knows, and none is looked at as a part.
+        """
         found = [self._same_file(path) for path in paths]
         rest = [row for row, same in enumerate(found) if same is None]
         if not rest or not self._places:
@@ -58,12 +89,30 @@ class KnownImages:
         if self._signatures is None:
             self._signatures = read_signatures(known, cache=self._cache)
         others = read_signatures([paths[row] for row in rest], cache=self._cache)
-        for row, same in zip(rest, same_pictures(self._signatures, others).tolist(), strict=True):
+        rows = same_pictures(self._signatures, others)
+        changed = "encoded, sized, turned or lit anew"
+        for row, same in zip(rest, rows.tolist(), strict=True):
             if same >= 0:
-                changed = "encoded, sized, turned or lit anew"
                 how = f"the same picture as the tested {known[same]}, {changed}"
                 found[row] = SameImage(known[same], how)
+        left = (rows < 0) & (False if of_one is None else of_one[rest])
+        if left.any():
+            cuts, of = self._known_cuts()
+            same_cuts = same_in_light(cuts, others[left]).tolist()
+            for row, same in zip(np.array(rest)[left].tolist(), same_cuts, strict=True):
+                if same >= 0:
+                    how = f"cut out of the tested {of[same]}, by the box of a person"
+                    found[row] = SameImage(of[same], how)
         return found
+
+    def _known_cuts(self) -> tuple[np.ndarray, list[Path]]:
+        """Return the signatures of what the boxes cut out, and the image of each."""
+        if self._cuts is None:
+            with ThreadPoolExecutor(usable_cores()) as pool:
+                parts = list(pool.map(read_cuts, self._boxes.keys(), self._boxes.values()))
+            of = [path for path, part in zip(self._boxes, parts, strict=True) for _ in part]
+            self._cuts = np.concatenate([np.zeros(0, SIGNATURE), *parts]), of
+        return self._cuts
 
     def _same_file(self, path: Path) -> SameImage | None:
         own_place = os.path.realpath(path)
@@ -92,8 +141,26 @@ class KnownImages:
         return self._digests[path]
 
 
-def people_on(dataset: PoseDataset, known: KnownImages) -> tuple[np.ndarray, dict[Path, SameImage]]:
+def known_images(people: PoseDataset, *, cache: Path) -> KnownImages:
+    """Return the images of these people, to look others up in; see `KnownImages` for `cache`."""
+    paths, rows = images_of(people), people.frame_rows
+    boxes = {
+        path: people.boxes[rows == row]
+        for row, path in zip(np.unique(rows).tolist(), paths, strict=True)
+    }
+    return KnownImages(paths, cache=cache, boxes=boxes)
+
+
+def people_on(
+    dataset: PoseDataset, known: KnownImages, *, parts: bool = False
+) -> tuple[np.ndarray, dict[Path, SameImage]]:
     """Return who of a data set is on images that are known.
+
+    Args:
+        dataset: the people.
+        known: the images.
+        parts: images of one person may be parts of known ones: of data from elsewhere. It takes a
+            while to see.
 
     Returns:
         Mask (people,), and the known image by the path of each such frame.
@@ -101,7 +168,9 @@ def people_on(dataset: PoseDataset, known: KnownImages) -> tuple[np.ndarray, dic
     rows = dataset.frame_rows
     shared = np.zeros(len(dataset.frames), dtype=bool)
     paths, found = images_of(dataset), {}
-    for row, path, same in zip(np.unique(rows).tolist(), paths, known.find(paths), strict=True):
+    with_people, people = np.unique(rows, return_counts=True)
+    looked_up = known.find(paths, of_one=people == 1 if parts else None)
+    for row, path, same in zip(with_people.tolist(), paths, looked_up, strict=True):
         if same is not None:
             shared[row] = True
             found[path] = same

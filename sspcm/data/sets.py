@@ -11,7 +11,7 @@ import pandas as pd
 
 from sspcm.config import DataConfig
 from sspcm.data.crop_store import cache_folder
-from sspcm.data.overlap import KnownImages, SameImage, images_of, people_on
+from sspcm.data.overlap import KnownImages, SameImage, known_images, people_on
 from sspcm.data.pool import left_out, unlabelled_people
 from sspcm.runs.records import DataRecord
 from wepdtof_pose.dataset import PoseDataset, concatenate
@@ -213,7 +213,7 @@ def pool_people(config: DataConfig, sets: TrainingSets) -> tuple[PoseDataset, np
     if config.unlabelled:
         other = unlabelled_people(config, sets.test.keypoint_set).people
         sources = _Sources(_known_images(config, sets.test.select_people(sets.tested)))
-        return sources.untested(other, "pool"), sets.unlabelled
+        return sources.untested(other, "pool", parts=True), sets.unlabelled
     return sets.own.select_people(sets.unlabelled), sets.unlabelled
 
 
@@ -323,9 +323,12 @@ class _Sources:
         """Count what the reader of these people left out or derived."""
         self.reading = add_counts(self.reading, people.left_out)
 
-    def untested(self, people: PoseDataset, split: str) -> PoseDataset:
-        """Return the people who are not on images of tested people; count the others."""
-        mask, images = people_on(people, self.known)
+    def untested(self, people: PoseDataset, split: str, *, parts: bool = False) -> PoseDataset:
+        """Return the people who are not on images of tested people; count the others.
+
+        With `parts`, nor on what was cut out of these images.
+        """
+        mask, images = people_on(people, self.known, parts=parts)
         if not mask.any():
             return people
         self.count({"on an image of tested people": int(mask.sum())}, of=split)
@@ -334,7 +337,7 @@ class _Sources:
 
 
 def _known_images(config: DataConfig, tested: PoseDataset) -> KnownImages:
-    return KnownImages(images_of(tested), cache=cache_folder(config.cache))
+    return known_images(tested, cache=cache_folder(config.cache))
 
 
 def _labelled_people(
@@ -356,7 +359,9 @@ def _with_more_labelled(
     """Return the people and those of `data.more_labelled`, their rows, and the hash of all."""
     count = len(train)
     for path in config.more_labelled:
-        others = sources.untested(_more_labelled(path, train.keypoint_set, sources), path)
+        others = sources.untested(
+            _more_labelled(path, train.keypoint_set, sources), path, parts=True
+        )
         if not len(others):
             raise InputError(f"{path}: nobody to learn from: {sources.shared}")
         sources.read(others)
@@ -377,7 +382,7 @@ def _with_pool(
     other, unusable, sources.unread = unlabelled_people(config, train.keypoint_set)
     sources.count(unusable, of="pool")
     sources.read(other)
-    pool = sources.untested(other, "pool")
+    pool = sources.untested(other, "pool", parts=True)
     if not len(pool):
         raise InputError(f"{config.unlabelled}: nobody for the pool: {sources.shared}")
     if released or pool.keypoint_set.joints != train.keypoint_set.joints:

@@ -13,7 +13,7 @@ from sspcm.choices import Up
 from sspcm.data.crop_store import CropStore, cache_folder
 from sspcm.data.detection_forms import require_sides
 from sspcm.data.detections import PERSON, Detections, coverage_line, read_detections
-from sspcm.data.overlap import KnownImages, images_of, people_on
+from sspcm.data.overlap import known_images, people_on
 from sspcm.data.pool import left_out, left_out_line
 from sspcm.data.sets import NOBODY_HELD_OUT, OWN_SPLIT, make_sets, require_run_data, splits_of
 from sspcm.heatmaps.looks import looks_in_words
@@ -300,7 +300,7 @@ def _compared(test: TestPeople, networks: TrainedNetworks) -> TestPeople:
         why = f"not checked whether the run learned from images of these people: {error}"
         return replace(test, overlap=why)
     rows = np.union1d(sets.labelled, sets.unlabelled)
-    known = KnownImages(images_of(sets.train.select_people(rows)), cache=_cache_of(networks))
+    known = known_images(sets.train.select_people(rows), cache=_cache_of(networks))
     learned, images = people_on(test.people, known)
     if not learned.any():
         return replace(test, learned=learned)

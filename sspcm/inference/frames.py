@@ -299,7 +299,7 @@ def find_sources(inputs: Sequence[Path]) -> Inputs:
                 kind=kind,
                 image_id=plain if known else name,
                 # "" marks the only input: plain numbers in a detection file then mean its frames.
-                keys=frozenset((own - ambiguous) | alone),
+                keys=frozenset((own - ambiguous) | alone | {name}),
                 film=str(film) if films[film] == 1 else name,
             )
         )

@@ -90,7 +90,17 @@ class RunFolder:
         if begun and resume:
             self._require_same(self.load_config(), config, longer=longer)
             return
+        self.require_new()
         make_folder(self.path)
+        write_text(self.config_file, to_yaml(config))
+
+    def require_new(self) -> None:
+        """Check that a run can begin here: nothing is in the folder but what a killed one left.
+
+        Raises:
+            InputError: there is something else.
+        """
+        begun = self.config_file.is_file()
         # What a run that was killed right here has left, or a desktop.
         leftovers = {path.name for path in self.path.glob(f".{self.config_file.name}.*")}
         leftovers |= FILES_OF_DESKTOPS
@@ -99,13 +109,12 @@ class RunFolder:
         if begun and self.environment_file.is_file():
             own = (self.config_file, self.environment_file, self.keypoints_file)
             leftovers |= {path.name for path in own}
-        if {path.name for path in self.path.iterdir()} - leftovers:
+        if self.path.is_dir() and {path.name for path in self.path.iterdir()} - leftovers:
             raise InputError(
                 f"{self.path}: already holds a run; go on with --resume or name another folder"
                 if begun
                 else f"{self.path}: is not empty and holds no run; name another folder"
             )
-        write_text(self.config_file, to_yaml(config))
 
     def adopt(self, config: TrainConfig) -> None:
         """Let the folder say the configuration that its run goes on with.

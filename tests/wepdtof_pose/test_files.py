@@ -2,15 +2,18 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wepdtof_pose.cores import orderly_end
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import (
     file_sha256,
@@ -427,33 +430,33 @@ def test_pipes_and_devices_are_not_replaced_by_files(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink()
 
 
-@pytest.mark.parametrize("moment", ["rmtree", "replace"])
-def test_a_signal_while_folders_are_exchanged_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_while_folders_are_exchanged_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old.txt").write_text("old")
-    place = shutil if moment == "rmtree" else Path
-    real = getattr(place, moment)
-    came: list[str] = []
+    rename, remove = Path.replace, shutil.rmtree
 
-    def once(*args: Any, **kwargs: Any) -> Any:
-        done = real(*args, **kwargs) if moment == "replace" else None
-        if not came:
-            came.append(moment)
-            raise SystemExit(143)
-        return done if moment == "replace" else real(*args, **kwargs)
+    def with_signals(done: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*args: Any, **kwargs: Any) -> Any:
+            os.kill(os.getpid(), number)
+            found = done(*args, **kwargs)
+            os.kill(os.getpid(), number)
+            return found
 
+        return do
+
+    @orderly_end()
     def write() -> None:
         with replacing_folder(tmp_path / "out") as folder:
             (folder / "new.txt").write_text("new")
 
-    monkeypatch.setattr(place, moment, once)
-    with pytest.raises(SystemExit):
+    monkeypatch.setattr(Path, "replace", with_signals(rename))
+    monkeypatch.setattr(shutil, "rmtree", with_signals(remove))
+    with pytest.raises(KeyboardInterrupt):
         write()
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    found = "new.txt" if moment == "rmtree" else "old.txt"
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [found]
+    assert below(tmp_path) == ["out", "out/new.txt"]
 
 
 def test_an_old_folder_whose_place_is_taken_meanwhile_is_kept(

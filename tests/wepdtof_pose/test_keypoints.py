@@ -78,6 +78,7 @@ def test_two_sets_of_14_joints_are_told_apart_by_order() -> None:
         ("LSHOULDER", "left_shoulder"),
         ("L_Shoulder", "left_shoulder"),
         ("shoulder.L", "left_shoulder"),
+        ("Shoulder (left)", "left_shoulder"),
         ("Shoulder-R", "right_shoulder"),
         ("RBigToe", "right_big_toe"),
         ("rightFoot", "right_foot"),

@@ -110,3 +110,25 @@ def test_a_place_without_a_name_is_locked_beside_its_folder(
         assert (tmp_path / ".run.lock").is_file()
     with pytest.raises(InputError, match="is the root of all folders"), exclusive(Path("/")):
         pass
+
+
+def test_a_script_that_does_not_guard_its_calls_does_not_wait_for_itself(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"""
+import math
+from multiprocessing import get_context
+from pathlib import Path
+from wepdtof_pose.locks import exclusive
+with exclusive(Path({str(tmp_path / "out")!r}), patience=math.inf):
+    process = get_context("spawn").Process(target=print)
+    process.start()
+    process.join()
+    raise SystemExit(7 if process.exitcode == 1 else 0)
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 7, done.stderr
+    assert "another process is writing it" in done.stderr

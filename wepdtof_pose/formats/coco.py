@@ -56,6 +56,9 @@ from wepdtof_pose.formats.layout import (
 from wepdtof_pose.keypoints import KeypointSet
 
 _UNLISTED = "which 'categories' does not list"
+ANGLES = ("angle", "rotation", "theta", "rotation_angle")
+"""What an angle that is no part of a rotated box may be called."""
+_AS_ROTATED = "write rotated_box: cx, cy, w, h, degrees clockwise"
 LISTS = ("images", "annotations")
 """What is long in such a file."""
 
@@ -276,9 +279,26 @@ def _of_blocks(
                 BOXES_OF_JOINTS: from_joints,
                 "categories of one name and the same joints (taken for one)": alike,
                 "edges of the skeleton that name no joints (not drawn)": edges,
+                f"angles beside boxes (not read: {_AS_ROTATED})": _lone_angles(people),
             },
         ),
     )
+
+
+def _lone_angles(people: pd.DataFrame) -> int:
+    """Return how many people have an angle other than 0, but no rotated box that holds it.
+
+    CVAT writes it among the attributes of a box that it turns.
+    """
+    found = 0
+    unturned = people[ROTATED_BOX_COLUMNS[0]].isna().to_numpy()
+    for extra in people["extra"].to_numpy()[unturned]:
+        if extra:
+            inner = extra.get("attributes")
+            fields = {**inner, **extra} if isinstance(inner, dict) else extra
+            angles = (fields.get(name) for name in ANGLES)
+            found += any(isinstance(angle, (int, float)) and angle for angle in angles)
+    return found
 
 
 def _others(counts: Counter[Any], ids: tuple[Any, ...], members: dict[str, Any]) -> dict[str, int]:

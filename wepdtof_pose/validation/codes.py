@@ -137,8 +137,9 @@ CODES: dict[str, Code] = {
     "angles-mirrored": Code(
         "warning",
         "angles of rotated boxes that disagree with the direction from the image centre",
-        "turn the sign of the angles where they count counter-clockwise (as LOAF's do): ours are "
-        "clockwise from the vertical; look with 'wepdtof-pose visualize'",
+        "turn the sign of the angles where they count counter-clockwise (as LOAF's do), or take 90 "
+        "off where they count from the horizontal: ours are clockwise from the vertical, of boxes "
+        "that are as high as people are long; look with 'wepdtof-pose visualize'",
     ),
     "image-id-repeated": Code(
         "error",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from wepdtof_pose.fisheye.angles import are_radians, other_angles
 from wepdtof_pose.formats.coco import SMALLEST_SIDE
 from wepdtof_pose.validation.findings import Problem
 from wepdtof_pose.validation.raw_file import RawFile
@@ -38,9 +39,6 @@ _SEVERAL = 5
 _FILLED = 0.5
 """Share of a box's sides that the labelled joints of its person span, at least."""
 
-_LONG = 1.2
-"""Least ratio of length to width at which a rotated box has a direction."""
-
 
 def check_units(raw: RawFile) -> Iterator[Problem]:
     """Find coordinates that are shares or per cent of the image, corners, or multiplied pixels."""
@@ -67,7 +65,7 @@ def check_units(raw: RawFile) -> Iterator[Problem]:
 
 
 def check_angles(raw: RawFile) -> Iterator[Problem]:
-    """Find angles of rotated boxes in radians, and those that turn counter-clockwise."""
+    """Find angles of rotated boxes in radians, and those that count otherwise than ours."""
     boxes = raw.rotated
     usable = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:4] > 0).all(axis=1) & ~raw.crowds
     angles = boxes[usable, 4]
@@ -78,7 +76,7 @@ def check_angles(raw: RawFile) -> Iterator[Problem]:
             f"all {len(angles)} angles lie within +-{np.abs(angles).max():.3g}: radians? "
             f"(the first would be {degrees} degrees)",
         )
-    elif message := mirrored_angles(boxes[usable], raw.sizes_of_people[usable]):
+    elif message := other_angles(boxes[usable], raw.sizes_of_people[usable]):
         yield _of_file("angles-mirrored", message)
 
 
@@ -107,47 +105,6 @@ def _rotated_elsewhere(raw: RawFile) -> str:
     if not _all(off, counted):
         return ""
     return "rotated boxes are not where the plain boxes of the same people are"
-
-
-def are_radians(angles: np.ndarray) -> bool:
-    """Whether angles (n,) are in radians: all of them small, many turned, and few of them whole."""
-    if len(angles) < 2:
-        return False
-    largest, turned = np.abs(angles).max(), (np.abs(angles) > 0.02).mean()
-    fractions = (angles != np.round(angles)).mean()
-    limit = np.pi / 2 if len(angles) < 5 else np.pi
-    return largest <= limit + 0.01 and turned >= 0.5 and fractions >= 0.5
-
-
-def mirrored_angles(boxes: np.ndarray, sizes: np.ndarray, *, quadrants: int = 1) -> str:
-    """Describe angles that agree with the direction from the image centre only if turned over.
-
-    Args:
-        boxes: (people, 5) rotated boxes.
-        sizes: (people, 2) width and height of their images, NaN where not known.
-        quadrants: number of quadrants of their images that must have boxes that tell: somebody who
-            lies on the floor is in one.
-
-    Returns:
-        What is wrong, in words; "" if nothing is.
-    """
-    with np.errstate(invalid="ignore"):
-        across, down = (boxes[:, :2] - (sizes - 1) / 2).T
-        away = np.hypot(across, down) > 0.15 * sizes.max(axis=1, initial=0)
-        outwards = np.rad2deg(np.arctan2(across, -down))
-        # Along the axes both readings are the same.
-        tells = away & (np.abs(np.sin(np.deg2rad(2 * outwards))) > 0.5)
-        tells &= boxes[:, 3] > _LONG * boxes[:, 2]
-    if len(np.unique(outwards[tells] // 90)) < quadrants:
-        return ""
-    stated = _agreement(boxes[tells, 4], outwards[tells])
-    mirrored = _agreement(-boxes[tells, 4], outwards[tells])
-    if mirrored < 0.5 or mirrored - stated < 1:
-        return ""
-    return (
-        f"boxes off the centre ({tells.sum()}) agree with the direction from it by {stated:.2f} (1 "
-        f"along it, -1 across it), and by {mirrored:.2f} if angles count counter-clockwise"
-    )
 
 
 def are_corners(boxes: np.ndarray, sizes: np.ndarray) -> bool:
@@ -473,14 +430,6 @@ def _are_filled(raw: RawFile, boxes: np.ndarray, keypoints: np.ndarray) -> bool:
     near, far = _extents(raw, keypoints)
     filled = np.median((far - near) / boxes[jointed, 2:], axis=0)
     return bool((filled >= _FILLED).all())
-
-
-def _agreement(angles: np.ndarray, directions: np.ndarray) -> float:
-    """Return how well axes agree with directions, in degrees: 1 if all are along, -1 across.
-
-    Measured on real people: 0.5 to 1 as published, below -0.2 with the sign of the angles turned.
-    """
-    return float(np.cos(2 * np.deg2rad(angles - directions)).mean())
 
 
 def _all(mask: np.ndarray, of: np.ndarray) -> bool:

@@ -93,6 +93,9 @@ def test_a_network_sets_its_keys_and_settings_reach_every_cell():
         ("variants: {sspcm: {method.name: sspcm}}", "has the name of a method"),
         ("variants: {a: {method.name: magic}}", "unknown method 'magic'"),
         ("set: 3", "'set' must be configuration keys"),
+        ("labels: [some]", "label budget 'some' is not understood"),
+        ("labels: [5000000]", "asks for 5000000 labelled people"),
+        ("data: nowhere", "nowhere: no such file"),
         ("data: 3", "'data' must be a text"),
         ("data: ''", "'data' must be a text"),
         ("seeds: 010", "or a list of numbers from 0 on, not '010'"),
@@ -108,8 +111,22 @@ def test_a_bad_grid_is_refused_in_one_line(tmp_path, text, message):
     arguments = ["run", "--grid", str(file), "-o", str(tmp_path / "out"), "--dry-run"]
     found = CliRunner().invoke(main, arguments)
     assert found.exit_code == 2
+    assert found.output.startswith(f"main: error: {file}: ")
     assert message in found.output
     assert len(found.output.strip().splitlines()) == 1
+
+
+def test_what_an_option_says_is_not_laid_on_the_grid_file(tmp_path):
+    file = tmp_path / "grid.yaml"
+    file.write_text("methods: [supervised]\nseeds: {60: 2}")
+    for option, message in (
+        (["--labels", "60", "--methods", "magic"], "unknown method 'magic'"),
+        (["--labels", "60", "--set", "optimisation.epoch=3"], "unknown config key"),
+    ):
+        found = CliRunner().invoke(main, ["run", "--grid", str(file), "-o", "out", *option])
+        assert found.exit_code == 2
+        assert message in found.output
+        assert "grid.yaml" not in found.output
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,19 @@ def test_the_table_has_means_spreads_and_the_difference_of_each_seed():
 def test_the_choice_must_add_labels():
     with pytest.raises(InputError, match="60 labels in all must be more than the 60"):
         ChoiceSetting(first=60, labels=60, seeds=[0], preset="quick", settings={})
+
+
+@pytest.mark.parametrize(
+    ("labels", "settings", "error"),
+    [
+        (5000, {}, "'5000' asks for 5000 labelled people, but the data has only"),
+        (14, {"data.test_fraction": 0}, "nobody is held out"),
+    ],
+)
+def test_a_choice_that_cannot_be_made_is_refused_before_anything_is_trained(
+    tiny_fisheye, tmp_path, labels, settings, error
+):
+    setting = ChoiceSetting(6, labels, seeds=[0], preset="quick", settings={**TINY, **settings})
+    with pytest.raises(InputError, match=error):
+        compare_choices(setting, tiny_fisheye, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -24,6 +24,30 @@ from wepdtof_pose.locks import LockedError, exclusive
 from wepdtof_pose.splits.hold_out import subset_record
 
 
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)], ids=["run", "dry run"])
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("file", "file is a file, not a folder"),
+        ("file/below", "file is a file, not a folder"),
+        ("mine", "supervised-8-seed0: is not empty and holds no run; name another folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_refused_at_once(
+    tiny_fisheye, tmp_path, bench_arguments, place, message, dry
+):
+    (tmp_path / "file").write_text("")
+    notes = tmp_path / "mine" / "cells" / "supervised-8-seed0" / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    more = ("--ratio", "8", "--methods", "supervised", "--preset", "quick", *dry)
+    found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, tmp_path / place, *more))
+    assert found.exit_code == 2
+    assert message in found.output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_what_is_left_to_run_does_not_change_a_cell(
     tiny_fisheye, tmp_path, bench_arguments, monkeypatch
 ):
@@ -52,10 +76,11 @@ def test_data_that_changed_under_their_path_are_refused_before_anything_is_train
         file.write_text(json.dumps(content))
     for config in (copied / "cells").glob("*/config.yaml"):
         config.write_text(config.read_text().replace(str(tiny_fisheye), str(data)))
-    found = CliRunner().invoke(main, bench_arguments(data, copied, *more))
-    assert found.exit_code == 2
-    assert "was made with data_hash" in found.output
-    assert not (copied / "cells" / "supervised-9-seed0").exists()
+    for dry in ((), ("--dry-run",)):
+        found = CliRunner().invoke(main, bench_arguments(data, copied, *more, *dry))
+        assert found.exit_code == 2
+        assert "was made with data_hash" in found.output
+        assert not (copied / "cells" / "supervised-9-seed0").exists()
 
 
 def test_a_list_of_people_that_changed_is_not_taken_for_the_same_budget(
@@ -259,7 +284,12 @@ def test_data_of_another_folder_are_refused_before_anything_is_made(
 )
 def test_the_device_is_that_of_the_option_or_the_setting(tmp_path, monkeypatch, more, device):
     seen = []
-    monkeypatch.setattr(runner, "unfinished", lambda cells, *_, **__: seen.append(cells))
+
+    def unfinished(cells, *_, **__):
+        seen.append(cells)
+        return []
+
+    monkeypatch.setattr(runner, "unfinished", unfinished)
     arguments = [
         "run",
         "--preset",

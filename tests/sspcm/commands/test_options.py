@@ -137,7 +137,6 @@ def test_weights_are_not_written_over_by_what_is_made_of_them(
         ("find", "IN", "-o", "IN"),
         ("rank", "data", "-n", "3", "--labelled", "IN", "-o", "IN"),
         ("evaluate", "run", "--detections", "IN", "-o", "folder/../IN"),
-        ("export", "IN", "-o", "IN"),
     ],
 )
 def test_a_file_that_is_read_is_not_written_over(
@@ -155,9 +154,36 @@ def test_a_file_that_is_read_is_not_written_over(
     assert file.read_text() == "[]"
 
 
-def test_an_onnx_file_takes_the_place_of_no_other_file(tmp_path: Path) -> None:
-    (tmp_path / "clip.mp4").write_text("a film")
-    done = CliRunner().invoke(main, ["export", "ceiling-find", "-o", str(tmp_path / "clip.mp4")])
+@pytest.mark.parametrize(
+    ("command", "name", "message"),
+    [
+        (
+            "export",
+            "clip.mp4",
+            "clip.mp4: .mp4 is no format of an export: give the",
+        ),
+        ("export", "new.txt", "new.txt: .txt is no format of an export"),
+        ("export", "new.tflite", "new.tflite: .tflite is no format of an export"),
+        ("export", "there", "there: is there already: give the name of an .onnx file"),
+        (
+            "import-weights",
+            "new.onnx",
+            "is the name of other weights, but what is",
+        ),
+        (
+            "import-weights",
+            "clip.mp4",
+            "is the name of a video, but what is written is",
+        ),
+    ],
+)
+def test_networks_take_the_name_and_place_of_no_other_file(
+    tmp_path: Path, command: str, name: str, message: str
+) -> None:
+    for there in ("clip.mp4", "there"):
+        (tmp_path / there).write_text("a film")
+    done = CliRunner().invoke(main, [command, "ceiling-find", "-o", str(tmp_path / name)])
     assert done.exit_code == 2
-    assert "clip.mp4: is there already: give the name of an .onnx file" in done.output
+    assert message in done.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "there"]
     assert (tmp_path / "clip.mp4").read_text() == "a film"

@@ -343,7 +343,7 @@ def test_angles_that_count_counter_clockwise(tmp_path: Path, spread: bool) -> No
     }
     write_json(tmp_path / "a.json", content)
     if spread:
-        with pytest.raises(InputError, match="--angles counter-clockwise says that they do"):
+        with pytest.raises(InputError, match="--angles counter-clockwise says that angles"):
             read_detections(tmp_path / "a.json")
     else:
         assert read_detections(tmp_path / "a.json").rotated.tolist() == turned
@@ -437,3 +437,14 @@ def test_paths_on_another_machine_stand_for_their_ends(tmp_path: Path) -> None:
     found = read_detections(tmp_path / "boxes.json")
     keys = ("one/a.jpg", "two/a.jpg", "a.jpg", "b.jpg", "c c.jpg", "d.jpg", "near/b/d.jpg")
     assert [found.rows_of([key]).tolist() for key in keys] == [[0], [1], [], [2], [3], [], [4]]
+
+
+@pytest.mark.parametrize("key", ["angle", "rotation", "theta"])
+def test_angles_beside_boxes_are_refused(tmp_path: Path, key: str) -> None:
+    entry = {"image_id": "a", "category_id": 1, "bbox": [10, 10, 20, 40], "score": 0.5}
+    file = tmp_path / "a.json"
+    write_json(file, [entry, {**entry, key: 30}])
+    with pytest.raises(InputError, match=rf"box 2 has an angle of its own \('{key}': 30\)"):
+        read_detections(file)
+    write_json(file, [{**entry, key: 0}, {**entry, key: 30, "rotated_box": [20, 30, 20, 40, 30]}])
+    assert len(read_detections(file)) == 2

@@ -1,5 +1,6 @@
 """Images of tested people are found among those to learn from, whatever they are called there."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 from sspcm.config import DataConfig
 from sspcm.data import overlap
 from sspcm.data.overlap import KnownImages
-from sspcm.data.sets import make_sets
+from sspcm.data.sets import make_sets, pool_people
 from sspcm.data.signatures import read_signatures
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json, write_json
+from wepdtof_pose.synthetic.generate import generate
 
 
 def test_an_image_is_known_by_its_place_and_by_its_content(tmp_path):
@@ -116,6 +118,44 @@ def test_people_on_another_version_of_a_tested_image_are_not_learned_from(parted
     assert sets.shared.startswith("1 image of tested people among those to learn from")
     assert "train_5.jpg is the same picture as the tested " in sets.shared
     assert sets.shared.endswith("val_5.jpg, encoded, sized, turned or lit anew)")
+
+
+@pytest.fixture(scope="module")
+def large_frames(tmp_path_factory):
+    return generate(tmp_path_factory.mktemp("large") / "data", people=24, size=640, progress=False)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda image, x, y, w, h: image[int(y) : int(y + h), int(x) : int(x + w)],
+        lambda image, x, y, w, h: image[int(y) : int(y) + int(h), int(x) : int(x) + int(w)],
+        lambda image, x, y, w, h: image[round(y) : round(y + h), round(x) : round(x + w)][:, ::-1],
+        lambda image, x, y, w, h: cv2.resize(
+            image[int(y) : math.ceil(y + h), int(x) : math.ceil(x + w)], (192, 256)
+        ),
+    ],
+    ids=["corners", "sides", "rounded and mirrored", "whole pixels, 192 x 256"],
+)
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "png"])
+def test_people_cut_out_of_tested_images_are_not_in_the_pool(large_frames, tmp_path, cut, suffix):
+    sets = make_sets(DataConfig(path=str(large_frames), labels="all"))
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    for name, people in (("tested", sets.test), ("learned", sets.train)):
+        for row, box in enumerate(people.boxes.tolist()):
+            frame = people.frames["file_name"].iloc[people.frame_rows[row]]
+            part = cut(cv2.imread(str(large_frames / "images" / frame)), *box)
+            assert cv2.imwrite(str(pool / f"{name}{row:03d}.{suffix}"), part)
+    config = DataConfig(
+        path=str(large_frames), labels="all", unlabelled=str(pool), unlabelled_boxes=True
+    )
+    found = make_sets(config)
+    assert found.left_out["pool: on an image of tested people"] == len(sets.test)
+    assert found.record.people_unlabelled == len(sets.train)
+    assert "cut out of the tested " in found.shared
+    people, rows = pool_people(config, found)
+    assert len(people) == len(rows) == len(sets.train)
 
 
 def test_copies_that_roboflow_made_of_a_tested_picture_are_not_learned_from(tmp_path):

@@ -382,3 +382,14 @@ def test_pictures_in_an_archive_are_no_video(tmp_path: Path, kind: str) -> None:
     assert reader.problem is not None
     assert f"it is a {kind}" in reader.problem
     assert "unpack it" in reader.problem
+
+
+def test_an_image_keeps_its_own_name_where_others_end_in_it(tmp_path: Path) -> None:
+    """What sspcm find writes of them must find each of them again."""
+    for name in ("a.jpg", "a.png", "one/a.jpg", "two/a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        assert cv2.imwrite(str(tmp_path / name), picture(0))
+    sources = find_sources([tmp_path]).sources
+    assert len(sources) == 4
+    for source in sources:
+        assert [other.name for other in sources if source.name in other.keys] == [source.name]

@@ -196,6 +196,23 @@ def test_other_fields_may_hold_anything() -> None:
     assert coco.to_dict(parse(content)) == content
 
 
+@pytest.mark.parametrize(
+    ("person", "counted"),
+    [
+        ({"rotation": 30.0}, 1),
+        ({"attributes": {"rotation": 30.0, "occluded": False}}, 1),
+        ({"angle": -1.2}, 1),
+        ({"rotation": 0.0, "attributes": {"rotation": 0.0}}, 0),
+        ({"rotation": 30, "rotated_box": [10, 20, 5.5, 9, 30]}, 0),
+        ({"attributes": "rotation"}, 0),
+    ],
+)
+def test_angles_that_are_no_part_of_a_rotated_box_are_counted(person: dict, counted: int) -> None:
+    left_out = parse(make_content(person=person)).left_out
+    assert sum(left_out.values()) == counted
+    assert all(what.startswith("angles beside boxes (not read: ") for what in left_out)
+
+
 def test_annotations_of_other_categories_are_no_people() -> None:
     content = make_content()
     content["annotations"].append({"id": 2, "category_id": 5, "image_id": 7, "bbox": [0, 0, 1, 1]})

@@ -162,8 +162,7 @@ def joints_of_interface(file: Path) -> list[str]:
     if not file.is_file():
         return []
     require_own_file(file, file.parent, kind="a labelling interface")
-    labels = read_xml(file).iterfind(".//KeyPointLabels/Label")
-    names = [label.get("value", "") for label in labels]
+    names = (one.get("value", "") for one in read_xml(file).iterfind(".//KeyPointLabels/Label"))
     return [name for name in names if name.strip().lower() not in _HIDDEN_LABELS]
 
 
@@ -182,6 +181,7 @@ def parse_task(task: dict[str, Any], where: str) -> tuple[list[dict[str, Any]], 
     regions = Regions()
     regions.left_out["annotations of a task beside the last with regions"] = max(len(valid) - 1, 0)
     regions.left_out["annotations that were skipped"] = len(annotations) - len(valid)
+    regions.left_out["tasks not annotated (taken to have no people)"] = int(not annotations)
     for what in ("predictions", "drafts") if not annotations else ():
         if isinstance(task.get(what), list):
             regions.left_out[f"{what} (only annotations are read)"] = len(task[what])

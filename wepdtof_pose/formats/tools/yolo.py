@@ -50,6 +50,7 @@ from wepdtof_pose.formats.layout import (
 )
 from wepdtof_pose.formats.tools.yolo_images import (
     NoImagesError,
+    holds_labels,
     image_folder,
     image_names,
     listed_names,
@@ -209,10 +210,10 @@ def _spelled_alike(labels: dict[str, Path], spare: list[Path]) -> dict[str, Path
 
 
 def label_files(folder: Path) -> set[Path]:
-    """Return the label files of a folder of images: the text files that begin with a number."""
+    """Return the label files of a folder of images: the text files that hold labels."""
     place = label_file(folder, "x").parent
     own = (file for file in files_in(place, ".txt", deep=True) if file.is_file())
-    return {file for file in own if _begins_with_number(file)}
+    return {file for file in own if holds_labels(file)}
 
 
 def label_file(folder: Path, name: str) -> Path:
@@ -488,9 +489,3 @@ def _dataset(
         root=folder,
     )
     return dataset, dict(others)
-
-
-def _begins_with_number(file: Path) -> bool:
-    with file.open("rb") as stream:
-        words = stream.read(64).split()
-    return bool(words) and words[0].replace(b".", b"", 1).isdigit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path, PurePosixPath
 
 from wepdtof_pose.errors import InputError
@@ -13,6 +14,8 @@ from wepdtof_pose.images import require_own_file
 
 _OTHER_SUFFIXES = (".gif", ".avif", ".heic", ".heif", ".jp2", ".dng", ".mpo", ".pfm", ".jfif")
 """Suffixes of images that loaders elsewhere take; here they are counted."""
+_LABELS = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*[\d.]+\s|^\S+(?:[ \t,]+[-+.\de]+){4}", re.MULTILINE)
+"""A number at the beginning, or a line of something with four numbers."""
 
 
 class NoImagesError(InputError):
@@ -102,3 +105,10 @@ def image_names(folder: Path) -> tuple[list[str], list[str]]:
             names = read if suffix in IMAGE_SUFFIXES else others
             names.append(path.relative_to(folder).as_posix())
     return read, others
+
+
+def holds_labels(file: Path) -> bool:
+    """Return whether a text file looks like labels, be they well written or not."""
+    with file.open("rb") as stream:
+        # Without its zeros, text of 16 bits reads as that of 8.
+        return _LABELS.search(stream.read(512).replace(b"\0", b"")) is not None

@@ -260,6 +260,30 @@ def test_broken_labels(tmp_path: Path, labels: str, error: str) -> None:
         yolo.read(write(tmp_path, labels=labels))
 
 
+@pytest.mark.parametrize(
+    ("content", "counted"),
+    [
+        (b"\xef\xbb\xbf" + LINE.encode(), True),
+        (LINE.encode("utf-16"), True),
+        (b"\n" * 100 + LINE.encode(), True),
+        (b"# made by hand\n" + LINE.encode(), True),
+        (LINE.replace("0 ", "person ", 1).encode(), True),
+        (LINE.replace("0 ", "-1 ", 1).encode(), True),
+        (b"0", False),
+        (b"person\ndog\n", False),
+        (b"images/a.jpg\nimages/b.jpg\n", False),
+        (b"Made in 2024, 14 joints of 2 people.\n", False),
+    ],
+)
+def test_labels_without_an_image_are_counted_however_they_are_written(
+    tmp_path: Path, content: bytes, counted: bool
+) -> None:
+    path = write(tmp_path)
+    (path / "labels" / "train" / "gone.txt").write_bytes(content)
+    counts = yolo.read(path).left_out
+    assert ("label files without an image ('gone.txt' is the first)" in counts) == counted
+
+
 def test_images_that_share_a_label_file(tmp_path: Path) -> None:
     path = write(tmp_path)
     (path / "images" / "train" / "a.jpg").write_bytes(b"")
