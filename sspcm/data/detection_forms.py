@@ -85,8 +85,9 @@ def require_clockwise(rotated: np.ndarray, sizes: np.ndarray, source: str) -> No
     """Refuse rotated boxes (n, 5) on images (n, 2) all over which they stand across the radius.
 
     As people below a ceiling camera do not, their angles count counter-clockwise, or otherwise.
+    Boxes all of which have the angle 0 are upright ones in the form of rotated ones.
     """
-    if found := other_angles(rotated, sizes, quadrants=3):
+    if rotated[:, 4].any() and (found := other_angles(rotated, sizes, quadrants=3)):
         raise InputError(
             f"{source}: {found}: --angles counter-clockwise says that angles count so (in degrees, "
             "as LOAF's), --angles degrees that they are as they should be (in a configuration, "

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from sspcm.data.detection_forms import require_sides
+from sspcm.data.detection_forms import require_clockwise, require_sides
 from sspcm.data.detections import frame_boxes, read_detections
 from sspcm.inference.frames import find_sources
 from wepdtof_pose.errors import InputError
@@ -350,6 +350,18 @@ def test_angles_that_count_counter_clockwise(tmp_path: Path, spread: bool) -> No
     assert read_detections(tmp_path / "a.json", angles="degrees").rotated.tolist() == turned
     found = read_detections(tmp_path / "a.json", angles="counter-clockwise")
     assert found.rotated[:, 4].tolist() == [-box[4] for box in turned]
+
+
+@pytest.mark.parametrize("angle", [0, 40])
+def test_one_angle_all_around_the_centre_is_none_unless_boxes_are_upright(angle: int) -> None:
+    places = [(800, 200), (200, 200), (800, 800), (200, 800), (500, 100)]
+    boxes = np.array([[x, y, 60.0, 150.0, angle] for x, y in places])
+    sizes = np.full((len(boxes), 2), 1000)
+    if angle:
+        with pytest.raises(InputError, match="all 5 angles are 40, all around the image centre"):
+            require_clockwise(boxes, sizes, "a.json")
+    else:
+        require_clockwise(boxes, sizes, "a.json")
 
 
 def test_oriented_boxes_of_ultralytics_results(tmp_path: Path) -> None:
