@@ -130,8 +130,12 @@ def extent_of_joints(keypoints: Any) -> list[float] | None:
 
 
 def is_box(box: Any) -> bool:
-    """Return whether a value as it is written is a box with a width and a height."""
-    if not isinstance(box, list) or len(box) != 4:
+    """Return whether a value as it is written is a box with a width and a height.
+
+    >>> is_box([10, "20", 30, 40.5]), is_box([True, 20, 30, 40])
+    (True, False)
+    """
+    if not isinstance(box, list) or len(box) != 4 or any(isinstance(n, bool) for n in box):
         return False
     numbers = [n for n in map(number_in, box) if n is not None and abs(n) < LARGEST]
     return len(numbers) == 4 and min(numbers[2:]) > 0

@@ -216,3 +216,15 @@ def test_ids_as_texts_are_no_files_that_are_numbered_from_0(tmp_path: Path, firs
     file.write_text(json.dumps(texts))
     write_repaired(file, tmp_path / "out")
     assert read_json(tmp_path / "out" / "annotations" / "a.json") == content
+
+
+def test_true_is_no_place_of_a_box_that_could_be_lost(tmp_path: Path) -> None:
+    content = read_json(sample_folder() / "annotations" / "person_keypoints.json")
+    content["annotations"][0] |= {"image_id": None, "bbox": [True, 9, 25, 20]}
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(content))
+    record = write_repaired(file, tmp_path / "out")
+    assert record["labels"]["before"] == record["labels"]["after"]
+    repaired = read_json(tmp_path / "out" / "annotations" / "a.json")
+    (kept,) = [one for one in repaired["annotations"] if one["image_id"] is None]
+    assert kept["original_bbox"] == [True, 9, 25, 20]
