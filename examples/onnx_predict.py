@@ -202,7 +202,7 @@ def look_again(pose, finder, image):
         found = find_people(*finder, image, threshold)
         return [predict(*pose, image, list(box[:5])) for box in found]
     people = []
-    for box in find_people(*finder, image, max(threshold**2, 0.05)):
+    for box in find_people(*finder, image, max(threshold**2, min(threshold, 0.05))):
         # Half as large again, it tells people whom their box cuts off from things.
         wide = look_at(*pose, image, box[:5] * [1, 1, 1.5, 1.5, 1], flip=False)
         score = np.sqrt(box[5] * np.clip(wide[:, 2].mean(), 0, 1))

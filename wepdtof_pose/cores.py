@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import parent_process, resource_tracker
 from threading import Thread, current_thread, main_thread
 
@@ -68,16 +68,15 @@ def signals_after() -> Iterator[None]:
         yield  # signals raise nothing in other threads
         return
     came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda got, _: came.append(got))
-        for number in (signal.SIGINT, signal.SIGTERM)
-        if signal.getsignal(number) is not None  # else it is handled outside of Python
-    }
     try:
-        yield
+        # Each handler is put back, whatever another one raises at a signal that comes just then.
+        with ExitStack() as handlers:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(number) is not None:  # else it is handled outside of Python
+                    before = signal.signal(number, lambda got, _: came.append(got))
+                    handlers.callback(signal.signal, number, before)
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
 

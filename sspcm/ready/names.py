@@ -88,6 +88,7 @@ def finder_for(
     """
     from sspcm.inference.finder import THRESHOLD, open_finder
     from sspcm.inference.refined import refined
+    from sspcm.networks.exported import is_exported
 
     if name is None:
         if not networks.upright or FINDER_NETWORK not in ready_networks():
@@ -97,6 +98,7 @@ def finder_for(
     if not path.exists():
         raise InputError(f"{path}: no such file")
     threshold = THRESHOLD if threshold is None else threshold
-    device = str(networks.hardware.device)
+    # An exported finder has one device, whatever that of the networks is.
+    device = None if is_exported(path) else str(networks.hardware.device)
     finder = open_finder(path, device=device, threshold=threshold, turns=turns)
     return refined(finder, networks, up=up) if refine else finder

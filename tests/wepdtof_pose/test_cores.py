@@ -5,10 +5,11 @@ import signal
 import sys
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from wepdtof_pose.cores import Terminated, orderly_end, unheard_interrupts
+from wepdtof_pose.cores import Terminated, orderly_end, signals_after, unheard_interrupts
 from wepdtof_pose.files import replacing
 
 
@@ -74,3 +75,34 @@ def test_sigterm_is_left_to_whom_it_belongs(
             assert signal.getsignal(signal.SIGTERM) is own
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_as_others_are_heard_again_leaves_none_unheard(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    set_handler = signal.signal
+
+    def with_signal(of: int, handler: Any) -> Any:
+        before = set_handler(of, handler)
+        if of == number and handler is heard[number]:
+            os.kill(os.getpid(), number)
+        return before
+
+    @orderly_end()
+    def end() -> None:
+        heard.update({one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)})
+        monkeypatch.setattr(signal, "signal", with_signal)
+        try:
+            with signals_after():
+                pass
+        finally:
+            monkeypatch.undo()
+            after.update({one: signal.getsignal(one) for one in heard})
+
+    heard: dict[int, Any] = {}
+    after: dict[int, Any] = {}
+    with pytest.raises(KeyboardInterrupt):
+        end()
+    assert after == heard

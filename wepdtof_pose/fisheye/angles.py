@@ -18,6 +18,10 @@ _SEVERAL = 5
 _NEARLY_ALL = 0.95
 """Share of the boxes that must be wide; the others may be of people who lie under the camera."""
 
+_ONE_WAY = 0.7
+"""Mean resultant length of axes, 1 where all are parallel, from which they do not turn around the
+image centre."""
+
 
 def are_radians(angles: np.ndarray) -> bool:
     """Whether angles (n,) are in radians: all of them small, many turned, and few of them whole."""
@@ -62,7 +66,9 @@ def other_angles(boxes: np.ndarray, sizes: np.ndarray, *, quadrants: int = 1) ->
         )
     if away.sum() >= _SEVERAL and len(np.unique(outwards[away] // 90)) >= max(quadrants, 2):
         stated = _agreement(along[away], outwards[away])
-        if stated <= -0.5:
+        # In a photograph from the side all stand one way, most of them beside its middle.
+        one_way = abs(np.exp(2j * np.deg2rad(along[away])).mean()) > _ONE_WAY
+        if stated <= -0.5 and not one_way:
             return _message(away, stated, f"{-stated:.2f} if angles count from the horizontal")
         if np.ptp(along) == 0 and len(np.unique(outwards[away] // 90)) > 2:
             return f"all {len(along)} angles are {along[0]:g}, all around the image centre"

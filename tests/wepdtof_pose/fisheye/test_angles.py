@@ -54,3 +54,13 @@ def test_people_who_lie_on_the_floor_in_one_place_tell_nothing() -> None:
     assert other_angles(lying, SIZES) == ""
     few = turned(standing()[[0, 4, 8]], 90)
     assert other_angles(few, SIZES[:3]) == ""
+
+
+@pytest.mark.parametrize("tilt", [1.0, 10.0])
+def test_people_who_stand_beside_each_other_seen_from_the_side_are_sound(tilt: float) -> None:
+    """Their direction from the image centre is horizontal, and they stand across it."""
+    x = np.tile([100.0, 400, 700, 1200, 1500, 1800], 2)
+    y = np.repeat([500.0, 600], 6)
+    tilts = tilt * np.tile([1.0, -1, 0], 4)
+    boxes = np.column_stack([x, y, np.full(12, 60.0), np.full(12, 150.0), tilts])
+    assert other_angles(boxes, np.tile([1920.0, 1080], (12, 1)), quadrants=3) == ""
