@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,11 @@ def write_folder() -> Callable[..., Path]:
 @pytest.fixture
 def data(make_dataset: Callable, write_folder: Callable, tmp_path: Path) -> Path:
     return write_folder(tmp_path / "my data ä", person_keypoints=make_dataset())
+
+
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also where a shell started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -78,6 +78,7 @@ def test_sigterm_is_left_to_whom_it_belongs(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.usefixtures("heard_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_that_comes_as_others_are_heard_again_leaves_none_unheard(
     monkeypatch: pytest.MonkeyPatch, number: signal.Signals

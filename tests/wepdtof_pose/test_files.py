@@ -430,6 +430,7 @@ def test_pipes_and_devices_are_not_replaced_by_files(tmp_path: Path) -> None:
     assert (tmp_path / "link").is_symlink()
 
 
+@pytest.mark.usefixtures("heard_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_while_folders_are_exchanged_leave_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
