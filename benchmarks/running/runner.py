@@ -81,6 +81,7 @@ def unfinished(
         if run.config_file.is_file():
             run.prepare(cell.config, resume=True)
         else:
+            require_place(run.config_file)
             run.require_new()
         if not run.finished:
             missing.append(cell)

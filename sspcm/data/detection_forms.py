@@ -9,7 +9,7 @@ import numpy as np
 
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.fisheye.angles import are_radians, other_angles
-from wepdtof_pose.formats.coco import ANGLES
+from wepdtof_pose.formats.coco import angle_beside
 from wepdtof_pose.formats.fields import are_shares
 from wepdtof_pose.geometry import enclosing_boxes
 from wepdtof_pose.validation.units import are_corners
@@ -60,16 +60,14 @@ def require_degrees(rotated: np.ndarray, upright: np.ndarray, source: str) -> No
 def require_angles_in_boxes(entries: Sequence[dict[str, Any]], source: str) -> None:
     """Refuse boxes of four numbers with an angle beside them, which nothing reads."""
     for number, row in enumerate(entries):
-        box = row.get("bbox")
         rotated = any(row.get(key) is not None for key in ("rotated_box", "rbox", "poly"))
-        if not rotated and isinstance(box, list) and len(box) == 4:
-            key = next((key for key in ANGLES if isinstance(row.get(key), (int, float))), None)
-            if key is not None and row[key]:
-                raise InputError(
-                    f"{source}: box {number + 1} has an angle of its own ({key!r}: {row[key]!r}) "
-                    "beside four numbers: write [cx, cy, w, h, angle] as 'bbox', or, where the "
-                    f"boxes are upright ones around the people, take {key!r} out"
-                )
+        upright = not rotated and len(row.get("bbox") or ()) == 4
+        if upright and (key := angle_beside(row)) is not None:
+            raise InputError(
+                f"{source}: box {number + 1} has an angle of its own ({key!r}) beside four "
+                "numbers: write [cx, cy, w, h, angle] as 'bbox', or, where the boxes are upright "
+                f"ones around the people, take {key!r} out"
+            )
 
 
 def require_radians(angles: np.ndarray, source: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -56,8 +56,7 @@ from wepdtof_pose.formats.layout import (
 from wepdtof_pose.keypoints import KeypointSet
 
 _UNLISTED = "which 'categories' does not list"
-ANGLES = ("angle", "rotation", "theta", "rotation_angle")
-"""What an angle that is no part of a rotated box may be called."""
+_ANGLES = ("angle", "rotation", "theta", "rotation_angle")
 _AS_ROTATED = "write rotated_box: cx, cy, w, h, degrees clockwise"
 LISTS = ("images", "annotations")
 """What is long in such a file."""
@@ -214,6 +213,23 @@ def require_pixels(
         )
 
 
+def angle_beside(fields: Mapping[str, Any]) -> str | None:
+    """Return the name of an angle other than 0 among the fields of a person; None if none is there.
+
+    CVAT writes it among the attributes of a box that it turns.
+
+    >>> angle_beside({"attributes": {"rotation": 30.0, "occluded": False}})
+    'rotation'
+    """
+    inner = fields.get("attributes")
+    named = {**inner, **fields} if isinstance(inner, dict) else fields
+    for name in _ANGLES:
+        angle = named.get(name)
+        if type(angle) in (int, float) and angle:
+            return name
+    return None
+
+
 def _of_content(content: Any, *, source: str, **options: Any) -> PoseDataset:
     if not isinstance(content, dict):
         otherwise = (
@@ -286,19 +302,9 @@ def _of_blocks(
 
 
 def _lone_angles(people: pd.DataFrame) -> int:
-    """Return how many people have an angle other than 0, but no rotated box that holds it.
-
-    CVAT writes it among the attributes of a box that it turns.
-    """
-    found = 0
+    """Return how many people have an angle other than 0, but no rotated box that holds it."""
     unturned = people[ROTATED_BOX_COLUMNS[0]].isna().to_numpy()
-    for extra in people["extra"].to_numpy()[unturned]:
-        if extra:
-            inner = extra.get("attributes")
-            fields = {**inner, **extra} if isinstance(inner, dict) else extra
-            angles = (fields.get(name) for name in ANGLES)
-            found += any(isinstance(angle, (int, float)) and angle for angle in angles)
-    return found
+    return sum(angle_beside(extra or {}) is not None for extra in people["extra"][unturned])
 
 
 def _others(counts: Counter[Any], ids: tuple[Any, ...], members: dict[str, Any]) -> dict[str, int]:

@@ -31,6 +31,7 @@ from wepdtof_pose.splits.hold_out import subset_record
         ("file", "file is a file, not a folder"),
         ("file/below", "file is a file, not a folder"),
         ("mine", "supervised-8-seed0: is not empty and holds no run; name another folder"),
+        ("taken", "supervised-8-seed0 is a file, not a folder"),
     ],
 )
 def test_a_folder_that_cannot_be_written_is_refused_at_once(
@@ -40,6 +41,8 @@ def test_a_folder_that_cannot_be_written_is_refused_at_once(
     notes = tmp_path / "mine" / "cells" / "supervised-8-seed0" / "notes.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("mine")
+    (tmp_path / "taken" / "cells").mkdir(parents=True)
+    (tmp_path / "taken" / "cells" / "supervised-8-seed0").write_text("")
     before = sorted(tmp_path.rglob("*"))
     more = ("--ratio", "8", "--methods", "supervised", "--preset", "quick", *dry)
     found = CliRunner().invoke(main, bench_arguments(tiny_fisheye, tmp_path / place, *more))

@@ -451,12 +451,24 @@ def test_paths_on_another_machine_stand_for_their_ends(tmp_path: Path) -> None:
     assert [found.rows_of([key]).tolist() for key in keys] == [[0], [1], [], [2], [3], [], [4]]
 
 
-@pytest.mark.parametrize("key", ["angle", "rotation", "theta"])
-def test_angles_beside_boxes_are_refused(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "turned", "upright"),
+    [
+        ("angle", 30, 0),
+        ("rotation", 30.0, True),
+        ("theta", -0.5, None),
+        ("attributes", {"rotation": 30.0}, {"rotation": 0.0}),
+    ],
+)
+def test_angles_beside_boxes_are_refused(
+    tmp_path: Path, key: str, turned: object, upright: object
+) -> None:
     entry = {"image_id": "a", "category_id": 1, "bbox": [10, 10, 20, 40], "score": 0.5}
     file = tmp_path / "a.json"
-    write_json(file, [entry, {**entry, key: 30}])
-    with pytest.raises(InputError, match=rf"box 2 has an angle of its own \('{key}': 30\)"):
+    write_json(file, [entry, {**entry, key: turned}])
+    name = "rotation" if key == "attributes" else key
+    with pytest.raises(InputError, match=rf"box 2 has an angle of its own \('{name}'\)"):
         read_detections(file)
-    write_json(file, [{**entry, key: 0}, {**entry, key: 30, "rotated_box": [20, 30, 20, 40, 30]}])
+    whole = {**entry, key: turned, "rotated_box": [20, 30, 20, 40, 30]}
+    write_json(file, [{**entry, key: upright}, whole])
     assert len(read_detections(file)) == 2
