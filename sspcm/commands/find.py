@@ -64,7 +64,7 @@ def find(
       sspcm find frames -o boxes.json
       sspcm find clip.mp4 --turns 4 -o boxes.json
     """
-    from sspcm.inference.finder import SIDE, THRESHOLD, find_inputs, open_finder
+    from sspcm.inference.finder import find_inputs, open_finder
     from sspcm.inference.open import open_networks
     from sspcm.inference.refined import refined, spans_body
     from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, network_path
@@ -73,8 +73,8 @@ def find(
     finder: Finder = open_finder(
         network_path(model or FINDER_NETWORK),
         device=device,
-        side=SIDE if side is None else side,
-        threshold=THRESHOLD if threshold is None else threshold,
+        side=side,
+        threshold=threshold,
         turns=turns,
     )
     if pose != "none":

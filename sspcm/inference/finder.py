@@ -24,7 +24,7 @@ from sspcm.hardware import Hardware, choose_hardware
 from sspcm.inference import chain
 from sspcm.inference.frames import Frame, FrameReader, find_sources
 from sspcm.inference.journal import BoxJournal
-from sspcm.networks.exported import is_exported, open_exported, unlike
+from sspcm.networks.exported import open_exported, unlike
 from sspcm.networks.finder import (
     MAPS,
     STRIDE,
@@ -35,7 +35,7 @@ from sspcm.networks.finder import (
 )
 from sspcm.networks.folding import folded
 from sspcm.networks.weights import read_weights
-from sspcm.runs.checkpoint import weights_file
+from sspcm.runs.checkpoint import is_exported, weights_file
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import file_sha256, write_json
 from wepdtof_pose.fisheye.people import head_outwards
@@ -132,8 +132,8 @@ def open_finder(
     path: Path,
     *,
     device: str | None = None,
-    side: int = SIDE,
-    threshold: float = THRESHOLD,
+    side: int | None = None,
+    threshold: float | None = None,
     turns: int = 1,
 ) -> Finder:
     """Open a network that finds people.
@@ -142,8 +142,9 @@ def open_finder(
         path: a file that `sspcm.training.finder` wrote, or an ONNX file that `sspcm export` wrote,
             which onnxruntime runs on the CPU.
         device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` if None.
-        side: longer side, in pixels, to which frames are resized.
-        threshold: lowest score of a person.
+        side: longer side, in pixels, to which frames are resized; if None, what an exported file
+            says, and `SIDE`.
+        threshold: lowest score of a person; if None, what an exported file says, and `THRESHOLD`.
         turns: number of quarter turns in which each frame is searched, 1 to 4.
 
     Raises:
@@ -151,19 +152,23 @@ def open_finder(
     """
     if not 1 <= turns <= 4:
         raise InputError(f"turns must be from 1 to 4, not {turns}")
-    if not 0 <= threshold <= 1:
-        raise InputError(f"the finder's threshold must be from 0 to 1, not {threshold:g}")
-    if not MULTIPLE <= side <= LARGEST_SIDE:
-        raise InputError(f"the side must be from {MULTIPLE} to {LARGEST_SIDE} pixels, not {side}")
     network: nn.Module
+    own: tuple[Any, Any] = (SIDE, THRESHOLD)
     if is_exported(path):
         network, about, hardware = open_exported(path, "finder", device=device)
         form = {"boxes": list(MAPS), "stride": STRIDE, "multiple": MULTIPLE}
-        if form != {key: about.get(key) for key in form}:
+        own = (about.get("side"), about.get("threshold"))
+        if form != {key: about.get(key) for key in form} or set(map(type, own)) - {int, float}:
             raise unlike(path)
     else:
         hardware = choose_hardware(device or "auto", "float32")
         network = hardware.place(folded(_finder_net(path)))
+    side = own[0] if side is None else side
+    threshold = own[1] if threshold is None else threshold
+    if not 0 <= threshold <= 1:
+        raise InputError(f"the finder's threshold must be from 0 to 1, not {threshold:g}")
+    if not MULTIPLE <= side <= LARGEST_SIDE:
+        raise InputError(f"the side must be from {MULTIPLE} to {LARGEST_SIDE} pixels, not {side}")
     return Finder(
         network=network,
         hardware=hardware,

@@ -16,9 +16,10 @@ from sspcm.hardware import Hardware, choose_hardware
 from sspcm.heatmaps.looks import LOOKS, REACH
 from sspcm.inference.networks import FixedNetworks, TrainedNetworks
 from sspcm.networks.architecture import network_of_state
-from sspcm.networks.exported import is_exported, open_exported, unlike
+from sspcm.networks.exported import open_exported, unlike
 from sspcm.networks.weights import open_weights
 from sspcm.runs.checkpoint import (
+    is_exported,
     is_finder_run,
     load_checkpoint,
     misfit,

@@ -15,7 +15,6 @@ from sspcm.hardware import Hardware
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_bytes
 
-SUFFIX = ".onnx"
 _KINDS = {"poses": "--model", "finder": "--finder (sspcm find: --model)"}
 """What an exported network is for, and the options that name it."""
 _TEXTS = ("keypoint_set", "color_order", "up", "decoding", "network", "method", "recipe")
@@ -78,11 +77,6 @@ class ExportedNetwork(nn.Module):
     def __deepcopy__(self, memo: dict[int, Any]) -> ExportedNetwork:
         """Return itself: nothing can change what it computes."""
         return self
-
-
-def is_exported(path: Path) -> bool:
-    """Return whether a path names an exported network."""
-    return path.suffix.lower() == SUFFIX
 
 
 def open_exported(

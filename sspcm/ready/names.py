@@ -86,9 +86,9 @@ def finder_for(
         InputError: an option is out of range, or there is no such file, and no ready-trained
             network of that name.
     """
-    from sspcm.inference.finder import THRESHOLD, open_finder
+    from sspcm.inference.finder import open_finder
     from sspcm.inference.refined import refined
-    from sspcm.networks.exported import is_exported
+    from sspcm.runs.checkpoint import is_exported
 
     if name is None:
         if not networks.upright or FINDER_NETWORK not in ready_networks():
@@ -97,7 +97,6 @@ def finder_for(
     path = network_path(name)
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    threshold = THRESHOLD if threshold is None else threshold
     # An exported finder has one device, whatever that of the networks is.
     device = None if is_exported(path) else str(networks.hardware.device)
     finder = open_finder(path, device=device, threshold=threshold, turns=turns)

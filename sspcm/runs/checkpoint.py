@@ -152,9 +152,14 @@ def _no_weights(folder: Path) -> str:
     return "is a folder without weights: name a file of weights, or the folder of a finder's run"
 
 
+def is_exported(path: Path) -> bool:
+    """Return whether a path names what `sspcm export` writes."""
+    return path.suffix.lower() == ".onnx"
+
+
 def require_not_exported(path: Path) -> None:
     """Refuse a file of `sspcm export`, which has no weights that anything could be done with."""
-    if path.suffix.lower() == ".onnx":
+    if is_exported(path):
         raise InputError(
             f"{path}: is an exported network, which predicts and is scored but learns no more and "
             "is not exported again: name what it was exported from"

@@ -130,6 +130,8 @@ def test_a_finder_finds_as_what_it_was_exported_from(
     found = open_finder(file, threshold=0.45, side=320)
     known = type(own)(**{**vars(own), "network": network})
     assert (found.side, found.threshold) == (320, 0.45)
+    # As it was when it was exported, where nothing else is asked for.
+    assert (open_finder(file).side, open_finder(file).threshold) == (320, 0.45)
     (boxes,), (wanted,) = found.find([image]), known.find([image])
     assert len(wanted)
     np.testing.assert_allclose(boxes, wanted, atol=1e-2)
