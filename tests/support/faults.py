@@ -9,6 +9,10 @@ from hypothesis import strategies as st
 
 NAN, INF = float("nan"), float("inf")
 NAMES = ["nose", "neck", "left_hand", "right_hand"]
+SIX = [*NAMES, "left_foot", "right_foot"]
+"""As many numbers in pairs x, y as `NAMES` has in triples."""
+JOINTS = "joints_of_a_person"
+"""A member of the file with the number of joints that it was drawn with, which nobody reads."""
 SIZES = {"a.png": (64, 48), "b.png": (64, 48), "c.jpg": (48, 64), "d.jpg": (48, 64)}
 """Width and height of the pictures as they are seen; d.jpg is stored lying on its side."""
 
@@ -19,7 +23,8 @@ Fault = Callable[[Content, Draw], None]
 
 @st.composite
 def contents(draw: Draw) -> Content:
-    """One to three images with up to four people of four joints."""
+    """One to three images with up to four people of four joints, or of six."""
+    joint_names = draw(st.sampled_from([NAMES, SIX]))
     names = draw(st.permutations(list(SIZES)))[: draw(st.integers(1, 3))]
     images = [
         {"id": n, "file_name": name, "width": SIZES[name][0], "height": SIZES[name][1]}
@@ -31,10 +36,10 @@ def contents(draw: Draw) -> Content:
         x, y = draw(st.integers(2, 12)), draw(st.integers(2, 12))
         w, h = draw(st.integers(12, 30)), draw(st.integers(12, 30))
         joints: list[Any] = []
-        for _ in NAMES:
+        for _ in joint_names:
             place = [x + draw(st.integers(1, w - 2)), y + draw(st.integers(1, h - 2))]
             joints += [*place, draw(st.sampled_from([2, 2, 2, 1]))]
-        for joint in draw(st.lists(st.integers(0, 3), max_size=2)):
+        for joint in draw(st.lists(st.integers(0, len(joint_names) - 1), max_size=2)):
             joints[3 * joint : 3 * joint + 3] = [0, 0, 0]
         person: Content = {"id": number, "image_id": image["id"], "category_id": 1}
         person |= {"bbox": [x, y, w, h], "area": 0.6 * w * h, "iscrowd": 0, "keypoints": joints}
@@ -48,9 +53,10 @@ def contents(draw: Draw) -> Content:
         people.append(person)
     return {
         "info": {"year": 2026},
+        JOINTS: len(joint_names),
         "images": images,
         "annotations": people,
-        "categories": [{"id": 1, "name": "person", "keypoints": NAMES, "skeleton": [[1, 2]]}],
+        "categories": [{"id": 1, "name": "person", "keypoints": joint_names, "skeleton": [[1, 2]]}],
     }
 
 

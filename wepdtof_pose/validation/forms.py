@@ -12,25 +12,25 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from wepdtof_pose.errors import InputError
 from wepdtof_pose.keypoints import canonical_joint_name
 from wepdtof_pose.scores.frame_lookup import images_of_paths
 from wepdtof_pose.validation.annotations import usable_skeleton
 from wepdtof_pose.validation.edits import Edits, Table
 from wepdtof_pose.validation.label_counts import (
     extent_of_joints,
+    in_a_list,
     joints_in,
     listed,
     number_in,
+    rows_of_pairs,
     sees_apart,
     visibility_in,
 )
-from wepdtof_pose.validation.raw_file import category_of_people, split_by_category
+from wepdtof_pose.validation.raw_file import joints_of_file, split_by_category
 from wepdtof_pose.validation.schema import (
     entry_check,
     unwritable_fields,
     writable,
-    wrong_categories,
 )
 
 _LEAVE = object()
@@ -87,10 +87,8 @@ def read_forms(edits: Edits) -> None:
     for row, person in own:
         if isinstance(person, dict) and check(person) is not None:
             _mend_person(edits, row, joints, unknown, names)
-    if numbers_of_pairs(edits.content, edits.category):
-        for row, person in own:
-            if isinstance(person, dict) and _in_a_list(person):
-                _add_visibility(edits, row)
+    for row in sorted(rows_of_pairs(edits.content, edits.category)):
+        _add_visibility(edits, row)
     _make_writable(edits)
 
 
@@ -105,48 +103,6 @@ def _make_writable(edits: Edits) -> None:
     for name, value in edits.content.items():
         if name not in ("images", "annotations") and writable(value) is not value:
             edits.set_member("not-writable", name, writable(value), f"{name!a}: null, or an escape")
-
-
-def joints_of_file(
-    content: dict[str, Any], name: str | None = None
-) -> tuple[dict[str, Any] | None, int | None]:
-    """Return the category that names the joints and their number, or None where none is clear.
-
-    `name` is the category that the user says is people.
-    """
-    if wrong_categories(content.get("categories")):
-        return None, None
-    try:
-        category = category_of_people(content, name)
-    except InputError:
-        return None, None
-    return category, len(category["keypoints"]) if category else None
-
-
-def numbers_of_pairs(content: dict[str, Any], name: str | None = None) -> int:
-    """Return how many numbers each list has if all people have x, y of each joint; 0 otherwise.
-
-    Without visibility, that is, and in flat lists. People whose joints are in no list, which nobody
-    can read, say nothing about the others.
-    """
-    category, joints = joints_of_file(content, name)
-    if not joints:
-        return 0
-    own, _ = split_by_category(content, category, name)
-    people = [person for _, person in own if isinstance(person, dict) and _in_a_list(person)]
-    lists: list[Any] = [person["keypoints"] for person in people]
-    if not lists or any(len(values) != 2 * joints for values in lists):
-        return 0
-    if any(isinstance(value, (list, dict)) for values in lists for value in values):
-        return 0
-    # 42 numbers may be 21 pairs or 14 triples.
-    triples = joints % 3 == 0 and all(set(values[2::3]) <= {0, 1, 2} for values in lists)
-    apart = any(sees_apart(person, joints) for person in people)
-    return 0 if triples or apart else 2 * joints
-
-
-def _in_a_list(person: dict[str, Any]) -> bool:
-    return isinstance(person.get("keypoints"), list) and bool(person["keypoints"])
 
 
 def _mend_categories(edits: Edits) -> None:
@@ -264,7 +220,7 @@ def _only_other_id(edits: Edits, category: dict[str, Any] | None) -> Any:
     """
     people = [person for _, person in edits.entries("annotations")]
     ids = {person.get("category_id") for person in people if _is_id(person.get("category_id"))}
-    lists = [person["keypoints"] for person in people if _in_a_list(person)]
+    lists = [person["keypoints"] for person in people if in_a_list(person)]
     alike = category is not None and all(len(k) == 3 * len(category["keypoints"]) for k in lists)
     return ids.pop() if len(ids) == 1 and lists and alike else None
 

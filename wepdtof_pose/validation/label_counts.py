@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from wepdtof_pose.errors import counted
 from wepdtof_pose.formats.fields import LARGEST
+from wepdtof_pose.validation.raw_file import joints_of_file, split_by_category
 
 
 class LabelCounts(NamedTuple):
@@ -36,7 +38,9 @@ class LabelCounts(NamedTuple):
         return f"{counted(self.frames, 'frame')}, {people}, {boxes}, {joints}"
 
 
-def count_labels(content: dict[str, Any], *, pairs: int = 0) -> LabelCounts:
+def count_labels(
+    content: dict[str, Any], *, in_pairs: Collection[int] = frozenset()
+) -> LabelCounts:
     """Count the labels of a parsed file.
 
     A frame that is listed twice with all its fields is one frame, and one without a field is none.
@@ -45,10 +49,11 @@ def count_labels(content: dict[str, Any], *, pairs: int = 0) -> LabelCounts:
 
     Args:
         content: the file; its lists may hold anything.
-        pairs: lists of so many numbers have x, y of each joint without visibility (see
-            `forms.numbers_of_pairs`).
+        in_pairs: positions of the annotations that hold x, y of each joint without visibility (see
+            `rows_of_pairs`).
     """
-    people = (count_person(person, pairs=pairs) for person in content["annotations"])
+    entries = enumerate(content["annotations"])
+    people = (count_person(person, in_pairs=row in in_pairs) for row, person in entries)
     total = LabelCounts(frames=count_frames(content["images"]))
     for counts, times in Counter(people).items():
         total += LabelCounts(*(times * n for n in counts))
@@ -61,7 +66,7 @@ def count_frames(images: list[Any]) -> int:
     return len({repr(sorted(image.items(), key=_by_name)) for image in held})
 
 
-def count_person(person: Any, *, pairs: int = 0) -> LabelCounts:
+def count_person(person: Any, *, in_pairs: bool = False) -> LabelCounts:
     """Count the labels of an annotation.
 
     A list of joints that holds no whole number of triples is counted as pairs if it can be.
@@ -75,9 +80,50 @@ def count_person(person: Any, *, pairs: int = 0) -> LabelCounts:
     joints = 0
     if isinstance(keypoints, list):
         numbers = len(keypoints)
-        in_pairs = numbers == pairs or (numbers % 3 != 0 and numbers % 2 == 0)
-        joints = sum(map(is_labelled, joints_in(keypoints, pairs=in_pairs)))
+        pairs = in_pairs or (numbers % 3 != 0 and numbers % 2 == 0)
+        joints = sum(map(is_labelled, joints_in(keypoints, pairs=pairs)))
     return LabelCounts(people=1, boxes=int(is_box(person.get("bbox"))), joints=joints)
+
+
+def rows_of_pairs(content: dict[str, Any], name: str | None = None) -> frozenset[int]:
+    """Return the positions of the annotations that hold x, y of each joint without visibility.
+
+    All people do, in flat lists, or nobody. Those of a category that names no joints are taken
+    along where they have as many numbers: once their category is mended they are read like the
+    others. People whose joints are in no list, which nobody can read, say nothing about the others.
+    """
+    category, joints = joints_of_file(content, name)
+    if not joints:
+        return frozenset()
+    own, others = split_by_category(content, category, name)
+    people = [person for _, person in own if in_a_list(person)]
+    lists: list[Any] = [person["keypoints"] for person in people]
+    if not lists or any(not _is_flat(values, 2 * joints) for values in lists):
+        return frozenset()
+    # 42 numbers may be 21 pairs or 14 triples.
+    triples = joints % 3 == 0 and all(set(values[2::3]) <= {0, 1, 2} for values in lists)
+    if triples or any(sees_apart(person, joints) for person in people):
+        return frozenset()
+    named = {c["id"] for c in content["categories"] if c.get("keypoints")}
+    entries = [(row, content["annotations"][row]) for row in others]
+    nameless = [
+        (row, one)
+        for row, one in entries
+        if one["category_id"] not in named and _is_flat(one.get("keypoints"), 2 * joints)
+    ]
+    return frozenset(row for row, person in [*own, *nameless] if in_a_list(person))
+
+
+def _is_flat(keypoints: Any, numbers: int) -> bool:
+    """Return whether it is a list of so many values, none of which is a list or an object."""
+    held = keypoints if isinstance(keypoints, list) else []
+    return len(held) == numbers and not any(isinstance(value, (list, dict)) for value in held)
+
+
+def in_a_list(person: Any) -> bool:
+    """Return whether a person's joints are in a list that is not empty."""
+    keypoints = person.get("keypoints") if isinstance(person, dict) else None
+    return isinstance(keypoints, list) and bool(keypoints)
 
 
 def joints_in(keypoints: list[Any], *, pairs: bool) -> list[list[Any]]:

@@ -183,6 +183,22 @@ def category_of_people(content: dict[str, Any], name: str | None = None) -> dict
     return keypoint_category(content, "the file", required=True, name=name, used=used)
 
 
+def joints_of_file(
+    content: dict[str, Any], name: str | None = None
+) -> tuple[dict[str, Any] | None, int | None]:
+    """Return the category that names the joints and their number, or None where none is clear.
+
+    `name` is the category that the user says is people.
+    """
+    if wrong_categories(content.get("categories")):
+        return None, None
+    try:
+        category = category_of_people(content, name)
+    except InputError:
+        return None, None
+    return category, len(category["keypoints"]) if category else None
+
+
 def split_by_category(
     content: dict[str, Any], category: dict[str, Any] | None, name: str | None = None
 ) -> tuple[list[tuple[int, Any]], list[int]]:

@@ -22,7 +22,7 @@ from wepdtof_pose.formats.fields import LARGEST
 from wepdtof_pose.formats.layout import decimal
 from wepdtof_pose.validation.edits import Edits
 from wepdtof_pose.validation.findings import Problem
-from wepdtof_pose.validation.forms import joints_of_file, numbers_of_pairs, read_forms
+from wepdtof_pose.validation.forms import read_forms
 from wepdtof_pose.validation.joints import of_ai_challenger
 from wepdtof_pose.validation.label_counts import (
     LabelCounts,
@@ -30,9 +30,10 @@ from wepdtof_pose.validation.label_counts import (
     count_labels,
     count_person,
     extent_of_joints,
+    rows_of_pairs,
 )
 from wepdtof_pose.validation.picture_sizes import fill_sizes, move_along
-from wepdtof_pose.validation.raw_file import RawFile, read_raw
+from wepdtof_pose.validation.raw_file import RawFile, joints_of_file, read_raw
 from wepdtof_pose.validation.schema import entry_check
 from wepdtof_pose.validation.units import OF_ANGLES, UNITS
 from wepdtof_pose.validation.validate import check_raw
@@ -97,7 +98,7 @@ def repair(
     raw = read_raw(content, source=source, category=category)
     if raw.boxes_only:
         raise InputError(f"{source}: boxes without joints cannot be repaired: convert first")
-    before = count_labels(content, pairs=numbers_of_pairs(content, category))
+    before = count_labels(content, in_pairs=rows_of_pairs(content, category))
     edits = Edits(content, source, category=category)
     read_forms(edits)
     unsettled: frozenset[str] = frozenset()
@@ -111,7 +112,7 @@ def repair(
     # Entries that are alike once they are repaired were one frame from the beginning.
     alike = count_frames(edits.all_entries("images"))
     before = before._replace(frames=min(before.frames, alike))
-    after = count_labels(edits.result(), pairs=numbers_of_pairs(edits.result(), category))
+    after = count_labels(edits.result(), in_pairs=rows_of_pairs(edits.result(), category))
     lost = before - edits.dropped - after
     if max(lost) > 0:
         raise InputError(

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from faults import FAULTS, SIZES, Content, Draw, contents, usable
+from faults import FAULTS, JOINTS, SIZES, Content, Draw, contents, usable
 from generated import generated
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +47,7 @@ def labels(content: Content) -> tuple[int, int, int]:
     boxes = [a.get("bbox") for a in people]
     whole = [b for b in boxes if isinstance(b, list) and len(b) == 4 and all(map(usable, b))]
     flat = [as_numbers(a.get("keypoints")) for a in people]
-    pairs = all(len(k) == 8 for k in flat if k) and any(flat)
+    pairs = all(len(k) == 2 * content[JOINTS] for k in flat if k) and any(flat)
     joints = 0
     for numbers in flat:
         step = 2 if pairs else 3
