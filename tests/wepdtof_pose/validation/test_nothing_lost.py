@@ -45,7 +45,9 @@ def labels(content: Content) -> tuple[int, int, int]:
     frames = {repr([as_id(image.get("id")), image.get("file_name")]) for image in images}
     people = [a for a in content["annotations"] if isinstance(a, dict)]
     boxes = [a.get("bbox") for a in people]
-    whole = [b for b in boxes if isinstance(b, list) and len(b) == 4 and all(map(usable, b))]
+    four = [b for b in boxes if isinstance(b, list) and len(b) == 4]
+    # True may be a visibility, and is no place.
+    whole = [b for b in four if all(usable(v) and not isinstance(v, bool) for v in b)]
     flat = [as_numbers(a.get("keypoints")) for a in people]
     pairs = all(len(k) == 2 * content[JOINTS] for k in flat if k) and any(flat)
     joints = 0
