@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from sspcm.augment import colour, mixing, occlusion
 from sspcm.augment.cameras import draw_cameras, seen_by
+from sspcm.augment.textures import draw_textures, in_other_textures
 from sspcm.augment.views import ViewDraw
 from sspcm.data.batches import Batch
 from sspcm.data.normalisation import denormalise, normalise
@@ -147,10 +148,17 @@ def draw_hard_view(
 
 
 @torch.no_grad()
-def as_other_cameras(images: Tensor, generator: Generator) -> Tensor:
-    """Return normalised images (N, 3, H, W), each as a camera of its own shows it."""
-    draw = draw_cameras(len(images), generator=generator)
-    return normalise(seen_by(denormalise(images), draw), bgr=False)
+def as_other_cameras(images: Tensor, generator: Generator, *, textures: float = 0.0) -> Tensor:
+    """Return normalised images (N, 3, H, W), each as a camera of its own shows it.
+
+    `textures` is the share of them whose surfaces look different, too.
+    """
+    count = len(images)
+    levels = seen_by(denormalise(images), draw_cameras(count, generator=generator))
+    if textures:
+        draw = draw_textures(count, probability=textures, generator=generator)
+        levels = in_other_textures(levels, draw)
+    return normalise(levels, bgr=False)
 
 
 @torch.no_grad()

@@ -11,13 +11,15 @@ from sspcm.data.batches import Batch
 from sspcm.heatmaps.targets import heatmap_mse
 from sspcm.methods.hard_views import as_other_cameras
 from sspcm.methods.method import Method, MethodSetting
+from wepdtof_pose.errors import InputError
 
 
 class Supervised(Method):
     """One network, plain heatmap regression: the baseline of every comparison.
 
     With the option `cameras` its labelled views are shown as other cameras would show them
-    (`sspcm.augment.cameras`): for drawn people, where real ones are meant.
+    (`sspcm.augment.cameras`), and with `textures` some of them in other textures
+    (`sspcm.augment.textures`): for drawn people, where real ones are meant.
 
     | pass | network | input | mode | gradient | BatchNorm statistics |
     |---|---|---|---|---|---|
@@ -30,11 +32,24 @@ class Supervised(Method):
 
         Attributes:
             cameras: show labelled views as other cameras would.
+            textures: share of these views that are shown in other textures, too.
             role: whose fresh weights the network has; a burn-in trains one network a role.
         """
 
         cameras: bool = False
+        textures: float = 0.0
         role: str = "A"
+
+        def __post_init__(self) -> None:
+            if not 0 <= self.textures <= 1:
+                raise InputError(
+                    f"method.options.textures must be from 0 to 1, not {self.textures}"
+                )
+            if self.textures and not self.cameras:
+                raise InputError(
+                    "method.options.textures changes views that method.options.cameras shows: "
+                    "set that to true, too"
+                )
 
     uses_unlabelled = False
     reported = "A"
@@ -43,13 +58,14 @@ class Supervised(Method):
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()
         self.network = setting.make_network(options.role)
-        self.cameras = options.cameras
+        self.options = options
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the loss M(H(x_s))."""
         images = batch.labelled
-        if self.cameras:
-            images = as_other_cameras(images, batch.generator)
+        if self.options.cameras:
+            textures = self.options.textures
+            images = as_other_cameras(images, batch.generator, textures=textures)
         maps = self.network(images)
         return {"supervised": heatmap_mse(maps, batch.target, batch.target_weight)}
 

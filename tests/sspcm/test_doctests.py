@@ -14,6 +14,7 @@ import pytest
         "sspcm.adaptation.steadiness",
         "sspcm.api",
         "sspcm.augment.cameras",
+        "sspcm.augment.textures",
         "sspcm.data.detections",
         "sspcm.inference.poses",
         "sspcm.model",

@@ -29,6 +29,7 @@ CASES = [
     ("pose_dual", {"augmentation": "rand_augment"}, False),
     ("sspcm", {"position_threshold": 0.3, "score_reweighting": True}, False),
     ("multi_augs", {"views": ("jc", "jo", "co", "mu", "cm", "ra")}, False),
+    ("supervised", {"cameras": True, "textures": 0.5}, False),
     ("sspcm_ema", {"cameras": True, "exchange": 0.5, "own_statistics": True}, False),
     ("sspcm_ema", {"redraw": False, "zoom": 0.8}, False),
 ]
