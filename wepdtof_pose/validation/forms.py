@@ -19,6 +19,7 @@ from wepdtof_pose.validation.edits import Edits, Table
 from wepdtof_pose.validation.label_counts import (
     extent_of_joints,
     in_a_list,
+    is_flat,
     joints_in,
     listed,
     number_in,
@@ -84,11 +85,14 @@ def read_forms(edits: Edits) -> None:
     check = entry_check("annotation")
     # Where nobody says which joints are seen, places are labels as they are in pairs x, y.
     unknown = 0 if any(_says_visibility(person) for _, person in own) else 2
+    # Somebody whose joints are read out of another form says nothing about those in pairs.
+    in_pairs = rows_of_pairs(edits.content, edits.category)
     for row, person in own:
         if isinstance(person, dict) and check(person) is not None:
             _mend_person(edits, row, joints, unknown, names)
-    for row in sorted(rows_of_pairs(edits.content, edits.category)):
-        _add_visibility(edits, row)
+    for row in sorted(in_pairs | rows_of_pairs(edits.content, edits.category)):
+        if is_flat(edits.entry("annotations", row).get("keypoints"), 2 * (joints or 0)):
+            _add_visibility(edits, row)
     _make_writable(edits)
 
 

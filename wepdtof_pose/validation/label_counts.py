@@ -98,7 +98,7 @@ def rows_of_pairs(content: dict[str, Any], name: str | None = None) -> frozenset
     own, others = split_by_category(content, category, name)
     people = [person for _, person in own if in_a_list(person)]
     lists: list[Any] = [person["keypoints"] for person in people]
-    if not lists or any(not _is_flat(values, 2 * joints) for values in lists):
+    if not lists or any(not is_flat(values, 2 * joints) for values in lists):
         return frozenset()
     # 42 numbers may be 21 pairs or 14 triples.
     triples = joints % 3 == 0 and all(set(values[2::3]) <= {0, 1, 2} for values in lists)
@@ -109,12 +109,12 @@ def rows_of_pairs(content: dict[str, Any], name: str | None = None) -> frozenset
     nameless = [
         (row, one)
         for row, one in entries
-        if one["category_id"] not in named and _is_flat(one.get("keypoints"), 2 * joints)
+        if one["category_id"] not in named and is_flat(one.get("keypoints"), 2 * joints)
     ]
     return frozenset(row for row, person in [*own, *nameless] if in_a_list(person))
 
 
-def _is_flat(keypoints: Any, numbers: int) -> bool:
+def is_flat(keypoints: Any, numbers: int) -> bool:
     """Return whether it is a list of so many values, none of which is a list or an object."""
     held = keypoints if isinstance(keypoints, list) else []
     return len(held) == numbers and not any(isinstance(value, (list, dict)) for value in held)

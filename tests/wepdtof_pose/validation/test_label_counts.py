@@ -55,3 +55,18 @@ def test_nobody_has_pairs_where_one_has_triples() -> None:
     before["annotations"][1]["keypoints"] = TRIPLES
     assert rows_of_pairs(before) == frozenset()
     assert count_labels(before).joints == 4 + 6 + 4
+
+
+def test_joints_by_name_hide_no_pairs_of_others() -> None:
+    before = content({"name": "objects"}, PLACES)
+    before["categories"] = before["categories"][1:]
+    named = [PLACES[at : at + 2] for at in range(0, 12, 2)]
+    before["annotations"][0] |= {
+        "category_id": 1,
+        "keypoints": dict(zip(NAMES, named, strict=True)),
+    }
+    repaired = repair(before, source="a.json")
+    assert [len(person["keypoints"]) for person in repaired.content["annotations"]] == [18] * 3
+    assert repaired.content["annotations"][1]["keypoints"] == TRIPLES
+    assert repaired.before.joints == 12
+    assert repaired.after.joints == 18
