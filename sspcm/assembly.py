@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from sspcm.augment.views import largest_shift
+from sspcm.choices import Looks
 from sspcm.config import TrainConfig
 from sspcm.data.batches import BatchMaker
 from sspcm.data.crop_places import CropPlaces, places_of
@@ -20,6 +20,7 @@ from sspcm.heatmaps.looks import LOOKS
 from sspcm.methods import build_method
 from sspcm.methods.method import Method, MethodSetting
 from sspcm.networks.roles import network_maker
+from sspcm.runs.records import AboutNetworks, about_content
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.keypoints import KeypointSet
 
@@ -69,21 +70,22 @@ def method_of(
 
 def about_networks(config: TrainConfig, sets: TrainingSets, method: Method) -> dict[str, Any]:
     """Return what a checkpoint says of its networks, to be used without its run folder."""
-    return {
-        "keypoint_set": dataclasses.asdict(sets.train.keypoint_set),
-        "crop_size": list(config.data.crop_size),
-        "bgr": config.released,
-        "upright": config.data.upright,
-        "up": config.data.up,
-        "sigma": config.sigma,
-        "decoding": config.evaluation.decoding,
-        "flip_test": config.evaluation.flip_test,
-        "looks": config.evaluation.looks,
-        "method": config.method.name,
-        "recipe": config.method.recipe,
-        "roles": dict(method.roles),
-        "reported": method.reported,
-    }
+    about = AboutNetworks(
+        keypoint_set=sets.train.keypoint_set,
+        crop_size=config.data.crop_size,
+        bgr=config.released,
+        upright=config.data.upright,
+        up=config.data.up,
+        sigma=config.sigma,
+        decoding=config.evaluation.decoding,
+        flip_test=config.evaluation.flip_test,
+        looks=cast(Looks, config.evaluation.looks),
+        method=config.method.name,
+        recipe=config.method.recipe,
+        roles=dict(method.roles),
+        reported=method.reported,
+    )
+    return about_content(about)
 
 
 def labelled_joints(sets: TrainingSets) -> np.ndarray:

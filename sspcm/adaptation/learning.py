@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
+from sspcm.choices import Looks
 from sspcm.config import TrainConfig
 from sspcm.config_io import load_config
 from sspcm.inference.networks import FixedNetworks, OneNetwork, TrainedNetworks
 from sspcm.networks.architecture import architecture_of
 from sspcm.networks.pyramid import Stages
 from sspcm.runs.checkpoint import require_not_exported, save_checkpoint
+from sspcm.runs.records import AboutNetworks, about_content
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import read_json
 from wepdtof_pose.keypoints import get_keypoint_set
@@ -150,21 +151,21 @@ def network_alone(networks: TrainedNetworks) -> nn.Module:
 def write_start(networks: TrainedNetworks, file: Path) -> None:
     """Write the reported network as a file of weights, which `network.pretrained` takes."""
     state = network_alone(networks).state_dict()
-    about = {
-        "keypoint_set": dataclasses.asdict(networks.keypoint_set),
-        "crop_size": list(networks.crop_size),
-        "bgr": networks.bgr,
-        "upright": networks.upright,
-        "up": networks.up,
-        "sigma": networks.sigma,
-        "decoding": networks.evaluation.decoding,
-        "flip_test": networks.evaluation.flip_test,
-        "looks": networks.evaluation.looks,
-        "source": _source(networks),
-        "source_sha256": networks.record["checkpoint_sha256"],
-    }
+    about = AboutNetworks(
+        keypoint_set=networks.keypoint_set,
+        crop_size=networks.crop_size,
+        bgr=networks.bgr,
+        upright=networks.upright,
+        up=networks.up,
+        sigma=networks.sigma,
+        decoding=networks.evaluation.decoding,
+        flip_test=networks.evaluation.flip_test,
+        looks=cast(Looks, networks.evaluation.looks),
+        source=_source(networks),
+        source_sha256=networks.record["checkpoint_sha256"],
+    )
     weights = {f"A.{name}": value.contiguous().cpu() for name, value in state.items()}
-    save_checkpoint(file, {"state_dict": weights, "about": about})
+    save_checkpoint(file, {"state_dict": weights, "about": about_content(about)})
 
 
 def style_of(networks: TrainedNetworks) -> str:

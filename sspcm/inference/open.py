@@ -29,7 +29,7 @@ from sspcm.runs.checkpoint import (
 )
 from sspcm.runs.code import require_allowed_code
 from sspcm.runs.folder import RunFolder
-from sspcm.runs.records import AboutNetworks, read_about
+from sspcm.runs.records import AboutNetworks, about_content, read_about
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, require_other_file
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
@@ -115,15 +115,15 @@ def import_weights(
         )
     found = _open_weights(source, keypoints, crop_size, bgr, "cpu")
     assert isinstance(found.method, FixedNetworks)
-    about = {
-        "keypoint_set": dataclasses.asdict(found.keypoint_set),
-        "crop_size": list(crop_size),
-        "bgr": found.bgr,
-        "source": source.name,
-        "source_sha256": found.record["checkpoint_sha256"],
-    }
+    about = AboutNetworks(
+        keypoint_set=found.keypoint_set,
+        crop_size=crop_size,
+        bgr=found.bgr,
+        source=source.name,
+        source_sha256=found.record["checkpoint_sha256"],
+    )
     state = {name: value.contiguous() for name, value in found.method.networks.state_dict().items()}
-    save_checkpoint(out, {"state_dict": state, "about": about})
+    save_checkpoint(out, {"state_dict": state, "about": about_content(about)})
     return dataclasses.replace(_open_weights(out, None, None, None, "cpu"), notes=found.notes)
 
 

@@ -298,6 +298,15 @@ def read_about(content: Any, *, source: str) -> AboutNetworks:
     return about
 
 
+def about_content(about: AboutNetworks) -> dict[str, Any]:
+    """Return the entry `about` of a file of weights, which `read_about` reads.
+
+    What is not known is left out.
+    """
+    content: dict[str, Any] = msgspec.to_builtins(about)
+    return {name: value for name, value in content.items() if value is not None}
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no number of JSON")
 
