@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -152,12 +153,12 @@ def _open_run(
         precision or config.chosen_precision,
         by="--device" if device else f"by the run {run.path}",
     )
-    state = load_checkpoint(file)["method"]
-    keypoint_set = _keypoint_set_of_run(run, keypoints)
+    content = load_checkpoint(file)
+    keypoint_set = _keypoint_set_of_run(run, file, content.get("about"), keypoints)
     joints = len(keypoint_set)
     method = method_of(config, keypoint_set, labelled=np.arange(joints), pretrained=False)
     try:
-        method.load_state_dict(state)
+        method.load_state_dict(content["method"])
     except (RuntimeError, KeyError, TypeError) as error:
         raise InputError(
             f"{file}: does not fit the run's configuration and the {joints} joints of "
@@ -184,9 +185,17 @@ def _open_run(
     )
 
 
-def _keypoint_set_of_run(run: RunFolder, name: str | None) -> KeypointSet:
+def _keypoint_set_of_run(run: RunFolder, file: Path, about: Any, name: str | None) -> KeypointSet:
+    """Return the joints that keypoints.json names, else those that the checkpoint names."""
+    own = run.read_keypoint_set()
+    told = None if about is None else read_about(about, source=str(file)).keypoint_set
+    if own is not None and told is not None and own.joints != told.joints:
+        raise InputError(
+            f"{run.keypoints_file}: names other joints, or another order, than {file.name} was "
+            f"trained on ({', '.join(told.joints)}): delete it, the checkpoint names them itself"
+        )
     otherwise = "has no keypoints.json: name the joints with --keypoints"
-    return _own_or_named(run.read_keypoint_set(), name, run.path, otherwise)
+    return _own_or_named(own or told, name, run.path, otherwise)
 
 
 def _open_weights(

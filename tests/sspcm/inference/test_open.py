@@ -24,7 +24,7 @@ from sspcm.networks.roles import network_maker
 from sspcm.ready.names import ready_networks
 from sspcm.training.train import train
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.files import read_json
+from wepdtof_pose.files import read_json, write_json
 
 run = runner(main)
 
@@ -267,6 +267,19 @@ def test_a_run_with_wider_views_is_opened_as_it_was_made(tiny_run: Path, tmp_pat
     config = config_of(tiny_run, method__name="data_distill", optimisation__epoch_steps=1, **wide)
     train(config, tmp_path / "run")
     assert open_networks(tmp_path / "run").reported == "student"
+
+
+def test_joints_in_another_order_are_not_believed(tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run, tmp_path / "run")
+    names = tmp_path / "run" / "keypoints.json"
+    content = read_json(names)
+    first, second, *others = content["joints"]
+    write_json(names, content | {"joints": [second, first, *others]})
+    with pytest.raises(InputError, match=f"keypoints.json: names other joints.*{first}, {second}"):
+        open_networks(tmp_path / "run", device="cpu")
+    names.unlink()
+    found = open_networks(tmp_path / "run", device="cpu")
+    assert found.keypoint_set == open_networks(tiny_run, device="cpu").keypoint_set
 
 
 @pytest.mark.parametrize("name", list(METHODS))
