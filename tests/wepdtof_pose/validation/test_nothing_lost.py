@@ -48,28 +48,36 @@ def labels(content: Content) -> tuple[int, int, int]:
     four = [b for b in boxes if isinstance(b, list) and len(b) == 4]
     # True may be a visibility, and is no place.
     whole = [b for b in four if all(usable(v) and not isinstance(v, bool) for v in b)]
-    flat = [as_numbers(a.get("keypoints")) for a in people]
-    pairs = all(len(k) == 2 * content[JOINTS] for k in flat if k) and any(flat)
-    joints = 0
-    for numbers in flat:
-        step = 2 if pairs else 3
-        for at in range(0, len(numbers) - step + 1, step):
-            joint = numbers[at : at + step]
-            if all(map(usable, joint)):
-                seen = float(joint[2]) if step == 3 else 3.0
-                # At 0, 0 only a visibility of COCO's says that there is a joint.
-                joints += seen > 0 and (seen in (1, 2) or any(map(float, joint[:2])))
+    lists = [k for a in people if isinstance(k := a.get("keypoints"), list) and k]
+    pairs = bool(lists) and all(len(flat(k)) == 2 * content[JOINTS] for k in lists)
+    joints = sum(map(is_label, (joint for k in lists for joint in joints_of(k, pairs))))
     return len(frames), sum(float(b[2]) > 0 and float(b[3]) > 0 for b in whole), joints
+
+
+def joints_of(keypoints: list[Any], pairs: bool) -> list[list[Any]]:
+    """Joints as they are written: lists of their own, or two or three numbers of one list."""
+    lengths = {len(joint) if isinstance(joint, list) else 0 for joint in keypoints}
+    # Where some joints have two numbers and some have three, each says itself what it is.
+    if 0 not in lengths and len(lengths) > 1:
+        return keypoints
+    numbers, step = flat(keypoints), 2 if pairs else 3
+    return [numbers[at : at + step] for at in range(0, len(numbers) - step + 1, step)]
+
+
+def is_label(joint: list[Any]) -> bool:
+    if len(joint) not in (2, 3) or not all(map(usable, joint)):
+        return False
+    seen = float(joint[2]) if len(joint) == 3 else 3.0
+    # At 0, 0 only a visibility of COCO's says that there is a joint.
+    return seen > 0 and (seen in (1, 2) or any(map(float, joint[:2])))
 
 
 def as_id(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value == value // 1 else value
 
 
-def as_numbers(keypoints: Any) -> list[Any]:
-    if not isinstance(keypoints, list):
-        return []
-    nested = keypoints and all(isinstance(joint, list) for joint in keypoints)
+def flat(keypoints: list[Any]) -> list[Any]:
+    nested = all(isinstance(joint, list) for joint in keypoints)
     return [value for joint in keypoints for value in joint] if nested else keypoints
 
 
