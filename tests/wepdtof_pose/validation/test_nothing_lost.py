@@ -49,18 +49,18 @@ def labels(content: Content) -> tuple[int, int, int]:
     # True may be a visibility, and is no place.
     whole = [b for b in four if all(usable(v) and not isinstance(v, bool) for v in b)]
     lists = [k for a in people if isinstance(k := a.get("keypoints"), list) and k]
-    pairs = bool(lists) and all(len(flat(k)) == 2 * content[JOINTS] for k in lists)
+    pairs = bool(lists) and all(len(k) == 2 * content[JOINTS] for k in lists)
     joints = sum(map(is_label, (joint for k in lists for joint in joints_of(k, pairs))))
     return len(frames), sum(float(b[2]) > 0 and float(b[3]) > 0 for b in whole), joints
 
 
 def joints_of(keypoints: list[Any], pairs: bool) -> list[list[Any]]:
     """Joints as they are written: lists of their own, or two or three numbers of one list."""
-    lengths = {len(joint) if isinstance(joint, list) else 0 for joint in keypoints}
-    # Where some joints have two numbers and some have three, each says itself what it is.
-    if 0 not in lengths and len(lengths) > 1:
+    nested = all(isinstance(joint, list) for joint in keypoints)
+    if nested and max(map(len, keypoints)) <= 3:
         return keypoints
-    numbers, step = flat(keypoints), 2 if pairs else 3
+    numbers = [value for joint in keypoints for value in joint] if nested else keypoints
+    step = 2 if pairs else 3
     return [numbers[at : at + step] for at in range(0, len(numbers) - step + 1, step)]
 
 
@@ -74,11 +74,6 @@ def is_label(joint: list[Any]) -> bool:
 
 def as_id(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value == value // 1 else value
-
-
-def flat(keypoints: list[Any]) -> list[Any]:
-    nested = all(isinstance(joint, list) for joint in keypoints)
-    return [value for joint in keypoints for value in joint] if nested else keypoints
 
 
 @pytest.fixture(scope="module")
