@@ -25,13 +25,13 @@ from sspcm.runs.checkpoint import read_torch_file
 from sspcm.training.finder import FinderConfig, train_finder
 from sspcm.training.train import train
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
-from wepdtof_pose.files import replacing
+from wepdtof_pose.files import read_json, replacing, write_json
 from wepdtof_pose.fisheye.body_boxes import Axis, body_boxes
 from wepdtof_pose.formats import coco
 from wepdtof_pose.synthetic.generate import ANNOTATIONS, generate
 
-PEOPLE, PEOPLE_SEED = 4800, 101
-"""Drawn people that networks are trained on."""
+PEOPLE, PEOPLE_SEED, MORE_SEED = 4800, 101, 102
+"""Drawn people that networks are trained on, and as many others that the last pose phase sees."""
 SIZE = 768
 
 POSE: dict[str, Any] = {
@@ -108,16 +108,33 @@ POSE_PHASES |= {
     "pose-moved-1": _LONGER | _MOVED | {"seed": 5},
     "pose-moved-2": _LONGER | _MOVED | {"seed": 6},
     "pose-moved-3": _LONGER | {"easy_view.scale": 0.35, "easy_view.translation": 0.08, "seed": 7},
+    "pose-textures": _LONGER
+    | {
+        "method.options": {"cameras": True, "textures": 0.5},
+        "easy_view.scale": 0.35,
+        "easy_view.translation": 0.08,
+        "optimisation.epochs": 8,
+        "evaluation.every": 8,
+        "seed": 31,
+    },
 }
-POSE_MEAN = ("pose-128-longer", "pose-128-longest", "pose-moved-1", "pose-moved-2")
-POSE_STARTS: dict[str, tuple[str, ...]] = {
-    "pose-moved-1": ("pose-128-longer",),
-    "pose-moved-2": ("pose-128-longer",),
-    "pose-moved-3": POSE_MEAN,
+_FOUR = ("pose-128-longer", "pose-128-longest", "pose-moved-1", "pose-moved-2")
+_PLAIN = dict.fromkeys(_FOUR, 1 / 8) | {"pose-moved-3": 1 / 2}
+POSE_STARTS: dict[str, dict[str, float]] = {
+    "pose-moved-1": {"pose-128-longer": 1.0},
+    "pose-moved-2": {"pose-128-longer": 1.0},
+    "pose-moved-3": dict.fromkeys(_FOUR, 1 / 4),
+    "pose-textures": _PLAIN,
 }
-"""The phases from whose networks' mean a phase starts; others start from the one before. The
-finished network is the mean of the last phase's and of its start: single ones differ by luck more
-than by what they have learned, and their mean is ahead of each on people drawn in other rooms."""
+"""The phases from whose networks' mean a phase starts, and their shares; others start from the one
+before. Single networks differ by luck more than by what they have learned, and their mean is ahead
+of each on people drawn in other rooms."""
+POSE_FINISHED = {name: 3 / 4 * share for name, share in _PLAIN.items()} | {"pose-textures": 1 / 4}
+"""Shares of the phases' networks in the finished one. The last phase makes it better with cameras
+that nobody looked at while the others were chosen, and less good with the one that was."""
+MORE_PEOPLE = "pose-textures"
+"""The phase that sees other drawn people, each of them in two boxes: along the longest extent of
+the body, hidden parts included, and as what is seen of it runs along the image radius."""
 BOXES: dict[str, Axis] = {"pose-96": "spine", "pose-128": "spine"}
 """Along what the boxes of the first phases run; later ones have them along the longest extent, as
 people draw them."""
@@ -160,42 +177,49 @@ FIND_START = "pose-128"
 def make_pose(work: Path) -> Path:
     """Train the pose network and return its file in half precision."""
     out = work / "ceiling-pose.pt"
-    last = pose_phase(work, list(POSE_PHASES)[-1])
-    write_pose_mean([_mean_file(work), last], out)
+    checkpoints = pose_phases(work, list(POSE_PHASES)[-1])
+    write_pose_mean({checkpoints[name]: share for name, share in POSE_FINISHED.items()}, out)
     return out
 
 
-def pose_phase(work: Path, last: str) -> Path:
-    """Train the pose network up to a phase and return its checkpoint."""
-    data = drawn(work, "people", PEOPLE, PEOPLE_SEED)
+def pose_phases(work: Path, last: str) -> dict[str, Path]:
+    """Train the pose network up to a phase and return the checkpoint of each phase."""
     checkpoints: dict[str, Path] = {}
     for name, phase in POSE_PHASES.items():
-        starts = [checkpoints[one] for one in POSE_STARTS.get(name, tuple(checkpoints)[-1:])]
-        start = str(starts[0]) if starts else "imagenet"
-        if len(starts) > 1:
-            start = str(_mean_file(work))
-            write_pose_mean(starts, Path(start))
         places = {
-            "data.path": str(along_bodies(data, BOXES.get(name, "longest"))),
+            "data.path": str(_pose_data(work, name)),
             "data.cache": str(work / "cache"),
-            "network.pretrained": start,
+            "network.pretrained": _pose_start(work, name, checkpoints),
         }
         config = load_config(None, overrides=POSE | phase | places)
         train(config, work / name, resume=(work / name / "config.yaml").is_file())
         checkpoints[name] = work / name / "checkpoints" / "last.pt"
         if name == last:
             break
-    return checkpoints[last]
+    return checkpoints
 
 
-def _mean_file(work: Path) -> Path:
-    return work / "pose-mean.pt"
+def _pose_data(work: Path, phase: str) -> Path:
+    if phase == MORE_PEOPLE:
+        return in_two_boxes(drawn(work, "more", PEOPLE, MORE_SEED))
+    data = drawn(work, "people", PEOPLE, PEOPLE_SEED)
+    return along_bodies(data, BOXES.get(phase, "longest"))
+
+
+def _pose_start(work: Path, phase: str, checkpoints: Mapping[str, Path]) -> str:
+    """Return the file from which a phase starts, written if it is a mean."""
+    shares = POSE_STARTS.get(phase, dict.fromkeys(list(checkpoints)[-1:], 1.0))
+    if len(shares) < 2:
+        return str(checkpoints[next(iter(shares))]) if shares else "imagenet"
+    file = work / f"start-of-{phase}.pt"
+    write_pose_mean({checkpoints[name]: share for name, share in shares.items()}, file)
+    return str(file)
 
 
 def make_finder(work: Path) -> Path:
     """Train the finder and return its file in half precision."""
     data = coco.read(drawn(work, "people", PEOPLE, PEOPLE_SEED))
-    weights = pose_phase(work, FIND_START)
+    weights = pose_phases(work, FIND_START)[FIND_START]
     *earlier, last = FIND_PHASES
     phases = {}
     for name in earlier:
@@ -214,16 +238,19 @@ def _find_phase(work: Path, name: str, start: Path, data: PoseDataset) -> Path:
 
 def write_mean(weights: Sequence[Path], out: Path, *, growth: float = 1.0) -> None:
     """Write the mean of several networks of one finder, with boxes larger by `growth`."""
-    mean = _mean([read_weights(file) for file in weights])
+    mean = _mean([read_weights(file) for file in weights], [1 / len(weights)] * len(weights))
     mean["final_layer.bias"][MAPS.index("log root")] += math.log(growth)
     with replacing(out) as temporary:
         torch.save({"state_dict": mean}, temporary)
 
 
-def _mean(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the mean of networks of one architecture, in the types of the first."""
+def _mean(states: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
+    """Return the weighted mean of networks of one architecture, in the types of the first."""
+    pairs = list(zip(states, shares, strict=True))
     return {
-        name: torch.stack([state[name].double() for state in states]).mean(dim=0).to(value.dtype)
+        name: torch.stack([state[name].double() * share for state, share in pairs])
+        .sum(dim=0)
+        .to(value.dtype)
         for name, value in states[0].items()
     }
 
@@ -252,17 +279,34 @@ def along_bodies(annotations: Path, axis: Axis = "longest") -> Path:
     return out
 
 
-def write_pose_mean(networks: Sequence[Path], out: Path) -> None:
+def in_two_boxes(annotations: Path) -> Path:
+    """Write the data set again with each person twice: `along_bodies`, and in the drawn box.
+
+    The one holds hidden parts, too, and the other what is seen of a body: people who draw boxes do
+    as the one or as the other.
+    """
+    out = annotations.with_name("two_boxes.json")
+    if not out.is_file():
+        content, seen = read_json(along_bodies(annotations)), read_json(annotations)
+        people = content["annotations"]
+        last = max(person["id"] for person in people)
+        people += [person | {"id": person["id"] + last} for person in seen["annotations"]]
+        write_json(out, content)
+    return out
+
+
+def write_pose_mean(networks: Mapping[Path, float], out: Path) -> None:
     """Write the mean of pose networks in half precision, with what they need to be used.
 
     Args:
-        networks: checkpoints, or files written by this.
+        networks: checkpoints, or files written by this, and their shares, whose sum is 1.
         out: file to write.
     """
     contents = [read_torch_file(file) for file in networks]
-    mean = _mean([content.get("method") or content["state_dict"] for content in contents])
+    states = [content.get("method") or content["state_dict"] for content in contents]
     state = {
-        name: value.half() if value.is_floating_point() else value for name, value in mean.items()
+        name: value.half() if value.is_floating_point() else value
+        for name, value in _mean(states, list(networks.values())).items()
     }
     about = contents[-1]["about"] | {"decoding": "dark", "flip_test": False, "looks": 3}
     with replacing(out) as temporary:

@@ -170,13 +170,13 @@ def test_the_finished_pose_network_is_the_mean_of_checkpoints_and_files(tmp_path
     more = {name: value + 0.5 for name, value in state.items()}
     checkpoint = tmp_path / "last.pt"
     torch.save({"method": more, "about": content["about"] | {"decoding": "shift"}}, checkpoint)
-    make.write_pose_mean([file, checkpoint], tmp_path / "mean.pt")
+    make.write_pose_mean({file: 0.75, checkpoint: 0.25}, tmp_path / "mean.pt")
     made = torch.load(tmp_path / "mean.pt")
     assert made["about"] == content["about"]
     for name, value in made["state_dict"].items():
         if value.is_floating_point():
             assert value.dtype == torch.float16
-            expected = (state[name] + 0.25).half()
+            expected = (state[name] + 0.125).half()
             torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-3)
     open_networks(tmp_path / "mean.pt", device="cpu")
 
@@ -185,6 +185,20 @@ def test_every_phase_starts_from_earlier_ones() -> None:
     phases = list(make.POSE_PHASES)
     for name, starts in make.POSE_STARTS.items():
         assert all(phases.index(start) < phases.index(name) for start in starts)
+        assert sum(starts.values()) == pytest.approx(1)
+    assert set(make.POSE_FINISHED) <= set(phases)
+    assert sum(make.POSE_FINISHED.values()) == pytest.approx(1)
+
+
+def test_everybody_has_two_boxes_in_the_last_phase(office: Path) -> None:
+    drawn, along = coco.read(office), coco.read(make.along_bodies(office))
+    twice = coco.read(make.in_two_boxes(office))
+    people = len(drawn.people)
+    assert len(twice.people) == 2 * people
+    assert twice.people["id"].is_unique
+    np.testing.assert_array_equal(twice.keypoints[:people], twice.keypoints[people:])
+    np.testing.assert_array_equal(twice.rotated_boxes[:people], along.rotated_boxes)
+    np.testing.assert_array_equal(twice.rotated_boxes[people:], drawn.rotated_boxes)
 
 
 def test_boxes_are_moved_and_resized_by_what_is_said() -> None:
