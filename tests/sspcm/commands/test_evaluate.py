@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 from command_line import require_helpful, runner
 
 from sspcm.commands.main import main
@@ -142,6 +143,10 @@ def test_joints_of_a_run_whose_data_are_gone(
     done = run("evaluate", moved)
     assert (done.exit_code, "nowhere" in done.output) == (2, True)
     (moved / "keypoints.json").unlink()
+    assert open_networks(moved).keypoint_set == get_keypoint_set("wepdtof-pose-14")
+    checkpoint = torch.load(moved / "checkpoints" / "last.pt")
+    del checkpoint["about"]
+    torch.save(checkpoint, moved / "checkpoints" / "last.pt")
     # The joints of the test people need not be those of the networks.
     write_json(moved / "result.json", {"keypoint_set": "wepdtof-pose-14"})
     with pytest.raises(InputError, match="--keypoints"):
