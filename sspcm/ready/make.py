@@ -103,16 +103,15 @@ POSE_PHASES: dict[str, dict[str, Any]] = {
 _MOVED = {"easy_view.scale": 0.4, "easy_view.translation": 0.1}
 """Views as finders cut them out, whose boxes are off and of another size than those of people."""
 _LONGER = POSE_PHASES["pose-128-longer"]
+_MOVED_LESS = _LONGER | {"easy_view.scale": 0.35, "easy_view.translation": 0.08}
 POSE_PHASES |= {
     "pose-128-longest": _LONGER,
     "pose-moved-1": _LONGER | _MOVED | {"seed": 5},
     "pose-moved-2": _LONGER | _MOVED | {"seed": 6},
-    "pose-moved-3": _LONGER | {"easy_view.scale": 0.35, "easy_view.translation": 0.08, "seed": 7},
-    "pose-textures": _LONGER
+    "pose-moved-3": _MOVED_LESS | {"seed": 7},
+    "pose-textures": _MOVED_LESS
     | {
         "method.options": {"cameras": True, "textures": 0.5},
-        "easy_view.scale": 0.35,
-        "easy_view.translation": 0.08,
         "optimisation.epochs": 8,
         "evaluation.every": 8,
         "seed": 31,

@@ -22,7 +22,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from sspcm.augment.cameras import draw_cameras, seen_by
 from sspcm.augment.clutter import cluttered, with_held_things
-from sspcm.augment.textures import draw_textures, in_other_textures
 from sspcm.data.normalisation import normalise
 from sspcm.hardware import choose_hardware
 from sspcm.inference.chain import Finder
@@ -59,7 +58,6 @@ class FinderConfig:
         frozen_stages: stages of the backbone that keep their ImageNet weights.
         clutter: probability that a view is cluttered (see `sspcm.augment.clutter`).
         held: probability that a person holds something (see `sspcm.augment.clutter`).
-        textures: share of the views in other textures (see `sspcm.augment.textures`).
         pretrained: initial weights: "imagenet" or a file of other networks' weights for the
             backbone, a file of a finder for all weights, or "" for none.
         save_every: steps between checkpoints.
@@ -78,7 +76,6 @@ class FinderConfig:
     frozen_stages: int = 1
     clutter: float = 0.0
     held: float = 0.0
-    textures: float = 0.0
     pretrained: str = "imagenet"
     save_every: int = 100
     seed: int = 0
@@ -90,7 +87,7 @@ class FinderConfig:
                 raise InputError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.window < 32 or self.window % 32:
             raise InputError(f"window must be a multiple of 32, not {self.window}")
-        for name in ("clutter", "held", "textures"):
+        for name in ("clutter", "held"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
         if self.largest < self.smallest:
@@ -269,9 +266,6 @@ def draw_views_of_frames(frames: Frames, config: FinderConfig, step: int) -> tup
     batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float()
     source = torch.Generator().manual_seed(int(rng.integers(2**31)))
     seen = seen_by(batch, draw_cameras(len(batch), windows=0, generator=source))
-    if config.textures:
-        draw = draw_textures(len(seen), probability=config.textures, generator=source)
-        seen = in_other_textures(seen, draw)
     return normalise(seen, bgr=False), torch.from_numpy(np.stack(targets))
 
 

@@ -105,13 +105,13 @@ def rows_of_pairs(content: dict[str, Any], name: str | None = None) -> frozenset
     if triples or any(sees_apart(person, joints) for person in people):
         return frozenset()
     named = {c["id"] for c in content["categories"] if c.get("keypoints")}
-    entries = [(row, content["annotations"][row]) for row in others]
-    nameless = [
-        (row, one)
+    entries = ((row, content["annotations"][row]) for row in others)
+    nameless = {
+        row
         for row, one in entries
         if one["category_id"] not in named and is_flat(one.get("keypoints"), 2 * joints)
-    ]
-    return frozenset(row for row, person in [*own, *nameless] if in_a_list(person))
+    }
+    return frozenset(nameless).union(row for row, person in own if in_a_list(person))
 
 
 def is_flat(keypoints: Any, numbers: int) -> bool:

@@ -58,7 +58,7 @@ def test_a_step_is_a_function_of_its_number(tiny_fisheye: Path) -> None:
     assert one[1].shape == (2, 7, 8, 8)
 
 
-@pytest.mark.parametrize("kind", ["clutter", "held", "textures"])
+@pytest.mark.parametrize("kind", ["clutter", "held"])
 def test_clutter_changes_views_and_no_target(tiny_fisheye: Path, kind: str) -> None:
     frames = Frames(coco.read(tiny_fisheye / ANNOTATIONS))
     config = replace(TINY, batch_size=4, window=160, smallest=160, largest=160, **{kind: 1.0})
@@ -124,7 +124,6 @@ def test_a_folder_holds_one_run(tiny_fisheye: Path, tmp_path: Path) -> None:
         ("largest", 10),
         ("clutter", 1.5),
         ("held", -0.1),
-        ("textures", 2.0),
     ],
 )
 def test_bad_settings_are_named(field: str, value: int) -> None:
