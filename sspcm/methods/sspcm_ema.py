@@ -78,7 +78,8 @@ class SspcmEma(Method):
 
     E and L take in A's weights after every step. A needs a burn-in: before it knows what the labels
     can tell it, its own pseudo-labels hold it back. Without one, E and L forget their fresh weights
-    in a ramp of some hundred steps, in which their memories are equally short. E is reported.
+    in a ramp of some hundred steps, in which their memories are equally short. E is reported,
+    unless an option says otherwise.
     """
 
     @dataclass(frozen=True)
@@ -112,6 +113,8 @@ class SspcmEma(Method):
             own_statistics: A's BatchNorm goes by the statistics it started with and keeps them.
                 Otherwise a batch's own are used and averaged, and where its labelled people are of
                 one kind and its hard views of another, they are those of neither.
+            reported: the network that is reported: A, E or L. L, after few steps from a trained
+                network, still holds much of that.
         """
 
         short_memory: float = 0.98
@@ -133,6 +136,7 @@ class SspcmEma(Method):
         exchange: float = 0.0
         trained: bool = False
         own_statistics: bool = False
+        reported: str = "E"
 
         def __post_init__(self) -> None:
             for name in ("short_memory", "long_memory", "peak_quantile"):
@@ -154,6 +158,10 @@ class SspcmEma(Method):
                 raise InputError(
                     f"method.options.magnitude must be from 0 to 30, not {self.magnitude}"
                 )
+            if self.reported not in ("A", "E", "L"):
+                raise InputError(
+                    f"method.options.reported must be A, E or L, not {self.reported!r}"
+                )
 
         @property
         def hard_view(self) -> HardView:
@@ -162,13 +170,13 @@ class SspcmEma(Method):
             return colours + ((CutOcclude(self.patches),) if self.patches else ())
 
     uses_unlabelled = True
-    reported = "E"
     roles: ClassVar = {"network": "A", "short": "E", "long": "L"}
 
     def __init__(self, setting: MethodSetting, options: Options) -> None:
         super().__init__()
         self.setting = setting
         self.options = options
+        self.reported = options.reported
         self.network = setting.make_network("A")
         self.short = copy.deepcopy(self.network).requires_grad_(False)
         self.long = copy.deepcopy(self.network).requires_grad_(False)
@@ -278,8 +286,8 @@ class SspcmEma(Method):
         return {"A": self.network(images), "E": self.short(images), "L": self.long(images)}
 
     def predictor(self) -> nn.Module:
-        """Return E."""
-        return self.short
+        """Return the network that is reported."""
+        return {"A": self.network, "E": self.short, "L": self.long}[self.reported]
 
     @torch.no_grad()
     def taught(self, images: Tensor) -> Taught:

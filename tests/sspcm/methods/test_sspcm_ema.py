@@ -220,11 +220,19 @@ def test_all_three_begin_as_a_was_burnt_in(make_setting) -> None:
         ({"zoom": 1.2}, "zoom must be 0 or from 0.5 to 1, not 1.2"),
         ({"views": 0}, "views must be at least 1, not 0"),
         ({"magnitude": 31}, "magnitude must be from 0 to 30, not 31"),
+        ({"reported": "B"}, "reported must be A, E or L, not 'B'"),
     ],
 )
 def test_options_that_cannot_be(make_setting, options, message) -> None:
     with pytest.raises(InputError, match=message):
         build_method("sspcm_ema", make_setting(), options)
+
+
+@pytest.mark.parametrize(("name", "entry"), [("A", "network"), ("E", "short"), ("L", "long")])
+def test_the_network_that_is_reported_can_be_chosen(make_setting, name, entry) -> None:
+    method = build_method("sspcm_ema", make_setting(), {"reported": name})
+    assert method.reported == name
+    assert method.predictor() is method.get_submodule(entry)
 
 
 def test_drawn_and_real_views_exchange_their_colours(make_setting, student_batch, watch) -> None:
