@@ -23,7 +23,7 @@ from sspcm.inference.export import Precision, export_finder, export_onnx
 from sspcm.inference.finder import open_finder
 from sspcm.inference.networks import FixedNetworks, TrainedNetworks
 from sspcm.inference.open import open_networks
-from sspcm.ready.make import along_bodies
+from sspcm.ready.labels import along_bodies
 from sspcm.ready.measure import UNSEEN_SEED
 from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, network_path
 from sspcm.training.finder import EVALUATION_THRESHOLD, evaluate_finder

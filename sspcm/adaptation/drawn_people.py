@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sspcm.data.crop_store import default_cache
+from sspcm.ready.labels import along_bodies, as_annotated
 from wepdtof_pose.cores import usable_cores
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import replacing
@@ -35,13 +36,11 @@ class DrawnPeople:
 
 def drawn_file(people: int, style: str) -> Path:
     """Return where `draw_people` puts the annotations of so many drawn people: in the cache."""
-    return _drawn_folder(people, style) / Path(ANNOTATIONS).with_name("drawn.json")
+    return _drawn_folder(people, style) / Path(ANNOTATIONS).with_name("annotated.json")
 
 
 def draw_people(people: int, style: str) -> None:
-    """Draw people where they are not in the cache, with boxes along their bodies."""
-    from sspcm.ready.make import along_bodies
-
+    """Draw people where they are not in the cache, with boxes and joints as annotators set them."""
     folder = _drawn_folder(people, style)
     # Of several adaptations one draws and the others wait.
     waiting = f"another process draws {folder}: waiting for it"
@@ -57,7 +56,7 @@ def draw_people(people: int, style: str) -> None:
     file = drawn_file(people, style)
     if not file.is_file():
         with replacing(file) as temporary:
-            temporary.write_bytes(along_bodies(folder / ANNOTATIONS).read_bytes())
+            temporary.write_bytes(as_annotated(along_bodies(folder / ANNOTATIONS)).read_bytes())
 
 
 def _drawn_folder(people: int, style: str) -> Path:

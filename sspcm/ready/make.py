@@ -14,24 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import torch
 from torch import Tensor
 
 from sspcm.config_io import load_config
 from sspcm.networks.finder import MAPS
 from sspcm.networks.weights import read_weights
+from sspcm.ready.labels import along_bodies, as_annotated, in_two_boxes
 from sspcm.runs.checkpoint import read_torch_file
 from sspcm.training.finder import FinderConfig, train_finder
 from sspcm.training.train import train
-from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
-from wepdtof_pose.files import read_json, replacing, write_json
-from wepdtof_pose.fisheye.body_boxes import Axis, body_boxes
+from wepdtof_pose.dataset import PoseDataset
+from wepdtof_pose.files import replacing
+from wepdtof_pose.fisheye.body_boxes import Axis
 from wepdtof_pose.formats import coco
 from wepdtof_pose.synthetic.generate import ANNOTATIONS, generate
 
 PEOPLE, PEOPLE_SEED, MORE_SEED = 4800, 101, 102
-"""Drawn people that networks are trained on, and as many others that the last pose phase sees."""
+"""Drawn people that networks are trained on, and as many others that the last pose phases see."""
 SIZE = 768
 
 POSE: dict[str, Any] = {
@@ -117,22 +117,36 @@ POSE_PHASES |= {
         "seed": 31,
     },
 }
+_ANNOTATED = _MOVED_LESS | {
+    "method.options": {"cameras": True, "textures": 0.5},
+    "network.frozen_stages": 4,
+    "optimisation.learning_rate": 1e-3,
+}
+ANNOTATED = ("pose-annotated-1", "pose-annotated-2", "pose-annotated-3")
+"""The phases in which the head alone learns joints where annotators set them; they differ by the
+seed, and each starts from the same network."""
+POSE_PHASES |= {
+    name: _ANNOTATED | {"seed": seed} for name, seed in zip(ANNOTATED, (53, 57, 58), strict=True)
+}
 _FOUR = ("pose-128-longer", "pose-128-longest", "pose-moved-1", "pose-moved-2")
 _PLAIN = dict.fromkeys(_FOUR, 1 / 8) | {"pose-moved-3": 1 / 2}
+_TEXTURED = {name: 3 / 4 * share for name, share in _PLAIN.items()} | {"pose-textures": 1 / 4}
 POSE_STARTS: dict[str, dict[str, float]] = {
     "pose-moved-1": {"pose-128-longer": 1.0},
     "pose-moved-2": {"pose-128-longer": 1.0},
     "pose-moved-3": dict.fromkeys(_FOUR, 1 / 4),
     "pose-textures": _PLAIN,
-}
+} | dict.fromkeys(ANNOTATED, _TEXTURED)
 """The phases from whose networks' mean a phase starts, and their shares; others start from the one
 before. Single networks differ by luck more than by what they have learned, and their mean is ahead
 of each on people drawn in other rooms."""
-POSE_FINISHED = {name: 3 / 4 * share for name, share in _PLAIN.items()} | {"pose-textures": 1 / 4}
-"""Shares of the phases' networks in the finished one. The last phase makes it better with cameras
-that nobody looked at while the others were chosen, and less good with the one that was."""
-MORE_PEOPLE = "pose-textures"
-"""The phase that sees other drawn people, each of them in two boxes: along the longest extent of
+POSE_FINISHED = {name: 1 / 4 * share for name, share in _TEXTURED.items()} | dict.fromkeys(
+    ANNOTATED, 1 / 4
+)
+"""Shares of the phases' networks in the finished one. That in other textures makes it better with
+cameras that nobody looked at while the others were chosen, and less good with the one that was."""
+MORE_PEOPLE = ("pose-textures", *ANNOTATED)
+"""The phases that see other drawn people, each of them in two boxes: along the longest extent of
 the body, hidden parts included, and as what is seen of it runs along the image radius."""
 BOXES: dict[str, Axis] = {"pose-96": "spine", "pose-128": "spine"}
 """Along what the boxes of the first phases run; later ones have them along the longest extent, as
@@ -199,8 +213,9 @@ def pose_phases(work: Path, last: str) -> dict[str, Path]:
 
 
 def _pose_data(work: Path, phase: str) -> Path:
-    if phase == MORE_PEOPLE:
-        return in_two_boxes(drawn(work, "more", PEOPLE, MORE_SEED))
+    if phase in MORE_PEOPLE:
+        twice = in_two_boxes(drawn(work, "more", PEOPLE, MORE_SEED))
+        return as_annotated(twice) if phase in ANNOTATED else twice
     data = drawn(work, "people", PEOPLE, PEOPLE_SEED)
     return along_bodies(data, BOXES.get(phase, "longest"))
 
@@ -259,39 +274,6 @@ def drawn(work: Path, name: str, people: int, seed: int) -> Path:
     folder = work / name
     generate(folder, people=people, seed=seed, size=SIZE, style="office", progress=False)
     return folder / ANNOTATIONS
-
-
-def along_bodies(annotations: Path, axis: Axis = "longest") -> Path:
-    """Write the data set again with boxes along the bodies, as finders and annotators give them.
-
-    The drawn boxes hug what is seen and lie along the image radius; crops of such boxes would be
-    tighter than those of any box that a network will be given.
-    """
-    out = annotations.with_name(f"along_{axis}.json")
-    if not out.is_file():
-        dataset = coco.read(annotations)
-        boxes = body_boxes(dataset.keypoints, dataset.keypoint_set, axis=axis)
-        known = ~np.isnan(boxes).any(axis=1)
-        people = dataset.people.copy()
-        people.loc[known, list(ROTATED_BOX_COLUMNS)] = boxes[known]
-        coco.write(replace(dataset, people=people), out)
-    return out
-
-
-def in_two_boxes(annotations: Path) -> Path:
-    """Write the data set again with each person twice: `along_bodies`, and in the drawn box.
-
-    The one holds hidden parts, too, and the other what is seen of a body: people who draw boxes do
-    as the one or as the other.
-    """
-    out = annotations.with_name("two_boxes.json")
-    if not out.is_file():
-        content, seen = read_json(along_bodies(annotations)), read_json(annotations)
-        people = content["annotations"]
-        last = max(person["id"] for person in people)
-        people += [person | {"id": person["id"] + last} for person in seen["annotations"]]
-        write_json(out, content)
-    return out
 
 
 def write_pose_mean(networks: Mapping[Path, float], out: Path) -> None:

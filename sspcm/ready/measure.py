@@ -20,7 +20,8 @@ from sspcm.inference.evaluate import evaluate_networks, load_test_people
 from sspcm.inference.finder import THRESHOLD, find_inputs, open_finder, turned_back
 from sspcm.inference.open import open_networks
 from sspcm.inference.refined import refined
-from sspcm.ready.make import along_bodies, drawn
+from sspcm.ready.labels import along_bodies, as_annotated
+from sspcm.ready.make import drawn
 from sspcm.ready.names import FINDER_NETWORK, POSE_NETWORK, ready_networks
 from sspcm.training.finder import EVALUATION_THRESHOLD, evaluate_finder
 from wepdtof_pose.dataset import ROTATED_BOX_COLUMNS, PoseDataset
@@ -183,12 +184,14 @@ def main(unseen: Path, poses: Path | None, boxes: Path | None, only: str | None)
     if only != FINDER_NETWORK:
         file = files[POSE_NETWORK]
         find = files[FINDER_NETWORK]
+        along, seen = as_annotated(along_bodies(data)), as_annotated(data)
         scores = {
-            "drawn people of unseen rooms": pose_scores(file, along_bodies(data)),
-            "the same, --flip-test": pose_scores(file, along_bodies(data), flip_test=True),
-            "the same, boxes moved at random": moved_pose_scores(file, along_bodies(data)),
-            "the same, in boxes that ceiling-find finds": pose_scores(file, data, find=find),
-            "the same, --no-refine": pose_scores(file, data, find=find, refine=False),
+            "drawn people of unseen rooms": pose_scores(file, along),
+            "the same, --flip-test": pose_scores(file, along, flip_test=True),
+            "the same, boxes moved at random": moved_pose_scores(file, along),
+            "the same, in boxes that ceiling-find finds": pose_scores(file, seen, find=find),
+            "the same, --no-refine": pose_scores(file, seen, find=find, refine=False),
+            "drawn people of unseen rooms, joints as drawn": pose_scores(file, along_bodies(data)),
         }
         if poses is not None:
             scores["real people (CEPDOF)"] = pose_scores(file, poses)

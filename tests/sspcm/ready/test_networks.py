@@ -11,7 +11,7 @@ from sspcm.inference.finder import open_finder
 from sspcm.inference.open import open_networks
 from sspcm.networks.finder import FinderNet
 from sspcm.networks.weights import read_weights
-from sspcm.ready import make, measure
+from sspcm.ready import labels, make, measure
 from sspcm.ready.names import finder_for, ready_networks
 from sspcm.training.finder import write_finder
 from wepdtof_pose.formats import coco
@@ -21,11 +21,6 @@ from wepdtof_pose.synthetic.generate import ANNOTATIONS
 
 LARGEST = 10e6
 """Bytes of a file of weights."""
-
-
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make.drawn(tmp_path_factory.mktemp("ready"), "unseen", people=12, seed=77)
 
 
 def test_cards_say_what_was_measured() -> None:
@@ -67,20 +62,12 @@ def test_finder_finds_drawn_people_of_an_unseen_room(office: Path) -> None:
 
 
 def test_pose_network_places_joints_of_drawn_people(office: Path) -> None:
-    scores = measure.pose_scores(ready_networks()["ceiling-pose"], make.along_bodies(office))
+    scores = measure.pose_scores(ready_networks()["ceiling-pose"], labels.along_bodies(office))
     assert scores["PCK@0.2"] > 65
     networks = open_networks(ready_networks()["ceiling-pose"], device="cpu")
     assert networks.upright
     assert networks.evaluation.decoding == "dark"
     assert networks.evaluation.looks == 3
-
-
-def test_boxes_along_bodies_keep_everything_else(office: Path) -> None:
-    before, after = coco.read(office), coco.read(make.along_bodies(office))
-    np.testing.assert_array_equal(before.keypoints, after.keypoints)
-    assert (after.people["rotated_w"] <= after.people["rotated_h"]).all()
-    assert after.people["rotated_angle"].abs().max() <= 90
-    assert not np.allclose(before.people["rotated_angle"], after.people["rotated_angle"])
 
 
 def test_pose_network_on_real_people(realdata_dir: Path) -> None:
@@ -188,17 +175,6 @@ def test_every_phase_starts_from_earlier_ones() -> None:
         assert sum(starts.values()) == pytest.approx(1)
     assert set(make.POSE_FINISHED) <= set(phases)
     assert sum(make.POSE_FINISHED.values()) == pytest.approx(1)
-
-
-def test_everybody_has_two_boxes_in_the_last_phase(office: Path) -> None:
-    drawn, along = coco.read(office), coco.read(make.along_bodies(office))
-    twice = coco.read(make.in_two_boxes(office))
-    people = len(drawn.people)
-    assert len(twice.people) == 2 * people
-    assert twice.people["id"].is_unique
-    np.testing.assert_array_equal(twice.keypoints[:people], twice.keypoints[people:])
-    np.testing.assert_array_equal(twice.rotated_boxes[:people], along.rotated_boxes)
-    np.testing.assert_array_equal(twice.rotated_boxes[people:], drawn.rotated_boxes)
 
 
 def test_boxes_are_moved_and_resized_by_what_is_said() -> None:
