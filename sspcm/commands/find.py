@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     help="Network whose joints correct boxes and scores, or none.  [default: ceiling-pose]",
 )
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), help="Least score of a person.  [default: 0.3]"
+    "--threshold", type=click.FloatRange(0, 1), help="Least score of a person.  [default: 0.28]"
 )
 @click.option(
     "--side",

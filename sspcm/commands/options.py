@@ -115,7 +115,7 @@ REFINE = box_option(
 BOX_THRESHOLD = box_option(
     "--box-threshold",
     type=float,
-    help="Least score of a box.  [default: 0.3 for found boxes, none for given ones]",
+    help="Least score of a box.  [default: 0.28 for found boxes, none for given ones]",
 )
 
 TURNS = box_option(

@@ -44,7 +44,7 @@ from wepdtof_pose.scores.rotated_boxes import rotated_iou
 
 SIDE = 704
 """Longer side, in pixels, to which frames are resized."""
-THRESHOLD = 0.3
+THRESHOLD = 0.28
 """Lowest score of a person."""
 OVERLAP = 0.45
 """Overlap (IoU) above which two boxes are the same person; the higher-scored one stays."""
