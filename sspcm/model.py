@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from sspcm.choices import Decoding, Up
-from sspcm.data.crop_places import has_sides
 from sspcm.data.detection_forms import require_pixels, require_sides
 from sspcm.data.detections import FrameBoxes, frame_boxes, plain
 from sspcm.inference.chain import Finder, FoundBoxes, WholeFrames, poses_of_frames, require_boxes
@@ -162,8 +161,7 @@ class _SameBoxes:
                 "angle (of a detector's xyxy, an object that has it as an attribute)"
             )
         require_pixels(boxes.boxes[~known], "boxes")
-        has = ~known | has_sides(boxes.rotated)
-        self._boxes = boxes.select(has & (boxes.scores >= threshold))
+        self._boxes = boxes.select(boxes.scores >= threshold)
 
     def boxes(self, frame: Frame) -> FrameBoxes:
         height, width = frame.image.shape[:2]

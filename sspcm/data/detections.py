@@ -17,6 +17,7 @@ import numpy as np
 
 from sspcm.choices import Angles
 from sspcm.data.coco_boxes import PeopleBoxes, as_id, read_coco_boxes
+from sspcm.data.crop_places import has_sides
 from sspcm.data.yolo_boxes import read_yolo_boxes
 from wepdtof_pose.errors import InputError, counted
 from wepdtof_pose.files import leads_out
@@ -56,9 +57,11 @@ class FrameBoxes:
     def on_frame(self, size: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return a mask (people,) of boxes that lie at least partly on a frame (width, height).
 
-        One size serves all boxes, or each has its own (people, 2).
+        One size serves all boxes, or each has its own (people, 2). Rotated boxes without sides lie
+        on none, whatever holds them.
         """
-        return clip_boxes(self.boxes, np.asarray(size))[1]
+        flat = ~np.isnan(self.rotated).any(axis=1) & ~has_sides(self.rotated)
+        return clip_boxes(self.boxes, np.asarray(size))[1] & ~flat
 
 
 def frame_boxes(value: Any) -> FrameBoxes:

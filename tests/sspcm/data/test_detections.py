@@ -256,6 +256,17 @@ def test_a_data_set_may_have_no_list_of_images(tmp_path: Path) -> None:
     assert len(found.of_rows(found.rows_of(["1.jpg"]), np.array([9.0, 9.0]))) == 1
 
 
+@pytest.mark.parametrize("sides", [[0, 20], [20, 0], [-10, 20]])
+def test_a_rotated_box_without_sides_lies_on_no_frame(tmp_path: Path, sides: list) -> None:
+    entries = [
+        {"image_id": 1, "bbox": [50, 50, *side, 30], "score": 0.9} for side in ([9, 9], sides)
+    ]
+    write_json(tmp_path / "boxes.json", entries)
+    found = read_detections(tmp_path / "boxes.json")
+    boxes = found.of_rows(found.rows_of(["1"]), np.array([100, 100]))
+    assert boxes.on_frame((100, 100)).tolist() == [True, False]
+
+
 @pytest.mark.parametrize("sides", [(0, 0), (0, 5), (-4, 5), (1e12, 5)])
 def test_of_a_rotated_box_without_sides_the_plain_box_is_used(tmp_path: Path, sides: tuple) -> None:
     good = {"image_id": 1, "bbox": [1, 2, 3, 4], "rotated_box": [5, 5, 3, 4, 0]}
