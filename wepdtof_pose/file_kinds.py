@@ -3,6 +3,33 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+from wepdtof_pose.errors import InputError
+
+
+def has_text_name(path: Path) -> bool:
+    """Return whether a path is UTF-8; JSON cannot hold others, and OpenCV crashes at them.
+
+    >>> has_text_name(Path("a\udcff.png"))
+    False
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text_path(path: Path) -> str:
+    """Return a path as OpenCV takes it, which crashes at one that is not UTF-8.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not has_text_name(path):
+        raise InputError(f"{path}: its name is not UTF-8: rename it")
+    return str(path)
 
 
 def kind_of_bytes(content: bytes) -> str:

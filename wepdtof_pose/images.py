@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from wepdtof_pose.errors import InputError
-from wepdtof_pose.file_kinds import kind_of_no_picture
+from wepdtof_pose.file_kinds import kind_of_no_picture, text_path
 from wepdtof_pose.files import replacing, require_inside
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _page(path: Path, number: int) -> np.ndarray | None:
     if image is not None:
         return image
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-    decoded, images = cv2.imreadmulti(str(path), number, 1, flags=flags)
+    decoded, images = cv2.imreadmulti(text_path(path), number, 1, flags=flags)
     usable = decoded and images and images[0].dtype in (np.uint8, np.uint16)
     return np.asarray(images[0]) if usable else None
 

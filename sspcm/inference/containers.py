@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from wepdtof_pose.errors import InputError
+
 _LARGEST = 2**28
 """Bytes of a movie's description that are read: those of days of video have less."""
 _FIRST = frozenset({b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid"})
@@ -50,6 +52,29 @@ def is_mirrored(path: Path) -> bool:
             if dict(_boxes(parts[b"mdia"]))[b"hdlr"][8:12] == b"vide":
                 return whole * _determinant(parts[b"tkhd"], 24) < 0
     return False
+
+
+def mirror_of(path: Path, turned: float) -> int | None:
+    """Return how `cv2.flip` makes decoded frames those that viewers show; None for no mirror.
+
+    OpenCV has turned them by then, so that rows (or columns, after a quarter turn) run as shown.
+
+    Args:
+        path: the video.
+        turned: degrees by which OpenCV turns its frames.
+
+    Raises:
+        InputError: the angle is no multiple of 90.
+    """
+    degrees = round(turned)
+    if degrees % 90:
+        raise InputError(
+            f"{path}: says that it is shown turned by {degrees} degrees, which is not supported: "
+            "encode it anew as it is shown"
+        )
+    if not is_mirrored(path):
+        return None
+    return 1 if degrees % 180 else 0
 
 
 def _movie(path: Path) -> bytes:

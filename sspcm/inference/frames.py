@@ -18,10 +18,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from sspcm.inference.containers import has_video, is_mirrored, shown_seconds
+from sspcm.inference.containers import has_video, mirror_of, shown_seconds
 from sspcm.runs.checkpoint import is_run, require_no_run
 from wepdtof_pose.errors import InputError, counted
-from wepdtof_pose.file_kinds import kind_of_name, kind_of_no_picture
+from wepdtof_pose.file_kinds import has_text_name, kind_of_name, kind_of_no_picture, text_path
 from wepdtof_pose.formats.fields import repeated
 from wepdtof_pose.formats.layout import IMAGE_SUFFIXES, is_aside
 from wepdtof_pose.images import frame_order, image_bytes, read_image, read_pages
@@ -151,7 +151,7 @@ class FrameReader:
         if self.source.kind == "image":
             return 1
         if self.source.kind == "pages":
-            return cv2.imcount(str(self.source.path))
+            return cv2.imcount(text_path(self.source.path))
         capture = _open_video(self.source.path)
         stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         capture.release()
@@ -173,7 +173,7 @@ class FrameReader:
 
     def _pages(self) -> Iterator[Frame]:
         path = self.source.path
-        self.stated = cv2.imcount(str(path))
+        self.stated = cv2.imcount(text_path(path))
         bad = []
         for number, image in enumerate(read_pages(path, self.stated), start=1):
             if image is None:
@@ -203,7 +203,7 @@ class FrameReader:
                     f"{path}: its cover picture hides the video: copy the video alone to another "
                     "file, for example by ffmpeg -i FILE -map 0:V -c copy OTHER.mp4"
                 )
-            mirrored = _mirror_of(path, capture)
+            mirrored = mirror_of(path, capture.get(cv2.CAP_PROP_ORIENTATION_META))
             stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
             shown = round(shown_seconds(path) * stated_rate) or stated
             # What an editor cut off at the ends is still in the file, and counted.
@@ -361,7 +361,7 @@ class _FrameNumbers:
 def _open_video(path: Path) -> cv2.VideoCapture:
     # Silence FFmpeg: we count and report damaged frames ourselves.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    return cv2.VideoCapture(str(path))
+    return cv2.VideoCapture(text_path(path))
 
 
 def _holds_no_video(path: Path) -> bool:
@@ -377,25 +377,6 @@ def _gives_a_cover(path: Path) -> bool:
     alone = rate >= _COVER_RATE and capture.grab() and not capture.grab()
     capture.release()
     return alone
-
-
-def _mirror_of(path: Path, capture: cv2.VideoCapture) -> int | None:
-    """Return how `cv2.flip` makes decoded frames those that viewers show; None for no mirror.
-
-    OpenCV has turned them by then, so that rows (or columns, after a quarter turn) run as shown.
-
-    Raises:
-        InputError: they are shown turned by an angle that is no multiple of 90 degrees.
-    """
-    turned = round(capture.get(cv2.CAP_PROP_ORIENTATION_META))
-    if turned % 90:
-        raise InputError(
-            f"{path}: says that it is shown turned by {turned} degrees, which is not supported: "
-            "encode it anew as it is shown"
-        )
-    if not is_mirrored(path):
-        return None
-    return 1 if turned % 180 else 0
 
 
 def _playing_rate(path: Path, stated: float) -> float:
@@ -417,12 +398,12 @@ def _kind_of(path: Path) -> str | None:
         return "image" if suffix in IMAGE_SUFFIXES else None
     if suffix in VIDEO_SUFFIXES:
         return "video"
-    if suffix not in IMAGE_SUFFIXES and not cv2.haveImageReader(str(path)):
+    if suffix not in IMAGE_SUFFIXES and not cv2.haveImageReader(text_path(path)):
         guessed = mimetypes.guess_type(path.name)[0] or ""
         return "video" if guessed.startswith("video/") else None
-    if suffix in _MAY_HAVE_PAGES and cv2.haveImageReader(str(path)):
+    if suffix in _MAY_HAVE_PAGES and cv2.haveImageReader(text_path(path)):
         try:
-            pages = cv2.imcount(str(path))
+            pages = cv2.imcount(text_path(path))
         except cv2.error:
             pages = 1
         if pages > 1:
@@ -444,7 +425,11 @@ def _files_of_folder(folder: Path, left_out: Counter[str]) -> list[tuple[Path, s
     require_no_run(folder)
     found = []
     for file in _files_below(folder, left_out):
-        kind, what = _kind_of(file), file.suffix.lower() or "files without suffix"
+        what = file.suffix.lower() or "files without suffix"
+        if not has_text_name(file):
+            left_out[f"{what} (no UTF-8 name: rename it)"] += 1
+            continue
+        kind = _kind_of(file)
         if kind is None:
             left_out[what if file.is_file() else f"{what} (link to nothing, or no file)"] += 1
         elif kind == "video" and _holds_no_video(file):

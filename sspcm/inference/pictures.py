@@ -10,6 +10,7 @@ import numpy as np
 
 from sspcm.inference.frames import Frame, Source
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.file_kinds import text_path
 from wepdtof_pose.files import make_folder
 from wepdtof_pose.images import write_image
 from wepdtof_pose.pictures.films import require_whole_film
@@ -80,7 +81,7 @@ class _Video:
         self._rate = float(frame.rate or 25)
         height, width = picture.shape[:2]
         code = cv2.VideoWriter.fourcc(*"mp4v")
-        self._writer = cv2.VideoWriter(str(self._part), code, self._rate, (width, height))
+        self._writer = cv2.VideoWriter(text_path(self._part), code, self._rate, (width, height))
         if not self._writer.isOpened():
             raise InputError(f"{self._path}: cannot be written: OpenCV here cannot write it as MP4")
         self._size = (width, height)

@@ -11,6 +11,7 @@ import numpy as np
 
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError
+from wepdtof_pose.file_kinds import text_path
 from wepdtof_pose.files import replacing
 from wepdtof_pose.images import frame_order, write_image
 from wepdtof_pose.pictures import annotators
@@ -100,7 +101,7 @@ def write_video(
                     # Encoders want even sides.
                     size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
                     codec = cv2.VideoWriter.fourcc(*"mp4v")
-                    writer = cv2.VideoWriter(str(part), codec, fps, size)
+                    writer = cv2.VideoWriter(text_path(part), codec, fps, size)
                     if not writer.isOpened():
                         raise InputError(f"{file}: this OpenCV cannot write mp4 files")
                 assert size is not None

@@ -393,3 +393,18 @@ def test_an_image_keeps_its_own_name_where_others_end_in_it(tmp_path: Path) -> N
     assert len(sources) == 4
     for source in sources:
         assert [other.name for other in sources if source.name in other.keys] == [source.name]
+
+
+def test_names_that_are_no_text_are_left_out_and_counted(tmp_path: Path) -> None:
+    picture = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
+    odd = tmp_path / os.fsdecode(b"\xff.png")
+    try:
+        odd.write_bytes(picture)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    (tmp_path / "a.png").write_bytes(picture)
+    found = find_sources([tmp_path])
+    assert [source.name for source in found.sources] == ["a.png"]
+    assert found.left_out == {".png (no UTF-8 name: rename it)": 1}
+    with pytest.raises(InputError, match="its name is not UTF-8: rename it"):
+        find_sources([odd])
