@@ -148,7 +148,8 @@ def write_json(path: Path, content: Any, *, indent: int | None = None) -> None:
             hint = ""
             if isinstance(content, dict) and "annotations" in content:
                 hint = " (wepdtof-pose validate on what was read names the field, --fix mends it)"
-            raise InputError(f"{path}: cannot be written as JSON: {error}{hint}") from None
+            why = f"{error.object} is not UTF-8" if isinstance(error, UnicodeEncodeError) else error
+            raise InputError(f"{path}: cannot be written as JSON: {why}{hint}") from None
         stream.write("\n")
 
 

@@ -272,7 +272,7 @@ def _source_hashes(
         digest = hashlib.sha256(f"2 {window!r}".encode())
         digest.update(np.ascontiguousarray(of_people).tobytes())
         digest.update(np.ascontiguousarray(dataset.frame_rows).tobytes())
-        digest.update("".join(images).encode())
+        digest.update("".join(images).encode(errors="surrogateescape"))
         yield digest.hexdigest()[:24]
 
 

@@ -103,9 +103,9 @@ def annotated_joints(
     moved[:, hips] += HIPS_LOWER * trunk[:, None]
     moved[:, hips] += (HIPS_APART - 1) * (places[:, hips] - middle[:, None])
     moved[:, neck] += NECK_LOWER * trunk
-    both = (keypoints[:, [neck, top], 2] > 0).all(axis=1)
+    both = keypoints[:, [neck, top], 2].min(axis=1) > 0
     moved[both, top] -= HEAD_TURNED * (trunk + places[:, top] - places[:, neck])[both]
-    usable = (keypoints[:, shoulders + hips, 2] > 0).all(axis=1)
+    usable = keypoints[:, shoulders + hips, 2].min(axis=1) > 0
     labelled = keypoints[:, :, 2:] > 0
     result = keypoints.copy()
     result[:, :, :2] = np.where(usable[:, None, None] & labelled, moved, places)

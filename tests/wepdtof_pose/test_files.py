@@ -70,11 +70,17 @@ def test_json_round_trip_with_and_without_byte_order_mark(tmp_path: Path) -> Non
     assert read_json(tmp_path / "b.json") == content
 
 
-@pytest.mark.parametrize("content", [float("nan"), "\ud800"], ids=["NaN", "lone surrogate"])
-def test_what_has_no_json_form_leaves_the_old_file(tmp_path: Path, content: object) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(float("nan"), "not JSON compliant"), ("\ud800", r'"\ud800" is not UTF-8')],
+    ids=["NaN", "lone surrogate"],
+)
+def test_what_has_no_json_form_leaves_the_old_file(
+    tmp_path: Path, content: object, said: str
+) -> None:
     file = tmp_path / "a.json"
     write_json(file, 1)
-    with pytest.raises(InputError, match="cannot be written as JSON"):
+    with pytest.raises(InputError, match=f"cannot be written as JSON: .*{said}"):
         write_json(file, [content])
     assert read_json(file) == 1
     assert list(tmp_path.iterdir()) == [file]

@@ -2,6 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -48,6 +49,19 @@ def test_a_built_store_is_opened_again_and_a_changed_frame_makes_a_new_one(tiny_
     assert len(list(tmp_path.glob("*.npy"))) == 2
     of_frame = np.flatnonzero(dataset.frame_rows == 0)
     assert not changed.pixels[of_frame[:1]].any()
+
+
+def test_the_data_may_lie_in_a_folder_whose_name_is_no_text(tiny_fisheye, tmp_path):
+    dataset = people(tiny_fisheye)
+    odd = tmp_path / os.fsdecode(b"\xff")
+    try:
+        odd.symlink_to(dataset.root)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    there = open_store(replace(dataset, root=odd), tmp_path / "cache")
+    np.testing.assert_array_equal(
+        there.pixels[:], open_store(dataset, tmp_path / "cache").pixels[:]
+    )
 
 
 def test_joints_lie_in_the_windows_where_they_lie_on_the_frames(tiny_fisheye, tmp_path):
