@@ -400,6 +400,11 @@ def _contradictions(config: TrainConfig) -> Iterator[str]:
             "config key 'hard_view.translation' must be 0: the easy view is shifted, the hard one "
             "is made from it and never is (use easy_view.translation)"
         )
+    if data.crop_size == (32, 32) and config.optimisation.batch_size == 1:
+        yield (
+            "config key 'optimisation.batch_size' must be at least 2 with crops of 32 x 32: they "
+            "end in maps of one pixel, and BatchNorm needs more than one value"
+        )
     if config.evaluation.flip_test and config.evaluation.looks > 1:
         yield (
             "config key 'evaluation.flip_test' must be false with evaluation.looks=3: two of the "

@@ -52,6 +52,10 @@ def test_sigma_fits_the_crops(overrides, sigma):
     [
         ({"optimisation.epoch": 3}, r"optimisation\.epoch'.*epochs"),
         ({"nothing": 3}, "unknown config key 'nothing': choose"),
+        (
+            {"data.crop_width": 32, "data.crop_height": 32, "optimisation.batch_size": 1},
+            r"'optimisation.batch_size' must be at least 2 with crops of 32 x 32",
+        ),
         ({"epochs": 3}, r"unknown config key 'epochs' \(optimisation\.epochs\?\)"),
         ({"optimization.epochs": 3}, r"unknown config key 'optimization' \(optimisation\?\)"),
         ({"optimisation.epochs": "many"}, r"'optimisation\.epochs' must be of type int"),
