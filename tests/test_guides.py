@@ -61,7 +61,9 @@ TINY_CELLS = (
     f"--set optimisation.milestones=[] {TINY_RUN}"
 )
 SHORTER = {
-    r"--people \d+": "--people 24 --size 128 --workers 1",
+    # Its grid has a budget of 100 labels.
+    "fisheye-other --people 3000": "fisheye-other --people 150 --size 96 --workers 2",
+    r"--people \d{3,}(?! --size)": "--people 24 --size 128 --workers 1",
     r"--labels (60|100|300|1k)": "--labels 6",
     "--labels 150": "--labels 7",
     r"-n \d+": "-n 5",

@@ -170,6 +170,7 @@ class SspcmEma(Method):
             return colours + ((CutOcclude(self.patches),) if self.patches else ())
 
     uses_unlabelled = True
+    reported = "E"
     roles: ClassVar = {"network": "A", "short": "E", "long": "L"}
 
     def __init__(self, setting: MethodSetting, options: Options) -> None:
