@@ -11,7 +11,7 @@ from wepdtof_pose.errors import InputError
 def has_text_name(path: Path) -> bool:
     """Return whether a path is UTF-8; JSON cannot hold others, and OpenCV crashes at them.
 
-    >>> has_text_name(Path("a\udcff.png"))
+    >>> has_text_name(Path("frame" + chr(0xDCFF)))
     False
     """
     try:
