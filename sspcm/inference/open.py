@@ -15,6 +15,7 @@ from sspcm.assembly import method_of
 from sspcm.config import EvaluationConfig
 from sspcm.hardware import Hardware, choose_hardware
 from sspcm.heatmaps.looks import LOOKS, REACH
+from sspcm.heatmaps.targets import HEATMAP_STRIDE
 from sspcm.inference.networks import FixedNetworks, TrainedNetworks
 from sspcm.networks.architecture import network_of_state
 from sspcm.networks.exported import open_exported, unlike
@@ -33,6 +34,7 @@ from sspcm.runs.folder import RunFolder
 from sspcm.runs.records import AboutNetworks, about_content, read_about
 from wepdtof_pose.errors import InputError
 from wepdtof_pose.files import file_sha256, require_other_file
+from wepdtof_pose.geometry import CROP_PADDING
 from wepdtof_pose.keypoints import KeypointSet, get_keypoint_set, keypoint_set_names
 
 
@@ -312,11 +314,16 @@ def _open_exported(path: Path, device: str | None, precision: str | None) -> Tra
     about = read_about(content, source=str(path))
     assert about.keypoint_set is not None
     (width, height), (taken, given) = about.crop_size, network.shapes
-    looks = [list(look) for look in LOOKS[about.looks]]
+    own = {
+        "looks": [list(look) for look in LOOKS[about.looks]],
+        "reach": REACH,
+        "stride": HEATMAP_STRIDE,
+        "crop_padding": CROP_PADDING,
+    }
     if (
         taken[1:] != [3, height, width]
         or given[1:2] != [len(about.keypoint_set)]
-        or (facts["looks"], facts.get("reach")) != (looks, REACH)
+        or own != {name: facts.get(name) for name in own}
     ):
         raise unlike(path)
     return _of_file(

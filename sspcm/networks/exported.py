@@ -17,6 +17,7 @@ from wepdtof_pose.files import read_bytes
 
 _KINDS = {"poses": "--model", "finder": "--finder (sspcm find: --model)"}
 """What an exported network is for, and the options that name it."""
+_COLOUR_ORDERS = {"poses": ("RGB", "BGR"), "finder": ("RGB",)}
 _TEXTS = ("keypoint_set", "color_order", "up", "decoding", "network", "method", "recipe")
 
 
@@ -56,6 +57,12 @@ class ExportedNetwork(nn.Module):
             raise InputError(f"{path}: cannot be read by onnxruntime: {_line(error)}") from None
         self._path = path
         self.about: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+
+    @property
+    def has_form(self) -> bool:
+        """Whether it takes images alone and gives one tensor, as those do that are exported."""
+        taken = [value.name for value in self._session.get_inputs()]
+        return taken == ["images"] and len(self._session.get_outputs()) == 1
 
     @property
     def shapes(self) -> tuple[list[Any], list[Any]]:
@@ -110,7 +117,12 @@ def open_exported(
         verb = "predicts poses" if found == "poses" else "finds people"
         raise InputError(f"{path}: {verb}: name it with {_KINDS[found]}")
     about = {key: _value(key, text) for key, text in network.about.items()}
-    if (about.get("mean"), about.get("std")) != (list(IMAGENET_MEAN), list(IMAGENET_STD)):
+    statistics = [about.get("mean"), about.get("std")]
+    if (
+        not network.has_form
+        or statistics != [list(IMAGENET_MEAN), list(IMAGENET_STD)]
+        or about.get("color_order") not in _COLOUR_ORDERS[kind]
+    ):
         raise unlike(path)
     hardware = Hardware(torch.device("cpu"), torch.float32, torch.contiguous_format)
     return network.eval(), about, hardware

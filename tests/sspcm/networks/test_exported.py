@@ -173,6 +173,9 @@ def changed(file: Path, out: Path, **texts: str | None) -> Path:
         ({"looks": "[[1.0, false], [0.7, true], [1.15, true]]"}, "another version"),
         ({"mean": "[0.5, 0.5, 0.5]"}, "another version"),
         ({"looks": "3"}, "another version"),
+        ({"color_order": "GBR"}, "another version"),
+        ({"stride": "8"}, "another version"),
+        ({"crop_padding": "1.5"}, "another version"),
         ({"sigma": "-1"}, "sigma"),
         ({"joints": json.dumps(["nose"] * 14)}, "names a joint twice"),
         ({"decoding": "best"}, "decoding"),
@@ -183,6 +186,14 @@ def test_a_file_that_says_something_else_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         open_networks(changed(file, tmp_path / "other.onnx", **texts))
+
+
+def test_a_graph_without_outputs_is_refused(file: Path, tmp_path: Path) -> None:
+    model = onnx.load(file)
+    del model.graph.output[:]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(InputError, match="another version"):
+        open_networks(tmp_path / "other.onnx")
 
 
 def test_what_it_cannot_do_is_refused_with_the_step(file: Path, tmp_path: Path) -> None:
