@@ -17,6 +17,7 @@ from wepdtof_pose.browse.storage import insert
 from wepdtof_pose.browse.views import save_data_views
 from wepdtof_pose.dataset import PoseDataset
 from wepdtof_pose.errors import InputError, echo
+from wepdtof_pose.file_kinds import text_path
 from wepdtof_pose.files import file_sha256, read_json
 from wepdtof_pose.formats.loading import annotation_files, load_dataset, read_line
 
@@ -38,8 +39,11 @@ def dataset_name(path: Path, category: str | None = None) -> str:
     """Return the name in FiftyOne of the data set of a path: its own, and a hash of where it is.
 
     People of each category that the user names are a data set of their own.
+
+    Raises:
+        InputError: the path is not UTF-8, which the App's database needs.
     """
-    place = path.resolve()
+    place = Path(text_path(path.resolve()))
     name = re.sub(r"[^A-Za-z0-9._]+", "-", place.stem if place.suffix == ".json" else place.name)
     key = str(place) if category is None else f"{place}\n{category.strip().lower()}"
     return f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"

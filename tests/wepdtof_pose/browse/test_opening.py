@@ -275,3 +275,8 @@ def test_names_are_of_the_path() -> None:
     assert first != second
     assert first.startswith("data-")
     assert json.dumps(first).isascii()
+
+
+def test_a_folder_whose_name_is_no_text_is_refused() -> None:
+    with pytest.raises(InputError, match="its name is not UTF-8: rename it"):
+        dataset_name(Path("data" + chr(0xDCFF)))
