@@ -91,7 +91,7 @@ Image(filename=drawings[-1], width=480)
 Image(filename="mine/adaptation/before_after.png", width=720)
 
 # %% [markdown]
-# Agreement and confidence rise, AP and PCK do not: these rooms are of the very kind that `ceiling-pose` was trained
+# Agreement and confidence rise, AP does not: these rooms are of the very kind that `ceiling-pose` was trained
 # on, and so few steps on so few people have nothing to teach it. Your camera differs from them. Without `--drawn` and
 # `--steps` it draws 400 people and takes 150 steps; give it more of both, and more frames, and judge by labels of your
 # own (`--test`), not by agreement alone. The report in `mine/adaptation/report.json` says on how many people each number
